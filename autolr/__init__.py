@@ -1,0 +1,46 @@
+"""autolr: find a good learning-rate schedule while you train.
+
+The names below are the public API; a module or name that starts with an underscore is not.
+``import autolr`` loads neither torch, lightning nor optuna: what needs them is imported when it
+is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from autolr import schedules as schedules
+from autolr._version import __version__ as __version__
+from autolr.errors import AutoLRError as AutoLRError
+from autolr.errors import ConfigError as ConfigError
+from autolr.errors import DivergedError as DivergedError
+from autolr.errors import StorageError as StorageError
+from autolr.schedules import Schedule as Schedule
+
+if TYPE_CHECKING:
+    from autolr.driver import TuneResult as TuneResult
+    from autolr.driver import tune as tune
+    from autolr.online import Annealed as Annealed
+    from autolr.online import Result as Result
+    from autolr.online import load_result as load_result
+    from autolr.runtime.learner import TorchLearner as TorchLearner
+    from autolr.runtime.search import search as search
+
+_LAZY = {
+    "Annealed": "autolr.online",
+    "Result": "autolr.online",
+    "TorchLearner": "autolr.runtime.learner",
+    "TuneResult": "autolr.driver",
+    "load_result": "autolr.online",
+    "search": "autolr.runtime.search",
+    "tune": "autolr.driver",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'autolr' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,0 +1,156 @@
+"""The command line: parse, call one function, print. No logic."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from autolr._version import __version__
+from autolr.errors import AutoLRError
+
+if TYPE_CHECKING:
+    from autolr.driver import TuneResult
+
+_BEST = 5  # trials in the last table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``autolr`` and return the exit status.
+
+    0 done, 1 failed, 2 wrong usage or config, 4 storage busy, damaged, full or holding another
+    study, 128 + signal when interrupted.
+    """
+    parser = _parser()
+    try:
+        arguments = parser.parse_args(list(sys.argv[1:] if argv is None else argv))
+        command = arguments.subcommand
+        if command is None:
+            parser.print_help()
+            return 2
+        return _COMMANDS[command](arguments[command])
+    except ArgumentError as error:
+        return _fail(" ".join(str(error).split()), 2)
+    except AutoLRError as error:
+        return _fail(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="autolr",
+        description="Tune learning-rate schedules.",
+        exit_on_error=False,
+        version=__version__,
+        env_prefix=False,
+        default_env=False,
+    )
+    commands = parser.add_subcommands(required=False, title="commands")
+    tune = _command(commands, "tune", "search for a schedule, or go on with a search")
+    tune.add_argument("config", type=str, help="a LightningCLI config with a section 'tune:'")
+    tune.add_argument("--trials", type=int, default=None, help="trials of the study in all")
+    tune.add_argument(
+        "--timeout", type=float, default=None, help="seconds after which no trial is started"
+    )
+    tune.add_argument("--storage", type=str, default=None, help="URL, as sqlite:///autolr.db")
+    tune.add_argument("--study", type=str, default=None, help="name of the study")
+    tune.add_argument("--out", type=str, default=None, help="folder for results")
+    tune.add_argument("--fresh", action="store_true", help="forget a study of this name first")
+    tune.add_argument(
+        "--dry-run", action="store_true", help="check everything up to the first training step"
+    )
+    fit = _command(commands, "fit", "train one run, its peak found inside it")
+    fit.add_argument("config", type=str, help="a LightningCLI config, or best.yaml of a study")
+    fit.add_argument("--out", type=str, default=None, help="folder for results")
+    spaces = _command(commands, "spaces", "list the search spaces that ship with autolr")
+    spaces.add_argument("name", nargs="?", type=str, default=None, help="one to print")
+    return parser
+
+
+def _command(commands: Any, name: str, description: str) -> ArgumentParser:
+    parser = ArgumentParser(description=description, exit_on_error=False)
+    commands.add_subcommand(name, parser, help=description)
+    return parser
+
+
+def _tune(arguments: Namespace) -> int:
+    from autolr.driver import tune  # here: optuna takes a while to import
+    from autolr.progress import Progress
+
+    settings = arguments.as_dict()
+    settings.pop("config")
+    with Progress() as progress:
+        result = tune(arguments.config, listener=progress, **settings)
+    if arguments.dry_run:
+        _print("the config works; nothing was trained")
+        return 0
+    return _show_result(result)
+
+
+def _show_result(result: "TuneResult") -> int:
+    from autolr import report
+
+    tune = result.config.tune
+    counts = f"{result.finished} of {tune.trials} trials finished"
+    if result.failed:
+        counts += f", {result.failed} failed"
+    if result.complete and not result.trained:
+        _print(f"study {tune.study!r} is complete: {counts}, nothing to train")
+    elif result.complete:
+        _print(f"study {tune.study!r} is complete: {counts}")
+    else:
+        _print(f"study {tune.study!r}: {counts}; the same command goes on")
+    if result.best:
+        _print(report.best_table(result.best[:_BEST], tune.monitor))
+        _print(f"best: trial {result.best[0].number}, {report.describe(result.best[0].params)}")
+    for file in result.files:
+        _print(f"wrote {file}")
+    if result.best:
+        _print(f"train it: autolr fit {tune.folder / 'best.yaml'}")
+    return 128 + result.interrupted if result.interrupted else 0
+
+
+def _fit(arguments: Namespace) -> int:
+    from pathlib import Path
+
+    from autolr import objective
+    from autolr.config import read_config
+
+    out = None if arguments.out is None else Path(arguments.out)
+    attached = objective.fit(read_config(arguments.config), out)
+    if attached is not None:
+        found = attached.result
+        _print(found.probes.to_string(index=False))
+        _print(f"peak {found.peak:.4g}, schedule {found.schedule}")
+        _print(f"price {found.price:.3f} runs ({found.probe_steps} probe steps)")
+    return 0
+
+
+def _spaces(arguments: Namespace) -> int:
+    from autolr import search_spaces
+
+    if arguments.name is None:
+        for name in search_spaces.names():
+            _print(f"{name:10} {search_spaces.describe(name)}")
+    else:
+        _print(search_spaces.text(arguments.name).rstrip())
+    return 0
+
+
+def _print(value: object) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if isinstance(value, str):
+        console.print(value, markup=False, soft_wrap=True)
+    else:  # a table, which must not be folded because nobody looks
+        console.print(value, width=None if console.is_terminal else 200)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"autolr: error: {message}", file=sys.stderr)
+    return status
+
+
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {"tune": _tune, "fit": _fit, "spaces": _spaces}

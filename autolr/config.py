@@ -1,0 +1,407 @@
+"""The config of a study: strict YAML, the `tune:` section, and what a resumed study must share.
+
+>>> config = read_config({"model": {}, "tune": {"space": {"lr": 0.1}, "trials": 5}})
+>>> config.tune.trials, config.tune.mode, config.seed, config.space.names
+(5, 'min', 0, ('lr',))
+"""
+
+import copy
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from autolr.candidate import check_space
+from autolr.errors import ConfigError, SpaceError, UnsupportedError
+from autolr.space import Space, parse_space, unknown
+
+Source: TypeAlias = str | Path | Mapping[str, Any]
+
+_STUDY = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+_WHOLE = "a whole number of at least 1"
+_SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
+_LARGEST_SEED = 2**32 - 1  # numpy's, and so Lightning's
+_TAG = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float|str|seq|map)")  # the harmless ones
+_FLOAT = r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?)"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as LightningCLI reads it (1e-4 is a float, a date a string), plain and unambiguous.
+
+    Only the plain tags are known, so that nothing can be executed; a repeated key is an error.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    problem = f"the key {key.value!r} is there twice"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
+
+
+_Loader.yaml_constructors = {
+    tag: make
+    for tag, make in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or _TAG.fullmatch(tag)  # None: the one that refuses all others
+}
+_Loader.yaml_implicit_resolvers = {
+    letter: [pair for pair in pairs if not pair[0].endswith((":float", ":timestamp"))]
+    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(rf"^({_FLOAT}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$", re.ASCII),
+    list("-+0123456789."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruner:
+    """How trials are stopped early.
+
+    Args:
+        name: "hyperband" or "none".
+        eta: Of the trials at a rung, one in ``eta`` goes on; 3 is the paper's, at least 2.
+        min_steps: Optimizer steps before the first rung; None: derived from the run's length.
+    """
+
+    name: str = "hyperband"
+    eta: int = 3
+    min_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        _check("tune.pruner", self.name, "hyperband or none", self.name in ("hyperband", "none"))
+        _check("tune.pruner.eta", self.eta, "a whole number of at least 2", _is_whole(self.eta, 2))
+        fits = self.min_steps is None or _is_whole(self.min_steps, 1)
+        _check("tune.pruner.min_steps", self.min_steps, f"{_WHOLE}, or null", fits)
+
+
+@dataclass(frozen=True, slots=True)
+class TuneConfig:
+    """The section `tune:`, checked.
+
+    Args:
+        space: A name of the catalogue, a path to a .yaml file, or a mapping.
+        monitor: The logged metric that is optimized.
+        mode: "min" or "max".
+        trials: How many trials the study shall finish in all, however often it is resumed.
+        timeout: Seconds after which no trial is started; None: no limit.
+        workers: Trials at a time; more than 1 is not served yet.
+        engine: What runs the workers: "local" ("ray" is not served yet).
+        pruner: A `Pruner`, its name, or a mapping with its fields.
+        sampler: "tpe" or "random".
+        storage: The database's URL.
+        study: The study's name: letters, digits, and . _ - after the first; at most 128.
+        out: The folder for results; None: autolr_runs/STUDY.
+
+    Raises:
+        UnsupportedError: For what is not served yet.
+        ConfigError: If a value cannot work: one line with the setting, what came, what would work.
+    """
+
+    space: str | Path | Mapping[str, Any] = "default"
+    monitor: str = "val_loss"
+    mode: str = "min"
+    trials: int = 30
+    timeout: float | None = None
+    workers: int = 1
+    engine: str = "local"
+    pruner: Pruner = dataclasses.field(default_factory=Pruner)
+    sampler: str = "tpe"
+    storage: str = "sqlite:///autolr.db"
+    study: str = "autolr"
+    out: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pruner", _pruner(self.pruner))
+        checks = {
+            "space": ("a name of the catalogue, a path or a mapping", _is_source(self.space)),
+            "monitor": ("the name of a logged metric", _is_text(self.monitor)),
+            "mode": ("min or max", self.mode in ("min", "max")),
+            "trials": (_WHOLE, _is_whole(self.trials, 1)),
+            "timeout": ("a number of seconds above 0, or null", _is_seconds(self.timeout)),
+            "workers": (_WHOLE, _is_whole(self.workers, 1)),
+            "engine": ("local", self.engine in ("local", "ray")),
+            "sampler": ("tpe or random", self.sampler in ("tpe", "random")),
+            "storage": ("a URL such as sqlite:///autolr.db", _is_text(self.storage, ".+://.*")),
+            "study": (f"a name that matches {_STUDY}", _is_text(self.study, _STUDY)),
+            "out": ("a folder, or null", self.out is None or _is_path(self.out)),
+        }
+        for name, (expected, fits) in checks.items():
+            _check(f"tune.{name}", getattr(self, name), expected, fits)
+        if self.workers > 1:
+            raise UnsupportedError.of("tune.workers", self.workers, "1 (more: not served yet)")
+        if self.engine == "ray":
+            raise UnsupportedError.of("tune.engine", self.engine, "local (ray: not served yet)")
+
+    @property
+    def folder(self) -> Path:
+        """The folder for results."""
+        return Path("autolr_runs", self.study) if self.out is None else Path(self.out)
+
+    def override(self, **flags: object) -> "TuneConfig":
+        """Return a copy with the given settings; None, as from an absent flag, keeps the old one.
+
+        Raises:
+            ConfigError: As for the section itself.
+        """
+        old = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return parse_tune(old | {name: flag for name, flag in flags.items() if flag is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole config.
+
+    Args:
+        fit: What LightningCLI gets: the config without `tune:`.
+        tune: The section `tune:`.
+        space: The search space that it names.
+        seed: `seed_everything`, or 0 where that is false or absent.
+        folder: Absolute; paths in the config are relative to it. Of a mapping: where one stands.
+    """
+
+    fit: dict[str, Any]
+    tune: TuneConfig
+    space: Space
+    seed: int
+    folder: Path
+
+
+def read_config(source: Source) -> Config:
+    """Return the checked config of a file, or of a mapping of the same form.
+
+    Raises:
+        SpaceError: If the space is missing or malformed, or points outside the config.
+        ConfigError: If the file cannot be read, or a setting cannot work.
+    """
+    fit = load_yaml(source)
+    folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
+    tune = parse_tune(fit.pop("tune", None))
+    space = load_space(tune.space, folder)
+    _check_targets(space, fit)
+    return Config(fit, tune, space, _seed(fit), folder)
+
+
+def fingerprint(config: Config) -> dict[str, Any]:
+    """Return, as plain JSON, what a resumed study must have in common with the stored one.
+
+    That is the fit part (its seed apart), the space, the seed, monitor, mode, pruner and sampler;
+    not how long, where and under which name the study runs.
+    """
+    parts = {
+        "config": {key: value for key, value in config.fit.items() if key != "seed_everything"},
+        "space": config.space.to_dict(),
+        "seed": config.seed,
+        "monitor": config.tune.monitor,
+        "mode": config.tune.mode,
+        "pruner": dataclasses.asdict(config.tune.pruner),
+        "sampler": config.tune.sampler,
+    }
+    # NaN and the infinities become strings: as numbers they are no JSON, and NaN != NaN.
+    return dict(json.loads(json.dumps(parts), parse_constant=str))
+
+
+def parse_tune(mapping: object) -> TuneConfig:
+    """Return the section `tune:`; None, an empty or absent section, gives the defaults.
+
+    Raises:
+        ConfigError: If a key is unknown or a value cannot work.
+    """
+    if mapping is None:
+        return TuneConfig()
+    if not isinstance(mapping, Mapping):
+        raise ConfigError.of("tune", mapping, "a mapping")
+    _check_keys("tune", mapping, TuneConfig)
+    return TuneConfig(**mapping)
+
+
+def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str, Any]:
+    """Return a deep copy in which ``name``, such as model.init_args.width, is ``value``.
+
+    Missing or empty mappings on the way are made.
+
+    Raises:
+        ConfigError: If something on the way is there and is not a mapping.
+    """
+    result: dict[str, Any] = copy.deepcopy(dict(config))
+    inner = result
+    *path, last = name.split(".")
+    for depth, key in enumerate(path, start=1):
+        if inner.get(key) is None:
+            inner[key] = {}
+        if not isinstance(inner[key], dict):
+            raise ConfigError.of(f"{'.'.join(path[:depth])}, for {name},", inner[key], "a mapping")
+        inner = inner[key]
+    inner[last] = value
+    return result
+
+
+def catalogue() -> dict[str, Traversable]:
+    """Return the files of the search spaces that ship with autolr, by name, sorted.
+
+    They are read as data: `autolr.search_spaces`, the package around them, is a layer above.
+    """
+    found = (files("autolr") / "search_spaces").iterdir()
+    named = ((file.name.removesuffix(".yaml"), file) for file in found)
+    return dict(sorted((name, file) for name, file in named if name != file.name))
+
+
+def load_space(space: Source, folder: Path | None = None) -> Space:
+    """Return the space that a catalogue name, a path or a mapping stands for, checked.
+
+    Args:
+        space: A string that ends in .yaml or .yml is a path, another one a name.
+        folder: Where relative paths start; None: where one stands.
+
+    Raises:
+        SpaceError: If the catalogue has no such space, or it cannot work.
+        ConfigError: If the file cannot be read.
+    """
+    _check("space", space, "a name of the catalogue, a path or a mapping", _is_source(space))
+    if isinstance(space, Mapping):
+        source, mapping = "space", load_yaml(space)
+    elif isinstance(space, Path) or space.endswith((".yaml", ".yml")):
+        path = (folder or Path()) / Path(space).expanduser()
+        source, mapping = str(path), load_yaml(path)
+    elif space in (known := catalogue()):
+        source, mapping = f"space {space}", _parse(known[space].read_text("utf-8"), space)
+    else:
+        raise SpaceError(unknown("search space", space, known) + ", or a path to a .yaml file")
+    parsed = parse_space(mapping, source)
+    check_space(parsed, source)
+    return parsed
+
+
+def load_yaml(source: Source) -> dict[str, Any]:
+    """Return the mapping in a YAML file, or a plain deep copy of a mapping.
+
+    Raises:
+        ConfigError: If the file is missing or no file, is not UTF-8 or not YAML, repeats a key, has
+            a tag such as !!python/name, or holds no mapping; if a mapping holds more than YAML can.
+            One line, with the line in the file.
+    """
+    if isinstance(source, Mapping):
+        return _checked(source, "config")
+    try:
+        text = Path(source).read_text("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{source}: {error.strerror or error}") from None
+    except ValueError:
+        raise ConfigError(f"{source}: must be text in UTF-8") from None
+    return _parse(text, str(source))
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        return _checked(yaml.load(text, _Loader), source)  # a safe one
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ConfigError(f"{source}{line}: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _checked(value: object, source: str) -> dict[str, Any]:
+    """Return a plain deep copy of a config."""
+    if not isinstance(value, Mapping):
+        raise ConfigError.of(source, value, "a mapping of names to values")
+    try:
+        return dict(_plain(value, source))
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deep, or contains itself") from None
+
+
+def _plain(value: object, where: str) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key, where): _plain(inner, f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, where) for inner in value]
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ConfigError.of(where, value, "what YAML can hold: mappings, lists, numbers, strings")
+
+
+def _key(key: object, where: str) -> str | int | float | bool | None:
+    if key is None or isinstance(key, str | int | float):
+        return key
+    raise ConfigError.of(f"a key of {where}", key, "a string or a number")
+
+
+def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:
+    """Refuse a dotted name that points outside the config, through a value or at another one."""
+    known = tuple(dict.fromkeys((*_SECTIONS, *fit)))
+    filled = dict(fit)
+    for name in sorted(name for name in space.names if "." in name):  # parents before children
+        if (section := name.partition(".")[0]) not in known:
+            raise SpaceError(f"{name}: {unknown('section', section, known)}")
+        filled = set_dotted(filled, name, 0)
+
+
+def _seed(fit: Mapping[str, Any]) -> int:
+    seed = fit.get("seed_everything")
+    if seed is None or seed is False:
+        return 0
+    expected = f"a whole number up to {_LARGEST_SEED} (a random seed could not be resumed)"
+    _check("seed_everything", seed, expected, _is_whole(seed, 0) and seed <= _LARGEST_SEED)
+    return int(seed)
+
+
+def _pruner(value: object) -> Pruner:
+    if isinstance(value, Pruner):
+        return value
+    if not isinstance(value, Mapping):
+        value = {"name": value}
+    _check_keys("tune.pruner", value, Pruner)
+    return Pruner(**value)
+
+
+def _check_keys(section: str, mapping: Mapping[Any, Any], cls: Any) -> None:
+    known = [field.name for field in dataclasses.fields(cls)]
+    for key in mapping:
+        if key not in known:
+            raise ConfigError(f"{section}: {unknown('key', key, known)}")
+
+
+def _check(name: str, value: object, expected: str, fits: bool) -> None:
+    if not fits:
+        raise ConfigError.of(name, value, expected)
+
+
+def _is_text(value: object, pattern: str = ".+") -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_seconds(value: object) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _is_source(value: object) -> bool:
+    return isinstance(value, Mapping) or _is_path(value)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, Path) or _is_text(value)

@@ -1,0 +1,61 @@
+"""Every error that autolr raises on purpose.
+
+AutoLRError                 base class; the command line exits with its `exit_status`
+├── ConfigError             a value from the user cannot work (also a ValueError)    exit 2
+│   ├── SpaceError          a search space is missing or malformed                   exit 2
+│   └── UnsupportedError    a set-up that autolr does not serve                      exit 2
+├── UserCodeError           the model or the data raised                             exit 1
+├── DivergedError           the loss stopped being finite                            exit 1
+└── StorageError            the study's storage is damaged, full or out of reach     exit 4
+    ├── StorageBusyError    another process holds the study                          exit 4
+    └── StudyMismatchError  the stored study was made with other settings            exit 4
+"""
+
+from typing import ClassVar
+
+
+class AutoLRError(Exception):
+    """Base class: ``except AutoLRError`` catches all of autolr's own errors."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class ConfigError(AutoLRError, ValueError):
+    """A setting has a value that cannot work."""
+
+    exit_status: ClassVar[int] = 2
+
+    @classmethod
+    def of(cls, name: str, got: object, expected: str) -> "ConfigError":
+        """Return the error for the setting ``name``: what came and what would work."""
+        return cls(f"{name} must be {expected}, got {got!r}")
+
+
+class SpaceError(ConfigError):
+    """A search space could not be found or read."""
+
+
+class UnsupportedError(ConfigError):
+    """The set-up is valid, but autolr does not serve it."""
+
+
+class UserCodeError(AutoLRError):
+    """The user's model or data raised; ``__cause__`` has the traceback."""
+
+
+class DivergedError(AutoLRError):
+    """The loss became NaN or infinite."""
+
+
+class StorageError(AutoLRError):
+    """The storage of a study is damaged, full or out of reach."""
+
+    exit_status: ClassVar[int] = 4
+
+
+class StorageBusyError(StorageError):
+    """Another process works on the study."""
+
+
+class StudyMismatchError(StorageError):
+    """The stored study was made with another config, space or seed."""

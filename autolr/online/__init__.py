@@ -1,0 +1,14 @@
+"""The online search, pure: told scores, it answers with the next action."""
+
+from autolr.online.plan import Rung as Rung
+from autolr.online.plan import plan_rungs as plan_rungs
+from autolr.online.result import Result as Result
+from autolr.online.result import load_result as load_result
+from autolr.online.search import Commit as Commit
+from autolr.online.search import Probe as Probe
+from autolr.online.search import ProbeScore as ProbeScore
+from autolr.online.search import Search as Search
+from autolr.online.strategy import Annealed as Annealed
+from autolr.online.strategy import Box as Box
+from autolr.online.strategy import SearchSettings as SearchSettings
+from autolr.online.strategy import parse_strategy as parse_strategy

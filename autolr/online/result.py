@@ -1,0 +1,118 @@
+"""What a search found, what it cost, and how to replay it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autolr.candidate import Candidate
+from autolr.errors import ConfigError
+from autolr.online.search import ProbeScore
+from autolr.schedules import Schedule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FILE = "result.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one online search.
+
+    Attributes:
+        peak: The rate found, of the optimizer's parameter group with the highest rate.
+        schedule: The schedule that the run followed, from its first step on.
+        scores: Every probe's score, in the order in which they came.
+        probe_steps: Optimizer steps made outside the run.
+        total_steps: Optimizer steps of the run itself, the horizon of ``schedule``.
+        validation_passes: Passes over the validation data that the search made.
+
+    Replay it with plain torch: set the optimizer's rate to ``peak`` and use
+    ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``.
+    """
+
+    peak: float
+    schedule: Schedule
+    scores: tuple[ProbeScore, ...]
+    probe_steps: int
+    total_steps: int
+    validation_passes: int
+
+    @property
+    def price(self) -> float:
+        """All optimizer steps, search included, over those of the run."""
+        return (self.total_steps + self.probe_steps) / self.total_steps
+
+    @property
+    def probes(self) -> "pd.DataFrame":
+        """One row a probe: peak, horizon, cooldown (steps), score (lower is better), kept."""
+        import pandas as pd  # here: it takes longer to import than all of autolr's core
+
+        columns = ["peak", "horizon", "cooldown", "score", "kept"]
+        rows = [(s.candidate.peak, s.horizon, s.cooldown, s.score, s.kept) for s in self.scores]
+        return pd.DataFrame(rows, columns=columns)
+
+    def save(self, path: str | Path) -> None:
+        """Write ``result.json`` and ``probes.csv`` into the folder ``path``, made if missing."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
+        self.probes.to_csv(folder / "probes.csv", index=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_dict` takes them back."""
+        return {
+            "peak": self.peak,
+            "schedule": self.schedule.to_dict(),
+            "probe_steps": self.probe_steps,
+            "total_steps": self.total_steps,
+            "validation_passes": self.validation_passes,
+            "scores": [
+                {
+                    "candidate": score.candidate.to_dict(),
+                    "horizon": score.horizon,
+                    "cooldown": score.cooldown,
+                    "score": repr(score.score),  # JSON has no infinity
+                    "kept": score.kept,
+                }
+                for score in self.scores
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Result":
+        """Return the result that `to_dict` described."""
+        scores = tuple(
+            ProbeScore(
+                Candidate.from_dict(row["candidate"]),
+                row["horizon"],
+                row["cooldown"],
+                float(row["score"]),
+                row["kept"],
+            )
+            for row in values["scores"]
+        )
+        return cls(
+            peak=values["peak"],
+            schedule=Schedule.from_dict(values["schedule"]),
+            scores=scores,
+            probe_steps=values["probe_steps"],
+            total_steps=values["total_steps"],
+            validation_passes=values["validation_passes"],
+        )
+
+
+def load_result(path: str | Path) -> Result:
+    """Return the result that `Result.save` wrote into the folder ``path`` (or its file).
+
+    Raises:
+        ConfigError: If there is no such file, or it is not a result.
+    """
+    file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
+    try:
+        return Result.from_dict(json.loads(file.read_text("utf-8")))
+    except FileNotFoundError:
+        raise ConfigError.of("path", str(path), f"a folder with {_FILE}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{file} is not a result of autolr: {error!r}") from None

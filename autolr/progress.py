@@ -1,0 +1,84 @@
+"""What happens in a study, one line an event; on a terminal with a bar below."""
+
+import math
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from autolr import report
+from autolr.driver import Event, RungReached, StudyReady, TrialEnded, TrialStarted
+
+
+class Progress:
+    """A listener of `autolr.tune` that prints."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Bar(*columns, console=self._console, transient=True)
+        self._task = self._bar.add_task("trials", visible=False)
+        self._monitor = ""
+
+    def __enter__(self) -> "Progress":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Print an event."""
+        match event:
+            case StudyReady():
+                self._ready(event)
+            case TrialStarted():
+                again = " again" if event.again else ""
+                bracket = "" if event.bracket is None else f" in bracket {event.bracket}"
+                params = report.describe(event.params)
+                self._say(f"trial {event.number} starts{again}{bracket}: {params}")
+            case RungReached():
+                verdict = "goes on" if event.goes_on else "stops"
+                score = f"{self._monitor} {event.score:.4g} annealed"
+                self._say(f"trial {event.number} after {event.step} steps: {score}, {verdict}")
+            case TrialEnded():
+                self._ended(event)
+
+    def _ready(self, event: StudyReady) -> None:
+        tune = event.config.tune
+        self._monitor = tune.monitor
+        self._say(
+            f"study {tune.study!r} in {tune.storage}: {tune.trials} trials of "
+            f"{event.run_steps} steps, results in {tune.folder}"
+        )
+        if event.hyperband is not None:
+            self._console.print(report.brackets_table(event.hyperband.table()))
+        if event.finished:
+            self._say(f"{event.finished} trials are finished already")
+        if event.resumed:
+            self._say(f"cut, to be run again: {', '.join(f'trial {n}' for n in event.resumed)}")
+        self._bar.update(
+            self._task, total=tune.trials, completed=event.finished, visible=True
+        )
+
+    def _ended(self, event: TrialEnded) -> None:
+        trial = event.trial
+        if trial.state == "FAIL":
+            self._say(f"trial {trial.number} failed: {trial.attrs['reason']}")
+            return
+        self._bar.advance(self._task)
+        price = f"{trial.attrs['steps']} steps, {trial.attrs['seconds']:.1f} s"
+        if trial.value is None or not math.isfinite(trial.value):
+            self._say(f"trial {trial.number} ends: {trial.attrs['reason']} ({price})")
+            return
+        best = ", the best so far" if event.best else ""
+        metrics = {self._monitor: trial.value} | dict(trial.attrs["metrics"])
+        shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        self._say(f"trial {trial.number} ends: {shown} ({price}){best}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False)

@@ -1,0 +1,72 @@
+"""The files that a study leaves: trials.csv, best.yaml, schedule.json."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autolr.candidate import Candidate
+from autolr.config import Config, set_dotted
+from autolr.report.table import TrialLike, trials_frame
+
+_HEADER = """\
+# The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
+# Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`.
+"""
+
+
+def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
+    """Return a LightningCLI config that trains a candidate with the shipped callback.
+
+    Args:
+        config: The study's config.
+        candidate: One with a peak.
+    """
+    fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
+    for name, value in candidate.settings:
+        fit = set_dotted(fit, name, value)
+    follow = {
+        "class_path": "autolr.callbacks.FollowCandidate",
+        "init_args": {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()},
+    }
+    trainer = dict(fit.get("trainer") or {})
+    given = trainer.get("callbacks") or []
+    trainer["callbacks"] = [*(given if isinstance(given, list) else [given]), follow]
+    return fit | {"trainer": trainer}
+
+
+def write_artefacts(
+    config: Config, folder: Path, trials: Sequence[TrialLike], best: TrialLike | None
+) -> tuple[Path, ...]:
+    """Write trials.csv, and of the best trial, if there is one, best.yaml and schedule.json.
+
+    Args:
+        config: The study's config.
+        folder: Where to; it exists.
+        trials: All trials.
+        best: The best complete one.
+
+    Returns:
+        The files written.
+    """
+    table = folder / "trials.csv"
+    trials_frame(trials).to_csv(table, index=False)
+    if best is None:
+        return (table,)
+    found = Candidate.from_dict({**best.attrs["found"]})
+    config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
+    header = _HEADER.format(
+        study=config.tune.study,
+        number=best.number,
+        monitor=config.tune.monitor,
+        value=best.value,
+        file=config_file.as_posix(),
+    )
+    text = yaml.safe_dump(best_config(config, found), sort_keys=False)
+    config_file.write_text(header + text, "utf-8")
+    schedule = {"peak": found.peak, "schedule": found.schedule.to_dict()}
+    schedule["total_steps"] = best.attrs["run_steps"]
+    schedule_file.write_text(json.dumps(schedule, indent=1) + "\n", "utf-8")
+    return (config_file, schedule_file, table)

@@ -1,0 +1,98 @@
+"""A study's trials as tables, for people and for pandas."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FIRST = ["number", "state", "value", "candidate", "bracket", "steps", "seconds", "reason"]
+
+
+class TrialLike(Protocol):
+    """What is read of a trial."""
+
+    @property
+    def number(self) -> int:
+        """Counted from 0."""
+
+    @property
+    def state(self) -> str:
+        """Optuna's name of its state."""
+
+    @property
+    def value(self) -> float | None:
+        """The final score; None unless complete."""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What the sampler chose."""
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """What the run left behind: steps, seconds, metrics, candidate, reason."""
+
+
+def trials_frame(trials: Sequence[TrialLike]) -> "pd.DataFrame":
+    """Return one row a trial.
+
+    After the columns that all studies share come the parameters by their names in the space,
+    then every metric as the run logged it last; one that is called like a column before it is
+    prefixed with ``metric.``.
+    """
+    import pandas as pd  # here: a complete study is recognized faster than pandas is imported
+
+    rows = []
+    for trial in trials:
+        row = {"number": trial.number, "state": trial.state, "value": trial.value}
+        row |= {name: trial.attrs.get(name) for name in _FIRST[3:]} | dict(trial.params)
+        for name, value in trial.attrs.get("metrics", {}).items():
+            row[f"metric.{name}" if name in row else name] = value
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame if rows else pd.DataFrame(columns=_FIRST)
+
+
+def best_table(trials: Sequence[TrialLike], monitor: str) -> Table:
+    """Return the trials as rows, in the given order: score, candidate, price.
+
+    Of the other metrics, the first three that validation logs are shown.
+    """
+    logged = [name for trial in trials for name in trial.attrs.get("metrics", {})]
+    metrics = [name for name in dict.fromkeys(logged) if name != monitor][:3]
+    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    short = [name.rpartition(".")[2] for name in params]
+    columns = ["trial", monitor, *metrics, *short, "steps", "seconds"]
+    table = Table(*columns, box=SIMPLE, pad_edge=False)
+    for trial in trials:
+        values = trial.attrs.get("metrics", {})
+        cells: list[object] = [trial.number, trial.value]
+        cells += [values.get(name) for name in metrics]
+        cells += [trial.params.get(name) for name in params]
+        cells += [trial.attrs.get("steps"), trial.attrs.get("seconds")]
+        table.add_row(*("" if cell is None else _short(cell) for cell in cells))
+    return table
+
+
+def brackets_table(rows: Sequence[tuple[int, tuple[int, ...], float]]) -> Table:
+    """Return Hyperband's brackets: the steps at which trials are judged, and their share."""
+    table = Table("bracket", "judged after steps", "share of trials", box=SIMPLE, pad_edge=False)
+    for number, rungs, share in rows:
+        table.add_row(str(number), ", ".join(map(str, rungs)) or "never", f"{share:.0%}")
+    return table
+
+
+def describe(params: Mapping[str, Any]) -> str:
+    """Return parameters in one line; a dotted path is shortened to its last name.
+
+    >>> describe({"lr": 0.00123456, "schedule": "wsd", "model.init_args.hidden": 16})
+    'lr=0.001235 schedule=wsd hidden=16'
+    """
+    return " ".join(f"{name.rpartition('.')[2]}={_short(value)}" for name, value in params.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

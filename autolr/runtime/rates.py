@@ -1,0 +1,104 @@
+"""The rates of an optimizer: applied around its step, as factors that leave no trace."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+from torch.optim import Optimizer
+
+from autolr.errors import ConfigError
+
+# Peaks from which people start, by optimizer; what is not here starts from its own rate.
+_CUSTOMARY_PEAKS = {
+    "SGD": 0.1,
+    "Adagrad": 1e-2,
+    "RMSprop": 1e-3,
+    "Adam": 1e-3,
+    "AdamW": 1e-3,
+    "Adamax": 1e-3,
+    "NAdam": 1e-3,
+    "RAdam": 1e-3,
+    "Lion": 1e-4,
+}
+
+
+class Rates:
+    """Multiplies the rates of an optimizer while it steps, and puts them back after.
+
+    The groups' own rates stay what the user set, so their ratios are kept, checkpoints hold
+    no trace of the search, and two users of one optimizer never see each other's rates.
+
+    Args:
+        optimizer: Any torch optimizer whose groups have a rate ``lr``.
+
+    Attributes:
+        factor: What every group's rate is multiplied with at the next step.
+
+        base: The highest rate of the groups; a peak is meant for that group.
+
+    Raises:
+        ConfigError: If the optimizer has no positive finite rate to multiply.
+    """
+
+    _attached: ClassVar["WeakKeyDictionary[Optimizer, Rates]"] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, optimizer: Optimizer) -> "Rates":
+        """Return the rates attached to ``optimizer``; they are attached at the first call."""
+        if optimizer not in cls._attached:
+            cls._attached[optimizer] = cls(optimizer)
+        return cls._attached[optimizer]
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.factor = 1.0
+        self._optimizer = optimizer
+        self._originals: list[Any] | None = None
+        self.base = max(float(group.get("lr", math.nan)) for group in optimizer.param_groups)
+        if not (math.isfinite(self.base) and self.base > 0):
+            raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
+        self._handles = (
+            optimizer.register_step_pre_hook(self._apply),
+            optimizer.register_step_post_hook(self._remove),
+        )
+
+    @contextmanager
+    def multiplied(self, factor: float) -> Iterator[None]:
+        """Step with another factor inside the block."""
+        before, self.factor = self.factor, factor
+        try:
+            yield
+        finally:
+            self._remove()
+            self.factor = before
+
+    def detach(self) -> None:
+        """Leave the optimizer as it was found."""
+        self._remove()
+        for handle in self._handles:
+            handle.remove()
+        self._attached.pop(self._optimizer, None)
+
+    def _apply(self, *_: Any) -> None:
+        self._remove()  # a step that raised never reached its end
+        self._originals = [group["lr"] for group in self._optimizer.param_groups]
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["lr"] * self.factor
+
+    def _remove(self, *_: Any) -> None:
+        if self._originals is None:
+            return
+        for group, rate in zip(self._optimizer.param_groups, self._originals, strict=True):
+            group["lr"] = rate
+        self._originals = None
+
+
+def customary_peak(optimizer: Optimizer) -> float:
+    """Return the peak from which people start with this optimizer.
+
+    It is the rate of the group with the highest rate; for an optimizer without a customary
+    peak it is the rate that the user set.
+    """
+    own = max(float(group["lr"]) for group in optimizer.param_groups)
+    return _CUSTOMARY_PEAKS.get(type(optimizer).__name__, own)

@@ -1,0 +1,37 @@
+"""Learning-rate schedules: profiles, and the algebra that combines them.
+
+A schedule is a value. It gives the multiplier of the peak at a step of a run, and knows
+neither an optimizer nor how long the run is until it is asked:
+
+>>> schedule = warmup(0.1) | constant() | cooldown(0.2, "linear")
+>>> schedule.values(10).round(3).tolist()
+[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5]
+>>> schedule.at(950, total_steps=1000)
+0.25
+
+With torch: ``LambdaLR(optimizer, schedule.timed(total_steps))``, stepped once per optimizer
+step.
+"""
+
+from autolr.schedules._clr import clr as clr
+from autolr.schedules._constant import constant as constant
+from autolr.schedules._cooldown import cooldown as cooldown
+from autolr.schedules._cosine import cosine as cosine
+from autolr.schedules._exponential import exponential as exponential
+from autolr.schedules._inverse_sqrt import inverse_sqrt as inverse_sqrt
+from autolr.schedules._linear import linear as linear
+from autolr.schedules._onecycle import onecycle as onecycle
+from autolr.schedules._piecewise import piecewise as piecewise
+from autolr.schedules._polynomial import polynomial as polynomial
+from autolr.schedules._rex import rex as rex
+from autolr.schedules._sgdr import sgdr as sgdr
+from autolr.schedules._step import step as step
+from autolr.schedules._tabulated import tabulated as tabulated
+from autolr.schedules._uba import uba as uba
+from autolr.schedules._untuned_warmup import untuned_warmup as untuned_warmup
+from autolr.schedules._warmup import warmup as warmup
+from autolr.schedules._wsd import wsd as wsd
+from autolr.schedules.catalogue import parse as parse
+from autolr.schedules.registry import names as names
+from autolr.schedules.registry import settings_of as settings_of
+from autolr.schedules.schedule import Schedule as Schedule

@@ -1,0 +1,113 @@
+"""How a schedule is written: as a Python expression and as plain data."""
+
+import functools
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from autolr.errors import ConfigError
+from autolr.schedules.checks import Value
+from autolr.schedules.registry import find
+
+if TYPE_CHECKING:
+    from autolr.schedules.schedule import Schedule
+
+_INFIX = {"chain": " | ", "product": " * "}
+_SUFFIX = {"scale": " * {}", "power": " ** {}", "floor": ".floor({})", "every": ".every({})"}
+_REBUILD: dict[str, Callable[..., "Schedule"]] = {
+    "chain": lambda *parts: functools.reduce(operator.or_, parts),
+    "product": lambda *parts: functools.reduce(operator.mul, parts),
+    "scale": lambda part, by: part * by,
+    "power": lambda part, exponent: part**exponent,
+    "floor": lambda part, level: part.floor(level),
+    "every": lambda part, pace: part.every(pace),
+}
+
+
+def text(schedule: "Schedule") -> str:
+    """Return the expression that makes ``schedule`` again."""
+    kind, span = schedule.kind, schedule.span
+    if kind in _SUFFIX:
+        ((_, value),) = schedule.settings
+        return _operand(_inner(schedule), ("scale", "power")) + _SUFFIX[kind].format(value)
+    if kind in _INFIX:
+        loose = ("scale",) if kind == "product" else ()
+        joined = _INFIX[kind].join(_operand(part, loose, kind) for part in schedule.parts)
+        return joined if span is None else f"({joined}).over({span!r})"
+    return _call(schedule)
+
+
+def to_dict(schedule: "Schedule") -> dict[str, Any]:
+    """Return ``schedule`` as dicts, lists, strings, numbers and None."""
+    settings = {name: _plain(value) for name, value in schedule.settings}
+    if schedule.kind in _SUFFIX:
+        return {"kind": schedule.kind, **settings, "parts": [to_dict(_inner(schedule))]}
+    found: dict[str, Any] = {"kind": schedule.kind}
+    if schedule.span is not None or "span" in find(schedule.kind).parameters:
+        found["span"] = schedule.span
+    found |= settings
+    if schedule.parts:
+        found["parts"] = [to_dict(part) for part in schedule.parts]
+    return found
+
+
+def read(value: object) -> "Schedule":
+    """Return the schedule that a name or a mapping describes.
+
+    Raises:
+        ConfigError: If a kind or setting is unknown, missing or has a wrong value.
+    """
+    if isinstance(value, str):
+        value = {"kind": value}
+    if not isinstance(value, Mapping):
+        raise ConfigError.of("a schedule", value, "a name, or a mapping with the key 'kind'")
+    settings = dict(value)
+    kind = settings.pop("kind", None)
+    if not isinstance(kind, str):
+        raise ConfigError.of("kind", kind, "the name of a schedule")
+    entry = find(kind)
+    if "span" in entry.parameters:
+        return _make(kind, settings)
+    span = settings.pop("span", None)
+    found = _make(kind, settings)
+    return found if span is None else found.over(span)
+
+
+def _make(kind: str, settings: dict[Any, object]) -> "Schedule":
+    entry = find(kind)
+    if entry.make is not None:
+        return entry.make(**entry.read(settings))
+    parts = settings.pop("parts", ())
+    least, most = entry.parts
+    if not isinstance(parts, list | tuple) or not least <= len(parts) <= most:
+        count = "one schedule" if most == 1 else f"at least {least} schedules"
+        raise ConfigError.of(f"parts of {kind}", parts, f"a list of {count}")
+    return _REBUILD[kind](*(read(part) for part in parts), **entry.read(settings))
+
+
+def _inner(schedule: "Schedule") -> "Schedule":
+    """Return the operand of an operator on one schedule, with the span that it had."""
+    return replace(schedule.parts[0], span=schedule.span)
+
+
+def _operand(schedule: "Schedule", loose: Sequence[str], within: str = "") -> str:
+    """Return the text, in parentheses if the operator around it binds tighter."""
+    infix = schedule.kind in _INFIX and schedule.span is None
+    if schedule.kind in loose or (infix and within != "chain"):
+        return f"({text(schedule)})"
+    return text(schedule)
+
+
+def _call(schedule: "Schedule") -> str:
+    parameters = find(schedule.kind).parameters
+    arguments = [repr(schedule.span)] if "span" in parameters else []
+    for name, value in schedule.settings:
+        if value != parameters[name].default:
+            arguments.append(f"{name}={value!r}")
+    over = "" if schedule.span is None or "span" in parameters else f".over({schedule.span!r})"
+    return f"{schedule.kind}({', '.join(arguments)}){over}"
+
+
+def _plain(value: Value) -> object:
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

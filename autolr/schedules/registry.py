@@ -1,0 +1,110 @@
+"""Which kinds of schedule there are, their formulas and their settings."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from autolr.errors import ConfigError
+from autolr.schedules.checks import Value
+from autolr.schedules.settings import Array, check_of, read_setting
+
+if TYPE_CHECKING:
+    from autolr.schedules.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind: a profile, a recipe (it builds others and has no formula) or an operator.
+
+    Attributes:
+        kind: Its name.
+        parameters: Its settings, annotated with their checks.
+        formula: ``f(k, n, **settings)``, of an operator ``f(parts, k, n, **settings)``.
+        parts: The least and the most schedules that it is made of.
+        make: The public constructor; operators have none.
+    """
+
+    kind: str
+    parameters: Mapping[str, inspect.Parameter]
+    formula: Callable[..., Array] | None
+    parts: tuple[int, float] = (0, 0)
+    make: Callable[..., "Schedule"] | None = None
+
+    def read(self, settings: Mapping[str, object]) -> dict[str, Value]:
+        """Return all settings in their stored form, defaults included.
+
+        Raises:
+            ConfigError: If one is unknown, missing, or has a value that cannot work.
+        """
+        unknown = [name for name in settings if name not in self.parameters]
+        if unknown:
+            takes = ", ".join(self.parameters) or "none"
+            raise ConfigError(f"{self.kind} has no setting {unknown[0]!r}; it takes: {takes}")
+        found: dict[str, Value] = {}
+        for name, parameter in self.parameters.items():
+            value = settings.get(name, parameter.default)
+            if value is inspect.Parameter.empty:
+                raise ConfigError(f"{self.kind} needs the setting {name!r}")
+            check = check_of(parameter.annotation)
+            found[name] = read_setting(f"{name} of {self.kind}", check, value)
+        return found
+
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+def register(entry: Entry) -> None:
+    """Make a kind known; the name must be free."""
+    if entry.kind in _ENTRIES:
+        raise TypeError(f"two kinds of schedule are called {entry.kind!r}")
+    _ENTRIES[entry.kind] = entry
+
+
+def find(kind: str) -> Entry:
+    """Return the entry of a kind.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    if kind not in _ENTRIES:
+        raise ConfigError(f"no schedule {kind!r}; there are: {', '.join(names())}")
+    return _ENTRIES[kind]
+
+
+def names() -> list[str]:
+    """Return the names of all profiles and recipes, sorted.
+
+    >>> names()[:3]
+    ['clr', 'constant', 'cooldown']
+    """
+    return sorted(kind for kind, entry in _ENTRIES.items() if entry.make)
+
+
+def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
+    """Return the settings that the profile or recipe ``name`` takes.
+
+    The annotations hold the checks of `autolr.schedules.settings`.
+
+    Raises:
+        ConfigError: If there is no profile of that name.
+
+    >>> {name: setting.default for name, setting in settings_of("cosine").items()}
+    {'final': 0.0, 'exponent': 1.0}
+    """
+    if name not in names():
+        raise ConfigError(f"no schedule {name!r}; there are: {', '.join(names())}")
+    return find(name).parameters
+
+
+def parameters_of(formula: Callable[..., Any], skip: int) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters after the first ``skip``: the settings.
+
+    Raises:
+        TypeError: If an annotation stands for no check.
+    """
+    found = dict(list(inspect.signature(formula).parameters.items())[skip:])
+    for parameter in found.values():
+        check_of(parameter.annotation)
+    return MappingProxyType(found)

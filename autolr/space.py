@@ -1,0 +1,323 @@
+"""Search spaces: what candidates may be, as values, and how they are read.
+
+A space is a flat mapping from names to domains:
+
+>>> space = parse_space({
+...     "lr": {"low": "1e-4", "high": 0.1, "log": True},
+...     "cooldown": {"low": 0.1, "high": 0.5, "when": {"schedule": "wsd"}},
+...     "schedule": ["linear", "wsd"],
+... })
+>>> space.names
+('lr', 'schedule', 'cooldown')
+>>> space.active({"lr": 0.01, "schedule": "linear"})
+('lr', 'schedule')
+
+A list is a choice, a scalar a fixed value (a choice of one), a mapping with ``low`` and ``high`` a
+range, of whole numbers with ``type: int``. ``{choices: [...]}`` is the long form of a list. A
+mapping may say ``when: {parent: value or list of values}``: the parameter exists only then.
+YAML 1.1 reads ``1e-4`` as a string; such strings are numbers in ``low``, ``high`` and under ``lr``.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from autolr.errors import SpaceError
+
+Value: TypeAlias = bool | int | float | str | None
+Conditions: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]  # (parent, its values): all hold
+
+_T = TypeVar("_T")
+_NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+_KEYS = ("low", "high", "log", "type", "choices", "when")
+_ABSENT = object()  # equals no value, not even None
+
+
+class Trial(Protocol):
+    """The three methods of `optuna.Trial` that a space needs."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
+        """Return a number in [low, high]."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
+        """Return a whole number in [low, high]."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
+        """Return one of ``choices``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Every number from ``low`` to ``high``, both included.
+
+    Args:
+        low: The lower end; above 0 with ``log``.
+        high: The upper end; above ``low``.
+        log: Whether equal ratios, not equal differences, are equally likely.
+        integer: Whether only whole numbers count.
+        when: The values of other parameters under which this one exists.
+
+    Raises:
+        SpaceError: If an end is not a finite number, or one of these does not hold.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+    when: Conditions = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "low", _number("low", self.low, self.integer))
+        object.__setattr__(self, "high", _number("high", self.high, self.integer))
+        if self.low >= self.high:
+            raise SpaceError.of("low", self.low, f"less than high, {self.high}")
+        if self.log and self.low <= 0:
+            raise SpaceError.of("low", self.low, "above 0 with log: true")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several values, or a fixed one: numbers, strings, booleans or None.
+
+    Raises:
+        SpaceError: If there is no option, or two are equal (as 1, 1.0 and True are).
+    """
+
+    options: tuple[Value, ...]
+    when: Conditions = ()
+
+    def __post_init__(self) -> None:
+        if not self.options:
+            raise SpaceError.of("choices", [], "a list of at least one value")
+        for index, option in enumerate(self.options):
+            finite = not isinstance(option, float) or math.isfinite(option)
+            if not (isinstance(option, Value) and finite):
+                raise SpaceError.of("a choice", option, "a finite number, a string, a bool or null")
+            if option in self.options[:index]:  # Optuna could not tell them apart either
+                raise SpaceError(f"choices must all differ, got {option!r} twice")
+
+
+Domain: TypeAlias = Range | Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Named domains, in the order in which they are suggested.
+
+    Args:
+        parameters: (name, domain) pairs. A parameter is moved behind those that its ``when`` names,
+            else the order stays. It counts in ``==``, since a sampler's draws depend on it.
+
+    Raises:
+        SpaceError: If there is none, a name is malformed or there twice, or a ``when`` names
+            itself, an unknown parameter, a range, a value its parent cannot take, or a circle.
+    """
+
+    parameters: tuple[tuple[str, Domain], ...]
+
+    def __post_init__(self) -> None:
+        if not self.parameters:
+            raise SpaceError("a space needs at least one parameter, such as lr, got none")
+        for name in (names := [name for name, _ in self.parameters]):
+            if not (isinstance(name, str) and _NAME.fullmatch(name) and names.count(name) == 1):
+                expected = "there once and look like lr or model.init_args.width"
+                raise SpaceError.of("a parameter's name", name, expected)
+        _check_conditions(self.domains)
+        object.__setattr__(self, "parameters", tuple(_ordered(self.domains)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, in the order of suggestion."""
+        return tuple(name for name, _ in self.parameters)
+
+    @property
+    def domains(self) -> dict[str, Domain]:
+        """A new mapping from names to domains."""
+        return dict(self.parameters)
+
+    @property
+    def size(self) -> int | None:
+        """How many different points there are; None if a range is continuous."""
+        if any(isinstance(domain, Range) and not domain.integer for _, domain in self.parameters):
+            return None
+        return _count(self.parameters, {})
+
+    def active(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """Return the names that exist under ``values``: a complete point has these and no others.
+
+        A parent that does not exist, or has no value yet, takes its dependents with it.
+        """
+        return tuple(self._walk(lambda name, _: values.get(name, _ABSENT)))
+
+    def suggest(self, trial: Trial) -> dict[str, Value]:
+        """Ask the trial for a point; parameters that do not exist there are left out."""
+        return self._walk(lambda name, domain: _suggest(name, domain, trial))
+
+    def _walk(self, value_of: Callable[[str, Domain], _T]) -> dict[str, _T]:
+        values: dict[str, _T] = {}
+        for name, domain in self.parameters:
+            if _holds(domain.when, values):
+                values[name] = value_of(name, domain)
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the long form, plain JSON; the same for spaces that differ only in writing."""
+        return {name: _form(domain) for name, domain in self.parameters}
+
+    @classmethod
+    def from_dict(cls, mapping: Mapping[str, Any]) -> "Space":
+        """Return the space that `to_dict` wrote."""
+        return parse_space(mapping, source="stored space")
+
+
+def parse_space(mapping: object, source: str = "space") -> Space:
+    """Return the space that ``mapping`` describes.
+
+    Args:
+        mapping: Names and domains, as the top of this file has them.
+        source: Where it came from; opens every error message.
+
+    Raises:
+        SpaceError: If it is not a mapping, or an entry cannot work: one line with source and entry.
+    """
+    if not isinstance(mapping, Mapping):
+        raise SpaceError.of(f"{source}: a space", mapping, "a mapping from names to domains")
+    domains: list[tuple[str, Domain]] = []
+    for name, value in mapping.items():
+        try:
+            domains.append((name, _domain(name, value)))
+        except SpaceError as error:
+            raise SpaceError(f"{source}: {name}: {error}") from None
+    try:
+        return Space(tuple(domains))
+    except SpaceError as error:
+        raise SpaceError(f"{source}: {error}") from None
+
+
+def unknown(kind: str, got: object, known: Iterable[object]) -> str:
+    """Return the message for a name that does not exist, the nearest one that does first.
+
+    >>> unknown("profile", "cosin", ["linear", "cosine"])
+    "unknown profile 'cosin'; did you mean 'cosine'? It must be one of: linear, cosine"
+    """
+    names = [str(name) for name in known]
+    near = difflib.get_close_matches(str(got), names, n=1)
+    hint = f"did you mean {near[0]!r}? It" if near else "it"
+    return f"unknown {kind} {got!r}; {hint} must be one of: {', '.join(names)}"
+
+
+def _domain(name: str, value: Any) -> Domain:
+    form = value if isinstance(value, Mapping) else {"choices": value}
+    for key in form:
+        if key not in _KEYS:
+            raise SpaceError(unknown("key", key, _KEYS))
+    when = tuple(_conditions(form["when"])) if "when" in form else ()
+    if "choices" in form:
+        if excess := form.keys() - {"choices", "when"}:
+            raise SpaceError(f"choices and {min(excess)} do not go together")
+        options = _as_tuple(form["choices"])
+        return Choice(tuple(map(_rate, options)) if name == "lr" else options, when)
+    if not {"low", "high"} <= form.keys():
+        raise SpaceError.of("a range", dict(form), "given with low and high (or choices)")
+    log, kind = form.get("log", False), form.get("type", "float")
+    if not isinstance(log, bool):
+        raise SpaceError.of("log", log, "true or false")
+    if kind not in ("int", "float"):
+        raise SpaceError.of("type", kind, "int or float")
+    return Range(form["low"], form["high"], log, kind == "int", when)
+
+
+def _conditions(form: object) -> Iterator[tuple[str, tuple[Value, ...]]]:
+    if not isinstance(form, Mapping) or not form:
+        raise SpaceError.of("when", form, "a mapping such as {schedule: wsd}")
+    for parent, values in form.items():
+        if not (allowed := _as_tuple(values)):
+            raise SpaceError.of(f"when: {parent}", values, "a value or a list of at least one")
+        yield parent, allowed
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _rate(value: Value) -> Value:
+    """Return what YAML 1.1 took for a string as the number it is; other strings as they are."""
+    with suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
+
+
+def _number(key: str, value: object, integer: bool) -> float:
+    number = math.nan
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
+        raise SpaceError.of(key, value, "a finite number")
+    if integer and not number.is_integer():
+        raise SpaceError.of(key, value, "a whole number with type: int")
+    return int(number) if integer else number
+
+
+def _check_conditions(domains: Mapping[str, Domain]) -> None:
+    """Refuse a condition that can never hold."""
+    for name, domain in domains.items():
+        for parent, allowed in domain.when:
+            if parent == name or parent not in domains:
+                others = [other for other in domains if other != name]
+                raise SpaceError(f"{name}: when: {unknown('parent', parent, others)}")
+            options = getattr(domains[parent], "options", None)
+            if options is None:
+                raise SpaceError(f"{name}: when must name a choice, got {parent!r}, a range")
+            for value in allowed:
+                if value not in options:
+                    raise SpaceError(f"{name}: when: {unknown(f'{parent}', value, options)}")
+
+
+def _ordered(domains: dict[str, Domain]) -> Iterator[tuple[str, Domain]]:
+    """Yield parents before children, else in the order given."""
+    while domains:
+        ready = (n for n, d in domains.items() if not any(p in domains for p, _ in d.when))
+        if (name := next(ready, None)) is None:
+            raise SpaceError(f"{', '.join(domains)}: when must not run in a circle, got one")
+        yield name, domains.pop(name)
+
+
+def _holds(when: Conditions, values: Mapping[str, object]) -> bool:
+    return all(values.get(parent, _ABSENT) in allowed for parent, allowed in when)
+
+
+def _suggest(name: str, domain: Domain, trial: Trial) -> Value:
+    if isinstance(domain, Choice):
+        return trial.suggest_categorical(name, domain.options)
+    if domain.integer:
+        return trial.suggest_int(name, int(domain.low), int(domain.high), log=domain.log)
+    return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+
+
+def _count(parameters: Sequence[tuple[str, Domain]], values: dict[str, Value]) -> int:
+    """Return how many points ``parameters`` give where their parents have ``values``."""
+    if not parameters:
+        return 1
+    (name, domain), *rest = parameters
+    if not _holds(domain.when, values):
+        return _count(rest, values)
+    if isinstance(domain, Range):
+        return int(domain.high - domain.low + 1) * _count(rest, values)
+    if not any(name in dict(child.when) for _, child in rest):
+        return len(domain.options) * _count(rest, values)
+    return sum(_count(rest, {**values, name: option}) for option in domain.options)
+
+
+def _form(domain: Domain) -> dict[str, Any]:
+    when = {parent: list(values) for parent, values in domain.when}
+    end: dict[str, Any] = {"when": when} if when else {}
+    if isinstance(domain, Choice):
+        return {"choices": list(domain.options)} | end
+    kind = "int" if domain.integer else "float"
+    return {"low": domain.low, "high": domain.high, "log": domain.log, "type": kind} | end

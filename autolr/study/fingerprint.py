@@ -1,0 +1,64 @@
+"""What a study was made with, and where two such descriptions differ."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+_LONGEST = 80  # characters of a value in a message
+
+NOT_SET = "not set"
+
+
+class Difference(NamedTuple):
+    """A setting that changed: its dotted key and both values, ready to print."""
+
+    key: str
+    old: str
+    new: str
+
+
+def plain(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``parts`` as JSON gives them back: tuples are lists, keys are strings."""
+    result: dict[str, Any] = json.loads(json.dumps(parts))
+    return result
+
+
+def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference | None:
+    """Return the first setting in which two nested descriptions differ, or None.
+
+    The order is that of ``new``; what only ``old`` has comes last. 1 and 1.0 are equal,
+    1 and True are not. Members of a list are named by their position: ``betas.1``.
+
+    >>> first_difference({"optimizer": {"lr": 0.1}}, {"optimizer": {"lr": 0.2}})
+    Difference(key='optimizer.lr', old='0.1', new='0.2')
+    """
+    before, after = dict(_leaves(plain(old))), dict(_leaves(plain(new)))
+    for path in {**after, **before}:
+        if path in before and path in after and _same(before[path], after[path]):
+            continue
+        return Difference(".".join(path), _show(before, path), _show(after, path))
+    return None
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(value, list) and value:
+        for position, inner in enumerate(value):
+            yield from _leaves(inner, (*path, str(position)))
+    else:
+        yield path, value
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, bool) != isinstance(new, bool):
+        return False
+    return bool(old == new) or (old != old and new != new)  # NaN
+
+
+def _show(leaves: Mapping[tuple[str, ...], Any], path: tuple[str, ...]) -> str:
+    if path not in leaves:
+        return NOT_SET
+    text = repr(leaves[path])
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

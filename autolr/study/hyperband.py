@@ -1,0 +1,141 @@
+"""Hyperband: which trials are judged when, and which of them go on."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from autolr.errors import ConfigError
+
+_FIRST_TURNS = 64  # trials whose brackets are worked out at once; doubled when there are more
+
+
+class Bracket(NamedTuple):
+    """One row of `Hyperband.table`; ``share`` is the fraction of all trials."""
+
+    number: int
+    rungs: tuple[int, ...]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperband:
+    """Several successive halvings side by side, from the most aggressive to none at all.
+
+    Bracket 0 judges first at about ``min_steps`` and then at each power of ``eta``;
+    every further bracket leaves out the lowest rung; the last one judges nowhere.
+    The rungs are ``max_steps / eta^k``, rounded down: they are counted from the end
+    of the run, as in the paper.
+
+    Args:
+        min_steps: No trial is stopped before this many optimizer steps.
+        max_steps: Steps of a whole run. Less than ``eta * min_steps`` leaves a
+            single bracket that never judges.
+        eta: One in ``eta`` trials goes on at a rung.
+
+    Raises:
+        ConfigError: If ``min_steps`` < 1, ``max_steps`` < ``min_steps`` or ``eta`` < 2.
+
+    Source: Li et al. 2018 (Hyperband), algorithm 1, arXiv:1603.06560.
+
+    >>> Hyperband(min_steps=1, max_steps=243, eta=3).brackets
+    6
+    >>> Hyperband(min_steps=100, max_steps=1000).rungs(0)
+    (111, 333)
+    """
+
+    min_steps: int
+    max_steps: int
+    eta: int = 3
+
+    def __post_init__(self) -> None:
+        if self.min_steps < 1:
+            raise ConfigError.of("min_steps", self.min_steps, "at least 1")
+        if self.max_steps < self.min_steps:
+            raise ConfigError.of("max_steps", self.max_steps, f"at least {self.min_steps}")
+        if self.eta < 2:
+            raise ConfigError.of("eta", self.eta, "at least 2")
+
+    @property
+    def brackets(self) -> int:
+        """How many brackets there are: s_max + 1 of the paper, in integers only."""
+        count, steps = 1, self.min_steps * self.eta
+        while steps <= self.max_steps:
+            count, steps = count + 1, steps * self.eta
+        return count
+
+    def rungs(self, bracket: int) -> tuple[int, ...]:
+        """Return the steps, rising and below ``max_steps``, at which a trial is judged.
+
+        Raises:
+            ConfigError: If there is no such bracket.
+        """
+        last = self.brackets - 1
+        if not 0 <= bracket <= last:
+            raise ConfigError.of("bracket", bracket, f"within [0, {last}]")
+        return tuple(self.max_steps // self.eta**k for k in range(last - bracket, 0, -1))
+
+    def bracket_of(self, number: int) -> int:
+        """Return the bracket of trial ``number``; nothing else decides.
+
+        The brackets take turns, evenly mixed, in the paper's proportions
+        n_s = ceil((s_max + 1) eta^s / (s + 1)), so that all cost about the same.
+        """
+        shares = self._shares()
+        turn = number % sum(shares)
+        count = _FIRST_TURNS
+        while count <= turn:
+            count *= 2
+        return _turns(shares, count)[turn]
+
+    def promotes(self, score: float, peers: Sequence[float]) -> bool:
+        """Return whether a trial goes on from a rung; lower scores are better.
+
+        It does if its score is among the best floor(n / eta) of the n scores seen there
+        so far, its own included; while n < eta, if it is the best so far (so the first
+        one does). Equal scores go on together. A score that is not finite never goes on;
+        among the peers it counts as the worst.
+
+        The paper pauses the others and may promote them later; here a trial that does
+        not go on is over, and the rule for n < eta keeps the first ones from all
+        stopping. No trial waits for another.
+
+        Args:
+            score: The trial's own score at the rung.
+            peers: The other trials' scores at that rung, in any order.
+
+        Source: Li et al. 2020 (ASHA), algorithm 2, arXiv:1810.05934.
+        """
+        if not math.isfinite(score):
+            return False
+        better = sum(peer < score for peer in peers if math.isfinite(peer))
+        return better < max(1, (len(peers) + 1) // self.eta)
+
+    def table(self) -> list[Bracket]:
+        """Return the brackets, most aggressive first, as rows to print."""
+        shares = self._shares()
+        total = sum(shares)
+        return [Bracket(i, self.rungs(i), n / total) for i, n in enumerate(shares)]
+
+    def _shares(self) -> tuple[int, ...]:
+        """Return n_s of each bracket; s counts its rungs."""
+        n = self.brackets
+        return tuple(-(-n * self.eta**s // (s + 1)) for s in range(n - 1, -1, -1))
+
+
+@lru_cache(maxsize=32)
+def _turns(shares: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return the first ``count`` turns of a smooth weighted round robin.
+
+    Each turn, everyone's credit grows by its share; the richest plays and pays the total.
+    """
+    total = sum(shares)
+    credit = [0] * len(shares)
+    turns = []
+    for _ in range(min(count, total)):
+        credit = [have + share for have, share in zip(credit, shares, strict=True)]
+        player = credit.index(max(credit))
+        credit[player] -= total
+        turns.append(player)
+    return tuple(turns)

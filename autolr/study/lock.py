@@ -1,0 +1,79 @@
+"""One driver per study: a lock that dies with its holder."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from autolr.errors import ConfigError, StorageBusyError
+from autolr.study.address import Address, check_name, locate
+from autolr.study.storage import storage_errors
+
+
+@contextmanager
+def locked(url: str, name: str, folder: Path | str | None = None) -> Iterator[None]:
+    """Hold the study for the length of a ``with`` block; never wait for it.
+
+    The lock is the operating system's, on a file beside the database: the lock of a
+    process that died, however it died, is free at once. Who holds it is written in a
+    second file, for the message. Folders are created.
+
+    Args:
+        url: The storage.
+        name: The study.
+        folder: Where the lock file goes if the storage is a server; the lock then holds
+            among drivers that share this folder only.
+
+    Raises:
+        ConfigError: If ``url`` or ``name`` cannot work, or ``folder`` is missing.
+        StorageBusyError: If another process (or this one) holds the study.
+        StorageError: If no lock file can be written.
+    """
+    address = locate(url)
+    path = _lock_path(address, check_name(name), folder)
+    holder = path.with_name(f"{path.name}.holder")
+    lock = FileLock(path)
+    with storage_errors(url):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StorageBusyError(
+                f"study {name!r} in {address.shown} is in use by {_read_holder(holder)}; "
+                "wait for it, end it, or give another --study"
+            ) from None
+    try:
+        with storage_errors(url):
+            _write_holder(holder)
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _lock_path(address: Address, name: str, folder: Path | str | None) -> Path:
+    if address.path is not None:
+        return address.path.with_name(f"{address.path.name}.{name}.lock")
+    if folder is None:
+        raise ConfigError.of("folder", folder, "given for a storage that is no file")
+    return Path(folder).absolute() / f"{name}.lock"
+
+
+def _write_holder(path: Path) -> None:
+    since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
+    draft.replace(path)  # never half a file
+
+
+def _read_holder(path: Path) -> str:
+    try:
+        who = json.loads(path.read_text("utf-8"))
+        return f"process {who['pid']} on {who['host']} since {who['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"  # it took the lock an instant ago

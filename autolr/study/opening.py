@@ -1,0 +1,59 @@
+"""Opening a study to work on it."""
+
+import optuna
+
+from autolr.study import sampling
+from autolr.study.address import check_name, locate
+from autolr.study.fingerprint import Difference
+from autolr.study.handle import Study, mismatch
+from autolr.study.hyperband import Hyperband
+from autolr.study.records import Direction, direction_of, record_of
+from autolr.study.storage import connect, quiet, storage_errors
+
+
+def open_study(
+    url: str,
+    name: str,
+    *,
+    direction: Direction = "minimize",
+    sampler: str = "tpe",
+    seed: int = 0,
+    hyperband: Hyperband | None = None,
+    fresh: bool = False,
+) -> Study:
+    """Open the study ``name`` to work on it, created if need be. Hold `locked` meanwhile.
+
+    Args:
+        url: The storage; the folder and the file of an SQLite one are created.
+        name: The study.
+        direction: Whether lower or higher scores are better.
+        sampler: See `autolr.study.sampler`.
+        seed: Of the sampler, at least 0.
+        hyperband: Gives trials their bracket and judges them; None: none is ever stopped.
+        fresh: Delete the study first, with all its trials.
+
+    Raises:
+        ConfigError: If ``url``, ``name``, ``sampler`` or ``seed`` cannot work.
+        StorageError: If the storage cannot be used.
+        StudyMismatchError: If the stored study has another direction.
+    """
+    address = locate(url)
+    check_name(name)
+    chosen = sampling.sampler(sampler, seed)
+    storage = connect(address)
+    with storage_errors(url, reading=True), quiet():
+        if fresh and name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
+        study = optuna.create_study(
+            storage=storage,
+            sampler=chosen,
+            pruner=optuna.pruners.NopPruner(),  # `judge` decides, in memory
+            study_name=name,
+            direction=direction,
+            load_if_exists=True,
+        )
+        stored = direction_of(study) if len(study.directions) == 1 else "several objectives"
+        records = [record_of(trial) for trial in study.get_trials(deepcopy=False)]
+    if stored != direction:
+        raise mismatch(name, Difference("direction", stored, direction))
+    return Study(url, study, records, hyperband)

@@ -1,0 +1,181 @@
+"""Trials and studies as plain values, and reading them without changing anything."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from autolr.study.address import check_name, locate
+from autolr.study.storage import connect_existing, quiet, storage_errors
+
+Direction = Literal["minimize", "maximize"]
+State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
+
+FINGERPRINT = "fingerprint"  # the study's attribute that `Study.check_fingerprint` stores
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """A trial as it was when it was read.
+
+    Attributes:
+        number: Counted from 0.
+        state: ``COMPLETE`` and ``PRUNED`` count as finished.
+        value: The final score; None unless ``COMPLETE``.
+        params: What the sampler chose.
+        attrs: The trial's user attributes.
+        scores: By optimizer step, what was reported at the rungs; NaN if it was not finite.
+        started: Local time of the latest start; None if it never started.
+        ended: Local time; None if it is not over.
+    """
+
+    number: int
+    state: State
+    value: float | None
+    params: Mapping[str, Any]
+    attrs: Mapping[str, Any]
+    scores: Mapping[int, float]
+    started: datetime | None = None
+    ended: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A study as it was when it was read.
+
+    Attributes:
+        name: The study's name.
+        direction: Whether lower or higher values are better.
+        fingerprint: What it was made with; empty before the first check.
+        attrs: The study's other user attributes.
+        trials: By number.
+    """
+
+    name: str
+    direction: Direction
+    fingerprint: Mapping[str, Any]
+    attrs: Mapping[str, Any]
+    trials: tuple[TrialRecord, ...]
+
+    @property
+    def finished(self) -> int:
+        """Trials that are COMPLETE or PRUNED: what the setting ``trials`` counts."""
+        return count(self.trials, "COMPLETE", "PRUNED")
+
+    @property
+    def failed(self) -> int:
+        """Trials that ended with an error."""
+        return count(self.trials, "FAIL")
+
+    @property
+    def running(self) -> int:
+        """Trials under way, or left so by a process that died."""
+        return count(self.trials, "RUNNING")
+
+    @property
+    def waiting(self) -> int:
+        """Cut trials that will go on first."""
+        return count(self.trials, "WAITING")
+
+    def best(self, n: int = 1) -> tuple[TrialRecord, ...]:
+        """Return the ``n`` best COMPLETE trials, best first; fewer if there are fewer."""
+        return best(self.trials, self.direction, n)
+
+
+def peek(url: str, name: str) -> Summary | None:
+    """Return the study ``name``, or None if there is none. Nothing is created or locked.
+
+    Raises:
+        ConfigError: If ``url`` or ``name`` cannot work.
+        StorageError: If the storage is there but cannot be read, or the study has
+            several objectives.
+    """
+    address = locate(url)
+    check_name(name)
+    storage = connect_existing(address)
+    if storage is None:
+        return None
+    with storage_errors(url, reading=True), quiet():
+        try:
+            if name not in _study_names(storage):
+                return None
+            study = optuna.load_study(study_name=name, storage=storage)
+            attrs = study.user_attrs
+            return Summary(
+                name=name,
+                direction=direction_of(study),
+                fingerprint=attrs.pop(FINGERPRINT, {}),
+                attrs=attrs,
+                trials=tuple(map(record_of, study.get_trials(deepcopy=False))),
+            )
+        finally:
+            storage.engine.dispose()
+
+
+def names(url: str) -> tuple[str, ...]:
+    """Return the names of the studies in a storage, oldest first. Nothing is created.
+
+    Raises:
+        ConfigError: If ``url`` cannot work.
+        StorageError: If the storage is there but cannot be read.
+    """
+    storage = connect_existing(locate(url))
+    if storage is None:
+        return ()
+    with storage_errors(url, reading=True):
+        try:
+            return _study_names(storage)
+        finally:
+            storage.engine.dispose()
+
+
+def record_of(trial: FrozenTrial) -> TrialRecord:
+    """Return Optuna's trial as a plain value."""
+    state: Any = trial.state.name
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        value=trial.value if state == "COMPLETE" else None,
+        params=dict(trial.params),
+        attrs=dict(trial.user_attrs),
+        scores=dict(sorted(trial.intermediate_values.items())),
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+    )
+
+
+def direction_of(study: optuna.Study) -> Direction:
+    """Return the study's direction.
+
+    Raises:
+        RuntimeError: If it has several objectives.
+    """
+    return "maximize" if study.direction == StudyDirection.MAXIMIZE else "minimize"
+
+
+def count(trials: Iterable[TrialRecord], *states: State) -> int:
+    """Return how many trials are in one of ``states``."""
+    return sum(trial.state in states for trial in trials)
+
+
+def best(
+    trials: Iterable[TrialRecord], direction: Direction, n: int = 1
+) -> tuple[TrialRecord, ...]:
+    """Return the ``n`` best COMPLETE trials, best first; of equal ones the oldest first."""
+    sign = 1.0 if direction == "minimize" else -1.0
+    scored = [
+        (sign * trial.value, trial.number, trial)
+        for trial in trials
+        if trial.value is not None and math.isfinite(trial.value)
+    ]
+    return tuple(trial for _, _, trial in sorted(scored)[:n])
+
+
+def _study_names(storage: RDBStorage | BaseStorage) -> tuple[str, ...]:
+    return tuple(study.study_name for study in storage.get_all_studies())

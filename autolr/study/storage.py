@@ -1,0 +1,148 @@
+"""Opening a storage, and saying in one line what is wrong with it."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from alembic.util import CommandError
+from filelock import FileLock, Timeout
+from optuna.exceptions import OptunaError
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from autolr.errors import AutoLRError, StorageBusyError, StorageError
+from autolr.study.address import Address, locate, missing_driver
+
+_BUSY_SECONDS = 60  # how long to wait for another writer of the same file
+
+_BROKEN = (SQLAlchemyError, sqlite3.Error, OptunaError, CommandError, OSError, LookupError)
+_UNREADABLE = (*_BROKEN, ValueError, TypeError, AssertionError, RuntimeError)
+
+
+@contextmanager
+def storage_errors(url: str, *, reading: bool = False) -> Iterator[None]:
+    """Turn whatever SQLite, SQLAlchemy or Optuna raise about ``url`` into one line.
+
+    Errors in the calling code pass: a `KeyError` is taken for the storage's only if it
+    is Optuna's own (the study was deleted meanwhile).
+
+    Args:
+        url: The storage.
+        reading: Whether the block does nothing but read or create: then a value that
+            makes no sense is damage as well.
+
+    Raises:
+        StorageError: If the storage is damaged, full, read-only or out of reach.
+        ConfigError: If, when reading, the server's driver turns out not to be installed.
+    """
+    try:
+        yield
+    except AutoLRError:
+        raise
+    except ImportError:
+        if not reading:
+            raise
+        raise missing_driver(url) from None
+    except _UNREADABLE as error:
+        if not reading and not _is_storage(error):
+            raise
+        raise StorageError(f"cannot use {locate(url).shown}: {_reason(error)}") from error
+
+
+def connect(address: Address) -> RDBStorage:
+    """Open the storage, created if need be together with its folder.
+
+    An SQLite file is checked for damage, and put in WAL mode: readers do not block the
+    writer, and a writer killed at any instant leaves a database that opens. Processes
+    that create a file at the same moment wait for each other.
+
+    Raises:
+        ConfigError: If the server's driver is not installed.
+        StorageError: If the storage cannot be used.
+    """
+    with storage_errors(address.shown, reading=True):
+        if address.path is None:
+            return _rdb(address)
+        address.path.parent.mkdir(parents=True, exist_ok=True)
+        turn = FileLock(f"{address.path}.lock", timeout=_BUSY_SECONDS)
+        try:
+            turn.acquire()
+        except Timeout:
+            raise StorageBusyError(f"another process is creating {address.shown}") from None
+        try:
+            _prepare(address.path)
+            return _rdb(address)
+        finally:
+            turn.release()
+
+
+def connect_existing(address: Address) -> RDBStorage | None:
+    """Open the storage if there is one; nothing is created, neither file nor table.
+
+    Raises:
+        ConfigError: If the server's driver is not installed.
+        StorageError: If there is something, but it cannot be read.
+    """
+    with storage_errors(address.shown, reading=True):
+        if address.path is not None and not address.path.exists():
+            return None
+        engine = sqlalchemy.create_engine(address.url, **_engine_settings(address))
+        try:
+            if not sqlalchemy.inspect(engine).has_table("studies"):
+                return None
+        finally:
+            engine.dispose()
+        return _rdb(address, skip_table_creation=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna from logging: what matters reaches the caller as an error."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.ERROR))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _rdb(address: Address, *, skip_table_creation: bool = False) -> RDBStorage:
+    url = address.url.render_as_string(hide_password=False)
+    escaped = url.replace("{", "{{").replace("}", "}}")  # Optuna takes the URL for a template
+    settings = _engine_settings(address)
+    return RDBStorage(escaped, settings, skip_table_creation=skip_table_creation)
+
+
+def _engine_settings(address: Address) -> dict[str, Any]:
+    return {} if address.path is None else {"connect_args": {"timeout": _BUSY_SECONDS}}
+
+
+def _prepare(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"the file is damaged ({verdict})")
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _is_storage(error: BaseException) -> bool:
+    if isinstance(error, LookupError):  # a bare one is SQLAlchemy's: no such member of an enum
+        return type(error) is LookupError or "Record does not exist" in str(error)
+    return isinstance(error, (*_BROKEN, json.JSONDecodeError))
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the innermost cause."""
+    while error.__cause__ is not None and not isinstance(error, DBAPIError):
+        error = error.__cause__
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

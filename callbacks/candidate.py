@@ -1,0 +1,67 @@
+"""Train with a peak and a schedule that are known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from typing_extensions import override
+
+from autolr import schedules
+from autolr.callbacks.requirements import check_rates, total_steps
+from autolr.errors import ConfigError
+from autolr.runtime.rates import Rates
+from autolr.schedules import Schedule
+
+
+class FollowCandidate(Callback):
+    """Set the rate of every step to peak x schedule.
+
+    The optimizer's own rate only says how the rates of its groups relate: the group with the
+    highest one gets ``peak``. It stays as it is, the product is applied around each step.
+
+    Args:
+        peak: The rate at which the schedule's multiplier is 1.
+        schedule: A `Schedule`, the name of a profile, or a mapping as in ``schedule.json``.
+
+    Raises:
+        ConfigError: If a value cannot work.
+        UnsupportedError: Before the first training step, if the module has no single optimizer of
+            its own, or a scheduler, or if the run has no end.
+    """
+
+    def __init__(self, peak: float, schedule: Schedule | str | Mapping[str, Any]) -> None:
+        if isinstance(peak, bool) or not 0 < peak < float("inf"):
+            raise ConfigError.of("peak", peak, "a positive number")
+        self._peak = peak
+        self._schedule = schedules.parse(schedule)
+        self._total_steps = 0
+        self._rates: Rates | None = None
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_rates(trainer, pl_module, "FollowCandidate")
+        self._total_steps = total_steps(trainer, "FollowCandidate")
+        self._rates = Rates.of(trainer.optimizers[0])
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        assert self._rates is not None
+        multiplier = self._schedule.at(trainer.global_step, self._total_steps)
+        self._rates.factor = self._peak / self._rates.base * multiplier
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._release()
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._rates is not None:
+            self._rates.detach()
+            self._rates = None

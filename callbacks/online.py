@@ -1,0 +1,169 @@
+"""Find the peak rate during training."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+from typing_extensions import override
+
+from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.requirements import (
+    check_mode,
+    check_monitor,
+    check_rates,
+    check_shadows,
+    total_steps,
+)
+from autolr.callbacks.shadowing import ShadowCallback
+from autolr.errors import UnsupportedError
+from autolr.online import Annealed, Result, SearchSettings
+from autolr.runtime.rates import Rates, customary_peak
+from autolr.runtime.shadows import Shadows
+from autolr.schedules import Schedule
+
+_log = logging.getLogger(__name__)
+
+
+class AutoLR(ShadowCallback):
+    """Find a peak rate in the first steps of a run, and follow a schedule at that peak.
+
+    Rivals with other peaks are trained beside the run on the very batches that go by, scored by
+    short annealed copies, and the best one's state takes the run's place: the run ends as if it
+    had been trained with the chosen peak from its first step. The optimizer's own rate only says
+    how the rates of its groups relate. After the fit `result` has what was found.
+
+    Args:
+        strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
+        schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping; None
+            for a short warm-up, a plateau and a linear end over the last 20 %.
+        budget: Probe steps at most, as a share of the run's steps.
+        monitor: The metric of the validation loop that scores a probe. A run without validation
+            compares training losses, with a warning.
+        mode: Whether a lower ("min") or a higher ("max") metric is better.
+        rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
+            customary peak (0.1 for SGD, 0.001 for Adam). ``(x, x)``: one candidate.
+        save_to: A folder for ``result.json`` and ``probes.csv``, written after the fit.
+
+    Raises:
+        ConfigError: If a setting cannot work: here, or before the first training step.
+        UnsupportedError: Before the first training step, if the set-up is not served: manual
+            optimization, several optimizers, a scheduler of the module's own, several devices,
+            fp16, compiled modules, averages of weights, a run without an end.
+        DivergedError: If every rate that was tried diverged.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        strategy: str | Annealed = "annealed",
+        schedule: Schedule | str | Mapping[str, Any] | None = None,
+        budget: float = 0.25,
+        monitor: str = "val_loss",
+        mode: str = "min",
+        rates: tuple[float, float] | None = None,
+        save_to: str | Path | None = None,
+    ) -> None:
+        check_mode(mode)
+        self._settings = SearchSettings(strategy, schedule, budget, rates)
+        self._monitor = monitor
+        self._mode = mode
+        self._save_to = save_to
+        self._found: Result | None = None
+
+    @property
+    def result(self) -> Result:
+        """What the search found.
+
+        Raises:
+            AttributeError: Before the search has ended.
+        """
+        if self._found is None:
+            raise AttributeError("there is no result before the search has ended")
+        return self._found
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_rates(trainer, pl_module, "AutoLR")
+        self._rates = Rates.of(trainer.optimizers[0])
+        if self._found is None:
+            self._begin(trainer, pl_module)
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+        assert self._rates is not None
+        if self._found is None:
+            assert self._shadows is not None
+            self._rates.factor = self._shadows.factor
+        else:
+            multiplier = self._found.schedule.at(trainer.global_step, self._found.total_steps)
+            self._rates.factor = self._found.peak / self._rates.base * multiplier
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        self._take_result()
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        if self._found is not None and self._save_to is not None and trainer.is_global_zero:
+            self._found.save(self._save_to)
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"result": None if self._found is None else self._found.to_dict()}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict["result"] is not None:
+            self._found = Result.from_dict(state_dict["result"])
+
+    def _begin(self, trainer: Trainer, module: LightningModule) -> None:
+        check_shadows(trainer, module, "AutoLR")
+        if trainer.global_step:
+            raise UnsupportedError(
+                f"AutoLR begins with a run, this checkpoint was saved at step {trainer.global_step} "
+                "before a peak was found: fit from the start"
+            )
+        steps = total_steps(trainer, "AutoLR")
+        self._learner = LightningLearner(trainer, module, self._monitor, self._mode)
+        if self._learner.validation.exists:
+            check_monitor(self._learner.validation, self._monitor)
+        else:
+            rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
+        prior = customary_peak(self._learner.optimizer)
+        search = self._settings.begin(prior, steps)
+        if not search.rungs:
+            _log.info("AutoLR: %d steps are too few to search, the peak is %.3g", steps, prior)
+        assert self._rates is not None
+        live = self._settings.live(search, prior)
+        self._shadows = Shadows(self._learner, self._rates, search, steps, live)
+        self._take_result()
+
+    def _take_result(self) -> None:
+        """Keep the result when the search has just ended, and free what it needed."""
+        if self._shadows is None or self._shadows.searching:
+            return
+        self._found = self._shadows.result()
+        self._shadows = self._learner = None
+        if self._found.probe_steps:
+            _log.info(
+                "AutoLR: peak %.3g after %d probes, %d steps beside the run's %d",
+                self._found.peak,
+                len(self._found.scores),
+                self._found.probe_steps,
+                self._found.total_steps,
+            )

@@ -1,0 +1,141 @@
+"""Score a trial at rungs, and stop it where it is not worth finishing."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+from typing_extensions import override
+
+from autolr import schedules
+from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.requirements import check_mode, check_monitor, check_shadows, total_steps
+from autolr.callbacks.shadowing import ShadowCallback
+from autolr.candidate import Candidate
+from autolr.errors import ConfigError
+from autolr.online import Rung, Search
+from autolr.runtime.rates import Rates
+from autolr.runtime.shadows import Shadows
+
+_CHECK_EVERY = 16  # steps between looks at the loss; each look waits for the device
+
+
+class Reporter(Protocol):
+    """The two methods of `optuna.Trial` that are needed here."""
+
+    def report(self, value: float, step: int) -> None:
+        """Record ``value`` after ``step`` optimizer steps."""
+
+    def should_prune(self) -> bool:
+        """Return whether the trial should stop."""
+
+
+class PruneTrial(ShadowCallback):
+    """Report comparable scores at rungs, and stop when the trial says so.
+
+    The score at a rung is not the loss of the moment, in which a schedule that is still high
+    looks bad: a copy of the run is annealed linearly to zero over the last ``cooldown`` share of
+    the steps before the rung, and its validation metric is reported. The run itself is not
+    changed. After the fit a last pass over the validation data gives `final`.
+
+    Args:
+        trial: An `optuna.Trial`, or anything with its ``report`` and ``should_prune``.
+        rungs: Optimizer steps at which to report, rising; those beyond the run are never reached.
+        horizon: Length of the run that ``rungs`` are meant for; in a run of another length each is
+            reached at the same share of it, and reported under its own name. None: this run's.
+        monitor: The metric of the validation loop to report.
+        mode: Whether lower ("min") or higher ("max") is better.
+        cooldown: Length of the annealed copies, as a share of their rung.
+
+    Attributes:
+        pruned: Whether the trial was stopped at a rung.
+        diverged: Whether the training loss stopped being finite; the run is stopped then too.
+        probe_steps: Optimizer steps of the annealed copies.
+        run_steps: Optimizer steps of the whole run.
+        final: Every metric that validation logs, of the model as the fit left it.
+
+    Raises:
+        ConfigError: Before the first training step, if validation does not log ``monitor``.
+        UnsupportedError: Before the first training step, if the set-up is not served.
+    """
+
+    def __init__(
+        self,
+        trial: Reporter,
+        rungs: Sequence[int],
+        *,
+        horizon: int | None = None,
+        monitor: str = "val_loss",
+        mode: str = "min",
+        cooldown: float = 0.2,
+    ) -> None:
+        check_mode(mode)
+        self.pruned = False
+        self.diverged = False
+        self.probe_steps = 0
+        self.run_steps = 0
+        self.final: dict[str, float] = {}
+        self._trial = trial
+        self._rungs = tuple(rungs)
+        self._horizon = horizon
+        self._names: dict[int, int] = {}  # of a rung in this run, its name
+        self._monitor = monitor
+        self._mode = mode
+        self._sign = 1.0 if mode == "min" else -1.0
+        self._cooldown = cooldown
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_shadows(trainer, pl_module, "PruneTrial")
+        self._learner = LightningLearner(trainer, pl_module, self._monitor, self._mode)
+        if not self._learner.validation.exists:
+            raise ConfigError.of("the run", "none", "one with a validation loop to compare trials")
+        check_monitor(self._learner.validation, self._monitor)
+        steps = self.run_steps = total_steps(trainer, "PruneTrial")
+        self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}
+        rungs = [self._rung(step) for step in self._names if trainer.global_step < step < steps]
+        run = Candidate(peak=1.0, schedule=schedules.constant())  # stands for the run as it is
+        self._shadows = Shadows(
+            self._learner,
+            Rates.of(trainer.optimizers[0]),
+            Search((run,), tuple(rungs), tie=0.0),
+            steps,
+            live=run,
+            step=trainer.global_step,
+            on_scores=lambda search: self._report(trainer, search),
+        )
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        assert self._shadows is not None
+        self.probe_steps = self._shadows.probe_steps
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        looks = trainer.global_step % _CHECK_EVERY == 0
+        if looks and isinstance(loss, Tensor) and not torch.isfinite(loss):
+            self.diverged = trainer.should_stop = True
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._learner is not None:
+            self.final = self._learner.validation.run()
+            self.diverged |= not math.isfinite(self.final[self._monitor])
+        super().on_train_end(trainer, pl_module)
+
+    def _rung(self, step: int) -> Rung:
+        return Rung(step, max(2, round(self._cooldown * step)), keep=1)
+
+    def _report(self, trainer: Trainer, search: Search) -> None:
+        told = search.scores[-1]
+        self._trial.report(self._sign * told.score, self._names[told.horizon])
+        if self._trial.should_prune():
+            self.pruned = trainer.should_stop = True

@@ -1,0 +1,86 @@
+"""What a set-up must be like, checked before the first training step."""
+
+import math
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
+from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+
+from autolr.callbacks.validation import ValidationPass
+from autolr.errors import ConfigError, UnsupportedError
+
+
+def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
+    """Refuse a set-up in which a callback cannot set the rate.
+
+    Raises:
+        UnsupportedError: If the module optimizes by hand, has several optimizers or none, or a
+            learning-rate scheduler of its own.
+    """
+    if not module.automatic_optimization:
+        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
+    if (count := len(trainer.optimizers)) != 1:
+        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+    if trainer.lr_scheduler_configs:
+        name = type(trainer.lr_scheduler_configs[0].scheduler).__name__
+        raise UnsupportedError(
+            f"{who} sets the rate, and so does the module's {name}: return only the optimizer "
+            f"from configure_optimizers and name the schedule in {who}(schedule=...)"
+        )
+
+
+def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
+    """Refuse a set-up in which copies of the run cannot be trained beside it.
+
+    Raises:
+        UnsupportedError: With the reason.
+    """
+    if trainer.world_size != 1:
+        raise UnsupportedError(f"{who} serves one device, this run has {trainer.world_size}")
+    if getattr(trainer.precision_plugin, "scaler", None) is not None:
+        raise UnsupportedError(f"{who} does not serve precision='16-mixed'; use 'bf16-mixed' or 32")
+    if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
+        raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
+    if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
+        raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, StochasticWeightAveraging | WeightAveraging):
+            name = type(callback).__name__
+            raise UnsupportedError(f"{who} does not serve averages of weights; leave out {name}")
+
+
+def total_steps(trainer: Trainer, who: str) -> int:
+    """Return the optimizer steps of the run.
+
+    Raises:
+        UnsupportedError: If the run has no end.
+    """
+    steps = trainer.estimated_stepping_batches
+    if steps < 0 or math.isinf(steps):
+        raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
+    return int(steps)
+
+
+def check_monitor(validation: ValidationPass, monitor: str) -> None:
+    """Refuse a metric that the validation loop does not log; one batch of it is run.
+
+    Raises:
+        ConfigError: With the metrics that are logged.
+    """
+    logged = sorted(validation.run(limit=1))
+    if monitor not in logged:
+        raise ConfigError.of("monitor", monitor, f"logged in validation ({_listed(logged)})")
+
+
+def check_mode(mode: str) -> None:
+    """Refuse a mode that is neither "min" nor "max".
+
+    Raises:
+        ConfigError: If so.
+    """
+    if mode not in ("min", "max"):
+        raise ConfigError.of("mode", mode, "'min' or 'max'")
+
+
+def _listed(names: list[str]) -> str:
+    return f"logged: {', '.join(names)}" if names else "it logs nothing"

@@ -1,0 +1,71 @@
+"""The shell that trains rivals beside a Lightning run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from typing_extensions import override
+
+from autolr.callbacks.learner import LightningLearner
+from autolr.runtime.generators import Generators
+from autolr.runtime.rates import Rates
+from autolr.runtime.shadows import Shadows
+
+
+class ShadowCallback(Callback):
+    """Feeds each live step to `Shadows`; what is searched for is up to the subclass."""
+
+    _shadows: Shadows | None = None
+    _learner: LightningLearner | None = None
+    _rates: Rates | None = None
+    _before: Generators | None = None
+    _steps_before = 0
+
+    @override
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._shadows is not None:
+            self._shadows.renew_attributes()
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._shadows is not None:
+            self._before = self._shadows.capture()
+            self._steps_before = trainer.global_step
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        if self._shadows is None or self._learner is None:
+            return
+        stepped = trainer.global_step > self._steps_before
+        self._learner.set_batch(batch, batch_idx, stepped=stepped)
+        self._shadows.follow(_loss(outputs), self._before, stepped=stepped)
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._release()
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._rates is not None:
+            self._rates.detach()
+        self._rates = self._learner = self._shadows = None
+
+
+def _loss(outputs: Tensor | Mapping[str, Any] | None) -> Tensor | None:
+    loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+    return loss.detach() if isinstance(loss, Tensor) else None

@@ -1,0 +1,224 @@
+"""Our own pass over the validation data: it scores the model in place and leaves no trace."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers.logger import DummyLogger
+from lightning.pytorch.utilities.data import extract_batch_size
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchmetrics import Metric
+
+from autolr.runtime.attributes import Attributes
+from autolr.runtime.generators import kept_generators
+from autolr.runtime.learner import evaluating
+
+_CACHE_BYTES = 256 * 2**20  # validation batches kept in memory for the next pass, at most
+
+
+class ValidationPass:
+    """Scores the model that is in place as the Trainer's validation loop would.
+
+    ``limit_val_batches`` is respected. What the module logs in ``validation_step`` and at the
+    epoch's end is collected here and goes nowhere else; no other callback is called. Weights,
+    buffers, generators, metrics, plain attributes and training modes are left as they were.
+    Batches are kept in memory, up to 256 MiB, so that all passes see the same ones.
+
+    Args:
+        trainer: A trainer that has begun to fit.
+        module: Its module.
+    """
+
+    def __init__(self, trainer: Trainer, module: LightningModule) -> None:
+        self._trainer = trainer
+        self._module = module
+        self._cached: dict[int, list[Any]] = {}
+        self._cached_bytes = 0
+
+    @property
+    def exists(self) -> bool:
+        """Whether the run has validation data and a step for it."""
+        return bool(self._loaders()) and is_overridden("validation_step", self._module)
+
+    def run(self, limit: int | None = None) -> dict[str, float]:
+        """Return what one pass logs.
+
+        Args:
+            limit: Batches of each loader at most.
+        """
+        record = _Record()
+        attributes = Attributes(self._module)
+        attributes.exchange()  # what the pass changes is thrown away with the copy
+        try:
+            with (
+                kept_generators(),
+                evaluating(self._module),
+                torch.no_grad(),
+                quiet(self._trainer, self._module, record.log),
+            ):
+                self._run_hooks(record, limit)
+                return record.values()
+        finally:
+            attributes.exchange()
+
+    def _run_hooks(self, record: "_Record", limit: int | None) -> None:
+        module = self._module
+        module.on_validation_epoch_start()
+        loaders = self._loaders()
+        several = len(loaders) > 1
+        for index, (loader, batches) in enumerate(loaders):
+            record.suffix = f"/dataloader_idx_{index}" if several else ""
+            for batch_idx, batch in enumerate(self._batches(index, loader, batches, limit)):
+                record.batch = batch
+                with self._trainer.precision_plugin.val_step_context():
+                    module.validation_step(*self._arguments(batch, batch_idx, index, several))
+        record.suffix, record.batch = "", None
+        module.on_validation_epoch_end()
+
+    def _arguments(self, batch: Any, batch_idx: int, index: int, several: bool) -> tuple[Any, ...]:
+        step = self._module.validation_step
+        takes_index = is_param_in_hook_signature(step, "batch_idx", min_args=2)
+        arguments = (batch, batch_idx) if takes_index else (batch,)
+        return (*arguments, index) if several else arguments
+
+    def _loaders(self) -> list[tuple[Any, int | float]]:
+        """Return each validation loader with the number of batches that the trainer takes."""
+        loaders = self._trainer.val_dataloaders
+        if loaders is None:
+            return []
+        if isinstance(loaders, Mapping):
+            loaders = list(loaders.values())
+        if not isinstance(loaders, list | tuple):
+            loaders = [loaders]
+        taken = self._trainer.num_val_batches
+        limits = taken if isinstance(taken, list) else [taken] * len(loaders)
+        pairs = zip(loaders, limits, strict=True)
+        return [(loader, batches) for loader, batches in pairs if batches > 0]
+
+    def _batches(
+        self, index: int, loader: Any, batches: int | float, limit: int | None
+    ) -> Iterator[Any]:
+        wanted = None if batches == float("inf") else int(batches)
+        if limit is not None:
+            wanted = limit if wanted is None else min(wanted, limit)
+        if index in self._cached:
+            yield from (self._on_device(batch, index) for batch in self._cached[index][:wanted])
+            return
+        kept: list[Any] | None = [] if limit is None else None
+        for batch in islice(iter(_unstarted(loader)), wanted):
+            if kept is not None:
+                self._cached_bytes += _size(batch)
+                kept = [*kept, batch] if self._cached_bytes <= _CACHE_BYTES else None
+            yield self._on_device(batch, index)
+        if kept is not None:
+            self._cached[index] = kept
+
+    def _on_device(self, batch: Any, index: int) -> Any:
+        trainer = self._trainer
+        batch = trainer.precision_plugin.convert_input(batch)
+        batch = self._module._on_before_batch_transfer(batch, dataloader_idx=index)
+        return trainer.strategy.batch_to_device(batch, dataloader_idx=index)
+
+
+class _Record:
+    """Collects what a module logs, averaged as the Trainer averages it."""
+
+    def __init__(self) -> None:
+        self.suffix = ""
+        self.batch: Any = None
+        self._sums: dict[str, tuple[float, float]] = {}
+        self._reduced: dict[str, float] = {}
+        self._metrics: dict[str, Metric] = {}
+
+    def log(
+        self,
+        name: str,
+        value: Any,
+        *_: Any,
+        on_step: bool | None = None,
+        on_epoch: bool | None = None,
+        reduce_fx: str | Callable[[Any], Any] = "mean",
+        batch_size: int | None = None,
+        add_dataloader_idx: bool = True,
+        **__: Any,
+    ) -> None:
+        """Stand in for `LightningModule.log`."""
+        suffix = self.suffix if add_dataloader_idx else ""
+        for key in {name + suffix, (f"{name}_epoch" if on_step and on_epoch else name) + suffix}:
+            if isinstance(value, Metric):
+                self._metrics[key] = value
+            else:
+                self._add(key, float(value), reduce_fx, batch_size, last=on_epoch is False)
+
+    def _add(
+        self,
+        key: str,
+        value: float,
+        reduce_fx: str | Callable[[Any], Any],
+        batch_size: int | None,
+        *,
+        last: bool,
+    ) -> None:
+        if last:
+            self._reduced[key] = value
+            return
+        how = reduce_fx if isinstance(reduce_fx, str) else reduce_fx.__name__
+        if how == "mean":
+            weight = self._weight(batch_size)
+            total, weights = self._sums.get(key, (0.0, 0.0))
+            self._sums[key] = (total + value * weight, weights + weight)
+            return
+        merge: Callable[[float, float], float] = {
+            "min": min,
+            "max": max,
+            "sum": lambda a, b: a + b,
+        }[how]
+        self._reduced[key] = merge(self._reduced[key], value) if key in self._reduced else value
+
+    def _weight(self, batch_size: int | None) -> float:
+        if batch_size is not None:
+            return float(batch_size)
+        return 1.0 if self.batch is None else float(extract_batch_size(self.batch))
+
+    def values(self) -> dict[str, float]:
+        """Return the value of each name for the whole pass."""
+        means = {name: total / weights for name, (total, weights) in self._sums.items()}
+        metrics = {name: float(metric.compute()) for name, metric in self._metrics.items()}
+        return {**means, **self._reduced, **metrics}
+
+
+@contextmanager
+def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -> Iterator[None]:
+    """Send what ``module`` logs to ``log`` for a block, and nothing to the Trainer's loggers."""
+    loggers = trainer.loggers
+    trainer.loggers = [DummyLogger() for _ in loggers]
+    module.__dict__["log"] = log
+    try:
+        yield
+    finally:
+        del module.__dict__["log"]
+        trainer.loggers = loggers
+
+
+def _unstarted(loader: Any) -> Any:
+    """Return a loader over the same data that shares no iterator with the Trainer's."""
+    if not isinstance(loader, DataLoader):
+        return loader
+    twin = DataLoader.__new__(type(loader))
+    twin.__dict__.update(loader.__dict__)
+    twin.__dict__["_iterator"] = None
+    return twin
+
+
+def _size(batch: Any) -> int:
+    if isinstance(batch, Tensor):
+        return batch.numel() * batch.element_size()
+    if isinstance(batch, Mapping):
+        return sum(_size(item) for item in batch.values())
+    return sum(_size(item) for item in batch) if isinstance(batch, list | tuple) else 0

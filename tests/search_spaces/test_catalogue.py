@@ -1,0 +1,89 @@
+"""What every space in the catalogue must do. A new file is covered by being there."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from autolr import schedules, search_spaces
+from autolr.candidate import candidate_of, check_space
+from autolr.errors import SpaceError
+from autolr.space import Choice, Space
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+# Tables have no settings that could be searched; the others are halves of a schedule.
+NO_FAMILIES = {"piecewise", "tabulated", "warmup", "untuned_warmup", "cooldown"}
+
+
+@pytest.fixture(params=search_spaces.names())
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_the_catalogue_has_what_the_documentation_names() -> None:
+    assert search_spaces.names() == ["adamw", "default", "profiles", "quick", "sgd"]
+
+
+def test_it_passes_the_check_and_searches_a_peak(name: str) -> None:
+    space = search_spaces.load(name)
+    check_space(space, name)
+    assert space.names[0] == "lr"
+
+
+def test_its_samples_are_candidates_that_train(name: str) -> None:
+    space = search_spaces.load(name)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(50):
+        values = space.suggest(study.ask())
+        assert tuple(values) == space.active(values)
+        candidate = candidate_of(values)
+        assert candidate.peak is not None
+        multipliers = candidate.schedule.values(200)
+        assert multipliers.min() >= 0
+        assert multipliers.max() == pytest.approx(1.0, abs=0.02)  # 200 steps may miss the top
+
+
+def test_every_condition_and_choice_is_reached(name: str) -> None:
+    space = search_spaces.load(name)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    seen = [space.suggest(study.ask()) for _ in range(400)]
+    assert {key for values in seen for key in values} == set(space.names)
+
+
+def test_it_says_what_it_is_for_in_one_line(name: str) -> None:
+    line = search_spaces.describe(name)
+    assert 20 <= len(line) <= 100
+    assert search_spaces.text(name).startswith(f"# {line}\n")
+
+
+def test_the_long_form_is_the_same_space(name: str) -> None:
+    space = search_spaces.load(name)
+    assert search_spaces.load(space.to_dict()) == Space.from_dict(space.to_dict()) == space
+
+
+def test_profiles_has_every_family() -> None:
+    domain = search_spaces.load("profiles").domains["schedule"]
+    assert isinstance(domain, Choice)
+    assert set(domain.options) == set(schedules.names()) - NO_FAMILIES
+
+
+def test_a_quick_space_can_be_counted() -> None:
+    assert search_spaces.load("quick").size == 14
+
+
+def test_a_path_is_read_from_disk(tmp_path: Path) -> None:
+    for path in (tmp_path / "mine.yaml", tmp_path / "mine.yml"):
+        path.write_text("lr: {low: 1e-3, high: 1e-1, log: true}\n")
+        assert search_spaces.load(path) == search_spaces.load(str(path))
+        assert search_spaces.load(path).names == ("lr",)
+
+
+def test_an_unknown_name_lists_the_catalogue() -> None:
+    for ask in (search_spaces.load, search_spaces.text, search_spaces.describe):
+        with pytest.raises(
+            SpaceError, match="unknown search space 'profile'; did you mean 'profiles'"
+        ) as error:
+            ask("profile")
+        assert "adamw, default, profiles, quick, sgd" in str(error.value)
+        assert "\n" not in str(error.value)

@@ -1,0 +1,265 @@
+"""Search spaces: parsing, conditions, suggestion with real Optuna trials."""
+
+import dataclasses
+import json
+import pickle
+import random
+from itertools import pairwise
+
+import optuna
+import pytest
+
+from autolr.errors import SpaceError
+from autolr.space import Choice, Range, Space, Trial, parse_space, unknown
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+FULL = {
+    "cooldown": {"low": 0.1, "high": 0.5, "when": {"schedule": "wsd"}},
+    "lr": {"low": 1e-4, "high": 1e-1, "log": True},
+    "schedule": ["linear", "cosine", "wsd", "uba"],
+    "phi": {"low": 0.1, "high": 10, "log": True, "when": {"schedule": ["uba"]}},
+    "model.init_args.hidden": [16, 32, 64],
+    "data.init_args.batch_size": {"low": 16, "high": 128, "log": True, "type": "int"},
+    "model.init_args.bias": {
+        "choices": [True, False],
+        "when": {"model.init_args.hidden": [16, 32]},
+    },
+    "model.init_args.name": "mlp",
+}
+
+
+def asked(space: Space, number: int, seed: int = 0) -> list[dict[str, object]]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    return [dict(space.suggest(study.ask())) for _ in range(number)]
+
+
+def test_the_short_forms_become_values() -> None:
+    domains = parse_space(FULL).domains
+    assert domains["lr"] == Range(1e-4, 1e-1, log=True)
+    assert domains["schedule"] == Choice(("linear", "cosine", "wsd", "uba"))
+    assert domains["data.init_args.batch_size"] == Range(16, 128, log=True, integer=True)
+    assert domains["model.init_args.name"] == Choice(("mlp",))
+    assert domains["cooldown"] == Range(0.1, 0.5, when=(("schedule", ("wsd",)),))
+
+
+def test_a_parameter_comes_after_those_it_depends_on_and_else_keeps_its_place() -> None:
+    assert parse_space(FULL).names == (
+        "lr",
+        "schedule",
+        "cooldown",
+        "phi",
+        "model.init_args.hidden",
+        "data.init_args.batch_size",
+        "model.init_args.bias",
+        "model.init_args.name",
+    )
+
+
+def test_any_order_of_the_file_gives_parents_first() -> None:
+    chain = {"p0": [0, 1]} | {
+        f"p{i}": {"choices": [0, 1], "when": {f"p{i - 1}": 1}} for i in range(1, 6)
+    }
+    for seed in range(20):
+        items = list(chain.items())
+        random.Random(seed).shuffle(items)
+        assert parse_space(dict(items)).names == ("p0", "p1", "p2", "p3", "p4", "p5")
+
+
+def test_numbers_that_yaml_reads_as_strings_are_numbers() -> None:
+    assert parse_space({"lr": {"low": "1e-4", "high": "1e-1", "log": True}}) == parse_space(
+        {"lr": {"low": 1e-4, "high": 1e-1, "log": True}}
+    )
+    assert parse_space({"lr": "1e-3"}).domains["lr"] == Choice((1e-3,))
+    assert parse_space({"lr": ["1e-3", "1e-2"]}).domains["lr"] == Choice((1e-3, 1e-2))
+    assert parse_space({"lr": "online"}).domains["lr"] == Choice(("online",))
+    assert parse_space({"model.tag": "1e-3"}).domains["model.tag"] == Choice(("1e-3",))
+
+
+def test_a_space_is_a_frozen_value() -> None:
+    space = parse_space(FULL)
+    assert hash(space) == hash(parse_space(FULL))
+    assert pickle.loads(pickle.dumps(space)) == space
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        space.parameters = ()  # type: ignore[misc]
+
+
+def test_the_dict_survives_json_and_is_the_same_for_any_writing() -> None:
+    space = parse_space(FULL)
+    assert Space.from_dict(json.loads(json.dumps(space.to_dict()))) == space
+    assert parse_space(space.to_dict()).to_dict() == space.to_dict()
+    written = dict(reversed(FULL.items())) | {"model.init_args.name": {"choices": "mlp"}}
+    assert parse_space(written).to_dict() == space.to_dict()
+
+
+def test_what_is_suggested_is_inside_the_domain_and_exactly_what_is_active() -> None:
+    space = parse_space(FULL)
+    for values in asked(space, 200):
+        assert tuple(values) == space.active(values)
+        for name, value in values.items():
+            domain = space.domains[name]
+            if isinstance(domain, Choice):
+                assert value in domain.options
+            else:
+                assert isinstance(value, int if domain.integer else float)
+                assert domain.low <= value <= domain.high
+
+
+def test_an_inactive_parameter_is_absent_and_takes_its_dependents_with_it() -> None:
+    space = parse_space(
+        {
+            "a": [0, 1],
+            "b": {"choices": [0, 1], "when": {"a": 1}},
+            "c": {"choices": [0, 1], "when": {"b": [0, 1]}},
+        }
+    )
+    assert space.suggest(optuna.trial.FixedTrial({"a": 0})) == {"a": 0}
+    assert space.suggest(optuna.trial.FixedTrial({"a": 1, "b": 0, "c": 1})) == {
+        "a": 1,
+        "b": 0,
+        "c": 1,
+    }
+    assert space.active({"a": 0, "b": 1, "c": 1}) == ("a",)
+    assert space.active({}) == ("a",)
+
+
+def test_all_conditions_must_hold() -> None:
+    space = parse_space({"a": [0, 1], "b": [0, 1], "c": {"choices": [0], "when": {"a": 1, "b": 1}}})
+    found = {(v["a"], v["b"]): "c" in v for v in asked(space, 60)}
+    assert found == {(0, 0): False, (0, 1): False, (1, 0): False, (1, 1): True}
+
+
+def test_a_range_in_logs_halves_at_its_geometric_mean() -> None:
+    values = [v["lr"] for v in asked(parse_space({"lr": FULL["lr"]}), 400)]
+    below = sum(isinstance(v, float) and v < 10**-2.5 for v in values)
+    assert 150 < below < 250  # 200 expected, standard deviation 10
+
+
+def test_optunas_trials_have_what_a_space_needs() -> None:
+    trial: Trial = optuna.create_study().ask()
+    assert parse_space({"lr": 0.1}).suggest(trial) == {"lr": 0.1}
+
+
+def test_the_size_counts_every_point_once() -> None:
+    space = parse_space(
+        {
+            "a": [0, 1, 2],
+            "b": {"choices": [0, 1], "when": {"a": [1, 2]}},
+            "c": {"low": 1, "high": 4, "type": "int", "when": {"b": 1}},
+            "d": [True, False],
+        }
+    )
+    assert space.size == 2 * (1 + 2 * (1 + 4))
+    assert len({tuple(v.items()) for v in asked(space, 2000)}) == space.size
+    assert parse_space(FULL).size is None
+
+
+REFUSED: list[tuple[str, object, str]] = [
+    ("lr", {"low": 1, "hihg": 2}, "unknown key 'hihg'; did you mean 'high'?"),
+    ("lr", {"low": 0.2, "high": 0.1}, "low must be less than high, 0.1, got 0.2"),
+    ("lr", {"low": 0.1, "high": 0.1}, "low must be less than high"),
+    ("lr", {"low": 0, "high": 1, "log": True}, "low must be above 0 with log: true, got 0"),
+    ("lr", {"low": True, "high": 2}, "low must be a finite number, got True"),
+    ("lr", {"low": 0, "high": float("inf")}, "high must be a finite number, got inf"),
+    ("lr", {"low": 0, "high": "1e999"}, "high must be a finite number, got '1e999'"),
+    ("lr", {"low": 0, "high": 10**400}, "high must be a finite number"),
+    ("lr", {"low": "small", "high": 1}, "low must be a finite number, got 'small'"),
+    ("lr", {"low": 0, "high": None}, "high must be a finite number, got None"),
+    (
+        "lr",
+        {"low": 0.5, "high": 3, "type": "int"},
+        "low must be a whole number with type: int, got 0.5",
+    ),
+    ("lr", {"low": 0, "high": 1, "log": "yes"}, "log must be true or false, got 'yes'"),
+    ("lr", {"low": 0, "high": 1, "type": "long"}, "type must be int or float, got 'long'"),
+    ("lr", {"high": 1}, "given with low and high"),
+    ("lr", {}, "given with low and high"),
+    ("lr", {"choices": [1], "low": 0}, "choices and low do not go together"),
+    ("lr", [], "choices must be a list of at least one value, got []"),
+    ("lr", {"choices": []}, "choices must be a list of at least one value, got []"),
+    ("lr", [0.1, 0.2, 0.1], "choices must all differ, got 0.1 twice"),
+    ("m.x", [1, True], "choices must all differ, got True twice"),
+    ("m.x", [[1, 2]], "a choice must be a finite number, a string, a bool or null, got [1, 2]"),
+    ("m.x", float("nan"), "a choice must be a finite number"),
+    (
+        "m.x",
+        {"choices": [1], "when": {"schedul": "a"}},
+        "unknown parent 'schedul'; did you mean 'schedule'?",
+    ),
+    ("m.x", {"choices": [1], "when": {"m.x": 1}}, "unknown parent 'm.x'"),
+    (
+        "m.x",
+        {"choices": [1], "when": {"schedule": "c"}},
+        "when: unknown schedule 'c'; it must be one of: a, b",
+    ),
+    ("m.x", {"choices": [1], "when": {"schedule": ["a", "c"]}}, "unknown schedule 'c'"),
+    (
+        "m.x",
+        {"choices": [1], "when": {"warmup": 0.1}},
+        "when must name a choice, got 'warmup', a range",
+    ),
+    (
+        "m.x",
+        {"choices": [1], "when": {"schedule": []}},
+        "a value or a list of at least one, got []",
+    ),
+    (
+        "m.x",
+        {"choices": [1], "when": "wsd"},
+        "when must be a mapping such as {schedule: wsd}, got 'wsd'",
+    ),
+    ("m.x", {"choices": [1], "when": {}}, "when must be a mapping"),
+]
+
+
+@pytest.mark.parametrize(("name", "domain", "message"), REFUSED)
+def test_a_refused_domain_is_named_in_one_line(name: str, domain: object, message: str) -> None:
+    others = {"schedule": ["a", "b"], "warmup": {"low": 0, "high": 1}}
+    with pytest.raises(SpaceError) as error:
+        parse_space({**others, name: domain}, source="my.yaml")
+    text = str(error.value)
+    assert text.startswith(f"my.yaml: {name}: ")
+    assert message in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({}, "a space needs at least one parameter"),
+        (None, "a space must be a mapping from names to domains, got None"),
+        (["lr"], "a space must be a mapping"),
+        ({3: 1}, "a parameter's name must be there once and look like lr"),
+        ({"a b": 1}, "'a b'"),
+        ({"a..b": 1}, "'a..b'"),
+        (
+            {"a": {"choices": [1], "when": {"b": 1}}, "b": {"choices": [1], "when": {"a": 1}}},
+            "a, b: when must not run in a circle",
+        ),
+    ],
+)
+def test_a_refused_space_is_explained_in_one_line(mapping: object, message: str) -> None:
+    with pytest.raises(SpaceError, match=r"^my\.yaml: ") as error:
+        parse_space(mapping, source="my.yaml")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_space_made_in_python_is_checked_too() -> None:
+    with pytest.raises(SpaceError, match="low must be less than high"):
+        Range(2, 1)
+    with pytest.raises(SpaceError, match="there once"):
+        Space((("lr", Choice((1,))), ("lr", Choice((2,)))))
+    child = ("x", Choice((1,), when=(("y", (1,)),)))
+    assert Space((child, ("y", Choice((1, 2))))).names == ("y", "x")
+
+
+def test_the_nearest_name_is_offered_only_if_there_is_one() -> None:
+    assert "did you mean" not in unknown("key", "zzz", ["low", "high"])
+    assert "did you mean" not in unknown("key", 7, ["low", "high"])
+
+
+def test_the_order_of_equal_rank_parameters_is_that_of_the_file() -> None:
+    names = [f"m.p{i}" for i in random.Random(1).sample(range(100), 30)]
+    found = parse_space(dict.fromkeys(names, 1)).names
+    assert all(names.index(a) < names.index(b) for a, b in pairwise(found))
