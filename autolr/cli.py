@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from autolr.driver import TuneResult
 
 _BEST = 5  # trials in the last table
+_WIDE = 200  # columns of a table that is not printed on a terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,10 +143,9 @@ def _print(value: object) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if isinstance(value, str):
-        console.print(value, markup=False, soft_wrap=True)
-    else:  # a table, which must not be folded because nobody looks
-        console.print(value, width=None if console.is_terminal else 200)
+    if not console.is_terminal:  # a table must not be folded where nobody looks
+        console = Console(highlight=False, width=_WIDE)
+    console.print(value, markup=False, soft_wrap=isinstance(value, str))
 
 
 def _fail(message: str, status: int) -> int:

@@ -168,8 +168,15 @@ def test_a_pruner_may_be_a_name_or_a_mapping() -> None:
         ),
         ({"workers": 0}, "tune.workers must be a whole number of at least 1, got 0"),
         *(
-            ({"timeout": got}, f"tune.timeout must be a number of seconds above 0, or null, got {got}")
-            for got in (0, -1, True, [], float("inf"), float("nan"))
+            ({"timeout": got}, f"tune.timeout must be a number of seconds above 0, or null, {end}")
+            for got, end in (
+                (0, "got 0"),
+                (-1, "got -1"),
+                (True, "got True"),
+                ("1h", "got '1h'"),
+                (float("inf"), "got inf"),
+                (float("nan"), "got nan"),
+            )
         ),
         ({"mode": "minimum"}, "tune.mode must be min or max, got 'minimum'"),
         ({"monitor": ""}, "tune.monitor must be the name of a logged metric, got ''"),

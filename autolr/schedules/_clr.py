@@ -37,7 +37,7 @@ def clr(
         ConfigError: If ``half`` is not above 0, ``base`` is outside [0, 1], ``gamma`` is
             outside (0, 1], or ``mode`` is unknown.
 
-    Source: Smith 2017, section 3, arXiv:1506.01186; modes as in torch's CyclicLR.
+    Source: Smith 2017, arXiv:1506.01186; modes as in torch's CyclicLR.
 
     >>> clr(half=2, base=0.2).values(6).round(12).tolist()
     [0.2, 0.6, 1.0, 0.6, 0.2, 0.6]

@@ -15,7 +15,7 @@ _EXP_FINAL = 0.01  # an exponential cannot reach 0
 
 _SHAPES: dict[str, Callable[[Array], Array]] = {
     "linear": lambda u: 1 - u,
-    "1-sqrt": lambda u: 1 - u,
+    "1-sqrt": lambda u: 1 - np.sqrt(u),
     "cosine": lambda u: (1 + np.cos(np.pi * u)) / 2,
     "1-square": lambda u: 1 - u**2,
     "mirror-cosine": lambda u: 2 * (1 - u) - (1 + np.cos(np.pi * u)) / 2,

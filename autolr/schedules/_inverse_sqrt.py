@@ -22,7 +22,7 @@ def inverse_sqrt(k: Array, n: float, tau: Pace = 0.05) -> Array:
     Raises:
         ConfigError: If ``tau`` is not above 0.
 
-    Source: Vaswani et al. 2017, eq. 3, arXiv:1706.03762, with the time scale of transformers'
+    Source: Vaswani et al. 2017, arXiv:1706.03762, with the time scale of transformers'
     ``get_inverse_sqrt_schedule``.
 
     >>> inverse_sqrt(tau=10).at(30, 100)

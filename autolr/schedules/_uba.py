@@ -21,8 +21,9 @@ def uba(k: Array, n: float, phi: Positive = 1.0) -> Array:
     Raises:
         ConfigError: If ``phi`` is not above 0.
 
-    Source: "Unified budget-aware" schedule in its single-phase form. The paper's text was out
-    of reach: the formula comes from published code and was checked against the Chebyshev form.
+    Source: Tang et al. 2025, "Stepsize anything", arXiv:2505.24452, single-phase form. Its
+    equations were out of reach: the formula is that of published code, and was checked to be
+    the Chebyshev envelope.
 
     >>> round(uba(0.5).at(50, 100), 4)
     0.8

@@ -195,7 +195,7 @@ class Study:
         return self._finish(trial, TrialState.FAIL, {**(attrs or {}), "reason": reason})
 
     def close(self) -> None:
-        """Let go of the database's connections; the study is of no use after this."""
+        """Let go of the database's connections; a later call opens them anew."""
         self._study._storage._backend.engine.dispose()  # type: ignore[attr-defined]
 
     def _finish(

@@ -9,7 +9,6 @@ from typing import Any
 
 import optuna
 import sqlalchemy
-from alembic.util import CommandError
 from filelock import FileLock, Timeout
 from optuna.exceptions import OptunaError
 from optuna.storages import RDBStorage
@@ -20,7 +19,7 @@ from autolr.study.address import Address, locate, missing_driver
 
 _BUSY_SECONDS = 60  # how long to wait for another writer of the same file
 
-_BROKEN = (SQLAlchemyError, sqlite3.Error, OptunaError, CommandError, OSError, LookupError)
+_BROKEN = (SQLAlchemyError, sqlite3.Error, OptunaError, OSError, LookupError)
 _UNREADABLE = (*_BROKEN, ValueError, TypeError, AssertionError, RuntimeError)
 
 

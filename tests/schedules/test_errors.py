@@ -159,7 +159,7 @@ def test_spans_that_do_not_fit_in_a_run_are_refused_when_it_is_known() -> None:
     for use in (schedule.values, schedule.timed, lambda n: schedule.at(0, n)):
         with pytest.raises(ConfigError, match=r"number of steps must be at least 350, .* got 100"):
             use(100)
-    with pytest.raises(ConfigError, match="at least 101, .* got 100"):
+    with pytest.raises(ConfigError, match=r"at least 101, .* got 100"):
         (warmup(51) | linear() | cooldown(0.5)).values(100)
     with pytest.raises(ConfigError, match="at least 300"):
         warmup(300).at(0, 100)

@@ -99,9 +99,13 @@ def test_a_server_needs_a_folder_for_the_lock(tmp_path: Path) -> None:
 
 
 CREATE = """
-import sys, time
+import pathlib, sys
+import optuna.storages._rdb.models, alembic.command  # what is imported late
 from autolr.study import locked, open_study
-time.sleep(max(0, float(sys.argv[3]) - time.time()))
+go = pathlib.Path(sys.argv[3])
+print("ready", flush=True)
+while not go.exists():
+    pass
 with locked(sys.argv[1], sys.argv[2]):
     handle = open_study(sys.argv[1], sys.argv[2])
     handle.complete(handle.ask(), 1.0)
@@ -109,9 +113,12 @@ with locked(sys.argv[1], sys.argv[2]):
 
 
 def test_processes_that_create_one_file_together_all_get_their_study(
-    url: str, start: Start
+    url: str, start: Start, tmp_path: Path
 ) -> None:
-    together = time.time() + 3  # enough for four imports on two cores
-    processes = [start(CREATE, url, f"s{i}", together) for i in range(4)]
+    processes = [start(CREATE, url, f"s{i}", tmp_path / "go") for i in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    (tmp_path / "go").touch()
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
     assert set(names(url)) == {"s0", "s1", "s2", "s3"}
