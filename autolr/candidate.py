@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from autolr import schedules
+from autolr.domains import Choice, Domain, Value
 from autolr.errors import ConfigError, SpaceError
+from autolr.near_miss import unknown
 from autolr.schedules import Schedule
-from autolr.space import Choice, Domain, Space, Value, unknown
+from autolr.space import Space
 
 RULES = ("fixed",)
 ONLINE = "online"  # as `lr`: the peak is found inside the trial

@@ -1,4 +1,4 @@
-"""The config of a study: strict YAML, the `tune:` section, and what a resumed study must share.
+"""The config of a study: the `tune:` section, and what a resumed study must share.
 
 >>> config = read_config({"model": {}, "tune": {"space": {"lr": 0.1}, "trials": 5}})
 >>> config.tune.trials, config.tune.mode, config.seed, config.space.names
@@ -12,59 +12,19 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import yaml
-
-from autolr.candidate import check_space
 from autolr.errors import ConfigError, SpaceError, UnsupportedError
-from autolr.space import Space, parse_space, unknown
-
-Source: TypeAlias = str | Path | Mapping[str, Any]
+from autolr.near_miss import unknown
+from autolr.space import Space
+from autolr.space_sources import is_source, load_space
+from autolr.strict_yaml import Source, load_yaml
 
 _STUDY = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _WHOLE = "a whole number of at least 1"
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
 _LARGEST_SEED = 2**32 - 1  # numpy's, and so Lightning's
-_TAG = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float|str|seq|map)")  # the harmless ones
-_FLOAT = r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?)"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as LightningCLI reads it (1e-4 is a float, a date a string), plain and unambiguous.
-
-    Only the plain tags are known, so that nothing can be executed; a repeated key is an error.
-    """
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen: set[tuple[str, str]] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen:
-                    problem = f"the key {key.value!r} is there twice"
-                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-                seen.add((key.tag, key.value))
-        return node
-
-
-_Loader.yaml_constructors = {
-    tag: make
-    for tag, make in yaml.SafeLoader.yaml_constructors.items()
-    if tag is None or _TAG.fullmatch(tag)  # None: the one that refuses all others
-}
-_Loader.yaml_implicit_resolvers = {
-    letter: [pair for pair in pairs if not pair[0].endswith((":float", ":timestamp"))]
-    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(rf"^({_FLOAT}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$", re.ASCII),
-    list("-+0123456789."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +87,7 @@ class TuneConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pruner", _pruner(self.pruner))
         checks = {
-            "space": ("a name of the catalogue, a path or a mapping", _is_source(self.space)),
+            "space": ("a name of the catalogue, a path or a mapping", is_source(self.space)),
             "monitor": ("the name of a logged metric", _is_text(self.monitor)),
             "mode": ("min or max", self.mode in ("min", "max")),
             "trials": (_WHOLE, _is_whole(self.trials, 1)),
@@ -249,102 +209,6 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
     return result
 
 
-def catalogue() -> dict[str, Traversable]:
-    """Return the files of the search spaces that ship with autolr, by name, sorted.
-
-    They are read as data: `autolr.search_spaces`, the package around them, is a layer above.
-    """
-    found = (files("autolr") / "search_spaces").iterdir()
-    named = ((file.name.removesuffix(".yaml"), file) for file in found)
-    return dict(sorted((name, file) for name, file in named if name != file.name))
-
-
-def load_space(space: Source, folder: Path | None = None) -> Space:
-    """Return the space that a catalogue name, a path or a mapping stands for, checked.
-
-    Args:
-        space: A string that ends in .yaml or .yml is a path, another one a name.
-        folder: Where relative paths start; None: where one stands.
-
-    Raises:
-        SpaceError: If the catalogue has no such space, or it cannot work.
-        ConfigError: If the file cannot be read.
-    """
-    _check("space", space, "a name of the catalogue, a path or a mapping", _is_source(space))
-    if isinstance(space, Mapping):
-        source, mapping = "space", load_yaml(space)
-    elif isinstance(space, Path) or space.endswith((".yaml", ".yml")):
-        path = (folder or Path()) / Path(space).expanduser()
-        source, mapping = str(path), load_yaml(path)
-    elif space in (known := catalogue()):
-        source, mapping = f"space {space}", _parse(known[space].read_text("utf-8"), space)
-    else:
-        raise SpaceError(unknown("search space", space, known) + ", or a path to a .yaml file")
-    parsed = parse_space(mapping, source)
-    check_space(parsed, source)
-    return parsed
-
-
-def load_yaml(source: Source) -> dict[str, Any]:
-    """Return the mapping in a YAML file, or a plain deep copy of a mapping.
-
-    Raises:
-        ConfigError: If the file is missing or no file, is not UTF-8 or not YAML, repeats a key, has
-            a tag such as !!python/name, or holds no mapping; if a mapping holds more than YAML can.
-            One line, with the line in the file.
-    """
-    if isinstance(source, Mapping):
-        return _checked(source, "config")
-    try:
-        text = Path(source).read_text("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{source}: {error.strerror or error}") from None
-    except ValueError:
-        raise ConfigError(f"{source}: must be text in UTF-8") from None
-    return _parse(text, str(source))
-
-
-def _parse(text: str, source: str) -> dict[str, Any]:
-    try:
-        return _checked(yaml.load(text, _Loader), source)  # a safe one
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = "" if mark is None else f", line {mark.line + 1}"
-        raise ConfigError(f"{source}{line}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
-
-
-def _checked(value: object, source: str) -> dict[str, Any]:
-    """Return a plain deep copy of a config."""
-    if not isinstance(value, Mapping):
-        raise ConfigError.of(source, value, "a mapping of names to values")
-    try:
-        return dict(_plain(value, source))
-    except RecursionError:
-        raise ConfigError(f"{source}: nested too deep, or contains itself") from None
-
-
-def _plain(value: object, where: str) -> Any:
-    if isinstance(value, Mapping):
-        return {_key(key, where): _plain(inner, f"{where}.{key}") for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner, where) for inner in value]
-    if isinstance(value, Path):
-        return str(value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise ConfigError.of(where, value, "what YAML can hold: mappings, lists, numbers, strings")
-
-
-def _key(key: object, where: str) -> str | int | float | bool | None:
-    if key is None or isinstance(key, str | int | float):
-        return key
-    raise ConfigError.of(f"a key of {where}", key, "a string or a number")
-
-
 def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:
     """Refuse a dotted name that points outside the config, through a value or at another one."""
     known = tuple(dict.fromkeys((*_SECTIONS, *fit)))
@@ -397,10 +261,6 @@ def _is_seconds(value: object) -> bool:
     if value is None:
         return True
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-def _is_source(value: object) -> bool:
-    return isinstance(value, Mapping) or _is_path(value)
 
 
 def _is_path(value: object) -> bool:

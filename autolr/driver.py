@@ -249,9 +249,7 @@ class _Driver:
         folder = self._trial_folder(trial.number)
         judge = _Judge(handle, trial, self._listener)
         try:
-            outcome = objective.run_trial(
-                self._config, candidate, folder, judge, rungs, run_steps
-            )
+            outcome = objective.run_trial(self._config, candidate, folder, judge, rungs, run_steps)
         except UserCodeError as error:
             _with_traceback(error, folder / "error.txt")
             record = handle.fail(trial, str(error))
@@ -331,4 +329,3 @@ def _signals() -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-

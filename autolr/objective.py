@@ -56,7 +56,7 @@ class Outcome:
     diverged: bool
 
 
-def run_trial(  # noqa: PLR0913
+def run_trial(
     config: Config,
     candidate: Candidate,
     folder: Path,
@@ -81,9 +81,7 @@ def run_trial(  # noqa: PLR0913
     """
     started = time.monotonic()
     tune = config.tune
-    prune = PruneTrial(
-        trial, rungs, horizon=run_steps, monitor=tune.monitor, mode=tune.mode
-    )
+    prune = PruneTrial(trial, rungs, horizon=run_steps, monitor=tune.monitor, mode=tune.mode)
     pilot = _pilot(candidate, tune)
     steps, metrics = 0, {}
     with _users_code(), quiet_lightning():
@@ -145,8 +143,10 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
     """
     attached: AutoLR | None = None
     with _users_code():
-        section = config.fit if out is None else set_dotted(
-            config.fit, "trainer.default_root_dir", str(out)
+        section = (
+            config.fit
+            if out is None
+            else set_dotted(config.fit, "trainer.default_root_dir", str(out))
         )
         cli = _instantiate(section, config.folder, config.seed)
         callbacks = cli.trainer.callbacks  # type: ignore[attr-defined]

@@ -27,7 +27,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self._bar.stop()
 
@@ -61,9 +64,7 @@ class Progress:
             self._say(f"{event.finished} trials are finished already")
         if event.resumed:
             self._say(f"cut, to be run again: {', '.join(f'trial {n}' for n in event.resumed)}")
-        self._bar.update(
-            self._task, total=tune.trials, completed=event.finished, visible=True
-        )
+        self._bar.update(self._task, total=tune.trials, completed=event.finished, visible=True)
 
     def _ended(self, event: TrialEnded) -> None:
         trial = event.trial

@@ -1,20 +1,27 @@
 """A Lightning run as a `Learner`: the present step repeated on another state."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loops.optimization.automatic import ClosureResult
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
-from torch.optim import Optimizer
 
 from autolr.callbacks.validation import ValidationPass, quiet
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 
 class LightningLearner:
     """Repeats what the Trainer has just done with a batch, without the Trainer noticing.
 
-    The module's own hooks around backward and the optimizer's step are called, as are
+    The module's own hooks around the batch, backward and the optimizer's step are called, as are
     gradient clipping and the precision's context; what it logs is dropped.
 
     Args:
@@ -34,14 +41,35 @@ class LightningLearner:
         self._batch: Any = None
         self._batch_idx = 0
         self._stepped = False
+        self._outputs: Tensor | Mapping[str, Any] | None = None
 
-    def set_batch(self, batch: Any, batch_idx: int, *, stepped: bool) -> None:
-        """Say on which batch the live run has just trained, and whether its optimizer stepped."""
-        self._batch, self._batch_idx, self._stepped = batch, batch_idx, stepped
+    @property
+    def has_batch_end(self) -> bool:
+        """Whether the module has an ``on_train_batch_end`` that rivals have to go through too."""
+        return is_overridden("on_train_batch_end", self.model)
+
+    def set_batch(self, batch: Any, batch_idx: int) -> None:
+        """Say on which batch the live run is about to train; a copy is kept, as it may change it."""
+        self._batch, self._batch_idx, self._outputs = _copied(batch), batch_idx, None
+
+    def set_outputs(self, outputs: Tensor | Mapping[str, Any] | None, *, stepped: bool) -> None:
+        """Say what the live run's step returned, and whether its optimizer stepped."""
+        self._outputs, self._stepped = outputs, stepped
+
+    def end_batch(self) -> None:
+        """Call the module's ``on_train_batch_end`` for the present batch, on the state in place.
+
+        It is due when the live run's own has been called: as the next batch begins.
+        """
+        if self._outputs is not None:
+            with quiet(self._trainer, self.model, _drop):
+                outputs: Any = self._outputs
+                self.model.on_train_batch_end(outputs, _copied(self._batch), self._batch_idx)
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; see `Learner`."""
-        with quiet(self._trainer, self.model, _drop):
+        with quiet(self._trainer, self.model, _drop), self._live_step_count():
+            self.model.on_train_batch_start(_copied(self._batch), self._batch_idx)
             if not self._stepped:
                 return self._forward_backward()
             losses: list[Tensor | None] = []
@@ -72,23 +100,38 @@ class LightningLearner:
         module, trainer = self.model, self._trainer
         with trainer.precision_plugin.train_step_context():
             output = module.training_step(*self._arguments())
-        loss = output.get("loss") if isinstance(output, dict) else output
+        loss = ClosureResult.from_training_step_output(
+            output, trainer.accumulate_grad_batches
+        ).closure_loss
         if self._batch_idx % trainer.accumulate_grad_batches == 0:
             module.on_before_zero_grad(self.optimizer)
             module.optimizer_zero_grad(trainer.current_epoch, self._batch_idx, self.optimizer)
-        if not isinstance(loss, Tensor):
+        if loss is None:
             return None
-        scaled = loss / trainer.accumulate_grad_batches
-        module.on_before_backward(scaled)
-        module.backward(scaled)
+        module.on_before_backward(loss)
+        module.backward(loss)
         module.on_after_backward()
-        return loss.detach()
+        return loss.detach() * trainer.accumulate_grad_batches
 
     def _arguments(self) -> tuple[Any, ...]:
-        takes_index = is_param_in_hook_signature(
-            self.model.training_step, "batch_idx", min_args=2
-        )
-        return (self._batch, self._batch_idx) if takes_index else (self._batch,)
+        takes_index = is_param_in_hook_signature(self.model.training_step, "batch_idx", min_args=2)
+        batch = _copied(self._batch)
+        return (batch, self._batch_idx) if takes_index else (batch,)
+
+    @contextmanager
+    def _live_step_count(self) -> Iterator[None]:
+        """Have ``trainer.global_step`` be what it was when the live run made the step."""
+        optimization = self._trainer.fit_loop.epoch_loop.automatic_optimization
+        made = optimization.optim_progress.optimizer.step.total
+        made.completed -= self._stepped
+        try:
+            yield
+        finally:
+            made.completed += self._stepped
+
+
+def _copied(batch: Any) -> Any:
+    return apply_to_collection(batch, Tensor, torch.clone)
 
 
 def _drop(*_: Any, **__: Any) -> None:

@@ -56,7 +56,7 @@ class AutoLR(ShadowCallback):
         DivergedError: If every rate that was tried diverged.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         strategy: str | Annealed = "annealed",
         schedule: Schedule | str | Mapping[str, Any] | None = None,
@@ -135,7 +135,7 @@ class AutoLR(ShadowCallback):
         check_shadows(trainer, module, "AutoLR")
         if trainer.global_step:
             raise UnsupportedError(
-                f"AutoLR begins with a run, this checkpoint was saved at step {trainer.global_step} "
+                f"AutoLR begins with a run, this checkpoint is of step {trainer.global_step}, "
                 "before a peak was found: fit from the start"
             )
         steps = total_steps(trainer, "AutoLR")

@@ -17,10 +17,7 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
         UnsupportedError: If the module optimizes by hand, has several optimizers or none, or a
             learning-rate scheduler of its own.
     """
-    if not module.automatic_optimization:
-        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
-    if (count := len(trainer.optimizers)) != 1:
-        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+    _check_optimizer(trainer, module, who)
     if trainer.lr_scheduler_configs:
         name = type(trainer.lr_scheduler_configs[0].scheduler).__name__
         raise UnsupportedError(
@@ -35,6 +32,7 @@ def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
     Raises:
         UnsupportedError: With the reason.
     """
+    _check_optimizer(trainer, module, who)
     if trainer.world_size != 1:
         raise UnsupportedError(f"{who} serves one device, this run has {trainer.world_size}")
     if getattr(trainer.precision_plugin, "scaler", None) is not None:
@@ -80,6 +78,13 @@ def check_mode(mode: str) -> None:
     """
     if mode not in ("min", "max"):
         raise ConfigError.of("mode", mode, "'min' or 'max'")
+
+
+def _check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
+    if not module.automatic_optimization:
+        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
+    if (count := len(trainer.optimizers)) != 1:
+        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
 
 
 def _listed(names: list[str]) -> str:

@@ -21,19 +21,26 @@ class ShadowCallback(Callback):
     _rates: Rates | None = None
     _before: Generators | None = None
     _steps_before = 0
+    _new_epoch = False
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._shadows is not None:
-            self._shadows.renew_attributes()
+        self._new_epoch = True
 
     @override
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._shadows is not None:
-            self._before = self._shadows.capture()
-            self._steps_before = trainer.global_step
+        if self._shadows is None or self._learner is None:
+            return
+        if self._learner.has_batch_end:
+            self._shadows.visit(self._learner.end_batch)
+        if self._new_epoch:  # the module's own hooks at the epoch's start have run by now
+            self._shadows.renew_attributes()
+            self._new_epoch = False
+        self._learner.set_batch(batch, batch_idx)
+        self._before = self._shadows.capture()
+        self._steps_before = trainer.global_step
 
     @override
     def on_train_batch_end(
@@ -47,7 +54,7 @@ class ShadowCallback(Callback):
         if self._shadows is None or self._learner is None:
             return
         stepped = trainer.global_step > self._steps_before
-        self._learner.set_batch(batch, batch_idx, stepped=stepped)
+        self._learner.set_outputs(outputs, stepped=stepped)
         self._shadows.follow(_loss(outputs), self._before, stepped=stepped)
 
     @override

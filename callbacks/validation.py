@@ -1,5 +1,6 @@
 """Our own pass over the validation data: it scores the model in place and leaves no trace."""
 
+import builtins
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -174,12 +175,9 @@ class _Record:
             total, weights = self._sums.get(key, (0.0, 0.0))
             self._sums[key] = (total + value * weight, weights + weight)
             return
-        merge: Callable[[float, float], float] = {
-            "min": min,
-            "max": max,
-            "sum": lambda a, b: a + b,
-        }[how]
-        self._reduced[key] = merge(self._reduced[key], value) if key in self._reduced else value
+        reduce: Callable[[list[float]], float] = getattr(builtins, how)  # min, max or sum
+        seen = [self._reduced[key]] if key in self._reduced else []
+        self._reduced[key] = reduce([*seen, value])
 
     def _weight(self, batch_size: int | None) -> float:
         if batch_size is not None:

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autolr.config import catalogue, load_space
 from autolr.errors import SpaceError
-from autolr.space import Space, unknown
+from autolr.near_miss import unknown
+from autolr.space import Space
+from autolr.space_sources import catalogue, load_space
 
 
 def names() -> list[str]:

@@ -14,14 +14,15 @@ from autolr.config import (
     Pruner,
     TuneConfig,
     fingerprint,
-    load_space,
-    load_yaml,
     parse_tune,
     read_config,
     set_dotted,
 )
+from autolr.domains import Range
 from autolr.errors import ConfigError, SpaceError, UnsupportedError
-from autolr.space import Range, parse_space
+from autolr.space import parse_space
+from autolr.space_sources import load_space
+from autolr.strict_yaml import load_yaml
 
 CONFIG = """\
 seed_everything: 7
@@ -101,6 +102,47 @@ def test_what_is_no_mapping_is_refused_with_the_file_name(tmp_path: Path, text: 
     with pytest.raises(ConfigError) as error:
         load_yaml(path)
     assert one_line(error).startswith(str(path))
+
+
+def nested(levels: int, item: str, first: str, then: str) -> str:
+    """Return YAML in which each of the levels has the one before ten times."""
+    lines = [f"a0: &a0 {first}"]
+    for level in range(1, levels + 1):
+        items = ", ".join(item.format(n=n, alias=f"*a{level - 1}") for n in range(10))
+        lines.append(f"a{level}: &a{level} {then % items}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("item", "first", "then"),
+    [
+        ("{alias}", "0", "[%s]"),
+        ("k{n}: {alias}", "0", "{%s}"),
+        ("{alias}", "{k: 0}", "{<<: [%s]}"),
+    ],
+    ids=["lists", "mappings", "merges"],
+)
+def test_aliases_may_stand_for_a_limited_number_of_values(
+    tmp_path: Path, item: str, first: str, then: str
+) -> None:
+    (path := tmp_path / "x.yaml").write_text(nested(3, item, first, then))
+    assert list(load_yaml(path)) == ["a0", "a1", "a2", "a3"]
+    path.write_text(nested(6, item, first, then))  # 10^6: would be slow, but no harm
+    with pytest.raises(ConfigError, match="at most 100000 values") as error:
+        load_yaml(path)
+    assert one_line(error).startswith(f"{path}, line ")
+
+
+def test_merging_what_one_is_inside_of_is_refused(tmp_path: Path) -> None:
+    """Each level merges the one around it ten times: the pairs multiply though no alias nests."""
+    text = "x: 0"
+    for level in range(4, 0, -1):
+        merged = ", ".join([f"*a{level - 1}"] * 10)
+        text = f"k{level}: &a{level} {{<<: [{merged}], {text}}}"
+    (path := tmp_path / "x.yaml").write_text(f"a: &a0 {{{text}}}\n")
+    with pytest.raises(ConfigError, match="line 1: the value contains itself") as error:
+        load_yaml(path)
+    one_line(error)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from itertools import pairwise
 import optuna
 import pytest
 
+from autolr.domains import Choice, Range
 from autolr.errors import SpaceError
-from autolr.space import Choice, Range, Space, Trial, parse_space, unknown
+from autolr.near_miss import unknown
+from autolr.space import Space, Trial, parse_space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -69,13 +69,13 @@ class Annealed:
     candidates: int = 5
     horizons: tuple[float, ...] = (0.02, 0.08)
     cooldown: float = 0.3
-    tie: float = 0.01
+    tie: float = 0.003
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
             raise ConfigError.of("candidates", self.candidates, "at least 1")
         rising = list(self.horizons) == sorted(set(self.horizons))
-        if not (self.horizons and rising and 0 < self.horizons[0] and self.horizons[-1] < 1):
+        if not (self.horizons and rising and self.horizons[0] > 0 and self.horizons[-1] < 1):
             raise ConfigError.of("horizons", self.horizons, "rising shares of the run in (0, 1)")
         if not 0 < self.cooldown < 1:
             raise ConfigError.of("cooldown", self.cooldown, "a share in (0, 1)")
@@ -143,7 +143,7 @@ class SearchSettings:
         parse_strategy(self.strategy)
         if self.schedule is not None:
             schedules.parse(self.schedule)
-        if isinstance(self.budget, bool) or not 0 < self.budget < math.inf:
+        if not (_is_number(self.budget) and 0 < self.budget < math.inf):
             raise ConfigError.of("budget", self.budget, "a positive share of the run's steps")
         if self.rates is not None:
             self._box(math.nan)
@@ -173,7 +173,8 @@ class SearchSettings:
     def _box(self, prior: float) -> Box:
         if self.rates is None:
             return Box.around(prior)
-        if not isinstance(self.rates, tuple | list) or len(self.rates) != 2:
+        pair = isinstance(self.rates, tuple | list) and len(self.rates) == 2
+        if not (pair and all(map(_is_number, self.rates))):
             raise ConfigError.of("rates", self.rates, "a pair (low, high)")
         return Box.between(float(self.rates[0]), float(self.rates[1]))
 
@@ -198,6 +199,10 @@ def parse_strategy(strategy: object) -> Annealed:
     if isinstance(strategy, Annealed):
         return strategy
     raise ConfigError.of("strategy", strategy, _STRATEGIES)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _log_spaced(box: Box, count: int) -> list[float]:

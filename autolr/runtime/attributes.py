@@ -6,32 +6,37 @@ its traces in the run.
 """
 
 import copy
+import random
 from collections import deque
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 _TORCHS_OWN = frozenset(nn.Module().__dict__)
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
-_CONTAINERS = (list, dict, set, deque)
-_KINDS = (*_SCALARS, *_CONTAINERS, Tensor, torch.Generator)
+_CONTAINERS = (list, dict, set, deque, tuple, frozenset)
+_NUMPYS = (np.ndarray, np.generic, np.random.Generator, np.random.RandomState, random.Random)
+_KINDS = (*_SCALARS, *_CONTAINERS, *_NUMPYS, Tensor, torch.Generator)
 
 
 class Attributes:
     """A copy of the plain attributes of a model, to be exchanged with those in place.
 
-    Plain are numbers, strings, tensors that are no buffers, generators, and lists, dicts,
-    sets and deques of any of them, nested; other objects are shared. Modules of torch itself
-    have none. Parameters, buffers and sub-modules are not looked at.
+    Plain are numbers, strings, arrays, tensors, generators, and lists, tuples, dicts, sets and
+    deques of any of them, nested; other objects are shared. Modules of torch itself have none.
+    Parameters, buffers and sub-modules are not copied, whatever refers to them.
 
     Args:
         model: The model whose attributes are copied.
     """
 
     def __init__(self, model: nn.Module) -> None:
+        own = [*model.parameters(), *model.buffers()]
+        copies: dict[int, Any] = {id(tensor): tensor for tensor in own}
         self._saved = [
-            (module, {name: _copy(value) for name, value in _plain(module).items()})
+            (module, {name: _copy(value, copies) for name, value in _plain(module).items()})
             for module in model.modules()
             if not type(module).__module__.startswith("torch.")
         ]
@@ -59,18 +64,32 @@ def _plain(module: nn.Module) -> dict[str, Any]:
     }
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: Any, copies: dict[int, Any]) -> Any:
+    """Copy a value once: what two names refer to, the copies refer to as well."""
+    if id(value) not in copies:
+        if isinstance(value, list | deque | dict):
+            _copy_container(value, copies)
+        else:
+            copies[id(value)] = _copy_item(value, copies)
+    return copies[id(value)]
+
+
+def _copy_container(value: Any, copies: dict[int, Any]) -> None:
+    copied = copies[id(value)] = copy.copy(value)
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        copied[key] = _copy(item, copies)
+
+
+def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, torch.Generator):
         return value.clone_state()
-    if isinstance(value, dict):
-        copied = copy.copy(value)
-        copied.update({key: _copy(item) for key, item in value.items()})
-        return copied
-    if isinstance(value, list | deque):
-        copied = copy.copy(value)
-        for index, item in enumerate(value):
-            copied[index] = _copy(item)
-        return copied
+    if isinstance(value, _NUMPYS):
+        return copy.deepcopy(value)
+    if isinstance(value, tuple):
+        items = [_copy(item, copies) for item in value]
+        if all(item is old for item, old in zip(items, value, strict=True)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return copy.copy(value) if isinstance(value, set) else value

@@ -30,7 +30,7 @@ class Generators:
     @classmethod
     def capture(cls) -> "Generators":
         """Return the present states."""
-        in_use = torch.cuda.is_available() and torch.cuda.is_initialized()
+        in_use = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         return cls(
             python=random.getstate(),
             numpy=np.random.get_state(),

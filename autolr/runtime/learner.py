@@ -109,7 +109,7 @@ class TorchLearner:
             return self._sign * float(self._validate(self.model))
 
 
-class evaluating:  # noqa: N801
+class evaluating:
     """Put a model into evaluation mode for a block, and each module's mode back after it."""
 
     def __init__(self, model: nn.Module) -> None:

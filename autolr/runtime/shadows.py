@@ -52,7 +52,7 @@ class Shadows:
         on_scores: Called with the search each time that it has taken in scores.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         learner: Learner,
         rates: Rates,
@@ -137,6 +137,13 @@ class Shadows:
             validation_passes=self.validation_passes,
         )
 
+    def visit(self, action: Callable[[], None]) -> None:
+        """Call ``action`` with each rival's state in place; the generators are left as they were."""
+        with kept_generators():
+            for rival in [*self._trunks.values(), *self._copies.values()]:
+                with rival.snapshot.in_place():
+                    action()
+
     def renew_attributes(self) -> None:
         """Give every rival the plain attributes of the live run, as when an epoch begins."""
         for rival in [*self._trunks.values(), *self._copies.values()]:
@@ -156,7 +163,7 @@ class Shadows:
     def _act(self) -> None:
         """Do all that is due at this step of the run."""
         while isinstance(action := self.search.action, Probe):
-            if self.step == action.horizon - action.cooldown and not self._copies:
+            if self.step >= action.horizon - action.cooldown and not self._copies:
                 self._fork(action)
             if self.step < action.horizon:
                 return
@@ -237,8 +244,8 @@ class Shadows:
         return candidate.peak / self._rates.base * multiplier
 
     def _anneal(self, rival: _Rival) -> float:
-        """Return the multiplier of a copy: from 1 linearly to 0 over its cooldown."""
+        """Return the multiplier of a copy: from 1 linearly to 0 over its life."""
         if rival.born is None:
             return 1.0
         assert isinstance(self.search.action, Probe)
-        return 1 - (self.step - rival.born + 0.5) / self.search.action.cooldown
+        return 1 - (self.step - rival.born + 0.5) / (self.search.action.horizon - rival.born)

@@ -1,0 +1,1 @@
+"""A CNN on handwritten digits, tuned as a study."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -92,6 +92,31 @@ def standard_library() -> bytes:
     return b"\n".join(path.read_bytes() for path in sorted(folder.glob("*.py")))[:BYTES]
 
 
+def fit(callback: Callback, steps: int) -> float:
+    """Train for ``steps`` optimizer steps; return the validation loss in nats a byte."""
+    torch.set_num_threads(1)
+    seed_everything(0, verbose=False)
+    text = standard_library()
+    cut = len(text) * 9 // 10
+    train = DataLoader(Text(text[:cut]), batch_size=16, shuffle=True)
+    val = DataLoader(Text(text[cut:]), batch_size=64)
+    trainer = Trainer(
+        max_steps=steps,
+        max_epochs=-1,
+        limit_val_batches=8,
+        val_check_interval=steps,
+        check_val_every_n_epoch=None,
+        gradient_clip_val=1.0,
+        callbacks=[callback],
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(GPT(), train, val)
+    return float(trainer.callback_metrics["val_loss"])
+
+
 def main() -> None:
     """Train, and say what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -99,33 +124,13 @@ def main() -> None:
     parser.add_argument("--save-to", type=Path, default=None, help="a folder for the result")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(1)
-    seed_everything(0, verbose=False)
-    text = standard_library()
-    cut = len(text) * 9 // 10
-    train = DataLoader(Text(text[:cut]), batch_size=16, shuffle=True)
-    val = DataLoader(Text(text[cut:]), batch_size=64)
-
     autolr = AutoLR(save_to=arguments.save_to)
-    trainer = Trainer(
-        max_steps=arguments.steps,
-        max_epochs=-1,
-        limit_val_batches=8,
-        val_check_interval=arguments.steps,
-        check_val_every_n_epoch=None,
-        gradient_clip_val=1.0,
-        callbacks=[autolr],
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(GPT(), train, val)
+    val_loss = fit(autolr, arguments.steps)
 
     result = autolr.result
     print(result.probes.to_string(index=False))
     print(f"peak {result.peak:.3g}, {result.schedule}")
-    print(f"val_loss {trainer.callback_metrics['val_loss']:.3f} nats a byte")
+    print(f"val_loss {val_loss:.3f} nats a byte")
     print(f"price {result.price:.2f} runs ({result.probe_steps} probe steps)")
 
 

@@ -1,0 +1,138 @@
+"""Domains: the values that one parameter of a search space may take, and how they are written."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from autolr.errors import SpaceError
+from autolr.near_miss import unknown
+
+Value: TypeAlias = bool | int | float | str | None
+Conditions: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]  # (parent, its values): all hold
+
+_KEYS = ("low", "high", "log", "type", "choices", "when")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Every number from ``low`` to ``high``, both included.
+
+    Args:
+        low: The lower end; above 0 with ``log``.
+        high: The upper end; above ``low``.
+        log: Whether equal ratios, not equal differences, are equally likely.
+        integer: Whether only whole numbers count.
+        when: The values of other parameters under which this one exists.
+
+    Raises:
+        SpaceError: If an end is not a finite number, or one of these does not hold.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+    when: Conditions = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "low", _number("low", self.low, self.integer))
+        object.__setattr__(self, "high", _number("high", self.high, self.integer))
+        if self.low >= self.high:
+            raise SpaceError.of("low", self.low, f"less than high, {self.high}")
+        if self.log and self.low <= 0:
+            raise SpaceError.of("low", self.low, "above 0 with log: true")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several values, or a fixed one: numbers, strings, booleans or None.
+
+    Raises:
+        SpaceError: If there is no option, or two are equal (as 1, 1.0 and True are).
+    """
+
+    options: tuple[Value, ...]
+    when: Conditions = ()
+
+    def __post_init__(self) -> None:
+        if not self.options:
+            raise SpaceError.of("choices", [], "a list of at least one value")
+        for index, option in enumerate(self.options):
+            finite = not isinstance(option, float) or math.isfinite(option)
+            if not (isinstance(option, Value) and finite):
+                raise SpaceError.of("a choice", option, "a finite number, a string, a bool or null")
+            if option in self.options[:index]:  # Optuna could not tell them apart either
+                raise SpaceError(f"choices must all differ, got {option!r} twice")
+
+
+Domain: TypeAlias = Range | Choice
+
+
+def parse_domain(name: str, value: Any) -> Domain:
+    """Return the domain that ``value``, in the short or the long form, describes.
+
+    Raises:
+        SpaceError: If it cannot work; the message does not have ``name``.
+    """
+    form = value if isinstance(value, Mapping) else {"choices": value}
+    for key in form:
+        if key not in _KEYS:
+            raise SpaceError(unknown("key", key, _KEYS))
+    when = tuple(_conditions(form["when"])) if "when" in form else ()
+    if "choices" in form:
+        if excess := form.keys() - {"choices", "when"}:
+            raise SpaceError(f"choices and {min(excess)} do not go together")
+        options = _as_tuple(form["choices"])
+        return Choice(tuple(map(_rate, options)) if name == "lr" else options, when)
+    if not {"low", "high"} <= form.keys():
+        raise SpaceError.of("a range", dict(form), "given with low and high (or choices)")
+    log, kind = form.get("log", False), form.get("type", "float")
+    if not isinstance(log, bool):
+        raise SpaceError.of("log", log, "true or false")
+    if kind not in ("int", "float"):
+        raise SpaceError.of("type", kind, "int or float")
+    return Range(form["low"], form["high"], log, kind == "int", when)
+
+
+def long_form(domain: Domain) -> dict[str, Any]:
+    """Return the long form, plain JSON, which `parse_domain` takes back."""
+    when = {parent: list(values) for parent, values in domain.when}
+    end: dict[str, Any] = {"when": when} if when else {}
+    if isinstance(domain, Choice):
+        return {"choices": list(domain.options)} | end
+    kind = "int" if domain.integer else "float"
+    return {"low": domain.low, "high": domain.high, "log": domain.log, "type": kind} | end
+
+
+def _conditions(form: object) -> Iterator[tuple[str, tuple[Value, ...]]]:
+    if not isinstance(form, Mapping) or not form:
+        raise SpaceError.of("when", form, "a mapping such as {schedule: wsd}")
+    for parent, values in form.items():
+        if not (allowed := _as_tuple(values)):
+            raise SpaceError.of(f"when: {parent}", values, "a value or a list of at least one")
+        yield parent, allowed
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _rate(value: Value) -> Value:
+    """Return what YAML 1.1 took for a string as the number it is; other strings as they are."""
+    with suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
+
+
+def _number(key: str, value: object, integer: bool) -> float:
+    number = math.nan
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
+        raise SpaceError.of(key, value, "a finite number")
+    if integer and not number.is_integer():
+        raise SpaceError.of(key, value, "a whole number with type: int")
+    return int(number) if integer else number

@@ -1,0 +1,149 @@
+"""Strict YAML: plain values only, every float a float, no key twice, no aliases without end."""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from autolr.errors import ConfigError
+
+Source: TypeAlias = str | Path | Mapping[str, Any]
+
+_TAG = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float|str|seq|map)")  # the harmless ones
+_FLOAT = r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?)"
+_MOST_NODES = 100_000
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as LightningCLI reads it (1e-4 is a float, a date a string), plain and unambiguous.
+
+    Only the plain tags are known, so that nothing can be executed; a repeated key is an error.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    problem = f"the key {key.value!r} is there twice"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _expanded(node, {})  # before merging, which already expands
+        return node
+
+
+_Loader.yaml_constructors = {
+    tag: make
+    for tag, make in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or _TAG.fullmatch(tag)  # None: the one that refuses all others
+}
+_Loader.yaml_implicit_resolvers = {
+    letter: [pair for pair in pairs if not pair[0].endswith((":float", ":timestamp"))]
+    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(rf"^({_FLOAT}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$", re.ASCII),
+    list("-+0123456789."),
+)
+
+
+def load_yaml(source: Source) -> dict[str, Any]:
+    """Return the mapping in a YAML file, or a plain deep copy of a mapping.
+
+    Raises:
+        ConfigError: If the file is missing or no file, is not UTF-8 or not YAML, repeats a key, has
+            a tag such as !!python/name, holds no mapping, or has too many values once its aliases
+            are written out; if a mapping holds more than YAML can. One line, with the line in the
+            file.
+    """
+    if isinstance(source, Mapping):
+        return _checked(source, "config")
+    try:
+        text = Path(source).read_text("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{source}: {error.strerror or error}") from None
+    except ValueError:
+        raise ConfigError(f"{source}: must be text in UTF-8") from None
+    return parse_yaml(text, str(source))
+
+
+def parse_yaml(text: str, source: str) -> dict[str, Any]:
+    """Return the mapping in a YAML text; ``source`` opens every error message.
+
+    Raises:
+        ConfigError: As for a file.
+    """
+    try:
+        return _checked(yaml.load(text, _Loader), source)  # a safe one
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ConfigError(f"{source}{line}: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _expanded(node: yaml.Node, sizes: dict[yaml.Node, int | None]) -> int:
+    """Return how many nodes there are in ``node`` once its aliases are written out.
+
+    A few lines of aliases to lists of aliases stand for billions of them.
+    """
+    if node in sizes:
+        if (size := sizes[node]) is None:
+            raise yaml.MarkedYAMLError(
+                problem="the value contains itself", problem_mark=node.start_mark
+            )
+        return size
+    sizes[node] = None  # as long as it is open
+    size = 1 + sum(_expanded(child, sizes) for child in _children(node))
+    if size > _MOST_NODES:
+        problem = f"must have at most {_MOST_NODES} values with its aliases written out, got more"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    sizes[node] = size
+    return size
+
+
+def _children(node: yaml.Node) -> Iterable[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return chain.from_iterable(node.value)
+    return node.value if isinstance(node, yaml.SequenceNode) else ()
+
+
+def _checked(value: object, source: str) -> dict[str, Any]:
+    """Return a plain deep copy of a config."""
+    if not isinstance(value, Mapping):
+        raise ConfigError.of(source, value, "a mapping of names to values")
+    try:
+        return dict(_plain(value, source))
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deep, or contains itself") from None
+
+
+def _plain(value: object, where: str) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key, where): _plain(inner, f"{where}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, where) for inner in value]
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ConfigError.of(where, value, "what YAML can hold: mappings, lists, numbers, strings")
+
+
+def _key(key: object, where: str) -> str | int | float | bool | None:
+    if key is None or isinstance(key, str | int | float):
+        return key
+    raise ConfigError.of(f"a key of {where}", key, "a string or a number")

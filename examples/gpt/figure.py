@@ -1,0 +1,48 @@
+"""Draw what AutoLR found on the GPT, beside whole runs at every peak that it tried.
+
+    pip install -c constraints.txt ".[bench]" && python -m examples.gpt.figure examples/gpt/figure.png
+
+Takes about three minutes: one run with AutoLR, then one at each peak with the same schedule.
+"""
+
+import sys
+
+import matplotlib.pyplot as plt
+
+from autolr.callbacks import AutoLR, FollowCandidate
+from examples.gpt.train import fit
+
+STEPS = 1000
+
+
+def main() -> None:
+    """Train, draw, save."""
+    autolr = AutoLR()
+    loss = fit(autolr, STEPS)
+    found = autolr.result
+    probes = found.probes
+    peaks = sorted(set(probes["peak"]))
+    finals = [fit(FollowCandidate(peak, found.schedule), STEPS) for peak in peaks]
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for horizon, scored in probes.groupby("horizon"):
+        left.plot(scored["peak"], scored["score"], "o-", label=f"after {horizon} steps")
+    left.set(title=f"annealed probes: {found.probe_steps} steps in all", ylabel="val_loss")
+    left.axvline(found.peak, color="0.7", zorder=0)
+    left.legend(frameon=False)
+    right.plot(peaks, finals, "o-", color="0.5", label=f"fixed peaks: {len(peaks)} runs")
+    label = f"AutoLR: {found.price:.2f} runs"
+    right.plot(found.peak, loss, "*", markersize=15, color="C3", label=label)
+    right.set(title=f"after the run of {STEPS} steps", ylabel="val_loss")
+    right.legend(frameon=False)
+    for axes in (left, right):
+        axes.set(xscale="log", xlabel="peak rate")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(sys.argv[1], dpi=120)
+    rows = ", ".join(f"{p:.3g}: {v:.3f}" for p, v in zip(peaks, finals, strict=True))
+    print(f"AutoLR: peak {found.peak:.3g}, val_loss {loss:.3f}, price {found.price:.3f} runs")
+    print(f"whole runs by peak: {rows}")
+
+
+if __name__ == "__main__":
+    main()

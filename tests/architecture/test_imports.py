@@ -1,0 +1,69 @@
+"""What an import loads, and what the package shows."""
+
+import subprocess
+import sys
+
+import pytest
+
+import autolr
+
+PUBLIC = {
+    "Annealed",
+    "AutoLRError",
+    "ConfigError",
+    "DivergedError",
+    "Result",
+    "Schedule",
+    "StorageError",
+    "TorchLearner",
+    "TuneResult",
+    "load_result",
+    "schedules",
+    "search",
+    "tune",
+}
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level modules that are loaded after running ``code``."""
+    program = f"{code}\nimport sys; print(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import autolr",
+        "from autolr.cli import _parser; _parser().format_help()",
+        "import autolr.schedules, autolr.search_spaces, autolr.online, autolr.config",
+    ],
+)
+def test_the_light_part_loads_no_heavy_library(code):
+    assert not modules_after(code) & {"torch", "lightning", "optuna", "pandas", "sklearn"}
+
+
+def test_reading_a_study_loads_neither_torch_nor_lightning():
+    assert not modules_after("import autolr.driver, autolr.report") & {"torch", "lightning"}
+
+
+def test_callbacks_load_no_optuna():
+    assert "optuna" not in modules_after("import autolr.callbacks")
+
+
+def test_the_public_names_are_the_documented_ones():
+    shown = {name for name in dir(autolr) if not name.startswith("_")}
+    submodules = {name for name in shown if f"autolr.{name}" in sys.modules}
+    assert shown - submodules - {"Any", "TYPE_CHECKING", "import_module"} == PUBLIC - {"schedules"}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_every_public_name_can_be_had_and_is_documented(name):
+    assert getattr(autolr, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        _ = autolr.nope

@@ -1,0 +1,36 @@
+"""The layers of the house, and its outer form."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_layer_imports_a_higher_one(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+def test_every_module_has_a_layer():
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    layers = " | ".join(config["tool"]["importlinter"]["contracts"][0]["layers"]).split(" | ")
+    modules = {path.stem for path in (ROOT / "autolr").iterdir() if not path.name.startswith("_")}
+    assert {f"autolr.{name}" for name in modules - {"py"}} == set(layers)
+
+
+def test_every_package_is_installed():
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    folders = {path.parent for path in (ROOT / "autolr").glob("**/__init__.py")}
+    folders |= {ROOT / "autolr" / name for name in ("callbacks", "search_spaces")}
+    found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert set(config["tool"]["setuptools"]["packages"]) == found
+
+
+@pytest.mark.parametrize("name", ["callbacks", "search_spaces"])
+def test_the_links_give_the_checkout_its_installed_shape(name):
+    link = ROOT / "autolr" / name
+    assert link.is_symlink()
+    assert link.resolve() == ROOT / name
