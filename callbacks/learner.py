@@ -49,7 +49,7 @@ class LightningLearner:
         return is_overridden("on_train_batch_end", self.model)
 
     def set_batch(self, batch: Any, batch_idx: int) -> None:
-        """Say on which batch the live run is about to train; a copy is kept, as it may change it."""
+        """Say on which batch the live run is about to train; a copy is kept: it may change it."""
         self._batch, self._batch_idx, self._outputs = _copied(batch), batch_idx, None
 
     def set_outputs(self, outputs: Tensor | Mapping[str, Any] | None, *, stepped: bool) -> None:

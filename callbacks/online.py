@@ -88,13 +88,17 @@ class AutoLR(ShadowCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_rates(trainer, pl_module, "AutoLR")
         self._rates = Rates.of(trainer.optimizers[0])
+        if not trainer.global_step:
+            self._found = None  # of another run
         if self._found is None:
-            self._begin(trainer, pl_module)
+            self._check(trainer, pl_module)
 
     @override
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        if self._found is None and self._shadows is None:
+            self._begin(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
         assert self._rates is not None
         if self._found is None:
@@ -131,25 +135,31 @@ class AutoLR(ShadowCallback):
         if state_dict["result"] is not None:
             self._found = Result.from_dict(state_dict["result"])
 
-    def _begin(self, trainer: Trainer, module: LightningModule) -> None:
+    def _check(self, trainer: Trainer, module: LightningModule) -> None:
+        """Refuse what is not served."""
         check_shadows(trainer, module, "AutoLR")
         if trainer.global_step:
             raise UnsupportedError(
                 f"AutoLR begins with a run, this checkpoint is of step {trainer.global_step}, "
                 "before a peak was found: fit from the start"
             )
-        steps = total_steps(trainer, "AutoLR")
+        total_steps(trainer, "AutoLR")
         self._learner = LightningLearner(trainer, module, self._monitor, self._mode)
         if self._learner.validation.exists:
             check_monitor(self._learner.validation, self._monitor)
         else:
             rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
+
+    def _begin(self, trainer: Trainer) -> None:
+        """Begin the search; all hooks that make the run's first state have run by now."""
+        assert self._learner is not None
+        assert self._rates is not None
+        steps = total_steps(trainer, "AutoLR")
         prior = customary_peak(self._learner.optimizer)
         search = self._settings.begin(prior, steps)
-        if not search.rungs:
-            _log.info("AutoLR: %d steps are too few to search, the peak is %.3g", steps, prior)
-        assert self._rates is not None
         live = self._settings.live(search, prior)
+        if not search.rungs:
+            _log.info("AutoLR: %d steps are too few to search, the peak is %.3g", steps, live.peak)
         self._shadows = Shadows(self._learner, self._rates, search, steps, live)
         self._take_result()
 

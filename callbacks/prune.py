@@ -96,10 +96,11 @@ class PruneTrial(ShadowCallback):
         steps = self.run_steps = total_steps(trainer, "PruneTrial")
         self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}
         rungs = [self._rung(step) for step in self._names if trainer.global_step < step < steps]
+        self._rates = Rates.of(trainer.optimizers[0])
         run = Candidate(peak=1.0, schedule=schedules.constant())  # stands for the run as it is
         self._shadows = Shadows(
             self._learner,
-            Rates.of(trainer.optimizers[0]),
+            self._rates,
             Search((run,), tuple(rungs), tie=0.0),
             steps,
             live=run,

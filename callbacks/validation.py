@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers.logger import DummyLogger
+from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.data import extract_batch_size
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
+from autolr.errors import UnsupportedError
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.generators import kept_generators
 from autolr.runtime.learner import evaluating
@@ -41,11 +43,18 @@ class ValidationPass:
         self._module = module
         self._cached: dict[int, list[Any]] = {}
         self._cached_bytes = 0
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        with kept_generators(), _validating(trainer):
+            loop.setup_data()  # not done yet if the first epoch has no validation
+        if loop._combined_loader is not None and loop._combined_loader._mode != "sequential":
+            mode = loop._combined_loader._mode
+            raise UnsupportedError(f"CombinedLoader(mode={mode!r}) is not served in validation")
 
     @property
     def exists(self) -> bool:
         """Whether the run has validation data and a step for it."""
-        return bool(self._loaders()) and is_overridden("validation_step", self._module)
+        taken = any(batches for _, batches in self._loaders())
+        return taken and is_overridden("validation_step", self._module)
 
     def run(self, limit: int | None = None) -> dict[str, float]:
         """Return what one pass logs.
@@ -60,6 +69,7 @@ class ValidationPass:
             with (
                 kept_generators(),
                 evaluating(self._module),
+                _validating(self._trainer),
                 torch.no_grad(),
                 quiet(self._trainer, self._module, record.log),
             ):
@@ -70,6 +80,8 @@ class ValidationPass:
 
     def _run_hooks(self, record: "_Record", limit: int | None) -> None:
         module = self._module
+        module.on_validation_model_eval()
+        module.on_validation_start()
         module.on_validation_epoch_start()
         loaders = self._loaders()
         several = len(loaders) > 1
@@ -77,16 +89,22 @@ class ValidationPass:
             record.suffix = f"/dataloader_idx_{index}" if several else ""
             for batch_idx, batch in enumerate(self._batches(index, loader, batches, limit)):
                 record.batch = batch
+                place: Any = (batch, batch_idx, index) if several else (batch, batch_idx)
+                module.on_validation_batch_start(*place)
                 with self._trainer.precision_plugin.val_step_context():
-                    module.validation_step(*self._arguments(batch, batch_idx, index, several))
+                    outputs = module.validation_step(*self._arguments(*place))
+                module.on_validation_batch_end(outputs, *place)
         record.suffix, record.batch = "", None
         module.on_validation_epoch_end()
+        module.on_validation_end()
+        if is_overridden("on_validation_model_train", module):
+            module.on_validation_model_train()
 
-    def _arguments(self, batch: Any, batch_idx: int, index: int, several: bool) -> tuple[Any, ...]:
+    def _arguments(self, batch: Any, batch_idx: int, *index: int) -> tuple[Any, ...]:
         step = self._module.validation_step
         takes_index = is_param_in_hook_signature(step, "batch_idx", min_args=2)
         arguments = (batch, batch_idx) if takes_index else (batch,)
-        return (*arguments, index) if several else arguments
+        return (*arguments, *index)
 
     def _loaders(self) -> list[tuple[Any, int | float]]:
         """Return each validation loader with the number of batches that the trainer takes."""
@@ -100,7 +118,7 @@ class ValidationPass:
         taken = self._trainer.num_val_batches
         limits = taken if isinstance(taken, list) else [taken] * len(loaders)
         pairs = zip(loaders, limits, strict=True)
-        return [(loader, batches) for loader, batches in pairs if batches > 0]
+        return list(pairs)
 
     def _batches(
         self, index: int, loader: Any, batches: int | float, limit: int | None
@@ -112,11 +130,12 @@ class ValidationPass:
             yield from (self._on_device(batch, index) for batch in self._cached[index][:wanted])
             return
         kept: list[Any] | None = [] if limit is None else None
-        for batch in islice(iter(_unstarted(loader)), wanted):
-            if kept is not None:
-                self._cached_bytes += _size(batch)
-                kept = [*kept, batch] if self._cached_bytes <= _CACHE_BYTES else None
-            yield self._on_device(batch, index)
+        with _kept_generators_of(loader):
+            for batch in islice(iter(_unstarted(loader)), wanted):
+                if kept is not None:
+                    self._cached_bytes += _size(batch)
+                    kept = [*kept, batch] if self._cached_bytes <= _CACHE_BYTES else None
+                yield self._on_device(batch, index)
         if kept is not None:
             self._cached[index] = kept
 
@@ -169,8 +188,8 @@ class _Record:
         if last:
             self._reduced[key] = value
             return
-        how = reduce_fx if isinstance(reduce_fx, str) else reduce_fx.__name__
-        if how == "mean":
+        how = reduce_fx.lower() if isinstance(reduce_fx, str) else reduce_fx.__name__
+        if how in ("mean", "avg"):
             weight = self._weight(batch_size)
             total, weights = self._sums.get(key, (0.0, 0.0))
             self._sums[key] = (total + value * weight, weights + weight)
@@ -202,6 +221,30 @@ def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -
     finally:
         del module.__dict__["log"]
         trainer.loggers = loggers
+
+
+@contextmanager
+def _validating(trainer: Trainer) -> Iterator[None]:
+    """Have ``trainer.validating`` for a block: transfer hooks augment only what is trained on."""
+    stage = trainer.state.stage
+    trainer.state.stage = RunningStage.VALIDATING
+    try:
+        yield
+    finally:
+        trainer.state.stage = stage
+
+
+@contextmanager
+def _kept_generators_of(loader: Any) -> Iterator[None]:
+    """Leave the generators that a loader was given as they were."""
+    holders = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
+    own = {id(g): g for holder in holders if (g := getattr(holder, "generator", None)) is not None}
+    states = [(generator, generator.get_state()) for generator in own.values()]
+    try:
+        yield
+    finally:
+        for generator, state in states:
+            generator.set_state(state)
 
 
 def _unstarted(loader: Any) -> Any:

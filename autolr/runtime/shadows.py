@@ -138,7 +138,7 @@ class Shadows:
         )
 
     def visit(self, action: Callable[[], None]) -> None:
-        """Call ``action`` with each rival's state in place; the generators are left as they were."""
+        """Call ``action`` with each rival's state in place; generators are left as they were."""
         with kept_generators():
             for rival in [*self._trunks.values(), *self._copies.values()]:
                 with rival.snapshot.in_place():
