@@ -8,6 +8,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from autolr._version import __version__
 from autolr.errors import AutoLRError
+from autolr.parser_errors import one_line
 
 if TYPE_CHECKING:
     from autolr.driver import TuneResult
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2
         return _COMMANDS[command](arguments[command])
     except ArgumentError as error:
-        return _fail(" ".join(str(error).split()), 2)
+        return _fail(f"{one_line(str(error))} (autolr --help lists what there is)", 2)
     except AutoLRError as error:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
@@ -104,7 +105,9 @@ def _show_result(result: "TuneResult") -> int:
         _print(f"study {tune.study!r}: {counts}; the same command goes on")
     if result.best:
         _print(report.best_table(result.best[:_BEST], tune.monitor))
-        _print(f"best: trial {result.best[0].number}, {report.describe(result.best[0].params)}")
+        _print(
+            f"best: trial {result.best[0].number}, {report.describe(report.chosen(result.best[0]))}"
+        )
     for file in result.files:
         _print(f"wrote {file}")
     if result.best:
@@ -115,14 +118,16 @@ def _show_result(result: "TuneResult") -> int:
 def _fit(arguments: Namespace) -> int:
     from pathlib import Path
 
-    from autolr import objective
-    from autolr.config import read_config
+    from autolr import objective, report
 
     out = None if arguments.out is None else Path(arguments.out)
-    attached = objective.fit(read_config(arguments.config), out)
+    attached = objective.fit(report.read_run(arguments.config), out)
     if attached is not None:
         found = attached.result
-        _print(found.probes.to_string(index=False))
+        if found.probes.empty:
+            _print(f"{found.total_steps} steps are too few to search: the customary peak is used")
+        else:
+            _print(found.probes.to_string(index=False))
         _print(f"peak {found.peak:.4g}, schedule {found.schedule}")
         _print(f"price {found.price:.3f} runs ({found.probe_steps} probe steps)")
     return 0

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from autolr import report
-from autolr.driver import Event, RungReached, StudyReady, TrialEnded, TrialStarted
+from autolr.driver import CheckStarted, Event, RungReached, StudyReady, TrialEnded, TrialStarted
 
 
 class Progress:
@@ -37,6 +37,8 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Print an event."""
         match event:
+            case CheckStarted():
+                self._say("checking the config ...")
             case StudyReady():
                 self._ready(event)
             case TrialStarted():

@@ -29,8 +29,9 @@ class FollowCandidate(Callback):
             its own, or a scheduler, or if the run has no end.
     """
 
-    def __init__(self, peak: float, schedule: Schedule | str | Mapping[str, Any]) -> None:
-        if isinstance(peak, bool) or not 0 < peak < float("inf"):
+    def __init__(self, peak: float, schedule: str | Mapping[str, Any] | Schedule) -> None:
+        number = isinstance(peak, int | float) and not isinstance(peak, bool)
+        if not (number and 0 < peak < float("inf")):
             raise ConfigError.of("peak", peak, "a positive number")
         self._peak = peak
         self._schedule = schedules.parse(schedule)

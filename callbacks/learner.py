@@ -9,10 +9,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.optimization.automatic import ClosureResult
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
-from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
-from autolr.callbacks.validation import ValidationPass, quiet
+from autolr.callbacks.validation import ValidationPass, own_copy, quiet
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -50,7 +49,7 @@ class LightningLearner:
 
     def set_batch(self, batch: Any, batch_idx: int) -> None:
         """Say on which batch the live run is about to train; a copy is kept: it may change it."""
-        self._batch, self._batch_idx, self._outputs = _copied(batch), batch_idx, None
+        self._batch, self._batch_idx, self._outputs = own_copy(batch), batch_idx, None
 
     def set_outputs(self, outputs: Tensor | Mapping[str, Any] | None, *, stepped: bool) -> None:
         """Say what the live run's step returned, and whether its optimizer stepped."""
@@ -64,12 +63,12 @@ class LightningLearner:
         if self._outputs is not None:
             with quiet(self._trainer, self.model, _drop):
                 outputs: Any = self._outputs
-                self.model.on_train_batch_end(outputs, _copied(self._batch), self._batch_idx)
+                self.model.on_train_batch_end(outputs, own_copy(self._batch), self._batch_idx)
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; see `Learner`."""
         with quiet(self._trainer, self.model, _drop), self._live_step_count():
-            self.model.on_train_batch_start(_copied(self._batch), self._batch_idx)
+            self.model.on_train_batch_start(own_copy(self._batch), self._batch_idx)
             if not self._stepped:
                 return self._forward_backward()
             losses: list[Tensor | None] = []
@@ -115,7 +114,7 @@ class LightningLearner:
 
     def _arguments(self) -> tuple[Any, ...]:
         takes_index = is_param_in_hook_signature(self.model.training_step, "batch_idx", min_args=2)
-        batch = _copied(self._batch)
+        batch = own_copy(self._batch)
         return (batch, self._batch_idx) if takes_index else (batch,)
 
     @contextmanager
@@ -128,10 +127,6 @@ class LightningLearner:
             yield
         finally:
             made.completed += self._stepped
-
-
-def _copied(batch: Any) -> Any:
-    return apply_to_collection(batch, Tensor, torch.clone)
 
 
 def _drop(*_: Any, **__: Any) -> None:

@@ -59,7 +59,7 @@ class AutoLR(ShadowCallback):
     def __init__(
         self,
         strategy: str | Annealed = "annealed",
-        schedule: Schedule | str | Mapping[str, Any] | None = None,
+        schedule: str | Mapping[str, Any] | Schedule | None = None,
         budget: float = 0.25,
         monitor: str = "val_loss",
         mode: str = "min",

@@ -91,7 +91,10 @@ class PruneTrial(ShadowCallback):
         check_shadows(trainer, pl_module, "PruneTrial")
         self._learner = LightningLearner(trainer, pl_module, self._monitor, self._mode)
         if not self._learner.validation.exists:
-            raise ConfigError.of("the run", "none", "one with a validation loop to compare trials")
+            raise ConfigError(
+                "trials are compared by their validation: the model needs a validation_step, and "
+                "it or the data a val_dataloader"
+            )
         check_monitor(self._learner.validation, self._monitor)
         steps = self.run_steps = total_steps(trainer, "PruneTrial")
         self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}

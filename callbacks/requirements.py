@@ -22,7 +22,7 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
         name = type(trainer.lr_scheduler_configs[0].scheduler).__name__
         raise UnsupportedError(
             f"{who} sets the rate, and so does the module's {name}: return only the optimizer "
-            f"from configure_optimizers and name the schedule in {who}(schedule=...)"
+            "from configure_optimizers"
         )
 
 
@@ -67,7 +67,8 @@ def check_monitor(validation: ValidationPass, monitor: str) -> None:
     """
     logged = sorted(validation.run(limit=1))
     if monitor not in logged:
-        raise ConfigError.of("monitor", monitor, f"logged in validation ({_listed(logged)})")
+        names = ", ".join(logged) or "(it logs nothing)"
+        raise ConfigError.of("monitor", monitor, f"a metric that validation logs: {names}")
 
 
 def check_mode(mode: str) -> None:
@@ -85,7 +86,3 @@ def _check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> Non
         raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
     if (count := len(trainer.optimizers)) != 1:
         raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
-
-
-def _listed(names: list[str]) -> str:
-    return f"logged: {', '.join(names)}" if names else "it logs nothing"

@@ -13,6 +13,7 @@ from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.data import extract_batch_size
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
@@ -44,8 +45,9 @@ class ValidationPass:
         self._cached: dict[int, list[Any]] = {}
         self._cached_bytes = 0
         loop = trainer.fit_loop.epoch_loop.val_loop
-        with kept_generators(), _validating(trainer):
-            loop.setup_data()  # not done yet if the first epoch has no validation
+        if trainer.enable_validation:  # not set up yet if the first epoch ends without it
+            with kept_generators(), _validating(trainer):
+                loop.setup_data()
         if loop._combined_loader is not None and loop._combined_loader._mode != "sequential":
             mode = loop._combined_loader._mode
             raise UnsupportedError(f"CombinedLoader(mode={mode!r}) is not served in validation")
@@ -126,15 +128,18 @@ class ValidationPass:
         wanted = None if batches == float("inf") else int(batches)
         if limit is not None:
             wanted = limit if wanted is None else min(wanted, limit)
+        kept: list[Any] | None
         if index in self._cached:
-            yield from (self._on_device(batch, index) for batch in self._cached[index][:wanted])
+            kept = self._cached[index][:wanted]
+            yield from (self._on_device(own_copy(batch), index) for batch in kept)
             return
-        kept: list[Any] | None = [] if limit is None else None
+        kept = [] if limit is None else None
         with _kept_generators_of(loader):
             for batch in islice(iter(_unstarted(loader)), wanted):
                 if kept is not None:
                     self._cached_bytes += _size(batch)
-                    kept = [*kept, batch] if self._cached_bytes <= _CACHE_BYTES else None
+                    fits = self._cached_bytes <= _CACHE_BYTES
+                    kept = [*kept, own_copy(batch)] if fits else None
                 yield self._on_device(batch, index)
         if kept is not None:
             self._cached[index] = kept
@@ -152,7 +157,7 @@ class _Record:
     def __init__(self) -> None:
         self.suffix = ""
         self.batch: Any = None
-        self._sums: dict[str, tuple[float, float]] = {}
+        self._sums: dict[str, tuple[Tensor, float]] = {}  # in the precision of the Trainer's own
         self._reduced: dict[str, float] = {}
         self._metrics: dict[str, Metric] = {}
 
@@ -191,8 +196,8 @@ class _Record:
         how = reduce_fx.lower() if isinstance(reduce_fx, str) else reduce_fx.__name__
         if how in ("mean", "avg"):
             weight = self._weight(batch_size)
-            total, weights = self._sums.get(key, (0.0, 0.0))
-            self._sums[key] = (total + value * weight, weights + weight)
+            total, weights = self._sums.get(key, (torch.tensor(0.0), 0.0))
+            self._sums[key] = (total + torch.tensor(value) * weight, weights + weight)
             return
         reduce: Callable[[list[float]], float] = getattr(builtins, how)  # min, max or sum
         seen = [self._reduced[key]] if key in self._reduced else []
@@ -205,7 +210,7 @@ class _Record:
 
     def values(self) -> dict[str, float]:
         """Return the value of each name for the whole pass."""
-        means = {name: total / weights for name, (total, weights) in self._sums.items()}
+        means = {name: float(total / weights) for name, (total, weights) in self._sums.items()}
         metrics = {name: float(metric.compute()) for name, metric in self._metrics.items()}
         return {**means, **self._reduced, **metrics}
 
@@ -238,13 +243,18 @@ def _validating(trainer: Trainer) -> Iterator[None]:
 def _kept_generators_of(loader: Any) -> Iterator[None]:
     """Leave the generators that a loader was given as they were."""
     holders = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
-    own = {id(g): g for holder in holders if (g := getattr(holder, "generator", None)) is not None}
-    states = [(generator, generator.get_state()) for generator in own.values()]
+    own = {getattr(holder, "generator", None) for holder in holders}
+    states = [(own_, own_.get_state()) for own_ in own if isinstance(own_, torch.Generator)]
     try:
         yield
     finally:
         for generator, state in states:
             generator.set_state(state)
+
+
+def own_copy(batch: Any) -> Any:
+    """Return a batch that may be changed in place without changing ``batch``."""
+    return apply_to_collection(batch, Tensor, torch.clone)
 
 
 def _unstarted(loader: Any) -> Any:

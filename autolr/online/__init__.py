@@ -1,5 +1,9 @@
 """The online search, pure: told scores, it answers with the next action."""
 
+from autolr.online.autolrs import AutoLRS as AutoLRS
+from autolr.online.autolrs import Keep as Keep
+from autolr.online.autolrs import Stage as Stage
+from autolr.online.autolrs import Try as Try
 from autolr.online.plan import Rung as Rung
 from autolr.online.plan import plan_rungs as plan_rungs
 from autolr.online.result import Result as Result
@@ -11,4 +15,5 @@ from autolr.online.search import Search as Search
 from autolr.online.strategy import Annealed as Annealed
 from autolr.online.strategy import Box as Box
 from autolr.online.strategy import SearchSettings as SearchSettings
+from autolr.online.strategy import parse_rates as parse_rates
 from autolr.online.strategy import parse_strategy as parse_strategy

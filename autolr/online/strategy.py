@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.errors import ConfigError
+from autolr.errors import ConfigError, UnsupportedError
+from autolr.online.autolrs import AutoLRS
 from autolr.online.plan import Rung, plan_rungs
 from autolr.online.search import Search
 from autolr.schedules import Schedule
 
 _FLOOR = 12  # steps of the first horizon, where the budget allows them
-_STRATEGIES = "'annealed', or a strategy object"
+_STRATEGIES = "'annealed', 'autolrs', or a strategy object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Annealed:
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """What a user may set of an online search, checked.
+    """What a user may set of an online search beside a run, checked.
 
     Args:
         strategy: ``"annealed"`` or a strategy object.
@@ -132,6 +133,7 @@ class SearchSettings:
 
     Raises:
         ConfigError: If a value cannot work.
+        UnsupportedError: For a strategy that rewinds the run, which a Trainer cannot.
     """
 
     strategy: object = "annealed"
@@ -140,7 +142,7 @@ class SearchSettings:
     rates: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        parse_strategy(self.strategy)
+        self._annealed()
         if self.schedule is not None:
             schedules.parse(self.schedule)
         if not (_is_number(self.budget) and 0 < self.budget < math.inf):
@@ -162,21 +164,36 @@ class SearchSettings:
             raise ConfigError.of("total_steps", total_steps, "a whole number of at least 1")
         schedule = None if self.schedule is None else schedules.parse(self.schedule)
         cap = int(self.budget * total_steps)
-        strategy = parse_strategy(self.strategy)
-        return strategy.begin(self._box(prior), schedule, total_steps, cap)
+        return self._annealed().begin(self._box(prior), schedule, total_steps, cap)
 
     def live(self, search: Search, prior: float) -> Candidate:
         """Return the candidate with which the run begins: the one closest to the prior peak."""
         target = math.log(self._box(prior).prior)
         return min(search.alive, key=lambda c: abs(math.log(c.peak or math.nan) - target))
 
+    def _annealed(self) -> Annealed:
+        strategy = parse_strategy(self.strategy)
+        if isinstance(strategy, AutoLRS):
+            raise UnsupportedError(
+                "strategy='autolrs' rewinds the run, which a Trainer cannot: use autolr.search()"
+            )
+        return strategy
+
     def _box(self, prior: float) -> Box:
-        if self.rates is None:
-            return Box.around(prior)
-        pair = isinstance(self.rates, tuple | list) and len(self.rates) == 2
-        if not (pair and all(map(_is_number, self.rates))):
-            raise ConfigError.of("rates", self.rates, "a pair (low, high)")
-        return Box.between(float(self.rates[0]), float(self.rates[1]))
+        return parse_rates(self.rates, prior)
+
+
+def parse_rates(rates: object, prior: float) -> Box:
+    """Return the box of a pair (low, high); None: the rates around a prior peak.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if rates is None:
+        return Box.around(prior)
+    if isinstance(rates, tuple | list) and len(rates) == 2 and all(map(_is_number, rates)):
+        return Box.between(float(rates[0]), float(rates[1]))
+    raise ConfigError.of("rates", rates, "a pair (low, high)")
 
 
 def default_schedule(rungs: tuple[Rung, ...]) -> Schedule:
@@ -188,7 +205,7 @@ def default_schedule(rungs: tuple[Rung, ...]) -> Schedule:
     return schedules.warmup(rise) | schedules.constant() | schedules.cooldown(0.2, "linear")
 
 
-def parse_strategy(strategy: object) -> Annealed:
+def parse_strategy(strategy: object) -> Annealed | AutoLRS:
     """Return the strategy for a name or a strategy object.
 
     Raises:
@@ -196,7 +213,9 @@ def parse_strategy(strategy: object) -> Annealed:
     """
     if strategy == "annealed":
         return Annealed()
-    if isinstance(strategy, Annealed):
+    if strategy == "autolrs":
+        return AutoLRS()
+    if isinstance(strategy, Annealed | AutoLRS):
         return strategy
     raise ConfigError.of("strategy", strategy, _STRATEGIES)
 

@@ -1,20 +1,24 @@
 """The files that a study leaves: trials.csv, best.yaml, schedule.json."""
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import Config, set_dotted
+from autolr.config import Config, read_config, set_dotted
 from autolr.report.table import TrialLike, trials_frame
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
 # Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`.
+# Modules: {modules}
 """
+_MODULES = re.compile(r"^# Modules: (.+)$", re.MULTILINE)  # for `autolr fit`, see `read_run`
 
 
 def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
@@ -35,6 +39,23 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
     given = trainer.get("callbacks") or []
     trainer["callbacks"] = [*(given if isinstance(given, list) else [given]), follow]
     return fit | {"trainer": trainer}
+
+
+def read_run(file: str) -> Config:
+    """Return the config of a run; modules of a best.yaml are looked for where its study did.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a setting cannot work.
+    """
+    config = read_config(file)
+    modules = _MODULES.search(Path(file).read_text("utf-8-sig"))
+    return config if modules is None else replace(config, folder=Path(modules[1]))
+
+
+def has_artefacts(folder: Path, best: TrialLike | None) -> bool:
+    """Return whether all that `write_artefacts` writes is there."""
+    names = ("trials.csv",) if best is None else ("trials.csv", "best.yaml", "schedule.json")
+    return all((folder / name).is_file() for name in names)
 
 
 def write_artefacts(
@@ -63,6 +84,7 @@ def write_artefacts(
         monitor=config.tune.monitor,
         value=best.value,
         file=config_file.as_posix(),
+        modules=config.folder,
     )
     text = yaml.safe_dump(best_config(config, found), sort_keys=False)
     config_file.write_text(header + text, "utf-8")

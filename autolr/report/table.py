@@ -9,7 +9,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-_FIRST = ["number", "state", "value", "candidate", "bracket", "steps", "seconds", "reason"]
+_SHARED = ["candidate", "bracket", "steps", "seconds", "reason"]  # attributes of all trials
+_FIRST = ["number", "state", "value", "peak", *_SHARED]
 
 
 class TrialLike(Protocol):
@@ -48,7 +49,8 @@ def trials_frame(trials: Sequence[TrialLike]) -> "pd.DataFrame":
     rows = []
     for trial in trials:
         row = {"number": trial.number, "state": trial.state, "value": trial.value}
-        row |= {name: trial.attrs.get(name) for name in _FIRST[3:]} | dict(trial.params)
+        row["peak"] = trial.attrs.get("found", {}).get("peak")
+        row |= {name: trial.attrs.get(name) for name in _SHARED} | dict(trial.params)
         for name, value in trial.attrs.get("metrics", {}).items():
             row[f"metric.{name}" if name in row else name] = value
         rows.append(row)
@@ -63,18 +65,29 @@ def best_table(trials: Sequence[TrialLike], monitor: str) -> Table:
     """
     logged = [name for trial in trials for name in trial.attrs.get("metrics", {})]
     metrics = [name for name in dict.fromkeys(logged) if name != monitor][:3]
-    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    params = list(dict.fromkeys(name for trial in trials for name in chosen(trial)))
     short = [name.rpartition(".")[2] for name in params]
     columns = ["trial", monitor, *metrics, *short, "steps", "seconds"]
-    table = Table(*columns, box=SIMPLE, pad_edge=False)
+    table = Table(box=SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # on a narrow terminal nothing is left out
     for trial in trials:
         values = trial.attrs.get("metrics", {})
         cells: list[object] = [trial.number, trial.value]
         cells += [values.get(name) for name in metrics]
-        cells += [trial.params.get(name) for name in params]
+        cells += [chosen(trial).get(name) for name in params]
         cells += [trial.attrs.get("steps"), trial.attrs.get("seconds")]
         table.add_row(*("" if cell is None else _short(cell) for cell in cells))
     return table
+
+
+def chosen(trial: TrialLike) -> dict[str, Any]:
+    """Return a trial's parameters; a peak that was found inside the trial stands for ``lr``."""
+    params = dict(trial.params)
+    peak = trial.attrs.get("found", {}).get("peak")
+    if peak is None or params.get("lr", "online") != "online":
+        return params
+    return {"lr": peak} | {name: value for name, value in params.items() if name != "lr"}
 
 
 def brackets_table(rows: Sequence[tuple[int, tuple[int, ...], float]]) -> Table:

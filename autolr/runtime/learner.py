@@ -72,7 +72,7 @@ class TorchLearner:
         self.model = model
         self.optimizer = optimizer
         self._batches = batches
-        self._iterator: Iterator[Any] = iter(batches)
+        self._iterator: Iterator[Any] = iter(())  # begun at the first step, as a loop would
         self._loss = loss
         self._validate = validate
         self._sign = 1.0 if mode == "min" else -1.0

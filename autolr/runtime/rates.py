@@ -55,7 +55,8 @@ class Rates:
         self.factor = 1.0
         self._optimizer = optimizer
         self._originals: list[Any] | None = None
-        self.base = max(float(group.get("lr", math.nan)) for group in optimizer.param_groups)
+        own = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
+        self.base = max(own, default=math.nan)
         if not (math.isfinite(self.base) and self.base > 0):
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
         self._handles = (

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from autolr.online import Annealed, Result, SearchSettings
+from autolr.errors import ConfigError
+from autolr.online import Annealed, AutoLRS, Result, SearchSettings, parse_rates, parse_strategy
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates, customary_peak
 from autolr.runtime.shadows import Shadows
+from autolr.runtime.stages import search_stages
 from autolr.schedules import Schedule
 
 
@@ -13,7 +15,7 @@ def search(
     learner: DrivenLearner,
     total_steps: int,
     *,
-    strategy: str | Annealed = "annealed",
+    strategy: str | Annealed | AutoLRS = "annealed",
     schedule: Schedule | str | None = None,
     budget: float = 0.25,
     rates: tuple[float, float] | None = None,
@@ -27,10 +29,12 @@ def search(
     Args:
         learner: The run, untrained; `TorchLearner` adapts a model, its optimizer and batches.
         total_steps: Optimizer steps of the run.
-        strategy: How probes become a decision.
+        strategy: How probes become a decision: ``"annealed"``, or ``"autolrs"``, the published
+            algorithm for comparison (see `AutoLRS`).
         schedule: A schedule or the name of a profile; None for a short warm-up, a plateau and a
-            linear end.
-        budget: Probe steps at most, as a share of ``total_steps``.
+            linear end. AutoLRS makes its own.
+        budget: Probe steps at most, as a share of ``total_steps``. AutoLRS knows no budget: its
+            probes make about ``total_steps`` steps more.
         rates: Lowest and highest peak; None: around the optimizer's customary peak.
         save_to: A folder for ``result.json`` and ``probes.csv``.
 
@@ -41,20 +45,34 @@ def search(
         ConfigError: If a setting cannot work; before the first step.
         DivergedError: If every rate that was tried diverged.
     """
-    settings = SearchSettings(strategy, schedule, budget, rates)
+    parsed = parse_strategy(strategy)
     attached = Rates.of(learner.optimizer)
     try:
         prior = customary_peak(learner.optimizer)
-        begun = settings.begin(prior, total_steps)
-        shadows = Shadows(learner, attached, begun, total_steps, settings.live(begun, prior))
-        for _ in range(total_steps):
-            learner.next_batch()
-            before = shadows.capture()
-            attached.factor = shadows.factor
-            shadows.follow(learner.train(), before, stepped=True)
+        if isinstance(parsed, AutoLRS):
+            if schedule is not None:
+                raise ConfigError.of("schedule", schedule, "None: AutoLRS makes its own")
+            box = parse_rates(rates, prior)
+            result = search_stages(learner, attached, parsed, box, total_steps)
+        else:
+            settings = SearchSettings(parsed, schedule, budget, rates)
+            result = _search_beside(learner, attached, settings, prior, total_steps)
     finally:
         attached.detach()
-    result = shadows.result()
     if save_to is not None:
         result.save(save_to)
     return result
+
+
+def _search_beside(
+    learner: DrivenLearner, rates: Rates, settings: SearchSettings, prior: float, total_steps: int
+) -> Result:
+    """Train the run with the search's rivals beside it."""
+    begun = settings.begin(prior, total_steps)
+    shadows = Shadows(learner, rates, begun, total_steps, settings.live(begun, prior))
+    for _ in range(total_steps):
+        learner.next_batch()
+        before = shadows.capture()
+        rates.factor = shadows.factor
+        shadows.follow(learner.train(), before, stepped=True)
+    return shadows.result()

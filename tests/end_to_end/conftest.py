@@ -181,6 +181,7 @@ class Project:
         notes = self.folder / f".command_{len(self.commands)}"
         notes.mkdir()
         (notes / "stdout").touch()
+        (notes / "stderr").touch()
         request = {
             "arguments": [str(argument) for argument in arguments],
             "script": script,
@@ -211,7 +212,10 @@ class Project:
 def server() -> Iterator["subprocess.Popen[str]"]:
     """The process that commands are forked from."""
     process = subprocess.Popen(
-        [sys.executable, str(_HERE / "warm.py")], stdin=subprocess.PIPE, text=True
+        [sys.executable, str(_HERE / "warm.py")],
+        stdin=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # the model is too small to gain from more
     )
     yield process
     process.kill()

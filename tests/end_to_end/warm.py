@@ -4,24 +4,24 @@ A fork is a process of its own, with its own modules, folder, output and signals
 like any other. Read from stdin: one JSON object a line, see `_enter`.
 """
 
+import gc
+import importlib
 import json
 import os
 import runpy
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 
 def _serve() -> None:
-    import lightning.pytorch.cli
+    from autolr.cli import main
 
-    import autolr.cli
-    import autolr.driver
-    import autolr.objective
-    import autolr.progress
-
-    assert lightning.pytorch.cli and autolr.objective and autolr.driver and autolr.progress
+    for module in ("autolr.driver", "autolr.objective", "autolr.progress", "pandas"):
+        importlib.import_module(module)
+    gc.freeze()  # a collection would copy the memory that forks share
     sys.path.pop(0)  # this file's folder: a command has none such
     for line in sys.stdin:
         if os.fork() == 0:
@@ -30,11 +30,20 @@ def _serve() -> None:
             if (command := os.fork()) != 0:
                 _watch(command, Path(request["notes"]))
             _enter(request)
-            if request["script"] is None:
-                sys.exit(autolr.cli.main(request["arguments"]))
-            sys.path.insert(0, request["folder"])
-            runpy.run_path(request["script"], run_name="__main__")
-            return
+            status = 1
+            try:
+                if request["script"] is None:
+                    status = main(request["arguments"])
+                else:
+                    sys.path.insert(0, request["folder"])
+                    runpy.run_path(request["script"], run_name="__main__")
+                    status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)  # to take down the modules of Torch takes two seconds
 
 
 def _watch(command: int, notes: Path) -> None:
@@ -57,7 +66,7 @@ def _enter(request: dict[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.update(request["environment"])
     for descriptor, file in enumerate(("/dev/null", request["stdout"], request["stderr"])):
-        os.dup2(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND), descriptor)
+        os.dup2(os.open(file, os.O_RDWR | os.O_APPEND), descriptor)
     sys.argv = [request["script"] or "autolr", *request["arguments"]]
 
 

@@ -1,21 +1,28 @@
-"""The study loop: ask, train, judge, tell, until the study is complete."""
+"""Ask, train, judge, tell."""
 
 import math
-import signal
-import threading
+import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from autolr import report, study
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, fingerprint, read_config
-from autolr.errors import UserCodeError
+from autolr.driver.events import (
+    CheckStarted,
+    Event,
+    RungReached,
+    StudyReady,
+    TrialEnded,
+    TrialStarted,
+    TuneResult,
+)
+from autolr.driver.interrupts import Interrupted, Stop, signals
+from autolr.errors import ConfigError, UserCodeError
 from autolr.study import Hyperband, Study, TrialRecord
 
 if TYPE_CHECKING:
@@ -24,92 +31,6 @@ if TYPE_CHECKING:
     from autolr.objective import Outcome
 
 _FAILURES = 3  # trials in a row whose own code raised; then the study stops
-
-
-@dataclass(frozen=True, slots=True)
-class StudyReady:
-    """The study is open and its set-up has been checked.
-
-    Attributes:
-        config: The whole config.
-        run_steps: Optimizer steps of one whole run.
-        hyperband: The brackets; None without pruning.
-        finished: Trials finished before.
-        resumed: Numbers of cut trials that will be run again.
-    """
-
-    config: Config
-    run_steps: int
-    hyperband: Hyperband | None
-    finished: int
-    resumed: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialStarted:
-    """A trial begins; ``again`` if it was cut before."""
-
-    number: int
-    params: Mapping[str, Any]
-    bracket: int | None
-    again: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RungReached:
-    """A trial was judged after ``step`` optimizer steps."""
-
-    number: int
-    step: int
-    score: float
-    goes_on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TrialEnded:
-    """A trial is over; ``best`` if it is the best so far."""
-
-    trial: TrialRecord
-    best: bool
-
-
-Event: TypeAlias = StudyReady | TrialStarted | RungReached | TrialEnded
-
-
-@dataclass(frozen=True, slots=True)
-class TuneResult:
-    """A study as `tune` left it.
-
-    Attributes:
-        config: The whole config.
-        trials: All trials by number.
-        best: The complete trials, best first.
-        files: What was written.
-        trained: Trials that were run by this call.
-        interrupted: The signal that ended it early, or None.
-    """
-
-    config: Config
-    trials: tuple[TrialRecord, ...]
-    best: tuple[TrialRecord, ...]
-    files: tuple[Path, ...] = ()
-    trained: int = 0
-    interrupted: int | None = None
-
-    @property
-    def finished(self) -> int:
-        """Trials that count: complete and pruned ones."""
-        return sum(trial.state in ("COMPLETE", "PRUNED") for trial in self.trials)
-
-    @property
-    def failed(self) -> int:
-        """Trials that ended with an error."""
-        return sum(trial.state == "FAIL" for trial in self.trials)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the study has all the trials that it was asked for."""
-        return self.finished >= self.config.tune.trials
 
 
 def tune(
@@ -144,14 +65,46 @@ def tune(
     if stored is not None and stored.fingerprint:
         study.check(read.tune.study, stored.fingerprint, fingerprint(read))
         if stored.finished >= read.tune.trials and not dry_run:
-            return TuneResult(read, stored.trials, stored.best(len(stored.trials)))
+            return _complete(read, stored)
     folder = read.tune.folder
+    _check_folder(folder)
+    listener(CheckStarted())
     if dry_run:
         run_steps = _check(read, folder)
         listener(StudyReady(read, run_steps, _hyperband(read, run_steps), 0, ()))
         return TuneResult(read, (), ())
-    with study.locked(read.tune.storage, read.tune.study, folder):
-        return _Driver(read, folder, listener).run(fresh=fresh)
+    with study.locked(read.tune.storage, read.tune.study, folder), signals() as stop:
+        try:
+            return _Driver(read, folder, listener, stop).run(fresh=fresh)
+        except Interrupted as interrupt:  # before the first trial
+            trials = () if stored is None else stored.trials
+            return TuneResult(read, trials, (), interrupted=interrupt.signum)
+
+
+def _complete(config: Config, stored: study.Summary) -> TuneResult:
+    """Return a study that has all its trials; files that were lost are written again."""
+    folder = config.tune.folder
+    best = stored.best(len(stored.trials))
+    files: tuple[Path, ...] = ()
+    if not report.has_artefacts(folder, best[0] if best else None):
+        files = _write(config, folder, stored.trials, best)
+    return TuneResult(config, stored.trials, best, files)
+
+
+def _write(
+    config: Config, folder: Path, trials: tuple[TrialRecord, ...], best: tuple[TrialRecord, ...]
+) -> tuple[Path, ...]:
+    _check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return report.write_artefacts(config, folder, trials, best[0] if best else None)
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder for results that cannot be made; nothing is made."""
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        why = "not writable" if place.is_dir() else "a file"
+        raise ConfigError.of("out", str(folder), f"a folder that can be made ({place} is {why})")
 
 
 def _check(config: Config, folder: Path) -> int:
@@ -171,25 +124,21 @@ def _hyperband(config: Config, run_steps: int) -> Hyperband | None:
     return Hyperband(min(least, run_steps), run_steps, pruner.eta)
 
 
-class _Interrupted(BaseException):
-    """A signal asks for the end; no Exception, so that Lightning lets it pass."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
-
-
 class _Driver:
     """Works on one study, whose lock it holds."""
 
-    def __init__(self, config: Config, folder: Path, listener: Callable[[Event], None]) -> None:
+    def __init__(
+        self, config: Config, folder: Path, listener: Callable[[Event], None], stop: Stop
+    ) -> None:
         self._config = config
         self._folder = folder
         self._listener = listener
+        self._stop = stop
         self._trained = 0
 
     def run(self, *, fresh: bool) -> TuneResult:
-        run_steps = _check(self._config, self._folder)
+        with self._stop.at_once():
+            run_steps = _check(self._config, self._folder)
         hyperband = _hyperband(self._config, run_steps)
         tune = self._config.tune
         handle = study.open_study(
@@ -211,29 +160,27 @@ class _Driver:
             handle.close()
 
     def _loop(self, handle: Study, hyperband: Hyperband | None, run_steps: int) -> TuneResult:
-        interrupted = None
         failures = 0
         end = time.monotonic() + (self._config.tune.timeout or math.inf)
         try:
-            with _signals():
-                while handle.finished < self._config.tune.trials and time.monotonic() < end:
-                    record = self._trial(handle, hyperband, run_steps)
-                    failures = failures + 1 if record.state == "FAIL" else 0
-                    if failures == _FAILURES:
-                        raise UserCodeError(
-                            f"{failures} trials in a row raised an error, the last one "
-                            f"{record.attrs['reason']} (traceback in {self._error_file(record)})"
-                        )
-        except _Interrupted as interrupt:
-            interrupted = interrupt.signum
+            while handle.finished < self._config.tune.trials and time.monotonic() < end:
+                record = self._trial(handle, hyperband, run_steps)
+                failures = failures + 1 if record.state == "FAIL" else 0
+                if failures == _FAILURES:
+                    raise UserCodeError(
+                        f"{failures} trials in a row raised an error, the last one "
+                        f"{record.attrs['reason']} (traceback in {self._error_file(record)})"
+                    )
+                if self._stop.signum is not None:
+                    break
+        except Interrupted:
+            pass
         finally:
             handle.recover()
-            self._folder.mkdir(parents=True, exist_ok=True)
             best = handle.best(len(handle.trials))
-            files = report.write_artefacts(
-                self._config, self._folder, handle.trials, best[0] if best else None
-            )
-        return TuneResult(self._config, handle.trials, best, files, self._trained, interrupted)
+            files = _write(self._config, self._folder, handle.trials, best)
+        signum = None if handle.finished >= self._config.tune.trials else self._stop.signum
+        return TuneResult(self._config, handle.trials, best, files, self._trained, signum)
 
     def _trial(self, handle: Study, hyperband: Hyperband | None, run_steps: int) -> TrialRecord:
         from autolr import objective
@@ -249,7 +196,10 @@ class _Driver:
         folder = self._trial_folder(trial.number)
         judge = _Judge(handle, trial, self._listener)
         try:
-            outcome = objective.run_trial(self._config, candidate, folder, judge, rungs, run_steps)
+            with self._stop.at_once():
+                outcome = objective.run_trial(
+                    self._config, candidate, folder, judge, rungs, run_steps
+                )
         except UserCodeError as error:
             _with_traceback(error, folder / "error.txt")
             record = handle.fail(trial, str(error))
@@ -309,23 +259,3 @@ def _with_traceback(error: UserCodeError, file: Path) -> UserCodeError:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(traceback.format_exception(error.__cause__ or error)), "utf-8")
     return UserCodeError(f"{error} (traceback in {file})")
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `_Interrupted`; a second one ends the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        for other in before:
-            signal.signal(other, signal.SIG_DFL)
-        raise _Interrupted(signum)
-
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)

@@ -1,0 +1,100 @@
+"""What happens in a study, and what it comes to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from autolr.config import Config
+from autolr.study import Hyperband, TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStarted:
+    """The config has been read; torch is imported and the set-up is checked next."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReady:
+    """The study is open and its set-up has been checked.
+
+    Attributes:
+        config: The whole config.
+        run_steps: Optimizer steps of one whole run.
+        hyperband: The brackets; None without pruning.
+        finished: Trials finished before.
+        resumed: Numbers of cut trials that will be run again.
+    """
+
+    config: Config
+    run_steps: int
+    hyperband: Hyperband | None
+    finished: int
+    resumed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialStarted:
+    """A trial begins; ``again`` if it was cut before."""
+
+    number: int
+    params: Mapping[str, Any]
+    bracket: int | None
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RungReached:
+    """A trial was judged after ``step`` optimizer steps."""
+
+    number: int
+    step: int
+    score: float
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """A trial is over; ``best`` if it is the best so far."""
+
+    trial: TrialRecord
+    best: bool
+
+
+Event: TypeAlias = CheckStarted | StudyReady | TrialStarted | RungReached | TrialEnded
+
+
+@dataclass(frozen=True, slots=True)
+class TuneResult:
+    """A study as `tune` left it.
+
+    Attributes:
+        config: The whole config.
+        trials: All trials by number.
+        best: The complete trials, best first.
+        files: What was written.
+        trained: Trials that were run by this call.
+        interrupted: The signal that ended it early, or None.
+    """
+
+    config: Config
+    trials: tuple[TrialRecord, ...]
+    best: tuple[TrialRecord, ...]
+    files: tuple[Path, ...] = ()
+    trained: int = 0
+    interrupted: int | None = None
+
+    @property
+    def finished(self) -> int:
+        """Trials that count: complete and pruned ones."""
+        return sum(trial.state in ("COMPLETE", "PRUNED") for trial in self.trials)
+
+    @property
+    def failed(self) -> int:
+        """Trials that ended with an error."""
+        return sum(trial.state == "FAIL" for trial in self.trials)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the study has all the trials that it was asked for."""
+        return self.finished >= self.config.tune.trials

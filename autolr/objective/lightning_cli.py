@@ -1,0 +1,137 @@
+"""From a config to a LightningCLI, and its errors in one line."""
+
+import contextlib
+import copy
+import logging
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import LightningCLI
+
+from autolr.candidate import Candidate
+from autolr.config import set_dotted
+from autolr.errors import AutoLRError, ConfigError, UserCodeError
+from autolr.parser_errors import one_line
+
+_TRIAL_DEFAULTS = {  # unless the config says otherwise; a study of many runs is to be quiet
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+}
+_NEEDED_BY = {"enable_progress_bar": "ProgressBar", "enable_checkpointing": "Checkpoint"}
+_ERROR_LENGTH = 300  # characters of a parser's message that are shown
+
+
+@contextlib.contextmanager
+def quiet_lightning(level: int = logging.ERROR) -> Iterator[None]:
+    """Let Lightning log nothing under ``level`` in a block; under ERROR Python's warnings stay."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        if level >= logging.ERROR:
+            warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(level)
+            yield
+        finally:
+            for logger, before in zip(loggers, levels, strict=True):
+                logger.setLevel(before)
+
+
+def trial_config(fit: Mapping[str, Any], candidate: Candidate, folder: Path) -> dict[str, Any]:
+    """Return the LightningCLI config of one trial."""
+    merged: dict[str, Any] = copy.deepcopy(dict(fit))  # the parser writes into what it is given
+    for name, value in candidate.settings:
+        merged = set_dotted(merged, name, value)
+    logger = {
+        "class_path": "lightning.pytorch.loggers.CSVLogger",
+        "init_args": {"save_dir": str(folder), "name": "", "version": ""},
+    }
+    trainer = merged.get("trainer") or {}
+    if not isinstance(trainer, Mapping):
+        raise ConfigError.of("trainer", trainer, "a mapping of the Trainer's arguments")
+    callbacks = str(trainer.get("callbacks"))  # Lightning refuses one that its switch turns off
+    quiet = {k: v for k, v in _TRIAL_DEFAULTS.items() if _NEEDED_BY.get(k, "\n") not in callbacks}
+    defaults = {**quiet, "logger": logger, "default_root_dir": str(folder)}
+    return merged | {"trainer": {**defaults, **trainer}}
+
+
+def instantiate(
+    fit: dict[str, Any], folder: Path, seed: int, searched: Sequence[str] = ()
+) -> LightningCLI:
+    """Parse and build model, data and trainer; the folder and the present one are importable."""
+    for place in (str(Path.cwd()), str(folder)):
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    arguments, sys.argv = sys.argv, sys.argv[:1]  # LightningCLI warns about any other
+    try:
+        with parsing(searched):
+            return LightningCLI(
+                args={**fit, "seed_everything": seed},
+                run=False,
+                save_config_callback=None,
+                parser_kwargs={"exit_on_error": False},
+            )
+    finally:
+        sys.argv = arguments
+
+
+@contextlib.contextmanager
+def parsing(searched: Sequence[str] = ()) -> Iterator[None]:
+    """Say in one line what the parser says on many; ``searched`` are names that the space sets."""
+    try:
+        yield
+    except ArgumentError as error:
+        message = one_line(str(error))
+        guilty = any(_is_about(message, name) for name in searched)
+        raise ConfigError(_short(f"tune.space: {message}" if guilty else message)) from None
+
+
+def _is_about(message: str, name: str) -> bool:
+    parent, _, last = name.rpartition(".")
+    return message.startswith((f"{name} ", f"{name}.")) or (
+        message.startswith(f"{parent}: ") and repr(last) in message
+    )
+
+
+@contextlib.contextmanager
+def users_code() -> Iterator[None]:
+    """Give errors of the user's code a name of their own; ours and interrupts pass."""
+    try:
+        yield
+    except AutoLRError:
+        raise
+    except MisconfigurationException as error:  # Lightning's name for a wrong config
+        raise ConfigError(_short(str(error))) from error
+    except Exception as error:
+        root = _unwrapped(error)
+        if isinstance(root, AutoLRError):
+            raise root from None
+        raise UserCodeError(_short(f"{type(root).__name__}: {root}")) from root
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return what a class raised as the parser made it: the parser wraps it up to four times."""
+    while _is_parsers(error) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return error
+
+
+def _is_parsers(error: Exception) -> bool:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    home = Path(jsonargparse.__file__).parent
+    return frame is not None and home in Path(frame.tb_frame.f_code.co_filename).parents
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _ERROR_LENGTH else line[: _ERROR_LENGTH - 1] + "…"

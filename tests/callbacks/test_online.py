@@ -1,0 +1,408 @@
+"""AutoLR: what it refuses, what it survives, and how a run goes on after it."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import logging
+import math
+import re
+
+import lightning.pytorch as pl
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import (
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    StochasticWeightAveraging,
+)
+from lightning.pytorch.utilities import CombinedLoader
+from torch import nn
+
+import autolr
+from autolr import schedules
+from autolr.callbacks import AutoLR, FollowCandidate
+from autolr.errors import ConfigError, DivergedError, UnsupportedError
+from autolr.online import Annealed
+from tests.callbacks.runs import LR, Bare, Net, differences, fit, train_loader, val_loader
+
+QUICK = Annealed(candidates=3, horizons=(0.3, 0.5))
+RATES = (2.0**-16, 2.0**-6)
+
+
+def searcher(**settings):
+    return AutoLR(**{"strategy": QUICK, "rates": RATES, "budget": 3.0, **settings})
+
+
+class Quadratic(pl.LightningModule):
+    """Loss w**2 / 2 by SGD: a rate of 1 solves it in a step, above 2 it diverges."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(self.layer.weight)
+
+    def training_step(self, batch, batch_idx):
+        return self.layer.weight.square().sum() / 2
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", self.layer.weight.square().sum() / 2)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_live_run_that_diverges_is_replaced_by_a_finite_rival(tmp_path):
+    callback = searcher(rates=(1e-2, 1e10))  # begins with 1e4
+    run = fit(tmp_path, Quadratic, [callback])
+    assert callback.result.peak == 1e-2
+    assert run.module.layer.weight.isfinite().all()
+    again = FollowCandidate(callback.result.peak, callback.result.schedule)
+    replayed = fit(tmp_path / "again", Quadratic, [again])
+    assert torch.equal(run.module.layer.weight, replayed.module.layer.weight)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_when_every_rate_diverges_one_line_says_what_to_do(tmp_path):
+    with pytest.raises(DivergedError, match=r"rates=\(low, high\)") as diverged:
+        fit(tmp_path, Quadratic, [searcher(rates=(1e8, 1e12))])
+    assert "\n" not in str(diverged.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_default_box_lies_around_the_customary_peak(tmp_path):
+    callback = AutoLR(budget=3.0)
+    fit(tmp_path, callbacks=[callback])
+    first = callback.result.probes[callback.result.probes.horizon == 12]
+    assert list(first.peak) == pytest.approx([1e-3 * 4.0**n for n in range(-2, 3)], rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_in_mode_max_the_highest_accuracy_wins(tmp_path):
+    callback = searcher(monitor="val_acc", mode="max")
+    fit(tmp_path, callbacks=[callback])
+    assert callback.result.peak == RATES[1]
+    assert callback.result.probes.score.between(-1, 0).all()  # the sign is turned
+    assert callback.result.probes.score.min() < -0.4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_second_of_two_loaders_can_be_monitored(tmp_path):
+    class Two(Net):
+        def validation_step(self, batch, batch_idx, dataloader_idx):
+            self.log("val_loss", F.cross_entropy(self(batch[0]), batch[1]))
+
+    settings = {"val": [val_loader(), val_loader()], "best": None}
+    with pytest.raises(ConfigError, match="val_loss/dataloader_idx_0, val_loss/dataloader_idx_1"):
+        fit(tmp_path / "a", Two, [searcher()], **settings)
+    callback = searcher(monitor="val_loss/dataloader_idx_1")
+    fit(tmp_path / "b", Two, [callback], **settings)
+    assert callback.result.peak == RATES[1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_validation_that_begins_in_a_later_epoch_scores_the_probes(tmp_path):
+    callback = searcher()
+    fit(tmp_path, callbacks=[callback], check_val_every_n_epoch=4, num_sanity_val_steps=0)
+    assert callback.result.validation_passes == 5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_too_short_keeps_the_prior_peak_and_says_so_in_one_line(tmp_path, caplog):
+    callback = AutoLR(rates=(0.01, 0.04))
+    with caplog.at_level(logging.INFO, logger="autolr"):
+        fit(tmp_path, callbacks=[callback], max_epochs=-1, max_steps=10)
+    lines = [r.getMessage() for r in caplog.records if r.name.startswith("autolr")]
+    assert lines == ["AutoLR: 10 steps are too few to search, the peak is 0.02"]
+    assert callback.result.peak == pytest.approx(0.02, rel=1e-12)
+    assert callback.result.probe_steps == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_end_of_a_search_is_logged_in_one_line(tmp_path, caplog):
+    callback = searcher()
+    with caplog.at_level(logging.INFO, logger="autolr"):
+        fit(tmp_path, callbacks=[callback])
+    (line,) = [r.getMessage() for r in caplog.records if r.name.startswith("autolr")]
+    steps = callback.result.probe_steps
+    assert line == f"AutoLR: peak 0.0156 after 5 probes, {steps} steps beside the run's 28"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_result_is_there_after_the_search_and_saved_after_the_fit(tmp_path):
+    callback = searcher(save_to=tmp_path / "found")
+    with pytest.raises(AttributeError, match="before the search has ended"):
+        _ = callback.result
+    fit(tmp_path, callbacks=[callback])
+    assert autolr.load_result(tmp_path / "found") == callback.result
+    assert len((tmp_path / "found" / "probes.csv").read_text().splitlines()) == 1 + 5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_callback_searches_anew_in_a_new_run(tmp_path):
+    callback = searcher()
+    fit(tmp_path / "a", callbacks=[callback], max_epochs=3)
+    first = callback.result
+    fit(tmp_path / "b", callbacks=[callback], max_epochs=4)
+    assert first.total_steps == 21
+    assert callback.result.total_steps == 28
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_optimizer_is_left_as_the_user_made_it(tmp_path):
+    run = fit(tmp_path, callbacks=[searcher()])
+    (optimizer,) = run.trainer.optimizers
+    assert optimizer.param_groups[0]["lr"] == LR
+    assert not optimizer._optimizer_step_pre_hooks
+    assert not optimizer._optimizer_step_post_hooks
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_exception_in_training_leaves_the_rates_alone(tmp_path):
+    class Broken(Net):
+        def on_before_optimizer_step(self, optimizer):
+            if self.global_step == 3:
+                made.append(optimizer)
+                raise ZeroDivisionError
+
+    made = []
+    with pytest.raises(ZeroDivisionError):
+        fit(tmp_path, Broken, [searcher()])
+    assert made[0].param_groups[0]["lr"] == LR
+    assert not made[0]._optimizer_step_pre_hooks
+
+
+# --- refused, before the first training step
+
+
+class Manual(Net):
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+
+class ManualTwo(Manual):
+    def configure_optimizers(self):
+        return [torch.optim.SGD(p.parameters(), lr=0.1) for p in (self.body, self.head)]
+
+
+class NoOptimizer(Net):
+    def configure_optimizers(self):
+        return None
+
+
+class Scheduled(Net):
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 3)]
+
+
+class ZeroRate(Net):
+    def __init__(self):
+        super().__init__(lr=0.0)
+
+
+class Iterating(Net):
+    def training_step(self, dataloader_iter):
+        return super().training_step(next(dataloader_iter)[0], 0)
+
+
+REFUSED = {
+    "manual optimization": (Manual, "needs automatic optimization", UnsupportedError, {}),
+    "two optimizers": (ManualTwo, "needs automatic optimization", UnsupportedError, {}),
+    "no optimizer": (NoOptimizer, "the optimizer's lr must be a positive", ConfigError, {}),
+    "own scheduler": (Scheduled, "so does the module's StepLR", UnsupportedError, {}),
+    "averaging": (
+        Net,
+        "leave out StochasticWeightAveraging",
+        UnsupportedError,
+        {"add": lambda: StochasticWeightAveraging(0.1, swa_epoch_start=0.9)},
+    ),
+    "moving averages": (
+        Net,
+        "leave out EMAWeightAveraging",
+        UnsupportedError,
+        {"add": EMAWeightAveraging},
+    ),
+    "no end": (
+        Net,
+        "needs a run with an end",
+        UnsupportedError,
+        {"max_epochs": -1, "max_time": "00:00:00:05"},
+    ),
+    "iterators": (Iterating, r"training_step\(dataloader_iter\)", UnsupportedError, {}),
+    "mixed loaders": (
+        Net,
+        r"CombinedLoader\(mode='min_size'\)",
+        UnsupportedError,
+        {"val": CombinedLoader([val_loader()], "min_size"), "num_sanity_val_steps": 0},
+    ),
+    "no rate": (ZeroRate, "the optimizer's lr must be a positive number", ConfigError, {}),
+    "monitor": (
+        Net,
+        r"monitor must be logged in validation \(logged: val_acc, val_loss\), got 'loss'",
+        ConfigError,
+        {"monitor": "loss"},
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "message", "error", "settings"), REFUSED.values(), ids=REFUSED)
+def test_what_is_not_served_is_refused_before_the_first_step(
+    make, message, error, settings, tmp_path
+):
+    class Watched(make):
+        def training_step(self, *args):
+            trained.append(args)
+            return super().training_step(*args)
+
+    if make is Iterating:  # recognized by its signature
+        Watched = make
+    trained, settings = [], dict(settings)
+    monitor = settings.pop("monitor", "val_loss")
+    added = [settings.pop("add")()] if "add" in settings else []
+    with pytest.raises(error, match=message) as refused:
+        fit(tmp_path, Watched, [AutoLR(monitor=monitor), *added], **settings)
+    assert "\n" not in str(refused.value)
+    assert trained == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_optimizers_without_manual_optimization_are_refused_by_lightning_itself(tmp_path):
+    class Two(Net):
+        def configure_optimizers(self):
+            return [torch.optim.SGD(p.parameters(), lr=0.1) for p in (self.body, self.head)]
+
+    with pytest.raises(RuntimeError, match="multiple optimizers is only supported with manual"):
+        fit(tmp_path, Two, [AutoLR()])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_module_is_refused(tmp_path):
+    quick = {"num_sanity_val_steps": 0}  # so that nothing is compiled
+    with pytest.raises(UnsupportedError, match="leave out torch"):
+        fit(tmp_path, lambda: torch.compile(Net(), backend="eager"), [AutoLR()], **quick)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "best"),
+        ("mode", None),
+        ("rates", (1.0, 0.1)),
+        ("rates", (0.0, 0.1)),
+        ("rates", 0.1),
+        ("rates", ("a", "b")),
+        ("budget", 0.0),
+        ("budget", math.nan),
+        ("budget", "much"),
+        ("strategy", "guess"),
+        ("schedule", "no_such_profile"),
+        ("schedule", {"kind": "cosine", "colour": 1}),
+        ("schedule", 3),
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_work_is_refused_when_it_is_made(name, value):
+    with pytest.raises(ConfigError) as refused:
+        AutoLR(**{name: value})
+    assert "\n" not in str(refused.value)
+    assert re.search(f"{name}|no_such_profile|colour", str(refused.value))
+
+
+# --- checkpoints
+
+
+def kept(folder):
+    return ModelCheckpoint(folder, "{epoch}", save_top_k=-1)
+
+
+def checkpoints(folder):
+    return {int(path.stem.split("=")[1]): path for path in folder.glob("epoch=*.ckpt")}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_cut_after_the_search_goes_on_with_its_peak_bit_for_bit(tmp_path):
+    loader = {"train": train_loader(shuffle=False)}  # Lightning stores no generators
+    callback = searcher()
+    whole = fit(tmp_path, Bare, [callback, kept(tmp_path / "ckpt")], **loader)
+    assert callback.result.probes.horizon.max() == 14
+    path = checkpoints(tmp_path / "ckpt")[2]  # the search ended with the second epoch of four
+    stored = torch.load(path, weights_only=True)
+    (ours,) = (v for k, v in stored["callbacks"].items() if k.startswith("AutoLR"))
+    assert ours["result"]["peak"] == callback.result.peak
+    resumed = searcher()
+    rest = fit(tmp_path / "rest", Bare, [resumed], ckpt_path=path, **loader)
+    assert resumed.result == callback.result
+    assert rest.left["global_step"] == 28
+    for name in ("weights and buffers", "optimizer"):
+        assert differences(whole.left[name], rest.left[name]) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_cut_during_the_search_is_refused_before_it_goes_on(tmp_path):
+    fit(tmp_path, Bare, [searcher(), kept(tmp_path / "ckpt")])
+    path = checkpoints(tmp_path / "ckpt")[0]
+    with pytest.raises(UnsupportedError, match="step 7, before a peak was found"):
+        fit(tmp_path / "rest", Bare, [searcher()], ckpt_path=path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_checkpoint_holds_the_users_own_rate(tmp_path):
+    run = fit(tmp_path, callbacks=[searcher()])
+    (state,) = run.left["checkpoint"]["optimizer_states"]
+    assert [group["lr"] for group in state["param_groups"]] == [LR]
+
+
+# --- a peak that is known
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_following_a_candidate_sets_each_steps_rate_and_leaves_the_optimizers(tmp_path):
+    class Rates(Net):
+        def on_before_optimizer_step(self, optimizer):
+            used.append([group["lr"] for group in optimizer.param_groups])
+
+        def configure_optimizers(self):
+            groups = [{"params": self.body.parameters()}, {"params": self.head.parameters()}]
+            groups[0]["lr"] = LR / 4
+            return torch.optim.AdamW(groups, lr=LR)
+
+    used = []
+    schedule = schedules.warmup(4) | schedules.cosine()
+    run = fit(tmp_path, Rates, [FollowCandidate(0.03, schedule)], accumulate_grad_batches=2)
+    expected = [0.03 * schedule.at(step, 16) for step in range(16)]
+    # a product and a quotient by a power of two: rounded once
+    assert [high for _, high in used] == pytest.approx(expected, rel=1e-15)
+    assert [low for low, _ in used] == pytest.approx([rate / 4 for rate in expected], rel=1e-15)
+    (optimizer,) = run.trainer.optimizers
+    assert [group["lr"] for group in optimizer.param_groups] == [LR / 4, LR]
+    assert not optimizer._optimizer_step_pre_hooks
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_following_a_candidate_at_the_users_own_rate_changes_no_bit(tmp_path):
+    follow = FollowCandidate(LR, schedules.constant())
+    followed = fit(tmp_path / "a", callbacks=[follow])
+    assert differences(followed.left, fit(tmp_path / "b").left) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "message", "settings"),
+    [
+        (Scheduled, "FollowCandidate sets the rate, and so does the module's StepLR", {}),
+        (Manual, "FollowCandidate needs automatic optimization", {}),
+        (Net, "needs a run with an end", {"max_epochs": -1, "max_time": "00:00:00:05"}),
+    ],
+)
+def test_following_refuses_what_it_cannot_set(make, message, settings, tmp_path):
+    with pytest.raises(UnsupportedError, match=message) as refused:
+        fit(tmp_path, make, [FollowCandidate(0.1, "cosine")], **settings)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("peak", [0, -1.0, math.inf, math.nan, True, "0.1", None])
+def test_a_peak_that_is_no_rate_is_refused(peak):
+    with pytest.raises(ConfigError, match="peak must be a positive number"):
+        FollowCandidate(peak, "cosine")

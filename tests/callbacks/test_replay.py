@@ -1,0 +1,319 @@
+"""A run whose peak was searched for ends as a plain run at that peak, bit for bit."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import Callback
+from torch import nn
+from torch.utils.data import DataLoader
+
+import autolr
+from autolr import schedules
+from autolr.callbacks import AutoLR, FollowCandidate
+from autolr.online import Annealed
+from tests.callbacks.runs import (
+    LR,
+    TRAIN,
+    TRAINED,
+    Net,
+    Stream,
+    differences,
+    fit,
+    train_loader,
+    trained,
+)
+
+RATES = (2.0**-16, 2.0**-6)  # begins with 2**-11, too low for so short a run
+LIVE_FIRST = 2.0**-11
+
+
+def searcher(**settings):
+    strategy = Annealed(candidates=3, horizons=(0.3, 0.5))
+    return AutoLR(**{"strategy": strategy, "rates": RATES, "budget": 3.0, **settings})
+
+
+class Momentum(Net):
+    """SGD with momentum."""
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=LR, momentum=0.9)
+
+
+class Groups(Net):
+    """Two groups at different rates."""
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(
+            [
+                {"params": self.body.parameters(), "lr": LR / 3},
+                {"params": self.head.parameters(), "betas": (0.8, 0.95)},
+            ],
+            lr=LR,
+        )
+
+
+class Adaptive(torch.optim.Optimizer):
+    """Keeps what it adapts in its groups, as Prodigy and schedule-free optimizers do."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr, "d": 1.0, "k": 0, "seen": torch.zeros(())})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = closure()
+        for group in self.param_groups:
+            group["k"] += 1
+            for parameter in group["params"]:
+                group["seen"] += parameter.grad.square().sum()
+                parameter -= group["lr"] * group["d"] * parameter.grad
+            group["d"] = 1 / math.sqrt(1 + float(group["seen"]))
+        return loss
+
+
+class GroupState(Net):
+    """An optimizer with state in its groups."""
+
+    def configure_optimizers(self):
+        return Adaptive(self.parameters(), lr=LR)
+
+
+class Teacher(Net):
+    """A teacher that follows its student in ``on_train_batch_end``, as in BYOL and DINO."""
+
+    def __init__(self):
+        super().__init__()
+        self.teacher = copy.deepcopy(self.body).requires_grad_(False)
+
+    def training_step(self, batch, batch_idx):
+        away = F.mse_loss(self.body(batch[0]), self.teacher(batch[0]))
+        return super().training_step(batch, batch_idx) + 0.3 * away
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        for old, new in zip(self.teacher.parameters(), self.body.parameters(), strict=True):
+            old.data.lerp_(new.data, 0.2)
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW([*self.body.parameters(), *self.head.parameters()], lr=LR)
+
+
+class Progress(Net):
+    """Weighs its loss by the number of optimizer steps made."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        assert self.trainer.global_step == self.global_step
+        return loss * (1 + self.global_step % 3)
+
+
+class PerEpoch(Net):
+    """Sets plain attributes in hooks that only the run itself goes through."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = 0.0
+        self.batches = 0
+
+    def on_train_epoch_start(self):
+        self.weight = 1.0 + self.current_epoch
+
+    def on_train_batch_start(self, batch, batch_idx):
+        self.batches += 1
+
+    def training_step(self, batch, batch_idx):
+        weight = self.weight + 0.1 * self.batches
+        return weight * super().training_step(batch, batch_idx)
+
+
+class LateInit(Net):
+    """Makes its first state as training begins."""
+
+    def on_train_start(self):
+        nn.init.normal_(self.head[1].weight)
+
+
+class Hidden(Net):
+    """Carries a state from batch to batch of an epoch in a tuple."""
+
+    def on_train_epoch_start(self):
+        self.hidden = (torch.zeros(4), 0)
+
+    def training_step(self, batch, batch_idx):
+        mean, count = self.hidden
+        logits = self(batch[0]) + 0.3 * mean
+        self.hidden = (0.8 * mean + 0.2 * logits.mean(0).detach(), count + 1)
+        return F.cross_entropy(logits, batch[1])
+
+
+class Popping(Net):
+    """Takes its batches apart and changes them in place."""
+
+    def training_step(self, batch, batch_idx):
+        labels = batch.pop()
+        return super().training_step([batch[0].mul_(0.5), labels], batch_idx)
+
+
+class Skipping(Net):
+    """Leaves out every fifth batch."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return None if batch_idx == 4 else loss
+
+
+class Hooks(Net):
+    """Changes gradients around backward and the step."""
+
+    def on_after_backward(self):
+        for parameter in self.body.parameters():
+            parameter.grad.mul_(0.5)
+
+    def on_before_optimizer_step(self, optimizer):
+        for parameter in self.head.parameters():
+            parameter.grad.add_(torch.randn_like(parameter.grad), alpha=0.01)
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val, gradient_clip_algorithm):
+        for group in optimizer.param_groups:
+            nn.utils.clip_grad_value_(group["params"], 0.05)
+
+
+SETUPS = {
+    "plain": (Net, {}),
+    "accumulated gradients, a partial last window": (
+        Net,
+        {"accumulate_grad_batches": 3, "max_epochs": 10},
+    ),
+    "clipping by norm": (Momentum, {"gradient_clip_val": 0.3}),
+    "clipping by value": (
+        Momentum,
+        {"gradient_clip_val": 0.02, "gradient_clip_algorithm": "value"},
+    ),
+    "several groups": (Groups, {}),
+    "state in groups": (GroupState, {}),
+    "a teacher": (Teacher, {}),
+    "a teacher, accumulated gradients": (
+        Teacher,
+        {"accumulate_grad_batches": 2, "max_epochs": 8},
+    ),
+    "loss that knows the step, accumulated": (
+        Progress,
+        {"accumulate_grad_batches": 2, "max_epochs": 8},
+    ),
+    "attributes set in hooks": (PerEpoch, {}),
+    "weights made as training begins": (LateInit, {}),
+    "a hidden state": (Hidden, {}),
+    "batches changed in place": (Popping, {}),
+    "batches left out": (Skipping, {}),
+    "hooks that change gradients": (Hooks, {}),
+    "no validation": (Net, {"val": None}),
+    "bfloat16": (Net, {"precision": "bf16-mixed"}),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "settings"), SETUPS.values(), ids=SETUPS)
+def test_the_run_ends_as_one_at_the_chosen_peak_from_its_first_step(make, settings, tmp_path):
+    callback = searcher()
+    searched = fit(tmp_path / "searched", make, [callback], **settings)
+    result = callback.result
+    assert result.peak not in (LIVE_FIRST, RATES[0])  # so a rival took the run's place
+    again = FollowCandidate(result.peak, result.schedule)
+    replayed = fit(tmp_path / "replayed", make, [again], **settings)
+    assert differences(trained(searched.left), trained(replayed.left)) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_iterable_dataset_with_workers_is_replayed_too(tmp_path):
+    def settings():
+        loader = DataLoader(Stream(TRAIN), 16, num_workers=1)
+        return {"train": loader, "max_epochs": -1, "max_steps": 26}
+
+    callback = searcher()
+    searched = fit(tmp_path / "searched", callbacks=[callback], **settings())
+    assert callback.result.peak != LIVE_FIRST
+    again = FollowCandidate(callback.result.peak, callback.result.schedule)
+    replayed = fit(tmp_path / "replayed", callbacks=[again], **settings())
+    assert differences(trained(searched.left), trained(replayed.left)) == []
+
+
+class LambdaSteps(Callback):
+    """Steps a scheduler of torch, as a user without autolr would."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def on_train_start(self, trainer, pl_module):
+        (optimizer,) = trainer.optimizers
+        timed = self.result.schedule.timed(self.result.total_steps)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, timed)
+
+    def on_train_batch_end(self, *_):
+        self.scheduler.step()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("schedule", [None, "cosine", schedules.warmup(0.1) | schedules.rex()])
+def test_plain_torch_replays_the_result_with_its_lambda_lr(schedule, tmp_path):
+    callback = searcher(schedule=schedule, save_to=tmp_path / "result")
+    searched = fit(tmp_path / "searched", callbacks=[callback])
+    result = autolr.load_result(tmp_path / "result")
+    assert result == callback.result
+    assert result.peak != LIVE_FIRST
+    replayed = fit(tmp_path / "plain", lambda: Net(result.peak), [LambdaSteps(result)])
+    # the optimizer's own rate is a power of two, so that peak / own * own is exact
+    kept = "weights and buffers"
+    assert differences(searched.left[kept], replayed.left[kept]) == []
+    states = [run.left["optimizer"]["state"] for run in (searched, replayed)]
+    assert differences(*states) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_with_any_own_rate_lambda_lr_replays_up_to_rounding(tmp_path):
+    callback = searcher()
+    searched = fit(tmp_path / "searched", lambda: Net(0.0123), [callback])
+    result = callback.result
+    replayed = fit(tmp_path / "plain", lambda: Net(result.peak), [LambdaSteps(result)])
+    for name, ours in searched.module.state_dict().items():
+        # rates differ by 1e-16 of themselves, float32 weights by 1e-7 a step, 28 steps
+        assert torch.allclose(ours, replayed.module.state_dict()[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_candidate_that_stays_in_place_is_never_disturbed(tmp_path):
+    callback = searcher(rates=(2.0**-13, 2.0**-1))  # begins with 2**-7, the best of the three
+    searched = fit(tmp_path / "searched", callbacks=[callback])
+    result = callback.result
+    assert result.peak == 2.0**-7
+    again = FollowCandidate(result.peak, result.schedule)
+    replayed = fit(tmp_path / "replayed", callbacks=[again])
+    assert differences(searched.left, replayed.left) == []  # logged metrics and all
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_probe_steps_are_the_steps_that_the_optimizer_made_beside_the_run(tmp_path):
+    class Counts(Net):
+        def configure_optimizers(self):
+            optimizer = super().configure_optimizers()
+            made.append(0)
+
+            def count(*_):
+                made[0] += 1
+
+            optimizer.register_step_post_hook(count)
+            return optimizer
+
+    for steps in (20, 60):
+        made = []
+        callback = AutoLR(rates=RATES)
+        fit(tmp_path / str(steps), Counts, [callback], max_epochs=-1, max_steps=steps)
+        assert made == [steps + callback.result.probe_steps]
+        assert callback.result.probe_steps <= 0.25 * steps
+
+
+def test_all_that_is_compared_is_there(tmp_path):
+    left = fit(tmp_path, max_epochs=1).left
+    assert all(left[name] for name in TRAINED)
+    assert train_loader().dataset is TRAIN

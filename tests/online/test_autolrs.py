@@ -1,0 +1,179 @@
+"""AutoLRS: a pure state that is told losses, and the run that it makes."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import autolr
+from autolr.callbacks import AutoLR
+from autolr.errors import ConfigError, DivergedError, UnsupportedError
+from autolr.online import AutoLRS, Box, Keep, Try
+from autolr.online.autolrs import Trial, forecast, next_rate
+
+BOX = Box.between(1e-3, 1.0)
+
+
+def decay(rate, steps, best=0.03):
+    """Return losses that fall exponentially; the closer the rate to the best, the lower to."""
+    floor = 1 + math.log(rate / best) ** 2
+    return (floor + (10 - floor) * np.exp(-np.arange(steps) / (0.5 * steps))).tolist()
+
+
+def finished(state, losses_of):
+    """Carry out a state; return it at its end with the actions that it asked for."""
+    actions = []
+    while (action := state.action) is not None:
+        actions.append(action)
+        if isinstance(action, Try):
+            state = state.tried(action, losses_of(action.rate, action.steps))
+        else:
+            state = state.kept(action)
+    return state, actions
+
+
+def test_the_rate_whose_loss_falls_lowest_is_kept_in_every_stage():
+    state, _ = finished(AutoLRS().begin(BOX, 4000), decay)
+    assert [stage.rate for stage in state.done] == pytest.approx([0.03] * 4, rel=0.3)
+
+
+def test_stages_double_and_each_has_ten_probes_of_a_tenth():
+    state, actions = finished(AutoLRS().begin(BOX, 4000), decay)
+    assert [stage.steps for stage in state.done] == [500, 1000, 2000, 500]
+    tries = [action.steps for action in actions if isinstance(action, Try)]
+    assert tries == [50] * 10 + [100] * 10 + [200] * 10 + [50] * 10
+    kept = sum(action.steps for action in actions if isinstance(action, Keep))
+    assert sum(tries) + kept == 2 * 4000
+
+
+def test_a_long_run_has_the_published_stages():
+    assert AutoLRS().begin(BOX, 40_000).lengths == (1000, 2000, 4000, 8000, 8000, 8000, 8000, 1000)
+
+
+def test_a_run_of_one_step_is_one_stage():
+    assert AutoLRS().begin(BOX, 1).lengths == (1,)
+
+
+def test_the_state_is_frozen_and_goes_on_as_another_one():
+    state = AutoLRS().begin(BOX, 100)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        state.lengths = ()
+    assert state.tried(state.action, [1.0]) is not state
+    assert state.trials == ()
+
+
+def test_a_forecast_recovers_a_decay():
+    t = np.arange(40)
+    losses = 2.0 * np.exp(-t / 30) + 1.0
+    assert forecast(losses.tolist(), 100) == pytest.approx(2 * math.exp(-139 / 30) + 1, abs=0.02)
+
+
+def test_a_forecast_of_a_straight_fall_is_bounded():
+    """Unbounded, ten times the probe's length would come to -7."""
+    losses = np.linspace(2.0, 1.0, 11).tolist()
+    assert forecast(losses, 90) == pytest.approx(0.0, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_forecast_falls_further_than_its_probe(seed):
+    losses = np.random.default_rng(seed).normal(1.0, 0.3, 12)
+    assert forecast(losses.tolist(), 108) > losses.min() - np.ptp(losses)
+
+
+def test_a_rising_or_flat_loss_is_forecast_no_better_than_it_is():
+    assert forecast([1.0, 1.5, 2.0, 2.5], 36) >= 2.5
+    assert forecast([1.0] * 8, 72) == pytest.approx(1.0)
+
+
+def test_a_loss_that_is_not_finite_has_no_forecast():
+    assert math.isinf(forecast([1.0, math.nan], 10))
+    assert math.isinf(forecast([], 10))
+    assert forecast([2.0, 1.0], 10) == 1.0
+
+
+def test_a_probe_that_diverged_is_never_kept_and_when_all_did_the_lowest_rate_is():
+    state, _ = finished(
+        AutoLRS().begin(BOX, 80), lambda rate, _: [math.nan] if rate > 0.01 else [1.0]
+    )
+    assert all(stage.rate <= 0.01 for stage in state.done)
+    state, _ = finished(AutoLRS().begin(BOX, 80), lambda *_: [math.inf])
+    assert {stage.rate for stage in state.done} == {BOX.low}
+
+
+def test_the_search_begins_in_the_middle_and_at_the_ends_and_then_goes_to_the_lowest():
+    trials = ()
+    for _ in range(10):
+        rate = next_rate(BOX, trials, kappa=2.0)
+        trials = (*trials, Trial(rate, math.log(rate / 0.1) ** 2))
+    assert [trial.rate for trial in trials[:3]] == pytest.approx([10**-1.5, 1e-3, 1.0])
+    assert min(trials, key=lambda trial: trial.forecast).rate == pytest.approx(0.1, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"probes": 0}, {"first": 0}, {"growth": 0.5}, {"kappa": -1.0}]
+)
+def test_settings_that_cannot_work_are_refused(settings):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        AutoLRS(**settings)
+
+
+def test_a_run_without_steps_is_refused():
+    with pytest.raises(ConfigError, match="total_steps"):
+        AutoLRS().begin(BOX, 0)
+
+
+def learner(rate=1.0):
+    """Return a run whose loss is |w|**2 / 2, from w = 1: a rate r multiplies w by 1 - r."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 1, bias=False)
+    torch.nn.init.ones_(model.weight)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    loss = lambda model, _: model.weight.square().sum() / 2  # noqa: E731
+    return autolr.TorchLearner(model, optimizer, [0], loss)
+
+
+def test_the_run_trains_at_the_rates_of_its_result_from_the_state_before_the_probes():
+    run = learner()
+    result = autolr.search(run, 80, strategy="autolrs", rates=(1e-3, 0.1))
+    rates = result.peak * result.schedule.values(result.total_steps)
+    assert run.model.weight[0, 0].item() == pytest.approx(np.prod(1 - rates), rel=1e-4)
+    assert result.peak == pytest.approx(0.1)
+
+
+def test_the_result_says_what_was_paid():
+    result = autolr.search(learner(), 80, strategy="autolrs", rates=(1e-3, 0.1))
+    assert (result.total_steps, result.probe_steps, result.price) == (80, 80, 2.0)
+    assert len(result.scores) == 4 * 10
+    assert [score.horizon for score in result.scores[::10]] == [10, 30, 70, 80]
+    assert sum(score.kept for score in result.scores) == 4
+    assert result.validation_passes == 0
+
+
+def test_a_result_can_be_saved_and_loaded(tmp_path):
+    result = autolr.search(learner(), 40, strategy=AutoLRS(probes=3), save_to=tmp_path)
+    assert autolr.load_result(tmp_path) == result
+
+
+def test_the_optimizers_own_rate_is_left_as_it_was():
+    run = learner(rate=0.25)
+    autolr.search(run, 40, strategy="autolrs", rates=(1e-3, 0.1))
+    assert run.optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_a_run_that_diverges_is_an_error():
+    with pytest.raises(DivergedError, match="diverged at the rate"):
+        autolr.search(learner(), 400, strategy="autolrs", rates=(1e8, 1e9))
+
+
+def test_a_schedule_is_refused_because_it_makes_its_own():
+    with pytest.raises(ConfigError, match="schedule"):
+        autolr.search(learner(), 40, strategy="autolrs", schedule="linear")
+
+
+def test_a_trainer_cannot_rewind_so_the_callback_refuses_it_in_one_line():
+    with pytest.raises(UnsupportedError, match=r"rewinds .* use autolr\.search\(\)") as caught:
+        AutoLR(strategy="autolrs")
+    assert "\n" not in str(caught.value)

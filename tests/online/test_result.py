@@ -1,0 +1,83 @@
+"""What a search found, written and read again."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from autolr import load_result, schedules
+from autolr.candidate import Candidate
+from autolr.errors import ConfigError
+from autolr.online import ProbeScore, Result
+
+SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.2, "1-sqrt")
+
+
+@pytest.fixture
+def result():
+    losses = (0.1 + 0.2, math.inf, 5e-324, -1.5)
+    scores = tuple(
+        ProbeScore(Candidate(peak=10.0**-n, schedule=SCHEDULE), 20, 6, loss, kept=n == 0)
+        for n, loss in enumerate(losses)
+    )
+    return Result(1 / 3, SCHEDULE, scores, probe_steps=50, total_steps=200, validation_passes=4)
+
+
+def test_what_is_saved_is_loaded_again_to_the_last_digit(result, tmp_path):
+    result.save(tmp_path / "new" / "folder")
+    assert load_result(tmp_path / "new" / "folder") == result
+    assert load_result(str(tmp_path / "new" / "folder" / "result.json")) == result
+
+
+def test_the_file_is_strict_json(result, tmp_path):
+    result.save(tmp_path)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    json.loads((tmp_path / "result.json").read_text("utf-8"), parse_constant=refuse)
+
+
+def test_the_probes_are_a_table_and_a_csv_file(result, tmp_path):
+    result.save(tmp_path)
+    assert list(result.probes.columns) == ["peak", "horizon", "cooldown", "score", "kept"]
+    assert list(result.probes.score) == [score.score for score in result.scores]
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "probes.csv"), result.probes)
+
+
+def test_the_price_counts_the_search(result):
+    assert result.price == 1.25
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", "3", '{"peak": 1}', "not json", '{"scores": 3}']
+)
+def test_a_file_that_is_no_result_is_refused_in_one_line(text, tmp_path):
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(ConfigError, match="is not a result of autolr") as refused:
+        load_result(tmp_path)
+    assert "\n" not in str(refused.value)
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_a_result_cut_off_by_a_full_disk_is_refused(result, tmp_path):
+    result.save(tmp_path)
+    whole = (tmp_path / "result.json").read_bytes()
+    (tmp_path / "result.json").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ConfigError, match="is not a result of autolr"):
+        load_result(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "result.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="is not a result of autolr"):
+        load_result(tmp_path)
+
+
+def test_a_missing_file_is_refused_in_one_line(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ConfigError, match=r"a folder with result\.json") as refused:
+            load_result(path)
+        assert "\n" not in str(refused.value)

@@ -1,0 +1,276 @@
+"""The search of a plain PyTorch run, on scikit-learn's handwritten digits."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import autolr
+from autolr.errors import ConfigError, DivergedError
+from autolr.online import Annealed
+from autolr.runtime.learner import evaluating
+
+STEPS = 80
+WIDE = (1e-4, 1.0)  # SGD begins with their mean, 0.01; the best is higher
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_digits(return_X_y=True)
+    return torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels)
+
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 10)
+    )
+
+
+def counted(optimizer):
+    """Count the optimizer's steps in its attribute ``made``."""
+    optimizer.made = 0
+
+    def count(*_):
+        optimizer.made += 1
+
+    optimizer.register_step_post_hook(count)
+    return optimizer
+
+
+def loss(model, batch):
+    return F.cross_entropy(model(batch[0]), batch[1])
+
+
+@pytest.fixture
+def begin(digits):
+    """Return a function that makes model, optimizer and learner; data order is the global RNG's."""
+    images, labels = digits
+    batches = DataLoader(TensorDataset(images[:600], labels[:600]), 32, shuffle=True)
+
+    def accuracy(model):
+        return float((model(images[600:1000]).argmax(1) == labels[600:1000]).float().mean())
+
+    def validate(model):
+        torch.rand(3)  # a run without a search does not draw them
+        return float(loss(model, (images[600:1000], labels[600:1000])))
+
+    def make(lr=2**-6, momentum=0.9, score=validate, mode="min", **settings):
+        model = net()
+        optimizer = counted(torch.optim.SGD(model.parameters(), lr=lr, momentum=momentum))
+        score = {"accuracy": accuracy}.get(score, score)
+        learner = autolr.TorchLearner(
+            model, optimizer, batches, loss, validate=score, mode=mode, **settings
+        )
+        return model, optimizer, learner
+
+    return make
+
+
+def state(model, optimizer):
+    kept = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
+    return [*model.state_dict().values(), *kept]
+
+
+def replay(begin, result, clip=None):
+    """Train as the documentation says: LambdaLR, and no autolr."""
+    model, optimizer, learner = begin(lr=result.peak)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, result.schedule.timed(result.total_steps)
+    )
+    batches = iter(learner._batches)
+    for _ in range(result.total_steps):
+        try:
+            batch = next(batches)
+        except StopIteration:
+            batches = iter(learner._batches)
+            batch = next(batches)
+        optimizer.zero_grad()
+        loss(model, batch).backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        scheduler.step()
+    return state(model, optimizer)
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_the_run_ends_as_a_plain_run_with_the_chosen_rate(begin, clip):
+    model, optimizer, learner = begin(clip=clip)
+    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0)
+    assert result.peak not in (pytest.approx(0.01), WIDE[0])  # it began with 0.01
+    # 2**-6 as the optimizer's own rate makes peak / own * own exact: no bit differs
+    for ours, plain in zip(state(model, optimizer), replay(begin, result, clip), strict=True):
+        assert torch.equal(ours, plain)
+
+
+def test_with_any_own_rate_the_replay_is_equal_up_to_rounding(begin):
+    model, optimizer, learner = begin(lr=0.3)
+    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0)
+    # rates differ in their last digit, 1e-16; weights are float32, 80 steps of training
+    for ours, plain in zip(state(model, optimizer), replay(begin, result), strict=True):
+        assert torch.allclose(ours, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_the_price_is_what_the_optimizer_was_asked_for_and_within_the_budget(begin):
+    for steps in (1, 7, 40, 80, 120):
+        _, optimizer, learner = begin()
+        result = autolr.search(learner, steps, rates=WIDE, budget=0.25)
+        assert optimizer.made == steps + result.probe_steps
+        assert result.probe_steps <= 0.25 * steps
+        assert result.total_steps == steps
+
+
+def test_no_search_fits_into_a_run_of_ten_steps_which_keeps_the_prior(begin):
+    _, _, learner = begin()
+    result = autolr.search(learner, 10)
+    assert (result.peak, result.probe_steps, result.scores) == (0.1, 0, ())  # SGD's customary peak
+
+
+def test_a_single_candidate_leaves_no_trace(begin):
+    model, optimizer, learner = begin(lr=0.05)
+    result = autolr.search(learner, STEPS, rates=(0.05, 0.05), schedule=autolr.schedules.constant())
+    after = torch.rand(3)
+    assert result.probe_steps > 0
+    plain = replay(begin, result)
+    assert torch.equal(after, torch.rand(3))
+    for ours, theirs in zip(state(model, optimizer), plain, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_rate_of_the_optimizer_is_left_as_it_was(begin):
+    _, optimizer, learner = begin(lr=0.3)
+    autolr.search(learner, STEPS, rates=WIDE)
+    assert optimizer.param_groups[0]["lr"] == 0.3
+    assert not optimizer._optimizer_step_pre_hooks
+
+
+def test_scores_are_those_of_the_kept_probes(begin):
+    _, _, learner = begin()
+    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0)
+    kept = result.probes[result.probes.kept]
+    assert kept.peak.iloc[-1] == result.peak
+    last = result.probes[result.probes.horizon == result.probes.horizon.max()]
+    # 1 % apart counts as equal, and then the lower peak is taken
+    assert kept.score.iloc[-1] <= 1.01 * last.score.min()
+
+
+def test_higher_is_better_in_mode_max(begin):
+    _, _, learner = begin(score="accuracy", mode="max")
+    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0)
+    assert result.peak > 0.01
+    assert result.probes.score.between(-1, 0).all()  # kept with the sign turned: lower is better
+    assert result.probes.score.min() < -0.5
+
+
+def test_without_validation_the_training_loss_is_compared(begin):
+    _, _, learner = begin(score=None)
+    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0)
+    assert result.validation_passes == 0
+    assert result.peak > 0.01
+    assert result.probes.score.between(0, 5).all()
+
+
+def test_a_nan_score_never_wins(begin):
+    def broken_for_large(model):
+        largest = max(float(p.abs().max()) for p in model.parameters())
+        return math.nan if largest > 2 else -largest
+
+    _, _, learner = begin(score=broken_for_large)
+    result = autolr.search(learner, STEPS, rates=(1e-3, 30.0), budget=1.0)
+    assert math.isinf(result.probes.score.max())
+    assert result.peak < 30
+
+
+def quadratic(lr=1.0):
+    weights = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(weights.weight, 1.0)
+    optimizer = torch.optim.SGD(weights.parameters(), lr=lr)
+
+    def square(model, _):
+        return model.weight.square().sum() / 2  # a rate above 2 diverges, 1 solves it
+
+    return weights, autolr.TorchLearner(
+        weights, optimizer, [0], square, validate=lambda m: float(square(m, 0))
+    )
+
+
+def test_a_diverging_run_is_replaced_by_a_finite_rival():
+    weights, learner = quadratic()
+    result = autolr.search(learner, 100, rates=(1e-2, 1e10), budget=1.0)  # begins with 1e4
+    assert result.peak < 2
+    assert weights.weight.isfinite().all()
+
+
+def test_when_every_rate_diverges_one_line_says_what_to_do():
+    _, learner = quadratic()
+    with pytest.raises(DivergedError, match=r"rates=\(low, high\)") as diverged:
+        autolr.search(learner, 100, rates=(1e8, 1e12), budget=1.0)
+    assert "\n" not in str(diverged.value)
+    assert not learner.optimizer._optimizer_step_pre_hooks
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"strategy": "none"},
+        {"schedule": "none"},
+        {"budget": 0},
+        {"rates": (2.0, 1.0)},
+        {"total_steps": 0},
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_work_is_refused_before_the_first_step(begin, setting):
+    model, optimizer, learner = begin()
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(ConfigError):
+        autolr.search(learner, **{"total_steps": STEPS, **setting})
+    assert optimizer.made == 0
+    assert all(map(torch.equal, before, model.parameters()))
+    assert not optimizer._optimizer_step_pre_hooks
+
+
+def test_an_unknown_mode_and_missing_batches_are_refused(begin):
+    with pytest.raises(ConfigError, match="mode must be 'min' or 'max'"):
+        begin(mode="best")
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for batches in ([], iter([])):
+        with pytest.raises(ConfigError, match="at least one batch"):
+            autolr.search(autolr.TorchLearner(model, optimizer, batches, loss), 5)
+
+
+def test_modes_of_modules_are_put_back_one_by_one():
+    model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
+    model[1].eval()  # frozen statistics, as in fine-tuning
+    with evaluating(model):
+        assert not any(module.training for module in model.modules())
+    assert [module.training for module in model.modules()] == [True, True, False]
+
+
+def test_the_result_is_saved_and_replays_from_its_file(begin, tmp_path):
+    model, optimizer, learner = begin()
+    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0, save_to=tmp_path)
+    loaded = autolr.load_result(tmp_path)
+    assert loaded == result
+    for ours, plain in zip(state(model, optimizer), replay(begin, loaded), strict=True):
+        assert torch.equal(ours, plain)
+
+
+def test_more_candidates_and_other_horizons_are_scored_as_asked(begin):
+    _, _, learner = begin()
+    strategy = Annealed(candidates=7, horizons=(0.2, 0.4), cooldown=0.5)
+    result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE, budget=5.0)
+    assert result.probes.groupby("horizon").size().to_dict() == {16: 7, 32: 2}
+    assert result.validation_passes == 9

@@ -1,0 +1,202 @@
+"""Snapshots: all that a step changes, swapped by reference."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import contextlib
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from autolr.runtime.snapshot import Snapshot
+
+
+class Adaptive(torch.optim.Optimizer):
+    """Like Prodigy: its estimate and its counter are entries of the parameter group."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr, "d": 1.0, "k": 0, "seen": torch.zeros(1), "log": []})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["k"] += 1
+            for parameter in group["params"]:
+                group["seen"] += parameter.grad.norm()
+                parameter -= group["lr"] * group["d"] * parameter.grad
+            group["d"] = 1 / (1 + float(group["seen"]))
+            group["log"].append(group["d"])
+
+
+OPTIMIZERS = {
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.01),
+    "amsgrad": lambda p: torch.optim.Adam(p, lr=0.01, amsgrad=True),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, centered=True),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.01),
+    "lbfgs": lambda p: torch.optim.LBFGS(p, lr=0.1, max_iter=3),
+    "adaptive": Adaptive,
+}
+
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 1))
+
+
+def train(model, optimizer, steps, seed=1):
+    data = torch.Generator().manual_seed(seed)
+    for _ in range(steps):
+        inputs = torch.randn(8, 4, generator=data)
+
+        def closure(inputs=inputs):
+            optimizer.zero_grad()
+            loss = (model(inputs) - inputs.sum(1, keepdim=True)).square().mean()
+            loss.backward()
+            return loss
+
+        if isinstance(optimizer, torch.optim.LBFGS):
+            optimizer.step(closure)
+        else:
+            closure()
+            optimizer.step()
+
+
+def state(model, optimizer):
+    """Return a deep copy of weights, buffers, gradients and optimizer."""
+    gradients = [p.grad for p in model.parameters()]
+    return copy.deepcopy([model.state_dict(), gradients, optimizer.state_dict()])
+
+
+def equal(left, right):
+    if isinstance(left, torch.Tensor):
+        return torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(equal(left[k], right[k]) for k in left)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return left == right
+
+
+@pytest.fixture(params=OPTIMIZERS)
+def run(request):
+    """A model and its optimizer, three steps into training."""
+    return begun(OPTIMIZERS[request.param])
+
+
+def begun(make):
+    model = net()
+    optimizer = make(model.parameters())
+    train(model, optimizer, 3)
+    return model, optimizer
+
+
+def test_training_another_state_leaves_no_trace(run):
+    before = state(*run)
+    with Snapshot(*run).in_place():
+        train(*run, 3, seed=2)
+        assert not equal(state(*run), before)
+    assert equal(state(*run), before)
+
+
+def test_another_state_goes_on_exactly_as_the_run_would_have(run):
+    snapshot = Snapshot(*run)
+    with snapshot.in_place():
+        train(*run, 3, seed=2)
+        beside = state(*run)
+    train(*run, 3, seed=2)
+    assert equal(state(*run), beside)
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_snapshot_keeps_what_was_trained_into_it_between_blocks(make):
+    run, plain = begun(make), begun(make)
+    snapshot = Snapshot(*run)
+    for seed in (2, 3):
+        with snapshot.in_place():
+            train(*run, 1, seed=seed)
+        train(*run, 1, seed=9)  # the run itself goes elsewhere
+        train(*plain, 1, seed=seed)
+    with snapshot.in_place():
+        assert equal(state(*run), state(*plain))
+
+
+def test_two_exchanges_leave_the_very_same_tensors_in_place(run):
+    model, optimizer = run
+
+    def references():
+        tensors = [t.data_ptr() for t in [*model.parameters(), *model.buffers()]]
+        gradients = [id(p.grad) for p in model.parameters()]
+        states = [id(v) for p in model.parameters() for v in optimizer.state.get(p, {}).values()]
+        return tensors + gradients + states
+
+    before = references()
+    snapshot = Snapshot(*run)
+    snapshot.exchange()
+    assert not set(before) & set(references()[: len(list(model.parameters()))])
+    snapshot.exchange()
+    assert references() == before
+
+
+def test_optimizer_state_is_found_by_the_index_of_its_parameter(run):
+    model, optimizer = run
+    snapshot = Snapshot(*run)
+    snapshot.exchange()
+    assert set(optimizer.state) <= set(model.parameters())
+    if not isinstance(optimizer, Adaptive | torch.optim.LBFGS):
+        assert all(optimizer.state[p] for p in model.parameters())
+
+
+def test_a_state_from_before_the_first_step_brings_back_an_empty_optimizer():
+    model = net()
+    optimizer = torch.optim.AdamW(model.parameters())
+    fresh = Snapshot(model, optimizer)
+    train(model, optimizer, 2)
+    with fresh.in_place():
+        assert not optimizer.state
+        train(model, optimizer, 2)
+        again = state(model, optimizer)
+    assert equal(state(model, optimizer), again)
+
+
+def test_entries_of_groups_go_with_the_state_but_rates_stay_with_the_run():
+    model = net()
+    optimizer = Adaptive(model.parameters())
+    snapshot = Snapshot(model, optimizer)
+    optimizer.param_groups[0]["lr"] = 0.7
+    with snapshot.in_place():
+        train(model, optimizer, 2)
+        assert optimizer.param_groups[0]["k"] == 2
+        assert optimizer.param_groups[0]["lr"] == 0.7
+    (group,) = optimizer.param_groups
+    assert (group["k"], group["d"], float(group["seen"]), group["log"]) == (0, 1.0, 0.0, [])
+
+
+def test_gradients_between_accumulation_steps_are_kept_apart():
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.ones(8, 4) + torch.randn(8, 4)).sum().backward()
+    own = [p.grad.clone() for p in model.parameters()]
+    snapshot = Snapshot(model, optimizer)
+    with snapshot.in_place():
+        assert all(map(torch.equal, own, [p.grad for p in model.parameters()]))
+        model(torch.randn(8, 4)).sum().backward()
+        optimizer.zero_grad()
+    assert all(map(torch.equal, own, [p.grad for p in model.parameters()]))
+
+
+def test_parameters_shared_by_two_layers_stay_shared():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    Snapshot(model, optimizer).exchange()
+    assert model[1].weight is model[0].weight
+    assert model[1].weight.data_ptr() == model[0].weight.data_ptr()
+
+
+def test_the_state_is_put_back_when_the_block_raises(run):
+    before = state(*run)
+    with contextlib.suppress(ZeroDivisionError), Snapshot(*run).in_place():
+        train(*run, 1, seed=2)
+        raise ZeroDivisionError
+    assert equal(state(*run), before)

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import pytest
+
+from autolr import search_spaces
+from autolr.cli import main
+
+
+def test_spaces_lists_the_catalogue_with_what_each_is_for(capsys):
+    assert main(["spaces"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == search_spaces.names()
+    for line in lines:
+        name, _, purpose = line.partition(" ")
+        assert purpose.strip() == search_spaces.describe(name)
+
+
+def test_a_space_is_printed_as_its_file_has_it(capsys):
+    assert main(["spaces", "quick"]) == 0
+    assert capsys.readouterr().out == search_spaces.text("quick")
+
+
+def test_an_unknown_space_is_refused_with_those_there_are(capsys):
+    assert main(["spaces", "nope"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "'nope'" in shown.err
+    assert "adamw, default, profiles, quick, sgd" in shown.err
+
+
+def test_without_a_command_the_help_is_printed(capsys):
+    assert main([]) == 2
+    shown = capsys.readouterr().out
+    for command in ("tune", "fit", "spaces"):
+        assert command in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [(["spces"], "'spaces'"), (["spaces", "--all"], "--all"), (["fit"], "config")],
+)
+def test_wrong_usage_is_one_line_and_exit_2(capsys, arguments, word):
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("autolr: error: ")
+    assert word in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_help_loads_neither_torch_lightning_nor_optuna():
+    code = """if True:
+        import sys
+        from autolr.cli import main
+        try:
+            main(["--help"])
+        except SystemExit as end:
+            assert end.code == 0
+        heavy = {"torch", "lightning", "optuna", "pandas"} & set(sys.modules)
+        print("loaded:", *sorted(heavy))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"

@@ -1,0 +1,109 @@
+"""`autolr.tune` from Python, on a model made here."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import autolr
+from autolr.driver import CheckStarted, RungReached, StudyReady, TrialEnded, TrialStarted
+from autolr.errors import ConfigError
+
+MODEL = """\
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Mean(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch):
+        return ((self.w - batch[0]) ** 2).mean()
+
+    def validation_step(self, batch):
+        self.log("val_loss", ((self.w - 1) ** 2).mean())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Ones(LightningDataModule):
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(torch.ones(27)), 1)
+
+    def val_dataloader(self):
+        return DataLoader(TensorDataset(torch.ones(2)), 2)
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    (tmp_path / "mean_of_ones.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    return {
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+        "model": {"class_path": "mean_of_ones.Mean"},
+        "data": {"class_path": "mean_of_ones.Ones"},
+        "tune": {"space": {"lr": [0.001, 0.1], "schedule": "linear"}, "trials": 5},
+    }
+
+
+def test_a_listener_hears_each_trial_from_start_to_end(config: dict[str, Any]) -> None:
+    heard: list[object] = []
+    result = autolr.tune(config, listener=heard.append)
+    checking, ready = heard[:2]
+    assert isinstance(checking, CheckStarted)
+    assert isinstance(ready, StudyReady)
+    assert (ready.run_steps, ready.finished, ready.resumed) == (27, 0, ())
+    assert ready.hyperband is not None
+    started = [event for event in heard if isinstance(event, TrialStarted)]
+    ended = [event for event in heard if isinstance(event, TrialEnded)]
+    assert [event.number for event in started] == [event.trial.number for event in ended]
+    assert not any(event.again for event in started)
+    rungs = [event for event in heard if isinstance(event, RungReached)]
+    for event in rungs:
+        bracket = started[event.number].bracket
+        assert bracket is not None
+        assert event.step in ready.hyperband.rungs(bracket)
+    assert {event.number for event in rungs if not event.goes_on} == {
+        trial.number for trial in result.trials if trial.state == "PRUNED"
+    }
+    assert (result.finished, result.failed, result.trained) == (5, 0, 5)
+    assert result.complete
+    # w goes from 0 towards 1: the larger rate is nearer after 27 steps
+    assert result.best[0].params["lr"] == 0.1
+    assert [file.name for file in result.files] == ["best.yaml", "schedule.json", "trials.csv"]
+    assert result.best[0].value == pytest.approx(0.0, abs=0.01)
+
+    heard.clear()
+    again = autolr.tune(config, listener=heard.append)
+    assert (again.trained, again.complete, heard) == (0, True, [])
+    assert again.best == result.best
+
+
+def test_arguments_stand_in_for_settings_of_the_config(config: dict[str, Any]) -> None:
+    result = autolr.tune(config, trials=1, study="other", out="results", pruner="none")
+    assert result.finished == 1
+    assert (result.config.tune.study, result.config.tune.pruner.name) == ("other", "none")
+    assert Path("results/trials.csv").is_file()
+    with pytest.raises(ConfigError, match="unknown key 'trails'"):
+        autolr.tune(config, trails=1)
+
+
+def test_the_mapping_is_left_as_it_was(config: dict[str, Any]) -> None:
+    stopping = {"class_path": "lightning.pytorch.callbacks.EarlyStopping"}
+    config["trainer"]["callbacks"] = [stopping | {"init_args": {"monitor": "val_loss"}}]
+    before = copy.deepcopy(config)
+    result = autolr.tune(config, trials=2, study="callbacks")
+    assert result.finished == 2
+    assert config == before
+
+
+def test_a_dry_run_opens_no_study(config: dict[str, Any]) -> None:
+    result = autolr.tune(config, dry_run=True)
+    assert result.trials == ()
+    assert not Path("autolr.db").exists()
