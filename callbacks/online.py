@@ -1,12 +1,11 @@
 """Find the peak rate during training."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
@@ -24,8 +23,6 @@ from autolr.online import Annealed, Result, SearchSettings
 from autolr.runtime.rates import Rates, customary_peak
 from autolr.runtime.shadows import Shadows
 from autolr.schedules import Schedule
-
-_log = logging.getLogger(__name__)
 
 
 class AutoLR(ShadowCallback):
@@ -159,7 +156,9 @@ class AutoLR(ShadowCallback):
         search = self._settings.begin(prior, steps)
         live = self._settings.live(search, prior)
         if not search.rungs:
-            _log.info("AutoLR: %d steps are too few to search, the peak is %.3g", steps, live.peak)
+            rank_zero_info(
+                f"AutoLR: {steps} steps are too few to search, the peak is {live.peak:.3g}"
+            )
         self._shadows = Shadows(self._learner, self._rates, search, steps, live)
         self._take_result()
 
@@ -170,10 +169,7 @@ class AutoLR(ShadowCallback):
         self._found = self._shadows.result()
         self._shadows = self._learner = None
         if self._found.probe_steps:
-            _log.info(
-                "AutoLR: peak %.3g after %d probes, %d steps beside the run's %d",
-                self._found.peak,
-                len(self._found.scores),
-                self._found.probe_steps,
-                self._found.total_steps,
+            rank_zero_info(
+                f"AutoLR: peak {self._found.peak:.3g} after {len(self._found.scores)} probes, "
+                f"{self._found.probe_steps} steps beside the run's {self._found.total_steps}"
             )

@@ -109,9 +109,9 @@ def test_validation_that_begins_in_a_later_epoch_scores_the_probes(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_too_short_keeps_the_prior_peak_and_says_so_in_one_line(tmp_path, caplog):
     callback = AutoLR(rates=(0.01, 0.04))
-    with caplog.at_level(logging.INFO, logger="autolr"):
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch"):
         fit(tmp_path, callbacks=[callback], max_epochs=-1, max_steps=10)
-    lines = [r.getMessage() for r in caplog.records if r.name.startswith("autolr")]
+    lines = [m for m in caplog.messages if m.startswith("AutoLR")]
     assert lines == ["AutoLR: 10 steps are too few to search, the peak is 0.02"]
     assert callback.result.peak == pytest.approx(0.02, rel=1e-12)
     assert callback.result.probe_steps == 0
@@ -120,9 +120,9 @@ def test_a_run_too_short_keeps_the_prior_peak_and_says_so_in_one_line(tmp_path, 
 @pytest.mark.filterwarnings("ignore")
 def test_the_end_of_a_search_is_logged_in_one_line(tmp_path, caplog):
     callback = searcher()
-    with caplog.at_level(logging.INFO, logger="autolr"):
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch"):
         fit(tmp_path, callbacks=[callback])
-    (line,) = [r.getMessage() for r in caplog.records if r.name.startswith("autolr")]
+    (line,) = [m for m in caplog.messages if m.startswith("AutoLR")]
     steps = callback.result.probe_steps
     assert line == f"AutoLR: peak 0.0156 after 5 probes, {steps} steps beside the run's 28"
 
@@ -239,7 +239,7 @@ REFUSED = {
     "no rate": (ZeroRate, "the optimizer's lr must be a positive number", ConfigError, {}),
     "monitor": (
         Net,
-        r"monitor must be logged in validation \(logged: val_acc, val_loss\), got 'loss'",
+        "monitor must be a metric that validation logs: val_acc, val_loss, got 'loss'",
         ConfigError,
         {"monitor": "loss"},
     ),
