@@ -1,6 +1,6 @@
 """Draw what AutoLR found on the GPT, beside whole runs at every peak that it tried.
 
-    pip install -c constraints.txt ".[bench]" && python -m examples.gpt.figure examples/gpt/figure.png
+    python -m examples.gpt.figure examples/gpt/figure.png     # needs the extra bench
 
 Takes about three minutes: one run with AutoLR, then one at each peak with the same schedule.
 """

@@ -107,7 +107,10 @@ def test_validation_that_begins_in_a_later_epoch_scores_the_probes(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_too_short_keeps_the_prior_peak_and_says_so_in_one_line(tmp_path, caplog):
+def test_a_run_too_short_keeps_the_prior_peak_and_says_so_in_one_line(
+    tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
     callback = AutoLR(rates=(0.01, 0.04))
     with caplog.at_level(logging.INFO, logger="lightning.pytorch"):
         fit(tmp_path, callbacks=[callback], max_epochs=-1, max_steps=10)
@@ -118,7 +121,8 @@ def test_a_run_too_short_keeps_the_prior_peak_and_says_so_in_one_line(tmp_path, 
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_end_of_a_search_is_logged_in_one_line(tmp_path, caplog):
+def test_the_end_of_a_search_is_logged_in_one_line(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
     callback = searcher()
     with caplog.at_level(logging.INFO, logger="lightning.pytorch"):
         fit(tmp_path, callbacks=[callback])

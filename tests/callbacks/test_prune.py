@@ -218,7 +218,7 @@ def test_manual_optimization_is_refused(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_metric_that_is_not_logged_is_refused_with_those_that_are(tmp_path):
-    with pytest.raises(ConfigError, match=r"logged: val_acc, val_loss"):
+    with pytest.raises(ConfigError, match="validation logs: val_acc, val_loss"):
         fit(tmp_path / "a", callbacks=[PruneTrial(Trial(), (5,), monitor="loss")])
     with pytest.raises(ConfigError, match="validation loop"):
         fit(tmp_path / "b", callbacks=[PruneTrial(Trial(), (5,))], val=None)

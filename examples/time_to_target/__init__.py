@@ -1,0 +1,1 @@
+"""Time to target: what every method reaches, and what it costs, search included."""

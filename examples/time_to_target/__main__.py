@@ -1,0 +1,122 @@
+"""Run what is missing, print the table, draw the figure.
+
+python -m examples.time_to_target --seeds 3 --jobs 2
+"""
+
+import argparse
+import importlib.metadata
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+
+from examples.time_to_target import figure, results, table
+from examples.time_to_target.oracle import Oracle, load_oracle, oracle_of
+
+_README = Path(__file__).with_name("README.md")
+_BEGIN, _END = "<!-- results -->", "<!-- /results -->"
+_PACKAGES = (
+    "torch", "lightning", "optuna", "schedulefree", "prodigyopt", "dog-optimizer", "dadaptation"
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return 1 if a run failed, which the next call tries again."""
+    # here: with --help alone nothing heavy is imported; workers import what they need themselves
+    from examples.time_to_target.methods import LIVE, METHODS
+    from examples.time_to_target.replay import TUNERS
+    from examples.time_to_target.workloads import WORKLOADS
+
+    parser = argparse.ArgumentParser(prog="python -m examples.time_to_target", description=__doc__)
+    for option, names in (("--workloads", list(WORKLOADS)), ("--methods", list(METHODS))):
+        listed = f"all, or of: {', '.join(names)}"
+        parser.add_argument(
+            option, nargs="+", choices=names, default=names, metavar="NAME", help=listed
+        )
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[3],
+        metavar="N",
+        help="one number: how many; several: which",
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="of the runs' length")
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes")
+    parser.add_argument("--out", type=Path, default=Path("time_to_target_results"), help="folder")
+    parser.add_argument("--live", action="store_true", help="run the tuners for real as well")
+    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    args = parser.parse_args(argv)
+
+    if len(args.seeds) == 1 and args.seeds[0] < 1:
+        parser.error("argument --seeds: one number is how many, at least 1")
+    methods = list(args.methods)
+    if args.live:
+        methods += [name + LIVE for name in TUNERS if name in args.methods]
+    seeds = range(args.seeds[0]) if len(args.seeds) == 1 else args.seeds
+    jobs = [
+        results.Job(method, workload, seed, args.scale)
+        for workload in args.workloads
+        for seed in seeds
+        for method in methods
+    ]
+    failed = _run(args.out, jobs, args.jobs)
+    _report(args, jobs, methods)
+    return int(failed > 0)
+
+
+def _run(folder: Path, jobs: Sequence[results.Job], workers: int) -> int:
+    """Run what is missing; return how many runs failed."""
+    failed = 0
+    for job, error in results.run_missing(folder, jobs, workers):
+        failed += bool(error)
+        end = error or "done"
+        print(f"{job.method} on {job.workload}, seed {job.seed}: {end}", file=sys.stderr)
+    return failed
+
+
+def _report(args: argparse.Namespace, jobs: Sequence[results.Job], methods: Sequence[str]) -> None:
+    """Print the table of these jobs, write the figure, and both into the README if asked."""
+    rows = results.load(args.out)
+    asked = {(job.method, job.workload, job.seed, job.scale) for job in jobs}
+    keys = rows[list(results.KEY)].itertuples(index=False, name=None)
+    rows = rows[[key in asked for key in keys]]
+    oracles = _oracles(args.workloads, args.scale)
+    lines = table.lines(rows, oracles, methods)
+    if not lines:
+        print("no oracle to compare with: run python -m examples.time_to_target.oracle")
+        return
+    Console(width=None if sys.stdout.isatty() else 160).print(table.rich_table(lines))
+    figure.draw(lines, args.out / "figure.png")
+    print(f"{args.out / results.FILE}, {args.out / 'figure.png'}")
+    if args.readme:
+        figure.draw(lines, _README.with_name("figure.png"))
+        _write_readme(table.markdown(lines), sorted({job.seed for job in jobs}), list(oracles))
+
+
+def _oracles(workloads: Sequence[str], scale: float) -> dict[str, Oracle]:
+    grid = load_oracle(scale)
+    measured = set(grid.workload)
+    return {name: oracle_of(name, grid=grid) for name in workloads if name in measured}
+
+
+def _write_readme(text: str, seeds: Sequence[int], workloads: Sequence[str]) -> None:
+    """Put the table between the README's markers, with what it was made with."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    command = shlex.join(["python", "-m", "examples.time_to_target", *sys.argv[1:]])
+    block = (
+        f"{_BEGIN}\n\n`{command}`, {date.today().isoformat()}, Python "
+        f"{platform.python_version()}, {versions}. Workloads: {', '.join(workloads)}; seeds "
+        f"{', '.join(map(str, seeds))}.\n\n{text}\n\n![Quality against price](figure.png)\n\n{_END}"
+    )
+    before, _, rest = _README.read_text("utf-8").partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    _README.write_text(before + block + after, "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

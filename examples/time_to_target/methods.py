@@ -1,0 +1,41 @@
+"""The methods by name, in the order of the table."""
+
+from collections.abc import Callable
+from functools import partial
+
+from examples.time_to_target import lightning_runs, single_runs
+from examples.time_to_target.outcome import Outcome
+from examples.time_to_target.replay import TUNERS, live, replayed
+from examples.time_to_target.tasks_base import Task
+from examples.time_to_target.workloads import make
+
+LIVE = "_live"  # ends the name of a tuner that is run for real
+
+Method = Callable[[str, int, float], Outcome]
+"""From a workload's name, its seed and the scale to what the method came to."""
+
+
+def _of_task(run: Callable[[Task], Outcome], name: str, seed: int, scale: float) -> Outcome:
+    return run(make(name, seed, scale))
+
+
+METHODS: dict[str, Method] = {
+    **{
+        run.__name__: partial(_of_task, run)
+        for run in (
+            single_runs.adamw,
+            single_runs.sgd,
+            lightning_runs.lr_find,
+            lightning_runs.lr_find_log,
+            single_runs.schedulefree,
+            single_runs.prodigy,
+            single_runs.dog,
+            single_runs.dadaptation,
+        )
+    },
+    **{name: partial(replayed, name) for name in TUNERS},
+    "autolrs": partial(_of_task, single_runs.autolrs),
+    "autolr": partial(_of_task, lightning_runs.autolr),
+}
+
+LIVE_METHODS: dict[str, Method] = {name + LIVE: partial(live, name) for name in TUNERS}

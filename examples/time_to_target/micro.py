@@ -1,0 +1,178 @@
+"""What the machinery of a search costs, in units of one training step, on one core.
+
+python -m examples.time_to_target.micro
+
+CPU seconds, the least of several repetitions.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from autolr import TorchLearner
+from autolr.candidate import Candidate
+from autolr.online import Rung, Search
+from autolr.runtime.rates import Rates
+from autolr.runtime.shadows import Shadows
+from autolr.runtime.snapshot import Snapshot
+from autolr.schedules import constant
+from examples.time_to_target.loop import train
+from examples.time_to_target.stacked import train_stacked
+from examples.time_to_target.tasks_base import Batch, Task
+from examples.time_to_target.workloads import make
+
+_SIZES = (10**5, 10**6, 10**7)  # parameters
+_LAYERS = 4
+_BATCH = 32
+_RIVALS = (1, 2, 4, 8)
+_STACKS = (4, 8, 16)
+_REPETITIONS = 12
+_STEPS = 30  # of a measurement of rivals
+_FAR = 10**9  # steps: a horizon that is not reached
+
+
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    console = Console()
+    console.print(snapshots())
+    console.print(rivals())
+    console.print(stacks())
+
+
+def snapshots() -> Table:
+    """Time a copy of weights, gradients and Adam's state, and its exchange with the live one."""
+    table = _table("Snapshot of an MLP with Adam", "parameters", "step", "take", "exchange")
+    for size in _SIZES:
+        table.add_row(*_snapshot_row(size))
+    return table
+
+
+def rivals() -> Table:
+    """Time a live step with K rivals beside it against K + 1 plain steps."""
+    table = _table("Rivals on mlp_flights", "rivals K", "time", "K + 1 plain steps", "overhead")
+    plain = _plain_steps(make("mlp_flights"))
+    for number in _RIVALS:
+        one, beside = _least(plain, _steps_with_rivals(make("mlp_flights"), number))
+        due = (number + 1) * one
+        times = (f"{1e3 * beside / _STEPS:.2f} ms", f"{1e3 * due / _STEPS:.2f} ms")
+        table.add_row(str(number), *times, f"{beside / due - 1:+.0%}")
+    return table
+
+
+def stacks() -> Table:
+    """Time K runs as one by `torch.func.vmap` against one after the other."""
+    header = ("runs K", "stacked, steps/s", "sequential, steps/s", "ratio")
+    table = _table("Stacked runs of mlp_flights", *header)
+    task = dataclasses.replace(make("mlp_flights", scale=0.05), validate=lambda _: 1.0)
+    plain = partial(_plain_run, task)
+    for number in _STACKS:
+        seconds = _least(plain, partial(_stacked_run, task, number))
+        alone, stacked = task.steps / seconds[0], number * task.steps / seconds[1]
+        table.add_row(str(number), f"{stacked:,.0f}", f"{alone:,.0f}", f"{stacked / alone:.1f}")
+    return table
+
+
+def _snapshot_row(size: int) -> tuple[str, str, str, str]:
+    width = round((size / _LAYERS) ** 0.5)
+    model = nn.Sequential(*(nn.Linear(width, width) for _ in range(_LAYERS)))
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    batch = torch.randn(_BATCH, width)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        model(batch).square().mean().backward()
+        optimizer.step()
+
+    step()  # there is no state to copy before
+    snapshot = Snapshot(model, optimizer)
+    unit, take, exchange = _least(step, lambda: Snapshot(model, optimizer), snapshot.exchange)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    times = (f"{1e3 * unit:.2f} ms", f"{take / unit:.2f} steps", f"{exchange / unit:.3f} steps")
+    return f"{parameters:.1e}", *times
+
+
+def _plain_steps(task: Task) -> Callable[[], None]:
+    learner = _learner(task)
+
+    def steps() -> None:
+        for _ in range(_STEPS):
+            learner.next_batch()
+            learner.train()
+
+    return steps
+
+
+def _steps_with_rivals(task: Task, number: int) -> Callable[[], None]:
+    """Return steps of a run whose search does not end."""
+    learner = _learner(task)
+    candidates = tuple(
+        Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
+    )
+    search = Search(candidates, (Rung(_FAR, 2, keep=1),), tie=0.0)
+    rates = Rates.of(learner.optimizer)
+    shadows = Shadows(learner, rates, search, _FAR, candidates[0])
+
+    def steps() -> None:
+        for _ in range(_STEPS):
+            learner.next_batch()
+            before = shadows.capture()
+            rates.factor = shadows.factor
+            shadows.follow(learner.train(), before, stepped=True)
+
+    return steps
+
+
+def _plain_run(task: Task) -> None:
+    train(task, task.make_optimizer(1e-3), constant())
+
+
+def _stacked_run(task: Task, number: int) -> None:
+    train_stacked([task], [(1e-3, "constant")] * number)
+
+
+class _Endless:
+    """The batches of a task, without an end."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self._task.batch, count())
+
+
+def _learner(task: Task) -> TorchLearner:
+    return TorchLearner(task.model, task.make_optimizer(1e-3), _Endless(task), task.loss)
+
+
+def _least(*actions: Callable[[], object]) -> list[float]:
+    """Return the CPU seconds of each action's fastest call.
+
+    The actions take turns, so that what else the machine does slows all of them alike.
+    """
+    least = [math.inf] * len(actions)
+    for _ in range(_REPETITIONS):
+        for index, action in enumerate(actions):
+            started = time.process_time()
+            action()
+            least[index] = min(least[index], time.process_time() - started)
+    return least
+
+
+def _table(title: str, *header: str) -> Table:
+    table = Table(*header, title=title)
+    for column in table.columns:
+        column.justify = "right"
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The workloads by name: real, small, deterministic tasks of 5 to 20 seconds on one core.
+
+Example:
+    task = make("mlp_flights", seed=0)
+    run = train(task, task.make_optimizer(lr=1e-3), PROFILES["cosine"])
+"""
+
+from collections.abc import Callable
+
+from examples.time_to_target.tasks_base import Batch as Batch
+from examples.time_to_target.tasks_base import Task as Task
+from examples.time_to_target.tasks_digits import finetune_digits, logreg_digits
+from examples.time_to_target.tasks_images import cnn_mnist5k, dropnet_mnist5k
+from examples.time_to_target.tasks_tables import mf_movielens, mlp_flights
+from examples.time_to_target.tasks_text import gpt_pysrc
+
+WORKLOADS: dict[str, Callable[[int, float], Task]] = {
+    "cnn_mnist5k": cnn_mnist5k,
+    "mlp_flights": mlp_flights,
+    "gpt_pysrc": gpt_pysrc,
+    "mf_movielens": mf_movielens,
+    "logreg_digits": logreg_digits,
+    "dropnet_mnist5k": dropnet_mnist5k,
+    "finetune_digits": finetune_digits,
+}
+
+
+def make(name: str, seed: int = 0, scale: float = 1.0) -> Task:
+    """Return a workload at a seed, with ``scale`` times its usual steps.
+
+    Raises:
+        KeyError: If there is no such workload.
+    """
+    if name not in WORKLOADS:
+        raise KeyError(f"no workload {name!r}; there are: {', '.join(WORKLOADS)}")
+    return WORKLOADS[name](seed, scale)
