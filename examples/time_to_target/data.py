@@ -10,12 +10,14 @@ import os
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
@@ -43,9 +45,21 @@ def cached(key: str, build: Callable[[], Arrays]) -> Arrays:
     """Return what ``build`` made when ``key`` was first asked for on this machine."""
     path = cache_folder() / f"{key}.npz"
     if not path.exists():
-        _save(path, build())
+        with _one_thread():
+            _save(path, build())
     with np.load(path) as stored:
         return dict(stored)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Make sums the same on any number of cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _save(path: Path, arrays: Arrays) -> None:

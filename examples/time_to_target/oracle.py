@@ -72,7 +72,8 @@ def load_oracle(scale: float = 1.0) -> pd.DataFrame:
     path = csv_path(scale)
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
-    return pd.read_csv(path, float_precision="round_trip")
+    runs = pd.read_csv(path, float_precision="round_trip").dropna()  # of a row cut by a kill
+    return runs.drop_duplicates(KEY, keep="last").astype({"diverged": bool})
 
 
 def oracle_of(
@@ -157,17 +158,20 @@ def _row(key: tuple[object, ...], run: Run) -> list[object]:
 
 def compute(workloads: Iterable[str], scale: float, jobs: int) -> None:
     """Compute the runs that the stored grid lacks, and leave it sorted."""
-    path = csv_path(scale)
-    present = set(load_oracle(scale)[KEY].itertuples(index=False, name=None))
+    present = set(_tidied(scale)[KEY].itertuples(index=False, name=None))
     todo = [unit for unit in _units(workloads, scale) if not unit.keys() <= present]
-    if not path.exists():
-        pd.DataFrame(columns=COLUMNS).to_csv(path, index=False)
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for n, rows in enumerate(pool.imap_unordered(_compute, todo), start=1):
-            pd.DataFrame(rows).to_csv(path, mode="a", header=False, index=False)
+            pd.DataFrame(rows).to_csv(csv_path(scale), mode="a", header=False, index=False)
             print(f"{n} of {len(todo)}: {rows[-1][:5]}", flush=True)
-    stored = load_oracle(scale).drop_duplicates(KEY, keep="last")
-    stored.sort_values(KEY).to_csv(path, index=False)
+    _tidied(scale)
+
+
+def _tidied(scale: float) -> pd.DataFrame:
+    """Write the whole rows of the stored grid back in order, and return them."""
+    runs = load_oracle(scale).sort_values(KEY)
+    runs.to_csv(csv_path(scale), index=False)
+    return runs
 
 
 def main() -> None:

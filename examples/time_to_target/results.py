@@ -1,6 +1,8 @@
 """results.csv: a row a run, appended as runs finish; an interrupted benchmark goes on."""
 
 import csv
+import os
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import (
     Executor,
@@ -9,7 +11,7 @@ from concurrent.futures import (
     as_completed,
 )
 from dataclasses import asdict, dataclass, fields
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import pandas as pd
@@ -79,7 +81,20 @@ def _pool(workers: int) -> Executor:
     if workers == 1:
         return ThreadPoolExecutor(1, initializer=_one_thread)
     # Spawned, so that a worker has none of this process's threads and generators.
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread)
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker)
+
+
+def _begin_worker() -> None:
+    """Use one thread, and end with the parent, even where it was killed."""
+    _one_thread()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _one_thread() -> None:

@@ -98,7 +98,7 @@ def _pretrain() -> Arrays:
     x, y = _digits()
     batch = _noisy_batches(x[y < _OLD], 32, _PRETRAINING_SEED)
     model = seeded(_PRETRAINING_SEED, _denoiser)
-    optimizer = torch.optim.Adam(model.parameters())
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
     for i in range(_PRETRAINING_STEPS):
         optimizer.param_groups[0]["lr"] = _PRETRAINING_RATE * (1 - i / _PRETRAINING_STEPS)
         optimizer.zero_grad()
