@@ -72,7 +72,7 @@ def load_oracle(scale: float = 1.0) -> pd.DataFrame:
     path = csv_path(scale)
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
-    runs = pd.read_csv(path, float_precision="round_trip").dropna()  # of a row cut by a kill
+    runs = pd.read_csv(path).dropna()  # of a row cut by a kill
     return runs.drop_duplicates(KEY, keep="last").astype({"diverged": bool})
 
 

@@ -75,10 +75,10 @@ def gaussian_process(source: Source, runs: int, seed: int) -> Found:
 
     Three trials are random in place of the default's ten, with which it would be random search.
     """
-    with warnings.catch_warnings():  # it is experimental
+    with warnings.catch_warnings():  # it is experimental, and says so whenever a run diverged
         warnings.simplefilter("ignore")
         sampler = GPSampler(seed=seed, n_startup_trials=_GP_STARTUP)
-    return _search(source, runs * source.steps, sampler, NopPruner(), _RUNGS[-1:])
+        return _search(source, runs * source.steps, sampler, NopPruner(), _RUNGS[-1:])
 
 
 def _search(

@@ -110,8 +110,9 @@ def _pretrain() -> Arrays:
 def finetune_digits(seed: int, scale: float, *, pretrained: bool = True) -> Task:
     """A denoiser of the old classes, tuned on few images of the new; SGD with momentum.
 
-    A small rate keeps what the network knows; a large one fits the few images instead. The
-    seed decides the batches and, for ``pretrained=False``, the weights.
+    A small rate keeps what the network knows; a large one fits the few images instead: with
+    every profile, the best peak is a sixth of the one for ``pretrained=False``, where the
+    seed decides the weights too and not the batches only.
     """
     x, y = _digits()
     x = x[y >= _OLD]

@@ -7,7 +7,7 @@ import pytest
 
 from examples.time_to_target.loop import PROFILES
 from examples.time_to_target.oracle import COLUMNS, CURVE, KEY, SEEDS, load_oracle, oracle_of
-from examples.time_to_target.workloads import WORKLOADS
+from examples.time_to_target.workloads import WORKLOADS, make
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,8 @@ def test_the_stored_grid_is_complete(stored):
         keys = set(runs[["seed", "peak", "profile"]].itertuples(index=False, name=None))
         assert keys == set(product(SEEDS, set(runs.peak), PROFILES)), name
         assert runs.peak.nunique() == 9
+    ours = set(stored[stored.workload == "logreg_digits"].peak)
+    assert ours == set(make("logreg_digits").peaks)  # to the last bit: runs are found by them
 
 
 def test_the_stored_runs_agree_with_themselves(stored):
