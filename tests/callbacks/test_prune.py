@@ -220,7 +220,7 @@ def test_manual_optimization_is_refused(tmp_path):
 def test_a_metric_that_is_not_logged_is_refused_with_those_that_are(tmp_path):
     with pytest.raises(ConfigError, match="validation logs: val_acc, val_loss"):
         fit(tmp_path / "a", callbacks=[PruneTrial(Trial(), (5,), monitor="loss")])
-    with pytest.raises(ConfigError, match="validation loop"):
+    with pytest.raises(ConfigError, match="validation_step, and it or the data a val_dataloader"):
         fit(tmp_path / "b", callbacks=[PruneTrial(Trial(), (5,))], val=None)
     with pytest.raises(ConfigError, match="mode must be"):
         PruneTrial(Trial(), (5,), mode="best")
