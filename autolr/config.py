@@ -21,7 +21,7 @@ from autolr.space import Space
 from autolr.space_sources import is_source, load_space
 from autolr.strict_yaml import Source, load_yaml
 
-_STUDY = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _WHOLE = "a whole number of at least 1"
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
 _LARGEST_SEED = 2**32 - 1  # numpy's, and so Lightning's
@@ -96,7 +96,7 @@ class TuneConfig:
             "engine": ("local", self.engine in ("local", "ray")),
             "sampler": ("tpe or random", self.sampler in ("tpe", "random")),
             "storage": ("a URL such as sqlite:///autolr.db", _is_text(self.storage, ".+://.*")),
-            "study": (f"a name that matches {_STUDY}", _is_text(self.study, _STUDY)),
+            "study": (f"a name that matches {STUDY_NAME}", _is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or _is_path(self.out)),
         }
         for name, (expected, fits) in checks.items():

@@ -23,8 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from autolr.domains import Choice as Choice  # tests/search_spaces imports it from here
-from autolr.domains import Conditions, Domain, Range, Value, long_form, parse_domain
+from autolr.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
 from autolr.errors import SpaceError
 from autolr.near_miss import unknown
 

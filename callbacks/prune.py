@@ -12,7 +12,7 @@ from typing_extensions import override
 from autolr import schedules
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.requirements import check_mode, check_monitor, check_shadows, total_steps
-from autolr.callbacks.shadowing import ShadowCallback
+from autolr.callbacks.shadowing import ShadowCallback, loss_of
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online import Rung, Search
@@ -123,9 +123,9 @@ class PruneTrial(ShadowCallback):
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         assert self._shadows is not None
         self.probe_steps = self._shadows.probe_steps
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        loss = loss_of(outputs)
         looks = trainer.global_step % _CHECK_EVERY == 0
-        if looks and isinstance(loss, Tensor) and not torch.isfinite(loss):
+        if looks and loss is not None and not torch.isfinite(loss):
             self.diverged = trainer.should_stop = True
 
     @override

@@ -55,7 +55,7 @@ class ShadowCallback(Callback):
             return
         stepped = trainer.global_step > self._steps_before
         self._learner.set_outputs(outputs, stepped=stepped)
-        self._shadows.follow(_loss(outputs), self._before, stepped=stepped)
+        self._shadows.follow(loss_of(outputs), self._before, stepped=stepped)
 
     @override
     def on_exception(
@@ -73,6 +73,7 @@ class ShadowCallback(Callback):
         self._rates = self._learner = self._shadows = None
 
 
-def _loss(outputs: Tensor | Mapping[str, Any] | None) -> Tensor | None:
+def loss_of(outputs: Tensor | Mapping[str, Any] | None) -> Tensor | None:
+    """Return the loss among what a training step returned, without its graph."""
     loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
     return loss.detach() if isinstance(loss, Tensor) else None

@@ -7,9 +7,10 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from autolr.config import STUDY_NAME
 from autolr.errors import ConfigError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NAME = re.compile(STUDY_NAME)
 
 
 @dataclass(frozen=True, slots=True)

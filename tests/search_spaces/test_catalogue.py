@@ -7,8 +7,9 @@ import pytest
 
 from autolr import schedules, search_spaces
 from autolr.candidate import candidate_of, check_space
+from autolr.domains import Choice
 from autolr.errors import SpaceError
-from autolr.space import Choice, Space
+from autolr.space import Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
