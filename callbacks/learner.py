@@ -1,5 +1,6 @@
 """A Lightning run as a `Learner`: the present step repeated on another state."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signatu
 from torch import Tensor
 
 from autolr.callbacks.validation import ValidationPass, own_copy, quiet
+from autolr.runtime.average import batch_norms
+from autolr.runtime.learner import RECENT, mean
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -39,6 +42,8 @@ class LightningLearner:
         self._sign = 1.0 if mode == "min" else -1.0
         self._batch: Any = None
         self._batch_idx = 0
+        kept = RECENT if batch_norms(module) or not self.validation.exists else 0
+        self._recent = deque[tuple[Any, int]](maxlen=kept)
         self._stepped = False
         self._outputs: Tensor | Mapping[str, Any] | None = None
 
@@ -50,6 +55,7 @@ class LightningLearner:
     def set_batch(self, batch: Any, batch_idx: int) -> None:
         """Say on which batch the live run is about to train; a copy is kept: it may change it."""
         self._batch, self._batch_idx, self._outputs = own_copy(batch), batch_idx, None
+        self._recent.append((self._batch, batch_idx))
 
     def set_outputs(self, outputs: Tensor | Mapping[str, Any] | None, *, stepped: bool) -> None:
         """Say what the live run's step returned, and whether its optimizer stepped."""
@@ -94,11 +100,23 @@ class LightningLearner:
             return None
         return self._sign * self.validation.run()[self._monitor]
 
+    @torch.no_grad()
+    def forward(self) -> float:
+        """Return the loss on recent batches; see `Learner`."""
+        losses = []
+        with quiet(self._trainer, self.model, _drop):
+            for batch, batch_idx in self._recent:
+                with self._trainer.precision_plugin.train_step_context():
+                    output = self.model.training_step(*self._arguments(batch, batch_idx))
+                loss = ClosureResult.from_training_step_output(output).closure_loss
+                losses += [] if loss is None else [float(loss)]
+        return mean(losses)
+
     @torch.enable_grad()
     def _forward_backward(self) -> Tensor | None:
         module, trainer = self.model, self._trainer
         with trainer.precision_plugin.train_step_context():
-            output = module.training_step(*self._arguments())
+            output = module.training_step(*self._arguments(self._batch, self._batch_idx))
         loss = ClosureResult.from_training_step_output(
             output, trainer.accumulate_grad_batches
         ).closure_loss
@@ -112,10 +130,9 @@ class LightningLearner:
         module.on_after_backward()
         return loss.detach() * trainer.accumulate_grad_batches
 
-    def _arguments(self) -> tuple[Any, ...]:
+    def _arguments(self, batch: Any, batch_idx: int) -> tuple[Any, ...]:
         takes_index = is_param_in_hook_signature(self.model.training_step, "batch_idx", min_args=2)
-        batch = own_copy(self._batch)
-        return (batch, self._batch_idx) if takes_index else (batch,)
+        return (own_copy(batch), batch_idx) if takes_index else (own_copy(batch),)
 
     @contextmanager
     def _live_step_count(self) -> Iterator[None]:

@@ -119,6 +119,8 @@ class AutoLR(ShadowCallback):
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._shadows is not None:  # stopped before the search was over
+            self._found = self._shadows.result()
         super().on_train_end(trainer, pl_module)
         if self._found is not None and self._save_to is not None and trainer.is_global_zero:
             self._found.save(self._save_to)
@@ -155,7 +157,7 @@ class AutoLR(ShadowCallback):
         prior = customary_peak(self._learner.optimizer)
         search = self._settings.begin(prior, steps)
         live = self._settings.live(search, prior)
-        if not search.rungs:
+        if not search.rounds:
             rank_zero_info(
                 f"AutoLR: {steps} steps are too few to search, the peak is {live.peak:.3g}"
             )

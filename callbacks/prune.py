@@ -15,7 +15,7 @@ from autolr.callbacks.requirements import check_mode, check_monitor, check_shado
 from autolr.callbacks.shadowing import ShadowCallback, loss_of
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online import Rung, Search
+from autolr.online import Round, Search
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
 
@@ -36,9 +36,10 @@ class PruneTrial(ShadowCallback):
     """Report comparable scores at rungs, and stop when the trial says so.
 
     The score at a rung is not the loss of the moment, in which a schedule that is still high
-    looks bad: a copy of the run is annealed linearly to zero over the last ``cooldown`` share of
-    the steps before the rung, and its validation metric is reported. The run itself is not
-    changed. After the fit a last pass over the validation data gives `final`.
+    looks bad: it is the validation metric of the average of the run's weights over the last
+    ``window`` share of the steps before the rung, which stands for a copy annealed to a rate of
+    zero and costs no step. The run itself is not changed. After the fit a last pass over the
+    validation data gives `final`.
 
     Args:
         trial: An `optuna.Trial`, or anything with its ``report`` and ``should_prune``.
@@ -47,12 +48,11 @@ class PruneTrial(ShadowCallback):
             reached at the same share of it, and reported under its own name. None: this run's.
         monitor: The metric of the validation loop to report.
         mode: Whether lower ("min") or higher ("max") is better.
-        cooldown: Length of the annealed copies, as a share of their rung.
+        window: Length of the average, as a share of the steps before the rung.
 
     Attributes:
         pruned: Whether the trial was stopped at a rung.
         diverged: Whether the training loss stopped being finite; the run is stopped then too.
-        probe_steps: Optimizer steps of the annealed copies.
         run_steps: Optimizer steps of the whole run.
         final: Every metric that validation logs, of the model as the fit left it.
 
@@ -69,12 +69,11 @@ class PruneTrial(ShadowCallback):
         horizon: int | None = None,
         monitor: str = "val_loss",
         mode: str = "min",
-        cooldown: float = 0.2,
+        window: float = 0.2,
     ) -> None:
         check_mode(mode)
         self.pruned = False
         self.diverged = False
-        self.probe_steps = 0
         self.run_steps = 0
         self.final: dict[str, float] = {}
         self._trial = trial
@@ -84,7 +83,7 @@ class PruneTrial(ShadowCallback):
         self._monitor = monitor
         self._mode = mode
         self._sign = 1.0 if mode == "min" else -1.0
-        self._cooldown = cooldown
+        self._window = window
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -98,13 +97,13 @@ class PruneTrial(ShadowCallback):
         check_monitor(self._learner.validation, self._monitor)
         steps = self.run_steps = total_steps(trainer, "PruneTrial")
         self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}
-        rungs = [self._rung(step) for step in self._names if trainer.global_step < step < steps]
+        rounds = [self._round(step) for step in self._names if trainer.global_step < step < steps]
         self._rates = Rates.of(trainer.optimizers[0])
         run = Candidate(peak=1.0, schedule=schedules.constant())  # stands for the run as it is
         self._shadows = Shadows(
             self._learner,
             self._rates,
-            Search((run,), tuple(rungs), tie=0.0),
+            Search((run,), tuple(rounds)),
             steps,
             live=run,
             step=trainer.global_step,
@@ -121,8 +120,6 @@ class PruneTrial(ShadowCallback):
         batch_idx: int,
     ) -> None:
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        assert self._shadows is not None
-        self.probe_steps = self._shadows.probe_steps
         loss = loss_of(outputs)
         looks = trainer.global_step % _CHECK_EVERY == 0
         if looks and loss is not None and not torch.isfinite(loss):
@@ -135,8 +132,9 @@ class PruneTrial(ShadowCallback):
             self.diverged |= not math.isfinite(self.final[self._monitor])
         super().on_train_end(trainer, pl_module)
 
-    def _rung(self, step: int) -> Rung:
-        return Rung(step, max(2, round(self._cooldown * step)), keep=1)
+    def _round(self, step: int) -> Round:
+        window = max(2, round(self._window * step))
+        return Round(max(0, step - window), step, window)
 
     def _report(self, trainer: Trainer, search: Search) -> None:
         told = search.scores[-1]

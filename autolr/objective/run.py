@@ -77,7 +77,7 @@ def run_trial(
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
         except DivergedError:  # every peak that was tried inside the run
             diverged = True
-        steps = cli.trainer.global_step + prune.probe_steps
+        steps = cli.trainer.global_step
         metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
     peak = candidate.peak
     if isinstance(setter, AutoLR) and (found := _found(setter)) is not None:

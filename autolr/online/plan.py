@@ -1,76 +1,127 @@
-"""How the steps of a search are spent: which horizons, for how many candidates."""
+"""How the steps of a search are spent: when the run is compared with rivals, for how long."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-_SHORTEST_HORIZON = 4  # steps; a probe under it has no room for a trunk and an anneal
+_FLOOR = 12  # steps of the race, where the budget allows them
+_SHORTEST = 4  # steps of the race; shorter ones have nothing to average
+_SHORTEST_CHECK = 6  # steps
+_RACE_WINDOW = 0.3  # share of the race that is averaged for the score
+_CHECK_WINDOW = 0.6  # the same of a check, which begins from a trained state
+_WATCH_WINDOW = 0.05  # share of the run that is averaged where it is only watched
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """One round of probes.
+class Check:
+    """A comparison of the run with rivals at other rates, born in the middle of it.
 
     Attributes:
-        horizon: Step of the run at which the candidates are scored.
-        cooldown: Length of the annealed copies that end there, in steps.
-        keep: How many candidates go on after it.
+        start: When the rivals are born, as a share of the run.
+        end: When all are scored.
+        factors: The rates of the rivals in units of the run's; without any, the run is scored
+            alone and compared with its own past.
+        refines: Whether a winner changes the peak, with what it did before rewritten in its
+            units; otherwise it changes the schedule from there on.
     """
 
+    start: float
+    end: float
+    factors: tuple[float, ...] = ()
+    refines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One comparison, in steps of the run.
+
+    Attributes:
+        start: Step at which the rivals are born; 0 for the race that begins a search.
+        horizon: Step at which all are scored.
+        window: How many of the last steps before it are averaged for the score.
+        factors: See `Check`.
+        refines: See `Check`.
+    """
+
+    start: int
     horizon: int
-    cooldown: int
-    keep: int
+    window: int
+    factors: tuple[float, ...] = ()
+    refines: bool = False
 
 
-def price(rungs: Sequence[Rung], candidates: int) -> int:
-    """Return the steps that a search makes outside the live run.
+def price(rounds: Sequence[Round], candidates: int) -> int:
+    """Return the steps that a search makes outside the live run, whose own are free.
 
-    One of the candidates is the live run itself, its trunk is free; its annealed copies are not.
-
-    >>> price([Rung(horizon=20, cooldown=6, keep=2), Rung(80, 24, 1)], candidates=5)
-    218
+    >>> price([Round(0, 20, 6), Round(50, 60, 6, factors=(0.5, 2.0))], candidates=5)
+    100
     """
-    steps, alive, reached = 0, candidates, 0
-    for rung in rungs:
-        steps += (alive - 1) * (rung.horizon - reached) + alive * rung.cooldown
-        alive, reached = min(alive, rung.keep), rung.horizon
-    return steps
+    race = (candidates - 1) * rounds[0].horizon if rounds else 0
+    return race + sum(len(r.factors) * (r.horizon - r.start) for r in rounds[1:])
 
 
-def plan_rungs(
-    horizons: Sequence[int], cooldown: float, candidates: int, cap: int
-) -> tuple[Rung, ...]:
-    """Return the rungs of a successive halving that fit under a cap of steps.
+def plan_rounds(
+    race: int, checks: Sequence[Check], total_steps: int, candidates: int, cap: int
+) -> tuple[Round, ...]:
+    """Return the rounds of a search that fit under a cap of steps.
 
-    All horizons are shrunk alike until the price fits. Where even the shortest do not, fewer
-    horizons are tried; where one does not fit, there is no rung.
+    All are shortened alike until the price fits, the race not below 12 steps; then the last
+    checks with rivals are given up one by one; then the race is shortened further, down to 4.
+    Checks without rivals cost no steps and stay, as far as they lie behind the others.
 
     Args:
-        horizons: Wished steps of the run at which candidates are scored, rising.
-        cooldown: Length of the annealed copies, as a share of their horizon.
-        candidates: How many start; after the first rung the best two go on.
+        race: Wished length of the first round, in steps.
+        checks: The later rounds, rising.
+        total_steps: Optimizer steps of the run.
+        candidates: How many start.
         cap: Steps outside the live run, at most.
 
     Returns:
-        The rungs; empty when the run is too short for any search.
+        The rounds; empty when the run is too short for any search.
     """
-    for count in range(len(horizons), 0, -1):
-        for shrink in (1 - percent / 100 for percent in range(100)):
-            rungs = _rungs([h * shrink for h in horizons[:count]], cooldown)
-            if rungs[0].horizon < _SHORTEST_HORIZON:
-                break
-            if price(rungs, candidates) <= cap:
-                return rungs
+    for fewer, shrink in _attempts(race, checks):
+        rounds = _rounds(race * shrink, fewer, total_steps, shrink)
+        if rounds[0].horizon < min(race, _SHORTEST) or rounds[0].horizon >= total_steps:
+            continue
+        if price(rounds, candidates) <= cap:
+            return rounds
     return ()
 
 
-def _rungs(horizons: Sequence[float], cooldown: float) -> tuple[Rung, ...]:
-    steps: list[int] = []
-    for horizon in horizons:
-        steps.append(max(round(horizon), steps[-1] + 1 if steps else 1))
-    last = len(steps) - 1
-    rungs = []
-    for index, horizon in enumerate(steps):
-        longest = horizon - (steps[index - 1] if index else 0)
-        length = min(longest, max(2, round(cooldown * horizon)))
-        rungs.append(Rung(horizon, length, keep=1 if index == last else 2))
-    return tuple(rungs)
+def _attempts(race: int, checks: Sequence[Check]) -> Iterator[tuple[list[Check], float]]:
+    """Yield what may be tried, the most wished first."""
+    shrinks = [1 - percent / 100 for percent in range(100)]
+    kept = list(checks)
+    while True:
+        for shrink in shrinks:
+            if race * shrink >= min(race, _FLOOR):
+                yield kept, shrink
+        costly = [index for index, check in enumerate(kept) if check.factors]
+        if not costly:
+            break
+        kept = [
+            replace(check, factors=()) if index == costly[-1] else check
+            for index, check in enumerate(kept)
+        ]
+    for shrink in shrinks:
+        yield kept, shrink
+
+
+def _rounds(
+    race: float, checks: Sequence[Check], total_steps: int, shrink: float
+) -> tuple[Round, ...]:
+    first = max(1, round(race))
+    rounds = [Round(0, first, max(1, round(_RACE_WINDOW * first)))]
+    for check in checks:
+        reached = rounds[-1].horizon
+        length = max(_SHORTEST_CHECK, round(shrink * (check.end - check.start) * total_steps))
+        if check.factors:
+            start = max(reached, round(check.start * total_steps))
+            window = round(_CHECK_WINDOW * length)
+        else:
+            start = max(reached, round(check.end * total_steps) - length)
+            window = max(_SHORTEST_CHECK, round(_WATCH_WINDOW * total_steps))
+        if start + length >= total_steps:
+            break
+        window = min(window, start + length - reached)
+        rounds.append(Round(start, start + length, window, check.factors, check.refines))
+    return tuple(rounds)

@@ -1,13 +1,13 @@
 """What a search found, what it cost, and how to replay it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online.search import ProbeScore
+from autolr.online.search import ProbeScore, Return
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Result:
         probe_steps: Optimizer steps made outside the run.
         total_steps: Optimizer steps of the run itself, the horizon of ``schedule``.
         validation_passes: Passes over the validation data that the search made.
+        returns: Every time that the run was put back to an earlier state. The schedule holds the
+            lower rates that followed; what the run learned and lost cannot be replayed.
 
     Replay it with plain torch: set the optimizer's rate to ``peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``.
@@ -38,6 +40,7 @@ class Result:
     probe_steps: int
     total_steps: int
     validation_passes: int
+    returns: tuple[Return, ...] = ()
 
     @property
     def price(self) -> float:
@@ -46,12 +49,23 @@ class Result:
 
     @property
     def probes(self) -> "pd.DataFrame":
-        """One row a probe: peak, horizon, cooldown (steps), score (lower is better), kept."""
+        """One row a score: peak, start, horizon (steps), rate, score (lower is better), kept.
+
+        ``rate`` is that of the step before the horizon.
+        """
         import pandas as pd  # here: it takes longer to import than all of autolr's core
 
-        columns = ["peak", "horizon", "cooldown", "score", "kept"]
-        rows = [(s.candidate.peak, s.horizon, s.cooldown, s.score, s.kept) for s in self.scores]
+        columns = ["peak", "start", "horizon", "rate", "score", "kept"]
+        rows = [
+            (s.candidate.peak, s.start, s.horizon, self._rate(s), s.score, s.kept)
+            for s in self.scores
+        ]
         return pd.DataFrame(rows, columns=columns)
+
+    def _rate(self, told: ProbeScore) -> float:
+        assert told.candidate.peak is not None
+        multiplier = told.candidate.schedule.at(told.horizon - 1, self.total_steps)
+        return told.candidate.peak * multiplier
 
     def save(self, path: str | Path) -> None:
         """Write ``result.json`` and ``probes.csv`` into the folder ``path``, made if missing."""
@@ -71,13 +85,14 @@ class Result:
             "scores": [
                 {
                     "candidate": score.candidate.to_dict(),
+                    "start": score.start,
                     "horizon": score.horizon,
-                    "cooldown": score.cooldown,
                     "score": repr(score.score),  # JSON has no infinity
                     "kept": score.kept,
                 }
                 for score in self.scores
             ],
+            "returns": [{**asdict(told), "score": repr(told.score)} for told in self.returns],
         }
 
     @classmethod
@@ -86,8 +101,8 @@ class Result:
         scores = tuple(
             ProbeScore(
                 Candidate.from_dict(row["candidate"]),
+                row["start"],
                 row["horizon"],
-                row["cooldown"],
                 float(row["score"]),
                 row["kept"],
             )
@@ -100,6 +115,10 @@ class Result:
             probe_steps=values["probe_steps"],
             total_steps=values["total_steps"],
             validation_passes=values["validation_passes"],
+            returns=tuple(
+                Return(row["step"], row["to"], row["factor"], float(row["score"]))
+                for row in values["returns"]
+            ),
         )
 
 

@@ -1,4 +1,4 @@
-"""A search in progress: candidates, rungs, and the scores so far.
+"""A search in progress: candidates, rounds, and the scores so far.
 
 Pure bookkeeping: it sees scores and answers with what to do next. It holds no model, no
 optimizer and no clock, so it is tested with lists of numbers and equal on all ranks.
@@ -6,25 +6,29 @@ optimizer and no clock, so it is tested with lists of numbers and equal on all r
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.online.plan import Rung
+from autolr.errors import DivergedError
+from autolr.online.plan import Round
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Score annealed copies of these candidates at a step of the run.
+    """Score these candidates at a step of the run.
 
     Attributes:
-        candidates: Whose trunks go on to ``horizon``.
-        horizon: Step of the run at which the copies are scored.
-        cooldown: How many steps before it the copies are made and begin to anneal.
+        candidates: Those to score. One without a trunk is born as a copy of the run at ``start``.
+        start: Step at which that happens.
+        horizon: Step at which all are scored.
+        window: How many of the last steps before it are averaged for the score.
     """
 
     candidates: tuple[Candidate, ...]
+    start: int
     horizon: int
-    cooldown: int
+    window: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,70 +40,197 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class ProbeScore:
-    """What one annealed copy came to.
+    """What one candidate came to.
 
     Attributes:
-        candidate: Whose copy it was.
+        candidate: Whose score it is.
+        start: Step of the run at which it was born.
         horizon: Step of the run at which it was scored.
-        cooldown: Its length, in steps.
         score: Lower is better; infinite when it diverged.
-        kept: Whether the candidate went on.
+        kept: Whether the run went on with it.
     """
 
     candidate: Candidate
+    start: int
     horizon: int
-    cooldown: int
     score: float
     kept: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """Successive halving over candidates. Nothing is changed, the next search is returned.
+class Return:
+    """The run was put back to its best state, and went on at a lower rate.
 
     Attributes:
-        alive: Candidates still in the race, peaks rising.
-        rungs: The rounds to come.
-        tie: Scores within this share of the best count as equal; of equals the lower peaks
-            go on, because a rate that is too large costs more than one that is too small.
+        step: Step of the run at which it happened.
+        to: Step of the state that it was put back to; what was learned since then is the cost.
+        factor: What the rate is multiplied with from there on.
+        score: What the run had come to; infinite when its loss was not finite.
+    """
+
+    step: int
+    to: int
+    factor: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """When a difference of scores counts, as shares of their size.
+
+    Attributes:
+        tie: In the race, a peak whose score is that close to the best of the next higher peak is
+            taken in its place: a rate that is too large costs more than one that is too small.
+        margin: A rival of a later round must be better than the run by that much.
+        band: The run is put back to its best state when its score is worse by that much.
+        cut: What the rate is multiplied with then.
+        returns: How often that may happen.
+    """
+
+    tie: float = 0.02
+    margin: float = 0.003
+    band: float = 0.02
+    cut: float = 0.5
+    returns: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A race of candidates, and later comparisons of its winner with rivals and its own past.
+
+    Nothing is changed, the next search is returned.
+
+    Attributes:
+        alive: Candidates of the present round: in the race with rising peaks, later the run and
+            behind it its rivals.
+        rounds: The rounds to come.
+        judgement: When a difference of scores counts.
+        highest: Peak that no rival exceeds.
         scores: Every score so far.
+        returns: Every time that the run was put back.
+        best: Step and score of the best state of the run since the race.
     """
 
     alive: tuple[Candidate, ...]
-    rungs: tuple[Rung, ...]
-    tie: float
+    rounds: tuple[Round, ...]
+    judgement: Judgement = field(default_factory=Judgement)
+    highest: float = math.inf
     scores: tuple[ProbeScore, ...] = ()
+    returns: tuple[Return, ...] = ()
+    best: tuple[int, float] | None = None
 
     @property
     def action(self) -> Probe | Commit:
         """What must be done next."""
-        if not self.rungs:
+        if not self.rounds:
             return Commit(self.alive[0])
-        rung = self.rungs[0]
-        return Probe(self.alive, rung.horizon, rung.cooldown)
+        now = self.rounds[0]
+        return Probe(self.alive, now.start, now.horizon, now.window)
+
+    @property
+    def improved(self) -> bool:
+        """Whether the last round left the run in its best state so far."""
+        return self.best is not None and self.best[0] == self.scores[-1].horizon
 
     def observe(self, scores: Sequence[float]) -> "Search":
         """Take in the scores of the present probe, in the order of its candidates.
 
-        A score that is NaN counts as diverged. When all have diverged the lowest peak goes on.
+        A score that is NaN counts as diverged. When all candidates of the race have diverged the
+        lowest peak goes on.
         """
-        rung = self.rungs[0]
+        now = self.rounds[0]
         finite = [score if math.isfinite(score) else math.inf for score in scores]
-        order = sorted(range(len(finite)), key=lambda i: self._rank(i, finite))
-        kept = set(order[: rung.keep])
+        winner = self._winner(finite)
         told = tuple(
-            ProbeScore(candidate, rung.horizon, rung.cooldown, score, kept=index in kept)
+            ProbeScore(candidate, now.start, now.horizon, score, kept=index == winner)
             for index, (candidate, score) in enumerate(zip(self.alive, finite, strict=True))
         )
-        alive = tuple(c for index, c in enumerate(self.alive) if index in kept)
-        return replace(self, alive=alive, rungs=self.rungs[1:], scores=self.scores + told)
+        left = replace(
+            self, alive=(self.alive[winner],), rounds=self.rounds[1:], scores=self.scores + told
+        )
+        return left._watched(now.horizon, finite[winner])._with_rivals()
 
     def drop(self, candidate: Candidate) -> "Search":
-        """Take out a candidate whose trunk has diverged; the last one stays."""
+        """Take out a candidate that has diverged; the last one stays."""
         alive = tuple(c for c in self.alive if c != candidate)
         return replace(self, alive=alive) if alive else self
 
-    def _rank(self, index: int, scores: Sequence[float]) -> tuple[bool, float, int]:
-        best = min(scores)
-        tied = scores[index] <= best + self.tie * abs(best) if math.isfinite(best) else True
-        return (not tied, 0.0 if tied else scores[index], index)
+    def recover(self, step: int) -> "Search":
+        """Answer to a run whose loss is not finite: back to its best state, at a lower rate.
+
+        Raises:
+            DivergedError: If that has happened too often, or there is no state to go back to.
+        """
+        if self.best is None or len(self.returns) >= self.judgement.returns:
+            raise DivergedError(
+                f"the loss is not finite at step {step}, after {len(self.returns)} returns to an "
+                "earlier state; give lower rates as rates=(low, high)"
+            )
+        recovered = self._put_back(step, math.inf)
+        begun = bool(self.rounds) and self.rounds[0].start < step
+        return recovered if begun else recovered._with_rivals()
+
+    def _winner(self, scores: Sequence[float]) -> int:
+        best = min(range(len(scores)), key=scores.__getitem__)
+        if not math.isfinite(scores[best]):
+            return 0
+        if not self.scores:
+            lower = max(0, best - 1)
+            near = scores[lower] <= scores[best] + self.judgement.tie * abs(scores[best])
+            return lower if near else best
+        needed = scores[0] - self.judgement.margin * self._size(scores[0])
+        return best if scores[best] < needed or not math.isfinite(scores[0]) else 0
+
+    def _watched(self, step: int, score: float) -> "Search":
+        """Compare the run with its own past."""
+        if self.best is None or score <= self.best[1]:
+            return replace(self, best=(step, score))
+        band = self.judgement.band * self._size(self.best[1])
+        if score <= self.best[1] + band or len(self.returns) >= self.judgement.returns:
+            return self
+        return self._put_back(step, score)
+
+    def _put_back(self, step: int, score: float) -> "Search":
+        assert self.best is not None
+        cut = self.judgement.cut
+        told = Return(step, self.best[0], cut, score)
+        run = scaled(self.alive[0], step, cut, refines=False)
+        return replace(self, alive=(run,), returns=(*self.returns, told))
+
+    def _with_rivals(self) -> "Search":
+        if not self.rounds:
+            return self
+        now, run = self.rounds[0], self.alive[0]
+        assert run.peak is not None  # a search fixes every peak
+        within = [f for f in now.factors if f <= 1 or run.peak * f <= self.highest]
+        rivals = [scaled(run, now.start, factor, refines=now.refines) for factor in within]
+        return replace(self, alive=(run, *rivals))
+
+    def _size(self, score: float) -> float:
+        """Return what shares of a score are of; not near 0 where scores change their sign."""
+        first = next((told.score for told in self.scores if told.kept), score)
+        return max(abs(score), abs(first - score)) if math.isfinite(first) else abs(score)
+
+
+def scaled(candidate: Candidate, step: int, factor: float, *, refines: bool) -> Candidate:
+    """Return the candidate whose rate is ``factor`` times as high from a step on.
+
+    Args:
+        candidate: With a peak.
+        step: In steps of the run, above 1.
+        factor: Above 0.
+        refines: Whether the peak becomes ``factor`` times as high and the multipliers before
+            ``step`` so much lower; otherwise the multipliers from ``step`` on change. A peak that
+            rises always does, so that no multiplier exceeds that of the peak.
+
+    >>> scaled(Candidate(peak=0.1, schedule=schedules.constant()), 10, 0.5, refines=False).schedule
+    constant() * (constant(span=10) | constant() * 0.5)
+    """
+    assert candidate.peak is not None
+    if refines or factor > 1:
+        before = (schedules.constant() * (1 / factor)).over(step)
+        schedule = candidate.schedule * (before | schedules.constant())
+        return replace(candidate, peak=candidate.peak * factor, schedule=schedule)
+    after = schedules.constant() * factor
+    schedule = candidate.schedule * (schedules.constant().over(step) | after)
+    return replace(candidate, schedule=schedule)

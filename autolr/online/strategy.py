@@ -1,17 +1,17 @@
 """Strategies: from the box of rates and the length of a run to a search."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.autolrs import AutoLRS
-from autolr.online.plan import Rung, plan_rungs
-from autolr.online.search import Search
+from autolr.online.plan import Check, Round, plan_rounds
+from autolr.online.search import Judgement, Search
 from autolr.schedules import Schedule
 
-_FLOOR = 12  # steps of the first horizon, where the budget allows them
+_FLOOR = 20  # steps of the race, where the budget allows them
 _STRATEGIES = "'annealed', 'autolrs', or a strategy object"
 
 
@@ -46,42 +46,47 @@ class Box:
         return cls(prior / spread, prior * spread, prior)
 
 
+_REFINE = Check(0.025, 0.05, factors=(0.5, 2.0), refines=True)
+_LATER = (Check(0.10, 0.13, factors=(0.5,)), Check(0.22, 0.26, factors=(0.25,)))
+_WATCHES = tuple(Check(end, end) for end in (0.18, 0.33, 0.41, 0.49, 0.57, 0.65, 0.73, 0.81, 0.89))
+
+
 @dataclass(frozen=True, slots=True)
 class Annealed:
-    """Score each peak by a short annealed copy of the run, at growing horizons.
+    """Score each peak by the loss it would have if it were annealed now, and go on comparing.
 
-    Candidates are trunks: the run's own first steps under its schedule, each at its own peak.
-    A candidate's score is the validation loss after a short linear cooldown to zero on a copy,
-    so that rates are compared as the end of the run will compare them, not by how fast the loss
-    falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021). All are scored at the
-    first horizon, the best two again at the second (successive halving: Jamieson & Talwalkar
-    2016, arXiv:1502.07943).
+    Candidates are trunks: the run's own first steps under its schedule, each at its own peak. A
+    score is the validation loss of the average of a trunk's last steps, which stands for a copy
+    annealed to a rate of zero and costs no step (Sandler et al. 2023, arXiv:2301.02312; Izmailov
+    et al. 2018, arXiv:1803.05407): rates are compared as the end of the run will compare them, not
+    by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
+    After the race the winner is compared with copies of itself at other rates, and with its own
+    past: when its score is worse than an earlier one, weights and optimizer go back there and the
+    rate is halved.
 
     Args:
-        candidates: How many peaks are tried, spaced evenly in log rate.
-        horizons: Shares of the run at which candidates are scored, rising.
-        cooldown: Length of the annealed copies, as a share of their horizon.
-        tie: Scores within this share of the best count as equal, and the lower peak is taken.
+        candidates: How many peaks race, spaced evenly in log rate.
+        race: Length of the race, as a share of the run, but at least 20 steps.
+        checks: The comparisons after it, rising.
+        judgement: When a difference of scores counts.
 
     Raises:
         ConfigError: If a value is out of its range.
     """
 
     candidates: int = 5
-    horizons: tuple[float, ...] = (0.02, 0.08)
-    cooldown: float = 0.3
-    tie: float = 0.003
+    race: float = 0.025
+    checks: tuple[Check, ...] = tuple(sorted((_REFINE, *_LATER, *_WATCHES), key=lambda c: c.end))
+    judgement: Judgement = field(default_factory=Judgement)
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
             raise ConfigError.of("candidates", self.candidates, "at least 1")
-        rising = list(self.horizons) == sorted(set(self.horizons))
-        if not (self.horizons and rising and self.horizons[0] > 0 and self.horizons[-1] < 1):
-            raise ConfigError.of("horizons", self.horizons, "rising shares of the run in (0, 1)")
-        if not 0 < self.cooldown < 1:
-            raise ConfigError.of("cooldown", self.cooldown, "a share in (0, 1)")
-        if not 0 <= self.tie < 1:
-            raise ConfigError.of("tie", self.tie, "a share in [0, 1)")
+        if not 0 < self.race < 1:
+            raise ConfigError.of("race", self.race, "a share of the run in (0, 1)")
+        ends = [check.end for check in self.checks]
+        if ends != sorted(set(ends)) or not all(0 < c.start <= c.end < 1 for c in self.checks):
+            raise ConfigError.of("checks", self.checks, "rising shares of the run in (0, 1)")
 
     def begin(self, box: Box, schedule: Schedule | None, total_steps: int, cap: int) -> Search:
         """Return the search for a run.
@@ -90,35 +95,31 @@ class Annealed:
             box: The peaks to choose from.
             schedule: The run's schedule; None for `default_schedule`.
             total_steps: Optimizer steps of the run.
-            cap: Steps outside the live run, at most. A single candidate costs its smallest probe.
+            cap: Steps outside the live run, at most.
 
         Returns:
-            A search whose rungs fit under ``cap``; without rungs where nothing fits: it commits
-            to the prior peak at once.
+            A search whose rounds fit under ``cap``; without rounds where nothing fits: it commits
+            to the prior peak at once. A box of a single peak is scored once and only followed.
         """
-        count = 1 if box.low == box.high else self.candidates
-        rungs: tuple[Rung, ...] = ()
-        for fewer in [count] if count <= 3 else [count, 3]:
-            rungs = self._rungs(schedule, total_steps, fewer, cap)
-            if rungs:
-                count = fewer
+        alone = box.low == box.high
+        race = self._race(schedule, total_steps)
+        rounds: tuple[Round, ...] = ()
+        count = 1
+        for count in [1] if alone else sorted({self.candidates, min(3, self.candidates)})[::-1]:
+            checks = () if alone else self.checks
+            rounds = plan_rounds(race, checks, total_steps, count, cap)
+            if rounds:
                 break
-        chosen = schedule or default_schedule(rungs)
-        peaks = _log_spaced(box, count) if rungs else [box.prior]
+        chosen = schedule or default_schedule(rounds)
+        peaks = _log_spaced(box, count) if rounds else [box.prior]
         alive = tuple(Candidate(peak=peak, schedule=chosen) for peak in peaks)
-        return Search(alive, rungs, self.tie)
+        return Search(alive, rounds, self.judgement, highest=box.high)
 
-    def _rungs(
-        self, schedule: Schedule | None, total_steps: int, candidates: int, cap: int
-    ) -> tuple[Rung, ...]:
-        first = max(_FLOOR, self.horizons[0] * total_steps)
-        if schedule is not None:  # a probe that ends before the peak is reached tells nothing
-            first = max(first, 1.5 * float(schedule.values(total_steps).argmax()))
-        wished = [first] + [max(share * total_steps, 2 * first) for share in self.horizons[1:]]
-        if candidates == 1:
-            wished = wished[:1]
-        horizons = [round(min(horizon, 0.5 * total_steps)) for horizon in wished]
-        return plan_rungs(horizons, self.cooldown, candidates, cap)
+    def _race(self, schedule: Schedule | None, total_steps: int) -> int:
+        length = max(_FLOOR, round(self.race * total_steps))
+        if schedule is not None:  # a race that ends before the peak is reached tells less
+            length = max(length, round(1.5 * float(schedule.values(total_steps).argmax())))
+        return min(length, total_steps // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +197,13 @@ def parse_rates(rates: object, prior: float) -> Box:
     raise ConfigError.of("rates", rates, "a pair (low, high)")
 
 
-def default_schedule(rungs: tuple[Rung, ...]) -> Schedule:
-    """Return a warm-up within a third of the first probe, a plateau, and a linear end of 20 %.
+def default_schedule(rounds: tuple[Round, ...]) -> Schedule:
+    """Return a warm-up within a third of the race, a plateau, and a linear end of 40 %.
 
-    Without rungs the warm-up takes 3 % of the run.
+    Without rounds the warm-up takes 3 % of the run.
     """
-    rise = max(2, rungs[0].horizon // 3) if rungs else 0.03
-    return schedules.warmup(rise) | schedules.constant() | schedules.cooldown(0.2, "linear")
+    rise = max(2, rounds[0].horizon // 3) if rounds else 0.03
+    return schedules.warmup(rise) | schedules.constant() | schedules.cooldown(0.4, "linear")
 
 
 def parse_strategy(strategy: object) -> Annealed | AutoLRS:

@@ -1,6 +1,8 @@
 """What a search needs of a training run, and its adapter for plain PyTorch."""
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -8,6 +10,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
+from autolr.runtime.average import batch_norms
+
+RECENT = 8
+"""How many of the last batches a learner keeps, where it keeps any."""
 
 
 class Learner(Protocol):
@@ -29,6 +35,13 @@ class Learner(Protocol):
 
         The state, the generators and the data order are left as they were. None if the run has
         no validation data.
+        """
+
+    def forward(self) -> float:
+        """Return the mean training loss of the state in place on the last batches, 8 at most.
+
+        No gradients are computed. A learner with validation data and without batch norms need not
+        keep batches: NaN then.
         """
 
 
@@ -78,6 +91,8 @@ class TorchLearner:
         self._sign = 1.0 if mode == "min" else -1.0
         self._clip = clip
         self._batch: Any = None
+        kept = RECENT if validate is None or batch_norms(model) else 0
+        self._recent = deque[Any](maxlen=kept)
 
     def next_batch(self) -> None:
         """Draw a batch; see `DrivenLearner`."""
@@ -90,6 +105,7 @@ class TorchLearner:
             except StopIteration:
                 expected = "a collection that can be iterated again, with at least one batch"
                 raise ConfigError.of("batches", self._batches, expected) from None
+        self._recent.append(self._batch)
 
     def train(self) -> Tensor:
         """Make one optimizer step on the present batch."""
@@ -107,6 +123,16 @@ class TorchLearner:
             return None
         with evaluating(self.model), torch.no_grad():
             return self._sign * float(self._validate(self.model))
+
+    @torch.no_grad()
+    def forward(self) -> float:
+        """Return the loss on recent batches; see `Learner`."""
+        return mean([float(self._loss(self.model, batch)) for batch in self._recent])
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Return the mean; NaN of none."""
+    return sum(losses) / len(losses) if losses else math.nan
 
 
 class evaluating:

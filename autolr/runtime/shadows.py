@@ -2,34 +2,41 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
 from autolr.online import Probe, Result, Search
+from autolr.runtime.average import Average
 from autolr.runtime.generators import Generators, kept_generators
 from autolr.runtime.learner import Learner
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 
+_LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
+
 
 @dataclass
-class _Rival:
-    """A state that is trained beside the run: a trunk, or an annealed copy of one.
+class _Trunk:
+    """A candidate in training.
 
     Attributes:
-        snapshot: The state, while it is not in place.
-        born: Step of the run at which an annealed copy was made; None for a trunk.
-        losses: Training losses of an annealed copy.
+        candidate: Which one.
+        factors: What the run's own rates are multiplied with, by step; shape (total_steps,).
+        snapshot: Its state while it is not in place; None for the live run.
+        average: The mean of its last weights, towards the end of a round.
         diverged: Whether a loss was not finite; it is not trained any further.
     """
 
-    snapshot: Snapshot
-    born: int | None = None
-    losses: list[float] = field(default_factory=list)
+    candidate: Candidate
+    factors: NDArray[np.float64]
+    snapshot: Snapshot | None
+    average: Average | None = None
     diverged: bool = False
 
 
@@ -37,9 +44,9 @@ class Shadows:
     """Carries out a search inside a run.
 
     The live run trains one candidate, whoever drives it. After each of its steps `follow` makes
-    the same step with every rival: same batch, same generator states. All probes are paired and
-    no data is drawn twice. At the end of the search the winner's state is in place of the live
-    one, as if the run had been trained with it from its first step.
+    the same step with every rival: same batch, same generator states. All scores are paired and
+    no data is drawn twice. When a rival wins, its state takes the place of the live one, as if
+    the run had been trained with it from its first step.
 
     Args:
         learner: The run.
@@ -50,6 +57,7 @@ class Shadows:
         live: The candidate that the run trains first; one of the search's.
         step: Optimizer steps that the run has made already.
         on_scores: Called with the search each time that it has taken in scores.
+        on_exchange: Called each time that another state has taken the place of the live one.
     """
 
     def __init__(
@@ -62,9 +70,9 @@ class Shadows:
         *,
         step: int = 0,
         on_scores: Callable[[Search], None] | None = None,
+        on_exchange: Callable[[], None] | None = None,
     ) -> None:
         self.search = search
-        self.live = live
         self.step = step
         self.probe_steps = 0
         self.validation_passes = 0
@@ -72,11 +80,17 @@ class Shadows:
         self._rates = rates
         self._total_steps = total_steps
         self._on_scores = on_scores
-        self._alone = len(search.alive) == 1
-        others = [candidate for candidate in search.alive if candidate != live]
-        self._trunks = {candidate: _Rival(self._copy()) for candidate in others}
-        self._copies: dict[Candidate, _Rival] = {}
+        self._on_exchange = on_exchange
+        self._guarded = len(search.alive) > 1  # a run that is only followed is never changed
+        self._best: Snapshot | None = None
+        self._live = self._trunk(live, None)
+        self._rivals: list[_Trunk] = []
         self._act()
+
+    @property
+    def live(self) -> Candidate:
+        """The candidate that the run trains."""
+        return self._live.candidate
 
     @property
     def searching(self) -> bool:
@@ -86,11 +100,11 @@ class Shadows:
     @property
     def factor(self) -> float:
         """What the run's own rates are multiplied with at the next live step."""
-        return self._trunk_factor(self.live)
+        return self._factor(self._live)
 
     def capture(self) -> Generators | None:
-        """Return the generators as a live step begins, for `follow`; None after the search."""
-        return Generators.capture() if self.searching else None
+        """Return the generators as a live step begins, for `follow`; None without rivals."""
+        return Generators.capture() if self._rivals else None
 
     def follow(self, loss: Tensor | None, before: Generators | None, *, stepped: bool) -> None:
         """Repeat with every rival what the live run has just done.
@@ -102,31 +116,20 @@ class Shadows:
                 gradients).
 
         Raises:
-            DivergedError: If every candidate has diverged.
+            DivergedError: If every candidate has diverged, or the run too often after the race.
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
-            self._drop_diverged(loss)
+        if self._guarded and loss is not None and (self._rivals or (stepped and self._looks())):
+            self._live.diverged = not bool(torch.isfinite(loss))
+            self._drop_diverged()
         if stepped:
             self.step += 1
+            self._sample()
             self._act()
 
-    def _train_rivals(self, before: Generators, *, stepped: bool) -> None:
-        after = Generators.capture()
-        live_factor = self._rates.factor
-        for candidate, rival in [*self._trunks.items(), *self._copies.items()]:
-            factor = live_factor if candidate == self.live else self._trunk_factor(candidate)
-            self._train(rival, factor * self._anneal(rival), before, stepped=stepped)
-        after.restore()
-
     def result(self) -> Result:
-        """Return what was found and what it cost so far.
-
-        Raises:
-            TypeError: If the search is still going on.
-        """
-        if self.searching:
-            raise TypeError("the search is not finished")
+        """Return what was found and what it cost so far."""
         assert self.live.peak is not None
         return Result(
             peak=self.live.peak,
@@ -135,117 +138,166 @@ class Shadows:
             probe_steps=self.probe_steps,
             total_steps=self._total_steps,
             validation_passes=self.validation_passes,
+            returns=self.search.returns,
         )
 
     def visit(self, action: Callable[[], None]) -> None:
         """Call ``action`` with each rival's state in place; generators are left as they were."""
         with kept_generators():
-            for rival in [*self._trunks.values(), *self._copies.values()]:
-                with rival.snapshot.in_place():
+            for rival in self._rivals:
+                with _state(rival).in_place():
                     action()
 
     def renew_attributes(self) -> None:
         """Give every rival the plain attributes of the live run, as when an epoch begins."""
-        for rival in [*self._trunks.values(), *self._copies.values()]:
-            rival.snapshot.renew_attributes()
+        for rival in self._rivals:
+            _state(rival).renew_attributes()
 
-    def _train(self, rival: _Rival, factor: float, before: Generators, *, stepped: bool) -> None:
-        if rival.diverged:
-            return
-        before.restore()
-        with rival.snapshot.in_place(), self._rates.multiplied(factor):
-            loss = self._learner.train()
-        self.probe_steps += stepped
-        if loss is not None:
-            rival.losses.append(float(loss))
-            rival.diverged = not math.isfinite(rival.losses[-1])
+    def _train_rivals(self, before: Generators, *, stepped: bool) -> None:
+        after = Generators.capture()
+        for rival in self._rivals:
+            if rival.diverged:
+                continue
+            before.restore()
+            with _state(rival).in_place(), self._rates.multiplied(self._factor(rival)):
+                loss = self._learner.train()
+            self.probe_steps += stepped
+            rival.diverged = loss is not None and not math.isfinite(float(loss))
+        after.restore()
 
     def _act(self) -> None:
         """Do all that is due at this step of the run."""
         while isinstance(action := self.search.action, Probe):
-            if self.step >= action.horizon - action.cooldown and not self._copies:
-                self._fork(action)
+            if self.step >= action.start:
+                self._bear(action)
             if self.step < action.horizon:
                 return
-            scores = [self._score(candidate) for candidate in action.candidates]
-            self._copies = {}
-            self.search = self.search.observe(scores)
-            self._keep_alive()
+            told = {trunk.candidate: self._score(trunk) for trunk in [self._live, *self._rivals]}
+            returned = len(self.search.returns)
+            self.search = self.search.observe([told.get(c, math.inf) for c in action.candidates])
+            self._settle(returned=len(self.search.returns) > returned)
             if self._on_scores is not None:
                 self._on_scores(self.search)
-        if action.candidate != self.live:
-            self._promote(action.candidate)
-        self._trunks = {}
-        self._copies = {}
+        self._rivals, self._best, self._live.average = [], None, None
 
-    def _fork(self, probe: Probe) -> None:
+    def _bear(self, probe: Probe) -> None:
+        """Copy the run for each candidate of the probe that has no trunk yet."""
+        trained = [self.live, *(rival.candidate for rival in self._rivals)]
         for candidate in probe.candidates:
-            if candidate == self.live:
-                snapshot = self._copy()
-            else:
-                with self._trunks[candidate].snapshot.in_place():
-                    snapshot = self._copy()
-            self._copies[candidate] = _Rival(snapshot, born=self.step)
+            if candidate not in trained:
+                self._rivals.append(self._trunk(candidate, self._copy()))
 
-    def _score(self, candidate: Candidate) -> float:
-        """Return the validation score of a copy, or without validation its last losses' mean."""
-        rival = self._copies.get(candidate)
-        if rival is None or rival.diverged:
+    def _sample(self) -> None:
+        """Take the weights into the averages while a window is open."""
+        action = self.search.action
+        if not isinstance(action, Probe) or self.step <= action.horizon - action.window:
+            return
+        for trunk in [self._live, *self._rivals]:
+            if trunk.average is None:
+                trunk.average = Average(self._learner.model, action.window)
+            if trunk.snapshot is None:
+                trunk.average.add()
+            else:
+                with trunk.snapshot.in_place():
+                    trunk.average.add()
+
+    def _score(self, trunk: _Trunk) -> float:
+        """Return the validation score of an average, or without validation its training loss."""
+        if trunk.snapshot is not None:
+            with trunk.snapshot.in_place():
+                return self._score_in_place(trunk)
+        return self._score_in_place(trunk)
+
+    def _score_in_place(self, trunk: _Trunk) -> float:
+        if trunk.diverged or trunk.average is None:
             return math.inf
-        with rival.snapshot.in_place(), kept_generators():
+        with kept_generators(), trunk.average.in_place(self._learner.forward):
             score = self._learner.validate()
-        if score is None:
-            last = rival.losses[len(rival.losses) // 2 :]
-            return sum(last) / len(last) if last else math.inf
+            if score is None:
+                return self._learner.forward()
         self.validation_passes += 1
         return score
 
-    def _keep_alive(self) -> None:
-        """Forget trunks that are out of the race; put the live run's place to a living one."""
-        if self.live not in self.search.alive:
-            self._promote(self.search.alive[0])
-        alive = self.search.alive
-        self._trunks = {c: rival for c, rival in self._trunks.items() if c in alive}
+    def _settle(self, *, returned: bool) -> None:
+        """Put the state in place that the search has decided for."""
+        run = self.search.alive[0]
+        for rival in self._rivals:
+            if rival.candidate == run:
+                self._promote(rival)
+        if self._guarded:
+            if self.search.improved:
+                self._keep_best()
+            elif returned:
+                self._return_to_best()
+        self._live = self._trunk(run, None)
+        self._rivals = []
 
-    def _drop_diverged(self, loss: Tensor | None) -> None:
+    def _keep_best(self) -> None:
+        """Copy the run with its averaged weights: they are what the score belongs to."""
+        assert self._live.average is not None
+        with self._live.average.in_place(self._learner.forward):
+            self._best = self._copy()
+
+    def _return_to_best(self) -> None:
+        assert self._best is not None
+        self._best.exchange()
+        self._best = self._copy()
+        self._exchanged()
+
+    def _drop_diverged(self) -> None:
         """Take the candidates out whose loss is not finite; replace the live run if it is one."""
-        dead = {candidate for candidate, rival in self._trunks.items() if rival.diverged}
-        if loss is not None and not torch.isfinite(loss):
-            dead.add(self.live)
-        if not dead or self._alone:
+        dead = [trunk for trunk in [self._live, *self._rivals] if trunk.diverged]
+        survivors = [rival for rival in self._rivals if not rival.diverged]
+        if self._live.diverged and not survivors:
+            self._recover()
             return
-        survivors = [candidate for candidate in self.search.alive if candidate not in dead]
-        if not survivors:
+        if self._live.diverged:
+            highest = self.live.peak or 0.0
+            lower = [rival for rival in survivors if (rival.candidate.peak or 0.0) < highest]
+            self._promote(lower[-1] if lower else survivors[0])
+        for trunk in dead:
+            self.search = self.search.drop(trunk.candidate)
+        self._rivals = [rival for rival in self._rivals if not rival.diverged]
+
+    def _recover(self) -> None:
+        if not self.search.scores:
             raise DivergedError(
                 f"every rate tried diverged within {self.step + 1} steps, down to "
                 f"{self.search.alive[0].peak:.3g}; give lower ones as rates=(low, high)"
             )
-        if self.live in dead:
-            lower = [c for c in survivors if (c.peak or 0) < (self.live.peak or 0)]
-            self._promote(lower[-1] if lower else survivors[0])
-        for candidate in dead:
-            self.search = self.search.drop(candidate)
-            self._trunks.pop(candidate, None)
-            self._copies.pop(candidate, None)
+        self.search = self.search.recover(self.step + 1)
+        self._return_to_best()
+        self._live = self._trunk(self.search.alive[0], None)
+        self._rivals = []
 
-    def _promote(self, candidate: Candidate) -> None:
-        """Put a trunk's state in place; the live run's becomes a trunk."""
-        rival = self._trunks.pop(candidate)
+    def _promote(self, rival: _Trunk) -> None:
+        """Put a rival's state in place; the live run's becomes a rival."""
+        assert rival.snapshot is not None
         rival.snapshot.exchange()
-        self._trunks[self.live] = rival
-        self.live = candidate
+        rival.snapshot, self._live.snapshot = None, rival.snapshot
+        self._rivals[self._rivals.index(rival)] = self._live
+        self._live = rival
+        self._exchanged()
+
+    def _exchanged(self) -> None:
+        if self._on_exchange is not None:
+            self._on_exchange()
 
     def _copy(self) -> Snapshot:
         return Snapshot(self._learner.model, self._learner.optimizer)
 
-    def _trunk_factor(self, candidate: Candidate) -> float:
+    def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> _Trunk:
         assert candidate.peak is not None  # a search fixes every peak
-        multiplier = candidate.schedule.at(self.step, self._total_steps)
-        return candidate.peak / self._rates.base * multiplier
+        multipliers = candidate.schedule.values(self._total_steps)
+        return _Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
 
-    def _anneal(self, rival: _Rival) -> float:
-        """Return the multiplier of a copy: from 1 linearly to 0 over its life."""
-        if rival.born is None:
-            return 1.0
-        assert isinstance(self.search.action, Probe)
-        return 1 - (self.step - rival.born + 0.5) / (self.search.action.horizon - rival.born)
+    def _factor(self, trunk: _Trunk) -> float:
+        return float(trunk.factors[min(self.step, self._total_steps - 1)])
+
+    def _looks(self) -> bool:
+        return self.step % _LOOK_EVERY == 0
+
+
+def _state(rival: _Trunk) -> Snapshot:
+    assert rival.snapshot is not None
+    return rival.snapshot

@@ -19,7 +19,7 @@ from torch import nn
 
 from autolr import TorchLearner
 from autolr.candidate import Candidate
-from autolr.online import Rung, Search
+from autolr.online import Round, Search
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.snapshot import Snapshot
@@ -36,7 +36,7 @@ _RIVALS = (1, 2, 4, 8)
 _STACKS = (4, 8, 16)
 _REPETITIONS = 12
 _STEPS = 30  # of a measurement of rivals
-_FAR = 10**9  # steps: a horizon that is not reached
+_FAR = 10**6  # steps: a horizon that is not reached
 
 
 def main() -> None:
@@ -117,7 +117,7 @@ def _steps_with_rivals(task: Task, number: int) -> Callable[[], None]:
     candidates = tuple(
         Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
     )
-    search = Search(candidates, (Rung(_FAR, 2, keep=1),), tie=0.0)
+    search = Search(candidates, (Round(0, _FAR, 2),))
     rates = Rates.of(learner.optimizer)
     shadows = Shadows(learner, rates, search, _FAR, candidates[0])
 

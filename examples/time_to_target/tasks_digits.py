@@ -124,7 +124,7 @@ def finetune_digits(seed: int, scale: float, *, pretrained: bool = True) -> Task
     return Task(
         name="finetune_digits",
         seed=seed,
-        steps=int(600 * scale),
+        steps=int(6000 * scale),
         model=model,
         optimizer="sgd",
         settings={"momentum": 0.9},

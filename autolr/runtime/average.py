@@ -1,0 +1,115 @@
+"""The mean of a model's weights over its last steps, which stands for an annealed copy."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from autolr.runtime.attributes import Attributes
+from autolr.runtime.generators import kept_generators
+
+_SAMPLES = 16  # of a window; averaging every step would tell nothing more
+
+
+class Average:
+    """A running mean of the trainable weights of a model.
+
+    While the rate is constant the weights bounce around a point of lower loss, near which
+    annealing would end; their mean is an estimate of it that takes no step.
+
+    Args:
+        model: The model, whose state in place is added by `add`.
+        window: How many steps will be averaged; about 16 of them, evenly spread, are added.
+
+    Source: Izmailov et al. 2018 (SWA), arXiv:1803.05407, also for the statistics of batch norm;
+    Sandler et al. 2023, arXiv:2301.02312: what averaging does equals annealing to first order.
+    """
+
+    def __init__(self, model: nn.Module, window: int) -> None:
+        self._model = model
+        self._every = max(1, window // _SAMPLES)
+        self._left = window
+        self._mean: list[Tensor] = []
+        self._count = 0
+
+    @torch.no_grad()
+    def add(self) -> None:
+        """Take in the weights in place; to be called after each step of the window."""
+        self._left -= 1
+        if self._left % self._every:
+            return
+        present = [p.detach() for p in _trainable(self._model)]
+        self._count += 1
+        if self._count == 1:
+            self._mean = [tensor.to(_wide(tensor.dtype), copy=True) for tensor in present]
+            return
+        widened = [tensor.to(mean.dtype) for tensor, mean in zip(present, self._mean, strict=True)]
+        torch._foreach_lerp_(self._mean, widened, 1 / self._count)
+
+    @contextmanager
+    def in_place(self, forward: Callable[[], object]) -> Iterator[None]:
+        """Have the mean in place for a block; the model is left as it was, bit for bit.
+
+        Args:
+            forward: Runs the model in place, in training mode, on recent batches; called where
+                there are batch norms, whose statistics belong to other weights.
+        """
+        parameters = _trainable(self._model)
+        own = [parameter.data for parameter in parameters]
+        with _untouched(self._model):
+            for parameter, mean in zip(parameters, self._mean, strict=True):
+                parameter.data = mean.to(parameter.dtype)
+            try:
+                self._estimate_statistics(forward)
+                yield
+            finally:
+                for parameter, data in zip(parameters, own, strict=True):
+                    parameter.data = data
+
+    def _estimate_statistics(self, forward: Callable[[], object]) -> None:
+        norms = [norm for norm in batch_norms(self._model) if norm.training]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+        try:
+            if norms:
+                with torch.no_grad(), kept_generators():
+                    forward()
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+
+
+def batch_norms(model: nn.Module) -> list[_BatchNorm]:
+    """Return the modules whose statistics a forward pass in training mode changes."""
+    found = (module for module in model.modules() if isinstance(module, _BatchNorm))
+    return [norm for norm in found if norm.track_running_stats]
+
+
+@contextmanager
+def _untouched(model: nn.Module) -> Iterator[None]:
+    """Leave buffers and plain attributes as they are, whatever the block does to them."""
+    attributes = Attributes(model)
+    attributes.exchange()
+    buffers = list(model.buffers())
+    own = [buffer.data for buffer in buffers]
+    for buffer in buffers:
+        buffer.data = buffer.data.clone()
+    try:
+        yield
+    finally:
+        for buffer, data in zip(buffers, own, strict=True):
+            buffer.data = data
+        attributes.exchange()
+
+
+def _trainable(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _wide(dtype: torch.dtype) -> Any:
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
