@@ -28,12 +28,17 @@ class LightningLearner:
         module: Its module.
         monitor: The logged metric that scores a state.
         mode: Whether lower ("min") or higher ("max") is better.
+
+    Attributes:
+        has_batch_end: Whether the module has an ``on_train_batch_end`` that rivals have to go
+            through too.
     """
 
     def __init__(self, trainer: Trainer, module: LightningModule, monitor: str, mode: str) -> None:
         self.model = module
         self.optimizer: Optimizer = trainer.optimizers[0]
         self.validation = ValidationPass(trainer, module)
+        self.has_batch_end = is_overridden("on_train_batch_end", module)
         self._trainer = trainer
         self._monitor = monitor
         self._sign = 1.0 if mode == "min" else -1.0
@@ -41,11 +46,9 @@ class LightningLearner:
         self._batch_idx = 0
         self._stepped = False
         self._outputs: Tensor | Mapping[str, Any] | None = None
-
-    @property
-    def has_batch_end(self) -> bool:
-        """Whether the module has an ``on_train_batch_end`` that rivals have to go through too."""
-        return is_overridden("on_train_batch_end", self.model)
+        self._takes_index = is_param_in_hook_signature(
+            module.training_step, "batch_idx", min_args=2
+        )
 
     def set_batch(self, batch: Any, batch_idx: int) -> None:
         """Say on which batch the live run is about to train; a copy is kept: it may change it."""
@@ -68,13 +71,14 @@ class LightningLearner:
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; see `Learner`."""
         with quiet(self._trainer, self.model, _drop), self._live_step_count():
-            self.model.on_train_batch_start(own_copy(self._batch), self._batch_idx)
+            batch = own_copy(self._batch)  # a hook may change it for the step, which may again
+            self.model.on_train_batch_start(batch, self._batch_idx)
             if not self._stepped:
-                return self._forward_backward()
+                return self._forward_backward(batch)
             losses: list[Tensor | None] = []
 
             def closure() -> Tensor | None:
-                losses.append(self._forward_backward())
+                losses.append(self._forward_backward(batch))
                 self.model.on_before_optimizer_step(self.optimizer)
                 self.model.configure_gradient_clipping(
                     self.optimizer,
@@ -95,10 +99,11 @@ class LightningLearner:
         return self._sign * self.validation.run()[self._monitor]
 
     @torch.enable_grad()
-    def _forward_backward(self) -> Tensor | None:
+    def _forward_backward(self, batch: Any) -> Tensor | None:
         module, trainer = self.model, self._trainer
+        arguments = (batch, self._batch_idx) if self._takes_index else (batch,)
         with trainer.precision_plugin.train_step_context():
-            output = module.training_step(*self._arguments())
+            output = module.training_step(*arguments)
         loss = ClosureResult.from_training_step_output(
             output, trainer.accumulate_grad_batches
         ).closure_loss
@@ -111,11 +116,6 @@ class LightningLearner:
         module.backward(loss)
         module.on_after_backward()
         return loss.detach() * trainer.accumulate_grad_batches
-
-    def _arguments(self) -> tuple[Any, ...]:
-        takes_index = is_param_in_hook_signature(self.model.training_step, "batch_idx", min_args=2)
-        batch = own_copy(self._batch)
-        return (batch, self._batch_idx) if takes_index else (batch,)
 
     @contextmanager
     def _live_step_count(self) -> Iterator[None]:
