@@ -109,7 +109,7 @@ class _NumPyState:
 
 def _memory() -> bytes | None:
     """Return the words and the position of NumPy's global generator, if it is a Twister."""
-    generator = np.random.get_bit_generator()
+    generator = np.random.mtrand.get_bit_generator()
     if type(generator) is not np.random.MT19937 or not _layout_is_known():
         return None
     return ctypes.string_at(generator.ctypes.state_address, 4 * (_TWISTER_WORDS + 1))

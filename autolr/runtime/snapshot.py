@@ -5,7 +5,6 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -29,6 +28,9 @@ class Snapshot:
         optimizer: Its optimizer.
     """
 
+    _tensors: list[Tensor]
+    _gradients: list[Tensor | None]
+
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self._model = model
         self._optimizer = optimizer
@@ -37,9 +39,9 @@ class Snapshot:
     def renew(self) -> None:
         """Take the state in place once more; the memory of the old copy is used again.
 
-        Large tensors are overwritten, which costs a fifth of copying into new memory. The old
-        gradients are not: unlike weights, a training run never changes those of a past step, so
-        that a logger may hold them.
+        Large tensors are overwritten, which costs a quarter of copying into new memory. Old
+        gradients are not: unlike a weight, nothing changes the gradient of a past step, so that
+        a logger may hold it.
         """
         held = [*self._tensors, *(value for state in self._states for value in state.values())]
         self._take(_Memory(held))
@@ -47,11 +49,15 @@ class Snapshot:
     def exchange(self) -> None:
         """Swap this state with the one in place; a second call undoes it."""
         parameters, buffers = tensors_of(self._model)
-        with torch.no_grad():
-            for index, tensor in enumerate([*parameters, *buffers]):
-                self._tensors[index], tensor.data = tensor.data, self._tensors[index]
-        for index, parameter in enumerate(parameters):
-            self._gradients[index], parameter.grad = parameter.grad, self._gradients[index]
+        tensors = [*parameters, *buffers]
+        present = [tensor.data for tensor in tensors]
+        for tensor, data in zip(tensors, self._tensors, strict=True):
+            tensor.data = data
+        self._tensors = present
+        gradients = [parameter.grad for parameter in parameters]
+        for parameter, gradient in zip(parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        self._gradients = gradients
         self._exchange_optimizer()
         self._attributes.exchange()
 

@@ -63,6 +63,9 @@ def test_half_a_pair_of_normals_is_put_back_even_though_no_word_was_drawn():
     before.restore()
     after.restore()
     assert np.random.standard_normal(2).tolist() == pair
+    after.restore()
+    before.restore()
+    assert np.random.standard_normal() == half
 
 
 def test_a_captured_state_is_the_present_one_whoever_set_it():
@@ -73,6 +76,7 @@ def test_a_captured_state_is_the_present_one_whoever_set_it():
         expected = np.random.get_state()[1:3]
         captured = Generators.capture()
         np.random.seed(4)
+        Generators.capture()
         captured.restore()
         found = np.random.get_state()[1:3]
         assert found[1] == expected[1]

@@ -203,10 +203,9 @@ def test_the_state_is_put_back_when_the_block_raises(run):
 
 
 def wide():
-    """A model of which each weight matrix fills 256 KiB, so that its memory is used again."""
+    """A model with a weight of 256 KiB, large enough for its memory to be used again."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 256), nn.Linear(256, 256), nn.Tanh(), nn.Linear(256, 1))
-    return model
+    return nn.Sequential(nn.Linear(4, 256), nn.Linear(256, 256), nn.Tanh(), nn.Linear(256, 1))
 
 
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
@@ -274,3 +273,4 @@ def test_entries_that_share_memory_are_apart_after_renewing():
     snapshot.renew()
     with snapshot.in_place():
         assert [float(optimizer.state[parameter][name].mean()) for name in ("one", "two")] == [1, 0]
+        assert float(parameter.detach().mean()) == 0
