@@ -31,12 +31,17 @@ class LightningLearner:
         module: Its module.
         monitor: The logged metric that scores a state.
         mode: Whether lower ("min") or higher ("max") is better.
+
+    Attributes:
+        has_batch_end: Whether the module has an ``on_train_batch_end`` that rivals have to go
+            through too.
     """
 
     def __init__(self, trainer: Trainer, module: LightningModule, monitor: str, mode: str) -> None:
         self.model = module
         self.optimizer: Optimizer = trainer.optimizers[0]
         self.validation = ValidationPass(trainer, module)
+        self.has_batch_end = is_overridden("on_train_batch_end", module)
         self._trainer = trainer
         self._monitor = monitor
         self._sign = 1.0 if mode == "min" else -1.0
@@ -46,11 +51,9 @@ class LightningLearner:
         self._recent = deque[tuple[Any, int]](maxlen=kept)
         self._stepped = False
         self._outputs: Tensor | Mapping[str, Any] | None = None
-
-    @property
-    def has_batch_end(self) -> bool:
-        """Whether the module has an ``on_train_batch_end`` that rivals have to go through too."""
-        return is_overridden("on_train_batch_end", self.model)
+        self._takes_index = is_param_in_hook_signature(
+            module.training_step, "batch_idx", min_args=2
+        )
 
     def set_batch(self, batch: Any, batch_idx: int) -> None:
         """Say on which batch the live run is about to train; a copy is kept: it may change it."""
@@ -74,13 +77,14 @@ class LightningLearner:
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; see `Learner`."""
         with quiet(self._trainer, self.model, _drop), self._live_step_count():
-            self.model.on_train_batch_start(own_copy(self._batch), self._batch_idx)
+            batch = own_copy(self._batch)  # a hook may change it for the step, which may again
+            self.model.on_train_batch_start(batch, self._batch_idx)
             if not self._stepped:
-                return self._forward_backward()
+                return self._forward_backward(batch)
             losses: list[Tensor | None] = []
 
             def closure() -> Tensor | None:
-                losses.append(self._forward_backward())
+                losses.append(self._forward_backward(batch))
                 self.model.on_before_optimizer_step(self.optimizer)
                 self.model.configure_gradient_clipping(
                     self.optimizer,
@@ -107,16 +111,16 @@ class LightningLearner:
         with quiet(self._trainer, self.model, _drop):
             for batch, batch_idx in self._recent:
                 with self._trainer.precision_plugin.train_step_context():
-                    output = self.model.training_step(*self._arguments(batch, batch_idx))
+                    output = self.model.training_step(*self._arguments(own_copy(batch), batch_idx))
                 loss = ClosureResult.from_training_step_output(output).closure_loss
                 losses += [] if loss is None else [float(loss)]
         return mean(losses)
 
     @torch.enable_grad()
-    def _forward_backward(self) -> Tensor | None:
+    def _forward_backward(self, batch: Any) -> Tensor | None:
         module, trainer = self.model, self._trainer
         with trainer.precision_plugin.train_step_context():
-            output = module.training_step(*self._arguments(self._batch, self._batch_idx))
+            output = module.training_step(*self._arguments(batch, self._batch_idx))
         loss = ClosureResult.from_training_step_output(
             output, trainer.accumulate_grad_batches
         ).closure_loss
@@ -131,8 +135,7 @@ class LightningLearner:
         return loss.detach() * trainer.accumulate_grad_batches
 
     def _arguments(self, batch: Any, batch_idx: int) -> tuple[Any, ...]:
-        takes_index = is_param_in_hook_signature(self.model.training_step, "batch_idx", min_args=2)
-        return (own_copy(batch), batch_idx) if takes_index else (own_copy(batch),)
+        return (batch, batch_idx) if self._takes_index else (batch,)
 
     @contextmanager
     def _live_step_count(self) -> Iterator[None]:

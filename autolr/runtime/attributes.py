@@ -8,6 +8,7 @@ its traces in the run.
 import copy
 import random
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,11 @@ class Attributes:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        own = [*model.parameters(), *model.buffers()]
-        copies: dict[int, Any] = {id(tensor): tensor for tensor in own}
+        parameters, buffers = tensors_of(model)
+        copies: dict[int, Any] = {id(tensor): tensor for tensor in [*parameters, *buffers]}
         self._saved = [
             (module, {name: _copy(value, copies) for name, value in _plain(module).items()})
-            for module in model.modules()
+            for module in _modules(model)
             if not type(module).__module__.startswith("torch.")
         ]
 
@@ -54,6 +55,34 @@ class Attributes:
             module.__dict__.update(saved)
             exchanged.append((module, present))
         self._saved = exchanged
+
+
+def tensors_of(model: nn.Module) -> tuple[list[nn.Parameter], list[Tensor]]:
+    """Return the parameters and the buffers of a model, each tensor once.
+
+    The order is the same at each call. It takes a quarter of the time of
+    ``model.parameters()``, which has to make names, and is due twice in every step of a rival.
+    """
+    parameters: dict[int, nn.Parameter] = {}
+    buffers: dict[int, Tensor] = {}
+    for module in _modules(model):
+        if module._parameters:
+            parameters |= {id(p): p for p in module._parameters.values() if p is not None}
+        if module._buffers:
+            buffers |= {id(b): b for b in module._buffers.values() if b is not None}
+    return list(parameters.values()), list(buffers.values())
+
+
+def _modules(model: nn.Module) -> Iterable[nn.Module]:
+    """Return a model and all modules in it, each once."""
+    found = {id(model): model}
+    waiting = [model]
+    while waiting:
+        if children := waiting.pop()._modules:
+            new = {id(m): m for m in children.values() if m is not None and id(m) not in found}
+            found |= new
+            waiting += new.values()
+    return found.values()
 
 
 def _plain(module: nn.Module) -> dict[str, Any]:

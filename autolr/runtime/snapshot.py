@@ -1,17 +1,18 @@
 """Everything that a training step changes, copied into memory and put back."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.attributes import Attributes
+from autolr.runtime.attributes import Attributes, tensors_of
 
 # Group entries that a scheduler or the search itself writes; they stay with the run.
 _OF_THE_RUN = frozenset({"params", "lr", "initial_lr"})
+_LARGE = 2**16  # bytes; smaller tensors lie in memory that the process has already
 
 
 class Snapshot:
@@ -27,22 +28,36 @@ class Snapshot:
         optimizer: Its optimizer.
     """
 
+    _tensors: list[Tensor]
+    _gradients: list[Tensor | None]
+
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self._model = model
         self._optimizer = optimizer
-        self._tensors = [tensor.detach().clone() for tensor in _tensors(model)]
-        self._gradients = [_clone(parameter.grad) for parameter in model.parameters()]
-        self._states = [_copy(optimizer.state.get(p, {})) for p in _parameters(optimizer)]
-        self._groups = [_copy(_own_entries(group)) for group in optimizer.param_groups]
-        self._attributes = Attributes(model)
+        self._take(_Memory())
+
+    def renew(self) -> None:
+        """Take the state in place once more; the memory of the old copy is used again.
+
+        Large tensors are overwritten, which costs a quarter of copying into new memory. Old
+        gradients are not: unlike a weight, nothing changes the gradient of a past step, so that
+        a logger may hold it.
+        """
+        held = [*self._tensors, *(value for state in self._states for value in state.values())]
+        self._take(_Memory(held))
 
     def exchange(self) -> None:
         """Swap this state with the one in place; a second call undoes it."""
-        with torch.no_grad():
-            for index, tensor in enumerate(_tensors(self._model)):
-                self._tensors[index], tensor.data = tensor.data, self._tensors[index]
-        for index, parameter in enumerate(self._model.parameters()):
-            self._gradients[index], parameter.grad = parameter.grad, self._gradients[index]
+        parameters, buffers = tensors_of(self._model)
+        tensors = [*parameters, *buffers]
+        present = [tensor.data for tensor in tensors]
+        for tensor, data in zip(tensors, self._tensors, strict=True):
+            tensor.data = data
+        self._tensors = present
+        gradients = [parameter.grad for parameter in parameters]
+        for parameter, gradient in zip(parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        self._gradients = gradients
         self._exchange_optimizer()
         self._attributes.exchange()
 
@@ -59,6 +74,15 @@ class Snapshot:
         """Take the plain attributes of the model as they are in place now."""
         self._attributes = Attributes(self._model)
 
+    def _take(self, memory: "_Memory") -> None:
+        parameters, buffers = tensors_of(self._model)
+        optimizer = self._optimizer
+        self._tensors = [memory.copied(tensor) for tensor in [*parameters, *buffers]]
+        self._states = [memory.copied(optimizer.state.get(p, {})) for p in _parameters(optimizer)]
+        self._groups = [memory.copied(_own_entries(group)) for group in optimizer.param_groups]
+        self._gradients = [_clone(parameter.grad) for parameter in parameters]
+        self._attributes = Attributes(self._model)
+
     def _exchange_optimizer(self) -> None:
         state = self._optimizer.state
         for index, parameter in enumerate(_parameters(self._optimizer)):
@@ -70,10 +94,6 @@ class Snapshot:
             present = _own_entries(group)
             group.update(self._groups[index])
             self._groups[index] = present
-
-
-def _tensors(model: nn.Module) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers()]
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
@@ -88,16 +108,43 @@ def _clone(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.detach().clone()
 
 
-def _copy(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy optimizer entries: tensors are cloned, wherever they are nested."""
-    return {name: _copied(value) for name, value in entries.items()}
+class _Memory:
+    """Copies tensors, where it can into tensors that are not needed any more.
+
+    Args:
+        unneeded: Values of an old copy. A tensor among them is overwritten if it is large and
+            nothing else lies in its storage.
+    """
+
+    def __init__(self, unneeded: Iterable[Any] = ()) -> None:
+        large = [item for item in unneeded if isinstance(item, Tensor) and _is_large(item)]
+        users = Counter(tensor.untyped_storage().data_ptr() for tensor in large)
+        self._free: defaultdict[Hashable, list[Tensor]] = defaultdict(list)
+        for tensor in large:
+            storage = tensor.untyped_storage()
+            if users[storage.data_ptr()] == 1 and storage.nbytes() == tensor.nbytes:
+                self._free[_layout(tensor)].append(tensor)
+
+    def copied(self, value: Any) -> Any:
+        """Copy an optimizer's entry or a tensor: tensors wherever they are nested, and lists."""
+        if isinstance(value, Tensor):
+            return self._copied_tensor(value.detach())
+        if isinstance(value, dict):
+            return {key: self.copied(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.copied(item) for item in value]
+        return value
+
+    def _copied_tensor(self, tensor: Tensor) -> Tensor:
+        if self._free and _is_large(tensor) and (fitting := self._free[_layout(tensor)]):
+            return fitting.pop().copy_(tensor)
+        return tensor.clone()
 
 
-def _copied(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copied(item) for item in value]
-    return value
+def _is_large(tensor: Tensor) -> bool:
+    """Whether the allocator is likely to ask the system for new pages."""
+    return type(tensor) is Tensor and tensor.nbytes >= _LARGE
+
+
+def _layout(tensor: Tensor) -> Hashable:
+    return tensor.layout, tensor.shape, tensor.stride(), tensor.dtype, tensor.device

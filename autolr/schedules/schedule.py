@@ -18,6 +18,7 @@ from autolr.schedules.settings import Array, read_setting
 
 _SPAN = Maybe(Real(0))
 _LENGTH = Real(0, open="low")
+_BLOCK = 256  # steps evaluated at once: a run asks for one after the other
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,6 +78,8 @@ class Schedule:
             ConfigError: If ``step`` is not a number, ``total_steps`` not a positive one, or
                 spans in steps do not fit in it.
         """
+        if type(step) is int and type(total_steps) is int and 0 <= step < total_steps:
+            return _block(self, total_steps, step // _BLOCK)[step % _BLOCK]
         length = read_setting("total_steps", _LENGTH, total_steps)
         assert isinstance(length, float)
         if isinstance(step, bool) or not isinstance(step, numbers.Real) or step != step:
@@ -206,3 +209,11 @@ class Schedule:
 
     def _read_span(self) -> Value:
         return read_setting("span", _SPAN, self.span)
+
+
+@functools.lru_cache(maxsize=64)
+def _block(schedule: Schedule, total_steps: int, index: int) -> list[float]:
+    """Return the multipliers of steps 256 x index to 256 x (index + 1), as far as there are."""
+    steps = np.arange(index * _BLOCK, min((index + 1) * _BLOCK, total_steps), dtype=np.float64)
+    found: list[float] = evaluate(schedule, steps, float(total_steps)).tolist()
+    return found

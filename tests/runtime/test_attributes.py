@@ -12,7 +12,7 @@ from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
 
-from autolr.runtime.attributes import Attributes
+from autolr.runtime.attributes import Attributes, tensors_of
 
 Pair = namedtuple("Pair", ["h", "c"])
 
@@ -215,3 +215,16 @@ def test_a_metric_keeps_its_sums():
     assert all(spoilt[name] < expected[name] for name in expected)
     saved.exchange()
     assert {name: float(value) for name, value in model.metrics.compute().items()} == expected
+
+
+def test_tensors_are_those_that_torch_names_each_once():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Sequential(nn.Linear(2, 2)))
+    model[2].append(model[0])  # two ways to one module
+    model[2][0].bias = model[0].bias
+    model[2].register_parameter("absent", None)
+    model[2].register_buffer("empty", None)
+    model[2].gone = None
+    parameters, buffers = tensors_of(model)
+    assert len(parameters) == len(list(model.parameters()))
+    assert {id(p) for p in parameters} == {id(p) for p in model.parameters()}
+    assert [id(b) for b in buffers] == [id(b) for b in model.buffers()]

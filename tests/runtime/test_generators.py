@@ -49,3 +49,48 @@ def test_a_captured_state_is_not_changed_by_later_draws():
     kept = before.cpu.clone()
     draw()
     assert torch.equal(before.cpu, kept)
+
+
+def test_half_a_pair_of_normals_is_put_back_even_though_no_word_was_drawn():
+    np.random.standard_normal()
+    before = Generators.capture()
+    half = np.random.standard_normal()
+    after = Generators.capture()
+    pair = np.random.standard_normal(2).tolist()
+    before.restore()
+    assert np.random.standard_normal() == half
+    assert np.random.standard_normal(2).tolist() == pair
+    before.restore()
+    after.restore()
+    assert np.random.standard_normal(2).tolist() == pair
+    after.restore()
+    before.restore()
+    assert np.random.standard_normal() == half
+
+
+def test_a_captured_state_is_the_present_one_whoever_set_it():
+    Generators.capture().restore()
+    for draws in (0, 1, 623, 624, 625):
+        np.random.seed(3)
+        np.random.randint(0, 2**32, draws, dtype=np.uint32)
+        expected = np.random.get_state()[1:3]
+        captured = Generators.capture()
+        np.random.seed(4)
+        Generators.capture()
+        captured.restore()
+        found = np.random.get_state()[1:3]
+        assert found[1] == expected[1]
+        assert found[0].tolist() == expected[0].tolist()
+
+
+def test_another_bit_generator_of_numpy_is_put_back_too():
+    twister = np.random.get_bit_generator()
+    before = Generators.capture()
+    try:
+        np.random.set_bit_generator(np.random.PCG64(1))
+        with kept_generators():
+            drawn = np.random.rand(3).tolist()
+        assert np.random.rand(3).tolist() == drawn
+    finally:
+        np.random.set_bit_generator(twister)
+        before.restore()

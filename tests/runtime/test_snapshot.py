@@ -200,3 +200,77 @@ def test_the_state_is_put_back_when_the_block_raises(run):
         train(*run, 1, seed=2)
         raise ZeroDivisionError
     assert equal(state(*run), before)
+
+
+def wide():
+    """A model with a weight of 256 KiB, large enough for its memory to be used again."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 256), nn.Linear(256, 256), nn.Tanh(), nn.Linear(256, 1))
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("build", [net, wide])
+def test_a_renewed_snapshot_goes_on_exactly_as_the_run_would_have(build, make):
+    model = build()
+    run = (model, make(model.parameters()))
+    train(*run, 1)
+    snapshot = Snapshot(*run)
+    with snapshot.in_place():
+        train(*run, 2, seed=2)
+    train(*run, 2, seed=3)
+    before = state(*run)
+    snapshot.renew()
+    with snapshot.in_place():
+        assert equal(state(*run), before)
+        train(*run, 2, seed=4)
+        beside = state(*run)
+    assert equal(state(*run), before)
+    train(*run, 2, seed=4)
+    assert equal(state(*run), beside)
+
+
+def test_renewing_uses_the_memory_of_weights_and_of_the_optimizer_again():
+    model = wide()
+    optimizer = torch.optim.Adam(model.parameters())
+    train(model, optimizer, 1)
+    snapshot = Snapshot(model, optimizer)
+
+    def addresses():
+        with snapshot.in_place():
+            weight = model[1].weight
+            return {t.data_ptr() for t in (weight, *optimizer.state[weight].values()) if t.dim()}
+
+    before = addresses()
+    train(model, optimizer, 1)
+    snapshot.renew()
+    assert addresses() == before
+    assert len(before) == 3
+
+
+def test_renewing_leaves_gradients_alone_that_someone_has_kept():
+    model = wide()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    train(model, optimizer, 1)
+    kept = [p.grad for p in model.parameters()]
+    own = [gradient.clone() for gradient in kept]
+    snapshot = Snapshot(model, optimizer)
+    snapshot.exchange()  # the kept ones are in the snapshot
+    train(model, optimizer, 1, seed=2)
+    snapshot.renew()
+    assert all(map(torch.equal, kept, own))
+
+
+def test_entries_that_share_memory_are_apart_after_renewing():
+    parameter = nn.Parameter(torch.zeros(256, 256))
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    optimizer.state[parameter] = {"one": torch.zeros(256, 256), "two": torch.zeros(256, 256)}
+    model = nn.Module()
+    model.weight = parameter
+    snapshot = Snapshot(model, optimizer)
+    with snapshot.in_place():
+        optimizer.state[parameter]["one"] = optimizer.state[parameter]["two"]
+    optimizer.state[parameter]["one"].fill_(1)
+    snapshot.renew()
+    with snapshot.in_place():
+        assert [float(optimizer.state[parameter][name].mean()) for name in ("one", "two")] == [1, 0]
+        assert float(parameter.detach().mean()) == 0

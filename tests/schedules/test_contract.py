@@ -119,6 +119,11 @@ def test_values_are_what_at_gives_for_each_step(schedule: Schedule) -> None:
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
 
 
+def test_a_whole_step_has_the_multiplier_of_the_real_number_that_it_is(schedule: Schedule) -> None:
+    steps = (0, 1, 255, 256, 511, 512, 999)
+    assert [schedule.at(k, 1000) for k in steps] == [schedule.at(float(k), 1000) for k in steps]
+
+
 def test_is_frozen_and_has_no_room_for_more(schedule: Schedule) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         schedule.kind = "linear"  # type: ignore[misc]
