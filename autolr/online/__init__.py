@@ -4,6 +4,8 @@ from autolr.online.autolrs import AutoLRS as AutoLRS
 from autolr.online.autolrs import Keep as Keep
 from autolr.online.autolrs import Stage as Stage
 from autolr.online.autolrs import Try as Try
+from autolr.online.forecast import Forecast as Forecast
+from autolr.online.forecast import forecast as forecast
 from autolr.online.plan import Rung as Rung
 from autolr.online.plan import plan_rungs as plan_rungs
 from autolr.online.result import Result as Result
