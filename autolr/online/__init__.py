@@ -4,6 +4,8 @@ from autolr.online.autolrs import AutoLRS as AutoLRS
 from autolr.online.autolrs import Keep as Keep
 from autolr.online.autolrs import Stage as Stage
 from autolr.online.autolrs import Try as Try
+from autolr.online.forecast import Forecast as Forecast
+from autolr.online.forecast import forecast_loss as forecast_loss
 from autolr.online.plan import Check as Check
 from autolr.online.plan import Round as Round
 from autolr.online.plan import plan_rounds as plan_rounds
