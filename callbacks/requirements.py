@@ -17,12 +17,38 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
         UnsupportedError: If the module optimizes by hand, has several optimizers or none, or a
             learning-rate scheduler of its own.
     """
-    _check_optimizer(trainer, module, who)
+    check_optimizer(trainer, module, who)
     if trainer.lr_scheduler_configs:
-        name = type(trainer.lr_scheduler_configs[0].scheduler).__name__
         raise UnsupportedError(
-            f"{who} sets the rate, and so does the module's {name}: return only the optimizer "
-            "from configure_optimizers"
+            f"{who} sets the rate, and so does the module's {_scheduler(trainer)}: return only the "
+            "optimizer from configure_optimizers"
+        )
+
+
+def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
+    """Refuse a module that optimizes by hand, or has several optimizers or none.
+
+    Raises:
+        UnsupportedError: If so.
+    """
+    if not module.automatic_optimization:
+        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
+    if (count := len(trainer.optimizers)) != 1:
+        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+
+
+def check_schedule(trainer: Trainer, schedule: object) -> None:
+    """Refuse a schedule beside a scheduler of the module's own.
+
+    Raises:
+        ConfigError: With which of them to drop for what.
+    """
+    if schedule is not None and trainer.lr_scheduler_configs:
+        name = _scheduler(trainer)
+        raise ConfigError(
+            f"AutoLR(schedule=...) and the module's {name} both shape the rates: leave out "
+            f"schedule= to keep the shape of {name}, or return only the optimizer from "
+            "configure_optimizers"
         )
 
 
@@ -32,7 +58,7 @@ def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
     Raises:
         UnsupportedError: With the reason.
     """
-    _check_optimizer(trainer, module, who)
+    check_optimizer(trainer, module, who)
     if trainer.world_size != 1:
         raise UnsupportedError(f"{who} serves one device, this run has {trainer.world_size}")
     if getattr(trainer.precision_plugin, "scaler", None) is not None:
@@ -81,8 +107,5 @@ def check_mode(mode: str) -> None:
         raise ConfigError.of("mode", mode, "'min' or 'max'")
 
 
-def _check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
-    if not module.automatic_optimization:
-        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
-    if (count := len(trainer.optimizers)) != 1:
-        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+def _scheduler(trainer: Trainer) -> str:
+    return type(trainer.lr_scheduler_configs[0].scheduler).__name__

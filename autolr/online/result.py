@@ -27,9 +27,13 @@ class Result:
         probe_steps: Optimizer steps made outside the run.
         total_steps: Optimizer steps of the run itself, the horizon of ``schedule``.
         validation_passes: Passes over the validation data that the search made.
+        own_peak: The peak of the scheduler that the user's module has and the run followed; None
+            where the run followed ``schedule``.
 
     Replay it with plain torch: set the optimizer's rate to ``peak`` and use
-    ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``.
+    ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
+    scheduler of its own, ``schedule`` is constant and says nothing of its shape: keep that
+    scheduler, and multiply every rate that the module gives it and its optimizer by ``factor``.
     """
 
     peak: float
@@ -38,6 +42,12 @@ class Result:
     probe_steps: int
     total_steps: int
     validation_passes: int
+    own_peak: float | None = None
+
+    @property
+    def factor(self) -> float | None:
+        """What to multiply the rates of the module's own scheduler with; None without one."""
+        return None if self.own_peak is None else self.peak / self.own_peak
 
     @property
     def price(self) -> float:
@@ -68,6 +78,7 @@ class Result:
             "probe_steps": self.probe_steps,
             "total_steps": self.total_steps,
             "validation_passes": self.validation_passes,
+            "own_peak": self.own_peak,
             "scores": [
                 {
                     "candidate": score.candidate.to_dict(),
@@ -100,6 +111,7 @@ class Result:
             probe_steps=values["probe_steps"],
             total_steps=values["total_steps"],
             validation_passes=values["validation_passes"],
+            own_peak=values.get("own_peak"),
         )
 
 

@@ -32,11 +32,11 @@ class Rates:
 
     Args:
         optimizer: Any torch optimizer whose groups have a rate ``lr``.
+        base: The rate that a peak stands for at a factor of 1; None: the highest of the groups.
 
     Attributes:
         factor: What every group's rate is multiplied with at the next step.
-
-        base: The highest rate of the groups; a peak is meant for that group.
+        base: The run's own peak: the highest rate of the groups, or what was given.
 
     Raises:
         ConfigError: If the optimizer has no positive finite rate to multiply.
@@ -45,18 +45,18 @@ class Rates:
     _attached: ClassVar["WeakKeyDictionary[Optimizer, Rates]"] = WeakKeyDictionary()
 
     @classmethod
-    def of(cls, optimizer: Optimizer) -> "Rates":
+    def of(cls, optimizer: Optimizer, base: float | None = None) -> "Rates":
         """Return the rates attached to ``optimizer``; they are attached at the first call."""
         if optimizer not in cls._attached:
-            cls._attached[optimizer] = cls(optimizer)
+            cls._attached[optimizer] = cls(optimizer, base)
         return cls._attached[optimizer]
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, base: float | None = None) -> None:
         self.factor = 1.0
         self._optimizer = optimizer
         self._originals: list[Any] | None = None
         own = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
-        self.base = max(own, default=math.nan)
+        self.base = max(own, default=math.nan) if base is None else base
         if not (math.isfinite(self.base) and self.base > 0):
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
         self._handles = (
@@ -95,11 +95,12 @@ class Rates:
         self._originals = None
 
 
-def customary_peak(optimizer: Optimizer) -> float:
+def customary_peak(optimizer: Optimizer, own: float | None = None) -> float:
     """Return the peak from which people start with this optimizer.
 
     It is the rate of the group with the highest rate; for an optimizer without a customary
-    peak it is the rate that the user set.
+    peak it is the run's own: ``own``, or the highest rate that the user set.
     """
-    own = max(float(group["lr"]) for group in optimizer.param_groups)
+    if own is None:
+        own = max(float(group["lr"]) for group in optimizer.param_groups)
     return _CUSTOMARY_PEAKS.get(type(optimizer).__name__, own)

@@ -10,8 +10,9 @@ from torch import Tensor
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
 from autolr.online import Probe, Result, Search
-from autolr.runtime.generators import Generators, kept_generators
+from autolr.runtime.generators import kept_generators
 from autolr.runtime.learner import Learner
+from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 
@@ -88,11 +89,11 @@ class Shadows:
         """What the run's own rates are multiplied with at the next live step."""
         return self._trunk_factor(self.live)
 
-    def capture(self) -> Generators | None:
-        """Return the generators as a live step begins, for `follow`; None after the search."""
-        return Generators.capture() if self.searching else None
+    def capture(self) -> Moment | None:
+        """Return what a live step begins with, for `follow`; None after the search."""
+        return Moment.capture(self._learner.optimizer) if self.searching else None
 
-    def follow(self, loss: Tensor | None, before: Generators | None, *, stepped: bool) -> None:
+    def follow(self, loss: Tensor | None, before: Moment | None, *, stepped: bool) -> None:
         """Repeat with every rival what the live run has just done.
 
         Args:
@@ -111,8 +112,8 @@ class Shadows:
             self.step += 1
             self._act()
 
-    def _train_rivals(self, before: Generators, *, stepped: bool) -> None:
-        after = Generators.capture()
+    def _train_rivals(self, before: Moment, *, stepped: bool) -> None:
+        after = Moment.capture(self._learner.optimizer)
         live_factor = self._rates.factor
         for candidate, rival in [*self._trunks.items(), *self._copies.items()]:
             factor = live_factor if candidate == self.live else self._trunk_factor(candidate)
@@ -149,7 +150,7 @@ class Shadows:
         for rival in [*self._trunks.values(), *self._copies.values()]:
             rival.snapshot.renew_attributes()
 
-    def _train(self, rival: _Rival, factor: float, before: Generators, *, stepped: bool) -> None:
+    def _train(self, rival: _Rival, factor: float, before: Moment, *, stepped: bool) -> None:
         if rival.diverged:
             return
         before.restore()

@@ -10,15 +10,21 @@ from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
 
-# Group entries that a scheduler or the search itself writes; they stay with the run.
-_OF_THE_RUN = frozenset({"params", "lr", "initial_lr"})
+# Group entries that schedulers or the search itself write; they stay with the run.
+OF_THE_RUN = frozenset(
+    {
+        *("params", "lr", "initial_lr", "max_lr", "min_lr", "weight_decay"),
+        *("momentum", "betas", "base_momentum", "max_momentum"),
+    }
+)
 
 
 class Snapshot:
     """One state of a model and its optimizer beside the one that is in place.
 
     It holds weights, buffers, gradients, the optimizer's state by the index of its parameter,
-    every entry of the parameter groups but the rate, and the plain attributes of the model.
+    every entry of the parameter groups that no scheduler writes, and the plain attributes of the
+    model.
     `exchange` swaps it with the state in place by reference: nothing is copied, and two
     exchanges leave the very same tensors in place.
 
@@ -81,7 +87,7 @@ def _parameters(optimizer: Optimizer) -> list[Tensor]:
 
 
 def _own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in group.items() if name not in _OF_THE_RUN}
+    return {name: value for name, value in group.items() if name not in OF_THE_RUN}
 
 
 def _clone(tensor: Tensor | None) -> Tensor | None:

@@ -214,7 +214,6 @@ REFUSED = {
     "manual optimization": (Manual, "needs automatic optimization", UnsupportedError, {}),
     "two optimizers": (ManualTwo, "needs automatic optimization", UnsupportedError, {}),
     "no optimizer": (NoOptimizer, "the optimizer's lr must be a positive", ConfigError, {}),
-    "own scheduler": (Scheduled, "so does the module's StepLR", UnsupportedError, {}),
     "averaging": (
         Net,
         "leave out StochasticWeightAveraging",
