@@ -59,8 +59,8 @@ class AutoLR(ShadowCallback):
     Raises:
         ConfigError: If a setting cannot work: here, or before the first training step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
-            optimization, several optimizers, several devices, fp16, compiled modules, averages
-            of weights, a run without an end.
+            optimization, several optimizers, several devices, compiled modules, averages of
+            weights, a run without an end.
         DivergedError: If every rate that was tried diverged.
     """
 

@@ -61,8 +61,6 @@ def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
     check_optimizer(trainer, module, who)
     if trainer.world_size != 1:
         raise UnsupportedError(f"{who} serves one device, this run has {trainer.world_size}")
-    if getattr(trainer.precision_plugin, "scaler", None) is not None:
-        raise UnsupportedError(f"{who} does not serve precision='16-mixed'; use 'bf16-mixed' or 32")
     if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
         raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):

@@ -1,6 +1,6 @@
 """What a search needs of a training run, and its adapter for plain PyTorch."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
+from autolr.runtime.snapshot import Stateful
 
 
 class Learner(Protocol):
@@ -20,6 +21,10 @@ class Learner(Protocol):
     @property
     def optimizer(self) -> Optimizer:
         """Its only optimizer."""
+
+    @property
+    def extras(self) -> Sequence[Stateful]:
+        """What else each rival has a state of, such as a gradient scaler."""
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; return the loss, if there is one."""
@@ -71,6 +76,7 @@ class TorchLearner:
             raise ConfigError.of("mode", mode, "'min' or 'max'")
         self.model = model
         self.optimizer = optimizer
+        self.extras: Sequence[Stateful] = ()
         self._batches = batches
         self._iterator: Iterator[Any] = iter(())  # begun at the first step, as a loop would
         self._loss = loss

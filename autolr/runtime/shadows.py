@@ -237,7 +237,8 @@ class Shadows:
         self.live = candidate
 
     def _copy(self) -> Snapshot:
-        return Snapshot(self._learner.model, self._learner.optimizer)
+        learner = self._learner
+        return Snapshot(learner.model, learner.optimizer, learner.extras)
 
     def _trunk_factor(self, candidate: Candidate) -> float:
         assert candidate.peak is not None  # a search fixes every peak

@@ -1,8 +1,8 @@
 """Everything that a training step changes, copied into memory and put back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,23 +19,37 @@ OF_THE_RUN = frozenset(
 )
 
 
+class Stateful(Protocol):
+    """What has a state of its own in training, such as a `torch.amp.GradScaler`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Take on a state."""
+
+
 class Snapshot:
     """One state of a model and its optimizer beside the one that is in place.
 
     It holds weights, buffers, gradients, the optimizer's state by the index of its parameter,
-    every entry of the parameter groups that no scheduler writes, and the plain attributes of the
-    model.
-    `exchange` swaps it with the state in place by reference: nothing is copied, and two
+    every entry of the parameter groups that no scheduler writes, the plain attributes of the
+    model, and the state of what else is given.
+    `exchange` swaps it with the state in place by reference: no tensor is copied, and two
     exchanges leave the very same tensors in place.
 
     Args:
         model: The model to copy.
         optimizer: Its optimizer.
+        extras: What else has a small state that training changes.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, extras: Sequence[Stateful] = ()
+    ) -> None:
         self._model = model
         self._optimizer = optimizer
+        self._extras = [(extra, _copy(extra.state_dict())) for extra in extras]
         self._tensors = [tensor.detach().clone() for tensor in _tensors(model)]
         self._gradients = [_clone(parameter.grad) for parameter in model.parameters()]
         self._states = [_copy(optimizer.state.get(p, {})) for p in _parameters(optimizer)]
@@ -51,6 +65,9 @@ class Snapshot:
             self._gradients[index], parameter.grad = parameter.grad, self._gradients[index]
         self._exchange_optimizer()
         self._attributes.exchange()
+        for index, (extra, state) in enumerate(self._extras):
+            self._extras[index] = (extra, _copy(extra.state_dict()))
+            extra.load_state_dict(state)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -200,3 +200,12 @@ def test_the_state_is_put_back_when_the_block_raises(run):
         train(*run, 1, seed=2)
         raise ZeroDivisionError
     assert equal(state(*run), before)
+
+
+def test_a_scaler_is_exchanged_with_the_rest(run):
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    snapshot = Snapshot(*run, extras=[scaler])
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 2.0})
+    with snapshot.in_place():
+        assert scaler.get_scale() == 8.0
+    assert scaler.get_scale() == 2.0
