@@ -11,6 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr import schedules
+from autolr.callbacks.averages import restart_averages
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
@@ -41,7 +42,7 @@ class AutoLR(ShadowCallback):
     A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
     each multiplied by the same factor, so that their highest is the peak that was found. What else
     it writes (momentum, in a one-cycle schedule) it goes on writing. A `ReduceLROnPlateau` forgets
-    what it has seen when a rival takes the run's place.
+    what it has seen when a rival takes the run's place; averages of weights begin anew there.
 
     Args:
         strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
@@ -59,8 +60,8 @@ class AutoLR(ShadowCallback):
     Raises:
         ConfigError: If a setting cannot work: here, or before the first training step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
-            optimization, several optimizers, several devices, compiled modules, averages of
-            weights, a run without an end.
+            optimization, several optimizers, several devices, compiled modules,
+            `StochasticWeightAveraging`, a run without an end.
         DivergedError: If every rate that was tried diverged.
     """
 
@@ -154,6 +155,7 @@ class AutoLR(ShadowCallback):
     @override
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
         restart_plateaus(trainer)
+        restart_averages(trainer, module)
 
     def _check(self, trainer: Trainer, module: LightningModule) -> None:
         """Refuse what is not served."""

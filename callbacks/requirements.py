@@ -3,7 +3,7 @@
 import math
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
+from lightning.pytorch.callbacks import StochasticWeightAveraging
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
 from autolr.callbacks.validation import ValidationPass
@@ -66,9 +66,11 @@ def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
         raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, StochasticWeightAveraging | WeightAveraging):
-            name = type(callback).__name__
-            raise UnsupportedError(f"{who} does not serve averages of weights; leave out {name}")
+        if isinstance(callback, StochasticWeightAveraging):
+            raise UnsupportedError(
+                f"{who} does not serve StochasticWeightAveraging, which swaps in rates of its own; "
+                "use WeightAveraging"
+            )
 
 
 def total_steps(trainer: Trainer, who: str) -> int:

@@ -9,11 +9,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import (
-    EMAWeightAveraging,
-    ModelCheckpoint,
-    StochasticWeightAveraging,
-)
+from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging
 from lightning.pytorch.utilities import CombinedLoader
 from torch import nn
 
@@ -216,15 +212,9 @@ REFUSED = {
     "no optimizer": (NoOptimizer, "the optimizer's lr must be a positive", ConfigError, {}),
     "averaging": (
         Net,
-        "leave out StochasticWeightAveraging",
+        "StochasticWeightAveraging, which swaps in rates of its own; use WeightAveraging",
         UnsupportedError,
         {"add": lambda: StochasticWeightAveraging(0.1, swa_epoch_start=0.9)},
-    ),
-    "moving averages": (
-        Net,
-        "leave out EMAWeightAveraging",
-        UnsupportedError,
-        {"add": EMAWeightAveraging},
     ),
     "no end": (
         Net,

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, WeightAveraging
 from lightning.pytorch.plugins import MixedPrecision
 
 from autolr import schedules
@@ -79,3 +80,70 @@ def test_in_fp16_each_rival_has_its_own_scale_and_is_replayed(settings, tmp_path
     assert min(scales) < scales[0]
     assert scales[-1] > min(scales)
     assert result.probes.score.max() < float("inf")
+
+
+# --- averages of weights
+
+AVERAGES = {
+    "a mean": lambda: WeightAveraging(),
+    "moving": lambda: EMAWeightAveraging(decay=0.8),
+    "of weights only": lambda: EMAWeightAveraging(use_buffers=False, decay=0.8),
+    "late": lambda: EMAWeightAveraging(decay=0.8, update_starting_at_step=16),
+    "by epoch": lambda: EMAWeightAveraging(update_every_n_steps=0, update_starting_at_epoch=0),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("average", AVERAGES.values(), ids=AVERAGES)
+def test_with_averages_a_search_with_one_candidate_changes_no_bit(average, tmp_path):
+    callback = AutoLR(schedule=schedules.constant(), rates=(LR, LR))
+    searched = fit(tmp_path / "searched", Net, [callback, average()])
+    assert callback.result.probe_steps > 0
+    assert differences(searched.left, fit(tmp_path / "plain", Net, [average()]).left) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_averages_that_begin_after_the_search_are_replayed(tmp_path):
+    callback = searcher()
+    searched = fit(tmp_path / "searched", Net, [callback, AVERAGES["late"]()])
+    result = callback.result
+    assert result.peak not in (LIVE_FIRST, RATES[0])
+    assert result.probes.horizon.max() < 16
+    again = FollowCandidate(result.peak, result.schedule)
+    replayed = fit(tmp_path / "replayed", Net, [again, AVERAGES["late"]()])
+    assert differences(trained(searched.left), trained(replayed.left)) == []
+
+
+class History(Callback):
+    """Keeps the weights after each step."""
+
+    def __init__(self):
+        self.weights = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        self.weights.append([p.detach().clone() for p in pl_module.parameters()])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("average_first", [False, True])
+def test_averages_begin_anew_from_the_winner(average_first, tmp_path):
+    callback, history, average = searcher(), History(), EMAWeightAveraging(decay=0.8)
+    both = [average, callback] if average_first else [callback, average]
+    run = fit(tmp_path, Net, [*both, history])
+    result = callback.result
+    assert result.peak not in (LIVE_FIRST, RATES[0])
+    since = result.probes.horizon.max() - 1 + average_first  # the winner's first step or second
+    expected = history.weights[since]
+    for weights in history.weights[since + 1 :]:
+        expected = [0.8 * old + 0.2 * new for old, new in zip(expected, weights, strict=True)]
+    for ours, theirs in zip(run.module.parameters(), expected, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)  # float32, 13 times
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_average_that_is_not_updated_again_is_the_winner_as_it_took_the_runs_place(tmp_path):
+    callback, history = searcher(), History()
+    average = EMAWeightAveraging(update_every_n_steps=100)  # at the first step only
+    run = fit(tmp_path, Net, [average, callback, history])
+    winner = history.weights[callback.result.probes.horizon.max() - 1]
+    assert all(map(torch.equal, run.module.parameters(), winner))
