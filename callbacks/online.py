@@ -22,6 +22,7 @@ from autolr.callbacks.requirements import (
     check_schedule,
     check_shadows,
     total_steps,
+    warn_of_default_length,
 )
 from autolr.callbacks.shadowing import ShadowCallback
 from autolr.errors import UnsupportedError
@@ -165,7 +166,7 @@ class AutoLR(ShadowCallback):
                 f"AutoLR begins with a run, this checkpoint is of step {trainer.global_step}, "
                 "before a peak was found: fit from the start"
             )
-        total_steps(trainer, "AutoLR")
+        warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
         self._learner = LightningLearner(trainer, module, self._monitor, self._mode)
         if self._learner.validation.exists:
             check_monitor(self._learner.validation, self._monitor)

@@ -4,10 +4,13 @@ import math
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import StochasticWeightAveraging
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
 from autolr.callbacks.validation import ValidationPass
 from autolr.errors import ConfigError, UnsupportedError
+
+_LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
 
 
 def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
@@ -77,12 +80,25 @@ def total_steps(trainer: Trainer, who: str) -> int:
     """Return the optimizer steps of the run.
 
     Raises:
-        UnsupportedError: If the run has no end.
+        UnsupportedError: If the run has no end, or none that is known beforehand.
     """
     steps = trainer.estimated_stepping_batches
-    if steps < 0 or math.isinf(steps):
-        raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
-    return int(steps)
+    if 0 <= steps < math.inf:
+        return int(steps)
+    if math.isinf(trainer.num_training_batches):
+        raise UnsupportedError(
+            f"{who} needs a run with an end, and the training data has no length: set max_steps"
+        )
+    raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
+
+
+def warn_of_default_length(trainer: Trainer, steps: int) -> None:
+    """Warn where the run is probably as long as Lightning makes it if nobody says how long."""
+    if trainer.max_epochs == _LIGHTNINGS_EPOCHS and trainer.max_steps == -1:
+        rank_zero_warn(
+            f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
+            f" {steps} steps; that is Lightning's default: if the run is shorter, set max_epochs"
+        )
 
 
 def check_monitor(validation: ValidationPass, monitor: str) -> None:
