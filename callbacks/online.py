@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from autolr import schedules
 from autolr.callbacks.averages import restart_averages
+from autolr.callbacks.curves import Curves
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
@@ -44,6 +45,9 @@ class AutoLR(ShadowCallback):
     each multiplied by the same factor, so that their highest is the peak that was found. What else
     it writes (momentum, in a one-cycle schedule) it goes on writing. A `ReduceLROnPlateau` forgets
     what it has seen when a rival takes the run's place; averages of weights begin anew there.
+
+    The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/PEAK`` of each
+    probe, and ``autolr/peak``.
 
     Args:
         strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
@@ -99,6 +103,7 @@ class AutoLR(ShadowCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_optimizer(trainer, pl_module, "AutoLR")
         check_schedule(trainer, self._settings.schedule)
+        self._curves = Curves(self._mode)
         if not trainer.global_step:
             self._found = None  # of another run
         if self._found is None:
@@ -135,8 +140,12 @@ class AutoLR(ShadowCallback):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        assert self._rates is not None
+        rate = self._rates.applied  # rivals step with others
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._take_result()
+        if trainer.global_step > self._steps_before:
+            self._curves.step(trainer, rate, self._shadows)
+        self._take_result(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -186,7 +195,7 @@ class AutoLR(ShadowCallback):
                 f"AutoLR: {steps} steps are too few to search, the peak is {live.peak:.3g}"
             )
         self._shadows = Shadows(self._learner, self._rates, search, steps, live)
-        self._take_result()
+        self._take_result(trainer)
 
     def _search(self, prior: float, steps: int) -> Search:
         if self._own is None:
@@ -195,12 +204,13 @@ class AutoLR(ShadowCallback):
         constant = schedules.constant()  # times what the module's own scheduler sets
         return replace(search, alive=tuple(replace(c, schedule=constant) for c in search.alive))
 
-    def _take_result(self) -> None:
+    def _take_result(self, trainer: Trainer) -> None:
         """Keep the result when the search has just ended, and free what it needed."""
         if self._shadows is None or self._shadows.searching:
             return
         own_peak = None if self._own is None else self._own.peak
         self._found = replace(self._shadows.result(), own_peak=own_peak)
+        self._curves.decision(trainer, self._found)
         self._shadows = self._learner = None
         if self._found.probe_steps:
             rank_zero_info(

@@ -31,6 +31,7 @@ class ShadowCallback(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        self._steps_before = trainer.global_step
         if self._shadows is None or self._learner is None:
             return
         if self._learner.has_batch_end:
@@ -40,7 +41,6 @@ class ShadowCallback(Callback):
             self._new_epoch = False
         self._learner.set_batch(batch, batch_idx)
         self._before = self._shadows.capture()
-        self._steps_before = trainer.global_step
 
     @override
     def on_train_batch_end(

@@ -46,15 +46,22 @@ class Rates:
 
     @classmethod
     def of(cls, optimizer: Optimizer, base: float | None = None) -> "Rates":
-        """Return the rates attached to ``optimizer``; they are attached at the first call."""
+        """Return the rates attached to ``optimizer``; they are attached at the first call.
+
+        A base that is given counts for all who share them.
+        """
         if optimizer not in cls._attached:
             cls._attached[optimizer] = cls(optimizer, base)
-        return cls._attached[optimizer]
+        rates = cls._attached[optimizer]
+        if base is not None:
+            rates.base = base
+        return rates
 
     def __init__(self, optimizer: Optimizer, base: float | None = None) -> None:
         self.factor = 1.0
         self._optimizer = optimizer
         self._originals: list[Any] | None = None
+        self._applied: list[Any] = []
         own = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
         self.base = max(own, default=math.nan) if base is None else base
         if not (math.isfinite(self.base) and self.base > 0):
@@ -63,6 +70,11 @@ class Rates:
             optimizer.register_step_pre_hook(self._apply),
             optimizer.register_step_post_hook(self._remove),
         )
+
+    @property
+    def applied(self) -> float:
+        """The highest rate of the groups in the optimizer's last step; NaN before the first."""
+        return max(map(float, self._applied), default=math.nan)
 
     @contextmanager
     def multiplied(self, factor: float) -> Iterator[None]:
@@ -86,6 +98,7 @@ class Rates:
         self._originals = [group["lr"] for group in self._optimizer.param_groups]
         for group in self._optimizer.param_groups:
             group["lr"] = group["lr"] * self.factor
+        self._applied = [group["lr"] for group in self._optimizer.param_groups]
 
     def _remove(self, *_: Any) -> None:
         if self._originals is None:

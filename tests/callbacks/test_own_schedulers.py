@@ -184,15 +184,8 @@ def test_a_plateau_forgets_the_run_that_a_rival_replaced(tmp_path):
     assert callback.result.probes.horizon.max() == 15  # in the third epoch of four
     assert callback.result.peak != LIVE_FIRST
     (config,) = run.trainer.lr_scheduler_configs
-    seen = _column(run.left["metrics.csv"], "val_loss")
+    seen = [float(row["val_loss"]) for row in run.left["metrics.csv"] if row["val_loss"]]
     assert config.scheduler.best == pytest.approx(max(seen[2:]), rel=1e-6) != max(seen)
-
-
-def _column(text, name):
-    header, *rows = text.splitlines()
-    index = header.split(",").index(name)
-    cells = [row.split(",")[index] for row in rows]
-    return [float(cell) for cell in cells if cell]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -264,6 +257,23 @@ def test_on_data_without_a_length_it_is_found_too(tmp_path):
     loader = DataLoader(Stream(TRAIN), 16)
     fit(tmp_path, make, [callback], train=loader, max_epochs=-1, max_steps=24)
     assert callback.own == OwnRates(2 * LR, rise=16)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_where_an_optimizer_has_no_customary_peak_the_box_lies_around_the_own_one(tmp_path):
+    class Uncommon(torch.optim.AdamW):
+        """Not among the optimizers whose peaks are known."""
+
+    class Own(Scheduled):
+        scheduler = staticmethod(one_cycle)
+
+        def make_optimizer(self):
+            return Uncommon(self.parameters())
+
+    callback = AutoLR(budget=3.0)
+    fit(tmp_path, Own, [callback])
+    first = callback.result.probes[callback.result.probes.horizon == 12]
+    assert list(first.peak) == pytest.approx([LR * 4.0**n for n in range(-2, 3)], rel=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore")
