@@ -19,12 +19,14 @@ from autolr.runtime.learner import RECENT, mean
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
+    from autolr.runtime.snapshot import Stateful
+
 
 class LightningLearner:
     """Repeats what the Trainer has just done with a batch, without the Trainer noticing.
 
-    The module's own hooks around the batch, backward and the optimizer's step are called, as are
-    gradient clipping and the precision's context; what it logs is dropped.
+    Backward, gradient clipping and the optimizer's step go the ways of the Trainer's strategy and
+    precision, with the module's own hooks; no callback is called, and what is logged is dropped.
 
     Args:
         trainer: A trainer that has begun to fit with automatic optimization.
@@ -40,6 +42,8 @@ class LightningLearner:
     def __init__(self, trainer: Trainer, module: LightningModule, monitor: str, mode: str) -> None:
         self.model = module
         self.optimizer: Optimizer = trainer.optimizers[0]
+        scaler: Stateful | None = getattr(trainer.precision_plugin, "scaler", None)
+        self.extras = () if scaler is None else (scaler,)
         self.validation = ValidationPass(trainer, module)
         self.has_batch_end = is_overridden("on_train_batch_end", module)
         self._trainer = trainer
@@ -76,7 +80,7 @@ class LightningLearner:
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; see `Learner`."""
-        with quiet(self._trainer, self.model, _drop), self._live_step_count():
+        with self._unnoticed(), self._live_step_count():
             batch = own_copy(self._batch)  # a hook may change it for the step, which may again
             self.model.on_train_batch_start(batch, self._batch_idx)
             if not self._stepped:
@@ -85,17 +89,11 @@ class LightningLearner:
 
             def closure() -> Tensor | None:
                 losses.append(self._forward_backward(batch))
-                self.model.on_before_optimizer_step(self.optimizer)
-                self.model.configure_gradient_clipping(
-                    self.optimizer,
-                    gradient_clip_val=self._trainer.gradient_clip_val,
-                    gradient_clip_algorithm=self._trainer.gradient_clip_algorithm,
-                )
                 return losses[-1]
 
-            self.model.optimizer_step(
-                self._trainer.current_epoch, self._batch_idx, self.optimizer, closure
-            )
+            stepper: Any = self._trainer.strategy._lightning_optimizers[0]
+            epoch = self._trainer.current_epoch
+            self.model.optimizer_step(epoch, self._batch_idx, stepper, closure)
             return losses[-1] if losses else None
 
     def validate(self) -> float | None:
@@ -129,13 +127,22 @@ class LightningLearner:
             module.optimizer_zero_grad(trainer.current_epoch, self._batch_idx, self.optimizer)
         if loss is None:
             return None
-        module.on_before_backward(loss)
-        module.backward(loss)
-        module.on_after_backward()
+        trainer.strategy.backward(loss, self.optimizer)
         return loss.detach() * trainer.accumulate_grad_batches
 
     def _arguments(self, batch: Any, batch_idx: int) -> tuple[Any, ...]:
         return (batch, batch_idx) if self._takes_index else (batch,)
+
+    @contextmanager
+    def _unnoticed(self) -> Iterator[None]:
+        """Go the Trainer's own ways, with no logger and no callback to see it."""
+        trainer: Any = self._trainer
+        callbacks, trainer.callbacks = trainer.callbacks, []
+        try:
+            with quiet(trainer, self.model, _drop):
+                yield
+        finally:
+            trainer.callbacks = callbacks
 
     @contextmanager
     def _live_step_count(self) -> Iterator[None]:

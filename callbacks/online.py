@@ -1,6 +1,7 @@
 """Find the peak rate during training."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,24 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
+from autolr import schedules
+from autolr.callbacks.averages import restart_averages
+from autolr.callbacks.curves import Curves
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
     check_mode,
     check_monitor,
+    check_optimizer,
     check_rates,
+    check_schedule,
     check_shadows,
     total_steps,
+    warn_of_default_length,
 )
 from autolr.callbacks.shadowing import ShadowCallback
 from autolr.errors import UnsupportedError
-from autolr.online import Annealed, Result, SearchSettings
+from autolr.online import Annealed, Result, Search, SearchSettings
 from autolr.runtime.rates import Rates, customary_peak
 from autolr.runtime.shadows import Shadows
 from autolr.schedules import Schedule
@@ -33,10 +41,19 @@ class AutoLR(ShadowCallback):
     had been trained with the chosen peak from its first step. The optimizer's own rate only says
     how the rates of its groups relate. After the fit `result` has what was found.
 
+    A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
+    each multiplied by the same factor, so that their highest is the peak that was found. What else
+    it writes (momentum, in a one-cycle schedule) it goes on writing. A `ReduceLROnPlateau` forgets
+    what it has seen when a rival takes the run's place; averages of weights begin anew there.
+
+    The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/PEAK`` of each
+    probe, and ``autolr/peak``.
+
     Args:
         strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
-        schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping; None
-            for a short warm-up, a plateau and a linear end over the last 20 %.
+        schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
+            that of the module's own scheduler, and for a module without one a short warm-up, a
+            plateau and a linear end over the last 20 %.
         budget: Probe steps at most, as a share of the run's steps.
         monitor: The metric of the validation loop that scores a probe. A run without validation
             compares training losses, with a warning.
@@ -48,8 +65,8 @@ class AutoLR(ShadowCallback):
     Raises:
         ConfigError: If a setting cannot work: here, or before the first training step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
-            optimization, several optimizers, a scheduler of the module's own, several devices,
-            fp16, compiled modules, averages of weights, a run without an end.
+            optimization, several optimizers, several devices, compiled modules,
+            `StochasticWeightAveraging`, a run without an end.
         DivergedError: If every rate that was tried diverged.
     """
 
@@ -69,6 +86,7 @@ class AutoLR(ShadowCallback):
         self._mode = mode
         self._save_to = save_to
         self._found: Result | None = None
+        self._own: OwnRates | None = None
 
     @property
     def result(self) -> Result:
@@ -83,12 +101,20 @@ class AutoLR(ShadowCallback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_rates(trainer, pl_module, "AutoLR")
-        self._rates = Rates.of(trainer.optimizers[0])
+        check_optimizer(trainer, pl_module, "AutoLR")
+        check_schedule(trainer, self._settings.schedule)
+        self._curves = Curves(self._mode)
         if not trainer.global_step:
             self._found = None  # of another run
         if self._found is None:
             self._check(trainer, pl_module)
+            self._own = OwnRates.of(trainer, pl_module, total_steps(trainer, "AutoLR"))
+            own_peak = None if self._own is None else self._own.peak
+        else:
+            own_peak = self._found.own_peak
+            if own_peak is None:
+                check_rates(trainer, pl_module, "AutoLR")
+        self._rates = Rates.of(trainer.optimizers[0], own_peak)
 
     @override
     def on_train_batch_start(
@@ -114,8 +140,12 @@ class AutoLR(ShadowCallback):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        assert self._rates is not None
+        rate = self._rates.applied  # rivals step with others
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._take_result()
+        if trainer.global_step > self._steps_before:
+            self._curves.step(trainer, rate, self._shadows)
+        self._take_result(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -134,6 +164,11 @@ class AutoLR(ShadowCallback):
         if state_dict["result"] is not None:
             self._found = Result.from_dict(state_dict["result"])
 
+    @override
+    def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
+        restart_plateaus(trainer)
+        restart_averages(trainer, module)
+
     def _check(self, trainer: Trainer, module: LightningModule) -> None:
         """Refuse what is not served."""
         check_shadows(trainer, module, "AutoLR")
@@ -142,7 +177,7 @@ class AutoLR(ShadowCallback):
                 f"AutoLR begins with a run, this checkpoint is of step {trainer.global_step}, "
                 "before a peak was found: fit from the start"
             )
-        total_steps(trainer, "AutoLR")
+        warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
         self._learner = LightningLearner(trainer, module, self._monitor, self._mode)
         if self._learner.validation.exists:
             check_monitor(self._learner.validation, self._monitor)
@@ -154,21 +189,30 @@ class AutoLR(ShadowCallback):
         assert self._learner is not None
         assert self._rates is not None
         steps = total_steps(trainer, "AutoLR")
-        prior = customary_peak(self._learner.optimizer)
-        search = self._settings.begin(prior, steps)
+        prior = customary_peak(self._learner.optimizer, self._rates.base)
+        search = self._search(prior, steps)
         live = self._settings.live(search, prior)
         if not search.rounds:
             rank_zero_info(
                 f"AutoLR: {steps} steps are too few to search, the peak is {live.peak:.3g}"
             )
         self._shadows = Shadows(self._learner, self._rates, search, steps, live)
-        self._take_result()
+        self._take_result(trainer)
 
-    def _take_result(self) -> None:
+    def _search(self, prior: float, steps: int) -> Search:
+        if self._own is None:
+            return self._settings.begin(prior, steps)
+        search = replace(self._settings, schedule=self._own.rising).begin(prior, steps)
+        constant = schedules.constant()  # times what the module's own scheduler sets
+        return replace(search, alive=tuple(replace(c, schedule=constant) for c in search.alive))
+
+    def _take_result(self, trainer: Trainer) -> None:
         """Keep the result when the search has just ended, and free what it needed."""
         if self._shadows is None or self._shadows.searching:
             return
-        self._found = self._shadows.result()
+        own_peak = None if self._own is None else self._own.peak
+        self._found = replace(self._shadows.result(), own_peak=own_peak)
+        self._curves.decision(trainer, self._found)
         self._shadows = self._learner = None
         if self._found.probe_steps:
             rank_zero_info(

@@ -3,11 +3,14 @@
 import math
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
+from lightning.pytorch.callbacks import StochasticWeightAveraging
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
 from autolr.callbacks.validation import ValidationPass
 from autolr.errors import ConfigError, UnsupportedError
+
+_LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
 
 
 def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
@@ -17,12 +20,38 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
         UnsupportedError: If the module optimizes by hand, has several optimizers or none, or a
             learning-rate scheduler of its own.
     """
-    _check_optimizer(trainer, module, who)
+    check_optimizer(trainer, module, who)
     if trainer.lr_scheduler_configs:
-        name = type(trainer.lr_scheduler_configs[0].scheduler).__name__
         raise UnsupportedError(
-            f"{who} sets the rate, and so does the module's {name}: return only the optimizer "
-            "from configure_optimizers"
+            f"{who} sets the rate, and so does the module's {_scheduler(trainer)}: return only the "
+            "optimizer from configure_optimizers"
+        )
+
+
+def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
+    """Refuse a module that optimizes by hand, or has several optimizers or none.
+
+    Raises:
+        UnsupportedError: If so.
+    """
+    if not module.automatic_optimization:
+        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
+    if (count := len(trainer.optimizers)) != 1:
+        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+
+
+def check_schedule(trainer: Trainer, schedule: object) -> None:
+    """Refuse a schedule beside a scheduler of the module's own.
+
+    Raises:
+        ConfigError: With which of them to drop for what.
+    """
+    if schedule is not None and trainer.lr_scheduler_configs:
+        name = _scheduler(trainer)
+        raise ConfigError(
+            f"AutoLR(schedule=...) and the module's {name} both shape the rates: leave out "
+            f"schedule= to keep the shape of {name}, or return only the optimizer from "
+            "configure_optimizers"
         )
 
 
@@ -32,31 +61,44 @@ def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
     Raises:
         UnsupportedError: With the reason.
     """
-    _check_optimizer(trainer, module, who)
+    check_optimizer(trainer, module, who)
     if trainer.world_size != 1:
         raise UnsupportedError(f"{who} serves one device, this run has {trainer.world_size}")
-    if getattr(trainer.precision_plugin, "scaler", None) is not None:
-        raise UnsupportedError(f"{who} does not serve precision='16-mixed'; use 'bf16-mixed' or 32")
     if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
         raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
         raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, StochasticWeightAveraging | WeightAveraging):
-            name = type(callback).__name__
-            raise UnsupportedError(f"{who} does not serve averages of weights; leave out {name}")
+        if isinstance(callback, StochasticWeightAveraging):
+            raise UnsupportedError(
+                f"{who} does not serve StochasticWeightAveraging, which swaps in rates of its own; "
+                "use WeightAveraging"
+            )
 
 
 def total_steps(trainer: Trainer, who: str) -> int:
     """Return the optimizer steps of the run.
 
     Raises:
-        UnsupportedError: If the run has no end.
+        UnsupportedError: If the run has no end, or none that is known beforehand.
     """
     steps = trainer.estimated_stepping_batches
-    if steps < 0 or math.isinf(steps):
-        raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
-    return int(steps)
+    if 0 <= steps < math.inf:
+        return int(steps)
+    if math.isinf(trainer.num_training_batches):
+        raise UnsupportedError(
+            f"{who} needs a run with an end, and the training data has no length: set max_steps"
+        )
+    raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
+
+
+def warn_of_default_length(trainer: Trainer, steps: int) -> None:
+    """Warn where the run is probably as long as Lightning makes it if nobody says how long."""
+    if trainer.max_epochs == _LIGHTNINGS_EPOCHS and trainer.max_steps == -1:
+        rank_zero_warn(
+            f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
+            f" {steps} steps; that is Lightning's default: if the run is shorter, set max_epochs"
+        )
 
 
 def check_monitor(validation: ValidationPass, monitor: str) -> None:
@@ -81,8 +123,5 @@ def check_mode(mode: str) -> None:
         raise ConfigError.of("mode", mode, "'min' or 'max'")
 
 
-def _check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
-    if not module.automatic_optimization:
-        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
-    if (count := len(trainer.optimizers)) != 1:
-        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+def _scheduler(trainer: Trainer) -> str:
+    return type(trainer.lr_scheduler_configs[0].scheduler).__name__

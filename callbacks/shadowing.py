@@ -8,7 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.learner import LightningLearner
-from autolr.runtime.generators import Generators
+from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
 
@@ -19,7 +19,7 @@ class ShadowCallback(Callback):
     _shadows: Shadows | None = None
     _learner: LightningLearner | None = None
     _rates: Rates | None = None
-    _before: Generators | None = None
+    _before: Moment | None = None
     _steps_before = 0
     _new_epoch = False
 
@@ -31,6 +31,7 @@ class ShadowCallback(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        self._steps_before = trainer.global_step
         if self._shadows is None or self._learner is None:
             return
         if self._learner.has_batch_end:
@@ -40,7 +41,6 @@ class ShadowCallback(Callback):
             self._new_epoch = False
         self._learner.set_batch(batch, batch_idx)
         self._before = self._shadows.capture()
-        self._steps_before = trainer.global_step
 
     @override
     def on_train_batch_end(
@@ -55,7 +55,10 @@ class ShadowCallback(Callback):
             return
         stepped = trainer.global_step > self._steps_before
         self._learner.set_outputs(outputs, stepped=stepped)
+        live = self._shadows.live
         self._shadows.follow(loss_of(outputs), self._before, stepped=stepped)
+        if self._shadows.live != live:
+            self._replaced(trainer, pl_module)
 
     @override
     def on_exception(
@@ -66,6 +69,9 @@ class ShadowCallback(Callback):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._release()
+
+    def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
+        """Called when a rival's state has taken the place of the live run's."""
 
     def _release(self) -> None:
         if self._rates is not None:

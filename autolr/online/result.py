@@ -29,9 +29,14 @@ class Result:
         validation_passes: Passes over the validation data that the search made.
         returns: Every time that the run was put back to an earlier state. The schedule holds the
             lower rates that followed; what the run learned and lost cannot be replayed.
+        own_peak: The peak of the scheduler that the user's module has and the run followed; None
+            where the run followed ``schedule``.
 
     Replay it with plain torch: set the optimizer's rate to ``peak`` and use
-    ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``.
+    ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
+    scheduler of its own, ``schedule`` says nothing of its shape, only what changed on the way
+    (constant: nothing): keep that scheduler, and multiply every rate that the module gives it and
+    its optimizer by ``factor``.
     """
 
     peak: float
@@ -41,6 +46,12 @@ class Result:
     total_steps: int
     validation_passes: int
     returns: tuple[Return, ...] = ()
+    own_peak: float | None = None
+
+    @property
+    def factor(self) -> float | None:
+        """What to multiply the rates of the module's own scheduler with; None without one."""
+        return None if self.own_peak is None else self.peak / self.own_peak
 
     @property
     def price(self) -> float:
@@ -82,6 +93,7 @@ class Result:
             "probe_steps": self.probe_steps,
             "total_steps": self.total_steps,
             "validation_passes": self.validation_passes,
+            "own_peak": self.own_peak,
             "scores": [
                 {
                     "candidate": score.candidate.to_dict(),
@@ -119,6 +131,7 @@ class Result:
                 Return(row["step"], row["to"], row["factor"], float(row["score"]))
                 for row in values["returns"]
             ),
+            own_peak=values.get("own_peak"),
         )
 
 

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
 from autolr.runtime.average import batch_norms
+from autolr.runtime.snapshot import Stateful
 
 RECENT = 8
 """How many of the last batches a learner keeps, where it keeps any."""
@@ -26,6 +27,10 @@ class Learner(Protocol):
     @property
     def optimizer(self) -> Optimizer:
         """Its only optimizer."""
+
+    @property
+    def extras(self) -> Sequence[Stateful]:
+        """What else each rival has a state of, such as a gradient scaler."""
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; return the loss, if there is one."""
@@ -84,6 +89,7 @@ class TorchLearner:
             raise ConfigError.of("mode", mode, "'min' or 'max'")
         self.model = model
         self.optimizer = optimizer
+        self.extras: Sequence[Stateful] = ()
         self._batches = batches
         self._iterator: Iterator[Any] = iter(())  # begun at the first step, as a loop would
         self._loss = loss

@@ -32,11 +32,11 @@ class Rates:
 
     Args:
         optimizer: Any torch optimizer whose groups have a rate ``lr``.
+        base: The rate that a peak stands for at a factor of 1; None: the highest of the groups.
 
     Attributes:
         factor: What every group's rate is multiplied with at the next step.
-
-        base: The highest rate of the groups; a peak is meant for that group.
+        base: The run's own peak: the highest rate of the groups, or what was given.
 
     Raises:
         ConfigError: If the optimizer has no positive finite rate to multiply.
@@ -45,24 +45,36 @@ class Rates:
     _attached: ClassVar["WeakKeyDictionary[Optimizer, Rates]"] = WeakKeyDictionary()
 
     @classmethod
-    def of(cls, optimizer: Optimizer) -> "Rates":
-        """Return the rates attached to ``optimizer``; they are attached at the first call."""
-        if optimizer not in cls._attached:
-            cls._attached[optimizer] = cls(optimizer)
-        return cls._attached[optimizer]
+    def of(cls, optimizer: Optimizer, base: float | None = None) -> "Rates":
+        """Return the rates attached to ``optimizer``; they are attached at the first call.
 
-    def __init__(self, optimizer: Optimizer) -> None:
+        A base that is given counts for all who share them.
+        """
+        if optimizer not in cls._attached:
+            cls._attached[optimizer] = cls(optimizer, base)
+        rates = cls._attached[optimizer]
+        if base is not None:
+            rates.base = base
+        return rates
+
+    def __init__(self, optimizer: Optimizer, base: float | None = None) -> None:
         self.factor = 1.0
         self._optimizer = optimizer
         self._originals: list[Any] | None = None
+        self._applied: list[Any] = []
         own = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
-        self.base = max(own, default=math.nan)
+        self.base = max(own, default=math.nan) if base is None else base
         if not (math.isfinite(self.base) and self.base > 0):
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
         self._handles = (
             optimizer.register_step_pre_hook(self._apply),
             optimizer.register_step_post_hook(self._remove),
         )
+
+    @property
+    def applied(self) -> float:
+        """The highest rate of the groups in the optimizer's last step; NaN before the first."""
+        return max(map(float, self._applied), default=math.nan)
 
     @contextmanager
     def multiplied(self, factor: float) -> Iterator[None]:
@@ -86,6 +98,7 @@ class Rates:
         self._originals = [group["lr"] for group in self._optimizer.param_groups]
         for group in self._optimizer.param_groups:
             group["lr"] = group["lr"] * self.factor
+        self._applied = [group["lr"] for group in self._optimizer.param_groups]
 
     def _remove(self, *_: Any) -> None:
         if self._originals is None:
@@ -95,11 +108,12 @@ class Rates:
         self._originals = None
 
 
-def customary_peak(optimizer: Optimizer) -> float:
+def customary_peak(optimizer: Optimizer, own: float | None = None) -> float:
     """Return the peak from which people start with this optimizer.
 
     It is the rate of the group with the highest rate; for an optimizer without a customary
-    peak it is the rate that the user set.
+    peak it is the run's own: ``own``, or the highest rate that the user set.
     """
-    own = max(float(group["lr"]) for group in optimizer.param_groups)
+    if own is None:
+        own = max(float(group["lr"]) for group in optimizer.param_groups)
     return _CUSTOMARY_PEAKS.get(type(optimizer).__name__, own)

@@ -13,8 +13,9 @@ from autolr.candidate import Candidate
 from autolr.errors import DivergedError
 from autolr.online import Probe, Result, Search
 from autolr.runtime.average import Average
-from autolr.runtime.generators import Generators, kept_generators
+from autolr.runtime.generators import kept_generators
 from autolr.runtime.learner import Learner
+from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 
@@ -57,7 +58,6 @@ class Shadows:
         live: The candidate that the run trains first; one of the search's.
         step: Optimizer steps that the run has made already.
         on_scores: Called with the search each time that it has taken in scores.
-        on_exchange: Called each time that another state has taken the place of the live one.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class Shadows:
         *,
         step: int = 0,
         on_scores: Callable[[Search], None] | None = None,
-        on_exchange: Callable[[], None] | None = None,
     ) -> None:
         self.search = search
         self.step = step
@@ -80,7 +79,6 @@ class Shadows:
         self._rates = rates
         self._total_steps = total_steps
         self._on_scores = on_scores
-        self._on_exchange = on_exchange
         self._guarded = len(search.alive) > 1  # a run that is only followed is never changed
         self._best: Snapshot | None = None
         self._live = self._trunk(live, None)
@@ -89,7 +87,7 @@ class Shadows:
 
     @property
     def live(self) -> Candidate:
-        """The candidate that the run trains."""
+        """The candidate that the run trains; it changes with the state that is in place."""
         return self._live.candidate
 
     @property
@@ -102,11 +100,11 @@ class Shadows:
         """What the run's own rates are multiplied with at the next live step."""
         return self._factor(self._live)
 
-    def capture(self) -> Generators | None:
-        """Return the generators as a live step begins, for `follow`; None without rivals."""
-        return Generators.capture() if self._rivals else None
+    def capture(self) -> Moment | None:
+        """Return what a live step begins with, for `follow`; None without rivals."""
+        return Moment.capture(self._learner.optimizer) if self._rivals else None
 
-    def follow(self, loss: Tensor | None, before: Generators | None, *, stepped: bool) -> None:
+    def follow(self, loss: Tensor | None, before: Moment | None, *, stepped: bool) -> None:
         """Repeat with every rival what the live run has just done.
 
         Args:
@@ -153,8 +151,8 @@ class Shadows:
         for rival in self._rivals:
             _state(rival).renew_attributes()
 
-    def _train_rivals(self, before: Generators, *, stepped: bool) -> None:
-        after = Generators.capture()
+    def _train_rivals(self, before: Moment, *, stepped: bool) -> None:
+        after = Moment.capture(self._learner.optimizer)
         for rival in self._rivals:
             if rival.diverged:
                 continue
@@ -242,7 +240,6 @@ class Shadows:
         assert self._best is not None
         self._best.exchange()
         self._best = self._copy()
-        self._exchanged()
 
     def _drop_diverged(self) -> None:
         """Take the candidates out whose loss is not finite; replace the live run if it is one."""
@@ -277,14 +274,10 @@ class Shadows:
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live
         self._live = rival
-        self._exchanged()
-
-    def _exchanged(self) -> None:
-        if self._on_exchange is not None:
-            self._on_exchange()
 
     def _copy(self) -> Snapshot:
-        return Snapshot(self._learner.model, self._learner.optimizer)
+        learner = self._learner
+        return Snapshot(learner.model, learner.optimizer, learner.extras)
 
     def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> _Trunk:
         assert candidate.peak is not None  # a search fixes every peak

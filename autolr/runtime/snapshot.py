@@ -1,39 +1,59 @@
 """Everything that a training step changes, copied into memory and put back."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes, tensors_of
 
-# Group entries that a scheduler or the search itself writes; they stay with the run.
-_OF_THE_RUN = frozenset({"params", "lr", "initial_lr"})
 _LARGE = 2**16  # bytes; smaller tensors lie in memory that the process has already
+# Group entries that schedulers or the search itself write; they stay with the run.
+OF_THE_RUN = frozenset(
+    {
+        *("params", "lr", "initial_lr", "max_lr", "min_lr", "weight_decay"),
+        *("momentum", "betas", "base_momentum", "max_momentum"),
+    }
+)
+
+
+class Stateful(Protocol):
+    """What has a state of its own in training, such as a `torch.amp.GradScaler`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Take on a state."""
 
 
 class Snapshot:
     """One state of a model and its optimizer beside the one that is in place.
 
     It holds weights, buffers, gradients, the optimizer's state by the index of its parameter,
-    every entry of the parameter groups but the rate, and the plain attributes of the model.
-    `exchange` swaps it with the state in place by reference: nothing is copied, and two
+    every entry of the parameter groups that no scheduler writes, the plain attributes of the
+    model, and the state of what else is given.
+    `exchange` swaps it with the state in place by reference: no tensor is copied, and two
     exchanges leave the very same tensors in place.
 
     Args:
         model: The model to copy.
         optimizer: Its optimizer.
+        extras: What else has a small state that training changes.
     """
 
     _tensors: list[Tensor]
     _gradients: list[Tensor | None]
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, extras: Sequence[Stateful] = ()
+    ) -> None:
         self._model = model
         self._optimizer = optimizer
+        self._extras: list[tuple[Stateful, Any]] = [(extra, None) for extra in extras]
         self._take(_Memory())
 
     def renew(self) -> None:
@@ -60,6 +80,9 @@ class Snapshot:
         self._gradients = gradients
         self._exchange_optimizer()
         self._attributes.exchange()
+        for index, (extra, state) in enumerate(self._extras):
+            self._extras[index] = (extra, _copied_state(extra))
+            extra.load_state_dict(state)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -82,6 +105,7 @@ class Snapshot:
         self._groups = [memory.copied(_own_entries(group)) for group in optimizer.param_groups]
         self._gradients = [_clone(parameter.grad) for parameter in parameters]
         self._attributes = Attributes(self._model)
+        self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
 
     def _exchange_optimizer(self) -> None:
         state = self._optimizer.state
@@ -96,12 +120,16 @@ class Snapshot:
             self._groups[index] = present
 
 
+def _copied_state(extra: Stateful) -> Any:
+    return _Memory().copied(extra.state_dict())
+
+
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in group.items() if name not in _OF_THE_RUN}
+    return {name: value for name, value in group.items() if name not in OF_THE_RUN}
 
 
 def _clone(tensor: Tensor | None) -> Tensor | None:

@@ -1,6 +1,7 @@
 """Small Lightning runs, and all that is left of one, to be compared bit for bit."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import csv
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -147,7 +148,7 @@ def _left(folder: Path, module, trainer, seen):
         "order of the optimizer's state": [
             i for i, p in enumerate(module.parameters()) if p in optimizer.state
         ],
-        "metrics.csv": metrics.read_text() if metrics.exists() else None,
+        "metrics.csv": logged(metrics) if metrics.exists() else None,
         "callback_metrics": dict(trainer.callback_metrics),
         "generators": (random.getstate(), np.random.get_state(), torch.get_rng_state()),
         "data order": seen.order,
@@ -157,6 +158,17 @@ def _left(folder: Path, module, trainer, seen):
         "modes": [m.training for m in module.modules()],
         "attributes": _attributes(module),
     }
+
+
+def logged(path):
+    """Return the rows of a CSVLogger's file without what a search tells it."""
+    with path.open() as file:
+        rows = [{k: v for k, v in row.items() if not _told(k)} for row in csv.DictReader(file)]
+    return [row for row in rows if set(filter(row.get, row)) > {"step"}]
+
+
+def _told(name):
+    return name.startswith("autolr/")
 
 
 def _attributes(module):

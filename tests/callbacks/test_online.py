@@ -9,20 +9,27 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import (
-    EMAWeightAveraging,
-    ModelCheckpoint,
-    StochasticWeightAveraging,
-)
+from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging
 from lightning.pytorch.utilities import CombinedLoader
 from torch import nn
+from torch.utils.data import DataLoader
 
 import autolr
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
 from autolr.online import Annealed
-from tests.callbacks.runs import LR, Bare, Net, differences, fit, train_loader, val_loader
+from tests.callbacks.runs import (
+    LR,
+    TRAIN,
+    Bare,
+    Net,
+    Stream,
+    differences,
+    fit,
+    train_loader,
+    val_loader,
+)
 
 QUICK = Annealed(candidates=3, horizons=(0.3, 0.5))
 RATES = (2.0**-16, 2.0**-6)
@@ -175,6 +182,23 @@ def test_an_exception_in_training_leaves_the_rates_alone(tmp_path):
     assert not made[0]._optimizer_step_pre_hooks
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_whose_length_nobody_has_set_is_warned_of(tmp_path):
+    class Stops(pl.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            trainer.should_stop = True
+
+    with pytest.warns(UserWarning, match=r"max_epochs=1000, 7000 steps; that is Lightning's") as w:
+        fit(tmp_path, callbacks=[AutoLR(), Stops()], max_epochs=None)
+    assert all("\n" not in str(warning.message) for warning in w)
+
+
+def test_a_run_whose_length_is_set_is_not_warned_of(tmp_path, recwarn):
+    fit(tmp_path / "a", callbacks=[AutoLR()], max_epochs=1)
+    fit(tmp_path / "b", callbacks=[AutoLR()], max_epochs=None, max_steps=3)
+    assert not [w for w in recwarn if "AutoLR" in str(w.message)]
+
+
 # --- refused, before the first training step
 
 
@@ -214,24 +238,29 @@ REFUSED = {
     "manual optimization": (Manual, "needs automatic optimization", UnsupportedError, {}),
     "two optimizers": (ManualTwo, "needs automatic optimization", UnsupportedError, {}),
     "no optimizer": (NoOptimizer, "the optimizer's lr must be a positive", ConfigError, {}),
-    "own scheduler": (Scheduled, "so does the module's StepLR", UnsupportedError, {}),
     "averaging": (
         Net,
-        "leave out StochasticWeightAveraging",
+        "StochasticWeightAveraging, which swaps in rates of its own; use WeightAveraging",
         UnsupportedError,
         {"add": lambda: StochasticWeightAveraging(0.1, swa_epoch_start=0.9)},
     ),
-    "moving averages": (
-        Net,
-        "leave out EMAWeightAveraging",
-        UnsupportedError,
-        {"add": EMAWeightAveraging},
-    ),
     "no end": (
         Net,
-        "needs a run with an end",
+        "needs a run with an end: set max_steps or max_epochs",
         UnsupportedError,
         {"max_epochs": -1, "max_time": "00:00:00:05"},
+    ),
+    "epochs of data without a length": (
+        Net,
+        "needs a run with an end, and the training data has no length: set max_steps",
+        UnsupportedError,
+        {"train": DataLoader(Stream(TRAIN), 16), "max_epochs": 4},
+    ),
+    "data without a length for ever": (
+        Net,
+        "and the training data has no length: set max_steps",
+        UnsupportedError,
+        {"train": DataLoader(Stream(TRAIN), 16), "max_epochs": -1},
     ),
     "iterators": (Iterating, r"training_step\(dataloader_iter\)", UnsupportedError, {}),
     "mixed loaders": (

@@ -180,8 +180,27 @@ class Hooks(Net):
             nn.utils.clip_grad_value_(group["params"], 0.05)
 
 
+class OwnSteps(Net):
+    """Writes the rate itself, and steps, goes backward and zeroes gradients in its own way."""
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, closure):
+        assert isinstance(optimizer, torch.optim.AdamW)
+        for group in optimizer.param_groups:
+            group["lr"] = LR * min(1.0, (self.global_step + 1) / 8)
+        optimizer.step(closure=closure)
+
+    def backward(self, loss):
+        (2 * loss).backward()
+
+    def optimizer_zero_grad(self, epoch, batch_idx, optimizer):
+        optimizer.zero_grad(set_to_none=batch_idx % 2 == 0)
+
+
 SETUPS = {
     "plain": (Net, {}),
+    "max_steps within an epoch": (Net, {"max_epochs": -1, "max_steps": 26}),
+    "part of the training data": (Net, {"limit_train_batches": 5, "max_epochs": 6}),
+    "its own way to step": (OwnSteps, {}),
     "accumulated gradients, a partial last window": (
         Net,
         {"accumulate_grad_batches": 3, "max_epochs": 10},

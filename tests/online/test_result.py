@@ -3,6 +3,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -23,6 +24,14 @@ def result():
         for n, loss in enumerate(losses)
     )
     return Result(1 / 3, SCHEDULE, scores, probe_steps=50, total_steps=200, validation_passes=4)
+
+
+def test_the_factor_of_an_own_scheduler_is_there_where_it_was_followed(result, tmp_path):
+    assert result.factor is None
+    own = replace(result, own_peak=1 / 6)
+    assert own.factor == 2
+    own.save(tmp_path)
+    assert load_result(tmp_path) == own
 
 
 def test_what_is_saved_is_loaded_again_to_the_last_digit(result, tmp_path):

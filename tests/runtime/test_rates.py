@@ -128,3 +128,27 @@ def test_each_optimizer_has_its_customary_peak_and_an_unknown_one_its_own(optimi
     assert customary_peak(torch.optim.SGD(weights, lr=3.0)) == 0.1
     assert customary_peak(torch.optim.AdamW(weights, lr=3.0)) == 1e-3
     assert customary_peak(optimizer) == 0.1  # the highest of its groups
+    assert customary_peak(optimizer, own=0.7) == 0.7
+    assert customary_peak(torch.optim.SGD(weights, lr=3.0), own=0.7) == 0.1
+
+
+def test_a_base_that_is_given_counts_for_all_who_share_the_rates(optimizer):
+    rates = Rates.of(optimizer)
+    assert rates.base == 0.1
+    assert Rates.of(optimizer, 2.0) is rates
+    assert rates.base == 2.0
+    assert Rates.of(optimizer).base == 2.0
+    rates.detach()
+
+
+def test_a_rate_of_zero_is_served_if_a_base_is_given():
+    warming_up = torch.optim.SGD([torch.zeros(1)], lr=0.0)
+    assert Rates(warming_up, base=0.5).base == 0.5
+
+
+def test_the_rate_that_was_applied_last_is_told(optimizer):
+    rates = Rates(optimizer)
+    assert math.isnan(rates.applied)
+    with rates.multiplied(3.0):
+        optimizer.step()
+    assert rates.applied == pytest.approx(0.3, rel=1e-12)

@@ -274,3 +274,12 @@ def test_entries_that_share_memory_are_apart_after_renewing():
     with snapshot.in_place():
         assert [float(optimizer.state[parameter][name].mean()) for name in ("one", "two")] == [1, 0]
         assert float(parameter.detach().mean()) == 0
+
+
+def test_a_scaler_is_exchanged_with_the_rest(run):
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    snapshot = Snapshot(*run, extras=[scaler])
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 2.0})
+    with snapshot.in_place():
+        assert scaler.get_scale() == 8.0
+    assert scaler.get_scale() == 2.0

@@ -1,0 +1,53 @@
+"""What a search tells the Trainer's loggers."""
+
+import math
+
+from lightning.pytorch import Trainer
+
+from autolr.online import Result
+from autolr.runtime.shadows import Shadows
+
+
+class Curves:
+    """Sends what a search does to the Trainer's loggers, and to nothing else of the run.
+
+    ``autolr/rate`` and, during the search, ``autolr/probe_steps`` come at the steps at which the
+    Trainer logs its own values, ``autolr/score/PEAK`` as a probe is scored, ``autolr/peak`` as the
+    search ends. Steps are numbered as the Trainer numbers them, from 0.
+
+    Args:
+        mode: Whether a lower ("min") or a higher ("max") monitored value is better.
+    """
+
+    def __init__(self, mode: str) -> None:
+        self._sign = 1.0 if mode == "min" else -1.0
+        self._told = 0
+
+    def step(self, trainer: Trainer, rate: float, shadows: Shadows | None) -> None:
+        """Tell of the step that has just been made, at ``rate``."""
+        values = {}
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and trainer.global_step % every == 0:
+            values["rate"] = rate
+            if shadows is not None:
+                values["probe_steps"] = float(shadows.probe_steps)
+        if shadows is not None:
+            values |= self._scores(shadows)
+        _log(trainer, values)
+
+    def decision(self, trainer: Trainer, result: Result) -> None:
+        """Tell of the end of the search."""
+        _log(trainer, {"peak": result.peak, "probe_steps": float(result.probe_steps)})
+
+    def _scores(self, shadows: Shadows) -> dict[str, float]:
+        """Return the monitored values of new probes; a logger can draw none that diverged."""
+        new = shadows.search.scores[self._told :]
+        self._told += len(new)
+        finite = [told for told in new if math.isfinite(told.score)]
+        return {f"score/{told.candidate.peak:.3g}": self._sign * told.score for told in finite}
+
+
+def _log(trainer: Trainer, values: dict[str, float]) -> None:
+    named = {f"autolr/{name}": value for name, value in values.items()}
+    for logger in trainer.loggers if named else ():
+        logger.log_metrics(named, step=max(trainer.global_step - 1, 0))

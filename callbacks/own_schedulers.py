@@ -1,0 +1,110 @@
+"""Schedulers of the module's own: which peak they lead to, and when."""
+
+import copy
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning.pytorch.utilities.types import LRSchedulerConfig
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from autolr import schedules
+from autolr.runtime.generators import kept_generators
+from autolr.schedules import Schedule
+
+_TOP = 0.95  # a scheduler seldom hits its own top at a whole step; from this share on it is there
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRates:
+    """What a module's own schedulers make of the rate, as far as it can be known beforehand.
+
+    Attributes:
+        peak: The highest rate of any group: as the user wrote it down (``max_lr``, else the rate
+            that the optimizer was given), or as it is reached where that is a higher rate, or less
+            than half of it.
+        rise: Steps until it is reached.
+    """
+
+    peak: float
+    rise: int
+
+    @property
+    def rising(self) -> Schedule:
+        """A schedule that reaches its peak when these rates do."""
+        return schedules.warmup(self.rise) | schedules.constant()
+
+    @classmethod
+    def of(cls, trainer: Trainer, module: LightningModule, total_steps: int) -> "OwnRates | None":
+        """Return the rates of a run that is about to begin; None without own schedulers."""
+        if not trainer.lr_scheduler_configs:
+            return None
+        (optimizer,) = trainer.optimizers
+        written = max(_written(group) for group in optimizer.param_groups)
+        if is_overridden("lr_scheduler_step", module):
+            return cls(written, rise=1)
+        with suppress(Exception):  # a scheduler that cannot be copied: what is written down counts
+            rates = _rehearse(trainer, module, total_steps)
+            highest = float(rates.max())
+            usual = written / 2 <= highest <= written / _TOP
+            rise = max(1, int(np.argmax(rates >= _TOP * highest)))
+            return cls(written if usual or not highest > 0 else highest, rise)
+        return cls(written, rise=1)
+
+
+def restart_plateaus(trainer: Trainer) -> None:
+    """Have schedulers that watch a metric forget it: another state has taken the run's place."""
+    for config in trainer.lr_scheduler_configs:
+        if isinstance(config.scheduler, ReduceLROnPlateau):
+            config.scheduler._reset()
+
+
+def _written(group: Mapping[str, Any]) -> float:
+    return float(group.get("max_lr", group.get("initial_lr", group["lr"])))
+
+
+def _rehearse(trainer: Trainer, module: LightningModule, total_steps: int) -> np.ndarray:
+    """Return the highest rate of the groups at each step, by copies of the schedulers."""
+    (optimizer,) = trainer.optimizers
+    stand_in = _stand_in(optimizer)
+    shared = {id(optimizer): stand_in, id(module): module, id(trainer): trainer}
+    configs = [c for c in trainer.lr_scheduler_configs if not c.reduce_on_plateau]
+    copies = copy.deepcopy([config.scheduler for config in configs], shared)
+    rates = np.empty(total_steps)
+    with kept_generators(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "scheduler.step() before optimizer.step()"
+        for step, due in enumerate(_due(trainer, configs, total_steps)):
+            rates[step] = max(float(group["lr"]) for group in stand_in.param_groups)
+            for index in due:
+                copies[index].step()
+    return rates
+
+
+def _stand_in(optimizer: Optimizer) -> Optimizer:
+    groups = [
+        {name: copy.deepcopy(value) for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+    return torch.optim.SGD([{**group, "params": [torch.zeros(())]} for group in groups], lr=1.0)
+
+
+def _due(
+    trainer: Trainer, configs: Sequence[LRSchedulerConfig], total_steps: int
+) -> Iterator[list[int]]:
+    """Yield for each optimizer step which schedulers the Trainer moves on after it."""
+    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
+    epoch, batch = 1, 0
+    for _ in range(total_steps):
+        batch = int(min(batch + accumulated, batches))
+        at = {"step": batch, "epoch": epoch if batch == batches else 0}
+        counts = [(at[str(config.interval)], config.frequency) for config in configs]
+        yield [i for i, (count, every) in enumerate(counts) if count and count % every == 0]
+        if batch == batches:
+            epoch, batch = epoch + 1, 0

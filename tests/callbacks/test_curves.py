@@ -1,0 +1,98 @@
+"""What the Trainer's loggers are told of a search, and that nothing else is."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import csv
+import math
+
+import pytest
+import torch
+
+from autolr.callbacks import AutoLR
+from autolr.online import Annealed
+from tests.callbacks.runs import LR, Net, fit
+
+RATES = (2.0**-16, 2.0**-6)
+
+
+def searcher(**settings):
+    strategy = Annealed(candidates=3, horizons=(0.3, 0.5))
+    return AutoLR(**{"strategy": strategy, "rates": RATES, "budget": 3.0, **settings})
+
+
+def curve(folder, name):
+    """Return {step: value} of what was logged as ``name``."""
+    with (folder / "log" / "0" / "metrics.csv").open() as file:
+        return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
+
+
+class Cosine(Net):
+    """With a scheduler of its own, over the 28 steps of the run."""
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 28)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_rate_is_that_of_the_runs_own_steps(tmp_path):
+    callback = searcher()
+    fit(tmp_path, Cosine, [callback], log_every_n_steps=3)
+    end, found = callback.result.probes.horizon.max(), callback.result.peak
+    assert found not in (RATES[0], 2.0**-11)
+    peaks = {step: 2.0**-11 if step < end else found for step in range(2, 28, 3)}
+    expected = {n: peak * (1 + math.cos(math.pi * n / 28)) / 2 for n, peak in peaks.items()}
+    assert curve(tmp_path, "autolr/rate") == pytest.approx(expected, rel=1e-9)  # it is recursive
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scores_come_at_their_horizons_and_the_peak_at_the_end(tmp_path):
+    callback = searcher(monitor="val_acc", mode="max")
+    fit(tmp_path, Net, [callback], log_every_n_steps=2)
+    result = callback.result
+    for peak in set(result.probes.peak):
+        of_peak = result.probes[result.probes.peak == peak]
+        told = curve(tmp_path, f"autolr/score/{peak:.3g}")
+        # accuracies as they are, where the search turns their sign; steps are counted from 0
+        expected = dict(zip(of_peak.horizon - 1, -of_peak.score, strict=True))
+        assert told == pytest.approx(expected, rel=1e-12)
+    end = result.probes.horizon.max() - 1
+    assert curve(tmp_path, "autolr/peak") == {end: result.peak}
+    spent = curve(tmp_path, "autolr/probe_steps")
+    assert list(spent) == [*range(1, end, 2), end]
+    assert spent[end] == result.probe_steps
+
+
+class Exploding(Net):
+    """Validates to infinity where its weights have become large."""
+
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
+        large = self.head[1].weight.abs().max() > 1
+        self.log("height", math.inf if large else 1.0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_probe_that_diverged_has_no_score_to_draw(tmp_path):
+    callback = searcher(monitor="height", rates=(2.0**-16, 2.0**-1))
+    fit(tmp_path, Exploding, [callback])
+    probes = callback.result.probes
+    assert probes.score.max() == math.inf
+    told = {f"autolr/score/{peak:.3g}" for peak in probes.peak[probes.score < math.inf]}
+    header = (tmp_path / "log" / "0" / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {name for name in header if name.startswith("autolr/score")} == told
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_accumulated_batches_are_not_counted_as_steps(tmp_path):
+    fit(tmp_path, Net, [searcher()], accumulate_grad_batches=3, log_every_n_steps=4)
+    assert list(curve(tmp_path, "autolr/rate")) == [3, 7, 11]  # of 12 steps
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_without_a_logger_nothing_is_logged(tmp_path):
+    callback = searcher()
+    run = fit(tmp_path, Net, [callback], logger=False)
+    assert callback.result.peak != LR
+    assert not [name for name in run.trainer.callback_metrics if "autolr" in name]
+    assert not (tmp_path / "log").exists()

@@ -1,0 +1,287 @@
+"""A module's own scheduler keeps its shape, whatever it writes; its peak is searched for."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader
+
+import autolr
+from autolr.callbacks import AutoLR
+from autolr.callbacks.own_schedulers import OwnRates
+from autolr.errors import ConfigError
+from autolr.online import Annealed
+from tests.callbacks.runs import LR, TRAIN, Bare, Net, Stream, differences, fit
+
+RATES = (2.0**-16, 2.0**-6)
+LIVE_FIRST = 2.0**-11
+STEPS = 28
+ONLY = (LR, LR)
+
+
+def searcher(**settings):
+    strategy = Annealed(candidates=3, horizons=(0.3, 0.5))
+    return AutoLR(**{"strategy": strategy, "rates": RATES, "budget": 3.0, **settings})
+
+
+class Scheduled(Net):
+    """AdamW with a scheduler made by ``scheduler(optimizer, peak)``."""
+
+    def __init__(self, lr=LR):
+        super().__init__(lr)
+        self.beta1 = []
+
+    def configure_optimizers(self):
+        optimizer = self.make_optimizer()
+        made = type(self).scheduler(optimizer, self.hparams.lr)
+        return [optimizer], made if isinstance(made, list) else [made]
+
+    def make_optimizer(self):
+        return super().configure_optimizers()
+
+    def on_before_optimizer_step(self, optimizer):
+        group = optimizer.param_groups[0]
+        self.log("stepped_with", group["lr"] * group.get("betas", [1.0])[0])
+
+
+def per_step(scheduler, **settings):
+    return {"scheduler": scheduler, "interval": "step", **settings}
+
+
+def scheduled(scheduler, base=Scheduled):
+    return type("Own", (base,), {"scheduler": staticmethod(scheduler)})
+
+
+class Momentum(Scheduled):
+    def make_optimizer(self):
+        return torch.optim.SGD(self.parameters(), lr=self.hparams.lr, momentum=0.9)
+
+
+class Groups(Scheduled):
+    def make_optimizer(self):
+        groups = [{"params": self.body.parameters(), "lr": self.hparams.lr / 4}]
+        groups += [{"params": self.head.parameters()}]
+        return torch.optim.AdamW(groups, lr=self.hparams.lr)
+
+
+class TensorRate(Scheduled):
+    def make_optimizer(self):
+        return torch.optim.AdamW(self.parameters(), lr=torch.tensor(self.hparams.lr), foreach=False)
+
+
+def warmed_up(step):
+    return min(step / 4, 1.0) * (1 - step / STEPS)
+
+
+def climbing(step):
+    return min((step + 1) / 4, 1.0)
+
+
+def one_cycle(optimizer, peak):
+    return per_step(lr_scheduler.OneCycleLR(optimizer, peak, total_steps=STEPS, pct_start=0.2))
+
+
+def sequential(optimizer, peak):
+    rising = lr_scheduler.LinearLR(optimizer, 0.125, total_iters=4)
+    falling = lr_scheduler.CosineAnnealingLR(optimizer, STEPS - 4)
+    return per_step(lr_scheduler.SequentialLR(optimizer, [rising, falling], milestones=[4]))
+
+
+def warm_then_plateau(optimizer, peak):
+    plateau = lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, factor=0.25)
+    warm = lr_scheduler.LinearLR(optimizer, 0.25, total_iters=3)
+    return [{"scheduler": plateau, "monitor": "val_loss"}, per_step(warm)]
+
+
+SCHEDULERS = {
+    "LambdaLR from zero": scheduled(lambda o, _: per_step(lr_scheduler.LambdaLR(o, warmed_up))),
+    "OneCycleLR, which writes betas": scheduled(one_cycle),
+    "OneCycleLR, which writes momentum": scheduled(one_cycle, Momentum),
+    "OneCycleLR on a tensor": scheduled(one_cycle, TensorRate),
+    "CosineAnnealingLR by epoch": scheduled(lambda o, _: lr_scheduler.CosineAnnealingLR(o, 4)),
+    "ExponentialLR, which is recursive": scheduled(
+        lambda o, _: per_step(lr_scheduler.ExponentialLR(o, 0.9))
+    ),
+    "StepLR at every second step": scheduled(
+        lambda o, _: per_step(lr_scheduler.StepLR(o, 2, 0.5), frequency=2)
+    ),
+    "SequentialLR": scheduled(sequential),
+    "CyclicLR": scheduled(
+        lambda o, peak: per_step(lr_scheduler.CyclicLR(o, peak / 4, peak, 5)), Momentum
+    ),
+    "several groups": scheduled(
+        lambda o, _: per_step(lr_scheduler.LambdaLR(o, [warmed_up, climbing])), Groups
+    ),
+    "LinearLR and ReduceLROnPlateau": scheduled(warm_then_plateau),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", SCHEDULERS.values(), ids=SCHEDULERS)
+def test_a_search_with_the_modules_own_peak_only_changes_no_bit(make, tmp_path):
+    callback = AutoLR(rates=ONLY)
+    searched = fit(tmp_path / "searched", make, [callback])
+    assert callback.result.probe_steps > 0
+    assert callback.result.factor == 1
+    assert differences(searched.left, fit(tmp_path / "plain", make).left) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", SCHEDULERS.values(), ids=SCHEDULERS)
+def test_the_run_ends_as_one_whose_module_has_its_rates_times_the_factor(make, tmp_path):
+    callback = searcher(save_to=tmp_path / "found")
+    searched = fit(tmp_path / "searched", make, [callback])
+    result = autolr.load_result(tmp_path / "found")
+    assert result == callback.result
+    assert result.peak not in (LIVE_FIRST, RATES[0])  # so a rival took the run's place
+    assert result.own_peak == LR
+    replayed = fit(tmp_path / "replayed", lambda: make(LR * result.factor))
+    states = [
+        {"weights": run.left["weights and buffers"], "state": run.left["optimizer"]["state"]}
+        for run in (searched, replayed)
+    ]
+    assert differences(*states) == []  # the factor is a power of two: products are exact
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_with_any_own_peak_the_replay_is_equal_up_to_rounding(tmp_path):
+    make = SCHEDULERS["OneCycleLR, which writes betas"]
+    callback = searcher()
+    searched = fit(tmp_path / "searched", lambda: make(0.0123), [callback])
+    assert callback.result.own_peak == 0.0123
+    replayed = fit(tmp_path / "replayed", lambda: make(0.0123 * callback.result.factor))
+    for name, ours in searched.module.state_dict().items():
+        # rates differ by 1e-16 of themselves, float32 weights by 1e-7 a step, 28 steps
+        assert torch.allclose(ours, replayed.module.state_dict()[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_with_accumulated_gradients_and_epochs_too(tmp_path):
+    settings = {"accumulate_grad_batches": 3, "max_epochs": 10}
+
+    def both(optimizer, _):
+        steps = per_step(lr_scheduler.ExponentialLR(optimizer, 0.95))
+        return [steps, lr_scheduler.StepLR(optimizer, 3, 0.5)]
+
+    make = scheduled(both)
+    callback = searcher()
+    searched = fit(tmp_path / "searched", make, [callback], **settings)
+    assert callback.result.peak != LIVE_FIRST
+    replayed = fit(tmp_path / "replayed", lambda: make(LR * callback.result.factor), **settings)
+    kept = "weights and buffers"
+    assert differences(searched.left[kept], replayed.left[kept]) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_plateau_forgets_the_run_that_a_rival_replaced(tmp_path):
+    def highest_loss(optimizer, _):
+        plateau = lr_scheduler.ReduceLROnPlateau(optimizer, mode="max")
+        return {"scheduler": plateau, "monitor": "val_loss"}
+
+    callback = searcher(strategy=Annealed(candidates=3, horizons=(0.3, 0.6)))
+    run = fit(tmp_path, scheduled(highest_loss), [callback])
+    assert callback.result.probes.horizon.max() == 15  # in the third epoch of four
+    assert callback.result.peak != LIVE_FIRST
+    (config,) = run.trainer.lr_scheduler_configs
+    seen = [float(row["val_loss"]) for row in run.left["metrics.csv"] if row["val_loss"]]
+    assert config.scheduler.best == pytest.approx(max(seen[2:]), rel=1e-6) != max(seen)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cut_run_goes_on_with_its_own_scheduler_bit_for_bit(tmp_path):
+    class Cosine(Bare):
+        def configure_optimizers(self):
+            optimizer = super().configure_optimizers()
+            return [optimizer], [per_step(lr_scheduler.CosineAnnealingLR(optimizer, STEPS))]
+
+    loader = {"train": DataLoader(TRAIN, 16)}
+    kept = ModelCheckpoint(tmp_path / "ckpt", "{epoch}", save_top_k=-1)
+    whole = fit(tmp_path, Cosine, [searcher(), kept], **loader)
+    path = tmp_path / "ckpt" / "epoch=2.ckpt"
+    resumed = searcher()
+    rest = fit(tmp_path / "rest", Cosine, [resumed], ckpt_path=path, **loader)
+    assert resumed.result.own_peak == LR
+    assert resumed.result.peak != LR
+    for name in ("weights and buffers", "optimizer"):
+        assert differences(whole.left[name], rest.left[name]) == []
+
+
+class Peeks(AutoLR):
+    """Keeps what is known of the module's own rates."""
+
+    def on_train_start(self, trainer, pl_module):
+        super().on_train_start(trainer, pl_module)
+        self.own = OwnRates.of(trainer, pl_module, trainer.max_steps)
+
+
+def noam(step):
+    return min((step + 1) ** -0.5, (step + 1) * 8**-1.5)
+
+
+class Unknowable(lr_scheduler.LambdaLR):
+    """Cannot be copied."""
+
+    def __deepcopy__(self, memo):
+        raise TypeError("holds a stream")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("scheduler", "peak", "rise"),
+    [
+        # a cosine from its top: 95 % of it is where it begins
+        (lambda o, _: per_step(lr_scheduler.CosineAnnealingLR(o, 40)), LR, 1),
+        # the top of a third of 40 steps, max_lr though no whole step hits it; 95 % a little earlier
+        (lambda o, peak: per_step(lr_scheduler.OneCycleLR(o, peak, total_steps=40)), LR, 10),
+        (lambda o, _: per_step(lr_scheduler.LambdaLR(o, lambda k: min(k / 20, 1))), LR, 19),
+        # Vaswani et al. 2017: highest at the end of its 8 steps of warm-up, 8**-0.5
+        (lambda o, _: per_step(lr_scheduler.LambdaLR(o, noam)), LR * 8**-0.5, 7),
+        # one more in each epoch of 7 steps
+        (lambda o, _: lr_scheduler.LambdaLR(o, lambda epoch: 1.0 + epoch), 6 * LR, 35),
+        (lambda o, _: per_step(Unknowable(o, lambda k: k / 100)), LR, 1),
+    ],
+    ids=["cosine", "one cycle", "warm-up", "noam", "by epoch", "not copied"],
+)
+def test_the_peak_is_the_highest_rate_that_the_scheduler_reaches(scheduler, peak, rise, tmp_path):
+    callback = Peeks(rates=ONLY)
+    fit(tmp_path, scheduled(scheduler), [callback], max_epochs=-1, max_steps=40, best=None)
+    assert callback.own.peak == pytest.approx(peak, rel=1e-12)
+    assert callback.own.rise == rise
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_on_data_without_a_length_it_is_found_too(tmp_path):
+    callback = Peeks(rates=ONLY)
+    make = scheduled(lambda o, _: per_step(lr_scheduler.LambdaLR(o, lambda k: min(k / 8, 2.0))))
+    loader = DataLoader(Stream(TRAIN), 16)
+    fit(tmp_path, make, [callback], train=loader, max_epochs=-1, max_steps=24)
+    assert callback.own == OwnRates(2 * LR, rise=16)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_where_an_optimizer_has_no_customary_peak_the_box_lies_around_the_own_one(tmp_path):
+    class Uncommon(torch.optim.AdamW):
+        """Not among the optimizers whose peaks are known."""
+
+    class Own(Scheduled):
+        scheduler = staticmethod(one_cycle)
+
+        def make_optimizer(self):
+            return Uncommon(self.parameters())
+
+    callback = AutoLR(budget=3.0)
+    fit(tmp_path, Own, [callback])
+    first = callback.result.probes[callback.result.probes.horizon == 12]
+    assert list(first.peak) == pytest.approx([LR * 4.0**n for n in range(-2, 3)], rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_schedule_beside_a_scheduler_is_refused_and_says_which_to_drop(tmp_path):
+    make = SCHEDULERS["OneCycleLR, which writes betas"]
+    with pytest.raises(
+        ConfigError, match="leave out schedule= to keep the shape of OneCycleLR"
+    ) as e:
+        fit(tmp_path, make, [AutoLR(schedule="cosine")])
+    assert "return only the optimizer from configure_optimizers" in str(e.value)
+    assert "\n" not in str(e.value)
