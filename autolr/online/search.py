@@ -79,17 +79,21 @@ class Judgement:
     """When a difference of scores counts, as shares of their size.
 
     Attributes:
-        tie: In the race, a peak whose score is that close to the best of the next higher peak is
-            taken in its place: a rate that is too large costs more than one that is too small.
+        tie: In the race, the lowest peak whose score is that close to the best is taken: a rate
+            that is too large costs more than one that is too small, and can be raised later.
         margin: A rival of a later round must be better than the run by that much.
+        stall: A lower rate always helps at once, as annealing does, and may cost more later: after
+            the peak has been refined it must gain this share of what the run itself has gained
+            since its last score.
         band: The run is put back to its best state when its score is worse by that much.
         cut: What the rate is multiplied with then.
         returns: How often that may happen.
     """
 
-    tie: float = 0.02
+    tie: float = 0.03
     margin: float = 0.003
-    band: float = 0.02
+    stall: float = 0.25
+    band: float = 0.04
     cut: float = 0.5
     returns: int = 4
 
@@ -175,11 +179,21 @@ class Search:
         if not math.isfinite(scores[best]):
             return 0
         if not self.scores:
-            lower = max(0, best - 1)
-            near = scores[lower] <= scores[best] + self.judgement.tie * abs(scores[best])
-            return lower if near else best
-        needed = scores[0] - self.judgement.margin * self._size(scores[0])
-        return best if scores[best] < needed or not math.isfinite(scores[0]) else 0
+            tied = scores[best] + self.judgement.tie * abs(scores[best])
+            return next(index for index, score in enumerate(scores) if score <= tied)
+        convincing = [i for i in range(1, len(scores)) if scores[i] < self._needed(i, scores[0])]
+        return min(convincing, key=scores.__getitem__, default=0)
+
+    def _needed(self, rival: int, score: float) -> float:
+        """Return what a rival must be below to take the place of a run with this score."""
+        if not math.isfinite(score):
+            return math.inf
+        needed = score - self.judgement.margin * self._size(score)
+        higher = (self.alive[rival].peak or 0.0) > (self.alive[0].peak or 0.0)
+        if higher or self.rounds[0].refines:
+            return needed
+        before = next(told.score for told in reversed(self.scores) if told.kept)
+        return needed - self.judgement.stall * max(0.0, before - score)
 
     def _watched(self, step: int, score: float) -> "Search":
         """Compare the run with its own past."""
@@ -229,8 +243,7 @@ def scaled(candidate: Candidate, step: int, factor: float, *, refines: bool) -> 
     assert candidate.peak is not None
     if refines or factor > 1:
         before = (schedules.constant() * (1 / factor)).over(step)
-        schedule = candidate.schedule * (before | schedules.constant())
+        schedule = candidate.schedule * (before | schedules.constant() * factor)
         return replace(candidate, peak=candidate.peak * factor, schedule=schedule)
-    after = schedules.constant() * factor
-    schedule = candidate.schedule * (schedules.constant().over(step) | after)
+    schedule = candidate.schedule * (schedules.constant().over(step) | schedules.constant() * factor)
     return replace(candidate, schedule=schedule)

@@ -46,9 +46,13 @@ class Box:
         return cls(prior / spread, prior * spread, prior)
 
 
-_REFINE = Check(0.025, 0.05, factors=(0.5, 2.0), refines=True)
-_LATER = (Check(0.10, 0.13, factors=(0.5,)), Check(0.22, 0.26, factors=(0.25,)))
-_WATCHES = tuple(Check(end, end) for end in (0.18, 0.33, 0.41, 0.49, 0.57, 0.65, 0.73, 0.81, 0.89))
+_WATCHED = (0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.65, 0.73, 0.81, 0.89, 0.97)  # of the run
+_CHECKS = (
+    Check(0.025, 0.045, factors=(0.5, 2.0), refines=True),
+    Check(0.09, 0.115, factors=(0.5, 2.0)),
+    Check(0.20, 0.23, factors=(0.5, 2.0)),
+    *(Check(end, end) for end in _WATCHED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Annealed:
 
     candidates: int = 5
     race: float = 0.025
-    checks: tuple[Check, ...] = tuple(sorted((_REFINE, *_LATER, *_WATCHES), key=lambda c: c.end))
+    checks: tuple[Check, ...] = _CHECKS
     judgement: Judgement = field(default_factory=Judgement)
 
     def __post_init__(self) -> None:
