@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signatu
 from torch import Tensor
 
 from autolr.callbacks.validation import ValidationPass, own_copy, quiet
+from autolr.errors import UnsupportedError
 from autolr.runtime.average import batch_norms
 from autolr.runtime.learner import RECENT, mean
 
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from autolr.runtime.snapshot import Stateful
+
+
+_STEP_HOOKS = (
+    "on_train_batch_start",
+    "on_train_batch_end",
+    "on_before_zero_grad",
+    "optimizer_zero_grad",
+    "on_before_backward",
+    "backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "configure_gradient_clipping",
+    "optimizer_step",
+)
 
 
 class LightningLearner:
@@ -96,6 +111,30 @@ class LightningLearner:
             self.model.optimizer_step(epoch, self._batch_idx, stepper, closure)
             return losses[-1] if losses else None
 
+    def obstacle(self) -> str | None:
+        """Return a hook of the module that is called with every state; see `StackableLearner`."""
+        if self._trainer.accumulate_grad_batches != 1:
+            return "gradients are accumulated"
+        if found := [hook for hook in _STEP_HOOKS if is_overridden(hook, self.model)]:
+            return f"the module overrides {found[0]}"
+        return None
+
+    def loss(self) -> Tensor:
+        """Return the loss of the state in place; see `StackableLearner`."""
+        with self._unnoticed(), self._live_step_count():
+            loss = self._loss(own_copy(self._batch))
+        if loss is None:
+            raise UnsupportedError("a training step without a loss cannot be stacked")
+        return loss
+
+    def clip(self) -> None:
+        """Clip what the optimizer has now; see `StackableLearner`."""
+        self.model.configure_gradient_clipping(
+            self.optimizer,
+            gradient_clip_val=self._trainer.gradient_clip_val,
+            gradient_clip_algorithm=self._trainer.gradient_clip_algorithm,
+        )
+
     def validate(self) -> float | None:
         """Score the state in place; see `Learner`."""
         if not self.validation.exists:
@@ -117,11 +156,7 @@ class LightningLearner:
     @torch.enable_grad()
     def _forward_backward(self, batch: Any) -> Tensor | None:
         module, trainer = self.model, self._trainer
-        with trainer.precision_plugin.train_step_context():
-            output = module.training_step(*self._arguments(batch, self._batch_idx))
-        loss = ClosureResult.from_training_step_output(
-            output, trainer.accumulate_grad_batches
-        ).closure_loss
+        loss = self._loss(batch)
         if self._batch_idx % trainer.accumulate_grad_batches == 0:
             module.on_before_zero_grad(self.optimizer)
             module.optimizer_zero_grad(trainer.current_epoch, self._batch_idx, self.optimizer)
@@ -129,6 +164,13 @@ class LightningLearner:
             return None
         trainer.strategy.backward(loss, self.optimizer)
         return loss.detach() * trainer.accumulate_grad_batches
+
+    def _loss(self, batch: Any) -> Tensor | None:
+        with self._trainer.precision_plugin.train_step_context():
+            output = self.model.training_step(*self._arguments(batch, self._batch_idx))
+        return ClosureResult.from_training_step_output(
+            output, self._trainer.accumulate_grad_batches
+        ).closure_loss
 
     def _arguments(self, batch: Any, batch_idx: int) -> tuple[Any, ...]:
         return (batch, batch_idx) if self._takes_index else (batch,)

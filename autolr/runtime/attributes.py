@@ -8,7 +8,7 @@ its traces in the run.
 import copy
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,11 @@ class Attributes:
             module.__dict__.update(saved)
             exchanged.append((module, present))
         self._saved = exchanged
+
+    def equal(self, other: "Attributes") -> bool:
+        """Return whether another copy of the same model has equal values."""
+        pairs = zip(self._saved, other._saved, strict=True)
+        return all(_equal(mine, theirs) for (_, mine), (_, theirs) in pairs)
 
 
 def tensors_of(model: nn.Module) -> tuple[list[nn.Parameter], list[Tensor]]:
@@ -122,3 +127,37 @@ def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
             return value
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return copy.copy(value) if isinstance(value, set) else value
+
+
+def _equal(left: Any, right: Any) -> bool:
+    if left is right:
+        return True
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple | deque):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    if isinstance(left, Tensor):
+        return _is_equal_tensor(left, right)
+    if isinstance(left, np.ndarray):
+        return left.shape == right.shape and bool(np.all(left == right))
+    if isinstance(left, tuple(_STATES)):
+        read = next(read for kind, read in _STATES.items() if isinstance(left, kind))
+        return _equal(read(left), read(right))
+    return bool(left == right)
+
+
+def _is_equal_tensor(left: Tensor, right: Tensor) -> bool:
+    try:
+        return torch.equal(left, right)
+    except RuntimeError:  # on two devices, or of a pass of torch.func that is over
+        return False
+
+
+_STATES: dict[type, Callable[[Any], Any]] = {
+    torch.Generator: lambda generator: generator.get_state(),
+    np.random.Generator: lambda generator: generator.bit_generator.state,
+    np.random.RandomState: lambda generator: generator.get_state(),
+    random.Random: lambda generator: generator.getstate(),
+}

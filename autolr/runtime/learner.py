@@ -116,12 +116,26 @@ class TorchLearner:
     def train(self) -> Tensor:
         """Make one optimizer step on the present batch."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(self.model, self._batch)
+        loss = self.loss()
         loss.backward()  # type: ignore[no-untyped-call]
         if self._clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
         self.optimizer.step()
         return loss.detach()
+
+    def obstacle(self) -> None:
+        """A step has no other parts than those below; see `StackableLearner`."""
+
+    def loss(self) -> Tensor:
+        """Return the loss of the model in place; see `StackableLearner`."""
+        return self._loss(self.model, self._batch)
+
+    def clip(self) -> None:
+        """Clip what the optimizer has now; see `StackableLearner`."""
+        if self._clip is not None:
+            groups = self.optimizer.param_groups
+            parameters = [parameter for group in groups for parameter in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self._clip)
 
     def validate(self) -> float | None:
         """Score the state in place; see `Learner`."""

@@ -20,6 +20,7 @@ def search(
     budget: float = 0.25,
     rates: tuple[float, float] | None = None,
     save_to: str | Path | None = None,
+    stack: bool = False,
 ) -> Result:
     """Train a run of ``total_steps`` optimizer steps, with its peak found on the way.
 
@@ -37,6 +38,9 @@ def search(
             probes make about ``total_steps`` steps more.
         rates: Lowest and highest peak; None: around the optimizer's customary peak.
         save_to: A folder for ``result.json`` and ``probes.csv``.
+        stack: Whether probes of a small model may be trained in one pass, which is faster from
+            about four on. A winner's steps then equal those of a replay up to rounding (which
+            training amplifies), without it bit for bit.
 
     Returns:
         The peak, the schedule, and what they cost.
@@ -56,7 +60,10 @@ def search(
             result = search_stages(learner, attached, parsed, box, total_steps)
         else:
             settings = SearchSettings(parsed, schedule, budget, rates)
-            result = _search_beside(learner, attached, settings, prior, total_steps)
+            begun = settings.begin(prior, total_steps)
+            live = settings.live(begun, prior)
+            shadows = Shadows(learner, attached, begun, total_steps, live, stack=stack)
+            result = _train_beside(learner, attached, shadows, total_steps)
     finally:
         attached.detach()
     if save_to is not None:
@@ -64,12 +71,10 @@ def search(
     return result
 
 
-def _search_beside(
-    learner: DrivenLearner, rates: Rates, settings: SearchSettings, prior: float, total_steps: int
+def _train_beside(
+    learner: DrivenLearner, rates: Rates, shadows: Shadows, total_steps: int
 ) -> Result:
     """Train the run with the search's rivals beside it."""
-    begun = settings.begin(prior, total_steps)
-    shadows = Shadows(learner, rates, begun, total_steps, settings.live(begun, prior))
     for _ in range(total_steps):
         learner.next_batch()
         before = shadows.capture()

@@ -18,6 +18,7 @@ from autolr.runtime.learner import Learner
 from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.stepper import Stepper
 
 _LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
 
@@ -58,6 +59,8 @@ class Shadows:
         live: The candidate that the run trains first; one of the search's.
         step: Optimizer steps that the run has made already.
         on_scores: Called with the search each time that it has taken in scores.
+        stack: Whether rivals may be trained together where that is faster. Their states are then
+            those of training one by one up to rounding, else bit for bit.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Shadows:
         *,
         step: int = 0,
         on_scores: Callable[[Search], None] | None = None,
+        stack: bool = False,
     ) -> None:
         self.search = search
         self.step = step
@@ -79,6 +83,7 @@ class Shadows:
         self._rates = rates
         self._total_steps = total_steps
         self._on_scores = on_scores
+        self._stepper = Stepper(learner, rates, stack=stack)
         self._guarded = len(search.alive) > 1  # a run that is only followed is never changed
         self._best: Snapshot | None = None
         self._live = self._trunk(live, None)
@@ -141,6 +146,7 @@ class Shadows:
 
     def visit(self, action: Callable[[], None]) -> None:
         """Call ``action`` with each rival's state in place; generators are left as they were."""
+        self._stepper.settle()
         with kept_generators():
             for rival in self._rivals:
                 with _state(rival).in_place():
@@ -148,20 +154,19 @@ class Shadows:
 
     def renew_attributes(self) -> None:
         """Give every rival the plain attributes of the live run, as when an epoch begins."""
+        self._stepper.settle()
         for rival in self._rivals:
             _state(rival).renew_attributes()
 
     def _train_rivals(self, before: Moment, *, stepped: bool) -> None:
         after = Moment.capture(self._learner.optimizer)
-        for rival in self._rivals:
-            if rival.diverged:
-                continue
-            before.restore()
-            with _state(rival).in_place(), self._rates.multiplied(self._factor(rival)):
-                loss = self._learner.train()
-            self.probe_steps += stepped
-            rival.diverged = loss is not None and not math.isfinite(float(loss))
+        rivals = [rival for rival in self._rivals if not rival.diverged]
+        states, factors = map(_state, rivals), map(self._factor, rivals)
+        losses = self._stepper.step([*states], [*factors], before, stepped=stepped)
         after.restore()
+        self.probe_steps += stepped * len(rivals)
+        for rival, loss in zip(rivals, losses, strict=True):
+            rival.diverged = loss is not None and not math.isfinite(float(loss))
 
     def _act(self) -> None:
         """Do all that is due at this step of the run."""
@@ -270,6 +275,7 @@ class Shadows:
     def _promote(self, rival: _Trunk) -> None:
         """Put a rival's state in place; the live run's becomes a rival."""
         assert rival.snapshot is not None
+        self._stepper.settle()
         rival.snapshot.exchange()
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live

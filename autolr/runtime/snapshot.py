@@ -43,10 +43,18 @@ class Snapshot:
         model: The model to copy.
         optimizer: Its optimizer.
         extras: What else has a small state that training changes.
+
+    Attributes:
+        tensors: Parameters, then buffers, as `tensors_of` has them; this and the rest is of the
+            state that is *not* in place.
+        gradients: One for each parameter, or None.
+        states: The optimizer's state of each of its parameters, in its own order.
+        groups: Every entry of its groups that no scheduler writes.
+        attributes: Plain attributes of the modules.
     """
 
-    _tensors: list[Tensor]
-    _gradients: list[Tensor | None]
+    tensors: list[Tensor]
+    gradients: list[Tensor | None]
 
     def __init__(
         self, model: nn.Module, optimizer: Optimizer, extras: Sequence[Stateful] = ()
@@ -63,7 +71,7 @@ class Snapshot:
         gradients are not: unlike a weight, nothing changes the gradient of a past step, so that
         a logger may hold it.
         """
-        held = [*self._tensors, *(value for state in self._states for value in state.values())]
+        held = [*self.tensors, *(value for state in self.states for value in state.values())]
         self._take(_Memory(held))
 
     def exchange(self) -> None:
@@ -71,15 +79,15 @@ class Snapshot:
         parameters, buffers = tensors_of(self._model)
         tensors = [*parameters, *buffers]
         present = [tensor.data for tensor in tensors]
-        for tensor, data in zip(tensors, self._tensors, strict=True):
+        for tensor, data in zip(tensors, self.tensors, strict=True):
             tensor.data = data
-        self._tensors = present
+        self.tensors = present
         gradients = [parameter.grad for parameter in parameters]
-        for parameter, gradient in zip(parameters, self._gradients, strict=True):
+        for parameter, gradient in zip(parameters, self.gradients, strict=True):
             parameter.grad = gradient
-        self._gradients = gradients
+        self.gradients = gradients
         self._exchange_optimizer()
-        self._attributes.exchange()
+        self.attributes.exchange()
         for index, (extra, state) in enumerate(self._extras):
             self._extras[index] = (extra, _copied_state(extra))
             extra.load_state_dict(state)
@@ -95,40 +103,47 @@ class Snapshot:
 
     def renew_attributes(self) -> None:
         """Take the plain attributes of the model as they are in place now."""
-        self._attributes = Attributes(self._model)
+        self.attributes = Attributes(self._model)
 
     def _take(self, memory: "_Memory") -> None:
         parameters, buffers = tensors_of(self._model)
         optimizer = self._optimizer
-        self._tensors = [memory.copied(tensor) for tensor in [*parameters, *buffers]]
-        self._states = [memory.copied(optimizer.state.get(p, {})) for p in _parameters(optimizer)]
-        self._groups = [memory.copied(_own_entries(group)) for group in optimizer.param_groups]
-        self._gradients = [_clone(parameter.grad) for parameter in parameters]
-        self._attributes = Attributes(self._model)
+        self.tensors = [memory.copied(tensor) for tensor in [*parameters, *buffers]]
+        self.states = [memory.copied(optimizer.state.get(p, {})) for p in parameters_of(optimizer)]
+        self.groups = [memory.copied(own_entries(group)) for group in optimizer.param_groups]
+        self.gradients = [_clone(parameter.grad) for parameter in parameters]
+        self.attributes = Attributes(self._model)
         self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
 
     def _exchange_optimizer(self) -> None:
         state = self._optimizer.state
-        for index, parameter in enumerate(_parameters(self._optimizer)):
+        for index, parameter in enumerate(parameters_of(self._optimizer)):
             present = state.pop(parameter, {})
-            if self._states[index]:
-                state[parameter] = self._states[index]
-            self._states[index] = present
+            if self.states[index]:
+                state[parameter] = self.states[index]
+            self.states[index] = present
         for index, group in enumerate(self._optimizer.param_groups):
-            present = _own_entries(group)
-            group.update(self._groups[index])
-            self._groups[index] = present
+            present = own_entries(group)
+            group.update(self.groups[index])
+            self.groups[index] = present
+
+
+def copied(value: Any) -> Any:
+    """Copy an optimizer's entry: tensors are cloned, wherever they are nested."""
+    return _Memory().copied(value)
 
 
 def _copied_state(extra: Stateful) -> Any:
     return _Memory().copied(extra.state_dict())
 
 
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
+def parameters_of(optimizer: Optimizer) -> list[Tensor]:
+    """Return the parameters of all groups in their order."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
+def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a group that belong to a state, not to the run."""
     return {name: value for name, value in group.items() if name not in OF_THE_RUN}
 
 

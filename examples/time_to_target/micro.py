@@ -5,7 +5,6 @@ python -m examples.time_to_target.micro
 CPU seconds, the least of several repetitions.
 """
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +23,6 @@ from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.snapshot import Snapshot
 from autolr.schedules import constant
-from examples.time_to_target.loop import train
-from examples.time_to_target.stacked import train_stacked
 from examples.time_to_target.tasks_base import Batch, Task
 from examples.time_to_target.workloads import make
 
@@ -33,6 +30,7 @@ _SIZES = (10**5, 10**6, 10**7)  # parameters
 _LAYERS = 4
 _BATCH = 32
 _RIVALS = (1, 2, 4, 8)
+_STACKED = ("mlp_flights", "finetune_digits")
 _STACKS = (4, 8, 16)
 _REPETITIONS = 12
 _STEPS = 30  # of a measurement of rivals
@@ -73,15 +71,17 @@ def rivals() -> Table:
 
 
 def stacks() -> Table:
-    """Time K runs as one by `torch.func.vmap` against one after the other."""
-    header = ("runs K", "stacked, steps/s", "sequential, steps/s", "ratio")
-    table = _table("Stacked runs of mlp_flights", *header)
-    task = dataclasses.replace(make("mlp_flights", scale=0.05), validate=lambda _: 1.0)
-    plain = partial(_plain_run, task)
-    for number in _STACKS:
-        seconds = _least(plain, partial(_stacked_run, task, number))
-        alone, stacked = task.steps / seconds[0], number * task.steps / seconds[1]
-        table.add_row(str(number), f"{stacked:,.0f}", f"{alone:,.0f}", f"{stacked / alone:.1f}")
+    """Time steps of K rivals, one by one and together, against as many plain steps."""
+    header = ("task", "rivals K", "plain, steps/s", "one by one", "together", "ratio to plain")
+    table = _table("Steps of rivals", *header)
+    for name in _STACKED:
+        plain = _plain_steps(make(name))
+        for number in _STACKS:
+            engines = [_rival_steps(make(name), number, stack=stack) for stack in (False, True)]
+            alone, *beside = _least(plain, *engines)
+            speeds = [_STEPS / alone, *(number * _STEPS / seconds for seconds in beside)]
+            ratio = f"{speeds[2] / speeds[0]:.1f}"
+            table.add_row(name, str(number), *(f"{speed:,.0f}" for speed in speeds), ratio)
     return table
 
 
@@ -123,13 +123,7 @@ def _plain_steps(task: Task) -> Callable[[], None]:
 
 def _steps_with_rivals(task: Task, number: int) -> Callable[[], None]:
     """Return steps of a run whose search does not end."""
-    learner = _learner(task)
-    candidates = tuple(
-        Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
-    )
-    search = Search(candidates, (Round(0, _FAR, 2),))
-    rates = Rates.of(learner.optimizer)
-    shadows = Shadows(learner, rates, search, _FAR, candidates[0])
+    learner, rates, shadows = _beside(task, number, stack=False)
 
     def steps() -> None:
         for _ in range(_STEPS):
@@ -141,12 +135,26 @@ def _steps_with_rivals(task: Task, number: int) -> Callable[[], None]:
     return steps
 
 
-def _plain_run(task: Task) -> None:
-    train(task, task.make_optimizer(1e-3), constant())
+def _rival_steps(task: Task, number: int, *, stack: bool) -> Callable[[], None]:
+    """Return steps of the rivals alone."""
+    learner, _, shadows = _beside(task, number, stack=stack)
+
+    def steps() -> None:
+        for _ in range(_STEPS):
+            learner.next_batch()
+            shadows.follow(None, shadows.capture(), stepped=True)
+
+    return steps
 
 
-def _stacked_run(task: Task, number: int) -> None:
-    train_stacked([task], [(1e-3, "constant")] * number)
+def _beside(task: Task, number: int, *, stack: bool) -> tuple[TorchLearner, Rates, Shadows]:
+    learner = _learner(task)
+    candidates = tuple(
+        Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
+    )
+    search = Search(candidates, (Round(0, _FAR, 2),))
+    rates = Rates.of(learner.optimizer)
+    return learner, rates, Shadows(learner, rates, search, _FAR, candidates[0], stack=stack)
 
 
 class _Endless:

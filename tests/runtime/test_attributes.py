@@ -105,6 +105,24 @@ def test_a_change_stays_on_its_side_of_the_exchange(make, how):
 
 
 @pytest.mark.parametrize(("make", "how"), CHANGES.values(), ids=CHANGES)
+def test_two_copies_are_equal_until_what_they_copy_changes(make, how):
+    holder = Holder(make())
+    early, late = Attributes(holder), Attributes(holder)
+    assert early.equal(late)
+    late.exchange()
+    change(holder, how)
+    late.exchange()
+    assert not early.equal(late)
+
+
+def test_a_new_attribute_makes_copies_differ():
+    holder = Holder(1)
+    early = Attributes(holder)
+    holder.another = None
+    assert not early.equal(Attributes(holder))
+
+
+@pytest.mark.parametrize(("make", "how"), CHANGES.values(), ids=CHANGES)
 def test_a_copy_has_the_type_of_its_original(make, how):
     holder = Holder(make())
     Attributes(holder).exchange()
