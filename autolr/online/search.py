@@ -92,7 +92,7 @@ class Judgement:
 
     tie: float = 0.03
     margin: float = 0.003
-    stall: float = 0.25
+    stall: float = 0.22
     band: float = 0.04
     cut: float = 0.5
     returns: int = 4

@@ -21,14 +21,18 @@ def main() -> None:
     loss = fit(autolr, STEPS)
     found = autolr.result
     probes = found.probes
-    peaks = sorted(set(probes["peak"]))
-    finals = [fit(FollowCandidate(peak, found.schedule), STEPS) for peak in peaks]
+    first = found.scores[0].candidate.schedule
+    peaks = sorted(set(probes[probes["start"] == 0]["peak"]))
+    finals = [fit(FollowCandidate(peak, first), STEPS) for peak in peaks]
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for horizon, scored in probes.groupby("horizon"):
-        left.plot(scored["peak"], scored["score"], "o-", label=f"after {horizon} steps")
-    left.set(title=f"annealed probes: {found.probe_steps} steps in all", ylabel="val_loss")
-    left.axvline(found.peak, color="0.7", zorder=0)
+    compared = probes.groupby("horizon").filter(lambda scored: len(scored) > 1)
+    for horizon, scored in compared.groupby("horizon"):
+        scored = scored.sort_values("rate")
+        (line,) = left.plot(scored["rate"], scored["score"], "o-", label=f"at step {horizon}")
+        kept = scored[scored["kept"]]
+        left.plot(kept["rate"], kept["score"], "o", markersize=11, mfc="none", c=line.get_color())
+    left.set(title=f"beside the run: {found.probe_steps} steps in all", ylabel="val_loss, averaged")
     left.legend(frameon=False)
     right.plot(peaks, finals, "o-", color="0.5", label=f"fixed peaks: {len(peaks)} runs")
     label = f"AutoLR: {found.price:.2f} runs"

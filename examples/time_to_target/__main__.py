@@ -27,6 +27,7 @@ _PACKAGES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 1 if a run failed, which the next call tries again."""
     # here: with --help alone nothing heavy is imported; workers import what they need themselves
+    from examples.time_to_target.loop import PROFILES
     from examples.time_to_target.methods import LIVE, METHODS
     from examples.time_to_target.replay import TUNERS
     from examples.time_to_target.workloads import WORKLOADS
@@ -49,6 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--out", type=Path, default=Path("time_to_target_results"), help="folder")
     parser.add_argument("--live", action="store_true", help="run the tuners for real as well")
+    parser.add_argument(
+        "--profiles",
+        nargs="+",
+        choices=list(PROFILES),
+        default=list(PROFILES),
+        metavar="NAME",
+        help=f"of the oracle's grid; all, or of: {', '.join(PROFILES)}",
+    )
     parser.add_argument("--readme", action="store_true", help="write the table into the README")
     args = parser.parse_args(argv)
 
@@ -85,7 +94,7 @@ def _report(args: argparse.Namespace, jobs: Sequence[results.Job], methods: Sequ
     asked = {(job.method, job.workload, job.seed, job.scale) for job in jobs}
     keys = rows[list(results.KEY)].itertuples(index=False, name=None)
     rows = rows[[key in asked for key in keys]]
-    oracles = _oracles(args.workloads, args.scale)
+    oracles = _oracles(args.workloads, args.scale, args.profiles)
     lines = table.lines(rows, oracles, methods)
     if not lines:
         print("no oracle to compare with: run python -m examples.time_to_target.oracle")
@@ -98,10 +107,10 @@ def _report(args: argparse.Namespace, jobs: Sequence[results.Job], methods: Sequ
         _write_readme(table.markdown(lines), sorted({job.seed for job in jobs}), list(oracles))
 
 
-def _oracles(workloads: Sequence[str], scale: float) -> dict[str, Oracle]:
+def _oracles(workloads: Sequence[str], scale: float, profiles: Sequence[str]) -> dict[str, Oracle]:
     grid = load_oracle(scale)
     measured = set(grid.workload)
-    return {name: oracle_of(name, grid=grid) for name in workloads if name in measured}
+    return {name: oracle_of(name, profiles, grid=grid) for name in workloads if name in measured}
 
 
 def _write_readme(text: str, seeds: Sequence[int], workloads: Sequence[str]) -> None:
