@@ -50,12 +50,14 @@ class Average:
         torch._foreach_lerp_(self._mean, widened, 1 / self._count)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the mean so far, for `load_state_dict` of an average of the same window."""
-        return {"mean": self._mean, "count": self._count, "left": self._left}
+        """Return the mean so far, by reference, and what is left of the window."""
+        counts = {"count": self._count, "every": self._every, "left": self._left}
+        return {"mean": self._mean, **counts}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another average left off; its tensors are taken over."""
-        self._mean, self._count, self._left = state["mean"], state["count"], state["left"]
+        self._mean, self._count = list(state["mean"]), state["count"]
+        self._every, self._left = state["every"], state["left"]
 
     @contextmanager
     def in_place(self, forward: Callable[[], object]) -> Iterator[None]:
@@ -103,6 +105,7 @@ def _untouched(model: nn.Module) -> Iterator[None]:
     """Leave buffers and plain attributes as they are, whatever the block does to them."""
     attributes = Attributes(model)
     attributes.exchange()
+    places = [(module, dict(module._buffers)) for module in model.modules()]
     buffers = list(model.buffers())
     own = [buffer.data for buffer in buffers]
     for buffer in buffers:
@@ -110,6 +113,8 @@ def _untouched(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
+        for module, held in places:  # a module may bind another tensor to the name
+            module._buffers.update(held)
         for buffer, data in zip(buffers, own, strict=True):
             buffer.data = data
         attributes.exchange()

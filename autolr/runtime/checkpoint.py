@@ -9,16 +9,14 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.candidate import Candidate
-from autolr.online import Probe, Search
+from autolr.online import Search
 from autolr.online.stored import search_from_dict, search_to_dict
 from autolr.runtime.attributes import tensors_of
-from autolr.runtime.average import Average
 from autolr.runtime.learner import Learner
 from autolr.runtime.moment import Moment
 from autolr.runtime.plain import packed, unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
-from autolr.runtime.trunk import Trunk
 
 
 class ResumableShadows(Shadows):
@@ -101,24 +99,19 @@ class ResumableShadows(Shadows):
         self.validation_passes = state["validation_passes"]
         self._guarded = state["guarded"]
         self._stepper.load_state_dict(state["stepper"])
-        self._load_trunk(self._live, state["live"])
+        model = self._learner.model
+        self._live.load_state_dict(state["live"], model)
         for told in state["rivals"]:
             rival = self._trunk(Candidate.from_dict(told["candidate"]), self._copy())
-            self._load_trunk(rival, told)
+            rival.load_state_dict(told, model)
             self._rivals.append(rival)
         if state["best"] is not None:
             self._best = self._copy()
             self._best.load_state_dict(state["best"])
         if state["gradients"] is not None:
-            parameters, _ = tensors_of(self._learner.model)
+            parameters, _ = tensors_of(model)
             for parameter, gradient in zip(parameters, state["gradients"], strict=True):
                 parameter.grad = gradient
-
-    def _load_trunk(self, trunk: Trunk, state: Mapping[str, Any]) -> None:
-        action = self.search.action
-        model = self._learner.model
-        average = Average(model, action.window) if isinstance(action, Probe) else None
-        trunk.load_state_dict(state, average)
 
 
 def _device(learner: Learner) -> torch.device:

@@ -63,7 +63,7 @@ class Shadows:
         self._total_steps = total_steps
         self._on_scores = on_scores
         self._stepper = Stepper(learner, rates, stack=stack)
-        self._guarded = len(search.alive) > 1  # a run that is only followed is never changed
+        self._guarded = search.may_change  # a run that is only followed never is
         self._best: Snapshot | None = None
         self._live = self._trunk(live, None)
         self._rivals: list[Trunk] = []
@@ -102,7 +102,7 @@ class Shadows:
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
-        if self._guarded and loss is not None and (self._rivals or (stepped and self._looks())):
+        if loss is not None and self._guarded and self._looks(stepped=stepped):
             self._live.diverged = not bool(torch.isfinite(loss))
             self._drop_diverged()
         if stepped:
@@ -176,7 +176,7 @@ class Shadows:
             return
         for trunk in [self._live, *self._rivals]:
             if trunk.average is None:
-                trunk.average = Average(self._learner.model, action.window)
+                trunk.average = Average(self._learner.model, action.horizon - self.step + 1)
             if trunk.snapshot is None:
                 trunk.average.add()
             else:
@@ -271,5 +271,6 @@ class Shadows:
     def _factor(self, trunk: Trunk) -> float:
         return float(trunk.factors[min(self.step, self._total_steps - 1)])
 
-    def _looks(self) -> bool:
-        return self.step % _LOOK_EVERY == 0
+    def _looks(self, *, stepped: bool) -> bool:
+        due = stepped and self.step % _LOOK_EVERY == 0
+        return self.searching and (bool(self._rivals) or due)

@@ -71,7 +71,7 @@ def _result(stages: Sequence[Stage], probe_steps: int) -> Result:
         for trial in stage.trials:
             candidate = Candidate(peak=trial.rate, schedule=schedules.constant())
             kept = trial is stage.best
-            scores.append(ProbeScore(candidate, end, 0, trial.forecast, kept))
+            scores.append(ProbeScore(candidate, end - stage.steps, end, trial.forecast, kept))
     return Result(
         peak=peak,
         schedule=schedules.tabulated(table),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from autolr.candidate import Candidate
 from autolr.runtime.average import Average
@@ -46,16 +47,11 @@ class Trunk:
             "diverged": self.diverged,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any], average: Average | None) -> None:
-        """Take on what another trunk of the same candidate had come to.
-
-        Args:
-            state: What `state_dict` returned.
-            average: An empty one of the window that is open; None where none is.
-        """
+    def load_state_dict(self, state: Mapping[str, Any], model: nn.Module) -> None:
+        """Take on what another trunk of the same candidate had come to, in the same model."""
         if self.snapshot is not None:
             self.snapshot.load_state_dict(state["snapshot"])
-        if average is not None and state["average"] is not None:
-            average.load_state_dict(state["average"])
-            self.average = average
+        if state["average"] is not None:
+            self.average = Average(model, window=1)
+            self.average.load_state_dict(state["average"])
         self.diverged = state["diverged"]
