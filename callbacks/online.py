@@ -54,6 +54,13 @@ class AutoLR(ShadowCallback):
     it writes (momentum, in a one-cycle schedule) it goes on writing. A `ReduceLROnPlateau` forgets
     what it has seen when a rival takes the run's place; averages of weights begin anew there.
 
+    A fit that is resumed with ``ckpt_path`` goes on with the search. A checkpoint grows by a copy
+    of weights and optimizer (the state to go back to), by one for each rival while there are any,
+    and by up to 64 MiB of batches for a module with batch norm or without validation. It holds the
+    global generators too: a fit cut at an epoch's end ends as the uninterrupted one, bit for bit.
+    So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
+    other anew). Settings and length must be those that the search was begun with.
+
     The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/PEAK`` of each
     probe, and ``autolr/peak``.
 
@@ -74,7 +81,8 @@ class AutoLR(ShadowCallback):
             training amplifies), without it bit for bit.
 
     Raises:
-        ConfigError: If a setting cannot work: here, or before the first training step.
+        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint: here,
+            or before the first training step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
             optimization, several optimizers, several devices, compiled modules,
             `StochasticWeightAveraging`, a run without an end.

@@ -47,8 +47,9 @@ class Stepper:
         return {"tried": self._tried, "one_by_one": self._one_by_one}
 
     def load_state_dict(self, state: Mapping[str, bool]) -> None:
-        """Step as another stepper had decided to."""
-        self._tried, self._one_by_one = state["tried"], state["one_by_one"]
+        """Step as another stepper had decided to, if this one may."""
+        self._tried = state["tried"]
+        self._one_by_one |= state["one_by_one"]
 
     def step(
         self,
