@@ -116,13 +116,20 @@ def check_resumed(
 
 
 def warn_of_length(result: Result, steps: int) -> None:
-    """Say what becomes of a schedule that was laid out for a run of another length."""
-    if steps != result.total_steps:
-        last = result.peak * result.schedule.at(result.total_steps - 1, result.total_steps)
-        rank_zero_warn(
-            f"AutoLR: the schedule of the checkpoint ends with step {result.total_steps}, this run "
-            f"has {steps}: it is not stretched, and any further step is made at {last:.3g}"
-        )
+    """Say what becomes of a schedule that was laid out for a run of another length.
+
+    It is kept: the steps that have been made belong to it, and stretching it would raise a rate
+    that has come down. A module's own scheduler is the module's affair.
+    """
+    if steps == result.total_steps or result.own_peak is not None:
+        return
+    last = result.peak * result.schedule.at(steps - 1, result.total_steps)
+    end = f"all steps after that are made at a rate of {last:.3g}"
+    cut = f"it is cut off at a rate of {last:.3g}"
+    rank_zero_warn(
+        f"AutoLR: the schedule of the checkpoint has {result.total_steps} steps, this run {steps}; "
+        f"it is not stretched: {end if steps > result.total_steps else cut}"
+    )
 
 
 def _differences(stored: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:

