@@ -4,7 +4,7 @@ import math
 
 from lightning.pytorch import Trainer
 
-from autolr.online import Result
+from autolr.online import Result, Search
 from autolr.runtime.shadows import Shadows
 
 
@@ -22,6 +22,10 @@ class Curves:
     def __init__(self, mode: str) -> None:
         self._sign = 1.0 if mode == "min" else -1.0
         self._told = 0
+
+    def skip(self, search: Search) -> None:
+        """Say that the scores of a search have been told before."""
+        self._told = len(search.scores)
 
     def step(self, trainer: Trainer, rate: float, shadows: Shadows | None) -> None:
         """Tell of the step that has just been made, at ``rate``."""

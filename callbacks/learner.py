@@ -16,13 +16,14 @@ from autolr.callbacks.validation import ValidationPass, own_copy, quiet
 from autolr.errors import UnsupportedError
 from autolr.runtime.average import batch_norms
 from autolr.runtime.learner import RECENT, mean
+from autolr.runtime.plain import is_plain, packed, size, unpacked
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from autolr.runtime.snapshot import Stateful
 
-
+_STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
 _STEP_HOOKS = (
     "on_train_batch_start",
     "on_train_batch_end",
@@ -82,6 +83,19 @@ class LightningLearner:
     def set_outputs(self, outputs: Tensor | Mapping[str, Any] | None, *, stepped: bool) -> None:
         """Say what the live run's step returned, and whether its optimizer stepped."""
         self._outputs, self._stepped = outputs, stepped
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the last batches, where they are plain, and small enough for a checkpoint."""
+        recent = [list(seen) for seen in self._recent]
+        ended = [self._batch, self._batch_idx, self._outputs] if self.has_batch_end else None
+        return {"recent": _stored(recent), "ended": _stored(ended)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take on what `state_dict` returned; without batches they are those to come."""
+        state = unpacked(dict(state), self.model.device)
+        self._recent.extend((batch, batch_idx) for batch, batch_idx in state["recent"] or [])
+        if state["ended"] is not None:
+            self._batch, self._batch_idx, self._outputs = state["ended"]
 
     def end_batch(self) -> None:
         """Call the module's ``on_train_batch_end`` for the present batch, on the state in place.
@@ -200,3 +214,7 @@ class LightningLearner:
 
 def _drop(*_: Any, **__: Any) -> None:
     """Take what a module logs and forget it."""
+
+
+def _stored(batches: Any) -> Any:
+    return packed(batches) if is_plain(batches) and size(batches) <= _STORED_BYTES else None

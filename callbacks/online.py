@@ -25,11 +25,19 @@ from autolr.callbacks.requirements import (
     total_steps,
     warn_of_default_length,
 )
+from autolr.callbacks.resume import (
+    ResumedGenerators,
+    check_resumed,
+    described,
+    resumed_search,
+    stored_search,
+    warn_of_length,
+)
 from autolr.callbacks.shadowing import ShadowCallback
-from autolr.errors import UnsupportedError
 from autolr.online import Annealed, Result, Search, SearchSettings
+from autolr.runtime.checkpoint import ResumableShadows
+from autolr.runtime.generators import Generators
 from autolr.runtime.rates import Rates, customary_peak
-from autolr.runtime.shadows import Shadows
 from autolr.schedules import Schedule
 
 
@@ -45,6 +53,13 @@ class AutoLR(ShadowCallback):
     each multiplied by the same factor, so that their highest is the peak that was found. What else
     it writes (momentum, in a one-cycle schedule) it goes on writing. A `ReduceLROnPlateau` forgets
     what it has seen when a rival takes the run's place; averages of weights begin anew there.
+
+    A fit that is resumed with ``ckpt_path`` goes on with the search. A checkpoint grows by a copy
+    of weights and optimizer (the state to go back to), by one for each rival while there are any,
+    and by up to 64 MiB of batches for a module with batch norm or without validation. It holds the
+    global generators too: a fit cut at an epoch's end ends as the uninterrupted one, bit for bit.
+    So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
+    other anew). Settings and length must be those that the search was begun with.
 
     The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/PEAK`` of each
     probe, and ``autolr/peak``.
@@ -66,7 +81,8 @@ class AutoLR(ShadowCallback):
             training amplifies), without it bit for bit.
 
     Raises:
-        ConfigError: If a setting cannot work: here, or before the first training step.
+        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint: here,
+            or before the first training step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
             optimization, several optimizers, several devices, compiled modules,
             `StochasticWeightAveraging`, a run without an end.
@@ -92,6 +108,9 @@ class AutoLR(ShadowCallback):
         self._stack = stack
         self._found: Result | None = None
         self._own: OwnRates | None = None
+        self._own_peak: float | None = None
+        self._stored: dict[str, Any] | None = None  # a search to go on with
+        self._generators = ResumedGenerators(None)
 
     @property
     def result(self) -> Result:
@@ -105,28 +124,42 @@ class AutoLR(ShadowCallback):
         return self._found
 
     @override
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._generators.before_the_data()
+
+    @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_optimizer(trainer, pl_module, "AutoLR")
         check_schedule(trainer, self._settings.schedule)
         self._curves = Curves(self._mode)
         if not trainer.global_step:
-            self._found = None  # of another run
-        if self._found is None:
-            self._check(trainer, pl_module)
-            self._own = OwnRates.of(trainer, pl_module, total_steps(trainer, "AutoLR"))
-            own_peak = None if self._own is None else self._own.peak
-        else:
-            own_peak = self._found.own_peak
-            if own_peak is None:
+            self._found = self._stored = None  # of another run
+        steps = total_steps(trainer, "AutoLR")
+        if self._found is not None:
+            self._stored, self._own_peak = None, self._found.own_peak
+            if self._own_peak is None:
                 check_rates(trainer, pl_module, "AutoLR")
-        self._rates = Rates.of(trainer.optimizers[0], own_peak)
+            warn_of_length(self._found, steps)
+        elif self._stored is not None:
+            self._check(trainer, pl_module)
+            self._own_peak = self._stored["own_peak"]
+        else:
+            self._check(trainer, pl_module)
+            self._own = OwnRates.of(trainer, pl_module, steps)
+            self._own_peak = None if self._own is None else self._own.peak
+        self._rates = Rates.of(trainer.optimizers[0], self._own_peak)
+        self._generators.after_the_data(trainer)
 
     @override
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self._found is None and self._shadows is None:
-            self._begin(trainer)
+            if self._stored is None:
+                self._begin(trainer)
+            else:
+                self._resume(self._stored)
+            self._take_result(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
         assert self._rates is not None
         if self._found is None:
@@ -162,12 +195,26 @@ class AutoLR(ShadowCallback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"result": None if self._found is None else self._found.to_dict()}
+        stored = self._stored if self._shadows is None else self._search_state()
+        done = self._found if stored is None else None
+        return {
+            "result": None if done is None else done.to_dict(),
+            "search": stored,
+            "generators": Generators.capture().to_dict(),
+        }
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if state_dict["result"] is not None:
-            self._found = Result.from_dict(state_dict["result"])
+        result = state_dict["result"]
+        self._found = None if result is None else Result.from_dict(result)
+        self._stored = state_dict.get("search")
+        self._generators = ResumedGenerators(state_dict.get("generators"))
+
+    @override
+    def _release(self) -> None:
+        if self._shadows is not None:  # cut: a checkpoint may still be written
+            self._stored = self._search_state()
+        super()._release()
 
     @override
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
@@ -177,17 +224,28 @@ class AutoLR(ShadowCallback):
     def _check(self, trainer: Trainer, module: LightningModule) -> None:
         """Refuse what is not served."""
         check_shadows(trainer, module, "AutoLR")
+        self._begun_with = described(trainer, self._settings, self._monitor, self._mode)
         if trainer.global_step:
-            raise UnsupportedError(
-                f"AutoLR begins with a run, this checkpoint is of step {trainer.global_step}, "
-                "before a peak was found: fit from the start"
-            )
+            check_resumed(trainer, self._stored, self._begun_with)
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
         self._learner = LightningLearner(trainer, module, self._monitor, self._mode)
         if self._learner.validation.exists:
             check_monitor(self._learner.validation, self._monitor)
         else:
             rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
+
+    def _search_state(self) -> dict[str, Any] | None:
+        assert isinstance(self._shadows, ResumableShadows)
+        assert self._learner is not None
+        return stored_search(self._shadows, self._learner, self._own_peak, self._begun_with)
+
+    def _resume(self, stored: Mapping[str, Any]) -> None:
+        """Go on with a search; weights, optimizer and generators are in place by now."""
+        assert self._learner is not None
+        assert self._rates is not None
+        self._shadows = resumed_search(stored, self._learner, self._rates, stack=self._stack)
+        self._curves.skip(self._shadows.search)
+        self._stored = None
 
     def _begin(self, trainer: Trainer) -> None:
         """Begin the search; all hooks that make the run's first state have run by now."""
@@ -202,8 +260,9 @@ class AutoLR(ShadowCallback):
                 f"AutoLR: {steps} steps are too few to search, the peak is {live.peak:.3g}"
             )
         stack = self._stack
-        self._shadows = Shadows(self._learner, self._rates, search, steps, live, stack=stack)
-        self._take_result(trainer)
+        self._shadows = ResumableShadows(
+            self._learner, self._rates, search, steps, live, stack=stack
+        )
 
     def _search(self, prior: float, steps: int) -> Search:
         if self._own is None:
@@ -216,8 +275,7 @@ class AutoLR(ShadowCallback):
         """Keep the result when the search has just ended, and free what it needed."""
         if self._shadows is None or self._shadows.searching:
             return
-        own_peak = None if self._own is None else self._own.peak
-        self._found = replace(self._shadows.result(), own_peak=own_peak)
+        self._found = replace(self._shadows.result(), own_peak=self._own_peak)
         self._curves.decision(trainer, self._found)
         self._shadows = self._learner = None
         if self._found.probe_steps:

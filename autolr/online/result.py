@@ -1,13 +1,18 @@
 """What a search found, what it cost, and how to replay it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online.search import ProbeScore, Return
+from autolr.online.stored import (
+    returns_from_list,
+    returns_to_list,
+    scores_from_list,
+    scores_to_list,
+)
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -94,43 +99,21 @@ class Result:
             "total_steps": self.total_steps,
             "validation_passes": self.validation_passes,
             "own_peak": self.own_peak,
-            "scores": [
-                {
-                    "candidate": score.candidate.to_dict(),
-                    "start": score.start,
-                    "horizon": score.horizon,
-                    "score": repr(score.score),  # JSON has no infinity
-                    "kept": score.kept,
-                }
-                for score in self.scores
-            ],
-            "returns": [{**asdict(told), "score": repr(told.score)} for told in self.returns],
+            "scores": scores_to_list(self.scores),
+            "returns": returns_to_list(self.returns),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Result":
         """Return the result that `to_dict` described."""
-        scores = tuple(
-            ProbeScore(
-                Candidate.from_dict(row["candidate"]),
-                row["start"],
-                row["horizon"],
-                float(row["score"]),
-                row["kept"],
-            )
-            for row in values["scores"]
-        )
         return cls(
             peak=values["peak"],
             schedule=Schedule.from_dict(values["schedule"]),
-            scores=scores,
+            scores=scores_from_list(values["scores"]),
             probe_steps=values["probe_steps"],
             total_steps=values["total_steps"],
             validation_passes=values["validation_passes"],
-            returns=tuple(
-                Return(row["step"], row["to"], row["factor"], float(row["score"]))
-                for row in values["returns"]
-            ),
+            returns=returns_from_list(values["returns"]),
             own_peak=values.get("own_peak"),
         )
 

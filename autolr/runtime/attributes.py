@@ -8,12 +8,14 @@ its traces in the run.
 import copy
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from autolr.runtime.plain import is_plain
 
 _TORCHS_OWN = frozenset(nn.Module().__dict__)
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
@@ -55,6 +57,18 @@ class Attributes:
             module.__dict__.update(saved)
             exchanged.append((module, present))
         self._saved = exchanged
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Return what differs from the attributes in place and is plain; see `is_plain`."""
+        return [
+            {name: value for name, value in saved.items() if _differs(value, name, module)}
+            for module, saved in self._saved
+        ]
+
+    def load_state_dict(self, state: Sequence[Mapping[str, Any]]) -> None:
+        """Take on what `state_dict` returned of the same model; the rest stays as it is."""
+        for (_, saved), values in zip(self._saved, state, strict=True):
+            saved.update(values)
 
     def equal(self, other: "Attributes") -> bool:
         """Return whether another copy of the same model has equal values."""
@@ -127,6 +141,12 @@ def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
             return value
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return copy.copy(value) if isinstance(value, set) else value
+
+
+def _differs(value: Any, name: str, module: nn.Module) -> bool:
+    present = _plain(module)
+    same = name in present and _equal(value, present[name])
+    return not same and is_plain(value)
 
 
 def _equal(left: Any, right: Any) -> bool:

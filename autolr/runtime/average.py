@@ -1,6 +1,6 @@
 """The mean of a model's weights over its last steps, which stands for an annealed copy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +48,16 @@ class Average:
             return
         widened = [tensor.to(mean.dtype) for tensor, mean in zip(present, self._mean, strict=True)]
         torch._foreach_lerp_(self._mean, widened, 1 / self._count)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the mean so far, by reference, and what is left of the window."""
+        counts = {"count": self._count, "every": self._every, "left": self._left}
+        return {"mean": self._mean, **counts}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another average left off; its tensors are taken over."""
+        self._mean, self._count = list(state["mean"]), state["count"]
+        self._every, self._left = state["every"], state["left"]
 
     @contextmanager
     def in_place(self, forward: Callable[[], object]) -> Iterator[None]:

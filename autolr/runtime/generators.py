@@ -3,7 +3,7 @@
 import ctypes
 import functools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -55,6 +55,28 @@ class Generators:
         if self.cuda:
             torch.cuda.set_rng_state_all(list(self.cuda))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return tensors and plain containers; `from_dict` takes them back."""
+        version, words, gauss = self.python
+        return {
+            "python": [version, torch.tensor(words), gauss],
+            "numpy": _to_plain(self.numpy.state),
+            "cpu": self.cpu,
+            "cuda": list(self.cuda),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Generators":
+        """Return the states that `to_dict` described; of CUDA only where as many devices are."""
+        version, words, gauss = values["python"]
+        cuda = values["cuda"]
+        return cls(
+            python=(version, tuple(words.tolist()), gauss),
+            numpy=_NumPyState(_from_plain(values["numpy"]), memory=None),
+            cpu=values["cpu"],
+            cuda=tuple(cuda) if len(cuda) == torch.cuda.device_count() else (),
+        )
+
 
 @contextmanager
 def kept_generators() -> Iterator[None]:
@@ -105,6 +127,24 @@ class _NumPyState:
         if latest is None or latest.memory is None or latest.state["has_gauss"]:
             return None
         return latest if _memory() == latest.memory else None
+
+
+def _to_plain(state: Any) -> Any:
+    """Return a NumPy state without arrays, which a safe checkpoint does not hold."""
+    if isinstance(state, dict):
+        return {name: _to_plain(value) for name, value in state.items()}
+    if isinstance(state, np.ndarray):
+        memory = torch.frombuffer(bytearray(state.tobytes()), dtype=torch.uint8)
+        return [str(state.dtype), memory]
+    return state
+
+
+def _from_plain(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {name: _from_plain(value) for name, value in state.items()}
+    if isinstance(state, list):
+        return np.frombuffer(state[1].numpy().tobytes(), dtype=state[0])
+    return state
 
 
 def _memory() -> bytes | None:

@@ -2,11 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from autolr.candidate import Candidate
@@ -19,27 +16,9 @@ from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.stepper import Stepper
+from autolr.runtime.trunk import Trunk
 
 _LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
-
-
-@dataclass
-class _Trunk:
-    """A candidate in training.
-
-    Attributes:
-        candidate: Which one.
-        factors: What the run's own rates are multiplied with, by step; shape (total_steps,).
-        snapshot: Its state while it is not in place; None for the live run.
-        average: The mean of its last weights, towards the end of a round.
-        diverged: Whether a loss was not finite; it is not trained any further.
-    """
-
-    candidate: Candidate
-    factors: NDArray[np.float64]
-    snapshot: Snapshot | None
-    average: Average | None = None
-    diverged: bool = False
 
 
 class Shadows:
@@ -87,7 +66,7 @@ class Shadows:
         self._guarded = search.may_change  # a run that is only followed never is
         self._best: Snapshot | None = None
         self._live = self._trunk(live, None)
-        self._rivals: list[_Trunk] = []
+        self._rivals: list[Trunk] = []
         self._act()
 
     @property
@@ -149,19 +128,19 @@ class Shadows:
         self._stepper.settle()
         with kept_generators():
             for rival in self._rivals:
-                with _state(rival).in_place():
+                with rival.state.in_place():
                     action()
 
     def renew_attributes(self) -> None:
         """Give every rival the plain attributes of the live run, as when an epoch begins."""
         self._stepper.settle()
         for rival in self._rivals:
-            _state(rival).renew_attributes()
+            rival.state.renew_attributes()
 
     def _train_rivals(self, before: Moment, *, stepped: bool) -> None:
         after = Moment.capture(self._learner.optimizer)
         rivals = [rival for rival in self._rivals if not rival.diverged]
-        states, factors = map(_state, rivals), map(self._factor, rivals)
+        states, factors = (rival.state for rival in rivals), map(self._factor, rivals)
         losses = self._stepper.step([*states], [*factors], before, stepped=stepped)
         after.restore()
         self.probe_steps += stepped * len(rivals)
@@ -204,14 +183,14 @@ class Shadows:
                 with trunk.snapshot.in_place():
                     trunk.average.add()
 
-    def _score(self, trunk: _Trunk) -> float:
+    def _score(self, trunk: Trunk) -> float:
         """Return the validation score of an average, or without validation its training loss."""
         if trunk.snapshot is not None:
             with trunk.snapshot.in_place():
                 return self._score_in_place(trunk)
         return self._score_in_place(trunk)
 
-    def _score_in_place(self, trunk: _Trunk) -> float:
+    def _score_in_place(self, trunk: Trunk) -> float:
         if trunk.diverged or trunk.average is None:
             return math.inf
         with kept_generators(), trunk.average.in_place(self._learner.forward):
@@ -272,11 +251,10 @@ class Shadows:
         self._live = self._trunk(self.search.alive[0], None)
         self._rivals = []
 
-    def _promote(self, rival: _Trunk) -> None:
+    def _promote(self, rival: Trunk) -> None:
         """Put a rival's state in place; the live run's becomes a rival."""
-        assert rival.snapshot is not None
         self._stepper.settle()
-        rival.snapshot.exchange()
+        rival.state.exchange()
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live
         self._live = rival
@@ -285,19 +263,14 @@ class Shadows:
         learner = self._learner
         return Snapshot(learner.model, learner.optimizer, learner.extras)
 
-    def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> _Trunk:
+    def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> Trunk:
         assert candidate.peak is not None  # a search fixes every peak
         multipliers = candidate.schedule.values(self._total_steps)
-        return _Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
+        return Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
 
-    def _factor(self, trunk: _Trunk) -> float:
+    def _factor(self, trunk: Trunk) -> float:
         return float(trunk.factors[min(self.step, self._total_steps - 1)])
 
     def _looks(self, *, stepped: bool) -> bool:
         due = stepped and self.step % _LOOK_EVERY == 0
         return self.searching and (bool(self._rivals) or due)
-
-
-def _state(rival: _Trunk) -> Snapshot:
-    assert rival.snapshot is not None
-    return rival.snapshot

@@ -101,6 +101,25 @@ class Snapshot:
         finally:
             self.exchange()
 
+    def state_dict(self, *, gradients: bool) -> dict[str, Any]:
+        """Return this state by reference, without gradients if they are not wanted."""
+        return {
+            "tensors": self.tensors,
+            "states": self.states,
+            "groups": self.groups,
+            "gradients": self.gradients if gradients else [None] * len(self.gradients),
+            "attributes": self.attributes.state_dict(),
+            "extras": [state for _, state in self._extras],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take on, by reference, what `state_dict` returned of the same model and optimizer."""
+        self.tensors, self.gradients = list(state["tensors"]), list(state["gradients"])
+        self.states, self.groups = list(state["states"]), list(state["groups"])
+        self.attributes.load_state_dict(state["attributes"])
+        extras = zip(self._extras, state["extras"], strict=True)
+        self._extras = [(extra, value) for (extra, _), value in extras]
+
     def renew_attributes(self) -> None:
         """Take the plain attributes of the model as they are in place now."""
         self.attributes = Attributes(self._model)

@@ -1,7 +1,7 @@
 """One step with many states: in one pass where that is equal and pays, else one by one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
@@ -41,6 +41,15 @@ class Stepper:
         self._stack: Stack | None = None
         self._tried = False
         self._one_by_one = not stack
+
+    def state_dict(self) -> dict[str, bool]:
+        """Return what has been decided, for `load_state_dict`."""
+        return {"tried": self._tried, "one_by_one": self._one_by_one}
+
+    def load_state_dict(self, state: Mapping[str, bool]) -> None:
+        """Step as another stepper had decided to, if this one may."""
+        self._tried = state["tried"]
+        self._one_by_one |= state["one_by_one"]
 
     def step(
         self,

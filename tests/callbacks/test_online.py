@@ -417,14 +417,6 @@ def test_a_run_cut_after_the_search_goes_on_with_its_peak_bit_for_bit(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_cut_during_the_search_is_refused_before_it_goes_on(tmp_path):
-    fit(tmp_path, Bare, [searcher(), kept(tmp_path / "ckpt")])
-    path = checkpoints(tmp_path / "ckpt")[0]
-    with pytest.raises(UnsupportedError, match="step 7, before a peak was found"):
-        fit(tmp_path / "rest", Bare, [searcher()], ckpt_path=path)
-
-
-@pytest.mark.filterwarnings("ignore")
 def test_a_checkpoint_holds_the_users_own_rate(tmp_path):
     run = fit(tmp_path, callbacks=[searcher()])
     (state,) = run.left["checkpoint"]["optimizer_states"]

@@ -1,0 +1,76 @@
+"""A search and what it has seen, as plain JSON values and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from autolr.candidate import Candidate
+from autolr.online.plan import Round
+from autolr.online.search import Judgement, ProbeScore, Return, Search
+
+
+def search_to_dict(search: Search) -> dict[str, Any]:
+    """Return plain JSON values; `search_from_dict` takes them back."""
+    return {
+        "alive": [candidate.to_dict() for candidate in search.alive],
+        "rounds": [{**asdict(now), "factors": list(now.factors)} for now in search.rounds],
+        "judgement": asdict(search.judgement),
+        "highest": repr(search.highest),
+        "scores": scores_to_list(search.scores),
+        "returns": returns_to_list(search.returns),
+        "best": None if search.best is None else [search.best[0], repr(search.best[1])],
+    }
+
+
+def search_from_dict(values: Mapping[str, Any]) -> Search:
+    """Return the search that `search_to_dict` described, equal to it."""
+    best = values["best"]
+    return Search(
+        alive=tuple(map(Candidate.from_dict, values["alive"])),
+        rounds=tuple(
+            Round(**{**now, "factors": tuple(now["factors"])}) for now in values["rounds"]
+        ),
+        judgement=Judgement(**values["judgement"]),
+        highest=float(values["highest"]),
+        scores=scores_from_list(values["scores"]),
+        returns=returns_from_list(values["returns"]),
+        best=None if best is None else (best[0], float(best[1])),
+    )
+
+
+def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:
+    """Return each score as plain JSON values, which know no infinity."""
+    return [
+        {
+            "candidate": told.candidate.to_dict(),
+            "start": told.start,
+            "horizon": told.horizon,
+            "score": repr(told.score),
+            "kept": told.kept,
+        }
+        for told in scores
+    ]
+
+
+def scores_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[ProbeScore, ...]:
+    """Return the scores that `scores_to_list` described."""
+    return tuple(
+        ProbeScore(
+            Candidate.from_dict(row["candidate"]),
+            row["start"],
+            row["horizon"],
+            float(row["score"]),
+            row["kept"],
+        )
+        for row in rows
+    )
+
+
+def returns_to_list(returns: Sequence[Return]) -> list[dict[str, Any]]:
+    """Return each return as plain JSON values."""
+    return [{**asdict(told), "score": repr(told.score)} for told in returns]
+
+
+def returns_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[Return, ...]:
+    """Return the returns that `returns_to_list` described."""
+    return tuple(Return(row["step"], row["to"], row["factor"], float(row["score"])) for row in rows)

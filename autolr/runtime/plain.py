@@ -1,0 +1,54 @@
+"""Values as a checkpoint holds them: plain, and free of the device that they were on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_SCALARS = (type(None), bool, int, float, str)
+_ELSEWHERE = "autolr: not on the CPU"  # the key that marks a tensor of an accelerator
+
+
+def is_plain(value: Any) -> bool:
+    """Return whether ``torch.load(weights_only=True)`` takes a value back as it is.
+
+    Plain are None, numbers, strings, tensors, and lists, tuples and dicts of them. What is
+    derived from one of these is not: it would come back as something else, or not at all.
+    """
+    if type(value) is dict:
+        return all(type(key) in _SCALARS for key in value) and all(map(is_plain, value.values()))
+    if type(value) in (list, tuple):
+        return all(map(is_plain, value))
+    return type(value) in (*_SCALARS, Tensor)
+
+
+def packed(value: Any) -> Any:
+    """Return a value whose tensors say whether they lay on the CPU; none is copied."""
+    if isinstance(value, Tensor):
+        tensor = value.detach()
+        return tensor if tensor.device.type == "cpu" else {_ELSEWHERE: tensor}
+    return _each(value, packed)
+
+
+def unpacked(value: Any, device: torch.device) -> Any:
+    """Return a copy of what was `packed`: tensors of the CPU there, all others on ``device``."""
+    if isinstance(value, Tensor):
+        return value.to("cpu", copy=True)
+    if type(value) is dict and _ELSEWHERE in value:
+        return value[_ELSEWHERE].to(device, copy=True)
+    return _each(value, lambda item: unpacked(item, device))
+
+
+def size(value: Any) -> int:
+    """Return the bytes of the tensors in a plain value."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    items = value.values() if isinstance(value, dict) else value
+    return sum(map(size, items)) if isinstance(value, dict | list | tuple) else 0
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    if type(value) is dict:
+        return {key: change(item) for key, item in value.items()}
+    return type(value)(map(change, value)) if type(value) in (list, tuple) else value

@@ -1,0 +1,141 @@
+"""What a fit that is resumed from a checkpoint needs besides the search itself."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+
+from autolr import schedules
+from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.requirements import total_steps
+from autolr.errors import ConfigError, UnsupportedError
+from autolr.online import Annealed, Result, SearchSettings, parse_strategy
+from autolr.runtime.checkpoint import ResumableShadows
+from autolr.runtime.generators import Generators
+from autolr.runtime.rates import Rates
+
+_LONGEST = 60  # characters of a value in a message
+
+
+class ResumedGenerators:
+    """Puts the global generators back to where they were when a checkpoint was written.
+
+    Lightning stores no generators. A new epoch of a resumed fit draws its order when the Trainer
+    makes the first iterator over the training data, before ``on_train_start``; in the middle of
+    an epoch, or at its end, that iterator is one that the cut run did not make, and what it drew
+    has to be taken back.
+
+    Args:
+        stored: As `Generators.to_dict` gave them; None: nothing is put back.
+    """
+
+    def __init__(self, stored: Mapping[str, Any] | None) -> None:
+        self._generators = None if stored is None else Generators.from_dict(stored)
+
+    def before_the_data(self) -> None:
+        """To be called before the first iterator is made."""
+        if self._generators is not None:
+            self._generators.restore()
+
+    def after_the_data(self, trainer: Trainer) -> None:
+        """To be called after it, before the first batch is drawn."""
+        epoch: Any = trainer.fit_loop.epoch_progress.current
+        if self._generators is not None and epoch.processed < epoch.ready:
+            self._generators.restore()
+        self._generators = None
+
+
+def stored_search(
+    shadows: ResumableShadows,
+    learner: LightningLearner,
+    own_peak: float | None,
+    settings: Mapping[str, str],
+) -> dict[str, Any] | None:
+    """Return a search under way, for `resumed_search`; None where it cannot go on."""
+    state = shadows.state_dict()
+    return state and {
+        "shadows": state,
+        "learner": learner.state_dict(),
+        "own_peak": own_peak,
+        "settings": dict(settings),
+    }
+
+
+def resumed_search(
+    stored: Mapping[str, Any], learner: LightningLearner, rates: Rates, *, stack: bool
+) -> ResumableShadows:
+    """Return the search that `stored_search` described, of a run that is where it was then."""
+    learner.load_state_dict(stored["learner"])
+    return ResumableShadows.resumed(learner, rates, stored["shadows"], stack=stack)
+
+
+def described(
+    trainer: Trainer, settings: SearchSettings, monitor: str, mode: str
+) -> dict[str, str]:
+    """Return all that a search depends on, by name, to be compared with that of a resumed fit."""
+    strategy = parse_strategy(settings.strategy)
+    assert isinstance(strategy, Annealed)
+    values: dict[str, object] = {
+        f"strategy's {field.name}": getattr(strategy, field.name) for field in fields(strategy)
+    }
+    values |= {
+        "schedule": None if settings.schedule is None else schedules.parse(settings.schedule),
+        "rates": None if settings.rates is None else tuple(map(float, settings.rates)),
+        "budget": float(settings.budget),
+        "monitor": monitor,
+        "mode": mode,
+        "the module's schedulers": [
+            type(c.scheduler).__name__ for c in trainer.lr_scheduler_configs
+        ],
+        "the number of steps": total_steps(trainer, "AutoLR"),
+    }
+    return {name: repr(value) for name, value in values.items()}
+
+
+def check_resumed(
+    trainer: Trainer, stored: Mapping[str, Any] | None, present: Mapping[str, str]
+) -> None:
+    """Refuse a checkpoint whose search cannot go on.
+
+    Raises:
+        UnsupportedError: If it holds none, or one that was cut in the middle of a step.
+        ConfigError: If the search was begun with other settings; with all that differs.
+    """
+    if stored is None or stored["shadows"]["step"] != trainer.global_step:
+        raise UnsupportedError(
+            f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "
+            "search to go on with: fit from the start"
+        )
+    if differing := list(_differences(stored["settings"], present)):
+        raise ConfigError(
+            f"AutoLR: the checkpoint is of a search with other settings: {'; '.join(differing)}; "
+            "resume with those, or fit from the start"
+        )
+
+
+def warn_of_length(result: Result, steps: int) -> None:
+    """Say what becomes of a schedule that was laid out for a run of another length.
+
+    It is kept: the steps that have been made belong to it, and stretching it would raise a rate
+    that has come down. A module's own scheduler is the module's affair.
+    """
+    if steps == result.total_steps or result.own_peak is not None:
+        return
+    last = result.peak * result.schedule.at(steps - 1, result.total_steps)
+    end = f"all steps after that are made at a rate of {last:.3g}"
+    cut = f"it is cut off at a rate of {last:.3g}"
+    rank_zero_warn(
+        f"AutoLR: the schedule of the checkpoint has {result.total_steps} steps, this run {steps}; "
+        f"it is not stretched: {end if steps > result.total_steps else cut}"
+    )
+
+
+def _differences(stored: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
+    for name in [*stored, *(name for name in present if name not in stored)]:
+        before, now = stored.get(name, "unknown"), present.get(name, "unknown")
+        if before == now:
+            continue
+        short = max(len(before), len(now)) <= _LONGEST
+        yield f"{name} was {before}, is {now}" if short else f"another {name}"
