@@ -27,7 +27,7 @@ from autolr.callbacks.requirements import (
 )
 from autolr.callbacks.shadowing import ShadowCallback
 from autolr.errors import UnsupportedError
-from autolr.online import Annealed, Result, Search, SearchSettings
+from autolr.online import Annealed, Result, Search, SearchSettings, closing, news
 from autolr.runtime.rates import Rates, customary_peak
 from autolr.runtime.shadows import Shadows
 from autolr.schedules import Schedule
@@ -60,7 +60,8 @@ class AutoLR(ShadowCallback):
         mode: Whether a lower ("min") or a higher ("max") metric is better.
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam). ``(x, x)``: one candidate.
-        save_to: A folder for ``result.json`` and ``probes.csv``, written after the fit.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, written after
+            the fit.
         stack: Whether rivals of a small model may be trained in one pass, which is faster from
             about four on. A winner's steps then equal those of a replay up to rounding (which
             training amplifies), without it bit for bit.
@@ -147,9 +148,12 @@ class AutoLR(ShadowCallback):
     ) -> None:
         assert self._rates is not None
         rate = self._rates.applied  # rivals step with others
+        search = None if self._shadows is None else self._shadows.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if trainer.global_step > self._steps_before:
             self._curves.step(trainer, rate, self._shadows)
+        if search is not None:
+            self._tell(search)
         self._take_result(trainer)
 
     @override
@@ -212,6 +216,14 @@ class AutoLR(ShadowCallback):
         constant = schedules.constant()  # times what the module's own scheduler sets
         return replace(search, alive=tuple(replace(c, schedule=constant) for c in search.alive))
 
+    def _tell(self, before: Search) -> None:
+        """Say in a line what has just happened to the run, if anything."""
+        assert self._shadows is not None
+        assert self._learner is not None
+        steps, monitor = self._shadows.total_steps, self._learner.monitor
+        for line in news(before, self._shadows.search, steps, monitor):
+            rank_zero_info(line)
+
     def _take_result(self, trainer: Trainer) -> None:
         """Keep the result when the search has just ended, and free what it needed."""
         if self._shadows is None or self._shadows.searching:
@@ -221,7 +233,4 @@ class AutoLR(ShadowCallback):
         self._curves.decision(trainer, self._found)
         self._shadows = self._learner = None
         if self._found.probe_steps:
-            rank_zero_info(
-                f"AutoLR: peak {self._found.peak:.3g} after {len(self._found.scores)} probes, "
-                f"{self._found.probe_steps} steps beside the run's {self._found.total_steps}"
-            )
+            rank_zero_info(closing(self._found))

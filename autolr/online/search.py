@@ -245,5 +245,7 @@ def scaled(candidate: Candidate, step: int, factor: float, *, refines: bool) -> 
         before = (schedules.constant() * (1 / factor)).over(step)
         schedule = candidate.schedule * (before | schedules.constant() * factor)
         return replace(candidate, peak=candidate.peak * factor, schedule=schedule)
-    schedule = candidate.schedule * (schedules.constant().over(step) | schedules.constant() * factor)
+    schedule = candidate.schedule * (
+        schedules.constant().over(step) | schedules.constant() * factor
+    )
     return replace(candidate, schedule=schedule)

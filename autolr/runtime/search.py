@@ -1,14 +1,26 @@
 """The online search of a plain PyTorch run."""
 
+import logging
 from pathlib import Path
 
 from autolr.errors import ConfigError
-from autolr.online import Annealed, AutoLRS, Result, SearchSettings, parse_rates, parse_strategy
+from autolr.online import (
+    Annealed,
+    AutoLRS,
+    Result,
+    SearchSettings,
+    closing,
+    news,
+    parse_rates,
+    parse_strategy,
+)
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates, customary_peak
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.stages import search_stages
 from autolr.schedules import Schedule
+
+_log = logging.getLogger(__name__)
 
 
 def search(
@@ -37,7 +49,7 @@ def search(
         budget: Probe steps at most, as a share of ``total_steps``. AutoLRS knows no budget: its
             probes make about ``total_steps`` steps more.
         rates: Lowest and highest peak; None: around the optimizer's customary peak.
-        save_to: A folder for ``result.json`` and ``probes.csv``.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``.
         stack: Whether probes of a small model may be trained in one pass, which is faster from
             about four on. A winner's steps then equal those of a replay up to rounding (which
             training amplifies), without it bit for bit.
@@ -78,6 +90,10 @@ def _train_beside(
     for _ in range(total_steps):
         learner.next_batch()
         before = shadows.capture()
-        rates.factor = shadows.factor
+        rates.factor, search = shadows.factor, shadows.search
         shadows.follow(learner.train(), before, stepped=True)
+        for line in news(search, shadows.search, total_steps, learner.monitor):
+            _log.info(line)
+    if shadows.probe_steps:
+        _log.info(closing(shadows.result()))
     return shadows.result()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
-from autolr.online import Probe, Result, Search
+from autolr.online import Probe, Result, Search, expected_end
 from autolr.runtime.average import Average
 from autolr.runtime.generators import kept_generators
 from autolr.runtime.learner import Learner
@@ -81,7 +81,7 @@ class Shadows:
         self.validation_passes = 0
         self._learner = learner
         self._rates = rates
-        self._total_steps = total_steps
+        self.total_steps = total_steps
         self._on_scores = on_scores
         self._stepper = Stepper(learner, rates, stack=stack)
         self._guarded = len(search.alive) > 1  # a run that is only followed is never changed
@@ -123,7 +123,11 @@ class Shadows:
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
-        if self._guarded and loss is not None and (self._rivals or (stepped and self._looks())):
+        if (
+            self._guarded
+            and loss is not None
+            and (self._rivals or (stepped and not self.step % _LOOK_EVERY))
+        ):
             self._live.diverged = not bool(torch.isfinite(loss))
             self._drop_diverged()
         if stepped:
@@ -134,14 +138,17 @@ class Shadows:
     def result(self) -> Result:
         """Return what was found and what it cost so far."""
         assert self.live.peak is not None
+        scores, returns = self.search.scores, self.search.returns
         return Result(
             peak=self.live.peak,
             schedule=self.live.schedule,
-            scores=self.search.scores,
+            scores=scores,
             probe_steps=self.probe_steps,
-            total_steps=self._total_steps,
+            total_steps=self.total_steps,
             validation_passes=self.validation_passes,
-            returns=self.search.returns,
+            returns=returns,
+            forecast=expected_end(scores, returns, self.total_steps),
+            monitor=self._learner.monitor,
         )
 
     def visit(self, action: Callable[[], None]) -> None:
@@ -287,14 +294,11 @@ class Shadows:
 
     def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> _Trunk:
         assert candidate.peak is not None  # a search fixes every peak
-        multipliers = candidate.schedule.values(self._total_steps)
+        multipliers = candidate.schedule.values(self.total_steps)
         return _Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
 
     def _factor(self, trunk: _Trunk) -> float:
-        return float(trunk.factors[min(self.step, self._total_steps - 1)])
-
-    def _looks(self) -> bool:
-        return self.step % _LOOK_EVERY == 0
+        return float(trunk.factors[min(self.step, self.total_steps - 1)])
 
 
 def _state(rival: _Trunk) -> Snapshot:
