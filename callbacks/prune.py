@@ -15,7 +15,7 @@ from autolr.callbacks.requirements import check_mode, check_monitor, check_shado
 from autolr.callbacks.shadowing import ShadowCallback, loss_of
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online import Round, Search
+from autolr.online import Judgement, Round, Search
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
 
@@ -103,7 +103,7 @@ class PruneTrial(ShadowCallback):
         self._shadows = Shadows(
             self._learner,
             self._rates,
-            Search((run,), tuple(rounds)),
+            Search((run,), tuple(rounds), Judgement(returns=0)),
             steps,
             live=run,
             step=trainer.global_step,

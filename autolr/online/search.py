@@ -82,9 +82,9 @@ class Judgement:
         tie: In the race, the lowest peak whose score is that close to the best is taken: a rate
             that is too large costs more than one that is too small, and can be raised later.
         margin: A rival of a later round must be better than the run by that much.
-        stall: A lower rate always helps at once, as annealing does, and may cost more later: after
-            the peak has been refined it must gain this share of what the run itself has gained
-            since its last score.
+        stall: After the peak has been refined a rival must moreover have gained this share of what
+            the run itself has gained since its last score. A lower rate always helps at once, as
+            annealing does, and may cost more later; and what differs less is mostly noise.
         band: The run is put back to its best state when its score is worse by that much.
         cut: What the rate is multiplied with then.
         returns: How often that may happen.
@@ -130,6 +130,11 @@ class Search:
             return Commit(self.alive[0])
         now = self.rounds[0]
         return Probe(self.alive, now.start, now.horizon, now.window)
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the run's state can ever be replaced."""
+        return len(self.alive) > 1 or (self.judgement.returns > 0 and len(self.rounds) > 1)
 
     @property
     def improved(self) -> bool:
@@ -181,16 +186,15 @@ class Search:
         if not self.scores:
             tied = scores[best] + self.judgement.tie * abs(scores[best])
             return next(index for index, score in enumerate(scores) if score <= tied)
-        convincing = [i for i in range(1, len(scores)) if scores[i] < self._needed(i, scores[0])]
-        return min(convincing, key=scores.__getitem__, default=0)
+        needed = self._needed(scores[0])
+        return best if scores[best] < needed else 0
 
-    def _needed(self, rival: int, score: float) -> float:
+    def _needed(self, score: float) -> float:
         """Return what a rival must be below to take the place of a run with this score."""
         if not math.isfinite(score):
             return math.inf
         needed = score - self.judgement.margin * self._size(score)
-        higher = (self.alive[rival].peak or 0.0) > (self.alive[0].peak or 0.0)
-        if higher or self.rounds[0].refines:
+        if self.rounds[0].refines:
             return needed
         before = next(told.score for told in reversed(self.scores) if told.kept)
         return needed - self.judgement.stall * max(0.0, before - score)
@@ -238,7 +242,7 @@ def scaled(candidate: Candidate, step: int, factor: float, *, refines: bool) -> 
             rises always does, so that no multiplier exceeds that of the peak.
 
     >>> scaled(Candidate(peak=0.1, schedule=schedules.constant()), 10, 0.5, refines=False).schedule
-    constant() * (constant(span=10) | constant() * 0.5)
+    constant() * (constant().over(10.0) | constant() * 0.5)
     """
     assert candidate.peak is not None
     if refines or factor > 1:

@@ -95,6 +95,7 @@ def _untouched(model: nn.Module) -> Iterator[None]:
     """Leave buffers and plain attributes as they are, whatever the block does to them."""
     attributes = Attributes(model)
     attributes.exchange()
+    places = [(module, dict(module._buffers)) for module in model.modules()]
     buffers = list(model.buffers())
     own = [buffer.data for buffer in buffers]
     for buffer in buffers:
@@ -102,6 +103,8 @@ def _untouched(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
+        for module, held in places:  # a module may bind another tensor to the name
+            module._buffers.update(held)
         for buffer, data in zip(buffers, own, strict=True):
             buffer.data = data
         attributes.exchange()

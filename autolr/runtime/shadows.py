@@ -84,7 +84,7 @@ class Shadows:
         self.total_steps = total_steps
         self._on_scores = on_scores
         self._stepper = Stepper(learner, rates, stack=stack)
-        self._guarded = len(search.alive) > 1  # a run that is only followed is never changed
+        self._guarded = search.may_change  # a run that is only followed never is
         self._best: Snapshot | None = None
         self._live = self._trunk(live, None)
         self._rivals: list[_Trunk] = []
@@ -123,11 +123,7 @@ class Shadows:
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
-        if (
-            self._guarded
-            and loss is not None
-            and (self._rivals or (stepped and not self.step % _LOOK_EVERY))
-        ):
+        if loss is not None and self._guarded and self._looks(stepped=stepped):
             self._live.diverged = not bool(torch.isfinite(loss))
             self._drop_diverged()
         if stepped:
@@ -204,7 +200,7 @@ class Shadows:
             return
         for trunk in [self._live, *self._rivals]:
             if trunk.average is None:
-                trunk.average = Average(self._learner.model, action.window)
+                trunk.average = Average(self._learner.model, action.horizon - self.step + 1)
             if trunk.snapshot is None:
                 trunk.average.add()
             else:
@@ -298,7 +294,11 @@ class Shadows:
         return _Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
 
     def _factor(self, trunk: _Trunk) -> float:
-        return float(trunk.factors[min(self.step, self.total_steps - 1)])
+        return float(trunk.factors[min(self.step, self._total_steps - 1)])
+
+    def _looks(self, *, stepped: bool) -> bool:
+        due = stepped and self.step % _LOOK_EVERY == 0
+        return self.searching and (bool(self._rivals) or due)
 
 
 def _state(rival: _Trunk) -> Snapshot:

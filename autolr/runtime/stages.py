@@ -67,11 +67,11 @@ def _result(stages: Sequence[Stage], probe_steps: int) -> Result:
     scores: list[ProbeScore] = []
     end = 0
     for stage in stages:
-        start, end = end, end + stage.steps
+        end += stage.steps
         for trial in stage.trials:
             candidate = Candidate(peak=trial.rate, schedule=schedules.constant())
             kept = trial is stage.best
-            scores.append(ProbeScore(candidate, start, end, trial.forecast, kept))
+            scores.append(ProbeScore(candidate, end - stage.steps, end, trial.forecast, kept))
     return Result(
         peak=peak,
         schedule=schedules.tabulated(table),

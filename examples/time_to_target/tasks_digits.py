@@ -27,7 +27,7 @@ _FEW = 64  # images of the new classes
 _PRETRAINING_STEPS, _PRETRAINING_RATE, _PRETRAINING_SEED = 2000, 2e-3, 99
 
 
-def _digits() -> tuple[Tensor, Tensor]:
+def digits() -> tuple[Tensor, Tensor]:
     """Return images (1797, 64), standardized, and labels (1797,)."""
     arrays = load("digits")
     x = torch.tensor(arrays["x"])
@@ -36,7 +36,7 @@ def _digits() -> tuple[Tensor, Tensor]:
 
 def logreg_digits(seed: int, scale: float) -> Task:
     """Multinomial logistic regression with L2: convex; SGD. Validation is the whole objective."""
-    x, y = _digits()
+    x, y = digits()
     x = torch.cat([x, torch.ones(len(x), 1)], 1)  # the bias
     indices = sampler(len(x), 16, seed)
     model = seeded(seed, lambda: nn.Linear(65, 10, bias=False))
@@ -95,7 +95,7 @@ def _squared_error(model: nn.Module, batch: Batch) -> Tensor:
 
 def _pretrain() -> Arrays:
     """Train a denoiser on the old classes with Adam, linear to 0; return its weights."""
-    x, y = _digits()
+    x, y = digits()
     batch = _noisy_batches(x[y < _OLD], 32, _PRETRAINING_SEED)
     model = seeded(_PRETRAINING_SEED, _denoiser)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
@@ -114,7 +114,7 @@ def finetune_digits(seed: int, scale: float, *, pretrained: bool = True) -> Task
     every profile, the best peak is a sixth of the one for ``pretrained=False``, where the
     seed decides the weights too and not the batches only.
     """
-    x, y = _digits()
+    x, y = digits()
     x = x[y >= _OLD]
     train, val = split(len(x), len(x) // 2)
     model = seeded(seed, _denoiser)

@@ -8,15 +8,13 @@ import pytest
 import torch
 
 from autolr.callbacks import AutoLR
-from autolr.online import Annealed
-from tests.callbacks.runs import LR, Net, fit
+from tests.callbacks.runs import LR, RACE, Net, fit
 
 RATES = (2.0**-16, 2.0**-6)
 
 
 def searcher(**settings):
-    strategy = Annealed(candidates=3, horizons=(0.3, 0.5))
-    return AutoLR(**{"strategy": strategy, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
 
 
 def curve(folder, name):

@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassPrecision, MulticlassRecall
 
 from autolr import schedules
 from autolr.callbacks import AutoLR
+from autolr.online import Annealed, Check, Judgement
 from tests.callbacks.runs import (
     LR,
     TRAIN,
@@ -122,7 +123,8 @@ class Noisy(Net):
 
     def training_step(self, batch, batch_idx):
         loss = super().training_step(batch, batch_idx)
-        torch.rand(1 + int(1e4 * loss) % 5)  # another state draws another number of them
+        size = float(loss.detach().nan_to_num().clamp(max=1e3))
+        torch.rand(1 + int(1e4 * size) % 5)  # another state draws another number of them
         return loss * (1 + 0.1 * torch.rand(1, generator=self.own).item())
 
     def on_train_batch_end(self, outputs, batch, batch_idx):
@@ -264,6 +266,11 @@ SETUPS = {
     "float64": (Net, lambda: {"precision": "64-true"}),
 }
 ONLY = schedules.constant()
+LOSING = Annealed(  # beside rivals at 2,048 times the rate, and watched to the end
+    candidates=2,
+    checks=(Check(0.6, 0.7, (2.0**11,), refines=True), Check(0.8, 0.8), Check(0.95, 0.95)),
+    judgement=Judgement(returns=0),
+)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -276,9 +283,25 @@ def test_a_search_with_one_candidate_changes_no_bit(make, setup, tmp_path):
     settings = setup()
     settings.pop("two", None)
     plain = fit(tmp_path / "plain", make, **settings)
-    assert callback.result.probe_steps > 0
+    assert len(callback.result.scores) == 1
     assert callback.result.peak == LR
     assert callback.result.total_steps == plain.trainer.global_step
+    assert differences(searched.left, plain.left) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "setup"), SETUPS.values(), ids=SETUPS)
+def test_a_search_whose_rivals_all_lose_changes_no_bit(make, setup, tmp_path):
+    settings = setup()
+    monitor = "val_loss/dataloader_idx_1" if settings.pop("two", False) else "val_loss"
+    own = {"rates": (LR, LR * 2.0**22), "monitor": monitor, "budget": 3.0}
+    callback = AutoLR(LOSING, schedule=ONLY, **own)
+    searched = fit(tmp_path / "searched", make, [callback], **settings)
+    settings = setup()
+    settings.pop("two", None)
+    plain = fit(tmp_path / "plain", make, **settings)
+    assert callback.result.peak == LR
+    assert callback.result.probe_steps > 0
     assert differences(searched.left, plain.left) == []
 
 

@@ -18,9 +18,10 @@ import autolr
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
-from autolr.online import Annealed
+from autolr.online import Annealed, Check
 from tests.callbacks.runs import (
     LR,
+    RACE,
     TRAIN,
     Bare,
     Net,
@@ -31,12 +32,11 @@ from tests.callbacks.runs import (
     val_loader,
 )
 
-QUICK = Annealed(candidates=3, horizons=(0.3, 0.5))
 RATES = (2.0**-16, 2.0**-6)
 
 
 def searcher(**settings):
-    return AutoLR(**{"strategy": QUICK, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
 
 
 class Quadratic(pl.LightningModule):
@@ -75,11 +75,55 @@ def test_when_every_rate_diverges_one_line_says_what_to_do(tmp_path):
     assert "\n" not in str(diverged.value)
 
 
+class Breaking(Quadratic):
+    """Its loss is not a number at one step, nor its weight from then on."""
+
+    broken_at = 20
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return loss * math.nan if self.global_step == self.broken_at else loss
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("broken_at", [21, 30, 32, 33, 47])
+def test_a_run_whose_loss_is_not_a_number_in_mid_run_recovers(broken_at, tmp_path):
+    watched = Annealed(candidates=3, checks=tuple(Check(n / 70, n / 70) for n in range(36, 66, 6)))
+    callback = AutoLR(watched, rates=(2.0**-7, 2.0**-3), budget=3.0)
+    make = type("At", (Breaking,), {"broken_at": broken_at})
+    run = fit(tmp_path, make, [callback], max_epochs=10)
+    (told,) = callback.result.returns
+    assert told.to < broken_at < told.step <= broken_at + 17
+    assert 0 < abs(run.module.layer.weight.item()) < 1
+    assert run.trainer.global_step == 70
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_put_back_by_its_own_score_goes_on_at_half_the_rate(tmp_path):
+    class Rates(Quadratic):
+        def on_before_optimizer_step(self, optimizer):
+            used.append(optimizer.param_groups[0]["lr"])
+
+        def validation_step(self, batch, batch_idx):
+            worse = self.trainer.global_step in (38, 39, 40)
+            self.log("val_loss", 2.0 * worse + self.layer.weight.square().sum())
+
+    used = []
+    watched = Annealed(candidates=3, checks=(Check(0.4, 0.4), Check(0.57, 0.57), Check(0.8, 0.8)))
+    settings = {"rates": (2.0**-7, 2.0**-3), "schedule": schedules.constant(), "budget": 3.0}
+    callback = AutoLR(watched, **settings)
+    fit(tmp_path, Rates, [callback], max_epochs=10)
+    assert [s.horizon for s in callback.result.scores if s.kept] == [20, 28, 40, 56]
+    (told,) = callback.result.returns
+    assert (told.step, told.to, told.factor) == (40, 28, 0.5)
+    assert used[-50:] == [0.125] * 20 + [0.0625] * 30  # before them rivals step too
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_the_default_box_lies_around_the_customary_peak(tmp_path):
     callback = AutoLR(budget=3.0)
     fit(tmp_path, callbacks=[callback])
-    first = callback.result.probes[callback.result.probes.horizon == 12]
+    first = callback.result.probes[callback.result.probes.start == 0]
     assert list(first.peak) == pytest.approx([1e-3 * 4.0**n for n in range(-2, 3)], rel=1e-12)
 
 
@@ -110,7 +154,7 @@ def test_the_second_of_two_loaders_can_be_monitored(tmp_path):
 def test_validation_that_begins_in_a_later_epoch_scores_the_probes(tmp_path):
     callback = searcher()
     fit(tmp_path, callbacks=[callback], check_val_every_n_epoch=4, num_sanity_val_steps=0)
-    assert callback.result.validation_passes == 5
+    assert callback.result.validation_passes == len(callback.result.scores) == 3
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -134,8 +178,8 @@ def test_the_end_of_a_search_is_logged_in_one_line(tmp_path, caplog, monkeypatch
     with caplog.at_level(logging.INFO, logger="lightning.pytorch"):
         fit(tmp_path, callbacks=[callback])
     (line,) = [m for m in caplog.messages if m.startswith("AutoLR")]
-    steps = callback.result.probe_steps
-    assert line == f"AutoLR: peak 0.0156 after 5 probes, {steps} steps beside the run's 28"
+    assert callback.result.probe_steps == 2 * 14
+    assert line == "AutoLR: peak 0.0156 after 3 probes, 28 steps beside the run's 28"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -145,7 +189,7 @@ def test_the_result_is_there_after_the_search_and_saved_after_the_fit(tmp_path):
         _ = callback.result
     fit(tmp_path, callbacks=[callback])
     assert autolr.load_result(tmp_path / "found") == callback.result
-    assert len((tmp_path / "found" / "probes.csv").read_text().splitlines()) == 1 + 5
+    assert len((tmp_path / "found" / "probes.csv").read_text().splitlines()) == 1 + 3
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,18 +1,21 @@
-"""Scores at rungs: those of a copy annealed by hand, at no cost to the run."""
+"""Scores at rungs: those of weights averaged by hand, at no cost to the run."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import copy
 import math
+from collections import deque
 
 import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import update_bn
 
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.errors import ConfigError, UnsupportedError
-from tests.callbacks.runs import LR, Net, differences, fit, train_loader, val_loader
+from tests.callbacks.runs import LR, VAL, Net, differences, fit, train_loader, val_loader
 
 
 class Trial:
@@ -30,69 +33,92 @@ class Trial:
         return self.prune_at in self.reports
 
 
-class AnnealByHand(pl.Callback):
-    """Lets the run itself anneal linearly over its last steps, and validates it then."""
+class Averages(pl.Callback):
+    """Keeps the weights after each optimizer step, and the batches that came before it."""
 
-    def __init__(self, end, cooldown, rates):
-        self.start, self.cooldown, self.rates = end - cooldown, cooldown, rates
+    def __init__(self):
+        self.weights, self.batches = {}, {}
+        self.recent = deque(maxlen=8)
 
-    def on_train_batch_start(self, trainer, *_):
-        (optimizer,) = trainer.optimizers
-        step = trainer.global_step
-        past = step - self.start
-        factor = 1 - (past + 0.5) / self.cooldown if past >= 0 else 1.0
-        for group in optimizer.param_groups:
-            group["lr"] = self.rates(step) * factor
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.recent.append(batch)
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        if trainer.global_step not in self.weights:
+            self.weights[trainer.global_step] = copy.deepcopy(pl_module.state_dict())
+            self.batches[trainer.global_step] = list(self.recent)
+
+    def model(self, steps):
+        """Return the model with the mean weights of some steps, its statistics made anew."""
+        kept = [self.weights[step] for step in steps]
+        mean = {name: torch.stack([k[name].double() for k in kept]).mean(0) for name in kept[0]}
+        model = Net()
+        model.load_state_dict(mean)
+        update_bn(self.batches[steps[-1]], model)
+        return model.eval()
+
+    def loss(self, steps):
+        """Return the validation loss of that model, in plain torch."""
+        images, labels = VAL.tensors
+        with torch.no_grad():
+            return float(F.cross_entropy(self.model(steps)(images), labels))
 
 
-def by_hand(folder, end, cooldown, rates=lambda _: LR, name="val_loss", **settings):
-    hand = AnnealByHand(end, cooldown, rates)
-    run = fit(folder, callbacks=[hand], **{**settings, "max_epochs": -1, "max_steps": end})
-    run.trainer.validate(run.module, val_loader(), verbose=False)
-    return float(run.trainer.callback_metrics[name])
+def by_hand(folder, callbacks=(), **settings):
+    averages = Averages()
+    fit(folder, callbacks=[*callbacks, averages], **settings)
+    return averages
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_reported_is_the_score_of_a_copy_annealed_by_hand(tmp_path):
+def test_what_is_reported_is_the_score_of_weights_averaged_by_hand(tmp_path):
     trial = Trial()
-    prune = PruneTrial(trial, (1, 2, 10, 11, 20), cooldown=0.3)
+    prune = PruneTrial(trial, (1, 2, 10, 11, 20), window=0.3)
     fit(tmp_path / "run", callbacks=[prune])
     assert list(trial.reports) == [1, 2, 10, 11, 20]
+    hand = by_hand(tmp_path / "hand")
     # 0.3 of each rung, at least 2 and at most what lies between it and the rung before
-    for rung, cooldown in [(1, 1), (2, 1), (10, 3), (11, 1), (20, 6)]:
-        expected = by_hand(tmp_path / str(rung), rung, cooldown)
+    for rung, window in [(1, 1), (2, 1), (10, 3), (11, 1), (20, 6)]:
+        expected = hand.loss(range(rung - window + 1, rung + 1))
         assert trial.reports[rung] == pytest.approx(expected, rel=1e-5), rung
-    assert prune.probe_steps == 1 + 1 + 3 + 1 + 6
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_copy_anneals_from_the_candidates_schedule(tmp_path):
+def test_the_average_is_of_the_candidates_own_run(tmp_path):
     schedule, trial = schedules.warmup(0.2) | schedules.cosine(), Trial()
     follow = FollowCandidate(2 * LR, schedule)
-    fit(tmp_path / "run", callbacks=[follow, PruneTrial(trial, (10,), cooldown=0.3)])
-    expected = by_hand(
-        tmp_path / "hand", 10, 3, lambda step: 2 * LR * schedule.at(step, total_steps=28)
-    )
-    assert trial.reports == {10: pytest.approx(expected, rel=1e-5)}
+    fit(tmp_path / "run", callbacks=[follow, PruneTrial(trial, (10,), window=0.3)])
+    hand = by_hand(tmp_path / "hand", [FollowCandidate(2 * LR, schedule)])
+    assert trial.reports == {10: pytest.approx(hand.loss([8, 9, 10]), rel=1e-5)}
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_copy_counts_optimizer_steps_not_batches(tmp_path):
+def test_the_average_counts_optimizer_steps_not_batches(tmp_path):
     trial = Trial()
     settings = {"accumulate_grad_batches": 2}
-    fit(tmp_path / "run", callbacks=[PruneTrial(trial, (5, 10), cooldown=0.4)], **settings)
-    for rung, cooldown in [(5, 2), (10, 4)]:
-        expected = by_hand(tmp_path / str(rung), rung, cooldown, **settings)
-        assert trial.reports[rung] == pytest.approx(expected, rel=1e-5)
+    fit(tmp_path / "run", callbacks=[PruneTrial(trial, (5, 10), window=0.4)], **settings)
+    hand = by_hand(tmp_path / "hand", **settings)
+    for rung, steps in [(5, [4, 5]), (10, [7, 8, 9, 10])]:
+        assert trial.reports[rung] == pytest.approx(hand.loss(steps), rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_in_mode_max_the_metric_itself_is_reported(tmp_path):
     trial = Trial()
-    prune = PruneTrial(trial, (20,), monitor="val_acc", mode="max")
+    prune = PruneTrial(trial, (20,), monitor="val_acc", mode="max", window=0.2)
     fit(tmp_path / "run", callbacks=[prune])
-    expected = by_hand(tmp_path / "hand", 20, 4, name="val_acc")
-    assert trial.reports == {20: pytest.approx(expected, abs=1e-6)}
+    metric, (pixels, labels) = Net().val_acc, VAL.tensors  # by class, as Net logs it
+    with torch.no_grad():
+        logits = by_hand(tmp_path / "hand").model(range(17, 21))(pixels)
+    assert trial.reports == {20: pytest.approx(float(metric(logits, labels)), abs=1e-6)}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_rungs_may_follow_each_other_closely_in_a_long_run(tmp_path):
+    trial = Trial()
+    fit(tmp_path, callbacks=[PruneTrial(trial, (70, 71), window=0.9)], max_epochs=11)
+    assert all(map(math.isfinite, trial.reports.values()))
+    assert list(trial.reports) == [70, 71]
 
 
 class Ends(Net):
@@ -113,10 +139,10 @@ class Ends(Net):
     [(Net, {}), (Ends, {}), (Net, {"accumulate_grad_batches": 3, "gradient_clip_val": 0.3})],
 )
 def test_the_run_is_not_changed_by_a_bit(make, settings, tmp_path):
-    prune = PruneTrial(Trial(), (3, 6, 9))
+    prune = PruneTrial(trial := Trial(), (3, 6, 9))
     watched = fit(tmp_path / "watched", make, [prune], **settings)
     plain = fit(tmp_path / "plain", make, **settings)
-    assert prune.probe_steps > 0
+    assert list(trial.reports) == [3, 6, 9]
     assert differences(watched.left, plain.left) == []
     assert not watched.trainer.optimizers[0]._optimizer_step_pre_hooks
 
@@ -165,7 +191,7 @@ def test_rungs_of_another_horizon_are_reached_at_the_same_share(tmp_path):
     fit(tmp_path / "run", callbacks=[PruneTrial(trial, (100, 200, 280, 400), horizon=280)])
     # 28 steps: 100 -> 10, 200 -> 20; the run's end and what lies beyond are no rungs
     assert list(trial.reports) == [100, 200]
-    expected = by_hand(tmp_path / "hand", 10, 2)
+    expected = by_hand(tmp_path / "hand").loss([9, 10])  # 0.2 of 10 steps
     assert trial.reports[100] == pytest.approx(expected, rel=1e-5)
 
 
@@ -193,7 +219,7 @@ def test_a_run_that_diverges_is_stopped_and_says_so(tmp_path):
     run = fit(tmp_path, lambda: Linear(1e6), [prune], max_epochs=20)
     assert prune.diverged
     assert run.trainer.global_step < 140
-    assert trial.reports[10] == math.inf  # of its copy
+    assert trial.reports[10] == math.inf
     assert not math.isfinite(prune.final["val_loss"])
 
 

@@ -14,9 +14,10 @@ from torch.utils.data import DataLoader
 import autolr
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
-from autolr.online import Annealed
+from autolr.online import Annealed, Check, Judgement
 from tests.callbacks.runs import (
     LR,
+    RACE,
     TRAIN,
     TRAINED,
     Net,
@@ -29,11 +30,19 @@ from tests.callbacks.runs import (
 
 RATES = (2.0**-16, 2.0**-6)  # begins with 2**-11, too low for so short a run
 LIVE_FIRST = 2.0**-11
+CHECKED = Annealed(
+    candidates=3,
+    checks=(
+        Check(0.3, 0.5, factors=(2.0**-4, 4.0), refines=True),
+        Check(0.6, 0.7, factors=(0.25,)),
+        Check(0.95, 0.95),
+    ),
+    judgement=Judgement(returns=0),  # what is learned and lost cannot be replayed
+)
 
 
 def searcher(**settings):
-    strategy = Annealed(candidates=3, horizons=(0.3, 0.5))
-    return AutoLR(**{"strategy": strategy, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
 
 
 class Momentum(Net):
@@ -60,7 +69,7 @@ class Adaptive(torch.optim.Optimizer):
     """Keeps what it adapts in its groups, as Prodigy and schedule-free optimizers do."""
 
     def __init__(self, params, lr):
-        super().__init__(params, {"lr": lr, "d": 1.0, "k": 0, "seen": torch.zeros(())})
+        super().__init__(params, {"lr": lr, "d": 16.0, "k": 0, "seen": torch.zeros(())})
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -70,7 +79,7 @@ class Adaptive(torch.optim.Optimizer):
             for parameter in group["params"]:
                 group["seen"] += parameter.grad.square().sum()
                 parameter -= group["lr"] * group["d"] * parameter.grad
-            group["d"] = 1 / math.sqrt(1 + float(group["seen"]))
+            group["d"] = 16 / math.sqrt(1 + float(group["seen"]))
         return loss
 
 
@@ -245,6 +254,20 @@ def test_the_run_ends_as_one_at_the_chosen_peak_from_its_first_step(make, settin
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("make", "settings"), SETUPS.values(), ids=SETUPS)
+def test_a_run_whose_rate_changed_in_mid_run_is_replayed_from_its_result(make, settings, tmp_path):
+    callback = searcher(strategy=CHECKED, rates=(2.0**-10, 2.0**12))  # begins with 2
+    searched = fit(tmp_path / "searched", make, [callback], **settings)
+    result = callback.result
+    winners = {told.candidate for told in result.scores if told.kept}
+    assert len(winners) > 1  # so rivals born in mid-run took the run's place
+    assert result.returns == ()
+    again = FollowCandidate(result.peak, result.schedule)
+    replayed = fit(tmp_path / "replayed", make, [again], **settings)
+    assert differences(trained(searched.left), trained(replayed.left)) == []
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_an_iterable_dataset_with_workers_is_replayed_too(tmp_path):
     def settings():
         loader = DataLoader(Stream(TRAIN), 16, num_workers=1)
@@ -302,7 +325,7 @@ def test_with_any_own_rate_lambda_lr_replays_up_to_rounding(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_candidate_that_stays_in_place_is_never_disturbed(tmp_path):
-    callback = searcher(rates=(2.0**-13, 2.0**-1))  # begins with 2**-7, the best of the three
+    callback = searcher(rates=(2.0**-19, 2.0**5))  # begins with 2**-7, the best of the three
     searched = fit(tmp_path / "searched", callbacks=[callback])
     result = callback.result
     assert result.peak == 2.0**-7

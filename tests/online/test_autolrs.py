@@ -147,6 +147,7 @@ def test_the_result_says_what_was_paid():
     result = autolr.search(learner(), 80, strategy="autolrs", rates=(1e-3, 0.1))
     assert (result.total_steps, result.probe_steps, result.price) == (80, 80, 2.0)
     assert len(result.scores) == 4 * 10
+    assert [score.start for score in result.scores[::10]] == [0, 10, 30, 70]
     assert [score.horizon for score in result.scores[::10]] == [10, 30, 70, 80]
     assert sum(score.kept for score in result.scores) == 4
     assert result.validation_passes == 0

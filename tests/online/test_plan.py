@@ -8,70 +8,122 @@ import pytest
 
 from autolr import schedules
 from autolr.errors import ConfigError
-from autolr.online import Annealed, Box, Rung, SearchSettings, parse_strategy, plan_rungs
+from autolr.online import Annealed, Box, Check, Round, SearchSettings, parse_strategy, plan_rounds
 from autolr.online.plan import price
 
-LENGTHS = [*range(1, 60), *range(60, 1000, 37), 1_000, 4_321, 20_000, 1_000_000]
+LENGTHS = [*range(1, 60, 3), *range(60, 1000, 93), 1_000, 4_321, 20_000, 1_000_000]
 BOX = Box.around(1e-3)
+RIVALS = (Check(0.1, 0.2, factors=(0.5, 2.0), refines=True), Check(0.5, 0.6, factors=(0.25,)))
+WATCHED = (Check(0.3, 0.3), Check(0.8, 0.8))
+STRATEGIES = {
+    "the box's": Annealed(),
+    "one candidate": Annealed(candidates=1),
+    "two": Annealed(candidates=2),
+    "nine": Annealed(candidates=9),
+    "a race only": Annealed(checks=()),
+    "a long race": Annealed(race=0.4, checks=RIVALS),
+    "one check after the other": Annealed(
+        checks=tuple(Check(n / 8, (n + 1) / 8, factors=(0.5, 2.0)) for n in range(1, 7))
+    ),
+}
 
 
-@pytest.mark.parametrize("budget", [0.01, 0.1, 0.25, 1.0])
-@pytest.mark.parametrize("candidates", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("budget", [0.01, 0.25, 1.0])
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 @pytest.mark.parametrize("schedule", [None, schedules.cosine(), schedules.warmup(0.1)])
-def test_the_price_of_a_search_never_exceeds_its_cap(budget, candidates, schedule):
-    strategy = Annealed(candidates=candidates)
+def test_the_price_of_a_search_never_exceeds_its_cap(budget, strategy, schedule):
     for steps in LENGTHS:
         cap = int(budget * steps)
         search = strategy.begin(BOX, schedule, steps, cap)
-        assert price(search.rungs, len(search.alive)) <= cap
+        assert price(search.rounds, len(search.alive)) <= cap
 
 
-def test_the_price_is_what_a_simulated_search_spends():
-    for steps in LENGTHS:
-        search = Annealed().begin(BOX, None, steps, steps // 4)
-        spent, expected = 0, price(search.rungs, len(search.alive))
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_the_price_is_what_a_simulated_search_spends(strategy):
+    box = Box(BOX.low, BOX.high * 1e6, BOX.prior)  # so high that no rival lies outside
+    for steps in LENGTHS[:-1]:
+        search = strategy.begin(box, None, steps, steps // 4)
+        spent, expected = 0, price(search.rounds, len(search.alive))
         for step in range(steps):
-            if not search.rungs:
+            if not search.rounds:
                 break
-            rung = search.rungs[0]
-            spent += len(search.alive) - 1
-            spent += len(search.alive) * (step >= rung.horizon - rung.cooldown)
-            if step + 1 == rung.horizon:
+            if step >= search.rounds[0].start:
+                spent += len(search.alive) - 1
+            if step + 1 == search.rounds[0].horizon:
                 search = search.observe([1.0] * len(search.alive))
         assert spent == expected
 
 
-def test_rungs_rise_end_within_the_run_and_leave_room_for_each_cooldown():
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_rounds_follow_each_other_and_end_within_the_run(strategy):
     for steps in LENGTHS:
-        reached = 0
-        for rung in Annealed().begin(BOX, None, steps, steps // 4).rungs:
-            assert reached < rung.horizon < steps
-            assert 1 <= rung.cooldown <= rung.horizon - reached
-            reached = rung.horizon
+        rounds = strategy.begin(BOX, None, steps, steps // 4).rounds
+        assert all(r.start < r.horizon < steps for r in rounds)
+        assert all(one.horizon <= other.start for one, other in pairwise(rounds))
 
 
-def test_a_long_run_keeps_the_wished_horizons():
-    # 2 and 8 % of 10,000 steps; cooldowns are 0.3 of each
-    rungs = Annealed().begin(BOX, None, 10_000, 5_000).rungs
-    assert rungs == (Rung(200, 60, keep=2), Rung(800, 240, keep=1))
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_what_is_averaged_lies_behind_the_round_before_and_within_the_life_of_rivals(strategy):
+    for steps in LENGTHS:
+        rounds = strategy.begin(BOX, None, steps, steps // 4).rounds
+        for reached, now in zip([0, *(r.horizon for r in rounds)], rounds, strict=False):
+            assert 1 <= now.window <= now.horizon - reached
+            if now.factors:
+                assert now.window <= now.horizon - now.start
 
 
-def test_a_smaller_cap_shortens_all_horizons_alike():
-    wished = plan_rungs([200, 800], 0.3, candidates=5, cap=5_000)
-    shrunk = plan_rungs([200, 800], 0.3, candidates=5, cap=1_500)
-    shares = [small.horizon / large.horizon for small, large in zip(shrunk, wished, strict=True)]
+def test_a_long_run_keeps_the_wished_shares():
+    steps, strategy = 10_000, Annealed()
+    rounds = strategy.begin(BOX, None, steps, steps).rounds
+    race, later = rounds[0], rounds[1:]
+    assert (race.start, race.horizon) == (0, strategy.race * steps)
+    for check, found in zip(strategy.checks, later, strict=True):
+        assert found.horizon == pytest.approx(check.end * steps, abs=1)
+        assert (found.factors, found.refines) == (check.factors, check.refines)
+        if check.factors:
+            assert found.start == pytest.approx(check.start * steps, abs=1)
+
+
+def test_a_smaller_cap_shortens_the_race_and_the_checks_alike():
+    wished = plan_rounds(200, RIVALS, 1_000, candidates=5, cap=5_000)
+    shrunk = plan_rounds(200, RIVALS, 1_000, candidates=5, cap=800)
+    shares = [
+        (small.horizon - small.start) / (large.horizon - large.start)
+        for small, large in zip(shrunk, wished, strict=True)
+    ]
     assert 0.5 < shares[0] < 1
-    assert shares[0] == pytest.approx(shares[1], abs=0.01)  # horizons are whole steps
+    assert shares == pytest.approx([shares[0]] * 3, abs=0.01)  # rounds are whole steps
 
 
-def test_the_last_rung_keeps_one_and_the_others_two():
-    rungs = plan_rungs([20, 40, 80], 0.3, candidates=5, cap=10_000)
-    assert [rung.keep for rung in rungs] == [2, 2, 1]
+def test_the_last_check_with_rivals_is_given_up_before_the_race_is_shorter_than_12_steps():
+    short = (Check(0.2, 0.22, (0.5, 2.0)), Check(0.5, 0.52, (0.25,)))  # 6 steps is the shortest
+
+    def planned(cap):
+        rounds = plan_rounds(20, short, 200, candidates=5, cap=cap)
+        return rounds[0].horizon, [r.factors for r in rounds[1:]]
+
+    assert planned(4 * 12 + 2 * 6 + 6) == (12, [(0.5, 2.0), (0.25,)])
+    assert planned(4 * 12 + 2 * 6 + 5) == (13, [(0.5, 2.0), ()])
+    assert planned(4 * 12 + 2 * 6 - 1) == (14, [(), ()])
+    assert planned(4 * 12 - 1) == (11, [(), ()])
+    assert plan_rounds(20, short, 200, candidates=5, cap=4 * 4 - 1) == ()
+
+
+def test_a_check_without_rivals_costs_nothing_and_stays():
+    rounds = plan_rounds(20, WATCHED, 200, candidates=2, cap=20)
+    assert [r.horizon for r in rounds] == [20, 60, 160]
+    assert price(rounds, candidates=2) == 20
+
+
+def test_what_ends_too_late_for_the_run_is_left_out():
+    late = (Check(0.5, 0.6, factors=(0.5,)), Check(0.97, 0.99, factors=(0.5,)))
+    rounds = plan_rounds(20, late, 50, candidates=2, cap=50)
+    assert rounds == (Round(0, 20, 6), Round(25, 31, 4, factors=(0.5,)))
 
 
 def test_a_run_too_short_for_any_search_commits_to_the_prior_peak_at_once():
     search = Annealed().begin(BOX, None, 20, 5)
-    assert (search.rungs, [c.peak for c in search.alive]) == ((), [BOX.prior])
+    assert (search.rounds, [c.peak for c in search.alive]) == ((), [BOX.prior])
 
 
 def test_a_cap_that_five_candidates_exceed_is_tried_with_three():
@@ -79,18 +131,25 @@ def test_a_cap_that_five_candidates_exceed_is_tried_with_three():
     assert counts == {1, 3, 5}
 
 
-def test_a_single_candidate_costs_its_smallest_probe():
+def test_a_single_candidate_is_scored_once_at_no_cost_and_followed():
     box = Box.between(0.01, 0.01)
-    search = Annealed().begin(box, None, 1_000, 250)
-    (rung,) = search.rungs
+    search = Annealed(checks=RIVALS).begin(box, None, 1_000, 0)
+    (race,) = search.rounds
     assert [c.peak for c in search.alive] == [0.01]
-    assert price(search.rungs, 1) == rung.cooldown == 6  # 0.3 of 2 % of the run
+    assert race.horizon == Annealed().race * 1_000
+    assert price(search.rounds, 1) == 0
 
 
-def test_a_probe_does_not_end_before_the_schedule_has_reached_its_peak():
+def test_a_race_does_not_end_before_the_schedule_has_reached_its_peak():
     late = schedules.warmup(0.1) | schedules.constant()
-    first = Annealed().begin(BOX, late, 1_000, 10_000).rungs[0]
+    first = Annealed().begin(BOX, late, 1_000, 10_000).rounds[0]
     assert first.horizon == 148  # 1.5 times 99, the step at which the peak is reached
+
+
+def test_without_a_schedule_the_rate_has_risen_within_a_third_of_the_race():
+    search = Annealed().begin(BOX, None, 10_000, 5_000)
+    multipliers = search.alive[0].schedule.values(10_000)
+    assert multipliers[search.rounds[0].horizon // 3] == multipliers.max() == 1
 
 
 def test_peaks_are_even_in_log_rate_hold_the_prior_exactly_and_end_at_the_box():
@@ -119,15 +178,13 @@ def test_a_box_refuses_rates_that_are_not_positive_finite_and_in_order(rates):
     "values",
     [
         {"candidates": 0},
-        {"horizons": ()},
-        {"horizons": (0.1, 0.05)},
-        {"horizons": (0.1, 0.1)},
-        {"horizons": (0.0, 0.1)},
-        {"horizons": (0.5, 1.0)},
-        {"cooldown": 0},
-        {"cooldown": 1},
-        {"tie": -0.1},
-        {"tie": 1},
+        {"race": 0},
+        {"race": 1},
+        {"checks": (Check(0.1, 0.2), Check(0.05, 0.1))},
+        {"checks": (Check(0.1, 0.2), Check(0.15, 0.2))},
+        {"checks": (Check(0.3, 0.2),)},
+        {"checks": (Check(0.0, 0.1),)},
+        {"checks": (Check(0.5, 1.0),)},
     ],
     ids=str,
 )

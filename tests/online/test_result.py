@@ -11,7 +11,8 @@ import pytest
 from autolr import load_result, schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online import ProbeScore, Result
+from autolr.online import ProbeScore, Result, Return
+from autolr.online.search import scaled
 
 SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.2, "1-sqrt")
 
@@ -20,10 +21,11 @@ SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.2, 
 def result():
     losses = (0.1 + 0.2, math.inf, 5e-324, -1.5)
     scores = tuple(
-        ProbeScore(Candidate(peak=10.0**-n, schedule=SCHEDULE), 20, 6, loss, kept=n == 0)
+        ProbeScore(Candidate(peak=10.0**-n, schedule=SCHEDULE), 5, 20, loss, kept=n == 0)
         for n, loss in enumerate(losses)
     )
-    return Result(1 / 3, SCHEDULE, scores, probe_steps=50, total_steps=200, validation_passes=4)
+    returns = (Return(60, 20, 0.5, 1 / 3), Return(64, 20, 0.5, math.inf))
+    return Result(1 / 3, SCHEDULE, scores, 50, 200, validation_passes=4, returns=returns)
 
 
 def test_the_factor_of_an_own_scheduler_is_there_where_it_was_followed(result, tmp_path):
@@ -51,9 +53,21 @@ def test_the_file_is_strict_json(result, tmp_path):
 
 def test_the_probes_are_a_table_and_a_csv_file(result, tmp_path):
     result.save(tmp_path)
-    assert list(result.probes.columns) == ["peak", "horizon", "cooldown", "score", "kept"]
+    assert list(result.probes.columns) == ["peak", "start", "horizon", "rate", "score", "kept"]
     assert list(result.probes.score) == [score.score for score in result.scores]
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "probes.csv"), result.probes)
+
+
+def test_the_rate_of_a_probe_is_that_of_the_last_step_before_its_score(result):
+    candidates = [
+        Candidate(peak=0.5, schedule=schedules.warmup(10) | schedules.constant()),
+        scaled(Candidate(peak=0.5, schedule=schedules.constant()), 20, 0.25, refines=False),
+    ]
+    rows = [(0, 5), (0, 40), (1, 20), (1, 21)]
+    scores = tuple(ProbeScore(candidates[n], 0, horizon, 1.0, kept=True) for n, horizon in rows)
+    # the warm-up's fifth step is at 5 / 10; the cut counts from step 20 on, the 21st
+    expected = [0.25, 0.5, 0.5, 0.125]
+    assert replace(result, scores=scores).probes.rate.tolist() == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_price_counts_the_search(result):

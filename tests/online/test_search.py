@@ -4,74 +4,72 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
+from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.online import Commit, Probe, Rung, Search
+from autolr.errors import DivergedError
+from autolr.online import Commit, Judgement, Probe, Return, Round, Search
+from autolr.online.search import scaled
 
 PEAKS = (0.1, 0.2, 0.4, 0.8)
-FIRST, LAST = Rung(20, 6, keep=2), Rung(80, 24, keep=1)
+RACE = Round(0, 20, 6)
+REFINE = Round(30, 40, 6, factors=(0.5, 2.0), refines=True)
+LOWER = Round(60, 70, 6, factors=(0.25,))
+WATCHES = tuple(Round(step - 6, step, 6) for step in range(30, 200, 10))
+JUDGEMENT = Judgement(tie=0.01, margin=0.003, stall=0.25, band=0.02, cut=0.5, returns=3)
+SCHEDULE = schedules.warmup(10) | schedules.constant() | schedules.cooldown(0.2, "linear")
 
 
-def begun(rungs=(FIRST, LAST), tie=0.01):
-    return Search(tuple(Candidate(peak=peak) for peak in PEAKS), rungs, tie)
+def begun(*later, **settings):
+    candidates = tuple(Candidate(peak=peak, schedule=SCHEDULE) for peak in PEAKS)
+    return Search(candidates, (RACE, *later), JUDGEMENT, **settings)
+
+
+def raced(*later, best=0.4, score=1.0, **settings):
+    """Return a search whose race is over."""
+    scores = [score if peak == best else score + 1 for peak in PEAKS]
+    return begun(*later, **settings).observe(scores)
 
 
 def peaks(search):
     return [candidate.peak for candidate in search.alive]
 
 
-def test_it_probes_all_at_the_first_rung_the_best_two_at_the_next_and_commits():
+def rates(candidate, steps=200):
+    return candidate.peak * candidate.schedule.values(steps)
+
+
+# --- the race
+
+
+def test_all_race_and_the_best_goes_on_to_the_end():
     search = begun()
-    assert search.action == Probe(search.alive, horizon=20, cooldown=6)
-    search = search.observe([4.0, 2.0, 3.0, 1.0])
-    assert peaks(search) == [0.2, 0.8]
-    assert search.action == Probe(search.alive, horizon=80, cooldown=24)
-    search = search.observe([1.0, 2.0])
-    assert search.action == Commit(Candidate(peak=0.2))
+    assert search.action == Probe(search.alive, start=0, horizon=20, window=6)
+    assert search.observe([4.0, 1.0, 3.0, 2.0]).action == Commit(search.alive[1])
 
 
-def test_candidates_stay_in_the_order_of_their_peaks():
-    assert peaks(begun().observe([2.0, 4.0, 1.0, 3.0])) == [0.1, 0.4]
-
-
-def test_of_tied_scores_the_lower_peak_wins():
-    only = begun((LAST,))
-    assert peaks(only.observe([1.005, 1.009, 1.0, 1.004])) == [0.1]
-    assert peaks(only.observe([1.02, 1.009, 1.0, 1.004])) == [0.2]
+def test_of_tied_scores_in_the_race_the_lowest_peak_wins():
+    assert peaks(begun().observe([1.005, 1.009, 1.0, 1.004])) == [0.1]
+    assert peaks(begun().observe([1.02, 1.009, 1.0, 1.004])) == [0.2]
+    assert peaks(begun().observe([1.009, 1.02, 1.015, 1.0])) == [0.1]  # a hill between them
+    assert peaks(begun().observe([1.02, 1.015, 1.011, 1.0])) == [0.8]
 
 
 def test_a_tie_is_a_share_of_the_best_score_also_below_zero():
-    only = begun((LAST,))
-    assert peaks(only.observe([-0.98, -0.991, -1.0, -0.5])) == [0.2]
-
-
-def test_the_best_score_survives_a_rung_of_two_before_all_that_are_not_tied():
-    assert peaks(begun().observe([3.0, 2.0, 1.5, 1.0])) == [0.4, 0.8]
+    assert peaks(begun().observe([-0.98, -0.991, -1.0, -0.5])) == [0.2]
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_a_score_that_is_not_finite_loses(broken):
     search = begun().observe([broken, 2.0, 3.0, broken])
-    assert peaks(search) == [0.2, 0.4]
+    assert peaks(search) == [0.2]
     assert [score.score for score in search.scores] == [math.inf, 2.0, 3.0, math.inf]
 
 
 def test_when_all_have_diverged_the_lowest_peak_goes_on():
-    assert peaks(begun((LAST,)).observe([math.nan, math.inf, math.nan, math.inf])) == [0.1]
-
-
-def test_every_score_is_kept_with_its_probe():
-    search = begun().observe([4.0, 2.0, 3.0, 1.0]).observe([1.0, 2.0])
-    told = [(s.candidate.peak, s.horizon, s.cooldown, s.score, s.kept) for s in search.scores]
-    assert told == [
-        (0.1, 20, 6, 4.0, False),
-        (0.2, 20, 6, 2.0, True),
-        (0.4, 20, 6, 3.0, False),
-        (0.8, 20, 6, 1.0, True),
-        (0.2, 80, 24, 1.0, True),
-        (0.8, 80, 24, 2.0, False),
-    ]
+    assert peaks(begun().observe([math.nan, math.inf, math.nan, math.inf])) == [0.1]
 
 
 def test_a_dropped_candidate_is_probed_no_more_but_the_last_one_stays():
@@ -79,7 +77,7 @@ def test_a_dropped_candidate_is_probed_no_more_but_the_last_one_stays():
     for candidate in search.alive:
         search = search.drop(candidate)
     assert peaks(search) == [0.8]
-    assert search.observe([math.nan]).action == Probe(search.alive, 80, 24)
+    assert search.action == Probe(search.alive, 0, 20, 6)
 
 
 def test_as_many_scores_as_candidates_are_needed():
@@ -87,10 +85,240 @@ def test_as_many_scores_as_candidates_are_needed():
         begun().observe([1.0, 2.0])
 
 
+def test_every_score_is_kept_with_its_probe():
+    search = begun(REFINE).observe([4.0, 3.0, 2.0, 1.0])
+    search = search.observe([1.0, 1.0, 0.5])
+    told = [(s.candidate.peak, s.start, s.horizon, s.score, s.kept) for s in search.scores]
+    assert told == [
+        (0.1, 0, 20, 4.0, False),
+        (0.2, 0, 20, 3.0, False),
+        (0.4, 0, 20, 2.0, False),
+        (0.8, 0, 20, 1.0, True),
+        (0.8, 30, 40, 1.0, False),
+        (0.4, 30, 40, 1.0, False),
+        (1.6, 30, 40, 0.5, True),
+    ]
+
+
 def test_a_search_is_frozen_and_observing_leaves_it_as_it_was():
-    search = begun()
+    search = begun(REFINE)
     search.observe([4.0, 2.0, 3.0, 1.0])
     search.drop(search.alive[0])
-    assert search == begun()
+    assert search == begun(REFINE)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        search.tie = 0.5
+        search.highest = 0.5
+
+
+# --- rivals in mid-run
+
+
+def test_the_winner_is_compared_with_copies_at_other_rates_born_in_mid_run():
+    search = raced(REFINE, LOWER)
+    assert search.action == Probe(search.alive, start=30, horizon=40, window=6)
+    run, half, double = search.alive
+    assert peaks(search) == [0.4, 0.2, 0.8]
+    for rival, factor in ((half, 0.5), (double, 2.0)):
+        ours, theirs = rates(run), rates(rival)
+        np.testing.assert_allclose(theirs[:30], ours[:30], rtol=1e-15)
+        np.testing.assert_allclose(theirs[30:], factor * ours[30:], rtol=1e-15)
+
+
+def test_a_rival_that_wins_is_the_run_of_the_next_check():
+    search = raced(REFINE, LOWER).observe([1.0, 0.5, 2.0])
+    run, quarter = search.alive
+    assert (run.peak, quarter.peak) == (0.2, 0.2)
+    np.testing.assert_allclose(rates(quarter)[60:], 0.25 * rates(run)[60:], rtol=1e-15)
+    assert search.observe([1.0, 0.4]).action == Commit(quarter)
+
+
+def test_a_rival_must_be_better_than_the_run_by_the_margin():
+    for score, winner in [(1.0, 0.4), (0.998, 0.4), (0.996, 0.8)]:
+        assert raced(REFINE).observe([1.0, 2.0, score]).alive[0].peak == winner
+    for score, winner in [(-1.0, 0.4), (-1.002, 0.4), (-1.004, 0.2)]:
+        # the margin is of what lies between the first score and now, 1.0 here too
+        assert raced(REFINE, score=0.0).observe([-1.0, score, 0.0]).alive[0].peak == winner
+
+
+def test_the_margin_does_not_vanish_where_scores_pass_zero():
+    search = raced(REFINE, score=1.0)
+    assert search.observe([0.0, -0.002, 1.0]).alive[0].peak == 0.4
+    assert search.observe([0.0, -0.004, 1.0]).alive[0].peak == 0.2
+
+
+def test_after_the_refinement_a_rival_must_gain_a_share_of_what_the_run_gained():
+    # the run fell from 1.0 to 0.6: a quarter of that, and the margin of 0.003 times 0.6
+    for later in (LOWER, Round(60, 70, 6, factors=(2.0,))):
+        for score, rival_wins in [(0.51, False), (0.497, True)]:
+            search = raced(later, score=1.0)
+            found = search.observe([0.6, score]).action
+            assert found == Commit(search.alive[rival_wins])
+    # a run that has gained nothing sets no such bar, and neither has a rate that is refined
+    search = raced(LOWER, score=1.0)
+    assert search.observe([1.01, 1.0]).action == Commit(search.alive[1])
+    assert raced(REFINE, score=1.0).observe([0.6, 0.59, 1.0]).alive[0].peak == 0.2
+
+
+def test_of_a_run_and_rivals_that_are_not_finite_any_finite_one_goes_on():
+    assert raced(REFINE).observe([math.nan, 9.0, math.inf]).alive[0].peak == 0.2
+
+
+def test_no_rival_exceeds_the_highest_peak():
+    assert peaks(raced(REFINE, best=0.8, highest=0.8)) == [0.8, 0.4]
+    assert peaks(raced(REFINE, best=0.4, highest=0.8)) == [0.4, 0.2, 0.8]
+
+
+def test_a_rival_or_the_run_that_is_dropped_in_mid_run_leaves_the_others():
+    search = raced(REFINE)
+    run, half, double = search.alive
+    assert search.drop(double).alive == (run, half)
+    without_run = search.drop(run)
+    assert without_run.alive == (half, double)
+    assert without_run.observe([1.0, 2.0]).action == Commit(half)
+
+
+# --- what happened before, written into the schedule
+
+
+def test_a_peak_is_refined_and_the_steps_before_keep_their_rates():
+    flat = Candidate(peak=0.1, schedule=schedules.constant())
+    found = scaled(flat, 3, 4.0, refines=True)
+    assert found.peak == 0.4
+    assert found.schedule.values(6).tolist() == [0.25, 0.25, 0.25, 1.0, 1.0, 1.0]
+    found = scaled(flat, 3, 0.5, refines=True)
+    assert found.peak == 0.05
+    assert found.schedule.values(6).tolist() == [2.0, 2.0, 2.0, 1.0, 1.0, 1.0]
+
+
+def test_without_refining_the_peak_stays_and_the_schedule_is_cut():
+    rise = Candidate(peak=0.1, schedule=schedules.warmup(2) | schedules.constant())
+    found = scaled(rise, 3, 0.25, refines=False)
+    assert found.peak == 0.1
+    expected = rise.schedule.values(6) * [1, 1, 1, 0.25, 0.25, 0.25]
+    assert found.schedule.values(6).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("refines", [True, False])
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2.0, 3.0])
+def test_rates_before_are_the_same_and_those_after_times_the_factor(factor, refines):
+    before = Candidate(peak=0.3, schedule=SCHEDULE)
+    after = scaled(before, 50, factor, refines=refines)
+    expected = rates(before) * np.where(np.arange(200) < 50, 1, factor)
+    np.testing.assert_allclose(rates(after), expected, rtol=1e-15)
+
+
+def test_a_rate_that_rises_raises_the_peak_so_that_no_multiplier_exceeds_1():
+    found = scaled(Candidate(peak=0.3, schedule=SCHEDULE), 50, 2.0, refines=False)
+    assert found.peak == 0.6
+    assert found.schedule.values(200).max() == 1
+
+
+def test_changes_at_several_steps_multiply():
+    run = Candidate(peak=1.0, schedule=schedules.constant())
+    run = scaled(run, 2, 2.0, refines=True)
+    run = scaled(run, 4, 0.5, refines=False)
+    run = scaled(run, 6, 0.25, refines=False)
+    assert rates(run, 8).tolist() == [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 0.25, 0.25]
+    assert Candidate.from_dict(run.to_dict()) == run
+
+
+# --- the run and its own past
+
+
+def test_a_round_without_rivals_only_watches():
+    search = raced(*WATCHES)
+    assert search.action == Probe((search.alive[0],), 24, 30, 6)
+    assert search.observe([0.9]).alive == search.alive
+
+
+def test_a_score_within_the_band_of_the_best_changes_nothing():
+    search = raced(*WATCHES).observe([0.5]).observe([0.6])  # the band is of 0.5 or 1 - 0.5
+    assert len(search.returns) == 1
+    search = raced(*WATCHES).observe([0.5]).observe([0.509])
+    assert (search.returns, search.best, search.improved) == ((), (30, 0.5), False)
+    assert search.alive == raced().alive
+
+
+def test_a_run_that_has_become_worse_goes_back_to_its_best_state_at_half_the_rate():
+    search = raced(*WATCHES).observe([0.5])
+    assert search.improved
+    back = search.observe([0.7])
+    assert back.returns == (Return(step=40, to=30, factor=0.5, score=0.7),)
+    assert back.best == (30, 0.5)
+    assert not back.improved
+    (run,) = back.alive
+    assert run == scaled(search.alive[0], 40, 0.5, refines=False)
+    expected = rates(search.alive[0]) * np.where(np.arange(200) < 40, 1, 0.5)
+    assert rates(run).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_a_score_that_is_not_finite_sends_the_run_back_too(score):
+    back = raced(*WATCHES).observe([score])
+    assert back.returns == (Return(step=30, to=20, factor=0.5, score=math.inf),)
+
+
+def test_the_winner_of_a_check_is_sent_back_if_it_too_is_worse_than_the_past():
+    back = raced(REFINE, LOWER).observe([3.0, 2.0, 4.0])
+    (told,) = back.returns
+    assert (told.step, told.to, told.score) == (40, 20, 2.0)
+    run, quarter = back.alive
+    assert run.peak == 0.2
+    np.testing.assert_allclose(rates(quarter)[60:], rates(run)[60:] / 4, rtol=1e-15)
+
+
+def test_a_better_state_becomes_the_one_to_go_back_to():
+    search = raced(*WATCHES)
+    for score in (0.5, 0.505, 0.4, 0.9):
+        search = search.observe([score])
+    assert [(r.step, r.to) for r in search.returns] == [(60, 50)]
+
+
+def test_the_run_is_sent_back_so_often_and_then_left_alone():
+    search = raced(*WATCHES)
+    run = search.alive[0]
+    while search.rounds:
+        search = search.observe([5.0])
+    assert len(search.returns) == JUDGEMENT.returns
+    assert [r.step for r in search.returns] == [r.horizon for r in WATCHES[: JUDGEMENT.returns]]
+    end = rates(run)[-1] * JUDGEMENT.cut**JUDGEMENT.returns
+    assert rates(search.alive[0])[-1] == end
+
+
+def test_after_a_commitment_nothing_is_judged():
+    search = raced()
+    assert isinstance(search.action, Commit)
+    assert (search.rounds, search.returns) == ((), ())
+
+
+# --- a loss that is not finite
+
+
+def test_a_run_whose_loss_is_not_finite_goes_back_and_its_rivals_are_given_up():
+    search = raced(REFINE, LOWER)
+    back = search.recover(33)
+    assert back.returns == (Return(step=33, to=20, factor=0.5, score=math.inf),)
+    assert back.alive == (scaled(search.alive[0], 33, 0.5, refines=False),)
+    assert back.action == Probe(back.alive, 30, 40, 6)
+
+
+def test_before_its_rivals_are_born_they_are_made_of_the_recovered_run():
+    for step in (25, 30):
+        search = raced(REFINE).recover(step)
+        run, half, double = search.alive
+        assert run == scaled(raced().alive[0], step, 0.5, refines=False)
+        np.testing.assert_allclose(rates(half)[30:], rates(run)[30:] / 2, rtol=1e-15)
+        np.testing.assert_allclose(rates(double)[30:], rates(run)[30:] * 2, rtol=1e-15)
+        np.testing.assert_allclose(rates(double)[:30], rates(run)[:30], rtol=1e-15)
+
+
+def test_recoveries_and_returns_count_together_and_the_last_is_followed_by_an_error():
+    search = raced(*WATCHES).observe([5.0]).recover(33).recover(36)
+    assert len(search.returns) == JUDGEMENT.returns == 3
+    with pytest.raises(DivergedError, match="step 39, after 3 returns") as diverged:
+        search.recover(39)
+    assert "\n" not in str(diverged.value)
+
+
+def test_before_the_race_is_over_there_is_nothing_to_go_back_to():
+    with pytest.raises(DivergedError, match=r"rates=\(low, high\)"):
+        begun().recover(7)
