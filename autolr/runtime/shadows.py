@@ -294,7 +294,7 @@ class Shadows:
         return _Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
 
     def _factor(self, trunk: _Trunk) -> float:
-        return float(trunk.factors[min(self.step, self._total_steps - 1)])
+        return float(trunk.factors[min(self.step, self.total_steps - 1)])
 
     def _looks(self, *, stepped: bool) -> bool:
         due = stepped and self.step % _LOOK_EVERY == 0
