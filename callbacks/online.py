@@ -60,6 +60,9 @@ class AutoLR(ShadowCallback):
         mode: Whether a lower ("min") or a higher ("max") metric is better.
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam). ``(x, x)``: one candidate.
+        candidates: A search space of peaks and profiles, as a name of the catalogue, a path or a
+            mapping, in place of ``rates`` and ``schedule``. After the peak is found, copies of the
+            run compare its first five profiles with the default schedule.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, written after
             the fit.
         stack: Whether rivals of a small model may be trained in one pass, which is faster from
@@ -82,11 +85,12 @@ class AutoLR(ShadowCallback):
         monitor: str = "val_loss",
         mode: str = "min",
         rates: tuple[float, float] | None = None,
+        candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
         stack: bool = False,
     ) -> None:
         check_mode(mode)
-        self._settings = SearchSettings(strategy, schedule, budget, rates)
+        self._settings = SearchSettings(strategy, schedule, budget, rates, candidates)
         self._monitor = monitor
         self._mode = mode
         self._save_to = save_to
@@ -108,7 +112,7 @@ class AutoLR(ShadowCallback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_optimizer(trainer, pl_module, "AutoLR")
-        check_schedule(trainer, self._settings.schedule)
+        check_schedule(trainer, self._settings.schedule, self._settings.candidates)
         self._curves = Curves(self._mode)
         if not trainer.global_step:
             self._found = None  # of another run

@@ -13,6 +13,7 @@ from autolr.online.news import news as news
 from autolr.online.plan import Check as Check
 from autolr.online.plan import Round as Round
 from autolr.online.plan import plan_rounds as plan_rounds
+from autolr.online.rest import shrunk as shrunk
 from autolr.online.result import Result as Result
 from autolr.online.result import load_result as load_result
 from autolr.online.search import Commit as Commit

@@ -21,7 +21,8 @@ _FEW = 400  # steps at which a schedule is drawn
 
 def rates_chart(result: "Result") -> str:
     """Draw the rounds in which several rates were compared, one colour each."""
-    grouped = groupby(result.scores, key=lambda told: told.horizon)
+    trunks = (told for told in result.scores if not told.annealed)
+    grouped = groupby(trunks, key=lambda told: told.horizon)
     rounds = [tolds for _, each in grouped if len(tolds := list(each)) > 1]
     if not rounds:
         return "<p>none: there was nothing to choose from</p>"
@@ -39,7 +40,8 @@ def rates_chart(result: "Result") -> str:
 
 def run_chart(result: "Result") -> str:
     """Draw the run's curve, where it was put back, what was expected; nothing of a single score."""
-    kept = [told for told in result.scores if told.kept and math.isfinite(told.score)]
+    of_run = (told for told in result.scores if told.kept and not told.annealed)
+    kept = [told for told in of_run if math.isfinite(told.score)]
     if len(kept) < 2:
         return ""
     fan = _fan(result)

@@ -21,7 +21,7 @@ def run_scores(
     to = {told.step: told.to for told in returns}
     curve: dict[int, float] = {}
     for told in scores:
-        if told.kept:
+        if told.kept and not told.annealed:
             curve[told.horizon] = curve.get(to.get(told.horizon, -1), told.score)
     return [(step, score) for step, score in curve.items() if math.isfinite(score)]
 

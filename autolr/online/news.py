@@ -42,8 +42,11 @@ def _settled(search: Search) -> bool:
 
 
 def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
-    """Tell that a rival with another rate has taken the run's place; the run was scored first."""
+    """Tell that a rival has taken the run's place; the run was scored first."""
     for rival in (one for one in told[1:] if one.kept):
+        if rival.annealed:
+            yield f"AutoLR: step {rival.horizon}: goes on with {rival.candidate.schedule}"
+            continue
         factor = _rate(rival, total_steps) / _rate(told[0], total_steps)
         yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"
 

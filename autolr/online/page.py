@@ -69,6 +69,7 @@ def page(result: "Result") -> str:
         _wide(rates_chart(result)),
         f"<h2>The run</h2><p>{name} if it were annealed at that step</p>",
         _wide(run_chart(result) + schedule_chart(result)),
+        _profiles(result),
         "<h2>Replay it with plain torch</h2>",
         f"<pre>{escape(snippet(result))}</pre>",
         f"<h2>All scores</h2>{_table(result)}",
@@ -125,6 +126,23 @@ def _facts(result: "Result") -> str:
     return f"<dl>{''.join(cells)}</dl>"
 
 
+def _profiles(result: "Result") -> str:
+    """Return the table of the schedules that were compared, if any were."""
+    told = [one for one in result.scores if one.annealed]
+    if not told:
+        return ""
+    name = escape(result.monitor.name)
+    rows = "".join(
+        f"{_open(one)}<td>{escape(repr(one.candidate.schedule))}</td>"
+        f"<td>{result.monitor.text(one.score)}</td><td>{'yes' if one.kept else ''}</td></tr>"
+        for one in told
+    )
+    steps = f"steps {told[0].start} to {told[0].horizon}"
+    head = f"<tr><th>schedule</th><th>{name}</th><th>kept</th></tr>"
+    said = f"<p>copies of the run followed all of the rest within {steps}</p>"
+    return f"<h2>Schedules compared</h2>{said}" + _wide(f"<table>{head}{rows}</table>")
+
+
 def _table(result: "Result") -> str:
     columns = ["step", "born at", "peak", "rate", result.monitor.name, "kept"]
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
@@ -140,11 +158,14 @@ def _row(result: "Result", told: ProbeScore) -> str:
     peak, rate = f"{told.candidate.peak:.4g}", f"{result.rate_of(told):.4g}"
     score, kept = result.monitor.text(told.score), "yes" if told.kept else ""
     cells = [str(told.horizon), str(told.start), peak, rate, score, kept]
-    style = "" if told.kept else ' class="rest"'
-    return f"<tr{style}>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
+    return f"{_open(told)}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
 
 
 def _kinds(schedule: Schedule) -> set[str]:
     """Return the names that the text of a schedule calls."""
     own = {schedule.kind} if hasattr(schedules, schedule.kind) else set()
     return own.union(*map(_kinds, schedule.parts))
+
+
+def _open(told: ProbeScore) -> str:
+    return "<tr>" if told.kept else '<tr class="rest">'

@@ -117,6 +117,7 @@ class Result:
                     "horizon": score.horizon,
                     "score": repr(score.score),  # JSON has no infinity
                     "kept": score.kept,
+                    "annealed": score.annealed,
                 }
                 for score in self.scores
             ],
@@ -133,6 +134,7 @@ class Result:
                 row["horizon"],
                 float(row["score"]),
                 row["kept"],
+                row.get("annealed", False),
             )
             for row in values["scores"]
         )

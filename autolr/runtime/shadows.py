@@ -2,16 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
-from autolr.online import Probe, Result, Search, expected_end
+from autolr.online import Probe, Result, Search, expected_end, shrunk
 from autolr.runtime.average import Average
 from autolr.runtime.generators import kept_generators
 from autolr.runtime.learner import Learner
@@ -19,27 +16,9 @@ from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.stepper import Stepper
+from autolr.runtime.trunk import Trunk
 
 _LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
-
-
-@dataclass
-class _Trunk:
-    """A candidate in training.
-
-    Attributes:
-        candidate: Which one.
-        factors: What the run's own rates are multiplied with, by step; shape (total_steps,).
-        snapshot: Its state while it is not in place; None for the live run.
-        average: The mean of its last weights, towards the end of a round.
-        diverged: Whether a loss was not finite; it is not trained any further.
-    """
-
-    candidate: Candidate
-    factors: NDArray[np.float64]
-    snapshot: Snapshot | None
-    average: Average | None = None
-    diverged: bool = False
 
 
 class Shadows:
@@ -87,7 +66,7 @@ class Shadows:
         self._guarded = search.may_change  # a run that is only followed never is
         self._best: Snapshot | None = None
         self._live = self._trunk(live, None)
-        self._rivals: list[_Trunk] = []
+        self._rivals: list[Trunk] = []
         self._act()
 
     @property
@@ -152,19 +131,19 @@ class Shadows:
         self._stepper.settle()
         with kept_generators():
             for rival in self._rivals:
-                with _state(rival).in_place():
+                with rival.state.in_place():
                     action()
 
     def renew_attributes(self) -> None:
         """Give every rival the plain attributes of the live run, as when an epoch begins."""
         self._stepper.settle()
         for rival in self._rivals:
-            _state(rival).renew_attributes()
+            rival.state.renew_attributes()
 
     def _train_rivals(self, before: Moment, *, stepped: bool) -> None:
         after = Moment.capture(self._learner.optimizer)
         rivals = [rival for rival in self._rivals if not rival.diverged]
-        states, factors = map(_state, rivals), map(self._factor, rivals)
+        states, factors = (rival.state for rival in rivals), map(self._factor, rivals)
         losses = self._stepper.step([*states], [*factors], before, stepped=stepped)
         after.restore()
         self.probe_steps += stepped * len(rivals)
@@ -178,7 +157,8 @@ class Shadows:
                 self._bear(action)
             if self.step < action.horizon:
                 return
-            told = {trunk.candidate: self._score(trunk) for trunk in [self._live, *self._rivals]}
+            scored = self._rivals if action.annealed else [self._live, *self._rivals]
+            told = {trunk.candidate: self._score(trunk) for trunk in scored}
             returned = len(self.search.returns)
             self.search = self.search.observe([told.get(c, math.inf) for c in action.candidates])
             self._settle(returned=len(self.search.returns) > returned)
@@ -188,10 +168,21 @@ class Shadows:
 
     def _bear(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no trunk yet."""
-        trained = [self.live, *(rival.candidate for rival in self._rivals)]
+        trained = [] if probe.annealed else [self.live]
+        trained += [rival.candidate for rival in self._rivals]
         for candidate in probe.candidates:
             if candidate not in trained:
                 self._rivals.append(self._trunk(candidate, self._copy()))
+                if probe.annealed:
+                    self._anneal(self._rivals[-1], probe)
+
+    def _anneal(self, trunk: Trunk, probe: Probe) -> None:
+        """Have a copy follow the rest of its schedule within the probe."""
+        peak = (trunk.candidate.peak or 0.0) / self._rates.base
+        schedule, steps = trunk.candidate.schedule, probe.horizon - probe.start
+        multipliers = shrunk(schedule, probe.horizon, self.total_steps, steps)
+        trunk.factors[probe.start : probe.horizon] = [peak * m for m in multipliers]
+        trunk.annealed = True
 
     def _sample(self) -> None:
         """Take the weights into the averages while a window is open."""
@@ -207,17 +198,17 @@ class Shadows:
                 with trunk.snapshot.in_place():
                     trunk.average.add()
 
-    def _score(self, trunk: _Trunk) -> float:
+    def _score(self, trunk: Trunk) -> float:
         """Return the validation score of an average, or without validation its training loss."""
         if trunk.snapshot is not None:
             with trunk.snapshot.in_place():
                 return self._score_in_place(trunk)
         return self._score_in_place(trunk)
 
-    def _score_in_place(self, trunk: _Trunk) -> float:
-        if trunk.diverged or trunk.average is None:
+    def _score_in_place(self, trunk: Trunk) -> float:
+        if trunk.diverged or not (trunk.average or trunk.annealed):
             return math.inf
-        with kept_generators(), trunk.average.in_place(self._learner.forward):
+        with kept_generators(), trunk.weights(self._learner.forward):
             score = self._learner.validate()
             if score is None:
                 return self._learner.forward()
@@ -228,7 +219,7 @@ class Shadows:
         """Put the state in place that the search has decided for."""
         run = self.search.alive[0]
         for rival in self._rivals:
-            if rival.candidate == run:
+            if rival.candidate == run and not rival.annealed:
                 self._promote(rival)
         if self._guarded:
             if self.search.improved:
@@ -251,8 +242,9 @@ class Shadows:
 
     def _drop_diverged(self) -> None:
         """Take the candidates out whose loss is not finite; replace the live run if it is one."""
-        dead = [trunk for trunk in [self._live, *self._rivals] if trunk.diverged]
-        survivors = [rival for rival in self._rivals if not rival.diverged]
+        rivals = [rival for rival in self._rivals if not rival.annealed]
+        dead = [trunk for trunk in [self._live, *rivals] if trunk.diverged]
+        survivors = [rival for rival in rivals if not rival.diverged]
         if self._live.diverged and not survivors:
             self._recover()
             return
@@ -262,7 +254,7 @@ class Shadows:
             self._promote(lower[-1] if lower else survivors[0])
         for trunk in dead:
             self.search = self.search.drop(trunk.candidate)
-        self._rivals = [rival for rival in self._rivals if not rival.diverged]
+        self._rivals = [rival for rival in self._rivals if rival.annealed or not rival.diverged]
 
     def _recover(self) -> None:
         if not self.search.scores:
@@ -275,7 +267,7 @@ class Shadows:
         self._live = self._trunk(self.search.alive[0], None)
         self._rivals = []
 
-    def _promote(self, rival: _Trunk) -> None:
+    def _promote(self, rival: Trunk) -> None:
         """Put a rival's state in place; the live run's becomes a rival."""
         assert rival.snapshot is not None
         self._stepper.settle()
@@ -288,19 +280,14 @@ class Shadows:
         learner = self._learner
         return Snapshot(learner.model, learner.optimizer, learner.extras)
 
-    def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> _Trunk:
+    def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> Trunk:
         assert candidate.peak is not None  # a search fixes every peak
         multipliers = candidate.schedule.values(self.total_steps)
-        return _Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
+        return Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
 
-    def _factor(self, trunk: _Trunk) -> float:
+    def _factor(self, trunk: Trunk) -> float:
         return float(trunk.factors[min(self.step, self.total_steps - 1)])
 
     def _looks(self, *, stepped: bool) -> bool:
         due = stepped and self.step % _LOOK_EVERY == 0
         return self.searching and (bool(self._rivals) or due)
-
-
-def _state(rival: _Trunk) -> Snapshot:
-    assert rival.snapshot is not None
-    return rival.snapshot
