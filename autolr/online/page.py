@@ -51,7 +51,7 @@ polyline { fill: none; } circle { stroke-width: 1.6; fill: var(--page); stroke: 
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid var(--edge); }
 th { color: var(--soft); font-weight: 500; font-size: .85rem; } .rest { color: var(--soft); }
-tr:not(.rest) td { font-weight: 500; }
+tr:not(.rest) td { font-weight: 500; } .text { text-align: left; }
 pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px;
   padding: .8rem 1rem; overflow-x: auto; font-size: 13px; line-height: 1.45; }
 """
@@ -133,12 +133,12 @@ def _profiles(result: "Result") -> str:
         return ""
     name = escape(result.monitor.name)
     rows = "".join(
-        f"{_open(one)}<td>{escape(repr(one.candidate.schedule))}</td>"
+        f'{_open(one)}<td class="text">{escape(repr(one.candidate.schedule))}</td>'
         f"<td>{result.monitor.text(one.score)}</td><td>{'yes' if one.kept else ''}</td></tr>"
         for one in told
     )
     steps = f"steps {told[0].start} to {told[0].horizon}"
-    head = f"<tr><th>schedule</th><th>{name}</th><th>kept</th></tr>"
+    head = f'<tr><th class="text">schedule</th><th>{name}</th><th>kept</th></tr>'
     said = f"<p>copies of the run followed all of the rest within {steps}</p>"
     return f"<h2>Schedules compared</h2>{said}" + _wide(f"<table>{head}{rows}</table>")
 

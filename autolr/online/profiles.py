@@ -1,7 +1,9 @@
 """What a run may choose of a search space: its box of rates, and profiles."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from autolr.candidate import candidate_of
 from autolr.domains import Choice, Domain, Range, Value
@@ -71,7 +73,12 @@ class _Middle:
 
 def _schedule(space: Space, kind: Value, *, warm: bool = False) -> Schedule:
     values = space.suggest(_Middle(kind))
-    return candidate_of(values if warm else values | {"warmup": 0.0}).schedule
+    if warm:
+        return candidate_of(values).schedule
+    schedule = candidate_of(values | {"warmup": 0.0}).schedule
+    if schedule.kind != "chain":
+        return schedule
+    return reduce(operator.or_, [part for part in schedule.parts if part.span != 0])
 
 
 def _rates(domain: Domain | None) -> tuple[float, float] | None:

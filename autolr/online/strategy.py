@@ -221,15 +221,12 @@ class SearchSettings:
 
 
 def _with_profiles(checks: tuple[Check, ...], profiles: tuple[Schedule, ...]) -> tuple[Check, ...]:
-    """Return the checks with one of profiles, in place of those of other rates that do not refine.
-
-    It lies ahead of the default schedule's decay, and behind the refinement of the peak.
-    """
+    """Return the checks with one of profiles, in place of those before it that do not refine."""
     if not profiles:
         return checks
     start, end = _PROFILED
     first = [check for check in checks if check.refines and check.end <= start]
-    last = [check for check in checks if not check.factors and check.start >= end]
+    last = [check for check in checks if check.start >= end]
     return (*first, Check(start, end, profiles=profiles), *last)
 
 

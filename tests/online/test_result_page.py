@@ -70,6 +70,12 @@ def test_a_run_that_was_put_back_is_forecast_from_the_state_it_went_on_with():
     assert expected_end(scores, [back], 1000) == expected_end(honest, (), 1000)
 
 
+def test_scores_of_copies_that_were_annealed_are_no_part_of_the_curve():
+    copy = replace(FALLING[3], horizon=220, score=0.1, annealed=True)
+    mixed = [*FALLING[:4], copy, *FALLING[4:]]
+    assert expected_end(mixed, (), 1000) == expected_end(FALLING, (), 1000)
+
+
 def test_a_forecast_is_saved_and_an_old_file_has_none(result, tmp_path):
     result = replace(result, monitor=Monitor("val_acc", "max"))
     result.save(tmp_path)
