@@ -14,6 +14,7 @@ from torch import Tensor
 
 from autolr.callbacks.validation import ValidationPass, own_copy, quiet
 from autolr.errors import UnsupportedError
+from autolr.online import Monitor
 from autolr.runtime.average import batch_norms
 from autolr.runtime.learner import RECENT, mean
 from autolr.runtime.plain import is_plain, packed, size, unpacked
@@ -62,6 +63,8 @@ class LightningLearner:
         self.extras = () if scaler is None else (scaler,)
         self.validation = ValidationPass(trainer, module)
         self.has_batch_end = is_overridden("on_train_batch_end", module)
+        scored = self.validation.exists
+        self.monitor = Monitor(monitor, mode) if scored else Monitor("training loss")
         self._trainer = trainer
         self._monitor = monitor
         self._sign = 1.0 if mode == "min" else -1.0

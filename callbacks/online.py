@@ -34,7 +34,7 @@ from autolr.callbacks.resume import (
     warn_of_length,
 )
 from autolr.callbacks.shadowing import ShadowCallback
-from autolr.online import Annealed, Result, Search, SearchSettings
+from autolr.online import Annealed, Result, Search, SearchSettings, closing, news
 from autolr.runtime.checkpoint import ResumableShadows
 from autolr.runtime.generators import Generators
 from autolr.runtime.rates import Rates, customary_peak
@@ -45,8 +45,8 @@ class AutoLR(ShadowCallback):
     """Find a peak rate in the first steps of a run, and follow a schedule at that peak.
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
-    short annealed copies, and the best one's state takes the run's place: the run ends as if it
-    had been trained with the chosen peak from its first step. The optimizer's own rate only says
+    the average of their last weights, and the best one's state takes the run's place: it ends as
+    if it had been trained with the chosen peak from its first step. The optimizer's own rate only says
     how the rates of its groups relate. After the fit `result` has what was found.
 
     A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
@@ -75,7 +75,11 @@ class AutoLR(ShadowCallback):
         mode: Whether a lower ("min") or a higher ("max") metric is better.
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam). ``(x, x)``: one candidate.
-        save_to: A folder for ``result.json`` and ``probes.csv``, written after the fit.
+        candidates: A search space of peaks and profiles, as a name of the catalogue, a path or a
+            mapping, in place of ``rates`` and ``schedule``. After the peak is found, copies of the
+            run compare its first five profiles with the default schedule.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, written after
+            the fit.
         stack: Whether rivals of a small model may be trained in one pass, which is faster from
             about four on. A winner's steps then equal those of a replay up to rounding (which
             training amplifies), without it bit for bit.
@@ -97,11 +101,12 @@ class AutoLR(ShadowCallback):
         monitor: str = "val_loss",
         mode: str = "min",
         rates: tuple[float, float] | None = None,
+        candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
         stack: bool = False,
     ) -> None:
         check_mode(mode)
-        self._settings = SearchSettings(strategy, schedule, budget, rates)
+        self._settings = SearchSettings(strategy, schedule, budget, rates, candidates)
         self._monitor = monitor
         self._mode = mode
         self._save_to = save_to
@@ -130,7 +135,7 @@ class AutoLR(ShadowCallback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_optimizer(trainer, pl_module, "AutoLR")
-        check_schedule(trainer, self._settings.schedule)
+        check_schedule(trainer, self._settings.schedule, self._settings.candidates)
         self._curves = Curves(self._mode)
         if not trainer.global_step:
             self._found = self._stored = None  # of another run
@@ -180,15 +185,18 @@ class AutoLR(ShadowCallback):
     ) -> None:
         assert self._rates is not None
         rate = self._rates.applied  # rivals step with others
+        search = None if self._shadows is None else self._shadows.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if trainer.global_step > self._steps_before:
             self._curves.step(trainer, rate, self._shadows)
+        if search is not None:
+            self._tell(search)
         self._take_result(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._shadows is not None:  # stopped before the search was over
-            self._found = self._shadows.result()
+            self._found = replace(self._shadows.result(), own_peak=self._own_peak)
         super().on_train_end(trainer, pl_module)
         if self._found is not None and self._save_to is not None and trainer.is_global_zero:
             self._found.save(self._save_to)
@@ -271,6 +279,14 @@ class AutoLR(ShadowCallback):
         constant = schedules.constant()  # times what the module's own scheduler sets
         return replace(search, alive=tuple(replace(c, schedule=constant) for c in search.alive))
 
+    def _tell(self, before: Search) -> None:
+        """Say in a line what has just happened to the run, if anything."""
+        assert self._shadows is not None
+        assert self._learner is not None
+        steps, monitor = self._shadows.total_steps, self._learner.monitor
+        for line in news(before, self._shadows.search, steps, monitor):
+            rank_zero_info(line)
+
     def _take_result(self, trainer: Trainer) -> None:
         """Keep the result when the search has just ended, and free what it needed."""
         if self._shadows is None or self._shadows.searching:
@@ -279,7 +295,4 @@ class AutoLR(ShadowCallback):
         self._curves.decision(trainer, self._found)
         self._shadows = self._learner = None
         if self._found.probe_steps:
-            rank_zero_info(
-                f"AutoLR: peak {self._found.peak:.3g} after {len(self._found.scores)} probes, "
-                f"{self._found.probe_steps} steps beside the run's {self._found.total_steps}"
-            )
+            rank_zero_info(closing(self._found))

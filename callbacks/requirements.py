@@ -40,17 +40,19 @@ def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None
         raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
 
 
-def check_schedule(trainer: Trainer, schedule: object) -> None:
+def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> None:
     """Refuse a schedule beside a scheduler of the module's own.
 
     Raises:
         ConfigError: With which of them to drop for what.
     """
-    if schedule is not None and trainer.lr_scheduler_configs:
+    argument = "candidates" if schedule is None else "schedule"
+    given = schedule is not None or candidates is not None
+    if given and trainer.lr_scheduler_configs:
         name = _scheduler(trainer)
         raise ConfigError(
-            f"AutoLR(schedule=...) and the module's {name} both shape the rates: leave out "
-            f"schedule= to keep the shape of {name}, or return only the optimizer from "
+            f"AutoLR({argument}=...) and the module's {name} both shape the rates: leave out "
+            f"{argument}= to keep the shape of {name}, or return only the optimizer from "
             "configure_optimizers"
         )
 

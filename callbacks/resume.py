@@ -84,6 +84,7 @@ def described(
         "schedule": None if settings.schedule is None else schedules.parse(settings.schedule),
         "rates": None if settings.rates is None else tuple(map(float, settings.rates)),
         "budget": float(settings.budget),
+        "candidates": settings.candidates,
         "monitor": monitor,
         "mode": mode,
         "the module's schedulers": [

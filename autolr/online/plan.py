@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from autolr.schedules import Schedule
+
 _FLOOR = 12  # steps of the race, where the budget allows them
 _SHORTEST = 4  # steps of the race; shorter ones have nothing to average
 _SHORTEST_CHECK = 6  # steps
@@ -22,12 +24,16 @@ class Check:
             alone and compared with its own past.
         refines: Whether a winner changes the peak, with what it did before rewritten in its
             units; otherwise it changes the schedule from there on.
+        profiles: What the rest of the run may follow other than its schedule. They are compared
+            instead of rates, by copies of the run that follow all of the rest from ``start`` to
+            ``end``, shrunk, and are thrown away.
     """
 
     start: float
     end: float
     factors: tuple[float, ...] = ()
     refines: bool = False
+    profiles: tuple[Schedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Round:
         window: How many of the last steps before it are averaged for the score.
         factors: See `Check`.
         refines: See `Check`.
+        profiles: See `Check`.
     """
 
     start: int
@@ -47,6 +54,12 @@ class Round:
     window: int
     factors: tuple[float, ...] = ()
     refines: bool = False
+    profiles: tuple[Schedule, ...] = ()
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the run are trained in it, but for the race."""
+        return len(self.factors) + (1 + len(self.profiles) if self.profiles else 0)
 
 
 def price(rounds: Sequence[Round], candidates: int) -> int:
@@ -56,7 +69,7 @@ def price(rounds: Sequence[Round], candidates: int) -> int:
     100
     """
     race = (candidates - 1) * rounds[0].horizon if rounds else 0
-    return race + sum(len(r.factors) * (r.horizon - r.start) for r in rounds[1:])
+    return race + sum(r.copies * (r.horizon - r.start) for r in rounds[1:])
 
 
 def plan_rounds(
@@ -95,11 +108,11 @@ def _attempts(race: int, checks: Sequence[Check]) -> Iterator[tuple[list[Check],
         for shrink in shrinks:
             if race * shrink >= min(race, _FLOOR):
                 yield kept, shrink
-        costly = [index for index, check in enumerate(kept) if check.factors]
+        costly = [index for index, check in enumerate(kept) if check.factors or check.profiles]
         if not costly:
             break
         kept = [
-            replace(check, factors=()) if index == costly[-1] else check
+            replace(check, factors=(), profiles=()) if index == costly[-1] else check
             for index, check in enumerate(kept)
         ]
     for shrink in shrinks:
@@ -114,14 +127,15 @@ def _rounds(
     for check in checks:
         reached = rounds[-1].horizon
         length = max(_SHORTEST_CHECK, round(shrink * (check.end - check.start) * total_steps))
-        if check.factors:
+        if check.factors or check.profiles:
             start = max(reached, round(check.start * total_steps))
-            window = round(_CHECK_WINDOW * length)
+            window = 0 if check.profiles else round(_CHECK_WINDOW * length)
         else:
             start = max(reached, round(check.end * total_steps) - length)
             window = max(_SHORTEST_CHECK, round(_WATCH_WINDOW * total_steps))
         if start + length >= total_steps:
             break
         window = min(window, start + length - reached)
-        rounds.append(Round(start, start + length, window, check.factors, check.refines))
+        rivals = (check.factors, check.refines, check.profiles)
+        rounds.append(Round(start, start + length, window, *rivals))
     return tuple(rounds)

@@ -1,11 +1,14 @@
 """What a search found, what it cost, and how to replay it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.errors import ConfigError
+from autolr.online.forecast import Forecast
+from autolr.online.monitor import Monitor
+from autolr.online.page import page
 from autolr.online.search import ProbeScore, Return
 from autolr.online.stored import (
     returns_from_list,
@@ -36,6 +39,9 @@ class Result:
             lower rates that followed; what the run learned and lost cannot be replayed.
         own_peak: The peak of the scheduler that the user's module has and the run followed; None
             where the run followed ``schedule``.
+        forecast: The score expected at the end of the run, as it was known in the middle of it;
+            lower is better, as for all scores. None if there were too few scores by then.
+        monitor: What the scores are of.
 
     Replay it with plain torch: set the optimizer's rate to ``peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
@@ -52,6 +58,8 @@ class Result:
     validation_passes: int
     returns: tuple[Return, ...] = ()
     own_peak: float | None = None
+    forecast: Forecast | None = None
+    monitor: Monitor = field(default_factory=Monitor)
 
     @property
     def factor(self) -> float | None:
@@ -73,22 +81,28 @@ class Result:
 
         columns = ["peak", "start", "horizon", "rate", "score", "kept"]
         rows = [
-            (s.candidate.peak, s.start, s.horizon, self._rate(s), s.score, s.kept)
+            (s.candidate.peak, s.start, s.horizon, self.rate_of(s), s.score, s.kept)
             for s in self.scores
         ]
         return pd.DataFrame(rows, columns=columns)
 
-    def _rate(self, told: ProbeScore) -> float:
+    def rate_of(self, told: ProbeScore) -> float:
+        """Return the rate at which a candidate made its last step before its score."""
         assert told.candidate.peak is not None
         multiplier = told.candidate.schedule.at(told.horizon - 1, self.total_steps)
         return told.candidate.peak * multiplier
 
     def save(self, path: str | Path) -> None:
-        """Write ``result.json`` and ``probes.csv`` into the folder ``path``, made if missing."""
+        """Write the result into the folder ``path``, made if missing.
+
+        ``result.json`` is what `load_result` reads, ``probes.csv`` the table of scores, and
+        ``result.html`` a page for people, which needs nothing else.
+        """
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
         self.probes.to_csv(folder / "probes.csv", index=False)
+        (folder / "result.html").write_text(page(self), "utf-8")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` takes them back."""
@@ -99,6 +113,8 @@ class Result:
             "total_steps": self.total_steps,
             "validation_passes": self.validation_passes,
             "own_peak": self.own_peak,
+            "forecast": None if self.forecast is None else asdict(self.forecast),
+            "monitor": asdict(self.monitor),
             "scores": scores_to_list(self.scores),
             "returns": returns_to_list(self.returns),
         }
@@ -115,6 +131,8 @@ class Result:
             validation_passes=values["validation_passes"],
             returns=returns_from_list(values["returns"]),
             own_peak=values.get("own_peak"),
+            forecast=Forecast(**values["forecast"]) if values.get("forecast") else None,
+            monitor=Monitor(**values.get("monitor", {})),
         )
 
 

@@ -12,6 +12,7 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
 from autolr.online.plan import Round
+from autolr.online.rest import followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,15 @@ class Probe:
         start: Step at which that happens.
         horizon: Step at which all are scored.
         window: How many of the last steps before it are averaged for the score.
+        annealed: Whether each is a copy of the run that follows all that its schedule has behind
+            ``horizon`` from ``start`` on, shrunk, and is scored as it is and thrown away.
     """
 
     candidates: tuple[Candidate, ...]
     start: int
     horizon: int
     window: int
+    annealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class ProbeScore:
         horizon: Step of the run at which it was scored.
         score: Lower is better; infinite when it diverged.
         kept: Whether the run went on with it.
+        annealed: Whether it is the score of an annealed copy, see `Probe`. Others of the run's are
+            not compared with it.
     """
 
     candidate: Candidate
@@ -55,6 +61,7 @@ class ProbeScore:
     horizon: int
     score: float
     kept: bool
+    annealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class Search:
         if not self.rounds:
             return Commit(self.alive[0])
         now = self.rounds[0]
-        return Probe(self.alive, now.start, now.horizon, now.window)
+        return Probe(self.alive, now.start, now.horizon, now.window, bool(now.profiles))
 
     @property
     def may_change(self) -> bool:
@@ -139,7 +146,8 @@ class Search:
     @property
     def improved(self) -> bool:
         """Whether the last round left the run in its best state so far."""
-        return self.best is not None and self.best[0] == self.scores[-1].horizon
+        last = self.scores[-1]
+        return self.best is not None and self.best[0] == last.horizon and not last.annealed
 
     def observe(self, scores: Sequence[float]) -> "Search":
         """Take in the scores of the present probe, in the order of its candidates.
@@ -151,13 +159,17 @@ class Search:
         finite = [score if math.isfinite(score) else math.inf for score in scores]
         winner = self._winner(finite)
         told = tuple(
-            ProbeScore(candidate, now.start, now.horizon, score, kept=index == winner)
+            ProbeScore(
+                candidate, now.start, now.horizon, score, index == winner, bool(now.profiles)
+            )
             for index, (candidate, score) in enumerate(zip(self.alive, finite, strict=True))
         )
         left = replace(
             self, alive=(self.alive[winner],), rounds=self.rounds[1:], scores=self.scores + told
         )
-        return left._watched(now.horizon, finite[winner])._with_rivals()
+        if not now.profiles:
+            left = left._watched(now.horizon, finite[winner])
+        return left._with_rivals()
 
     def drop(self, candidate: Candidate) -> "Search":
         """Take out a candidate that has diverged; the last one stays."""
@@ -177,6 +189,8 @@ class Search:
             )
         recovered = self._put_back(step, math.inf)
         begun = bool(self.rounds) and self.rounds[0].start < step
+        if begun and self.rounds[0].profiles:  # the copies were of another state
+            return replace(recovered, rounds=self.rounds[1:])._with_rivals()
         return recovered if begun else recovered._with_rivals()
 
     def _winner(self, scores: Sequence[float]) -> int:
@@ -194,9 +208,10 @@ class Search:
         if not math.isfinite(score):
             return math.inf
         needed = score - self.judgement.margin * self._size(score)
-        if self.rounds[0].refines:
+        if self.rounds[0].refines or self.rounds[0].profiles:
             return needed
-        before = next(told.score for told in reversed(self.scores) if told.kept)
+        of_run = (told for told in reversed(self.scores) if told.kept and not told.annealed)
+        before = next(of_run).score
         return needed - self.judgement.stall * max(0.0, before - score)
 
     def _watched(self, step: int, score: float) -> "Search":
@@ -222,6 +237,7 @@ class Search:
         assert run.peak is not None  # a search fixes every peak
         within = [f for f in now.factors if f <= 1 or run.peak * f <= self.highest]
         rivals = [scaled(run, now.start, factor, refines=now.refines) for factor in within]
+        rivals += [followed(run, now.horizon, profile) for profile in now.profiles]
         return replace(self, alive=(run, *rivals))
 
     def _size(self, score: float) -> float:

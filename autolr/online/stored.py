@@ -1,19 +1,20 @@
 """A search and what it has seen, as plain JSON values and back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from autolr.candidate import Candidate
 from autolr.online.plan import Round
 from autolr.online.search import Judgement, ProbeScore, Return, Search
+from autolr.schedules import Schedule
 
 
 def search_to_dict(search: Search) -> dict[str, Any]:
     """Return plain JSON values; `search_from_dict` takes them back."""
     return {
         "alive": [candidate.to_dict() for candidate in search.alive],
-        "rounds": [{**asdict(now), "factors": list(now.factors)} for now in search.rounds],
+        "rounds": [_round_to_dict(now) for now in search.rounds],
         "judgement": asdict(search.judgement),
         "highest": repr(search.highest),
         "scores": scores_to_list(search.scores),
@@ -27,9 +28,7 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
     best = values["best"]
     return Search(
         alive=tuple(map(Candidate.from_dict, values["alive"])),
-        rounds=tuple(
-            Round(**{**now, "factors": tuple(now["factors"])}) for now in values["rounds"]
-        ),
+        rounds=tuple(map(_round_from_dict, values["rounds"])),
         judgement=Judgement(**values["judgement"]),
         highest=float(values["highest"]),
         scores=scores_from_list(values["scores"]),
@@ -47,6 +46,7 @@ def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:
             "horizon": told.horizon,
             "score": repr(told.score),
             "kept": told.kept,
+            "annealed": told.annealed,
         }
         for told in scores
     ]
@@ -61,6 +61,7 @@ def scores_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[ProbeScore, ...
             row["horizon"],
             float(row["score"]),
             row["kept"],
+            row.get("annealed", False),
         )
         for row in rows
     )
@@ -74,3 +75,14 @@ def returns_to_list(returns: Sequence[Return]) -> list[dict[str, Any]]:
 def returns_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[Return, ...]:
     """Return the returns that `returns_to_list` described."""
     return tuple(Return(row["step"], row["to"], row["factor"], float(row["score"])) for row in rows)
+
+
+def _round_to_dict(now: Round) -> dict[str, Any]:
+    values = {field.name: getattr(now, field.name) for field in fields(now)}
+    profiles = [profile.to_dict() for profile in now.profiles]
+    return {**values, "factors": list(now.factors), "profiles": profiles}
+
+
+def _round_from_dict(values: Mapping[str, Any]) -> Round:
+    profiles = tuple(map(Schedule.from_dict, values["profiles"]))
+    return Round(**{**values, "factors": tuple(values["factors"]), "profiles": profiles})

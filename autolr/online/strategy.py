@@ -2,14 +2,19 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.autolrs import AutoLRS
 from autolr.online.plan import Check, Round, plan_rounds
+from autolr.online.profiles import RunSpace
 from autolr.online.search import Judgement, Search
 from autolr.schedules import Schedule
+
+if TYPE_CHECKING:
+    from autolr.strict_yaml import Source
 
 _FLOOR = 20  # steps of the race, where the budget allows them
 _STRATEGIES = "'annealed', 'autolrs', or a strategy object"
@@ -47,6 +52,7 @@ class Box:
 
 
 _WATCHED = (0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.65, 0.73, 0.81, 0.89, 0.97)  # of the run
+_PROFILED = (0.12, 0.15)  # of the run: when profiles are compared
 _CHECKS = (
     Check(0.025, 0.045, factors=(0.5, 2.0), refines=True),
     Check(0.09, 0.115, factors=(0.5, 2.0)),
@@ -92,7 +98,14 @@ class Annealed:
         if ends != sorted(set(ends)) or not all(0 < c.start <= c.end < 1 for c in self.checks):
             raise ConfigError.of("checks", self.checks, "rising shares of the run in (0, 1)")
 
-    def begin(self, box: Box, schedule: Schedule | None, total_steps: int, cap: int) -> Search:
+    def begin(
+        self,
+        box: Box,
+        schedule: Schedule | None,
+        total_steps: int,
+        cap: int,
+        profiles: tuple[Schedule, ...] = (),
+    ) -> Search:
         """Return the search for a run.
 
         Args:
@@ -100,6 +113,8 @@ class Annealed:
             schedule: The run's schedule; None for `default_schedule`.
             total_steps: Optimizer steps of the run.
             cap: Steps outside the live run, at most.
+            profiles: What may follow the race, where ``schedule`` is None. They are compared in
+                place of other rates, after the peak has been refined.
 
         Returns:
             A search whose rounds fit under ``cap``; without rounds where nothing fits: it commits
@@ -110,7 +125,7 @@ class Annealed:
         rounds: tuple[Round, ...] = ()
         count = 1
         for count in [1] if alone else sorted({self.candidates, min(3, self.candidates)})[::-1]:
-            checks = () if alone else self.checks
+            checks = _with_profiles(() if alone else self.checks, profiles)
             rounds = plan_rounds(race, checks, total_steps, count, cap)
             if rounds:
                 break
@@ -135,6 +150,7 @@ class SearchSettings:
         schedule: A schedule, the name of a profile or a mapping; None for `default_schedule`.
         budget: Probe steps at most, as a share of the run's steps.
         rates: Lowest and highest peak; None: within a factor 16 of the customary peak.
+        candidates: A space of peaks and profiles, see `RunSpace`; None: only peaks are searched.
 
     Raises:
         ConfigError: If a value cannot work.
@@ -145,6 +161,7 @@ class SearchSettings:
     schedule: object = None
     budget: float = 0.25
     rates: tuple[float, float] | None = None
+    candidates: object = None
 
     def __post_init__(self) -> None:
         self._annealed()
@@ -154,6 +171,9 @@ class SearchSettings:
             raise ConfigError.of("budget", self.budget, "a positive share of the run's steps")
         if self.rates is not None:
             self._box(math.nan)
+        if self.candidates is not None:
+            self._check_alone()
+            self._space()
 
     def begin(self, prior: float, total_steps: int) -> Search:
         """Return the search for a run of ``total_steps`` optimizer steps.
@@ -167,9 +187,11 @@ class SearchSettings:
         """
         if not isinstance(total_steps, int) or total_steps < 1:
             raise ConfigError.of("total_steps", total_steps, "a whole number of at least 1")
-        schedule = None if self.schedule is None else schedules.parse(self.schedule)
+        space = self._space()
+        schedule = space.schedule if self.schedule is None else schedules.parse(self.schedule)
         cap = int(self.budget * total_steps)
-        return self._annealed().begin(self._box(prior), schedule, total_steps, cap)
+        box = self._box(prior)
+        return self._annealed().begin(box, schedule, total_steps, cap, space.profiles)
 
     def live(self, search: Search, prior: float) -> Candidate:
         """Return the candidate with which the run begins: the one closest to the prior peak."""
@@ -185,7 +207,27 @@ class SearchSettings:
         return strategy
 
     def _box(self, prior: float) -> Box:
-        return parse_rates(self.rates, prior)
+        return parse_rates(self._space().rates or self.rates, prior)
+
+    def _space(self) -> RunSpace:
+        if self.candidates is None:
+            return RunSpace(None, None)
+        return RunSpace.read(cast("Source", self.candidates))
+
+    def _check_alone(self) -> None:
+        for name in ("rates", "schedule"):
+            if (given := getattr(self, name)) is not None:
+                raise ConfigError.of(name, given, "left out: candidates has what there is")
+
+
+def _with_profiles(checks: tuple[Check, ...], profiles: tuple[Schedule, ...]) -> tuple[Check, ...]:
+    """Return the checks with one of profiles, in place of those before it that do not refine."""
+    if not profiles:
+        return checks
+    start, end = _PROFILED
+    first = [check for check in checks if check.refines and check.end <= start]
+    last = [check for check in checks if check.start >= end]
+    return (*first, Check(start, end, profiles=profiles), *last)
 
 
 def parse_rates(rates: object, prior: float) -> Box:

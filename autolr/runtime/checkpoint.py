@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.candidate import Candidate
-from autolr.online import Search
+from autolr.online import Probe, Search
 from autolr.online.stored import search_from_dict, search_to_dict
 from autolr.runtime.attributes import tensors_of
 from autolr.runtime.learner import Learner
@@ -48,7 +48,7 @@ class ResumableShadows(Shadows):
         best = self._best
         state = {
             "search": search_to_dict(self.search),
-            "total_steps": self._total_steps,
+            "total_steps": self.total_steps,
             "step": self.step,
             "probe_steps": self.probe_steps,
             "validation_passes": self.validation_passes,
@@ -104,6 +104,10 @@ class ResumableShadows(Shadows):
         for told in state["rivals"]:
             rival = self._trunk(Candidate.from_dict(told["candidate"]), self._copy())
             rival.load_state_dict(told, model)
+            if told["annealed"]:
+                action = self.search.action
+                assert isinstance(action, Probe)
+                self._anneal(rival, action)
             self._rivals.append(rival)
         if state["best"] is not None:
             self._best = self._copy()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
+from autolr.online import Monitor
 from autolr.runtime.average import batch_norms
 from autolr.runtime.snapshot import Stateful
 
@@ -31,6 +32,10 @@ class Learner(Protocol):
     @property
     def extras(self) -> Sequence[Stateful]:
         """What else each rival has a state of, such as a gradient scaler."""
+
+    @property
+    def monitor(self) -> Monitor:
+        """What `validate` returns, or without validation data `forward`."""
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; return the loss, if there is one."""
@@ -95,6 +100,7 @@ class TorchLearner:
         self._loss = loss
         self._validate = validate
         self._sign = 1.0 if mode == "min" else -1.0
+        self.monitor = Monitor(mode=mode) if validate else Monitor("training loss")
         self._clip = clip
         self._batch: Any = None
         kept = RECENT if validate is None or batch_norms(model) else 0

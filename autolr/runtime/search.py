@@ -1,14 +1,28 @@
 """The online search of a plain PyTorch run."""
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from autolr.errors import ConfigError
-from autolr.online import Annealed, AutoLRS, Result, SearchSettings, parse_rates, parse_strategy
+from autolr.online import (
+    Annealed,
+    AutoLRS,
+    Result,
+    SearchSettings,
+    closing,
+    news,
+    parse_rates,
+    parse_strategy,
+)
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates, customary_peak
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.stages import search_stages
 from autolr.schedules import Schedule
+
+_log = logging.getLogger(__name__)
 
 
 def search(
@@ -19,6 +33,7 @@ def search(
     schedule: Schedule | str | None = None,
     budget: float = 0.25,
     rates: tuple[float, float] | None = None,
+    candidates: str | Path | Mapping[str, Any] | None = None,
     save_to: str | Path | None = None,
     stack: bool = False,
 ) -> Result:
@@ -37,7 +52,10 @@ def search(
         budget: Probe steps at most, as a share of ``total_steps``. AutoLRS knows no budget: its
             probes make about ``total_steps`` steps more.
         rates: Lowest and highest peak; None: around the optimizer's customary peak.
-        save_to: A folder for ``result.json`` and ``probes.csv``.
+        candidates: A search space of peaks and profiles, as a name of the catalogue, a path or a
+            mapping, in place of ``rates`` and ``schedule``. After the peak is found, copies of the
+            run compare its first five profiles with the default schedule.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``.
         stack: Whether probes of a small model may be trained in one pass, which is faster from
             about four on. A winner's steps then equal those of a replay up to rounding (which
             training amplifies), without it bit for bit.
@@ -56,10 +74,12 @@ def search(
         if isinstance(parsed, AutoLRS):
             if schedule is not None:
                 raise ConfigError.of("schedule", schedule, "None: AutoLRS makes its own")
+            if candidates is not None:
+                raise ConfigError.of("candidates", candidates, "None: AutoLRS searches rates only")
             box = parse_rates(rates, prior)
             result = search_stages(learner, attached, parsed, box, total_steps)
         else:
-            settings = SearchSettings(parsed, schedule, budget, rates)
+            settings = SearchSettings(parsed, schedule, budget, rates, candidates)
             begun = settings.begin(prior, total_steps)
             live = settings.live(begun, prior)
             shadows = Shadows(learner, attached, begun, total_steps, live, stack=stack)
@@ -78,6 +98,10 @@ def _train_beside(
     for _ in range(total_steps):
         learner.next_batch()
         before = shadows.capture()
-        rates.factor = shadows.factor
+        rates.factor, search = shadows.factor, shadows.search
         shadows.follow(learner.train(), before, stepped=True)
+        for line in news(search, shadows.search, total_steps, learner.monitor):
+            _log.info(line)
+    if shadows.probe_steps:
+        _log.info(closing(shadows.result()))
     return shadows.result()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
-from autolr.online import Probe, Result, Search
+from autolr.online import Probe, Result, Search, expected_end, shrunk
 from autolr.runtime.average import Average
 from autolr.runtime.generators import kept_generators
 from autolr.runtime.learner import Learner
@@ -60,7 +60,7 @@ class Shadows:
         self.validation_passes = 0
         self._learner = learner
         self._rates = rates
-        self._total_steps = total_steps
+        self.total_steps = total_steps
         self._on_scores = on_scores
         self._stepper = Stepper(learner, rates, stack=stack)
         self._guarded = search.may_change  # a run that is only followed never is
@@ -113,14 +113,17 @@ class Shadows:
     def result(self) -> Result:
         """Return what was found and what it cost so far."""
         assert self.live.peak is not None
+        scores, returns = self.search.scores, self.search.returns
         return Result(
             peak=self.live.peak,
             schedule=self.live.schedule,
-            scores=self.search.scores,
+            scores=scores,
             probe_steps=self.probe_steps,
-            total_steps=self._total_steps,
+            total_steps=self.total_steps,
             validation_passes=self.validation_passes,
-            returns=self.search.returns,
+            returns=returns,
+            forecast=expected_end(scores, returns, self.total_steps),
+            monitor=self._learner.monitor,
         )
 
     def visit(self, action: Callable[[], None]) -> None:
@@ -154,7 +157,8 @@ class Shadows:
                 self._bear(action)
             if self.step < action.horizon:
                 return
-            told = {trunk.candidate: self._score(trunk) for trunk in [self._live, *self._rivals]}
+            scored = self._rivals if action.annealed else [self._live, *self._rivals]
+            told = {trunk.candidate: self._score(trunk) for trunk in scored}
             returned = len(self.search.returns)
             self.search = self.search.observe([told.get(c, math.inf) for c in action.candidates])
             self._settle(returned=len(self.search.returns) > returned)
@@ -164,10 +168,21 @@ class Shadows:
 
     def _bear(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no trunk yet."""
-        trained = [self.live, *(rival.candidate for rival in self._rivals)]
+        trained = [] if probe.annealed else [self.live]
+        trained += [rival.candidate for rival in self._rivals]
         for candidate in probe.candidates:
             if candidate not in trained:
                 self._rivals.append(self._trunk(candidate, self._copy()))
+                if probe.annealed:
+                    self._anneal(self._rivals[-1], probe)
+
+    def _anneal(self, trunk: Trunk, probe: Probe) -> None:
+        """Have a copy follow the rest of its schedule within the probe."""
+        peak = (trunk.candidate.peak or 0.0) / self._rates.base
+        schedule, steps = trunk.candidate.schedule, probe.horizon - probe.start
+        multipliers = shrunk(schedule, probe.horizon, self.total_steps, steps)
+        trunk.factors[probe.start : probe.horizon] = [peak * m for m in multipliers]
+        trunk.annealed = True
 
     def _sample(self) -> None:
         """Take the weights into the averages while a window is open."""
@@ -191,9 +206,9 @@ class Shadows:
         return self._score_in_place(trunk)
 
     def _score_in_place(self, trunk: Trunk) -> float:
-        if trunk.diverged or trunk.average is None:
+        if trunk.diverged or not (trunk.average or trunk.annealed):
             return math.inf
-        with kept_generators(), trunk.average.in_place(self._learner.forward):
+        with kept_generators(), trunk.weights(self._learner.forward):
             score = self._learner.validate()
             if score is None:
                 return self._learner.forward()
@@ -204,7 +219,7 @@ class Shadows:
         """Put the state in place that the search has decided for."""
         run = self.search.alive[0]
         for rival in self._rivals:
-            if rival.candidate == run:
+            if rival.candidate == run and not rival.annealed:
                 self._promote(rival)
         if self._guarded:
             if self.search.improved:
@@ -227,8 +242,9 @@ class Shadows:
 
     def _drop_diverged(self) -> None:
         """Take the candidates out whose loss is not finite; replace the live run if it is one."""
-        dead = [trunk for trunk in [self._live, *self._rivals] if trunk.diverged]
-        survivors = [rival for rival in self._rivals if not rival.diverged]
+        rivals = [rival for rival in self._rivals if not rival.annealed]
+        dead = [trunk for trunk in [self._live, *rivals] if trunk.diverged]
+        survivors = [rival for rival in rivals if not rival.diverged]
         if self._live.diverged and not survivors:
             self._recover()
             return
@@ -238,7 +254,7 @@ class Shadows:
             self._promote(lower[-1] if lower else survivors[0])
         for trunk in dead:
             self.search = self.search.drop(trunk.candidate)
-        self._rivals = [rival for rival in self._rivals if not rival.diverged]
+        self._rivals = [rival for rival in self._rivals if rival.annealed or not rival.diverged]
 
     def _recover(self) -> None:
         if not self.search.scores:
@@ -265,11 +281,11 @@ class Shadows:
 
     def _trunk(self, candidate: Candidate, snapshot: Snapshot | None) -> Trunk:
         assert candidate.peak is not None  # a search fixes every peak
-        multipliers = candidate.schedule.values(self._total_steps)
+        multipliers = candidate.schedule.values(self.total_steps)
         return Trunk(candidate, candidate.peak / self._rates.base * multipliers, snapshot)
 
     def _factor(self, trunk: Trunk) -> float:
-        return float(trunk.factors[min(self.step, self._total_steps - 1)])
+        return float(trunk.factors[min(self.step, self.total_steps - 1)])
 
     def _looks(self, *, stepped: bool) -> bool:
         due = stepped and self.step % _LOOK_EVERY == 0

@@ -1,6 +1,7 @@
 """A candidate in training, with all that it has come to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ class Trunk:
         snapshot: Its state while it is not in place; None for the live run.
         average: The mean of its last weights, towards the end of a round.
         diverged: Whether a loss was not finite; it is not trained any further.
+        annealed: Whether it is a copy that is scored as it is and thrown away.
     """
 
     candidate: Candidate
@@ -30,6 +32,7 @@ class Trunk:
     snapshot: Snapshot | None
     average: Average | None = None
     diverged: bool = False
+    annealed: bool = False
 
     @property
     def state(self) -> Snapshot:
@@ -45,6 +48,7 @@ class Trunk:
             "snapshot": None if snapshot is None else snapshot.state_dict(gradients=gradients),
             "average": None if average is None else average.state_dict(),
             "diverged": self.diverged,
+            "annealed": self.annealed,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], model: nn.Module) -> None:
@@ -55,3 +59,7 @@ class Trunk:
             self.average = Average(model, window=1)
             self.average.load_state_dict(state["average"])
         self.diverged = state["diverged"]
+
+    def weights(self, forward: Callable[[], object]) -> AbstractContextManager[None]:
+        """Have the weights in place that are scored, see `Average.in_place`."""
+        return nullcontext() if self.average is None else self.average.in_place(forward)

@@ -1,0 +1,39 @@
+"""What a score is of, and how people read it."""
+
+from dataclasses import dataclass
+
+from autolr.online.forecast import Forecast
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """The metric that scores a run. A search's scores are lower for better, whatever the metric.
+
+    Attributes:
+        name: As the user calls it.
+        mode: Whether a lower ("min") or a higher ("max") value of it is better.
+    """
+
+    name: str = "score"
+    mode: str = "min"
+
+    def value(self, score: float) -> float:
+        """Return the metric's value that a score stands for."""
+        return -score if self.mode == "max" else score
+
+    def text(self, score: float) -> str:
+        """Return the metric's value as people read it.
+
+        >>> Monitor("val_acc", "max").text(-0.98765), Monitor().text(float("inf"))
+        ('0.9877', 'diverged')
+        """
+        return "diverged" if score == float("inf") else f"{self.value(score):.4g}"
+
+    def expected(self, forecast: Forecast) -> str:
+        """Return a forecast as people read it.
+
+        >>> Monitor("val_acc", "max").expected(Forecast(-0.9, -0.95, -0.85))
+        '0.9 (0.85 to 0.95)'
+        """
+        low, high = sorted((self.value(forecast.low), self.value(forecast.high)))
+        return f"{self.value(forecast.loss):.3g} ({low:.3g} to {high:.3g})"

@@ -1,0 +1,39 @@
+"""The rest of a run: another profile for it, and all of it in a few steps."""
+
+import math
+from dataclasses import replace
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.schedules import Schedule
+
+
+def followed(candidate: Candidate, step: int, profile: Schedule) -> Candidate:
+    """Return the candidate that follows another profile from a step on.
+
+    Args:
+        candidate: It follows `default_schedule`, perhaps `scaled`.
+        step: In steps of the run, behind the warm-up.
+        profile: Stretched over the rest of the run; its multipliers are of the level there.
+
+    >>> run = Candidate(peak=0.1, schedule=schedules.warmup(8) | schedules.constant())
+    >>> followed(run, 20, schedules.cosine()).schedule
+    warmup(8.0) | constant().over(12.0) | cosine()
+    """
+    product = candidate.schedule.kind == "product"
+    base, *scales = candidate.schedule.parts if product else (candidate.schedule,)
+    rise = base.parts[0]
+    assert rise.span is not None
+    plateau = schedules.constant().over(step - rise.span)
+    rest = profile * 1.0 if profile.kind == "chain" else profile  # a chain in a chain would merge
+    return replace(candidate, schedule=math.prod(scales, start=rise | plateau | rest))
+
+
+def shrunk(schedule: Schedule, step: int, total_steps: int, steps: int) -> list[float]:
+    """Return the multipliers of all that a schedule has from ``step`` on, in few ``steps``.
+
+    >>> shrunk(schedules.linear(), 10, 20, steps=2)
+    [0.5, 0.25]
+    """
+    left = total_steps - step
+    return [schedule.at(step + left * k / steps, total_steps) for k in range(steps)]

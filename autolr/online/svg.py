@@ -1,0 +1,135 @@
+"""Small charts as inline SVG, coloured by the style sheet of the page around them."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+Point = tuple[float, float]
+
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 62, 18, 12, 40  # units of the view box
+_TICK = 6  # at most so many intervals on an axis
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The values from ``low`` to ``high``; with ``log`` both above 0."""
+
+    low: float
+    high: float
+    label: str
+    log: bool = False
+
+    @classmethod
+    def over(cls, values: Iterable[float], label: str, *, log: bool = False) -> "Axis":
+        """Return the axis that shows all finite values, and a little more."""
+        finite = [x for x in values if math.isfinite(x)] or [1.0]
+        low, high = min(finite), max(finite)
+        if log:
+            margin = (high / low) ** 0.05 if high > low else 2.0
+            return cls(low / margin, high * margin, label, log)
+        margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+        return cls(low - margin, high + margin, label)
+
+    def share(self, value: float) -> float:
+        """Return where on the axis a value is, from 0 to 1; one beyond an end is at it."""
+        low, high = self._scaled(self.low), self._scaled(self.high)
+        at = self._scaled(value) if value > 0 or not self.log else -math.inf
+        return min(max((at - low) / (high - low), 0.0), 1.0)
+
+    def ticks(self) -> list[float]:
+        """Return round values on the axis, at most 7.
+
+        >>> Axis(0.0, 1000.0, "").ticks()
+        [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
+        >>> Axis(0.002, 2.0, "", log=True).ticks()
+        [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
+        """
+        if self.log:
+            return self._decades()
+        raw = (self.high - self.low) / _TICK
+        unit = 10.0 ** math.floor(math.log10(raw))
+        step = next(unit * n for n in (1, 2, 5, 10) if unit * n >= raw * (1 - 1e-9))
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
+
+    def _decades(self) -> list[float]:
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        for digits in ((1, 2, 5), (1, 3), (1,)):
+            found = [float(f"{n}e{k}") for k in range(first, last + 1) for n in digits]
+            found = [tick for tick in found if self.low <= tick <= self.high]
+            if len(found) <= _TICK:
+                return found
+        return found[:: math.ceil(len(found) / _TICK)]
+
+    def _scaled(self, value: float) -> float:
+        return math.log(value) if self.log else value
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Two axes. Its methods return marks, `svg` puts them together."""
+
+    x: Axis
+    y: Axis
+    height: int = 260
+
+    def line(self, points: Iterable[Point], style: str) -> str:
+        """Return a line through points."""
+        return f'<polyline class="{style}" points="{self._path(points)}"/>'
+
+    def area(self, low: Sequence[Point], high: Sequence[Point], style: str) -> str:
+        """Return the area between two lines."""
+        return f'<polygon class="{style}" points="{self._path([*low, *reversed(high)])}"/>'
+
+    def dot(self, point: Point, style: str, title: str) -> str:
+        """Return a dot, with a text that shows under the pointer."""
+        x, y = self._place(point)
+        said = f"<title>{escape(title)}</title>"
+        return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="4.5">{said}</circle>'
+
+    def upright(self, x: float, style: str) -> str:
+        """Return a line from the bottom to the top."""
+        return self.line([(x, self.y.low), (x, self.y.high)], style)
+
+    def svg(self, *marks: str, label: str) -> str:
+        """Return the chart.
+
+        Args:
+            marks: What is drawn, the last on top.
+            label: What it shows, for those who cannot see it.
+        """
+        box = f"0 0 {_WIDTH} {self.height}"
+        inner = "\n".join([*self._grid(), *marks, *self._labels()])
+        return f'<svg viewBox="{box}" role="img" aria-label="{escape(label)}">\n{inner}\n</svg>'
+
+    def _grid(self) -> list[str]:
+        lines = [[(self.x.low, tick), (self.x.high, tick)] for tick in self.y.ticks()]
+        base = [(self.x.low, self.y.low), (self.x.high, self.y.low)]
+        return [*(self.line(line, "grid") for line in lines), self.line(base, "axis")]
+
+    def _labels(self) -> list[str]:
+        texts = []
+        for tick in self.x.ticks():
+            x, y = self._place((tick, self.y.low))
+            texts.append(_text(x, y + 16, f"{tick:g}", "middle"))
+        for tick in self.y.ticks():
+            x, y = self._place((self.x.low, tick))
+            texts.append(_text(x - 8, y + 4, f"{tick:g}", "end"))
+        middle = (_LEFT + _WIDTH - _RIGHT) / 2
+        texts.append(_text(middle, self.height - 6, self.x.label, "middle", "name"))
+        turned = f'<g transform="translate(13 {(_TOP + self.height - _BOTTOM) / 2}) rotate(-90)">'
+        return [*texts, turned + _text(0, 0, self.y.label, "middle", "name") + "</g>"]
+
+    def _path(self, points: Iterable[Point]) -> str:
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in map(self._place, points))
+
+    def _place(self, point: Point) -> Point:
+        across, up = _WIDTH - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
+        x, y = self.x.share(point[0]), self.y.share(point[1])
+        return _LEFT + across * x, _TOP + up * (1 - y)
+
+
+def _text(x: float, y: float, text: str, anchor: str, style: str = "tick") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="{style}" {place}>{escape(text)}</text>'
