@@ -46,7 +46,8 @@ class AutoLR(ShadowCallback):
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
     the average of their last weights, and the best one's state takes the run's place: it ends as
-    if it had been trained with the chosen peak from its first step. The optimizer's own rate only says
+    if it had been trained with the chosen peak from its first step. Later it is compared with other
+    rates, and put back to its best state when it gets worse. The optimizer's own rate only says
     how the rates of its groups relate. After the fit `result` has what was found.
 
     A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
