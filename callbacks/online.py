@@ -46,8 +46,8 @@ class AutoLR(ShadowCallback):
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
     the average of their last weights, and the best one's state takes the run's place: it ends as
-    if it had been trained with the chosen peak from its first step. The optimizer's own rate only says
-    how the rates of its groups relate. After the fit `result` has what was found.
+    if it had been trained with the chosen peak from its first step. The optimizer's own rate only
+    says how the rates of its groups relate. After the fit `result` has what was found.
 
     A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
     each multiplied by the same factor, so that their highest is the peak that was found. What else
