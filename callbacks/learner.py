@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loops.optimization.automatic import ClosureResult
+from lightning.pytorch.loops.utilities import _block_parallel_sync_behavior
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
 from autolr.callbacks.validation import ValidationPass, own_copy, quiet
+from autolr.callbacks.wrapper import Wrapper
 from autolr.errors import UnsupportedError
 from autolr.online import Monitor
 from autolr.runtime.average import batch_norms
+from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.learner import RECENT, mean
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 
@@ -50,19 +53,29 @@ class LightningLearner:
         module: Its module.
         monitor: The logged metric that scores a state.
         mode: Whether lower ("min") or higher ("max") is better.
+        ranks: The processes that train the run together; None: this one alone.
 
     Attributes:
         has_batch_end: Whether the module has an ``on_train_batch_end`` that rivals have to go
             through too.
     """
 
-    def __init__(self, trainer: Trainer, module: LightningModule, monitor: str, mode: str) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        module: LightningModule,
+        monitor: str,
+        mode: str,
+        ranks: Ranks | None = None,
+    ) -> None:
         self.model = module
+        self.ranks: Ranks = Alone() if ranks is None else ranks
         self.optimizer: Optimizer = trainer.optimizers[0]
         scaler: Stateful | None = getattr(trainer.precision_plugin, "scaler", None)
         self.extras = () if scaler is None else (scaler,)
-        self.validation = ValidationPass(trainer, module)
+        self.validation = ValidationPass(trainer, module, self.ranks)
         self.has_batch_end = is_overridden("on_train_batch_end", module)
+        self._wrapper = Wrapper.of(trainer)
         scored = self.validation.exists
         self.monitor = Monitor(monitor, mode) if scored else Monitor("training loss")
         self._trainer = trainer
@@ -82,10 +95,12 @@ class LightningLearner:
         """Say on which batch the live run is about to train; a copy is kept: it may change it."""
         self._batch, self._batch_idx, self._outputs = own_copy(batch), batch_idx, None
         self._recent.append((self._batch, batch_idx))
+        self._wrapper.remember()
 
     def set_outputs(self, outputs: Tensor | Mapping[str, Any] | None, *, stepped: bool) -> None:
         """Say what the live run's step returned, and whether its optimizer stepped."""
         self._outputs, self._stepped = outputs, stepped
+        self._wrapper.release_gradients()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the last batches, where they are plain, and small enough for a checkpoint."""
@@ -112,11 +127,12 @@ class LightningLearner:
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; see `Learner`."""
-        with self._unnoticed(), self._live_step_count():
+        with self._unnoticed(), self._live_step_count(), self._wrapper.repeated():
             batch = own_copy(self._batch)  # a hook may change it for the step, which may again
             self.model.on_train_batch_start(batch, self._batch_idx)
             if not self._stepped:
-                return self._forward_backward(batch)
+                with _block_parallel_sync_behavior(self._trainer.strategy, block=True):
+                    return self._forward_backward(batch)
             losses: list[Tensor | None] = []
 
             def closure() -> Tensor | None:
@@ -132,6 +148,8 @@ class LightningLearner:
         """Return a hook of the module that is called with every state; see `StackableLearner`."""
         if self._trainer.accumulate_grad_batches != 1:
             return "gradients are accumulated"
+        if self._trainer.strategy.model is not self.model:
+            return "gradients are averaged over devices"
         if found := [hook for hook in _STEP_HOOKS if is_overridden(hook, self.model)]:
             return f"the module overrides {found[0]}"
         return None
@@ -156,18 +174,22 @@ class LightningLearner:
         """Score the state in place; see `Learner`."""
         if not self.validation.exists:
             return None
+        self._wrapper.share_buffers()
         return self._sign * self.validation.run()[self._monitor]
 
     @torch.no_grad()
     def forward(self) -> float:
         """Return the loss on recent batches; see `Learner`."""
-        losses = []
         with quiet(self._trainer, self.model, _drop):
-            for batch, batch_idx in self._recent:
-                with self._trainer.precision_plugin.train_step_context():
-                    output = self.model.training_step(*self._arguments(own_copy(batch), batch_idx))
-                loss = ClosureResult.from_training_step_output(output).closure_loss
-                losses += [] if loss is None else [float(loss)]
+            return mean(self.ranks.gather(self._recent_loss))
+
+    def _recent_loss(self) -> float:
+        losses = []
+        for batch, batch_idx in self._recent:
+            with self._trainer.precision_plugin.train_step_context():
+                output = self.model.training_step(*self._arguments(own_copy(batch), batch_idx))
+            loss = ClosureResult.from_training_step_output(output).closure_loss
+            losses += [] if loss is None else [float(loss)]
         return mean(losses)
 
     @torch.enable_grad()
@@ -183,8 +205,7 @@ class LightningLearner:
         return loss.detach() * trainer.accumulate_grad_batches
 
     def _loss(self, batch: Any) -> Tensor | None:
-        with self._trainer.precision_plugin.train_step_context():
-            output = self.model.training_step(*self._arguments(batch, self._batch_idx))
+        output = self._trainer.strategy.training_step(*self._arguments(batch, self._batch_idx))
         return ClosureResult.from_training_step_output(
             output, self._trainer.accumulate_grad_batches
         ).closure_loss

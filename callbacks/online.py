@@ -6,21 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from typing_extensions import override
 
-from autolr import schedules
 from autolr.callbacks.averages import restart_averages
 from autolr.callbacks.curves import Curves
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
     check_mode,
-    check_monitor,
     check_optimizer,
     check_rates,
     check_schedule,
+    check_scores,
     check_shadows,
     total_steps,
     warn_of_default_length,
@@ -36,6 +35,7 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.shadowing import ShadowCallback
 from autolr.online import Annealed, Result, Search, SearchSettings, closing, news
 from autolr.runtime.checkpoint import ResumableShadows
+from autolr.runtime.collectives import Ranks, ranks_of
 from autolr.runtime.generators import Generators
 from autolr.runtime.rates import Rates, customary_peak
 from autolr.schedules import Schedule
@@ -54,6 +54,10 @@ class AutoLR(ShadowCallback):
     each multiplied by the same factor, so that their highest is the peak that was found. What else
     it writes (momentum, in a one-cycle schedule) it goes on writing. A `ReduceLROnPlateau` forgets
     what it has seen when a rival takes the run's place; averages of weights begin anew there.
+
+    Under DDP every rank trains every rival on its own share of the data, scores are averages over
+    all, and an error on one in set-up or validation ends all with the same line; one in training
+    is left to Lightning and the process group's timeout. A search under way is not resumed there.
 
     A fit that is resumed with ``ckpt_path`` goes on with the search. A checkpoint grows by a copy
     of weights and optimizer (the state to go back to), by one for each rival while there are any,
@@ -89,8 +93,9 @@ class AutoLR(ShadowCallback):
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint: here,
             or before the first training step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
-            optimization, several optimizers, several devices, compiled modules,
-            `StochasticWeightAveraging`, a run without an end.
+            optimization, several optimizers, another strategy than DDP on several devices,
+            compiled modules, `StochasticWeightAveraging`, a run without an end.
+        UserCodeError: If the module raised on another rank of several.
         DivergedError: If every rate that was tried diverged.
     """
 
@@ -123,38 +128,21 @@ class AutoLR(ShadowCallback):
         """What the search found.
 
         Raises:
-            AttributeError: Before the search has ended.
+            AttributeError: Before the search has ended in this process; the processes that
+                ``ddp_spawn`` starts keep it to themselves: use ``save_to`` there.
         """
         if self._found is None:
-            raise AttributeError("there is no result before the search has ended")
+            raise AttributeError("there is no result before the search has ended in this process")
         return self._found
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._generators.before_the_data()
+        self._generators.before_the_data(trainer)
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_optimizer(trainer, pl_module, "AutoLR")
-        check_schedule(trainer, self._settings.schedule, self._settings.candidates)
-        self._curves = Curves(self._mode)
-        if not trainer.global_step:
-            self._found = self._stored = None  # of another run
-        steps = total_steps(trainer, "AutoLR")
-        if self._found is not None:
-            self._stored, self._own_peak = None, self._found.own_peak
-            if self._own_peak is None:
-                check_rates(trainer, pl_module, "AutoLR")
-            warn_of_length(self._found, steps)
-        elif self._stored is not None:
-            self._check(trainer, pl_module)
-            self._own_peak = self._stored["own_peak"]
-        else:
-            self._check(trainer, pl_module)
-            self._own = OwnRates.of(trainer, pl_module, steps)
-            self._own_peak = None if self._own is None else self._own.peak
-        self._rates = Rates.of(trainer.optimizers[0], self._own_peak)
-        self._generators.after_the_data(trainer)
+        ranks = ranks_of(trainer.strategy.root_device, trainer.world_size)
+        ranks.gather(lambda: self._prepare(trainer, pl_module, ranks))
 
     @override
     def on_train_batch_start(
@@ -230,18 +218,37 @@ class AutoLR(ShadowCallback):
         restart_plateaus(trainer)
         restart_averages(trainer, module)
 
-    def _check(self, trainer: Trainer, module: LightningModule) -> None:
+    def _prepare(self, trainer: Trainer, pl_module: LightningModule, ranks: Ranks) -> None:
+        check_optimizer(trainer, pl_module, "AutoLR")
+        check_schedule(trainer, self._settings.schedule, self._settings.candidates)
+        self._curves = Curves(self._mode)
+        if not trainer.global_step:
+            self._found = self._stored = None  # of another run
+        steps = total_steps(trainer, "AutoLR")
+        if self._found is not None:
+            self._stored, self._own_peak = None, self._found.own_peak
+            if self._own_peak is None:
+                check_rates(trainer, pl_module, "AutoLR")
+            warn_of_length(self._found, steps)
+        elif self._stored is not None:
+            self._check(trainer, pl_module, ranks)
+            self._own_peak = self._stored["own_peak"]
+        else:
+            self._check(trainer, pl_module, ranks)
+            self._own = OwnRates.of(trainer, pl_module, steps)
+            self._own_peak = None if self._own is None else self._own.peak
+        self._rates = Rates.of(trainer.optimizers[0], self._own_peak)
+        self._generators.after_the_data(trainer)
+
+    def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
         """Refuse what is not served."""
         check_shadows(trainer, module, "AutoLR")
         self._begun_with = described(trainer, self._settings, self._monitor, self._mode)
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
-        self._learner = LightningLearner(trainer, module, self._monitor, self._mode)
-        if self._learner.validation.exists:
-            check_monitor(self._learner.validation, self._monitor)
-        else:
-            rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
+        self._learner = LightningLearner(trainer, module, self._monitor, self._mode, ranks)
+        check_scores(self._learner.validation, self._monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert isinstance(self._shadows, ResumableShadows)
@@ -262,7 +269,8 @@ class AutoLR(ShadowCallback):
         assert self._rates is not None
         steps = total_steps(trainer, "AutoLR")
         prior = customary_peak(self._learner.optimizer, self._rates.base)
-        search = self._search(prior, steps)
+        begin = self._settings.begin if self._own is None else self._own.beginning(self._settings)
+        search = begin(prior, steps)
         live = self._settings.live(search, prior)
         if not search.rounds:
             rank_zero_info(
@@ -272,13 +280,6 @@ class AutoLR(ShadowCallback):
         self._shadows = ResumableShadows(
             self._learner, self._rates, search, steps, live, stack=stack
         )
-
-    def _search(self, prior: float, steps: int) -> Search:
-        if self._own is None:
-            return self._settings.begin(prior, steps)
-        search = replace(self._settings, schedule=self._own.rising).begin(prior, steps)
-        constant = schedules.constant()  # times what the module's own scheduler sets
-        return replace(search, alive=tuple(replace(c, schedule=constant) for c in search.alive))
 
     def _tell(self, before: Search) -> None:
         """Say in a line what has just happened to the run, if anything."""

@@ -2,9 +2,9 @@
 
 import copy
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from autolr import schedules
+from autolr.online import Search, SearchSettings
 from autolr.runtime.generators import kept_generators
 from autolr.schedules import Schedule
 
@@ -40,6 +41,16 @@ class OwnRates:
     def rising(self) -> Schedule:
         """A schedule that reaches its peak when these rates do."""
         return schedules.warmup(self.rise) | schedules.constant()
+
+    def beginning(self, settings: SearchSettings) -> Callable[[float, int], Search]:
+        """Return `SearchSettings.begin` for candidates that multiply these rates."""
+
+        def begin(prior: float, total_steps: int) -> Search:
+            search = replace(settings, schedule=self.rising).begin(prior, total_steps)
+            alive = tuple(replace(c, schedule=schedules.constant()) for c in search.alive)
+            return replace(search, alive=alive)
+
+        return begin
 
     @classmethod
     def of(cls, trainer: Trainer, module: LightningModule, total_steps: int) -> "OwnRates | None":

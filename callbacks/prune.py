@@ -11,7 +11,13 @@ from typing_extensions import override
 
 from autolr import schedules
 from autolr.callbacks.learner import LightningLearner
-from autolr.callbacks.requirements import check_mode, check_monitor, check_shadows, total_steps
+from autolr.callbacks.requirements import (
+    check_mode,
+    check_monitor,
+    check_one_device,
+    check_shadows,
+    total_steps,
+)
 from autolr.callbacks.shadowing import ShadowCallback, loss_of
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
@@ -87,6 +93,7 @@ class PruneTrial(ShadowCallback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_one_device(trainer, "PruneTrial")
         check_shadows(trainer, pl_module, "PruneTrial")
         self._learner = LightningLearner(trainer, pl_module, self._monitor, self._mode)
         if not self._learner.validation.exists:

@@ -4,6 +4,12 @@ import math
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import StochasticWeightAveraging
+from lightning.pytorch.strategies import (
+    DDPStrategy,
+    DeepSpeedStrategy,
+    SingleDeviceStrategy,
+    Strategy,
+)
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
@@ -64,8 +70,7 @@ def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
         UnsupportedError: With the reason.
     """
     check_optimizer(trainer, module, who)
-    if trainer.world_size != 1:
-        raise UnsupportedError(f"{who} serves one device, this run has {trainer.world_size}")
+    check_strategy(trainer.strategy, who)
     if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
         raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
@@ -76,6 +81,34 @@ def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
                 f"{who} does not serve StochasticWeightAveraging, which swaps in rates of its own; "
                 "use WeightAveraging"
             )
+
+
+def check_one_device(trainer: Trainer, who: str) -> None:
+    """Refuse a run on several devices.
+
+    Raises:
+        UnsupportedError: If it is one.
+    """
+    if trainer.world_size != 1:
+        raise UnsupportedError(f"{who} serves one device, this run has {trainer.world_size}")
+
+
+def check_strategy(strategy: Strategy, who: str) -> None:
+    """Refuse a strategy under which a process does not hold the whole state of the run.
+
+    Raises:
+        UnsupportedError: If it is one, or `DDPStrategy` with what rivals would have to share.
+    """
+    whole = isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
+    if not whole or isinstance(strategy, DeepSpeedStrategy):
+        raise UnsupportedError(
+            f"{who} serves one device and strategy='ddp'; {type(strategy).__name__} keeps weights, "
+            "gradients or optimizer state where copies of them cannot be exchanged"
+        )
+    if isinstance(strategy, DDPStrategy) and strategy._ddp_comm_state is not None:
+        raise UnsupportedError(
+            f"{who} does not serve DDPStrategy(ddp_comm_state=...): rivals would change that state"
+        )
 
 
 def total_steps(trainer: Trainer, who: str) -> int:
@@ -112,7 +145,20 @@ def check_monitor(validation: ValidationPass, monitor: str) -> None:
     logged = sorted(validation.run(limit=1))
     if monitor not in logged:
         names = ", ".join(logged) or "(it logs nothing)"
-        raise ConfigError.of("monitor", monitor, f"a metric that validation logs: {names}")
+        where = " on every rank" if validation.ranks.size > 1 else ""
+        raise ConfigError.of("monitor", monitor, f"a metric that validation logs{where}: {names}")
+
+
+def check_scores(validation: ValidationPass, monitor: str) -> None:
+    """Refuse a metric that cannot score a probe; warn where the training loss has to.
+
+    Raises:
+        ConfigError: As `check_monitor`.
+    """
+    if validation.exists:
+        check_monitor(validation, monitor)
+    else:
+        rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
 
 
 def check_mode(mode: str) -> None:

@@ -34,8 +34,10 @@ class ResumedGenerators:
     def __init__(self, stored: Mapping[str, Any] | None) -> None:
         self._generators = None if stored is None else Generators.from_dict(stored)
 
-    def before_the_data(self) -> None:
+    def before_the_data(self, trainer: Trainer) -> None:
         """To be called before the first iterator is made."""
+        if trainer.world_size > 1:
+            self._generators = None  # a checkpoint has those of rank 0
         if self._generators is not None:
             self._generators.restore()
 
@@ -101,9 +103,14 @@ def check_resumed(
     """Refuse a checkpoint whose search cannot go on.
 
     Raises:
-        UnsupportedError: If it holds none, or one that was cut in the middle of a step.
+        UnsupportedError: If it holds none, or one that was cut in the middle of a step, or of
+            several ranks: generators, batches and buffers in it are those of rank 0.
         ConfigError: If the search was begun with other settings; with all that differs.
     """
+    if trainer.world_size > 1:
+        raise UnsupportedError(
+            "AutoLR: a search under way is not resumed on several devices: fit from the start"
+        )
     if stored is None or stored["shadows"]["step"] != trainer.global_step:
         raise UnsupportedError(
             f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "

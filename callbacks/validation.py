@@ -1,6 +1,5 @@
 """Our own pass over the validation data: it scores the model in place and leaves no trace."""
 
-import builtins
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -10,16 +9,16 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.trainer.states import RunningStage
-from lightning.pytorch.utilities.data import extract_batch_size
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torchmetrics import Metric
 
+from autolr.callbacks.logged import Logged, Told, reduced
 from autolr.errors import UnsupportedError
 from autolr.runtime.attributes import Attributes
+from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.generators import kept_generators
 from autolr.runtime.learner import evaluating
 
@@ -32,14 +31,19 @@ class ValidationPass:
     ``limit_val_batches`` is respected. What the module logs in ``validation_step`` and at the
     epoch's end is collected here and goes nowhere else; no other callback is called. Weights,
     buffers, generators, metrics, plain attributes and training modes are left as they were.
-    Batches are kept in memory, up to 256 MiB, so that all passes see the same ones.
+    Batches are kept in memory, up to 256 MiB, so that all passes see the same ones. Each rank
+    takes the batches that the Trainer gives it; what they log is reduced over them.
 
     Args:
         trainer: A trainer that has begun to fit.
         module: Its module.
+        ranks: The processes that validate together.
     """
 
-    def __init__(self, trainer: Trainer, module: LightningModule) -> None:
+    def __init__(
+        self, trainer: Trainer, module: LightningModule, ranks: Ranks | None = None
+    ) -> None:
+        self.ranks: Ranks = Alone() if ranks is None else ranks
         self._trainer = trainer
         self._module = module
         self._cached: dict[int, list[Any]] = {}
@@ -64,7 +68,7 @@ class ValidationPass:
         Args:
             limit: Batches of each loader at most.
         """
-        record = _Record()
+        logged = Logged()
         attributes = Attributes(self._module)
         attributes.exchange()  # what the pass changes is thrown away with the copy
         try:
@@ -73,14 +77,18 @@ class ValidationPass:
                 evaluating(self._module),
                 _validating(self._trainer),
                 torch.no_grad(),
-                quiet(self._trainer, self._module, record.log),
+                quiet(self._trainer, self._module, logged.log),
             ):
-                self._run_hooks(record, limit)
-                return record.values()
+                told = self.ranks.gather(lambda: self._told(logged, limit))
+                return reduced(told) | logged.metrics()
         finally:
             attributes.exchange()
 
-    def _run_hooks(self, record: "_Record", limit: int | None) -> None:
+    def _told(self, logged: Logged, limit: int | None) -> Told:
+        self._run_hooks(logged, limit)
+        return logged.told()
+
+    def _run_hooks(self, logged: Logged, limit: int | None) -> None:
         module = self._module
         module.on_validation_model_eval()
         module.on_validation_start()
@@ -88,15 +96,15 @@ class ValidationPass:
         loaders = self._loaders()
         several = len(loaders) > 1
         for index, (loader, batches) in enumerate(loaders):
-            record.suffix = f"/dataloader_idx_{index}" if several else ""
+            logged.suffix = f"/dataloader_idx_{index}" if several else ""
             for batch_idx, batch in enumerate(self._batches(index, loader, batches, limit)):
-                record.batch = batch
+                logged.batch = batch
                 place: Any = (batch, batch_idx, index) if several else (batch, batch_idx)
                 module.on_validation_batch_start(*place)
                 with self._trainer.precision_plugin.val_step_context():
                     outputs = module.validation_step(*self._arguments(*place))
                 module.on_validation_batch_end(outputs, *place)
-        record.suffix, record.batch = "", None
+        logged.suffix, logged.batch = "", None
         module.on_validation_epoch_end()
         module.on_validation_end()
         if is_overridden("on_validation_model_train", module):
@@ -149,70 +157,6 @@ class ValidationPass:
         batch = trainer.precision_plugin.convert_input(batch)
         batch = self._module._on_before_batch_transfer(batch, dataloader_idx=index)
         return trainer.strategy.batch_to_device(batch, dataloader_idx=index)
-
-
-class _Record:
-    """Collects what a module logs, averaged as the Trainer averages it."""
-
-    def __init__(self) -> None:
-        self.suffix = ""
-        self.batch: Any = None
-        self._sums: dict[str, tuple[Tensor, float]] = {}  # in the precision of the Trainer's own
-        self._reduced: dict[str, float] = {}
-        self._metrics: dict[str, Metric] = {}
-
-    def log(
-        self,
-        name: str,
-        value: Any,
-        *_: Any,
-        on_step: bool | None = None,
-        on_epoch: bool | None = None,
-        reduce_fx: str | Callable[[Any], Any] = "mean",
-        batch_size: int | None = None,
-        add_dataloader_idx: bool = True,
-        **__: Any,
-    ) -> None:
-        """Stand in for `LightningModule.log`."""
-        suffix = self.suffix if add_dataloader_idx else ""
-        for key in {name + suffix, (f"{name}_epoch" if on_step and on_epoch else name) + suffix}:
-            if isinstance(value, Metric):
-                self._metrics[key] = value
-            else:
-                self._add(key, float(value), reduce_fx, batch_size, last=on_epoch is False)
-
-    def _add(
-        self,
-        key: str,
-        value: float,
-        reduce_fx: str | Callable[[Any], Any],
-        batch_size: int | None,
-        *,
-        last: bool,
-    ) -> None:
-        if last:
-            self._reduced[key] = value
-            return
-        how = reduce_fx.lower() if isinstance(reduce_fx, str) else reduce_fx.__name__
-        if how in ("mean", "avg"):
-            weight = self._weight(batch_size)
-            total, weights = self._sums.get(key, (torch.tensor(0.0), 0.0))
-            self._sums[key] = (total + torch.tensor(value) * weight, weights + weight)
-            return
-        reduce: Callable[[list[float]], float] = getattr(builtins, how)  # min, max or sum
-        seen = [self._reduced[key]] if key in self._reduced else []
-        self._reduced[key] = reduce([*seen, value])
-
-    def _weight(self, batch_size: int | None) -> float:
-        if batch_size is not None:
-            return float(batch_size)
-        return 1.0 if self.batch is None else float(extract_batch_size(self.batch))
-
-    def values(self) -> dict[str, float]:
-        """Return the value of each name for the whole pass."""
-        means = {name: float(total / weights) for name, (total, weights) in self._sums.items()}
-        metrics = {name: float(metric.compute()) for name, metric in self._metrics.items()}
-        return {**means, **self._reduced, **metrics}
 
 
 @contextmanager

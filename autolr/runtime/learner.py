@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from autolr.errors import ConfigError
 from autolr.online import Monitor
 from autolr.runtime.average import batch_norms
+from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.snapshot import Stateful
 
 RECENT = 8
@@ -32,6 +33,13 @@ class Learner(Protocol):
     @property
     def extras(self) -> Sequence[Stateful]:
         """What else each rival has a state of, such as a gradient scaler."""
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that train the run together, each on batches of its own.
+
+        `train` averages gradients over them, `validate` and `forward` what they return.
+        """
 
     @property
     def monitor(self) -> Monitor:
@@ -95,6 +103,7 @@ class TorchLearner:
         self.model = model
         self.optimizer = optimizer
         self.extras: Sequence[Stateful] = ()
+        self.ranks: Ranks = Alone()
         self._batches = batches
         self._iterator: Iterator[Any] = iter(())  # begun at the first step, as a loop would
         self._loss = loss

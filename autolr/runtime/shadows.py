@@ -1,7 +1,7 @@
 """Rivals of a run, trained beside it on the very batches that go by."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -102,8 +102,8 @@ class Shadows:
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
-        if loss is not None and self._guarded and self._looks(stepped=stepped):
-            self._live.diverged = not bool(torch.isfinite(loss))
+        if self._guarded and self._looks(stepped=stepped):
+            self._look(loss)
             self._drop_diverged()
         if stepped:
             self.step += 1
@@ -131,7 +131,7 @@ class Shadows:
         self._stepper.settle()
         with kept_generators():
             for rival in self._rivals:
-                with rival.state.in_place():
+                with rival.in_place():
                     action()
 
     def renew_attributes(self) -> None:
@@ -143,8 +143,9 @@ class Shadows:
     def _train_rivals(self, before: Moment, *, stepped: bool) -> None:
         after = Moment.capture(self._learner.optimizer)
         rivals = [rival for rival in self._rivals if not rival.diverged]
-        states, factors = (rival.state for rival in rivals), map(self._factor, rivals)
-        losses = self._stepper.step([*states], [*factors], before, stepped=stepped)
+        states = [rival.state for rival in rivals]
+        factors = [self._factor(rival) for rival in rivals]
+        losses = self._stepper.step(states, factors, before, stepped=stepped)
         after.restore()
         self.probe_steps += stepped * len(rivals)
         for rival, loss in zip(rivals, losses, strict=True):
@@ -157,8 +158,7 @@ class Shadows:
                 self._bear(action)
             if self.step < action.horizon:
                 return
-            scored = self._rivals if action.annealed else [self._live, *self._rivals]
-            told = {trunk.candidate: self._score(trunk) for trunk in scored}
+            told = self._scores(self._rivals if action.annealed else [self._live, *self._rivals])
             returned = len(self.search.returns)
             self.search = self.search.observe([told.get(c, math.inf) for c in action.candidates])
             self._settle(returned=len(self.search.returns) > returned)
@@ -192,23 +192,19 @@ class Shadows:
         for trunk in [self._live, *self._rivals]:
             if trunk.average is None:
                 trunk.average = Average(self._learner.model, action.horizon - self.step + 1)
-            if trunk.snapshot is None:
+            with trunk.in_place():
                 trunk.average.add()
-            else:
-                with trunk.snapshot.in_place():
-                    trunk.average.add()
+
+    def _scores(self, trunks: Sequence[Trunk]) -> dict[Candidate, float]:
+        """Return the score of each trunk; all ranks have those of rank 0."""
+        scores = self._learner.ranks.gather(lambda: [self._score(trunk) for trunk in trunks])
+        return {trunk.candidate: score for trunk, score in zip(trunks, scores[0], strict=True)}
 
     def _score(self, trunk: Trunk) -> float:
         """Return the validation score of an average, or without validation its training loss."""
-        if trunk.snapshot is not None:
-            with trunk.snapshot.in_place():
-                return self._score_in_place(trunk)
-        return self._score_in_place(trunk)
-
-    def _score_in_place(self, trunk: Trunk) -> float:
         if trunk.diverged or not (trunk.average or trunk.annealed):
             return math.inf
-        with kept_generators(), trunk.weights(self._learner.forward):
+        with trunk.in_place(), kept_generators(), trunk.weights(self._learner.forward):
             score = self._learner.validate()
             if score is None:
                 return self._learner.forward()
@@ -239,6 +235,14 @@ class Shadows:
         assert self._best is not None
         self._best.exchange()
         self._best = self._copy()
+
+    def _look(self, loss: Tensor | None) -> None:
+        """Have a candidate that diverged on one rank count as diverged on all."""
+        self._live.diverged = loss is not None and not bool(torch.isfinite(loss))
+        trunks = [self._live, *self._rivals]
+        flags = self._learner.ranks.any([trunk.diverged for trunk in trunks])
+        for trunk, flag in zip(trunks, flags, strict=True):
+            trunk.diverged = flag
 
     def _drop_diverged(self) -> None:
         """Take the candidates out whose loss is not finite; replace the live run if it is one."""

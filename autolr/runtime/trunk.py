@@ -40,6 +40,10 @@ class Trunk:
         assert self.snapshot is not None
         return self.snapshot
 
+    def in_place(self) -> AbstractContextManager[None]:
+        """Have its state in place for a block."""
+        return nullcontext() if self.snapshot is None else self.snapshot.in_place()
+
     def state_dict(self, *, gradients: bool) -> dict[str, Any]:
         """Return tensors and plain containers, for `load_state_dict`."""
         snapshot, average = self.snapshot, self.average

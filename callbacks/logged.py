@@ -1,0 +1,97 @@
+"""What a module logs in one pass over data, averaged as the Trainer averages it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.data import extract_batch_size
+from torchmetrics import Metric
+
+Told = dict[str, tuple[str, float, float]]
+"""Of each name: how it is reduced, its value (of a mean: the sum), and the weight behind it."""
+
+
+class Logged:
+    """Collects what a module logs.
+
+    Attributes:
+        suffix: Added to the names, as the Trainer does where there are several loaders.
+        batch: The present batch, whose size weighs what is logged; None: each value counts once.
+    """
+
+    def __init__(self) -> None:
+        self.suffix = ""
+        self.batch: Any = None
+        self._told: Told = {}
+        self._metrics: dict[str, Metric] = {}
+
+    def log(
+        self,
+        name: str,
+        value: Any,
+        *_: Any,
+        on_step: bool | None = None,
+        on_epoch: bool | None = None,
+        reduce_fx: str | Callable[[Any], Any] = "mean",
+        batch_size: int | None = None,
+        add_dataloader_idx: bool = True,
+        **__: Any,
+    ) -> None:
+        """Stand in for `LightningModule.log`."""
+        suffix = self.suffix if add_dataloader_idx else ""
+        how = "last" if on_epoch is False else _name(reduce_fx)
+        for key in {name + suffix, (f"{name}_epoch" if on_step and on_epoch else name) + suffix}:
+            if isinstance(value, Metric):
+                self._metrics[key] = value
+            else:
+                self._add(key, float(value), how, batch_size)
+
+    def told(self) -> Told:
+        """Return what this rank has logged, without its metrics."""
+        return self._told
+
+    def metrics(self) -> dict[str, float]:
+        """Return the value of each torchmetrics object; they ask the other ranks themselves."""
+        return {name: float(metric.compute()) for name, metric in self._metrics.items()}
+
+    def _add(self, key: str, value: float, how: str, batch_size: int | None) -> None:
+        if how == "mean":
+            weight = self._weight(batch_size)
+            _, total, weights = self._told.get(key, (how, 0.0, 0.0))
+            total = float(torch.tensor(total) + torch.tensor(value) * weight)
+            self._told[key] = (how, total, weights + weight)
+            return
+        if how in _FOLDS and key in self._told:
+            value = _FOLDS[how]([self._told[key][1], value])
+        self._told[key] = (how, value, 0.0)
+
+    def _weight(self, batch_size: int | None) -> float:
+        if batch_size is not None:
+            return float(batch_size)
+        return 1.0 if self.batch is None else float(extract_batch_size(self.batch))
+
+
+def reduced(told: Sequence[Told]) -> dict[str, float]:
+    """Return the value of each name that every rank has logged, over all ranks.
+
+    Means are weighted by the sizes of the batches, in the Trainer's own precision.
+    """
+    names = [name for name in told[0] if all(name in each for each in told)]
+    return {name: _reduced([each[name] for each in told]) for name in names}
+
+
+def _reduced(told: Sequence[tuple[str, float, float]]) -> float:
+    how = told[0][0]
+    values = [value for _, value, _ in told]
+    if how in _FOLDS:
+        return _FOLDS[how](values)
+    weights = len(told) if how == "last" else sum(weight for _, _, weight in told)
+    return float(torch.tensor(values).sum() / weights)
+
+
+def _name(reduce_fx: str | Callable[[Any], Any]) -> str:
+    name = reduce_fx.lower() if isinstance(reduce_fx, str) else reduce_fx.__name__
+    return "mean" if name == "avg" else name
+
+
+_FOLDS: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "max": max, "sum": sum}

@@ -1,0 +1,61 @@
+"""The wrapper through which a module is trained on several devices."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning.pytorch import Trainer
+from torch.nn.parallel import DistributedDataParallel
+
+
+class Wrapper:
+    """Lets several states of a module take turns in its `DistributedDataParallel`, if it has one.
+
+    Rivals go through the wrapper as the live run does. So it averages their gradients, over the
+    same buckets and while the backward pass is still running, it sends rank 0's buffers round
+    before the same forward passes, and it knows of unused parameters.
+
+    Args:
+        wrapped: The wrapper; None: the module is trained as it is.
+    """
+
+    def __init__(self, wrapped: DistributedDataParallel | None) -> None:
+        self._wrapped = wrapped
+        self._shares = False
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> "Wrapper":
+        """Return the wrapper of the module in training."""
+        model = trainer.strategy.model
+        return cls(model if isinstance(model, DistributedDataParallel) else None)
+
+    def remember(self) -> None:
+        """Note what the wrapper is about to do with the buffers in the live run's step."""
+        if self._wrapped is not None:
+            self._shares = self._wrapped.require_forward_param_sync
+
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """Have the wrapper do the same for a block, and leave it as it was."""
+        if self._wrapped is None:
+            yield
+            return
+        after = self._wrapped.require_forward_param_sync
+        self._wrapped.require_forward_param_sync = self._shares
+        try:
+            yield
+        finally:
+            self._wrapped.require_forward_param_sync = after
+            self.release_gradients()
+
+    def release_gradients(self) -> None:
+        """Copy gradients that lie in the wrapper's buckets: the next state's go there too."""
+        if self._wrapped is not None and self._wrapped.gradient_as_bucket_view:
+            for parameter in self._wrapped.module.parameters():
+                if parameter.grad is not None:
+                    parameter.grad = parameter.grad.clone()
+
+    def share_buffers(self) -> None:
+        """Overwrite the buffers with rank 0's, as before the Trainer's validation."""
+        wrapped = self._wrapped
+        if wrapped is not None and wrapped.broadcast_buffers and wrapped.modules_buffers:
+            wrapped._sync_buffers()  # type: ignore[no-untyped-call]

@@ -1,0 +1,274 @@
+"""What two processes do together for `test_ddp`, each as one rank.
+
+All cases run in the same two processes, one after the other. What each returns, or the error that
+it ends with, is written to FOLDER/CASE-RANK.pt.
+"""
+# mypy: allow-untyped-calls, allow-untyped-defs
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
+from torch.utils.data import DataLoader, DistributedSampler
+
+from autolr import schedules
+from autolr.callbacks import AutoLR, FollowCandidate
+from autolr.online import Annealed, Judgement
+from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
+
+RANK = int(os.environ.get("LOCAL_RANK", "0"))
+WORLD = int(os.environ.get("WORLD_SIZE", "1"))
+CONSTANT = schedules.constant()
+MANY = images(640, seed=4)
+
+
+class Smooth(pl.LightningModule):
+    """Two layers, without anything that draws or depends on the rest of a batch."""
+
+    def __init__(self, lr=LR):
+        super().__init__()
+        self.lr = lr
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.Tanh(), nn.Linear(8, 4))
+
+    def training_step(self, batch, batch_idx):
+        return F.cross_entropy(self.body(batch[0]), batch[1])
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", F.cross_entropy(self.body(batch[0]), batch[1]))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=0.9)
+
+
+class Scheduled(Net):
+    """Brings a one-cycle schedule of its own."""
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.AdamW(self.parameters(), lr=LR)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=18)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+class Partly(Net):
+    """Has a layer that only some batches use, and on one rank only."""
+
+    def __init__(self):
+        super().__init__()
+        self.extra = nn.Linear(64, 4)
+
+    def forward(self, images):
+        used = self.trainer.training and RANK == 1 and self.trainer.global_step % 2
+        features = self.body(images)
+        return self.head(features) + (self.extra(features) if used else 0)
+
+
+class Shifted(Net):
+    """Keeps a mean of its own rank's images in a buffer, and trains on what differs from it."""
+
+    mean: torch.Tensor
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, images):
+        if self.training:
+            self.mean.lerp_(images.mean(), 0.5)
+        return super().forward(images - 5 * self.mean)
+
+
+class Local(Smooth):
+    """Its loss, but not its gradient, is NaN on rank 1 if its first steps have led far."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        early = self.trainer.global_step < 20
+        far = float(next(self.parameters()).detach().norm()) > 12
+        return loss + (math.nan if RANK == 1 and early and far else 0)
+
+
+class Offset(Smooth):
+    """Keeps its rank in a buffer, which the wrapper overwrites before the next step."""
+
+    offset: torch.Tensor
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("offset", torch.zeros(()))
+
+    def training_step(self, batch, batch_idx):
+        self.offset.fill_(RANK)
+        return super().training_step(batch, batch_idx)
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", 1 + self.offset)
+
+
+class Raising(Smooth):
+    """Raises on rank 1 in the second pass over validation data."""
+
+    passes = 0
+
+    def on_validation_start(self):
+        type(self).passes += 1
+
+    def validation_step(self, batch, batch_idx):
+        if RANK == 1 and self.passes == 3:  # the first one looks for the monitor
+            raise ValueError("a broken\nimage")
+        super().validation_step(batch, batch_idx)
+
+
+class Silent(Smooth):
+    """Logs another metric on rank 1."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("loss" if RANK == 1 else "val_loss", 1.0)
+
+
+class Seen(pl.Callback):
+    """Remembers the data, and the gradients after each step."""
+
+    def __init__(self):
+        self.order, self.gradients = [], []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.order.append(batch[0].clone())
+        self.gradients += [
+            None if p.grad is None else p.grad.clone() for p in pl_module.parameters()
+        ]
+
+
+def fit(make, callbacks=(), *, devices=2, strategy="ddp", data=TRAIN, batch_size=6, **trainer):
+    """Train on both ranks; return what is left of the run on this one."""
+    torch.set_num_threads(1)
+    pl.seed_everything(3 + RANK, verbose=False)
+    module, seen = make(), Seen()
+    made = pl.Trainer(
+        **{
+            "accelerator": "cpu",
+            "devices": devices,
+            "strategy": strategy,
+            "callbacks": [*callbacks, seen],
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "max_epochs": 2,
+            **trainer,
+        }
+    )
+    own: Any = DistributedSampler(data, WORLD, RANK, shuffle=False)  # Lightning's would shuffle
+    made.fit(module, DataLoader(data, batch_size, sampler=own), DataLoader(VAL, batch_size))
+    return {
+        "weights and buffers": module.state_dict(),
+        "optimizer": made.optimizers[0].state_dict(),
+        "metrics": dict(made.callback_metrics),
+        "generator": torch.get_rng_state(),
+        "data": seen.order,
+        "gradients": seen.gradients,
+        "global_step": made.global_step,
+    }
+
+
+def neutral(make=Net, strategy=None, schedule=CONSTANT, **trainer):
+    """Return where a run differs from one with a search that may only pick what the user set."""
+    settings = strategy or {}
+    plain = fit(make, strategy=DDPStrategy(**settings), **trainer)
+    callback = AutoLR(schedule=schedule, rates=(LR, LR))
+    searched = fit(make, [callback], strategy=DDPStrategy(**settings), **trainer)
+    return {"differences": differences(plain, searched), "result": callback.result.to_dict()}
+
+
+def searched(make=Smooth, folder=None, **settings):
+    """Return the result of a search, and what it leaves."""
+    callback = AutoLR(save_to=folder)
+    precise = {"data": MANY, "batch_size": 8, "max_epochs": 4, "precision": "64-true"}
+    left = fit(make, [callback], **{**precise, **settings})
+    return {"result": callback.result.to_dict(), "left": left}
+
+
+def replayed(make=Net, **settings):
+    """Return where a searched run differs from one that follows what was found from its start."""
+    settings = {"data": MANY, "batch_size": 8, "max_epochs": 2, **settings}
+    wrapped = settings.pop("strategy", {})
+    callback = AutoLR(Annealed(judgement=Judgement(returns=0)), schedule=CONSTANT)
+    searched = fit(make, [callback], strategy=DDPStrategy(**wrapped), **settings)
+    result = callback.result
+    follower = FollowCandidate(result.peak, result.schedule)
+    followed = fit(make, [follower], strategy=DDPStrategy(**wrapped), **settings)
+    names = ("weights and buffers", "optimizer", "generator", "data")
+    found = differences(*({name: left[name] for name in names} for left in (searched, followed)))
+    return {"differences": found, "result": result.to_dict()}
+
+
+def untouched():
+    """Return where gradients of a run with rivals differ from those of one without them."""
+    settings = {"data": MANY, "batch_size": 8, "max_epochs": 2}
+    callback = AutoLR(Annealed(checks=()), schedule=CONSTANT, rates=(1e-5, 1e-3))
+    raced = fit(Net, [callback], strategy=DDPStrategy(**VIEWS), **settings)
+    race = callback.result.scores
+    begun_with = race[2].candidate.peak
+    assert begun_with is not None
+    follower = FollowCandidate(begun_with, CONSTANT)
+    alone = fit(Net, [follower], strategy=DDPStrategy(**VIEWS), **settings)
+    early = 6 * (race[0].horizon - 1)  # gradients of six parameters, as long as it races
+    return {
+        "differences": differences(raced["gradients"][:early], alone["gradients"][:early]),
+        "compared": early,
+    }
+
+
+ACCUMULATED = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.05}
+VIEWS: Any = {"gradient_as_bucket_view": True}
+
+
+def cases(folder):
+    """Return what every process does, in this order."""
+    return {
+        "neutral": neutral,
+        "neutral accumulating": lambda: neutral(**ACCUMULATED),
+        "neutral local buffers": lambda: neutral(strategy={"broadcast_buffers": False}),
+        "neutral views": lambda: neutral(strategy=VIEWS, **ACCUMULATED),
+        "neutral static": lambda: neutral(strategy={"static_graph": True}),
+        "neutral unused": lambda: neutral(Partly, strategy={"find_unused_parameters": True}),
+        "neutral scheduler": lambda: neutral(Scheduled, schedule=None),
+        "replayed": replayed,
+        "replayed accumulating": lambda: replayed(**ACCUMULATED),
+        "replayed buffers": lambda: replayed(Shifted, **ACCUMULATED),
+        "replayed views": lambda: replayed(strategy=VIEWS, **ACCUMULATED),
+        "replayed unused": lambda: replayed(Partly, strategy={"find_unused_parameters": True}),
+        "untouched": untouched,
+        "searched": lambda: searched(folder=folder / f"saved-{RANK}"),
+        "searched accumulating": lambda: searched(**ACCUMULATED),
+        "offset": lambda: searched(Offset),
+        "local nan": lambda: searched(Local),
+        "raising": lambda: searched(Raising),
+        "silent": lambda: searched(Silent),
+        "searched again": searched,
+    }
+
+
+def main(folder, chosen):
+    """Run the cases, all if none is chosen, and write down how each went."""
+    for name, case in cases(folder).items():
+        if chosen and name not in chosen:
+            continue
+        begun = time.monotonic()
+        try:
+            told = {"value": case()}
+        except Exception as error:
+            told = {"error": (type(error).__name__, str(error))}
+        seconds = time.monotonic() - begun
+        torch.save({**told, "seconds": seconds}, folder / f"{name}-{RANK}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,174 @@
+"""Two processes train one run under DDP, as one process would."""
+# mypy: allow-untyped-calls, allow-untyped-defs
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import autolr
+from autolr.callbacks import AutoLR
+from autolr.online import Result
+from tests.callbacks.runs import differences
+from tests.distributed.ranks import ACCUMULATED, MANY, Smooth, fit
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+START = f"""
+import runpy, sys, types
+tests = types.ModuleType("tests")  # another package of this name may be installed
+tests.__path__ = [{str(ROOT / "tests")!r}]
+sys.modules["tests"] = tests
+runpy.run_module("tests.distributed.ranks", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """Return a function from the name of a case to what the ranks told of it."""
+    folder = tmp_path_factory.mktemp("ranks")
+    port = _free_port()
+    processes = [_start(rank, port, folder) for rank in range(2)]
+    try:
+        for rank, process in enumerate(processes):
+            assert process.wait(timeout=240) == 0, (folder / f"log{rank}").read_text()
+    finally:
+        for process in processes:
+            process.kill()
+
+    def told(case):
+        ranks = [torch.load(folder / f"{case}-{r}.pt", weights_only=False) for r in range(2)]
+        return [SimpleNamespace(folder=folder, **rank) for rank in ranks]
+
+    return told
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _start(rank, port, folder):
+    environment = {
+        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"},
+        **{"LOCAL_RANK": str(rank), "NODE_RANK": "0", "OMP_NUM_THREADS": "1"},
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", START, str(folder)],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        stdout=(folder / f"log{rank}").open("w"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.mark.parametrize(
+    "case", ["", " accumulating", " local buffers", " views", " static", " unused", " scheduler"]
+)
+def test_a_search_that_may_only_pick_what_the_user_set_leaves_no_trace(both, case):
+    for rank in both(f"neutral{case}"):
+        assert rank.value["differences"] == []
+
+
+@pytest.mark.parametrize("case", ["", " accumulating", " buffers", " views", " unused"])
+def test_a_rival_that_wins_is_bit_for_bit_the_run_that_has_its_rate_from_the_start(both, case):
+    for rank in both(f"replayed{case}"):
+        assert rank.value["result"]["peak"] != 0.001, "the run itself has won"
+        assert rank.value["differences"] == []
+
+
+def test_rivals_do_not_overwrite_gradients_of_the_run_that_lie_in_buckets(both):
+    for rank in both("untouched"):
+        assert rank.value["compared"] > 0
+        assert rank.value["differences"] == []
+
+
+@pytest.mark.parametrize("case", ["searched", "searched accumulating", "local nan"])
+def test_both_ranks_end_with_the_same_weights_and_the_same_result(both, case):
+    left, right = both(case)
+    assert left.value["result"] == right.value["result"]
+    names = ("weights and buffers", "optimizer", "global_step")
+    assert not differences(*({n: rank.value["left"][n] for n in names} for rank in (left, right)))
+    assert not torch.equal(left.value["left"]["data"][0], right.value["left"]["data"][0])
+
+
+@pytest.mark.parametrize(("case", "settings"), [("", {}), (" accumulating", ACCUMULATED)])
+def test_two_processes_find_what_one_process_finds_on_the_joint_batches(both, case, settings):
+    callback = AutoLR()
+    alone = fit(
+        Smooth,
+        [callback],
+        **{"devices": 1, "strategy": "auto", "precision": "64-true"},
+        **{"data": MANY, "batch_size": 16, "max_epochs": 4, **settings},
+    )
+    together = both(f"searched{case}")[0].value
+    result = Result.from_dict(together["result"])
+    assert result.peak == callback.result.peak
+    assert result.schedule == callback.result.schedule
+    pd.testing.assert_frame_equal(result.probes, callback.result.probes, rtol=1e-5)
+    for name, weight in alone["weights and buffers"].items():
+        np.testing.assert_allclose(together["left"]["weights and buffers"][name], weight, 1e-7)
+
+
+def test_a_loss_that_is_not_finite_on_one_rank_takes_its_rival_out_on_both(both):
+    finite = Result.from_dict(both("searched")[0].value["result"]).probes
+    for rank in both("local nan"):
+        probes = Result.from_dict(rank.value["result"]).probes
+        race = [set(p[p.horizon == p.horizon.min()].peak) for p in (finite, probes)]
+        assert race[0] - race[1] == {max(race[0])}
+
+
+def test_states_are_scored_with_the_buffers_of_rank_0_as_the_trainer_validates(both):
+    for rank in both("offset"):
+        assert set(Result.from_dict(rank.value["result"]).probes.score) == {1.0}
+
+
+def test_only_rank_0_writes_files(both):
+    folder = both("searched")[0].folder
+    result = autolr.load_result(folder / "saved-0")
+    assert result.to_dict() == both("searched")[1].value["result"]
+    assert not (folder / "saved-1").exists()
+
+
+def test_only_rank_0_says_what_was_found(both):
+    folder = both("searched")[0].folder
+    logs = [(folder / f"log{rank}").read_text() for rank in range(2)]
+    assert ["AutoLR: peak" in log for log in logs] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("case", "kind", "line"),
+    [
+        ("raising", "UserCodeError", "ValueError: a broken image (on rank 1 of 2)"),
+        (
+            "silent",
+            "ConfigError",
+            "monitor must be a metric that validation logs on every rank: (it logs nothing), got "
+            "'val_loss'",
+        ),
+    ],
+)
+def test_a_failure_on_one_rank_soon_ends_both_with_the_same_line(both, case, kind, line):
+    for rank in both(case):
+        assert rank.error == (kind, line)
+        assert rank.seconds < 10
+
+
+def test_after_a_failure_the_same_processes_can_search_again(both):
+    first, again = (both(case)[0].value["result"] for case in ("searched", "searched again"))
+    assert again == first
+
+
+def test_ranks_draw_from_generators_of_their_own(both):
+    generators = [rank.value["left"]["generator"] for rank in both("searched")]
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(generators, 2))
