@@ -178,7 +178,7 @@ class AutoLR(ShadowCallback):
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if trainer.global_step > self._steps_before:
             self._curves.step(trainer, rate, self._shadows)
-        if search is not None:
+        if self._shadows is not None and search is not None and search is not self._shadows.search:
             self._tell(search)
         self._take_result(trainer)
 

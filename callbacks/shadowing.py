@@ -39,7 +39,8 @@ class ShadowCallback(Callback):
         if self._new_epoch:  # the module's own hooks at the epoch's start have run by now
             self._shadows.renew_attributes()
             self._new_epoch = False
-        self._learner.set_batch(batch, batch_idx)
+        if self._shadows.wants_batch or self._learner.has_batch_end:
+            self._learner.set_batch(batch, batch_idx)
         self._before = self._shadows.capture()
 
     @override

@@ -138,6 +138,11 @@ class Search:
         now = self.rounds[0]
         return Probe(self.alive, now.start, now.horizon, now.window, bool(now.profiles))
 
+    def is_due(self, step: int, *, within: int) -> bool:
+        """Return whether the next round begins or ends within so many steps."""
+        ahead = [at - step for now in self.rounds[:1] for at in (now.start, now.horizon)]
+        return any(0 <= steps <= within for steps in ahead)
+
     @property
     def may_change(self) -> bool:
         """Whether the run's state can ever be replaced."""

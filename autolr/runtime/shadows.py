@@ -11,7 +11,7 @@ from autolr.errors import DivergedError
 from autolr.online import Probe, Result, Search, expected_end, shrunk
 from autolr.runtime.average import Average
 from autolr.runtime.generators import kept_generators
-from autolr.runtime.learner import Learner
+from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
@@ -84,6 +84,11 @@ class Shadows:
         """What the run's own rates are multiplied with at the next live step."""
         return self._factor(self._live)
 
+    @property
+    def wants_batch(self) -> bool:
+        """Whether the batch to come may be needed again: by rivals, or where a round is near."""
+        return bool(self._rivals) or self.search.is_due(self.step, within=RECENT)
+
     def capture(self) -> Moment | None:
         """Return what a live step begins with, for `follow`; None without rivals."""
         return Moment.capture(self._learner.optimizer) if self._rivals else None
@@ -112,11 +117,10 @@ class Shadows:
 
     def result(self) -> Result:
         """Return what was found and what it cost so far."""
-        assert self.live.peak is not None
-        scores, returns = self.search.scores, self.search.returns
+        live, scores, returns = self.live, self.search.scores, self.search.returns
         return Result(
-            peak=self.live.peak,
-            schedule=self.live.schedule,
+            peak=live.peak or math.nan,
+            schedule=live.schedule,
             scores=scores,
             probe_steps=self.probe_steps,
             total_steps=self.total_steps,
