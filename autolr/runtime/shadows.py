@@ -233,12 +233,12 @@ class Shadows:
         """Copy the run with its averaged weights: they are what the score belongs to."""
         assert self._live.average is not None
         with self._live.average.in_place(self._learner.forward):
-            self._best = self._copy()
+            self._best = self._copy() if self._best is None else self._best.renew()
 
     def _return_to_best(self) -> None:
         assert self._best is not None
         self._best.exchange()
-        self._best = self._copy()
+        self._best.renew()
 
     def _look(self, loss: Tensor | None) -> None:
         """Have a candidate that diverged on one rank count as diverged on all."""

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -64,7 +64,7 @@ class Snapshot:
         self._extras: list[tuple[Stateful, Any]] = [(extra, None) for extra in extras]
         self._take(_Memory())
 
-    def renew(self) -> None:
+    def renew(self) -> Self:
         """Take the state in place once more; the memory of the old copy is used again.
 
         Large tensors are overwritten, which costs a quarter of copying into new memory. Old
@@ -73,6 +73,7 @@ class Snapshot:
         """
         held = [*self.tensors, *(value for state in self.states for value in state.values())]
         self._take(_Memory(held))
+        return self
 
     def exchange(self) -> None:
         """Swap this state with the one in place; a second call undoes it."""
