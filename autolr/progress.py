@@ -48,7 +48,7 @@ class Progress:
                 self._say(f"trial {event.number} starts{again}{bracket}: {params}")
             case RungReached():
                 verdict = "goes on" if event.goes_on else "stops"
-                score = f"{self._monitor} {event.score:.4g} annealed"
+                score = f"{self._monitor} {event.score:.4g} averaged"
                 self._say(f"trial {event.number} after {event.step} steps: {score}, {verdict}")
             case TrialEnded():
                 self._ended(event)

@@ -12,7 +12,7 @@ class Curves:
     """Sends what a search does to the Trainer's loggers, and to nothing else of the run.
 
     ``autolr/rate`` and, during the search, ``autolr/probe_steps`` come at the steps at which the
-    Trainer logs its own values, ``autolr/score/PEAK`` as a probe is scored, ``autolr/peak`` as the
+    Trainer logs its own values, ``autolr/score/RATE`` as a probe is scored, ``autolr/peak`` as the
     search ends. Steps are numbered as the Trainer numbers them, from 0.
 
     Args:
@@ -48,7 +48,8 @@ class Curves:
         new = shadows.search.scores[self._told :]
         self._told += len(new)
         finite = [told for told in new if math.isfinite(told.score)]
-        return {f"score/{told.candidate.peak:.3g}": self._sign * told.score for told in finite}
+        steps = shadows.total_steps
+        return {f"score/{told.rate(steps):.3g}": self._sign * told.score for told in finite}
 
 
 def _log(trainer: Trainer, values: dict[str, float]) -> None:

@@ -66,7 +66,7 @@ class AutoLR(ShadowCallback):
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
     other anew). Settings and length must be those that the search was begun with.
 
-    The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/PEAK`` of each
+    The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/RATE`` of each
     probe, and ``autolr/peak``.
 
     Args:

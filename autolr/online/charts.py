@@ -27,7 +27,7 @@ def rates_chart(result: "Result") -> str:
     if not rounds:
         return "<p>none: there was nothing to choose from</p>"
     shown = [told for tolds in rounds for told in tolds]
-    x = Axis.over(map(result.rate_of, shown), "rate", log=True)
+    x = Axis.over([told.rate(result.total_steps) for told in shown], "rate", log=True)
     frame = Frame(x, _score_axis(result, [told.score for told in shown]))
     marks, keys = [], []
     for index, tolds in enumerate(rounds):
@@ -74,13 +74,13 @@ def schedule_chart(result: "Result") -> str:
 
 def _compared(result: "Result", frame: Frame, told: Sequence[ProbeScore]) -> Iterator[str]:
     """Yield a round: a line over the rates, a dot each; those that diverged are at the edge."""
-    rising = sorted(told, key=result.rate_of)
+    rising = sorted(told, key=lambda told: told.rate(result.total_steps))
     finite = [one for one in rising if math.isfinite(one.score)]
-    places = {one: _at(result, result.rate_of(one), one.score) for one in finite}
+    places = {one: _at(result, one.rate(result.total_steps), one.score) for one in finite}
     worst = frame.y.low if result.monitor.mode == "max" else frame.y.high
     yield frame.line([places[one] for one in finite], "thin")
     for one in rising:
-        rate = result.rate_of(one)
+        rate = one.rate(result.total_steps)
         style = "kept" if one.kept else "tried" if one in places else "diverged"
         title = f"rate {rate:.4g}: {_shown(result, one.score)}"
         yield frame.dot(places.get(one, (rate, worst)), style, title)

@@ -47,7 +47,7 @@ def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
         if rival.annealed:
             yield f"AutoLR: step {rival.horizon}: goes on with {rival.candidate.schedule}"
             continue
-        factor = _rate(rival, total_steps) / _rate(told[0], total_steps)
+        factor = rival.rate(total_steps) / told[0].rate(total_steps)
         yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"
 
 
@@ -69,8 +69,3 @@ def _forecast(before: Search, after: Search, total_steps: int, monitor: Monitor)
     if (forecast := expected_at(curve, total_steps, total_steps)) is not None:
         said = f"expected {monitor.name} {monitor.expected(forecast)} after {total_steps} steps"
         yield f"AutoLR: step {last}: {said}"
-
-
-def _rate(told: ProbeScore, total_steps: int) -> float:
-    assert told.candidate.peak is not None
-    return told.candidate.peak * told.candidate.schedule.at(told.horizon - 1, total_steps)

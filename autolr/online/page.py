@@ -155,7 +155,7 @@ def _wide(content: str) -> str:
 
 
 def _row(result: "Result", told: ProbeScore) -> str:
-    peak, rate = f"{told.candidate.peak:.4g}", f"{result.rate_of(told):.4g}"
+    peak, rate = f"{told.candidate.peak:.4g}", f"{told.rate(result.total_steps):.4g}"
     score, kept = result.monitor.text(told.score), "yes" if told.kept else ""
     cells = [str(told.horizon), str(told.start), peak, rate, score, kept]
     return f"{_open(told)}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"

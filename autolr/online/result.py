@@ -81,16 +81,10 @@ class Result:
 
         columns = ["peak", "start", "horizon", "rate", "score", "kept"]
         rows = [
-            (s.candidate.peak, s.start, s.horizon, self.rate_of(s), s.score, s.kept)
+            (s.candidate.peak, s.start, s.horizon, s.rate(self.total_steps), s.score, s.kept)
             for s in self.scores
         ]
         return pd.DataFrame(rows, columns=columns)
-
-    def rate_of(self, told: ProbeScore) -> float:
-        """Return the rate at which a candidate made its last step before its score."""
-        assert told.candidate.peak is not None
-        multiplier = told.candidate.schedule.at(told.horizon - 1, self.total_steps)
-        return told.candidate.peak * multiplier
 
     def save(self, path: str | Path) -> None:
         """Write the result into the folder ``path``, made if missing.

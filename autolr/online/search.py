@@ -63,6 +63,11 @@ class ProbeScore:
     kept: bool
     annealed: bool = False
 
+    def rate(self, total_steps: int) -> float:
+        """Return the rate of the last step before the horizon, in a run of so many steps."""
+        assert self.candidate.peak is not None
+        return self.candidate.peak * self.candidate.schedule.at(self.horizon - 1, total_steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Return:
