@@ -7,9 +7,8 @@ CPU seconds, the least of several repetitions.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import count
 
 import torch
 from rich.console import Console
@@ -23,7 +22,7 @@ from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.snapshot import Snapshot
 from autolr.schedules import constant
-from examples.time_to_target.tasks_base import Batch, Task
+from examples.time_to_target.tasks_base import Batches, Task
 from examples.time_to_target.workloads import make
 
 _SIZES = (10**5, 10**6, 10**7)  # parameters
@@ -157,18 +156,8 @@ def _beside(task: Task, number: int, *, stack: bool) -> tuple[TorchLearner, Rate
     return learner, rates, Shadows(learner, rates, search, _FAR, candidates[0], stack=stack)
 
 
-class _Endless:
-    """The batches of a task, without an end."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __iter__(self) -> Iterator[Batch]:
-        return map(self._task.batch, count())
-
-
 def _learner(task: Task) -> TorchLearner:
-    return TorchLearner(task.model, task.make_optimizer(1e-3), _Endless(task), task.loss)
+    return TorchLearner(task.model, task.make_optimizer(1e-3), Batches(task), task.loss)
 
 
 def _least(*actions: Callable[[], object]) -> list[float]:

@@ -4,9 +4,8 @@ python -m examples.time_to_target.policies --seeds 0 1 --jobs 2
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
 from multiprocessing import get_context
 from typing import Any
 
@@ -19,7 +18,7 @@ from autolr.online import Annealed, Check, Judgement
 from autolr.schedules import Schedule
 from examples.time_to_target.loop import is_lost
 from examples.time_to_target.oracle import oracle_of
-from examples.time_to_target.tasks_base import Batch, Task
+from examples.time_to_target.tasks_base import Batches
 from examples.time_to_target.workloads import WORKLOADS
 
 _THREE = ("constant", "linear", "cosine")  # profiles of the oracle
@@ -59,16 +58,6 @@ POLICIES: dict[str, tuple[Annealed, Schedule | None]] = {
 }
 
 
-class _Batches:
-    """The batches of a task, of step 0 and on without an end."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __iter__(self) -> Iterator[Batch]:
-        return map(self._task.batch, count())
-
-
 def run(policy: str, workload: str, seed: int) -> tuple[float, float, int]:
     """Return final / oracle, the price, and how often the run was put back."""
     torch.set_num_threads(1)
@@ -79,7 +68,7 @@ def run(policy: str, workload: str, seed: int) -> tuple[float, float, int]:
     learner = autolr.TorchLearner(
         task.model,
         task.make_optimizer(1.0),
-        _Batches(task),
+        Batches(task),
         task.loss,
         validate=task.validate,
         clip=task.clip,

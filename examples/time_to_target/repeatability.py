@@ -4,7 +4,7 @@ python -m examples.time_to_target.repeatability --seeds 20
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from multiprocessing import get_context
 
 import numpy as np
@@ -15,6 +15,7 @@ import autolr
 from examples.time_to_target.loop import PROFILES, train
 from examples.time_to_target.tasks_base import (
     Batch,
+    Batches,
     Task,
     cross_entropy,
     evaluator,
@@ -66,23 +67,13 @@ def _network() -> nn.Module:
     )
 
 
-class _Batches:
-    """The batches of a task, from its first on."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __iter__(self) -> Iterator[Batch]:
-        return map(self._task.batch, range(self._task.steps))
-
-
 def suggested(seed: int) -> tuple[float, float]:
     """Return the peak that `autolr.search` finds with its defaults, and its final loss."""
     torch.set_num_threads(1)
     task = small_batches(seed)
     torch.manual_seed(seed)
     learner = autolr.TorchLearner(
-        task.model, task.make_optimizer(0.1), _Batches(task), task.loss, validate=task.validate
+        task.model, task.make_optimizer(0.1), Batches(task), task.loss, validate=task.validate
     )
     return autolr.search(learner, task.steps).peak, task.validate(task.model)
 

@@ -2,8 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from autolr.errors import DivergedError
 from autolr.schedules import Schedule, cosine
 from examples.time_to_target.loop import PROFILES, is_lost, train
 from examples.time_to_target.outcome import Ledger, Outcome
-from examples.time_to_target.tasks_base import Batch, Task
+from examples.time_to_target.tasks_base import Batches, Task
 
 _CALIBRATION_BATCHES = 50  # as in the documentation of schedulefree
 
@@ -105,22 +104,12 @@ class _Timed(autolr.TorchLearner):
     """A learner over a task's batches that books the time of its steps."""
 
     def __init__(self, ledger: Ledger, task: Task, optimizer: Optimizer) -> None:
-        super().__init__(task.model, optimizer, _Endless(task), task.loss, clip=task.clip)
+        super().__init__(task.model, optimizer, Batches(task), task.loss, clip=task.clip)
         self._ledger = ledger
 
     def train(self) -> Tensor:
         with self._ledger.busy():
             return super().train()
-
-
-class _Endless:
-    """The batches of a task, of step 0 and on without an end."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def __iter__(self) -> Iterator[Batch]:
-        return map(self._task.batch, count())
 
 
 def _run(

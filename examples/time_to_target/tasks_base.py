@@ -2,8 +2,9 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -57,6 +58,16 @@ class Task:
         """Return the task's own optimizer over the model's parameters."""
         build = _OPTIMIZERS[self.optimizer]
         return build(self.model.parameters(), lr=lr, fused=True, **self.settings)
+
+
+class Batches:
+    """The batches of a task, of step 0 and on without an end; each iteration begins anew."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self._task.batch, count())
 
 
 def grid(low: float, high: float, n: int = 9) -> tuple[float, ...]:
