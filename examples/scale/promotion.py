@@ -1,44 +1,47 @@
 """Pausing against stopping at equal steps: ``python -m examples.scale.promotion [STUDIES]``.
 
-Random search with Hyperband (eta 3) on a formula for the loss after so many steps, whose curves
-cross: a high rate is ahead early and ends worse. Both ways draw the same candidates; each study
-ends when its steps are spent. Nothing is trained.
+Random search with Hyperband (eta 3, rungs after a ninth and a third of a run) over runs that were
+really made: ``examples/time_to_target/oracle.csv`` has the validation losses of 108 runs of each
+workload on the way. Both ways draw the same runs in the same order; each study ends when its steps
+are spent. Last, a formula whose curves hardly ever cross. Nothing is trained.
 """
 
 import math
 import random
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from statistics import fmean
+from typing import TypeAlias
+
+import pandas as pd
 
 from autolr.study import GoOn, Hyperband, Standing, Start, next_action
 
-_BAND = Hyperband(1, 81)
-_BUDGET = 81 * 20  # steps: twenty whole runs
+_BAND = Hyperband(3, 27)
+_BUDGETS = (10, 20)  # whole runs
+_ORACLE = Path(__file__).parents[1] / "time_to_target" / "oracle.csv"
+_COLUMNS = {3: "c2", 9: "c4", 27: "c13"}  # 27ths of a run
+
+Loss: TypeAlias = Callable[[int, int], float]  # of a candidate, after so many steps
 
 
 @dataclass
 class _Run:
     """A study: its trials, what they cost, and the best loss of a whole run."""
 
-    seed: int
+    loss: Loss
     pauses: bool
     trials: list[Standing] = field(default_factory=list)
     at: dict[int, int] = field(default_factory=dict)
     steps: int = 0
     best: float = math.inf
 
-    def loss(self, number: int, step: int) -> float:
-        """Return the loss of a candidate after so many steps, with noise."""
-        draw = random.Random(f"{self.seed} {number}")
-        speed, floor = draw.uniform(0.3, 1.5), draw.gauss(0, 1)
-        noise = random.Random(f"{self.seed} {number} {step}").gauss(0, 0.1)
-        falling = 6 / math.pow(1 + speed * step, 0.7)
-        return floor + 0.6 * speed + falling + noise
-
-    def spend(self) -> None:
+    def spend(self, budget: int) -> "_Run":
         """Train until the budget is spent."""
-        while self.steps < _BUDGET:
+        while self.steps < budget:
             action = next_action(self.trials, 10**6, _BAND)
             if isinstance(action, Start):
                 number = len(self.trials)
@@ -47,6 +50,7 @@ class _Run:
                 assert isinstance(action, GoOn)
                 number = action.number
             self._train(number)
+        return self
 
     def _train(self, number: int) -> None:
         """Train to the next rung where the trial is not let pass, or to its end."""
@@ -62,11 +66,11 @@ class _Run:
                 if rung in other.scores and other.bracket == trial.bracket and other is not trial
             ]
             if not _BAND.promotes(scores[rung], others):
-                progress = "paused" if self.pauses else "over"
-                self.trials[number] = replace(trial, progress=progress)  # type: ignore[arg-type]
+                waits = self.pauses and math.isfinite(scores[rung])
+                self.trials[number] = replace(trial, progress="paused" if waits else "over")
                 return
-        self._step(number, 81)
-        self.best = min(self.best, self.loss(number, 81))
+        self._step(number, _BAND.max_steps)
+        self.best = min(self.best, self.loss(number, _BAND.max_steps))
         self.trials[number] = replace(trial, progress="over")
 
     def _step(self, number: int, to: int) -> None:
@@ -74,21 +78,50 @@ class _Run:
         self.at[number] = to
 
 
+def _measured(runs: pd.DataFrame, seed: int) -> Loss:
+    """Return the losses of measured runs, in an order of the seed's."""
+    drawn = runs.sample(frac=1, random_state=seed)
+    losses = {at: drawn[column].fillna(math.inf).to_list() for at, column in _COLUMNS.items()}
+    return lambda number, step: losses[step][number % len(drawn)]
+
+
+def _formula(seed: int) -> Loss:
+    """Return losses whose order at a rung is nearly that at the end."""
+
+    def loss(number: int, step: int) -> float:
+        draw = random.Random(f"{seed} {number}")
+        speed, floor = draw.uniform(0.3, 1.5), draw.gauss(0, 1)
+        noise = random.Random(f"{seed} {number} {step}").gauss(0, 0.1)
+        return 3 + floor + 0.6 * speed + 6 / math.pow(1 + 3 * speed * step, 0.7) + noise
+
+    return loss
+
+
+def _compare(label: str, made: Callable[[int], Loss], runs: int, studies: int) -> int:
+    """Print a row; return the steps that were trained twice."""
+    pairs = [
+        tuple(_Run(made(seed), pauses).spend(runs * _BAND.max_steps) for pauses in (True, False))
+        for seed in range(studies)
+    ]
+    paused, stopped = (fmean(pair[i].best for pair in pairs) for i in (0, 1))
+    better = sum(ours.best < theirs.best for ours, theirs in pairs)
+    worse = sum(ours.best > theirs.best for ours, theirs in pairs)
+    print(f"{label:20}{runs:5}{paused:10.4f}{stopped:10.4f}{better:8}{worse:7}")
+    return sum(run.steps - sum(run.at.values()) for pair in pairs for run in pair)
+
+
 def main(studies: int) -> None:
     """Run the studies both ways and print what they found."""
-    found: dict[bool, list[float]] = {True: [], False: []}
+    measured = pd.read_csv(_ORACLE)
     repeated = 0
-    for seed in range(studies):
-        for pauses, best in found.items():
-            run = _Run(seed, pauses)
-            run.spend()
-            best.append(run.best)
-            repeated += run.steps - sum(run.at.values())
-    better = sum(a < b for a, b in zip(found[True], found[False], strict=True))
-    worse = sum(a > b for a, b in zip(found[True], found[False], strict=True))
-    print(f"{studies} studies of {_BUDGET} steps, steps trained twice: {repeated}")
-    print(f"best loss, mean: {fmean(found[True]):.4f} pausing, {fmean(found[False]):.4f} stopping")
-    print(f"pausing is better in {better}, worse in {worse}")
+    print(f"best loss, mean of {studies} studies; of how many pausing is better, worse")
+    print(f"{'':20}{'runs':>5}{'pausing':>10}{'stopping':>10}{'better':>8}{'worse':>7}")
+    for runs in _BUDGETS:
+        for workload, table in measured.groupby("workload"):
+            made = partial(_measured, table)
+            repeated += _compare(str(workload), made, runs, studies)
+        repeated += _compare("(formula)", _formula, runs, studies)
+    print(f"steps trained twice: {repeated}")
 
 
 if __name__ == "__main__":
