@@ -16,6 +16,7 @@ from autolr.driver.engines import engine_of
 from autolr.driver.events import CheckStarted, Event, StudyReady, TuneResult
 from autolr.driver.inline import run_inline
 from autolr.driver.interrupts import Interrupted, Stop, signals
+from autolr.driver.local import LocalEngine
 from autolr.driver.messages import with_traceback
 from autolr.driver.pool import Pool
 from autolr.errors import ConfigError, UserCodeError
@@ -62,7 +63,7 @@ def tune(
     study.sampler(read.tune.sampler, read.seed)  # what it needs is installed
     listener(CheckStarted())
     if dry_run:
-        run_steps = _check(read, folder)
+        run_steps = _dry_run(read, listener)
         listener(StudyReady(read, run_steps, _hyperband(read, run_steps), 0, ()))
         return TuneResult(read, (), ())
     devices = _devices(read)
@@ -110,6 +111,20 @@ def _check(config: Config, folder: Path) -> int:
         return objective.check_run(config, folder)
     except UserCodeError as error:
         raise with_traceback(error, folder / "error.txt") from error
+
+
+def _dry_run(config: Config, listener: Callable[[Event], None]) -> int:
+    """Check in this process; a run of several ranks in another, for Lightning starts it again."""
+    ranks = per_trial(config.fit.get("trainer"))
+    if ranks == 1:
+        return _check(config, config.tune.folder)
+    engine = LocalEngine(shared_out(1, ranks if visible() else 1), config.tune.folder)
+    pool = Pool(config, engine, 1, Stop(), listener)
+    try:
+        pool.start()
+        return pool.check()
+    finally:
+        engine.close()
 
 
 def _devices(config: Config) -> list[str | None] | None:
