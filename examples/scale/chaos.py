@@ -69,6 +69,12 @@ tune:
 _PATIENCE = 1800.0  # seconds for the whole
 
 
+def write_project(folder: Path, trials: int) -> None:
+    """Write a tiny model, its data and a study's config into a folder."""
+    (folder / "chaos_line.py").write_text(_MODEL)
+    (folder / "tune.yaml").write_text(_CONFIG.replace("TRIALS", str(trials)))
+
+
 @dataclass
 class Chaos:
     """A study under way in a folder, and what was done to it."""
@@ -78,11 +84,6 @@ class Chaos:
     kills: Counter[str] = field(default_factory=Counter)
     recovery: list[float] = field(default_factory=list)
     draw: random.Random = field(default_factory=lambda: random.Random(1))
-
-    def prepare(self, trials: int) -> None:
-        """Write the project."""
-        (self.folder / "chaos_line.py").write_text(_MODEL)
-        (self.folder / "tune.yaml").write_text(_CONFIG.replace("TRIALS", str(trials)))
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start the command, as a user would; its output is kept."""
@@ -159,7 +160,7 @@ def main(trials: int = 40, kills: int = 20, workers: int = 4) -> None:
     """Run a study, kill what runs it, and print what came of it."""
     with tempfile.TemporaryDirectory() as name:
         chaos = Chaos(Path(name), workers)
-        chaos.prepare(trials)
+        write_project(chaos.folder, trials)
         chaos.run(kills)
         chaos.check(trials)
 

@@ -118,10 +118,10 @@ def test_two_runs_and_a_renamed_study_have_the_same_trials(project: Any) -> None
 
 @pytest.mark.slow
 def test_kill_9_of_workers_and_drivers_loses_nothing(tmp_path: Any) -> None:
-    from examples.scale.chaos import Chaos
+    from examples.scale.chaos import Chaos, write_project
 
     chaos = Chaos(tmp_path, workers=2)
-    chaos.prepare(trials=8)
+    write_project(tmp_path, trials=8)
     chaos.run(kills=4)
     chaos.check(8)
     assert max(chaos.recovery) < 2
