@@ -135,6 +135,21 @@ def record(name: object) -> Record:
     return _RECORDS[name]
 
 
+def customary_peak(rule_or_class: Rule | str) -> float | None:
+    """Return the peak from which people start, None if nothing is known of it.
+
+    Args:
+        rule_or_class: A rule, or the name of an optimizer's class.
+
+    >>> customary_peak("Prodigy"), customary_peak("Unknown")
+    (1.0, None)
+    """
+    for one in _RECORDS.values():
+        if one.rule is type(rule_or_class) or one.optimizer.partition(":")[2] == rule_or_class:
+            return one.peak.default
+    return None
+
+
 def make(name: str, settings: Mapping[str, object]) -> tuple[Rule, float]:
     """Return a rule that is written here, and the weight decay that goes with it.
 

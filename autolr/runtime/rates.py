@@ -10,6 +10,8 @@ from torch.optim import Optimizer
 from torch.optim import optimizer as every_optimizer
 
 from autolr.errors import ConfigError
+from autolr.rules import catalogue
+from autolr.rules.optimizer import RuleOptimizer
 from autolr.rules.switching import Switching
 
 # Peaks from which people start, by optimizer.
@@ -135,4 +137,7 @@ def customary_peak(optimizer: Optimizer) -> float | None:
     """
     if isinstance(optimizer, Switching):
         return customary_peak(optimizer.own)
-    return _CUSTOMARY_PEAKS.get(type(optimizer).__name__)
+    if isinstance(optimizer, RuleOptimizer):
+        return catalogue.customary_peak(optimizer.rule)
+    name = type(optimizer).__name__
+    return _CUSTOMARY_PEAKS.get(name) or catalogue.customary_peak(name)

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from autolr import rules
 from autolr.errors import ConfigError
 from autolr.runtime.rates import Rates, customary_peak
 
@@ -127,6 +128,9 @@ def test_each_optimizer_has_its_customary_peak_and_an_unknown_one_has_none(optim
     weights = [torch.zeros(1, requires_grad=True)]
     assert customary_peak(torch.optim.SGD(weights, lr=3.0)) == 0.1
     assert customary_peak(torch.optim.AdamW(weights, lr=3.0)) == 1e-3
+    assert customary_peak(rules.build("sps_max", weights)) == 1.0
+    assert customary_peak(rules.build("momo_adam", weights)) == 0.01
+    assert customary_peak(rules.build("prodigy", weights)) == 1.0
     assert customary_peak(optimizer) is None
 
 
