@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,7 +83,8 @@ class Chaos:
     folder: Path
     workers: int
     kills: Counter[str] = field(default_factory=Counter)
-    recovery: list[float] = field(default_factory=list)
+    orphaned: list[float] = field(default_factory=list)  # seconds that workers outlive a driver
+    freed: list[float] = field(default_factory=list)  # until the trial of a dead worker is free
     draw: random.Random = field(default_factory=lambda: random.Random(1))
 
     def start(self) -> "subprocess.Popen[bytes]":
@@ -95,26 +97,27 @@ class Chaos:
         """Return the study as it is stored."""
         return peek(f"sqlite:///{self.folder}/runs.db", "chaos")
 
-    def busy(self) -> list[Lease]:
-        """Return the workers that train a trial now."""
+    def holders(self) -> list[Lease]:
+        """Return the workers that hold a trial, as the study says, dead or alive."""
         summary = self.look()
         trials = () if summary is None else summary.trials
         told = [t.attrs["worker"] for t in trials if t.state == "RUNNING" and "worker" in t.attrs]
-        return [lease for lease in map(Lease.from_dict, told) if lease.held]
+        return [Lease.from_dict(one) for one in told]
 
     def kill(self, driver: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
         """Kill the driver, after that three times a worker, and so on; return the driver."""
-        workers = self.busy()
+        workers = [lease for lease in self.holders() if lease.held]
+        if not workers:
+            return driver
         if self.kills.total() % 4:
-            os.kill(self.draw.choice(workers).pid, signal.SIGKILL)
+            victim = self.draw.choice(workers)
+            os.kill(victim.pid, signal.SIGKILL)
+            self.freed.append(_seconds_until(lambda: victim not in self.holders()))
             self.kills["worker"] += 1
             return driver
         driver.kill()
         driver.wait()
-        began = time.monotonic()
-        while any(lease.held for lease in workers):
-            time.sleep(0.01)
-        self.recovery.append(time.monotonic() - began)
+        self.orphaned.append(_seconds_until(lambda: not any(lease.held for lease in workers)))
         self.kills["driver"] += 1
         return self.start()
 
@@ -125,7 +128,7 @@ class Chaos:
         while driver.poll() is None:
             assert time.monotonic() < end, "the study does not end"
             time.sleep(self.draw.uniform(0.3, 1.5))
-            if self.kills.total() < kills and self.busy():
+            if self.kills.total() < kills:
                 driver = self.kill(driver)
         assert driver.returncode == 0, (self.folder / "stdout.txt").read_text()[-2000:]
 
@@ -151,9 +154,18 @@ class Chaos:
         print(f"{trials} finished: {dict(states)}; killed {dict(self.kills)}")
         print(f"acknowledged: {len(acknowledged)} ends and {len(scores)} scores, 0 lost")
         print(f"restarts of trials: {sum(t.attrs.get('restarts', 0) for t in summary.trials)}")
-        if self.recovery:
-            print(f"a dead driver's workers were gone after {max(self.recovery):.2f} s at most")
+        if self.orphaned:
+            print(f"a dead driver's workers were gone after {max(self.orphaned):.2f} s at most")
+        if self.freed:
+            print(f"a dead worker's trial was free after {max(self.freed):.2f} s at most")
         return summary.trials
+
+
+def _seconds_until(true: Callable[[], bool]) -> float:
+    began = time.monotonic()
+    while not true():
+        time.sleep(0.01)
+    return time.monotonic() - began
 
 
 def main(trials: int = 40, kills: int = 20, workers: int = 4) -> None:
