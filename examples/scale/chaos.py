@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,7 +112,8 @@ class Chaos:
             return driver
         if self.kills.total() % 4:
             victim = self.draw.choice(workers)
-            os.kill(victim.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # the study has just ended
+                os.kill(victim.pid, signal.SIGKILL)
             self.freed.append(_seconds_until(lambda: victim not in self.holders()))
             self.kills["worker"] += 1
             return driver
@@ -164,6 +166,7 @@ class Chaos:
 def _seconds_until(true: Callable[[], bool]) -> float:
     began = time.monotonic()
     while not true():
+        assert time.monotonic() - began < _PATIENCE, "what was killed is never let go"
         time.sleep(0.01)
     return time.monotonic() - began
 
