@@ -108,10 +108,8 @@ class Director:
         self._failures += 1
         if self._failures == _FAILURES:
             file = self.trial_folder(number) / "error.txt"
-            raise UserCodeError(
-                f"{_FAILURES} trials in a row raised an error, the last one {reason} "
-                f"(traceback in {file})"
-            )
+            told = f" (traceback in {file})" if file.exists() else ""
+            raise UserCodeError(f"{_FAILURES} trials in a row failed, the last one: {reason}{told}")
 
     def cut(self, number: int) -> None:
         """Let a trial wait whose worker was lost by no fault of its own."""

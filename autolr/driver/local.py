@@ -1,6 +1,7 @@
 """Workers that are processes of this machine, each with devices of its own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from autolr.driver.messages import FromWorker, Lost, ToWorker
 from autolr.study import Lease
 
 _OWN_FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+_OOM_SCORE = "500"  # of 1000: half of the memory more than it really uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class LocalEngine:
         self._devices = devices
         self._folder = folder
         self._workers: dict[int, _Worker] = {}
+        self._oom_kills = _oom_kills()
 
     def start(self, worker: int) -> None:
         """Start a worker; see `Engine`."""
@@ -57,6 +60,8 @@ class LocalEngine:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        with suppress(OSError):  # where memory runs out, it goes before the driver
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text(_OOM_SCORE)
         self._workers[worker] = _Worker(process, ours, Lease.of(process.pid))
 
     def send(self, worker: int, message: ToWorker) -> None:
@@ -104,6 +109,9 @@ class LocalEngine:
         self.kill(worker)  # what it has started may have outlived it
         if code is not None and code < 0:
             killer = signal.Signals(-code)
+            before, self._oom_kills = self._oom_kills, _oom_kills()
+            if killer == signal.SIGKILL and self._oom_kills > before:
+                return Lost("it was ended by the system, which is out of memory", own_fault=True)
             return Lost(f"it was ended by {killer.name}", killer in _OWN_FAULTS)
         return Lost(f"it ended with status {code}", own_fault=True)
 
@@ -115,3 +123,13 @@ class LocalEngine:
         if (devices := self._devices[worker]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = devices
         return environment
+
+
+def _oom_kills() -> int:
+    """Return how many processes this system has ended so far for want of memory."""
+    try:
+        counters = Path("/proc/vmstat").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^oom_kill (\d+)$", counters, re.M)
+    return int(found[1]) if found else 0
