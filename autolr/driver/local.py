@@ -50,7 +50,7 @@ class LocalEngine:
         """Start a worker; see `Engine`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         ours, theirs = Pipe()
-        with (self._folder / f"worker_{worker}.log").open("ab") as log, theirs:
+        with self._log(worker).open("ab") as log, theirs:
             process = subprocess.Popen(
                 [sys.executable, "-m", "autolr.driver.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -107,13 +107,16 @@ class LocalEngine:
             process.wait(1.0)
         code = process.poll()
         self.kill(worker)  # what it has started may have outlived it
-        if code is not None and code < 0:
-            killer = signal.Signals(-code)
-            before, self._oom_kills = self._oom_kills, _oom_kills()
-            if killer == signal.SIGKILL and self._oom_kills > before:
-                return Lost("it was ended by the system, which is out of memory", own_fault=True)
-            return Lost(f"it was ended by {killer.name}", killer in _OWN_FAULTS)
-        return Lost(f"it ended with status {code}", own_fault=True)
+        if code is None or code >= 0:
+            return Lost(f"it ended with status {code}, its output is in {self._log(worker)}", True)
+        killer = signal.Signals(-code)
+        before, self._oom_kills = self._oom_kills, _oom_kills()
+        if killer == signal.SIGKILL and self._oom_kills > before:
+            return Lost("it was ended by the system, which is out of memory", True)
+        return Lost(f"it was ended by {killer.name}", killer in _OWN_FAULTS)
+
+    def _log(self, worker: int) -> Path:
+        return self._folder / f"worker_{worker}.log"
 
     def _environment(self, worker: int) -> dict[str, str]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

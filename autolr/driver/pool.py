@@ -184,8 +184,7 @@ class Pool:
         if not seat.ready:
             self._stillborn += 1
             if self._stillborn == _STILLBORN:
-                log = self._config.tune.folder / f"worker_{worker}.log"
-                raise UserCodeError(f"no worker can be started: {why} (its output is in {log})")
+                raise UserCodeError(f"no worker can be started: {why}")
         number = seat.number
         self._restart(worker)
         if director is None or number is None:

@@ -18,7 +18,7 @@ from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
 from autolr.config import Config, TuneConfig, set_dotted
-from autolr.errors import DivergedError
+from autolr.errors import DivergedError, UserCodeError
 from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_config, users_code
 from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
@@ -84,6 +84,8 @@ def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
         return pause.verdict
     except SIGTERMException:  # Lightning was faster
         return "wait"
+    except SystemExit as error:
+        raise UserCodeError(f"the process was ended: SystemExit: {error.code}") from error
     return "go"
 
 
