@@ -118,17 +118,25 @@ def test_a_model_that_logs_nothing_is_refused(project: Any) -> None:
     check_refused(project.run("tune", "tune.yaml"), 2, "monitor", "logs nothing", "'val_loss'")
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            r"RuntimeError('shapes (3, 4)\n do not match')",
+            "RuntimeError: shapes (3, 4) do not match",
+        ),
+        ("SystemExit(3)", "SystemExit: 3"),
+    ],
+)
 def test_an_error_in_the_first_step_fails_three_trials_at_three_attempts_each(
-    project: Any,
+    project: Any, error: str, told: str
 ) -> None:
-    project.change_model(
-        ("time.sleep", "raise RuntimeError('shapes (3, 4)\\n do not match')\n        time.sleep")
-    )
+    project.change_model(("time.sleep", f"raise {error}\n        time.sleep"))
     finished = project.run("tune", "tune.yaml")
     assert finished.status == 1
     assert finished.trained == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert len(finished.err.splitlines()) == 1
-    assert "RuntimeError: shapes (3, 4) do not match" in finished.err
+    assert told in finished.err
     traceback = project.folder / "autolr_runs/line/trial_2/error.txt"
     assert str(traceback.relative_to(project.folder)) in finished.err
     assert 'line.py", line ' in traceback.read_text()
