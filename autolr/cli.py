@@ -88,6 +88,11 @@ def _parser() -> ArgumentParser:
     export = _command(commands, "export", "write the trials of a study to a file")
     _add_stored(export, needed=True)
     export.add_argument("--to", type=str, default="trials.csv", help="a .csv or .parquet file")
+    dashboard = _command(commands, "dashboard", "open a storage in Optuna's dashboard")
+    _add_stored(dashboard)
+    dashboard.add_argument(
+        "--port", type=int, default=8080, help="of this machine's loopback address; 0: a free one"
+    )
     spaces = _command(commands, "spaces", "list the search spaces that ship with autolr")
     spaces.add_argument("name", nargs="?", type=str, default=None, help="one to print")
     rules = _command(commands, "rules", "list the rules that set the size of a step")
@@ -210,6 +215,13 @@ def _export(arguments: Namespace) -> int:
     return 0
 
 
+def _dashboard(arguments: Namespace) -> int:
+    from autolr.report.dashboard import serve  # here: optuna takes a while to import
+
+    serve(arguments.storage, arguments.study, arguments.port, _print)
+    return 0
+
+
 def _spaces(arguments: Namespace) -> int:
     from autolr import search_spaces
 
@@ -248,6 +260,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "fit": _fit,
     "show": _show,
     "export": _export,
+    "dashboard": _dashboard,
     "spaces": _spaces,
     "rules": _rules,
 }

@@ -191,6 +191,7 @@ class _Driver:
         handle = self._open(hyperband)
         try:
             handle.check_fingerprint(fingerprint(self._config))
+            handle.name_values(*filter(None, (self._config.tune.monitor, self._config.tune.cost)))
             for record in handle.trials:  # workers of a dead driver end by themselves, but when?
                 if record.state == "RUNNING" and (worker := record.attrs.get("worker")):
                     Lease.from_dict(worker).end()

@@ -38,6 +38,7 @@ from autolr.study.lock import locked as locked
 from autolr.study.opening import open_study as open_study
 from autolr.study.records import Summary as Summary
 from autolr.study.records import TrialRecord as TrialRecord
+from autolr.study.records import existing as existing
 from autolr.study.records import look as look
 from autolr.study.records import names as names
 from autolr.study.records import peek as peek

@@ -1,6 +1,7 @@
 """The study at work: ask for trials, report, judge, finish, resume."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -102,6 +103,13 @@ class Study:
         with storage_errors(self._url):
             self._study.set_user_attr(key, value)
 
+    def name_values(self, *names: str) -> None:
+        """Have Optuna's own tools call a trial's values so, unless they are told another name."""
+        with storage_errors(self._url), warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            if self._study.metric_names is None:
+                self._study.set_metric_names(list(names))
+
     def recover(self) -> tuple[int, ...]:
         """Let trials that a dead process left RUNNING wait; return their numbers.
 
@@ -185,9 +193,8 @@ class Study:
                     last = [score for score in record.scores.values() if math.isfinite(score)][-1:]
                     storage.set_trial_user_attr(trial_id, "reason", reason)
                     if "steps" not in record.attrs:  # it was killed as it had just been judged
-                        storage.set_trial_user_attr(
-                            trial_id, "steps", max(record.scores, default=0)
-                        )
+                        steps = max(record.scores, default=0)
+                        storage.set_trial_user_attr(trial_id, "steps", steps)
                     storage.set_trial_state_values(trial_id, TrialState.PRUNED, last or None)
                     self._keep(storage.get_trial(trial_id))
                 ended.append(self._records[record.number])

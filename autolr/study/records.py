@@ -1,7 +1,7 @@
 """Trials and studies as plain values, and reading them without changing anything."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -139,10 +139,31 @@ def look(url: str, name: str) -> Summary:
     """
     found = peek(url, name)
     if found is None:
-        shown, known = locate(url).shown, names(url)
-        what = unknown("study", name, known) if known else f"no study {name!r}, nor any other"
-        raise ConfigError(f"{what} (in {shown})")
+        raise _missing(url, name, names(url))
     return found
+
+
+def existing(url: str, name: str | None = None) -> tuple[BaseStorage, int | None]:
+    """Return a storage as Optuna's own tools take it, and the number of the study ``name`` in it.
+
+    Nothing is created or locked.
+
+    Raises:
+        ConfigError: If there is no storage or no such study, or ``url`` cannot work.
+        StorageError: If the storage is there but cannot be read.
+    """
+    address = locate(url)
+    storage = connect_existing(address)
+    if storage is None:
+        raise ConfigError(f"no studies in {address.shown}")
+    if name is None:
+        return storage, None
+    with storage_errors(url, reading=True):
+        known = _study_names(storage)
+        if name in known:
+            return storage, storage.get_study_id_from_name(name)
+    storage.engine.dispose()
+    raise _missing(url, name, known)
 
 
 def names(url: str) -> tuple[str, ...]:
@@ -233,6 +254,11 @@ def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[Trial
     priced = [trial for trial in trials if trial.value is not None and trial.cost is not None]
     points = [(sign * (trial.value or 0.0), trial.cost or 0.0) for trial in priced]
     return tuple(priced[index] for index in front(points))
+
+
+def _missing(url: str, name: str, known: Sequence[str]) -> ConfigError:
+    what = unknown("study", name, known) if known else f"no study {name!r}, nor any other"
+    return ConfigError(f"{what} (in {locate(url).shown})")
 
 
 def _study_names(storage: RDBStorage | BaseStorage) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What several objectives leave to choose from, and studies that have them."""
 
 import math
+import warnings
 
 import numpy as np
 import optuna
@@ -73,3 +74,19 @@ def test_a_cut_trial_of_two_objectives_goes_on_with_its_parameters(url: str) -> 
     trial = handle.resume(0)
     assert trial.suggest_float("lr", 0.0, 1.0) == drawn
     assert handle.complete(trial, 0.5, {"steps": 48}).cost == 48.0
+
+
+def test_optuna_names_the_objectives_as_we_do_unless_somebody_named_them_before(url: str) -> None:
+    handle = open_study(url, "two", cost="steps")
+    stored = optuna.load_study(study_name="two", storage=url)
+    assert stored.metric_names is None  # as in a study of an earlier release
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        handle.name_values("val_loss", "steps")
+    assert stored.metric_names == ["val_loss", "steps"]
+    handle.complete(handle.ask(), 0.5, {"steps": 48})
+    assert stored.trials_dataframe()[["values_val_loss", "values_steps"]].to_numpy().tolist() == [
+        [0.5, 48.0]
+    ]
+    handle.name_values("val_acc", "seconds")
+    assert stored.metric_names == ["val_loss", "steps"]

@@ -1,0 +1,67 @@
+"""Optuna's dashboard on the storage of a study, for this machine only."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from typing_extensions import override
+
+from autolr import study
+from autolr.errors import ConfigError
+
+_HOST = "127.0.0.1"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each request."""
+
+    daemon_threads = True  # the end waits for no answer
+
+
+class _Quiet(WSGIRequestHandler):
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: an open page asks every few seconds."""
+
+
+def serve(url: str, name: str | None, port: int, listener: Callable[[str], None]) -> None:
+    """Serve the storage until the process is interrupted; a driver may work on it meanwhile.
+
+    Args:
+        url: The storage, which must be there.
+        name: The study whose page is told; None: that of all studies.
+        port: Where to listen, on the loopback address; 0: wherever is free.
+        listener: Told the address, once it answers.
+
+    Raises:
+        ConfigError: If there is no such storage or study, the port cannot be had, or
+            optuna-dashboard is not installed.
+        StorageError: If the storage cannot be read.
+    """
+    storage, number = study.existing(url, name)
+    with _listen(port) as server:
+        server.set_app(_app(storage))
+        page = "dashboard" if number is None else f"dashboard/studies/{number}"
+        listener(f"http://{_HOST}:{server.server_port}/{page} (Ctrl-C ends it)")
+        server.serve_forever()
+
+
+def _app(storage: Any) -> Any:
+    if find_spec("optuna_dashboard") is None:
+        raise ConfigError(
+            "autolr dashboard needs optuna-dashboard: pip install 'lightning-autolr[dashboard]'"
+        )
+    from optuna_dashboard import wsgi  # here: it takes a second to import
+
+    return wsgi(storage)
+
+
+def _listen(port: int) -> _Server:
+    if not 0 <= port <= 65535:
+        raise ConfigError.of("port", port, "0 to 65535")
+    try:
+        return _Server((_HOST, port), _Quiet)
+    except OSError as error:
+        raise ConfigError.of("port", port, f"one that is free ({error.strerror})") from None
