@@ -74,6 +74,12 @@ def _parser() -> ArgumentParser:
     )
     worker = _command(commands, "worker", "train for a study whose driver is elsewhere")
     worker.add_argument("config", type=str, help="the driver's config, in the same folder")
+    worker.add_argument(
+        "--storage",
+        type=str,
+        default=None,
+        help="URL of the study, which names its driver's folder",
+    )
     worker.add_argument("--study", type=str, default=None, help="name of the study")
     worker.add_argument("--out", type=str, default=None, help="the driver's folder for results")
     worker.add_argument(

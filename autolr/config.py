@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from autolr.errors import ConfigError, SpaceError
 from autolr.near_miss import unknown
@@ -130,6 +130,11 @@ class TuneConfig:
         _check("tune.pruner", self.pruner.name, expected, self.pruner.name == "none")
         one = self.sampler == "cmaes"
         _check("tune.sampler", self.sampler, "tpe, gp or random with two objectives", not one)
+
+    @property
+    def direction(self) -> Literal["minimize", "maximize"]:
+        """What is done to the monitor."""
+        return "minimize" if self.mode == "min" else "maximize"
 
     @property
     def cost(self) -> str | None:

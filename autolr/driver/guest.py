@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from multiprocessing import AuthenticationError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,8 @@ from autolr.config import read_config
 from autolr.driver.devices import own_share, per_trial
 from autolr.driver.interrupts import PATIENCE, Stop, signals
 from autolr.driver.local import LocalEngine
+from autolr.driver.lookup import Lookup
 from autolr.driver.messages import Done, Failed, FromWorker, Leave, Lost, Over, Train
-from autolr.driver.open_engine import Door
-from autolr.errors import AutoLRError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -37,7 +35,8 @@ def join(
     """Train for the driver of a study (``autolr tune --engine open``) until the study is complete.
 
     The driver is found by a file in the study's folder of results, and may come later or be
-    started anew meanwhile. A trial is trained in a process of its own, on the devices that this
+    started anew meanwhile. Which folder that is say the settings, or if they name a storage and no
+    folder, the study in it. A trial is trained in a process of its own, on the devices that this
     one may use; of those its share, if SLURM or torchrun started several on this host. SIGTERM or
     SIGINT have the trial written down and handed back.
 
@@ -45,43 +44,39 @@ def join(
         config: As the driver's, in the same folder.
         wait: Seconds without a driver that are waited for one.
         listener: Told what happens, in lines.
-        settings: As for `tune`; ``study`` and ``out`` say which folder.
+        settings: As for `tune`; ``storage``, ``study`` and ``out`` say which folder.
 
     Raises:
-        ConfigError: If a setting cannot work.
+        ConfigError: If a setting cannot work, or no such study came up in the storage.
+        StorageError: If the storage cannot be read.
         AutoLRError: If no driver was there for that long.
     """
     read = read_config(config)
-    folder = read.tune.override(**settings).folder
+    asks = settings.get("storage") is not None and settings.get("out") is None
+    lookup = Lookup(read.tune.override(**settings), asks=asks)
     device = own_share(per_trial(read.fit.get("trainer")))
     named = (os.environ.get(name) for name in ("SLURM_ARRAY_TASK_ID", "SLURM_PROCID", "RANK"))
     worker = int(next(filter(None, named), os.getpid()))  # names its log
     for name in _LAUNCHERS:
         os.environ.pop(name, None)
-    listener(f"waiting for the driver of {folder}")
+    listener(f"waiting for the driver {lookup}")
     with signals() as stop:
         end = time.monotonic() + wait
         while not stop.asked() and time.monotonic() < end:
-            door = Door.read(folder)
-            if door is not None and door.over:
+            found = lookup.enter()
+            if lookup.over:
                 listener("the study is complete")
                 return
-            pipe = None if door is None else _enter(door)
-            if pipe is None:
+            if found is None:
                 time.sleep(_LOOK_EVERY)
                 continue
+            pipe, folder = found
             listener("working")
             _Relay(pipe, LocalEngine({worker: device}, folder), worker).run(stop)
             end = time.monotonic() + wait
     if not stop.asked():
-        raise AutoLRError(f"no driver in {folder} for {wait:g} s (autolr tune --engine open)")
+        lookup.give_up(wait)
     listener("leaving")
-
-
-def _enter(door: Door) -> "Connection[Any, Any] | None":
-    with suppress(OSError, EOFError, AuthenticationError):
-        return door.enter()
-    return None
 
 
 class _Relay:

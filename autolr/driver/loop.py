@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -53,6 +54,8 @@ def tune(
     """
     read = read_config(config)
     read = replace(read, tune=read.tune.override(**settings))
+    if read.tune.engine == "open":  # its workers may stand in another folder
+        read = replace(read, tune=read.tune.override(out=read.tune.folder.absolute()))
     stored = None if fresh else study.peek(read.tune.storage, read.tune.study)
     if stored is not None and stored.fingerprint:
         study.check(read.tune.study, stored.fingerprint, fingerprint(read))
@@ -179,12 +182,28 @@ class _Driver:
         reuse = per_trial(self._config.fit.get("trainer")) == 1
         pool = Pool(self._config, engine, workers, self._stop, self._listener, reuse=reuse)
         try:
-            pool.start()
+            with self._announced():
+                pool.start()
+                run_steps = pool.check()
             return self._run(
-                pool.check(), lambda director, tenancy, end: pool.run(director, end, tenancy.renew)
+                run_steps, lambda director, tenancy, end: pool.run(director, end, tenancy.renew)
             )
         finally:
             engine.close()
+
+    def _announced(self) -> AbstractContextManager[None]:
+        """Have workers find the study that a worker checks first, before it is opened."""
+        tune = self._config.tune
+        if tune.engine != "open":
+            return nullcontext()
+        return study.announced(
+            tune.storage,
+            tune.study,
+            self._folder,
+            direction=tune.direction,
+            cost=tune.cost,
+            session=self._session,
+        )
 
     def _run(self, run_steps: int, train: _Train) -> TuneResult:
         hyperband = _hyperband(self._config, run_steps)
@@ -192,6 +211,7 @@ class _Driver:
         try:
             handle.check_fingerprint(fingerprint(self._config))
             handle.name_values(*filter(None, (self._config.tune.monitor, self._config.tune.cost)))
+            handle.set_attr(study.FOLDER, str(self._folder.absolute()))
             for record in handle.trials:  # workers of a dead driver end by themselves, but when?
                 if record.state == "RUNNING" and (worker := record.attrs.get("worker")):
                     Lease.from_dict(worker).end()
@@ -208,7 +228,7 @@ class _Driver:
         return study.open_study(
             tune.storage,
             tune.study,
-            direction="minimize" if tune.mode == "min" else "maximize",
+            direction=tune.direction,
             sampler=tune.sampler,
             seed=self._config.seed,
             hyperband=hyperband,

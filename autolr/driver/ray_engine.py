@@ -55,6 +55,7 @@ class RayEngine:
         self._secret = _marked(folder)
         self._actors: dict[int, Any] = {}
         self._asked: dict[Any, int] = {}  # workers by the answer that is waited for
+        self._there: set[int] = set()  # workers that have answered
 
     @property
     def places(self) -> int:
@@ -90,8 +91,10 @@ class RayEngine:
         if actor is None:
             return
         self._asked = {answer: other for answer, other in self._asked.items() if other != worker}
-        with suppress(self._ray.exceptions.RayError):
-            self._ray.get(actor.end.remote(), timeout=_END_WITHIN)
+        if worker in self._there:
+            self._there.remove(worker)
+            with suppress(self._ray.exceptions.RayError):
+                self._ray.get(actor.end.remote(), timeout=_END_WITHIN)
         self._ray.kill(actor)
 
     def lease(self, worker: int) -> Lease | None:
@@ -118,8 +121,10 @@ class RayEngine:
         try:
             messages: list[FromWorker] = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
+            self._there.discard(worker)
             own_fault = isinstance(error, self._ray.exceptions.OutOfMemoryError)
             return [Lost(f"its node or its actor is gone ({type(error).__name__})", own_fault)]
+        self._there.add(worker)
         if not any(isinstance(message, Lost) for message in messages):
             self._ask(worker)
         return messages

@@ -35,7 +35,9 @@ from autolr.study.lease import Lease as Lease
 from autolr.study.lease import Tenancy as Tenancy
 from autolr.study.lease import check_tenant as check_tenant
 from autolr.study.lock import locked as locked
+from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
+from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import Summary as Summary
 from autolr.study.records import TrialRecord as TrialRecord
 from autolr.study.records import existing as existing

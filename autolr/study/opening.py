@@ -1,5 +1,9 @@
 """Opening a study to work on it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import optuna
 
 from autolr.study import sampling
@@ -7,7 +11,7 @@ from autolr.study.address import check_name, locate
 from autolr.study.fingerprint import Difference, mismatch
 from autolr.study.handle import Study
 from autolr.study.hyperband import Hyperband
-from autolr.study.records import Direction
+from autolr.study.records import FINGERPRINT, FOLDER, Direction
 from autolr.study.session import Session
 from autolr.study.storage import connect, quiet, storage_errors
 
@@ -46,7 +50,7 @@ def open_study(
     address = locate(url)
     check_name(name)
     chosen = sampling.sampler(sampler, seed)
-    wanted = [direction] if cost is None else [direction, "minimize"]
+    wanted = _directions(direction, cost)
     storage = connect(address, session)
     with storage_errors(url, reading=True), quiet():
         if fresh and name in optuna.get_all_study_names(storage):
@@ -65,3 +69,56 @@ def open_study(
         shown = (" and ".join(directions) for directions in (stored, wanted))
         raise mismatch(name, Difference("direction", *shown))
     return Study(url, study, trials, hyperband, cost)
+
+
+@contextmanager
+def announced(
+    url: str,
+    name: str,
+    folder: Path,
+    *,
+    direction: Direction = "minimize",
+    cost: str | None = None,
+    session: Session | None = None,
+) -> Iterator[None]:
+    """Have a study say where its results are before it is opened, for workers that look there.
+
+    It is created if need be, and taken away again if nothing is in it when the block raises.
+    Hold `locked` meanwhile.
+
+    Args:
+        url: The storage.
+        name: The study.
+        folder: Where its results will be.
+        direction: As for `open_study`.
+        cost: As for `open_study`.
+        session: What `locked` gave.
+
+    Raises:
+        ConfigError: If ``url`` or ``name`` cannot work.
+        StorageError: If the storage cannot be used.
+    """
+    storage = connect(locate(url), session)
+    with storage_errors(url, reading=True), quiet():
+        study = optuna.create_study(
+            storage=storage,
+            study_name=check_name(name),
+            directions=_directions(direction, cost),
+            load_if_exists=True,
+        )
+        empty = not study.get_trials(deepcopy=False)
+        if empty or FINGERPRINT in study.user_attrs:  # else it is somebody else's
+            study.set_user_attr(FOLDER, str(folder.absolute()))
+    try:
+        yield
+    except BaseException:
+        with storage_errors(url):
+            if empty and FINGERPRINT not in study.user_attrs:
+                optuna.delete_study(study_name=name, storage=storage)
+        raise
+    finally:
+        storage.engine.dispose()
+
+
+def _directions(direction: Direction, cost: str | None) -> list[Direction]:
+    return [direction] if cost is None else [direction, "minimize"]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -22,6 +23,7 @@ Direction = Literal["minimize", "maximize"]
 State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 
 FINGERPRINT = "fingerprint"  # the study's attribute that `Study.check_fingerprint` stores
+FOLDER = "folder"  # the study's attribute that says where its results are
 PROMOTED = "promoted"  # a trial's attribute: the last rung that it was let pass
 
 
@@ -69,6 +71,11 @@ class Summary:
     fingerprint: Mapping[str, Any]
     attrs: Mapping[str, Any]
     trials: tuple[TrialRecord, ...]
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its latest driver said that the results are; None: none has said so."""
+        return Path(self.attrs[FOLDER]) if FOLDER in self.attrs else None
 
     @property
     def finished(self) -> int:

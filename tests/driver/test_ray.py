@@ -1,28 +1,46 @@
-"""A study on a Ray cluster that loses a node."""
+"""A study on a Ray cluster that is interrupted, loses a node, and has its server restarted."""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import autolr
-from autolr.driver import RungReached, TrialStarted, WorkerLost, ray_engine
+from autolr.driver import (
+    Event,
+    RungReached,
+    TrialEnded,
+    TrialStarted,
+    TuneResult,
+    WorkerLost,
+    ray_engine,
+)
 from autolr.driver.messages import Failed
 from autolr.driver.ray_engine import Guard
 from autolr.errors import ConfigError
+from autolr.study import look
 from tests.end_to_end.conftest import CONFIG, MODEL
+from tests.postgresql import Server, served
+
+_PROJECT: dict[str, Any] = {**CONFIG, "tune": {**CONFIG["tune"], "trials": 3}}
+_PAUSE = 'float(os.environ.get("PAUSE", 0))'
+_SLOWLY = '0.2 if os.path.exists("slow") else 0'
 
 
 def test_a_missing_ray_is_said_with_the_extra_to_install(
-    project: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'lightning-autolr\[ray\]'"):
-        autolr.tune(project, engine="ray")
+        autolr.tune(_PROJECT, engine="ray")
 
 
 def test_a_node_with_another_file_system_is_refused(
@@ -36,54 +54,134 @@ def test_a_node_with_another_file_system_is_refused(
     assert "out must be the same on all nodes" in refusal.reason
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    (tmp_path / "line.py").write_text(MODEL)
-    monkeypatch.chdir(tmp_path)
-    return {**CONFIG, "tune": {**CONFIG["tune"], "trials": 3}}
+@dataclass(frozen=True)
+class Story:
+    """A study that a signal cut, and what became of it when a node was lost later on.
+
+    Attributes:
+        url: Its storage.
+        begun: What happened up to the signal.
+        heard: And after it.
+        cut: The result of the first call.
+        result: Of the second one.
+        restarts: Of the server, in mid-study.
+    """
+
+    url: str
+    begun: Sequence[Event]
+    heard: Sequence[Event]
+    cut: TuneResult
+    result: TuneResult
+    restarts: int
 
 
-@pytest.fixture
-def cluster(project: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Two nodes that have a place each, and one that has none."""
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Training is slow until the node is lost, so that its worker is in the middle of a trial."""
+    folder = tmp_path_factory.mktemp("ray")
+    (folder / "line.py").write_text(MODEL.replace(_PAUSE, _SLOWLY))
+    (folder / "slow").touch()
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.chdir(folder)
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        cluster = stack.enter_context(_cluster())
+        patch.setenv("RAY_ADDRESS", cluster.address)
+        server = None
+        with suppress(pytest.skip.Exception):  # then the study is in a file
+            server = stack.enter_context(served())
+        url = "sqlite:///runs.db" if server is None else server.new_database()
+        yield _told(url, cluster, server)
+
+
+@contextmanager
+def _cluster() -> Iterator[Any]:
+    """Run two nodes with a place each; one of them is the head."""
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    monkeypatch.setenv("PAUSE", "0.2")  # so that both workers train when one is killed
-    head = {"num_cpus": 0, "include_dashboard": False}
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        made.add_node(num_cpus=1)
-    monkeypatch.setenv("RAY_ADDRESS", made.address)
-    yield made
-    made.shutdown()
+    node = {"num_cpus": 1, "include_log_monitor": False}
+    made = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={**node, "include_dashboard": False}
+    )
+    try:
+        made.add_node(**node)
+        yield made
+    finally:
+        made.shutdown()
+
+
+def _told(url: str, cluster: Any, server: Server | None) -> Story:
+    begun: list[Event] = []
+    heard: list[Event] = []
+    restarts: list[threading.Timer] = []
+
+    def interrupt(event: Event) -> None:
+        begun.append(event)
+        if len(_rungs(begun)) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def damage(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, WorkerLost):
+            Path("slow").unlink(missing_ok=True)
+        if isinstance(event, RungReached) and len(_training(heard)) == 2 and cluster.worker_nodes:
+            cluster.remove_node(*cluster.worker_nodes, allow_graceful=False)
+            if server is not None:
+                server.stop()
+                restarts.append(threading.Timer(1.0, server.start))
+                restarts[0].start()
+
+    cut = autolr.tune(_PROJECT, storage=url, engine="ray", workers=2, listener=interrupt)
+    result = autolr.tune(_PROJECT, storage=url, engine="ray", workers=2, listener=damage)
+    for restart in restarts:
+        restart.join()
+    return Story(url, begun, heard, cut, result, len(restarts))
+
+
+def _rungs(events: Sequence[Event]) -> list[tuple[int, int]]:
+    return [(event.number, event.step) for event in events if isinstance(event, RungReached)]
+
+
+def _training(events: Sequence[Event]) -> set[int]:
+    """Return the trials that are under way after these events."""
+    found: set[int] = set()
+    for event in events:
+        match event:
+            case TrialStarted(number):
+                found.add(number)
+            case RungReached(number, goes_on=False):
+                found.discard(number)
+            case TrialEnded(trial):
+                found.discard(trial.number)
+    return found
 
 
 @pytest.mark.slow
-def test_a_trial_whose_node_is_lost_goes_on_elsewhere(
-    project: dict[str, Any], cluster: Any
+def test_a_signal_has_the_trials_of_all_nodes_written_down(story: Story) -> None:
+    assert story.cut.interrupted == signal.SIGTERM
+    assert {trial.state for trial in story.cut.trials} == {"WAITING"}
+    again = {event.number for event in story.heard if isinstance(event, TrialStarted)}
+    assert again >= {trial.number for trial in story.cut.trials} == {0, 1}
+
+
+@pytest.mark.slow
+def test_a_trial_whose_node_is_lost_goes_on_elsewhere(story: Story) -> None:
+    assert (story.result.finished, story.result.failed) == (3, 0)
+    gone = [event.number for event in story.heard if isinstance(event, WorkerLost)]
+    (cut,) = (number for number in gone if number is not None)
+    starts = [event for event in story.heard if isinstance(event, TrialStarted)]
+    assert [event.again for event in starts if event.number == cut] == [True, True]
+
+
+@pytest.mark.slow
+def test_nothing_is_trained_twice_and_all_is_as_if_nothing_had_happened(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[object] = []
-    lost: list[object] = []
-
-    def listen(event: object) -> None:
-        heard.append(event)
-        if len({number for number, _ in _rungs(heard)}) == 2 and not lost:
-            lost.append(cluster.worker_nodes.copy().pop())
-            cluster.remove_node(lost[0], allow_graceful=False)
-
-    result = autolr.tune(project, engine="ray", workers=2, listener=listen)
-    assert lost
-    assert (result.finished, result.failed) == (3, 0)
-    gone = [event for event in heard if isinstance(event, WorkerLost)]
-    (cut,) = (event.number for event in gone if event.number is not None)
-    assert [
-        event.again for event in heard if isinstance(event, TrialStarted) and event.number == cut
-    ] == [False, True]
-    rungs = _rungs(heard)
-    assert len(set(rungs)) == len(rungs)  # it went on from its checkpoint
-
-    alone = autolr.tune(project, study="alone")
-    for trial, other in zip(result.trials, alone.trials, strict=True):
+    rungs = _rungs([*story.begun, *story.heard])
+    assert len(set(rungs)) == len(rungs)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "line.py").write_text(MODEL)
+    alone = autolr.tune(_PROJECT)
+    for trial, other in zip(story.result.trials, alone.trials, strict=True):
         assert trial.params == other.params
         common = trial.scores.keys() & other.scores.keys()
         assert common
@@ -91,26 +189,10 @@ def test_a_trial_whose_node_is_lost_goes_on_elsewhere(
 
 
 @pytest.mark.slow
-def test_a_signal_has_the_trials_of_all_nodes_written_down(
-    project: dict[str, Any], cluster: Any
-) -> None:
-    heard: list[object] = []
-
-    def listen(event: object) -> None:
-        heard.append(event)
-        if len(_rungs(heard)) == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    cut = autolr.tune(project, engine="ray", workers=2, listener=listen)
-    assert cut.interrupted == signal.SIGTERM
-    begun = {trial.number for trial in cut.trials}
-    result = autolr.tune(project, listener=heard.append)
-    assert result.complete
-    again = {event.number for event in heard if isinstance(event, TrialStarted) and event.again}
-    assert again == begun
-    rungs = _rungs(heard)
-    assert len(set(rungs)) == len(rungs)
-
-
-def _rungs(heard: list[object]) -> list[tuple[int, int]]:
-    return [(event.number, event.step) for event in heard if isinstance(event, RungReached)]
+def test_a_study_goes_on_when_its_server_was_restarted_as_a_node_was_lost(story: Story) -> None:
+    if not story.url.startswith("postgresql"):
+        pytest.skip("no PostgreSQL server is installed")
+    assert story.restarts == 1
+    stored = look(story.url, "line")
+    assert (stored.finished, stored.running, stored.waiting) == (3, 0, 0)
+    assert [trial.value for trial in stored.trials] == [t.value for t in story.result.trials]

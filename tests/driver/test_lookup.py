@@ -1,0 +1,127 @@
+"""How `autolr worker --storage` finds its driver; the whole way is in tests/end_to_end."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autolr.cli import main
+from autolr.config import TuneConfig
+from autolr.driver.lookup import Lookup
+from autolr.driver.open_engine import OpenEngine
+from autolr.study import announced, names, open_study, peek
+from tests.end_to_end.conftest import CONFIG
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    (tmp_path / "tune.yaml").write_text(yaml.safe_dump(CONFIG))
+    return f"sqlite:///{tmp_path}/served.db"
+
+
+def worker(*arguments: str) -> int:
+    return main(["worker", "tune.yaml", "--wait", "0.1", *arguments])
+
+
+def test_the_driver_is_found_by_the_folder_that_the_study_names(url: str, tmp_path: Path) -> None:
+    lookup = Lookup(TuneConfig(storage=url, study="line"), asks=True)
+    engine = OpenEngine(tmp_path / "far", "127.0.0.1")
+    with announced(url, "line", tmp_path / "far"):
+        found = lookup.enter()
+        assert found is not None
+        pipe, folder = found
+        pipe.close()
+        assert folder == tmp_path / "far"
+    engine.close()
+    assert lookup.enter() is None
+    assert not lookup.over
+
+
+def test_no_secret_is_in_the_storage(url: str, tmp_path: Path) -> None:
+    engine = OpenEngine(tmp_path / "far", "127.0.0.1")
+    with announced(url, "line", tmp_path / "far"):
+        stored = b"".join(file.read_bytes() for file in tmp_path.glob("served.db*"))
+    engine.close()
+    assert b"far" in stored
+    assert engine._door.key.encode() not in stored
+
+
+def test_a_worker_of_a_complete_study_goes_at_once(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle = open_study(url, "line")
+    for _ in range(CONFIG["tune"]["trials"]):
+        handle.complete(handle.ask(), 1.0)
+    assert worker("--storage", url) == 0
+    assert "the study is complete" in capsys.readouterr().out
+
+
+def test_a_study_that_is_not_there_or_has_no_driver_is_said_in_one_line(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_study(url, "line").close()
+    for arguments, status, said in (
+        (["--study", "lime"], 2, "unknown study 'lime'; did you mean 'line'"),
+        ([], 1, "no driver of study 'line' for 0.1 s"),
+        (["--out", "there"], 1, "no driver in there for 0.1 s"),
+    ):
+        assert worker("--storage", url, *arguments) == status
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("storage", "status", "said"),
+    [
+        ("sqlite:///none.db", 2, "no study 'line', nor any other (in sqlite:///none.db)"),
+        ("none.db", 2, "tune.storage"),
+        ("oracle9://host/name", 2, "storage"),
+        ("sqlite:///tune.yaml", 4, "file is not a database"),
+        ("postgresql+psycopg://me@127.0.0.1:1/none", 4, "onnection refused"),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_said_in_one_line(
+    url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    storage: str,
+    status: int,
+    said: str,
+) -> None:
+    assert worker("--storage", storage) == status
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert {file.name for file in tmp_path.iterdir()} == {"tune.yaml"}
+
+
+def test_a_study_that_is_announced_but_never_begun_is_gone_again(url: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), announced(url, "line", tmp_path / "far"):
+        raise KeyboardInterrupt
+    assert names(url) == ()
+
+
+def test_a_study_that_was_there_stays_when_its_config_turns_out_wrong(
+    url: str, tmp_path: Path
+) -> None:
+    handle = open_study(url, "line", direction="maximize")
+    handle.check_fingerprint({"seed": 1})
+    with pytest.raises(KeyboardInterrupt), announced(url, "line", tmp_path / "far"):
+        raise KeyboardInterrupt
+    stored = peek(url, "line")
+    assert stored is not None
+    assert (stored.direction, stored.folder) == ("maximize", tmp_path / "far")
+
+
+def test_a_study_of_somebody_else_is_left_as_it_is(url: str, tmp_path: Path) -> None:
+    handle = open_study(url, "line")
+    handle.complete(handle.ask(), 1.0)
+    with announced(url, "line", tmp_path / "far"):
+        pass
+    stored = peek(url, "line")
+    assert stored is not None
+    assert stored.folder is None
