@@ -202,6 +202,10 @@ def _show(arguments: Namespace) -> int:
         print(json.dumps(shown[0] if arguments.study else shown, indent=1, default=str))
     elif arguments.study:
         _print(report.heading(found[0]))
+        if (driver := study.holder(found[0])) is not None:
+            _print(f"{driver} works on it")
+        elif found[0].running or found[0].waiting:
+            _print("nobody works on it: autolr tune goes on with what runs or waits")
         _print(report.trials_table(found[0]))
     elif found:
         _print(report.studies_table(found))

@@ -34,6 +34,7 @@ from autolr.study.hyperband import Hyperband as Hyperband
 from autolr.study.lease import Lease as Lease
 from autolr.study.lease import Tenancy as Tenancy
 from autolr.study.lease import check_tenant as check_tenant
+from autolr.study.lease import holder as holder
 from autolr.study.lock import locked as locked
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study

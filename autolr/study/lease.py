@@ -12,7 +12,7 @@ from typing import Any
 
 from autolr.errors import StorageBusyError
 from autolr.study.handle import Study
-from autolr.study.records import peek
+from autolr.study.records import Summary, peek
 
 LEASE_SECONDS = 60.0  # how long a holder on another host is believed without a word from it
 _DRIVER = "driver"  # the study's attribute that names its driver
@@ -98,20 +98,24 @@ class Tenancy:
         self._handle.set_attr(_DRIVER, None)
 
 
+def holder(stored: Summary) -> Lease | None:
+    """Return the driver that works on a study, None if none does or it is dead, as far as known."""
+    told = stored.attrs.get(_DRIVER)
+    lease = None if told is None else Lease.from_dict(told)
+    return lease if lease is not None and lease.held else None
+
+
 def check_tenant(url: str, name: str) -> None:
-    """Refuse a study that a driver elsewhere works on; one of this host that is dead is none.
+    """Refuse a study that a driver elsewhere works on.
 
     Raises:
         StorageBusyError: If one does.
     """
     stored = peek(url, name)
-    told = None if stored is None else stored.attrs.get(_DRIVER)
-    if told is None:
-        return
-    holder = Lease.from_dict(told)
-    if holder.held and not (holder.here and holder.pid == os.getpid()):
+    found = None if stored is None else holder(stored)
+    if found is not None and not (found.here and found.pid == os.getpid()):
         raise StorageBusyError(
-            f"study {name!r} in {url} is in use by {holder}; wait for it, end it, or give another "
+            f"study {name!r} in {url} is in use by {found}; wait for it, end it, or give another "
             "--study"
         )
 

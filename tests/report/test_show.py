@@ -45,6 +45,30 @@ def test_a_storage_is_listed_with_the_best_value_of_each_study(capsys, storage):
     assert row == ["digits", "val_loss", "2", "1", "1", "0", "0", "0.25"]
 
 
+def test_who_works_on_a_study_is_shown_as_long_as_it_lives(capsys, tmp_path):
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    script = (
+        "import sys\n"
+        "from autolr import study\n"
+        "handle = study.open_study(sys.argv[1], 'cut', sampler='random')\n"
+        "handle.ask()\n"
+        "study.Tenancy(handle).renew()\n"
+        "print(flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    driver = subprocess.Popen(
+        [sys.executable, "-c", script, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    lines = shown(capsys, "cut", "--storage", url).splitlines()
+    assert lines[0].startswith("study 'cut': 1 running")
+    assert lines[1].startswith(f"process {driver.pid} on ")
+    driver.kill()
+    driver.communicate()
+    assert shown(capsys, "cut", "--storage", url).splitlines()[1].startswith("nobody works on it")
+
+
 def test_a_study_is_shown_trial_by_trial(capsys, storage):
     lines = shown(capsys, "digits", "--storage", storage).splitlines()
     assert lines[0] == ("study 'digits': 2 complete, 1 pruned, 1 failed; lower val_loss is better")
