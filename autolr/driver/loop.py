@@ -56,29 +56,39 @@ def tune(
     read = replace(read, tune=read.tune.override(**settings))
     if read.tune.engine == "open":  # its workers may stand in another folder
         read = replace(read, tune=read.tune.override(out=read.tune.folder.absolute()))
-    stored = None if fresh else study.peek(read.tune.storage, read.tune.study)
-    if stored is not None and stored.fingerprint:
-        study.check(read.tune.study, stored.fingerprint, fingerprint(read))
-        if stored.finished >= read.tune.trials and not dry_run:
-            return _complete(read, stored)
-    folder = read.tune.folder
-    _check_folder(folder)
-    study.sampler(read.tune.sampler, read.seed)  # what it needs is installed
-    listener(CheckStarted())
     if dry_run:
-        run_steps = _dry_run(read, listener)
-        listener(StudyReady(read, run_steps, _hyperband(read, run_steps), 0, ()))
-        return TuneResult(read, (), ())
-    devices = _devices(read)
-    with study.locked(read.tune.storage, read.tune.study, folder) as session, signals() as stop:
+        return _dry_run(read, listener, fresh=fresh)
+    with study.locked(read.tune.storage, read.tune.study, read.tune.folder) as session:
+        stored = None if fresh else _stored(read)
+        if stored is not None and stored.finished >= read.tune.trials:
+            return _complete(read, stored)
+        _check_setting(read, listener)
+        devices = _devices(read)
         if session is None:  # the lock does not reach other hosts
             study.check_tenant(read.tune.storage, read.tune.study)
-        driver = _Driver(read, listener, stop, fresh=fresh, session=session)
-        try:
-            return driver.run_inline() if devices is None else driver.run_pool(devices)
-        except Interrupted as interrupt:  # before the first trial
-            trials = () if stored is None else stored.trials
-            return TuneResult(read, trials, (), interrupted=interrupt.signum)
+        with signals() as stop:
+            driver = _Driver(read, listener, stop, fresh=fresh, session=session)
+            try:
+                return driver.run_inline() if devices is None else driver.run_pool(devices)
+            except Interrupted as interrupt:  # before the first trial
+                trials = () if stored is None else stored.trials
+                return TuneResult(read, trials, (), interrupted=interrupt.signum)
+
+
+def _stored(config: Config) -> study.Summary | None:
+    """Return the study as it is stored, if it was begun; if so, with this config."""
+    stored = study.peek(config.tune.storage, config.tune.study)
+    if stored is None or not stored.fingerprint:
+        return None
+    study.check(config.tune.study, stored.fingerprint, fingerprint(config))
+    return stored
+
+
+def _check_setting(config: Config, listener: Callable[[Event], None]) -> None:
+    """Check what can be checked in an instant, and say that the rest is next."""
+    _check_folder(config.tune.folder)
+    study.sampler(config.tune.sampler, config.seed)  # what it needs is installed
+    listener(CheckStarted())
 
 
 def _complete(config: Config, stored: study.Summary) -> TuneResult:
@@ -116,7 +126,17 @@ def _check(config: Config, folder: Path) -> int:
         raise with_traceback(error, folder / "error.txt") from error
 
 
-def _dry_run(config: Config, listener: Callable[[Event], None]) -> int:
+def _dry_run(config: Config, listener: Callable[[Event], None], *, fresh: bool) -> TuneResult:
+    """Check all there is to check, and lock nothing."""
+    if not fresh:
+        _stored(config)
+    _check_setting(config, listener)
+    run_steps = _run_steps(config, listener)
+    listener(StudyReady(config, run_steps, _hyperband(config, run_steps), 0, ()))
+    return TuneResult(config, (), ())
+
+
+def _run_steps(config: Config, listener: Callable[[Event], None]) -> int:
     """Check in this process; a run of several ranks in another, for Lightning starts it again."""
     ranks = per_trial(config.fit.get("trainer"))
     if ranks == 1:
