@@ -96,8 +96,11 @@ def _fork_modules() -> None:
 
     A twin of it waits, as it is now, and is forked: neither threads nor what was imported or
     opened since are inherited, as by a new interpreter. The new process is this one's child, which
-    is what a process becomes whose parent has exited, if this one asks for such orphans.
+    is what a process becomes whose parent has exited, if this one asks for such orphans. Only Linux
+    lets it: elsewhere an interpreter is started.
     """
+    if sys.platform != "linux":
+        return
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         ours.close()
