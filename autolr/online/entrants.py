@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from autolr import rules
@@ -87,6 +88,7 @@ def lined_up(
         run: Optimizer steps of the run, and steps beside it at most.
     """
 
+    @cache
     def planned(line_up: LineUp) -> tuple[Round, ...]:
         count = sum(len(entrant.peaks(peaks)) for entrant, peaks in line_up)
         return plan_rounds(race, checks, run[0], count, run[1])

@@ -1,6 +1,8 @@
 """A search that may only pick what the user set leaves no trace, bit for bit."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+from functools import cache
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -273,36 +275,46 @@ LOSING = Annealed(  # beside rivals at 2,048 times the rate, and watched to the 
 )
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("make", "setup"), SETUPS.values(), ids=SETUPS)
-def test_a_search_with_one_candidate_changes_no_bit(make, setup, tmp_path):
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Return a function from the name of a set-up to its run without a search."""
+
+    @cache
+    def run(name):
+        make, setup = SETUPS[name]
+        settings = setup()
+        settings.pop("two", None)
+        return fit(tmp_path_factory.mktemp("plain"), make, **settings)
+
+    return run
+
+
+def searched(name, folder, *strategy, **own):
+    """Return the callback of a set-up's run with a search, and the run."""
+    make, setup = SETUPS[name]
     settings = setup()
     monitor = "val_loss/dataloader_idx_1" if settings.pop("two", False) else "val_loss"
-    callback = AutoLR(schedule=ONLY, rates=(LR, LR), monitor=monitor)
-    searched = fit(tmp_path / "searched", make, [callback], **settings)
-    settings = setup()
-    settings.pop("two", None)
-    plain = fit(tmp_path / "plain", make, **settings)
+    callback = AutoLR(*strategy, schedule=ONLY, monitor=monitor, **own)
+    return callback, fit(folder, make, [callback], **settings)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SETUPS)
+def test_a_search_with_one_candidate_changes_no_bit(name, plain, tmp_path):
+    callback, run = searched(name, tmp_path, rates=(LR, LR))
     assert len(callback.result.scores) == 1
     assert callback.result.peak == LR
-    assert callback.result.total_steps == plain.trainer.global_step
-    assert differences(searched.left, plain.left) == []
+    assert callback.result.total_steps == plain(name).trainer.global_step
+    assert differences(run.left, plain(name).left) == []
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("make", "setup"), SETUPS.values(), ids=SETUPS)
-def test_a_search_whose_rivals_all_lose_changes_no_bit(make, setup, tmp_path):
-    settings = setup()
-    monitor = "val_loss/dataloader_idx_1" if settings.pop("two", False) else "val_loss"
-    own = {"rates": (LR, LR * 2.0**22), "monitor": monitor, "budget": 3.0}
-    callback = AutoLR(LOSING, schedule=ONLY, **own)
-    searched = fit(tmp_path / "searched", make, [callback], **settings)
-    settings = setup()
-    settings.pop("two", None)
-    plain = fit(tmp_path / "plain", make, **settings)
+@pytest.mark.parametrize("name", SETUPS)
+def test_a_search_whose_rivals_all_lose_changes_no_bit(name, plain, tmp_path):
+    callback, run = searched(name, tmp_path, LOSING, rates=(LR, LR * 2.0**22), budget=3.0)
     assert callback.result.peak == LR
     assert callback.result.probe_steps > 0
-    assert differences(searched.left, plain.left) == []
+    assert differences(run.left, plain(name).left) == []
 
 
 @pytest.mark.filterwarnings("ignore")

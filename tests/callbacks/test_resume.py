@@ -147,13 +147,20 @@ class Resumable:
         self.__dict__.update(state)
 
 
+@pytest.fixture(scope="module")
+def resumable(tmp_path_factory):
+    """A run whose loader keeps its state."""
+    folder, keep = tmp_path_factory.mktemp("resumable"), {"every_n_train_steps": 4}
+    return whole_run(folder, searcher(), keep=keep, train=Resumable())
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_cut_in_mid_epoch_ends_the_same_with_a_loader_that_keeps_its_state(tmp_path):
-    keep = {"every_n_train_steps": 4}
-    whole = whole_run(tmp_path / "whole", searcher(), keep=keep, train=Resumable())
-    for step in (16, 24):
-        rest = resume(tmp_path / str(step), whole.checkpoints[step], searcher(), train=Resumable())
-        assert_same(whole, rest)
+@pytest.mark.parametrize("step", [16, 24])
+def test_a_run_cut_in_mid_epoch_ends_the_same_with_a_loader_that_keeps_its_state(
+    tmp_path, resumable, step
+):
+    rest = resume(tmp_path, resumable.checkpoints[step], searcher(), train=Resumable())
+    assert_same(resumable, rest)
 
 
 class SavesAt(pl.Callback):
@@ -266,8 +273,7 @@ class Fails(pl.Callback):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_checkpoint_that_is_written_as_the_run_fails_holds_the_search(tmp_path):
-    whole = whole_run(tmp_path / "whole", searcher(), train=Resumable())
+def test_a_checkpoint_that_is_written_as_the_run_fails_holds_the_search(tmp_path, resumable):
     kept = ModelCheckpoint(tmp_path / "ckpt", "cut", save_on_exception=True)
     callbacks = [searcher(), Fails(25), kept]
     with pytest.raises(KeyError):
@@ -276,16 +282,15 @@ def test_a_checkpoint_that_is_written_as_the_run_fails_holds_the_search(tmp_path
     assert [shadows["step"], len(shadows["rivals"])] == [25, 2]
     rest = resume(tmp_path / "rest", tmp_path / "ckpt" / "cut.ckpt", searcher(), train=Resumable())
     assert rest.left["global_step"] == 55  # the batch at which it failed has been drawn
-    assert len(rest.result.scores) == len(whole.result.scores)
+    assert len(rest.result.scores) == len(resumable.result.scores)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_checkpoint_of_a_run_that_was_stopped_early_holds_the_search(tmp_path):
+def test_a_checkpoint_of_a_run_that_was_stopped_early_holds_the_search(tmp_path, whole):
     class Stops(pl.Callback):
         def on_train_epoch_end(self, trainer, pl_module):
             trainer.should_stop = trainer.current_epoch == 3
 
-    whole = whole_run(tmp_path / "whole", searcher())
     cut = fit(tmp_path / "cut", Net, [searcher(), Stops()], max_epochs=EPOCHS)
     cut.trainer.save_checkpoint(tmp_path / "cut.ckpt")
     assert_same(whole, resume(tmp_path / "rest", tmp_path / "cut.ckpt", searcher()))

@@ -76,7 +76,7 @@ def test_a_worker_that_finds_no_driver_says_where_it_looked(project: Project) ->
 
 
 def come(project: Project, **environment: str) -> Command:
-    pace = {"PAUSE": "0.1", **environment}
+    pace = {"PAUSE": "0.05", **environment}
     worker = project.start("worker", "tune.yaml", "--wait", "60", **pace)
     worker.wait_for("waiting for the driver")
     return worker
@@ -90,7 +90,7 @@ def test_a_study_is_trained_by_workers_that_come_before_it_and_die(project: Proj
     workers[0].send(signal.SIGKILL)
     finished = driver.wait()
     assert finished.status == 0, finished
-    assert re.search(r"^worker \d is gone at trial [01]: its connection broke", finished.out, re.M)
+    assert re.search(r"^worker \d is gone at trial \d: its connection broke", finished.out, re.M)
     last = workers[1].wait()
     assert last.status == 0, last
     assert "the study is complete" in last.out
@@ -103,7 +103,7 @@ def test_a_study_is_trained_by_workers_that_come_before_it_and_die(project: Proj
 
 @pytest.mark.slow
 def test_a_worker_that_is_told_to_go_hands_its_trial_back(project: Project) -> None:
-    workers = [come(project, PAUSE="0.2") for _ in range(2)]
+    workers = [come(project) for _ in range(2)]
     driver = project.start(*_OPEN)
     driver.wait_for("after 16 steps")
     workers[0].send(signal.SIGTERM)

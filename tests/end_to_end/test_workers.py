@@ -23,13 +23,13 @@ def trials(project: Any) -> Any:
 
 
 def test_of_simultaneous_starts_one_runs_and_the_others_name_it(project: Any) -> None:
-    commands = [project.start("tune", "tune.yaml", "--trials", 2, PAUSE="0.1") for _ in range(6)]
+    commands = [project.start("tune", "tune.yaml", "--trials", 1, PAUSE="0.1") for _ in range(6)]
     finished = [command.wait() for command in commands]
     assert sorted(one.status for one in finished) == [0, 4, 4, 4, 4, 4]
     (winner,) = (c.pid for c, one in zip(commands, finished, strict=True) if one.status == 0)
     for one in finished:
         assert one.status == 0 or f"in use by process {winner} on" in one.err
-    assert states(project) == ["COMPLETE"] * 2
+    assert states(project) == ["COMPLETE"]
 
 
 @pytest.mark.slow
@@ -116,12 +116,23 @@ def test_two_runs_and_a_renamed_study_have_the_same_trials(project: Any) -> None
     pd.testing.assert_frame_equal(tables[0], tables[1])
 
 
-@pytest.mark.slow
-def test_kill_9_of_workers_and_drivers_loses_nothing(tmp_path: Any) -> None:
-    from examples.scale.chaos import Chaos, write_project
+_CHAOS = f"""
+import sys
+from pathlib import Path
 
-    chaos = Chaos(tmp_path, workers=2)
-    write_project(tmp_path, trials=8)
-    chaos.run(kills=4)
-    chaos.check(8)
-    assert max(chaos.orphaned + chaos.freed) < 2
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from examples.scale.chaos import Chaos, write_project
+
+chaos = Chaos(Path(), workers=2)
+write_project(chaos.folder, trials=8)
+chaos.run(kills=4)
+chaos.check(8)
+assert max(chaos.orphaned + chaos.freed) < 2
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_of_workers_and_drivers_loses_nothing(project: Any) -> None:
+    (project.folder / "chaos.py").write_text(_CHAOS, "utf-8")
+    finished = project.run(script="chaos.py")
+    assert finished.status == 0, finished

@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import math
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -26,6 +27,12 @@ STRATEGIES = {
         checks=tuple(Check(n / 8, (n + 1) / 8, factors=(0.5, 2.0)) for n in range(1, 7))
     ),
 }
+
+
+@cache
+def quartered(strategy, steps):
+    """Return the rounds of a search that may cost a quarter of its run."""
+    return strategy.begin(BOX, None, steps, steps // 4).rounds
 
 
 @pytest.mark.parametrize("budget", [0.01, 0.25, 1.0])
@@ -57,7 +64,7 @@ def test_the_price_is_what_a_simulated_search_spends(strategy):
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 def test_rounds_follow_each_other_and_end_within_the_run(strategy):
     for steps in LENGTHS:
-        rounds = strategy.begin(BOX, None, steps, steps // 4).rounds
+        rounds = quartered(strategy, steps)
         assert all(r.start < r.horizon < steps for r in rounds)
         assert all(one.horizon <= other.start for one, other in pairwise(rounds))
 
@@ -65,7 +72,7 @@ def test_rounds_follow_each_other_and_end_within_the_run(strategy):
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 def test_what_is_averaged_lies_behind_the_round_before_and_within_the_life_of_rivals(strategy):
     for steps in LENGTHS:
-        rounds = strategy.begin(BOX, None, steps, steps // 4).rounds
+        rounds = quartered(strategy, steps)
         for reached, now in zip([0, *(r.horizon for r in rounds)], rounds, strict=False):
             assert 1 <= now.window <= now.horizon - reached
             if now.factors:

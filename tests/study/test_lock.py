@@ -39,7 +39,7 @@ def test_a_second_driver_learns_at_once_who_holds_the_study(url: str, start: Sta
     busy = pytest.raises(StorageBusyError, match=f"in use by process {holder.pid} on .* since 2")
     with busy, locked(url, "digits"):
         pass
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # it has not waited for the lock
 
 
 def test_the_lock_of_a_killed_driver_is_free_at_once(url: str, start: Start) -> None:

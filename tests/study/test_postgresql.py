@@ -67,7 +67,7 @@ def test_a_second_driver_learns_at_once_who_holds_the_study(database: str, start
     who = f"in use by process {holder.pid} on {socket.gethostname()} since 2"
     with pytest.raises(StorageBusyError, match=who), locked(database, "digits"):
         pass
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # it has not waited for the lock
     with locked(database, "letters"):
         pass
 

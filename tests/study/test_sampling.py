@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -44,19 +45,30 @@ def score(params: dict[str, Any]) -> float:
     return float(abs(params["lr"] - 0.01) + params.get("beta", 1) + params.get("momentum", 0) / 10)
 
 
-def uninterrupted(url: str, name: str) -> list[dict[str, Any]]:
-    handle = open_study(url, "whole", sampler=name, seed=7)
-    proposed = []
-    for _ in range(LONGER.get(name, TRIALS)):
-        trial = handle.ask()
-        proposed.append(suggest(trial))
-        handle.complete(trial, score(proposed[-1]))
-    return proposed
+Uninterrupted = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
+    """Return a function from a sampler to what it proposes in a study that is not cut."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('whole')}/runs.db"
+
+    @cache
+    def proposed_by(name: str) -> list[dict[str, Any]]:
+        handle = open_study(url, name, sampler=name, seed=7)
+        proposed = []
+        for _ in range(LONGER.get(name, TRIALS)):
+            trial = handle.ask()
+            proposed.append(suggest(trial))
+            handle.complete(trial, score(proposed[-1]))
+        return proposed
+
+    return proposed_by
 
 
 @pytest.mark.parametrize("name", ["tpe", "random", CMAES, GP])
 def test_a_study_cut_after_each_trial_proposes_what_an_uninterrupted_one_does(
-    url: str, name: str
+    url: str, name: str, uninterrupted: Uninterrupted
 ) -> None:
     proposed = []
     for _ in range(LONGER.get(name, TRIALS)):
@@ -65,13 +77,13 @@ def test_a_study_cut_after_each_trial_proposes_what_an_uninterrupted_one_does(
         proposed.append(suggest(trial))
         handle.complete(trial, score(proposed[-1]))
         handle.close()
-    assert proposed == uninterrupted(url, name)
+    assert proposed == uninterrupted(name)
 
 
 @pytest.mark.parametrize("name", ["tpe", CMAES, GP])
 @pytest.mark.parametrize("drawn", [1, 2])
 def test_a_study_cut_within_each_trial_proposes_what_an_uninterrupted_one_does(
-    url: str, drawn: int, name: str
+    url: str, drawn: int, name: str, uninterrupted: Uninterrupted
 ) -> None:
     proposed = []
     handle = open_study(url, "cut", sampler=name, seed=7)
@@ -84,7 +96,7 @@ def test_a_study_cut_within_each_trial_proposes_what_an_uninterrupted_one_does(
             trial = handle.resume(number)
         proposed.append(suggest(trial))
         handle.complete(trial, score(proposed[-1]))
-    assert proposed == uninterrupted(url, name)
+    assert proposed == uninterrupted(name)
 
 
 def mean_distance(url: str, name: str, trials: int) -> float:
