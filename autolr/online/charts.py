@@ -2,21 +2,20 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autolr.drawing import Axis, Frame, Point
+from autolr.drawing.sheet import COLOURS, key
 from autolr.online.events import ProbeScore
 from autolr.online.expected import expected_at, forecast_origin, run_scores
-from autolr.online.svg import Axis, Frame, Point
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
     from autolr.online.result import Result
 
-_COLOURS = 5  # of rounds, in the page's style sheet
 _FEW = 400  # steps at which a schedule is drawn
 
 
@@ -32,11 +31,11 @@ def rates_chart(result: "Result") -> str:
     frame = Frame(x, _score_axis(result, [told.score for told in shown]))
     marks, keys = [], []
     for index, tolds in enumerate(rounds):
-        colour = f"c{min(index, _COLOURS - 1)}"
+        colour = f"c{min(index, COLOURS - 1)}"
         marks.append(f'<g class="{colour}">{"".join(_compared(result, frame, tolds))}</g>')
-        keys.append(f'<span class="{colour}"><i>step {tolds[0].horizon}</i></span>')
+        keys.append((colour, f"step {tolds[0].horizon}"))
     chart = frame.svg(*marks, label=f"{result.monitor.name} against the rate, by round")
-    return chart + _key(*keys)
+    return chart + key(keys)
 
 
 def run_chart(result: "Result") -> str:
@@ -47,17 +46,18 @@ def run_chart(result: "Result") -> str:
         return ""
     fan = _fan(result)
     ends = [score for three in fan[-1:] for _, score in three]
-    frame = Frame(_steps_axis(result), _axis_with(result, [t.score for t in kept], ends), 280)
+    axis = _score_axis(result, [told.score for told in kept]).reaching(ends)
+    frame = Frame(_steps_axis(result), axis, height=296)
     marks = [frame.upright(told.step, "back") for told in result.returns]
-    keys = ['<span class="c0"><i>the run</i></span>']
+    keys = [("c0", "the run")]
     if result.returns:
-        keys.append('<span class="bad"><i>put back from here</i></span>')
+        keys.append(("bad", "put back from here"))
     if fan:
         low, middle, high = zip(*fan, strict=True)
         marks += [frame.area(low, high, "band"), frame.line(middle, "guess")]
-        keys.append(f"<i>shaded: expected as of step {low[0][0]:.0f}, in 4 of 5 runs</i>")
+        keys.append(("", f"shaded: expected as of step {low[0][0]:.0f}, in 4 of 5 runs"))
     marks += [*_curve(result, frame, kept)]
-    return frame.svg(*marks, label=f"{result.monitor.name} of the run over its steps") + _key(*keys)
+    return frame.svg(*marks, label=f"{result.monitor.name} of the run over its steps") + key(keys)
 
 
 def schedule_chart(result: "Result") -> str:
@@ -67,7 +67,7 @@ def schedule_chart(result: "Result") -> str:
     label = "times its scheduler" if result.own_peak is not None else "rate"
     if result.own_peak is None:
         values = values * result.peak
-    frame = Frame(_steps_axis(result), Axis(0.0, 1.06 * float(values.max()), label), height=180)
+    frame = Frame(_steps_axis(result), Axis(0.0, 1.06 * float(values.max()), label), height=196)
     marks = [frame.upright(told.step, "back") for told in result.returns]
     curve = frame.line(zip(steps.tolist(), values[steps].tolist(), strict=True), "run")
     return frame.svg(*marks, curve, label="the rate of the run over its steps")
@@ -123,19 +123,9 @@ def _fan(result: "Result") -> list[tuple[Point, Point, Point]]:
     return found
 
 
-def _axis_with(result: "Result", scores: Sequence[float], more: Sequence[float]) -> Axis:
-    """Return the axis of scores, and of further values as far as they do not dwarf the scores."""
-    axis = _score_axis(result, scores)
-    width = axis.high - axis.low
-    low = max(min([axis.low, *more]), axis.low if axis.log else axis.low - width / 2)
-    return replace(axis, low=low, high=min(max([axis.high, *more]), axis.high + width / 2))
-
-
 def _score_axis(result: "Result", scores: Sequence[float]) -> Axis:
-    """Return the axis of the metric: by ratios where its values differ by more than ten."""
     values = [result.monitor.value(score) for score in scores if math.isfinite(score)]
-    log = bool(values) and min(values) > 0 and max(values) > 10 * min(values)
-    return Axis.over(values, result.monitor.name, log=log)
+    return Axis.of_scores(values, result.monitor.name)
 
 
 def _steps_axis(result: "Result") -> Axis:
@@ -148,7 +138,3 @@ def _at(result: "Result", x: float, score: float) -> Point:
 
 def _shown(result: "Result", score: float) -> str:
     return f"{result.monitor.name} {result.monitor.text(score)}"
-
-
-def _key(*entries: str) -> str:
-    return f'<div class="key">{"".join(entries)}</div>'

@@ -4,6 +4,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from autolr import schedules
+from autolr.drawing.sheet import document, facts, wide
 from autolr.online.charts import rates_chart, run_chart, schedule_chart
 from autolr.online.events import ProbeScore
 from autolr.rules.fixed import OWN
@@ -13,49 +14,6 @@ if TYPE_CHECKING:
     from autolr.online.result import Result
 
 _LONG = 300  # letters of a schedule that the page's code would not show
-
-_STYLE = """
-:root { color-scheme: light dark; --page: #ffffff; --card: #f6f7f9; --edge: #e3e6ea;
-  --text: #1b1f24; --soft: #626b76; --run: #1f5fd6; --bad: #c9322b;
-  --c0: #1f5fd6; --c1: #c2620a; --c2: #17805b; --c3: #8a3fb8; --c4: #5c6773; }
-@media (prefers-color-scheme: dark) { :root { --page: #13161a; --card: #1b1f25; --edge: #2c323a;
-  --text: #e6e9ed; --soft: #98a2ae; --run: #7fabff; --bad: #ff7b72;
-  --c0: #7fabff; --c1: #f0a35e; --c2: #55c79a; --c3: #cf9bf0; --c4: #a3adb8; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 3rem; max-width: 860px; background: var(--page);
-  color: var(--text); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
-h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2.2rem 0 .3rem; }
-p { margin: .2rem 0 .6rem; color: var(--soft); }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: .7rem;
-  margin: 1.2rem 0 0; }
-dl div { background: var(--card); border: 1px solid var(--edge); border-radius: 8px;
-  padding: .6rem .8rem; }
-dt { color: var(--soft); font-size: .82rem; } dd { margin: 0; font-size: 1.25rem; }
-dd small { display: block; color: var(--soft); font-size: .82rem; }
-svg { display: block; width: 100%; min-width: 560px; height: auto; }
-svg text { fill: var(--soft); font-size: 12px; } svg .name { fill: var(--text); }
-polyline { fill: none; } circle { stroke-width: 1.6; fill: var(--page); stroke: currentColor; }
-.grid { stroke: var(--edge); } .axis { stroke: var(--soft); }
-.run { stroke: var(--run); stroke-width: 2; stroke-linejoin: round; }
-.thin { stroke: currentColor; stroke-width: 1.2; opacity: .5; }
-.band { fill: var(--run); opacity: .14; }
-.guess { stroke: var(--run); stroke-width: 1.6; stroke-dasharray: 5 4; }
-.back { stroke: var(--bad); stroke-dasharray: 2 4; opacity: .8; }
-.kept { fill: currentColor; } .diverged { stroke-dasharray: 2 2; }
-.c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); }
-.c3 { color: var(--c3); } .c4 { color: var(--c4); } .bad { color: var(--bad); }
-.key { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; color: var(--soft); font-size: .85rem; }
-.key span::before { content: ""; display: inline-block; width: .7em; height: .7em;
-  margin-right: .4em; border-radius: 50%; background: currentColor; }
-.key i { color: var(--soft); font-style: normal; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid var(--edge); }
-th { color: var(--soft); font-weight: 500; font-size: .85rem; } .rest { color: var(--soft); }
-tr:not(.rest) td { font-weight: 500; } .text { text-align: left; }
-pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px;
-  padding: .8rem 1rem; overflow-x: auto; font-size: 13px; line-height: 1.45; }
-"""
 
 
 def page(result: "Result") -> str:
@@ -67,21 +25,15 @@ def page(result: "Result") -> str:
         _facts(result),
         f"<h2>Rates compared</h2><p>{name} that each would come to if it were annealed there; "
         "filled: what the run went on with</p>",
-        _wide(rates_chart(result)),
+        rates_chart(result),
         f"<h2>The run</h2><p>{name} if it were annealed at that step</p>",
-        _wide(run_chart(result) + schedule_chart(result)),
+        run_chart(result) + schedule_chart(result),
         _profiles(result),
         "<h2>Replay it with plain torch</h2>",
         f"<pre>{escape(snippet(result))}</pre>",
         f"<h2>All scores</h2>{_table(result)}",
     ]
-    head = f"<title>autolr: {_title(result)}</title><style>{_STYLE}</style>"
-    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    body = "\n".join(part for part in parts if part)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{view}{head}</head>\n'
-        f"<body>\n{body}\n</body></html>\n"
-    )
+    return document(f"autolr: {_title(result)}", parts)
 
 
 def snippet(result: "Result") -> str:
@@ -132,11 +84,7 @@ def _facts(result: "Result") -> str:
     back = "to its best state, at a lower rate" if result.returns else "it never got worse"
     times = f"{len(result.returns)} time{'' if len(result.returns) == 1 else 's'}"
     rows.append(("put back", times if result.returns else "never", back))
-    cells = (
-        f"<div><dt>{escape(term)}</dt><dd>{escape(value)}<small>{escape(more)}</small></dd></div>"
-        for term, value, more in rows
-    )
-    return f"<dl>{''.join(cells)}</dl>"
+    return facts(rows)
 
 
 def _profiles(result: "Result") -> str:
@@ -153,18 +101,14 @@ def _profiles(result: "Result") -> str:
     steps = f"steps {told[0].start} to {told[0].horizon}"
     head = f'<tr><th class="text">schedule</th><th>{name}</th><th>kept</th></tr>'
     said = f"<p>copies of the run followed all of the rest within {steps}</p>"
-    return f"<h2>Schedules compared</h2>{said}" + _wide(f"<table>{head}{rows}</table>")
+    return f"<h2>Schedules compared</h2>{said}" + wide(f"<table>{head}{rows}</table>")
 
 
 def _table(result: "Result") -> str:
     columns = ["rule", "step", "born at", "peak", "rate", result.monitor.name, "kept"]
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     rows = "".join(_row(result, told) for told in result.scores)
-    return _wide(f"<table><tr>{head}</tr>\n{rows}</table>")
-
-
-def _wide(content: str) -> str:
-    return f'<div class="wide">{content}</div>'
+    return wide(f"<table><tr>{head}</tr>\n{rows}</table>")
 
 
 def _row(result: "Result", told: ProbeScore) -> str:

@@ -122,9 +122,9 @@ def test_the_charts_place_what_they_are_told(result):
     (curve,) = [line for line in schedule.iter("polyline") if line.get("class") == "run"]
     points = [tuple(map(float, pair.split(","))) for pair in curve.get("points").split()]
     ups = [y for _, y in points]
-    # 720 wide with 62 and 18 at the sides, 180 high with 12 above and 40 below; top at 1.06 peaks
-    assert points[0] == (62.0, pytest.approx(140 - 128 / 7 / 1.06, abs=0.06))  # 1 of 7 to rise
-    assert min(ups) == pytest.approx(140 - 128 / 1.06, abs=0.06)
+    # 720 wide with 62 and 18 at the sides, 196 high with 28 above and 40 below; top at 1.06 peaks
+    assert points[0] == (62.0, pytest.approx(156 - 128 / 7 / 1.06, abs=0.06))  # 1 of 7 to rise
+    assert min(ups) == pytest.approx(156 - 128 / 1.06, abs=0.06)
     assert points[-1][0] == pytest.approx(62 + 640 * 0.999, abs=0.06)
 
 

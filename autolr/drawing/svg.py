@@ -2,23 +2,28 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 Point = tuple[float, float]
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 62, 18, 12, 40  # units of the view box
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 28, 40  # units of the view box
+_LARGE = 600  # a chart at least so wide is made narrower on a phone
 _TICK = 6  # at most so many intervals on an axis
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The values from ``low`` to ``high``; with ``log`` both above 0."""
+    """The values from ``low`` to ``high``; with ``log`` both above 0.
+
+    With ``names`` they are choices: 0 is the first one.
+    """
 
     low: float
     high: float
     label: str
     log: bool = False
+    names: tuple[str, ...] = ()
 
     @classmethod
     def over(cls, values: Iterable[float], label: str, *, log: bool = False) -> "Axis":
@@ -30,6 +35,27 @@ class Axis:
             return cls(low / margin, high * margin, label, log)
         margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
         return cls(low - margin, high + margin, label)
+
+    @classmethod
+    def of_scores(cls, values: Iterable[float], label: str) -> "Axis":
+        """Return `over`, by ratios where the values differ by more than ten."""
+        finite = [x for x in values if math.isfinite(x)]
+        log = bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
+        return cls.over(finite, label, log=log)
+
+    @classmethod
+    def of_choices(cls, names: Sequence[str], label: str) -> "Axis":
+        """Return the axis on which choice k is at k."""
+        return cls(-0.5, len(names) - 0.5, label, names=tuple(names))
+
+    def reaching(self, values: Iterable[float]) -> "Axis":
+        """Return it prolonged to further values, at each end by half its length at most."""
+        low, high = self._scaled(self.low), self._scaled(self.high)
+        shown = [self._scaled(x) for x in values if math.isfinite(x) and (x > 0 or not self.log)]
+        first = max(min([low, *shown]), low - (high - low) / 2)
+        last = min(max([high, *shown]), high + (high - low) / 2)
+        back = math.exp if self.log else float
+        return replace(self, low=back(first), high=back(last))
 
     def share(self, value: float) -> float:
         """Return where on the axis a value is, from 0 to 1; one beyond an end is at it."""
@@ -45,6 +71,8 @@ class Axis:
         >>> Axis(0.002, 2.0, "", log=True).ticks()
         [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
         """
+        if self.names:
+            return [float(index) for index in range(len(self.names))]
         if self.log:
             return self._decades()
         raw = (self.high - self.low) / _TICK
@@ -52,6 +80,20 @@ class Axis:
         step = next(unit * n for n in (1, 2, 5, 10) if unit * n >= raw * (1 - 1e-9))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
+
+    def text(self, tick: float) -> str:
+        """Return a tick as people read it.
+
+        >>> axis = Axis(0.0, 3e6, "step")
+        >>> [axis.text(tick) for tick in (500.0, 20000.0, 2.5e6)]
+        ['500', '20k', '2.5M']
+        """
+        if self.names:
+            return self.names[round(tick)]
+        for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+            if abs(tick) >= size:
+                return f"{tick / (1e3 if letter == 'k' else size):g}{letter}"
+        return f"{tick:g}"
 
     def _decades(self) -> list[float]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
@@ -72,7 +114,13 @@ class Frame:
 
     x: Axis
     y: Axis
-    height: int = 260
+    height: int = 276
+    width: int = 720
+
+    @property
+    def left(self) -> int:
+        """Where the marks begin."""
+        return _LEFT
 
     def line(self, points: Iterable[Point], style: str) -> str:
         """Return a line through points."""
@@ -99,9 +147,14 @@ class Frame:
             marks: What is drawn, the last on top.
             label: What it shows, for those who cannot see it.
         """
-        box = f"0 0 {_WIDTH} {self.height}"
-        inner = "\n".join([*self._grid(), *marks, *self._labels()])
-        return f'<svg viewBox="{box}" role="img" aria-label="{escape(label)}">\n{inner}\n</svg>'
+        box = f"0 0 {self.width} {self.height}"
+        size = "large" if self.width >= _LARGE else "small"
+        opening = f'<svg class="{size}" viewBox="{box}" role="img" aria-label="{escape(label)}">'
+        return f"{opening}\n{self.body(*marks)}\n</svg>"
+
+    def body(self, *marks: str) -> str:
+        """Return what `svg` holds."""
+        return "\n".join([*self._grid(), *marks, *self._labels()])
 
     def _grid(self) -> list[str]:
         lines = [[(self.x.low, tick), (self.x.high, tick)] for tick in self.y.ticks()]
@@ -112,20 +165,19 @@ class Frame:
         texts = []
         for tick in self.x.ticks():
             x, y = self._place((tick, self.y.low))
-            texts.append(_text(x, y + 16, f"{tick:g}", "middle"))
+            texts.append(_text(x, y + 16, self.x.text(tick), "middle"))
         for tick in self.y.ticks():
             x, y = self._place((self.x.low, tick))
-            texts.append(_text(x - 8, y + 4, f"{tick:g}", "end"))
-        middle = (_LEFT + _WIDTH - _RIGHT) / 2
+            texts.append(_text(x - 8, y + 4, self.y.text(tick), "end"))
+        middle = (_LEFT + self.width - _RIGHT) / 2
         texts.append(_text(middle, self.height - 6, self.x.label, "middle", "name"))
-        turned = f'<g transform="translate(13 {(_TOP + self.height - _BOTTOM) / 2}) rotate(-90)">'
-        return [*texts, turned + _text(0, 0, self.y.label, "middle", "name") + "</g>"]
+        return [*texts, _text(4, 16, self.y.label, "start", "name")]
 
     def _path(self, points: Iterable[Point]) -> str:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in map(self._place, points))
 
     def _place(self, point: Point) -> Point:
-        across, up = _WIDTH - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
+        across, up = self.width - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
         x, y = self.x.share(point[0]), self.y.share(point[1])
         return _LEFT + across * x, _TOP + up * (1 - y)
 
