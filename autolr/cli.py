@@ -91,6 +91,12 @@ def _parser() -> ArgumentParser:
     show = _command(commands, "show", "list the studies of a storage, or the trials of one")
     _add_stored(show)
     show.add_argument("--json", action="store_true", help="as JSON, with all that is stored")
+    page = _command(commands, "report", "write a study as a page with charts")
+    _add_stored(page, needed=True)
+    page.add_argument(
+        "--out", type=str, default=None, help="the study's folder for results: autolr_runs/STUDY"
+    )
+    page.add_argument("--to", type=str, default=None, help="a folder; without it, that of --out")
     export = _command(commands, "export", "write the trials of a study to a file")
     _add_stored(export, needed=True)
     export.add_argument("--to", type=str, default="trials.csv", help="a .csv or .parquet file")
@@ -214,6 +220,22 @@ def _show(arguments: Namespace) -> int:
     return 0
 
 
+def _report(arguments: Namespace) -> int:
+    from pathlib import Path
+
+    from autolr import report, study  # here: optuna takes a while to import
+
+    found = study.look(arguments.storage, arguments.study)
+    results = report.results_folder(found.name, arguments.out)
+    to = arguments.to or results or f"{found.name}_report"
+    page, table, *charts = report.write_report(found, results, Path(to))
+    _print(f"wrote {page}")
+    _print(f"wrote {table}")
+    if charts:
+        _print(f"wrote {len(charts)} charts in {charts[0].parent}")
+    return 0
+
+
 def _export(arguments: Namespace) -> int:
     from pathlib import Path
 
@@ -269,6 +291,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "worker": _worker,
     "fit": _fit,
     "show": _show,
+    "report": _report,
     "export": _export,
     "dashboard": _dashboard,
     "spaces": _spaces,

@@ -56,6 +56,7 @@ body { margin: 0 auto; padding: 2rem 1.25rem 3rem; max-width: 860px; background:
   color: var(--text); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { font-size: 1.5rem; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.05rem; margin: 2.2rem 0 .3rem; }
+h3 { font-size: .95rem; margin: 1.2rem 0 .2rem; font-weight: 600; }
 p { margin: .2rem 0 .6rem; color: var(--soft); overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: .7rem;
   margin: 1.2rem 0 0; }
@@ -76,7 +77,9 @@ svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid var(--edge); }
 th { color: var(--soft); font-weight: 500; font-size: .85rem; } .rest { color: var(--soft); }
-tr:not(.rest) td { font-weight: 500; } .text { text-align: left; }
+tr:not(.rest) td { font-weight: 500; }
+th.text, td.text { text-align: left; } table.short { width: auto; min-width: 50%; }
+.all td, .all th { white-space: nowrap; } td.why { white-space: normal; min-width: 15em; }
 pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px;
   padding: .8rem 1rem; overflow-x: auto; font-size: 13px; line-height: 1.45; }
 @media (max-width: 600px) { body { padding: 1.2rem .8rem 2rem; }

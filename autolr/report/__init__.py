@@ -4,6 +4,8 @@ from autolr.report.export import best_config as best_config
 from autolr.report.export import has_artefacts as has_artefacts
 from autolr.report.export import read_run as read_run
 from autolr.report.export import write_artefacts as write_artefacts
+from autolr.report.files import results_folder as results_folder
+from autolr.report.files import write_report as write_report
 from autolr.report.show import heading as heading
 from autolr.report.show import studies_table as studies_table
 from autolr.report.show import study_to_dict as study_to_dict

@@ -1,0 +1,153 @@
+"""The charts of a study."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from autolr.candidate import Candidate
+from autolr.drawing import Axis, Chart, Frame, Point
+from autolr.errors import ConfigError
+from autolr.report.account import (
+    ReportedStudy,
+    ReportedTrial,
+    cost_of,
+    diverged,
+    monitor_of,
+    price,
+    progress,
+    ranked,
+    sign_of,
+)
+from autolr.report.curves import curve, thinned
+from autolr.report.table import cell_text
+
+BRIGHT = 4  # trials that are drawn in colours of their own
+
+_POINTS = 12_000  # of all curves together
+_FEW = 400  # steps at which a schedule is drawn
+
+_FATES = {
+    "other": ("c4", "other complete trials"),
+    "pale": ("c4 faint", "pruned, or not over"),
+    "bad": ("bad", "diverged or failed"),
+}
+
+
+def curves_chart(study: ReportedStudy, folder: Path | None) -> Chart | None:
+    """Return the metric of all trials over their steps, the best ones in colours."""
+    monitor, best = monitor_of(study), ranked(study)[:BRIGHT]
+    most = max(8, _POINTS // max(1, len(study.trials)))
+    lines = {
+        trial.number: thinned(curve(trial, monitor, folder), max(most, 200 * (trial in best)))
+        for trial in study.trials
+    }
+    lines = {number: points for number, points in lines.items() if points}
+    if not lines:
+        return None
+    bright = {trial.number: f"c{rank}" for rank, trial in enumerate(best) if trial.number in lines}
+    x = Axis(0.0, max(points[-1][0] for points in lines.values()) or 1.0, "step")
+    frame = Frame(x, _curves_axis(study, lines, bright), height=356)
+    others = [trial for trial in study.trials if trial.number in lines and trial not in best]
+    marks = [mark for trial in others for mark in _pale(frame, trial, lines[trial.number])]
+    for number, style in reversed(bright.items()):
+        marks.append(f'<g class="{style}">{frame.line(lines[number], "line")}</g>')
+    key = [(bright[trial.number], named(study, trial)) for trial in best if trial.number in bright]
+    states = {_fate(trial) for trial in others}
+    key += [entry for fate, entry in _FATES.items() if fate in states]
+    return Chart(frame, tuple(marks), f"{monitor} of all trials over their steps", tuple(key))
+
+
+def schedule_chart(trial: ReportedTrial) -> Chart | None:
+    """Return the schedule that a trial followed, times its peak; None if it left none."""
+    candidate, total = candidate_of(trial), int(trial.attrs.get("run_steps", 0))
+    if candidate is None or total < 1:
+        return None
+    steps = np.unique(np.linspace(0, total - 1, _FEW).round().astype(int))
+    values = candidate.schedule.values(total) * (candidate.peak or 1.0)
+    top = 1.06 * float(values.max()) or 1.0
+    name = "times the rule's own peak" if candidate.peak is None else "rate"
+    name = name if candidate.rule == "fixed" else f"{name} (peak x schedule, for {candidate.rule})"
+    frame = Frame(Axis(0.0, float(total), "step"), Axis(0.0, top, name), height=216)
+    line = frame.line(zip(steps.tolist(), values[steps].tolist(), strict=True), "run")
+    return Chart(frame, (line,), f"the rate of trial {trial.number} over its steps")
+
+
+def progress_chart(study: ReportedStudy) -> Chart | None:
+    """Return the best value so far against all steps paid for; None without values or steps."""
+    found, total = progress(study), price(study).steps
+    if not found or total < 1:
+        return None
+    y = Axis.of_scores([value for _, value in found], f"best {monitor_of(study)} so far")
+    frame = Frame(Axis(0.0, float(total), "steps of all trials"), y, height=256)
+    edges = [*found, (total, found[-1][1])]
+    stairs: list[Point] = [(float(edges[0][0]), edges[0][1])]
+    for (_, before), (steps, value) in pairwise(edges):
+        stairs += [(float(steps), before), (float(steps), value)]
+    dots = (frame.dot((s, v), "c0 kept", f"{cell_text(v)} after {s:,} steps") for s, v in found)
+    label = "the best value so far over the steps of all trials"
+    return Chart(frame, (frame.line(stairs, "run"), *dots), label)
+
+
+def front_chart(study: ReportedStudy) -> Chart | None:
+    """Return the Pareto front among the complete trials; None without two objectives."""
+    front, monitor = study.front, monitor_of(study)
+    priced = [trial for trial in ranked(study) if trial.cost is not None]
+    if not front or not priced:
+        return None
+    x = Axis.over([trial.cost or 0.0 for trial in priced], cost_of(study) or "cost")
+    frame = Frame(x, Axis.of_scores([trial.value or 0.0 for trial in priced], monitor), height=316)
+    numbers = {trial.number for trial in front}
+    places = [(trial.cost or 0.0, trial.value or 0.0) for trial in front]
+    stairs = [places[0]]
+    for (cost, _), place in pairwise(places):
+        stairs += [(cost, place[1]), place]
+    marks = [f'<g class="c0">{frame.line(stairs, "thin")}</g>']
+    for trial in reversed(priced):
+        style = "c0 kept" if trial.number in numbers else "c4 faint"
+        said = f"{named(study, trial)}, {x.label} {cell_text(trial.cost)}"
+        marks.append(frame.dot((trial.cost or 0.0, trial.value or 0.0), style, said))
+    key = [("c0", "none is better in both")]
+    key += [("c4 hollow", "beaten in both")] if len(numbers) < len(priced) else []
+    return Chart(frame, tuple(marks), f"{monitor} against {x.label}", tuple(key))
+
+
+def candidate_of(trial: ReportedTrial) -> Candidate | None:
+    """Return what a trial followed; None if it left nothing that this version can read."""
+    try:
+        return Candidate.from_dict({**trial.attrs["found"]})
+    except (KeyError, TypeError, ConfigError):
+        return None
+
+
+def named(study: ReportedStudy, trial: ReportedTrial) -> str:
+    """Return a trial and its value in a few words."""
+    return f"trial {trial.number}: {monitor_of(study)} {cell_text(trial.value)}"
+
+
+def _fate(trial: ReportedTrial) -> str:
+    if diverged(trial) or trial.state == "FAIL":
+        return "bad"
+    return "other" if trial.state == "COMPLETE" else "pale"
+
+
+def _pale(frame: Frame, trial: ReportedTrial, points: Sequence[Point]) -> Iterator[str]:
+    style = "thin" if _fate(trial) == "other" else "pale"
+    colour = "bad" if _fate(trial) == "bad" else "c4"
+    if len(points) > 1:
+        yield f'<g class="{colour}">{frame.line(points, style)}</g>'
+    if _fate(trial) == "bad" or len(points) == 1:
+        said = f"trial {trial.number}: {trial.attrs.get('reason', trial.state.lower())}"
+        yield frame.dot(points[-1], f"{colour} faint", said)
+
+
+def _curves_axis(
+    study: ReportedStudy, lines: Mapping[int, Sequence[Point]], bright: Mapping[int, str]
+) -> Axis:
+    """Return the axis that shows the better nine tenths of all values, and all ends of the best."""
+    signed = sorted(sign_of(study) * value for line in lines.values() for _, value in line)
+    shown = signed[: max(1, math.ceil(0.9 * len(signed)))]
+    ends = [sign_of(study) * lines[number][-1][1] for number in bright]
+    return Axis.of_scores([sign_of(study) * value for value in (*shown, *ends)], monitor_of(study))

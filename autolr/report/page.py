@@ -1,0 +1,257 @@
+"""A study as one HTML page: what is best, how sure, at what price, and why."""
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from autolr.drawing import Chart
+from autolr.drawing.sheet import document, facts, key
+from autolr.report import figures
+from autolr.report.account import (
+    Price,
+    ReportedStudy,
+    ReportedTrial,
+    cost_of,
+    diverged,
+    monitor_of,
+    price,
+    ranked,
+    rungs,
+)
+from autolr.report.listing import (
+    ROWS,
+    gap_text,
+    leaders_table,
+    reasons_table,
+    rungs_table,
+    trials_list,
+    values_table,
+)
+from autolr.report.parameters import KEY, parameter_charts
+from autolr.report.show import heading
+from autolr.report.table import cell_text, chosen
+
+_LEADERS = 6
+_PARAMETER = "parameter_"  # begins the name of a chart of one
+_BEST_OF = r"# The best candidate of study {} \(trial {},"  # first line of best.yaml
+
+
+def study_charts(study: ReportedStudy, results: Path | None) -> dict[str, Chart]:
+    """Return the charts of a study by name, those that there is something to draw for.
+
+    Args:
+        study: The study.
+        results: Its folder, with what its trials logged; None: there is none.
+    """
+    best = ranked(study)[:1]
+    charts = {
+        "front": figures.front_chart(study),
+        "schedule": figures.schedule_chart(best[0]) if best else None,
+        "curves": figures.curves_chart(study, results),
+        "progress": figures.progress_chart(study),
+    }
+    drawn = {name: chart for name, chart in charts.items() if chart is not None}
+    for name, chart in parameter_charts(study).items():
+        drawn[f"{_PARAMETER}{name}"] = chart
+    return drawn
+
+
+def study_page(study: ReportedStudy, results: Path | None, charts: Mapping[str, Chart]) -> str:
+    """Return the page of a study with its `study_charts`, complete and self-contained."""
+    best, paid = ranked(study), price(study)
+    parts = [
+        f"<h1>{escape(_title(study, best))}</h1>",
+        f"<p>{escape(heading(study))}</p>",
+        facts(_summary(study, best, paid)),
+        _best(best[0], results, study) if best else _nothing(study),
+        _leaders(study, best, charts),
+        _cost(study, paid, results),
+        _parameters(charts),
+        _section(charts, "schedule", "The best schedule", "what trial {} followed", best),
+        _section(charts, "curves", "Curves", _CURVES, best),
+        _section(charts, "progress", "What the steps bought", _PROGRESS, best),
+        _hyperband(study),
+        _all(study),
+    ]
+    return document(f"autolr: {study.name}", parts)
+
+
+_CURVES = (
+    "the metric as trials logged it; at a rung of Hyperband they are judged by the average of "
+    "their last weights instead, which is mostly better"
+)
+_PROGRESS = (
+    "the best complete trial so far; all trials begun by then are counted in full, those of them "
+    "that were pruned later or failed, too"
+)
+
+
+def _title(study: ReportedStudy, best: Sequence[ReportedTrial]) -> str:
+    if not best:
+        return f"Study {study.name}"
+    return f"Study {study.name}: {monitor_of(study)} {cell_text(best[0].value)}"
+
+
+def _summary(
+    study: ReportedStudy, best: Sequence[ReportedTrial], paid: Price
+) -> list[tuple[str, str, str]]:
+    rows = []
+    if best:
+        better = "higher" if study.direction == "maximize" else "lower"
+        said = f"trial {best[0].number}; {better} is better"
+        rows.append((f"best {monitor_of(study)}", cell_text(best[0].value), said))
+        rows += _peak(best[0])
+    if len(best) > 1:
+        gap = gap_text(best[1].value, best[0].value)
+        said = f"trial {best[1].number}: {cell_text(best[1].value)}"
+        rows.append(("runner-up", gap if gap == "equal" else f"{gap} behind", said))
+    return [*rows, *_paid(study, paid)]
+
+
+def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
+    candidate = figures.candidate_of(trial)
+    if candidate is None:
+        return []
+    rule = "" if candidate.rule == "fixed" else f"rule {candidate.rule}, "
+    peak = "the rule's own" if candidate.peak is None else f"{candidate.peak:.4g}"
+    return [("peak rate", peak, f"{rule}schedule {chosen(trial).get('schedule', 'below')}")]
+
+
+def _paid(study: ReportedStudy, paid: Price) -> list[tuple[str, str, str]]:
+    least = "at least " if paid.unknown else ""
+    steps = f"{least}{paid.steps:,} optimizer steps" if paid.steps else "steps are not known"
+    runs = f"{least}{paid.runs:.3g} whole runs" if paid.steps and paid.run_steps else "not known"
+    length = f", {paid.run_steps:,} a run" if paid.run_steps else ""
+    rows = [("price in all", runs, steps + length)]
+    if paid.seconds:
+        rows.append(("training time", _time(paid.seconds), "of all trials, added up"))
+    states = [trial.state for trial in study.trials]
+    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    words |= {"RUNNING": "running", "WAITING": "waiting"}
+    counts = [f"{states.count(state)} {word}" for state, word in words.items() if state in states]
+    return [*rows, ("trials", str(len(states)), ", ".join(counts))]
+
+
+def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> str:
+    file = None if results is None else results / "best.yaml"
+    if file is not None and _is_of(file, study, trial):
+        train = f"<p>Train it:</p><pre>autolr fit {escape(file.as_posix())}</pre>"
+    elif "found" in trial.attrs:
+        train = "<p>best.yaml, to train it, is written by autolr tune when the study ends.</p>"
+    else:
+        train = ""
+    candidate = figures.candidate_of(trial)
+    found = "" if candidate is None else escape(_rounded(repr(candidate.schedule)))
+    said = f"<p>schedule: {found}</p>" if found else ""
+    return f"<h2>The best</h2>{values_table(trial)}{said}{train}"
+
+
+def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
+    """Return whether a best.yaml is of a trial, not of one that was the best before it."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            first = lines.readline()
+    except OSError:
+        return False
+    return re.match(_BEST_OF.format(re.escape(study.name), trial.number), first) is not None
+
+
+def _nothing(study: ReportedStudy) -> str:
+    said = "No trial is complete yet." if study.trials else "The study has no trials yet."
+    return f"<h2>The best</h2><p>{said}</p>"
+
+
+def _leaders(
+    study: ReportedStudy, best: Sequence[ReportedTrial], charts: Mapping[str, Chart]
+) -> str:
+    if not best:
+        return ""
+    cost = cost_of(study)
+    if cost is not None and "front" in charts:
+        said = f"none is better than these in both {monitor_of(study)} and {cost}"
+        chart = charts["front"].html()
+        table = leaders_table(study, study.front)
+        return f"<h2>What to choose from</h2><p>{escape(said)}</p>{chart}{table}"
+    if len(best) == 1:
+        said = "It is the only complete trial: there is nothing to compare it with."
+        return f"<h2>How sure</h2><p>{said}</p>"
+    said = "Each trial was one run: what another seed would change as much is no difference."
+    return f"<h2>How sure</h2><p>{said}</p>{leaders_table(study, best[:_LEADERS])}"
+
+
+def _cost(study: ReportedStudy, paid: Price, results: Path | None) -> str:
+    """Return what the price was paid for, and what went wrong."""
+    if not study.trials:
+        return ""
+    lines = []
+    begun = sum(trial.state != "WAITING" or bool(trial.scores) for trial in study.trials)
+    if paid.steps and paid.run_steps:
+        lines.append(f"{begun} trials for the steps of {paid.runs:.3g} whole runs.")
+    early = [trial for trial in study.trials if trial.state == "PRUNED"]
+    if early and paid.steps:
+        steps = sum(int(trial.attrs.get("steps", 0)) for trial in early)
+        lines.append(f"{len(early)} pruned trials took {steps / paid.steps:.0%} of all steps.")
+    if paid.unknown:
+        lines.append(
+            f"Of {paid.unknown} trials that failed, were cut or still run, steps are missing here."
+        )
+    bad = [trial for trial in study.trials if trial.state == "FAIL" or diverged(trial)]
+    wrong = (
+        ""
+        if not bad
+        else f"<h3>What went wrong</h3>{reasons_table(bad, _tracebacks(bad, results))}"
+    )
+    return f"<h2>What it cost</h2><p>{escape(' '.join(lines))}</p>{wrong}"
+
+
+def _tracebacks(trials: Sequence[ReportedTrial], results: Path | None) -> dict[int, str]:
+    if results is None:
+        return {}
+    files = {trial.number: results / f"trial_{trial.number}" / "error.txt" for trial in trials}
+    return {number: file.as_posix() for number, file in files.items() if file.is_file()}
+
+
+def _parameters(charts: Mapping[str, Chart]) -> str:
+    shown = [chart for name, chart in charts.items() if name.startswith(_PARAMETER)]
+    if not shown:
+        return ""
+    cells = "".join(f"<div>{chart.html()}</div>" for chart in shown)
+    return f'<h2>What mattered</h2>{key(KEY)}<div class="pairs">{cells}</div>'
+
+
+def _section(
+    charts: Mapping[str, Chart], name: str, title: str, said: str, best: Sequence[ReportedTrial]
+) -> str:
+    if name not in charts:
+        return ""
+    text = said.format(best[0].number) if best else said
+    return f"<h2>{title}</h2><p>{escape(text)}</p>{charts[name].html()}"
+
+
+def _hyperband(study: ReportedStudy) -> str:
+    found = rungs(study)
+    if not found:
+        return ""
+    said = "at each rung the better ones of its bracket went on, the others cost no more steps"
+    return f"<h2>Hyperband</h2><p>{said}</p>{rungs_table(found, monitor_of(study))}"
+
+
+def _all(study: ReportedStudy) -> str:
+    if not study.trials:
+        return ""
+    lines = "the score of a trial that is not complete is that of its last rung"
+    if len(study.trials) > ROWS:
+        lines += f"; here are {ROWS} of {len(study.trials)}, all are in trials.csv"
+    return f"<h2>All trials</h2><p>{lines}</p>{trials_list(study)}"
+
+
+def _time(seconds: float) -> str:
+    for size, unit, above in ((3600.0, "h", 7200.0), (60.0, "min", 120.0)):
+        if seconds >= above:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _rounded(text: str) -> str:
+    return re.sub(r"\d+\.\d{4,}(e-?\d+)?", lambda found: f"{float(found[0]):.3g}", text)

@@ -1,0 +1,133 @@
+"""The score of each trial against each parameter, one small chart a parameter."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autolr.drawing import Axis, Chart, Frame
+from autolr.report.account import (
+    ReportedStudy,
+    ReportedTrial,
+    monitor_of,
+    ranked,
+    score_of,
+    sign_of,
+    varied,
+)
+from autolr.report.table import cell_text
+
+KEY = (
+    ("c1", "the best"),
+    ("c0", "complete"),
+    ("c4 hollow", "pruned or not over: score of the last rung"),
+    ("bad hollow", "diverged, at the edge"),
+)
+
+_CHARTS = 24
+_CHOICES = 8  # that a chart has room for
+_LETTERS = 46  # that fit below a chart
+_SPREAD = 30.0  # where no space says so, positive numbers that differ by more are shown by ratios
+
+
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    """A trial with a value of the parameter, and a score: NaN if it diverged."""
+
+    trial: ReportedTrial
+    value: Any
+    score: float
+
+
+def parameter_charts(study: ReportedStudy) -> dict[str, Chart]:
+    """Return a chart for each parameter that differs among trials with scores, 24 at most.
+
+    Those that most trials have come first.
+    """
+    found = {name: _dots(pairs) for name, pairs in varied(study).items()}
+    drawn = {name: dots for name, dots in found.items() if _tells(dots)}
+    names = sorted(drawn, key=lambda name: -len(drawn[name]))[:_CHARTS]
+    return {name: _chart(study, name, drawn[name]) for name in names}
+
+
+def _dots(pairs: Sequence[tuple[ReportedTrial, Any]]) -> list[_Dot]:
+    scored = ((trial, value, score_of(trial)) for trial, value in pairs)
+    return [_Dot(trial, value, score) for trial, value, score in scored if score is not None]
+
+
+def _tells(dots: Sequence[_Dot]) -> bool:
+    several = len({str(dot.value) for dot in dots}) > 1
+    return several and any(math.isfinite(dot.score) for dot in dots)
+
+
+def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
+    sign, best = sign_of(study), [trial.number for trial in ranked(study)[:1]]
+    final = [dot.score for dot in dots if dot.trial.value is not None]
+    rest = [dot.score for dot in dots if dot.trial.value is None]
+    y = Axis.of_scores(final or rest, monitor_of(study)).reaching(rest)
+    worst = y.high if sign > 0 else y.low
+    ordered = sorted(dots, key=lambda dot: _order(dot, sign))
+    choices = _choices(study, name, ordered)
+    x = _choice_axis(choices, name) if choices else _number_axis(study, name, dots)
+    frame = Frame(x, y, height=236, width=400)
+    marks = []
+    for dot in reversed(ordered):  # the best on top
+        if choices and dot.value not in choices:
+            continue
+        at = choices.index(dot.value) + _aside(dot) if choices else float(dot.value)
+        told = cell_text(dot.score) if math.isfinite(dot.score) else "diverged"
+        said = f"trial {dot.trial.number}: {told} at {cell_text(dot.value)}"
+        place = (at, dot.score if math.isfinite(dot.score) else worst)
+        marks.append(frame.dot(place, _style(dot, best), said))
+    return Chart(frame, tuple(marks), f"{y.label} against {name}")
+
+
+def _order(dot: _Dot, sign: int) -> tuple[bool, float]:
+    score = sign * dot.score if math.isfinite(dot.score) else math.inf
+    return (dot.trial.value is None, score)
+
+
+def _style(dot: _Dot, best: Sequence[int]) -> str:
+    if not math.isfinite(dot.score):
+        return "bad"
+    if dot.trial.value is None:
+        return "c4 faint"
+    return "c1 kept" if dot.trial.number in best else "c0 kept faint"
+
+
+def _aside(dot: _Dot) -> float:
+    """Return how far beside the middle of its choice a dot is, so that few hide another."""
+    return 0.5 * (dot.trial.number * 0.618 % 1 - 0.5)
+
+
+def _domain(study: ReportedStudy, name: str) -> Mapping[str, Any]:
+    domain = study.fingerprint.get("space", {}).get(name, {})
+    return domain if isinstance(domain, Mapping) else {}
+
+
+def _choices(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> list[Any]:
+    """Return the choices in the order of the space, of many the best; [] of numbers in a range."""
+    seen = list(dict.fromkeys(dot.value for dot in dots))  # the best first
+    given = _domain(study, name).get("choices", [])
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in seen)
+    if numbers and not given:
+        return []
+    few = seen[:_CHOICES]
+    return [value for value in given if value in few] or sorted(few, key=str)
+
+
+def _choice_axis(choices: Sequence[Any], name: str) -> Axis:
+    room = max(3, _LETTERS // len(choices) - 1)
+    return Axis.of_choices([_short(str(choice), room) for choice in choices], name)
+
+
+def _number_axis(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Axis:
+    values = [float(dot.value) for dot in dots]
+    domain = _domain(study, name)
+    wide = min(values) > 0 and max(values) > _SPREAD * min(values)
+    log = bool(domain.get("log", wide)) and min(values) > 0
+    return Axis.over(values, name, log=log)
+
+
+def _short(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
