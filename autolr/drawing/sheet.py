@@ -39,6 +39,7 @@ svg text { fill: var(--soft); font-size: 12px; } svg .name { fill: var(--text); 
 polyline { fill: none; } circle { stroke-width: 1.6; fill: var(--page); stroke: currentColor; }
 .grid { stroke: var(--edge); } .axis { stroke: var(--soft); }
 .run { stroke: var(--run); stroke-width: 2; stroke-linejoin: round; }
+.cut { overflow: hidden; }
 .line { stroke: currentColor; stroke-width: 2; stroke-linejoin: round; }
 .thin { stroke: currentColor; stroke-width: 1.2; opacity: .5; }
 .pale { stroke: currentColor; stroke-width: 1.2; opacity: .25; }
@@ -64,11 +65,12 @@ dl div { background: var(--card); border: 1px solid var(--edge); border-radius: 
   padding: .6rem .8rem; overflow-wrap: anywhere; }
 dt { color: var(--soft); font-size: .82rem; } dd { margin: 0; font-size: 1.25rem; }
 dd small { display: block; color: var(--soft); font-size: .82rem; }
-svg { display: block; width: 100%; height: auto; }
+svg[role] { display: block; width: 100%; height: auto; }
 .key { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; color: var(--soft); font-size: .85rem; }
 .key span::before { content: ""; display: inline-block; width: .7em; height: .7em;
   margin-right: .4em; border-radius: 50%; background: currentColor; }
 .key .hollow::before { background: none; border: 1.5px solid currentColor; }
+.key .faint { opacity: 1; } .key .faint::before { opacity: .45; }
 .key i { color: var(--soft); font-style: normal; }
 .wide { overflow-x: auto; }
 .pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr));
@@ -79,7 +81,9 @@ th, td { text-align: right; padding: .25rem .7rem; border-bottom: 1px solid var(
 th { color: var(--soft); font-weight: 500; font-size: .85rem; } .rest { color: var(--soft); }
 tr:not(.rest) td { font-weight: 500; }
 th.text, td.text { text-align: left; } table.short { width: auto; min-width: 50%; }
-.all td, .all th { white-space: nowrap; } td.why { white-space: normal; min-width: 15em; }
+td, .all th { white-space: nowrap; } td.text { white-space: normal; }
+.all { margin-inline: max(-8rem, min(0px, calc((860px - 100vw) / 2 + 1.5rem))); }
+td.why { min-width: 15em; }
 pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px;
   padding: .8rem 1rem; overflow-x: auto; font-size: 13px; line-height: 1.45; }
 @media (max-width: 600px) { body { padding: 1.2rem .8rem 2rem; }
@@ -88,7 +92,7 @@ pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px
   th, td { padding: .25rem .45rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; }
   svg, dl div, pre, tr, .pairs > div { break-inside: avoid; } h2 { break-after: avoid; }
-  pre { white-space: pre-wrap; } .wide { overflow: visible; }
+  pre { white-space: pre-wrap; } .wide { overflow: visible; margin: 0; }
   .all { font-size: 8pt; } .all td, .all th { padding: .1rem .25rem; } }
 """
 

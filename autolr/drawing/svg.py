@@ -8,6 +8,7 @@ from html import escape
 Point = tuple[float, float]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 28, 40  # units of the view box
+_BEYOND = 20.0  # lengths of an axis that a line may leave it by, to be cut off
 _LARGE = 600  # a chart at least so wide is made narrower on a phone
 _TICK = 6  # at most so many intervals on an axis
 
@@ -37,10 +38,10 @@ class Axis:
         return cls(low - margin, high + margin, label)
 
     @classmethod
-    def of_scores(cls, values: Iterable[float], label: str) -> "Axis":
-        """Return `over`, by ratios where the values differ by more than ten."""
+    def of_scores(cls, values: Iterable[float], label: str, *, falling: bool = True) -> "Axis":
+        """Return `over`; by ratios where ``falling`` values differ by more than ten."""
         finite = [x for x in values if math.isfinite(x)]
-        log = bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
+        log = falling and bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
         return cls.over(finite, label, log=log)
 
     @classmethod
@@ -57,11 +58,11 @@ class Axis:
         back = math.exp if self.log else float
         return replace(self, low=back(first), high=back(last))
 
-    def share(self, value: float) -> float:
-        """Return where on the axis a value is, from 0 to 1; one beyond an end is at it."""
+    def share(self, value: float, beyond: float = 0.0) -> float:
+        """Return where on the axis a value is, 0 to 1; one further ``beyond`` an end is there."""
         low, high = self._scaled(self.low), self._scaled(self.high)
         at = self._scaled(value) if value > 0 or not self.log else -math.inf
-        return min(max((at - low) / (high - low), 0.0), 1.0)
+        return min(max((at - low) / (high - low), -beyond), 1.0 + beyond)
 
     def ticks(self) -> list[float]:
         """Return round values on the axis, at most 7.
@@ -126,6 +127,16 @@ class Frame:
         """Return a line through points."""
         return f'<polyline class="{style}" points="{self._path(points)}"/>'
 
+    def cut(self, lines: Iterable[tuple[str, Iterable[Point]]]) -> str:
+        """Return lines, each of a style, of which what is beyond the axes is cut off."""
+        across, up = self._size
+        box = f'x="{_LEFT}" y="{_TOP}" width="{across}" height="{up}"'
+        shown = "".join(
+            f'<polyline class="{style}" points="{self._path(points, _BEYOND)}"/>'
+            for style, points in lines
+        )
+        return f'<svg class="cut" {box} viewBox="{_LEFT} {_TOP} {across} {up}">{shown}</svg>'
+
     def area(self, low: Sequence[Point], high: Sequence[Point], style: str) -> str:
         """Return the area between two lines."""
         return f'<polygon class="{style}" points="{self._path([*low, *reversed(high)])}"/>'
@@ -173,13 +184,17 @@ class Frame:
         texts.append(_text(middle, self.height - 6, self.x.label, "middle", "name"))
         return [*texts, _text(4, 16, self.y.label, "start", "name")]
 
-    def _path(self, points: Iterable[Point]) -> str:
-        return " ".join(f"{x:.1f},{y:.1f}" for x, y in map(self._place, points))
+    def _path(self, points: Iterable[Point], beyond: float = 0.0) -> str:
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in (self._place(p, beyond) for p in points))
 
-    def _place(self, point: Point) -> Point:
-        across, up = self.width - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
-        x, y = self.x.share(point[0]), self.y.share(point[1])
+    def _place(self, point: Point, beyond: float = 0.0) -> Point:
+        across, up = self._size
+        x, y = self.x.share(point[0], beyond), self.y.share(point[1], beyond)
         return _LEFT + across * x, _TOP + up * (1 - y)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.width - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
 
 
 def _text(x: float, y: float, text: str, anchor: str, style: str = "tick") -> str:

@@ -125,7 +125,8 @@ def _fan(result: "Result") -> list[tuple[Point, Point, Point]]:
 
 def _score_axis(result: "Result", scores: Sequence[float]) -> Axis:
     values = [result.monitor.value(score) for score in scores if math.isfinite(score)]
-    return Axis.of_scores(values, result.monitor.name)
+    falling = result.monitor.mode == "min"
+    return Axis.of_scores(values, result.monitor.name, falling=falling)
 
 
 def _steps_axis(result: "Result") -> Axis:

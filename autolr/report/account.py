@@ -52,25 +52,20 @@ class ReportedStudy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What all trials cost together.
+    """What trials cost together.
 
     Attributes:
+        trials: How many.
         steps: Optimizer steps, those of probes included.
         unknown: Trials that were begun and of whose steps some or all are not known: they failed,
             were cut, or run. Their steps up to the last rung are counted.
-        run_steps: Those of the best trial's run; 0 if not known.
         seconds: Of training and validation, not of waiting.
     """
 
+    trials: int
     steps: int
     unknown: int
-    run_steps: int
     seconds: float
-
-    @property
-    def runs(self) -> float:
-        """The steps in whole runs."""
-        return self.steps / self.run_steps if self.run_steps else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +136,35 @@ def steps_of(trial: ReportedTrial) -> int:
     return max(trial.scores, default=0) if "candidate" in trial.attrs else 0
 
 
-def price(study: ReportedStudy) -> Price:
-    """Return what a study cost, whatever came of its trials."""
-    best = ranked(study)[:1] or list(study.trials)
-    lengths = [trial.attrs["run_steps"] for trial in best if "run_steps" in trial.attrs]
+def price(trials: Sequence[ReportedTrial]) -> Price:
+    """Return what trials cost, whatever came of them."""
     return Price(
-        steps=sum(map(steps_of, study.trials)),
-        unknown=sum(map(_lost, study.trials)),
-        run_steps=int(lengths[0]) if lengths else 0,
-        seconds=sum(float(trial.attrs.get("seconds", 0.0)) for trial in study.trials),
+        trials=len(trials),
+        steps=sum(map(steps_of, trials)),
+        unknown=sum(map(_lost, trials)),
+        seconds=sum(float(trial.attrs.get("seconds", 0.0)) for trial in trials),
     )
+
+
+def run_steps(study: ReportedStudy) -> int:
+    """Return the steps of a whole run, that of the best trial; 0 if not known."""
+    lengths = [
+        trial.attrs["run_steps"]
+        for trial in (*ranked(study)[:1], *study.trials)
+        if "run_steps" in trial.attrs
+    ]
+    return int(lengths[0]) if lengths else 0
+
+
+def fates(study: ReportedStudy) -> dict[str, list[ReportedTrial]]:
+    """Return the trials by what became of them, in words; only what there is."""
+    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    words |= {"RUNNING": "running", "WAITING": "waiting"}
+    found = {
+        word: [trial for trial in study.trials if trial.state == state]
+        for state, word in words.items()
+    }
+    return {word: trials for word, trials in found.items() if trials}
 
 
 def progress(study: ReportedStudy) -> list[tuple[int, float]]:

@@ -1,7 +1,6 @@
 """The charts of a study."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,26 +18,24 @@ from autolr.report.account import (
     price,
     progress,
     ranked,
-    sign_of,
 )
 from autolr.report.curves import curve, thinned
 from autolr.report.table import cell_text
 
-BRIGHT = 4  # trials that are drawn in colours of their own
-
 _POINTS = 12_000  # of all curves together
 _FEW = 400  # steps at which a schedule is drawn
 
-_FATES = {
-    "other": ("c4", "other complete trials"),
-    "pale": ("c4 faint", "pruned, or not over"),
-    "bad": ("bad", "diverged or failed"),
+_BRIGHT = ("c1", "c0", "c2", "c3")  # of the best trials, the best one first
+_FATES = {  # of the others: their styles, and what they are
+    "COMPLETE": ("c4", "thin c4", "other complete trials"),
+    "PRUNED": ("c4 faint", "pale c4", "pruned, or not over"),
+    "FAIL": ("bad", "pale bad", "diverged or failed"),
 }
 
 
 def curves_chart(study: ReportedStudy, folder: Path | None) -> Chart | None:
     """Return the metric of all trials over their steps, the best ones in colours."""
-    monitor, best = monitor_of(study), ranked(study)[:BRIGHT]
+    monitor, best = monitor_of(study), ranked(study)[: len(_BRIGHT)]
     most = max(8, _POINTS // max(1, len(study.trials)))
     lines = {
         trial.number: thinned(curve(trial, monitor, folder), max(most, 200 * (trial in best)))
@@ -47,17 +44,18 @@ def curves_chart(study: ReportedStudy, folder: Path | None) -> Chart | None:
     lines = {number: points for number, points in lines.items() if points}
     if not lines:
         return None
-    bright = {trial.number: f"c{rank}" for rank, trial in enumerate(best) if trial.number in lines}
+    bright = {trial.number: style for trial, style in zip(best, _BRIGHT, strict=False)}
     x = Axis(0.0, max(points[-1][0] for points in lines.values()) or 1.0, "step")
     frame = Frame(x, _curves_axis(study, lines, bright), height=356)
     others = [trial for trial in study.trials if trial.number in lines and trial not in best]
-    marks = [mark for trial in others for mark in _pale(frame, trial, lines[trial.number])]
-    for number, style in reversed(bright.items()):
-        marks.append(f'<g class="{style}">{frame.line(lines[number], "line")}</g>')
-    key = [(bright[trial.number], named(study, trial)) for trial in best if trial.number in bright]
+    styles = [(_FATES[_fate(trial)][1], trial.number) for trial in others]
+    styles += [(f"line {bright[number]}", number) for number in reversed(bright)]
+    drawn = frame.cut((style, lines[number]) for style, number in styles if number in lines)
+    ends = [_end(frame, trial, lines[trial.number]) for trial in others]
+    key = [(bright[trial.number], named(study, trial)) for trial in best]
     states = {_fate(trial) for trial in others}
-    key += [entry for fate, entry in _FATES.items() if fate in states]
-    return Chart(frame, tuple(marks), f"{monitor} of all trials over their steps", tuple(key))
+    key += [(style, text) for fate, (style, _, text) in _FATES.items() if fate in states]
+    return Chart(frame, (drawn, *ends), f"{monitor} of all trials over their steps", tuple(key))
 
 
 def schedule_chart(trial: ReportedTrial) -> Chart | None:
@@ -70,18 +68,19 @@ def schedule_chart(trial: ReportedTrial) -> Chart | None:
     top = 1.06 * float(values.max()) or 1.0
     name = "times the rule's own peak" if candidate.peak is None else "rate"
     name = name if candidate.rule == "fixed" else f"{name} (peak x schedule, for {candidate.rule})"
-    frame = Frame(Axis(0.0, float(total), "step"), Axis(0.0, top, name), height=216)
+    frame = Frame(Axis(0.0, float(total), "step"), Axis(0.0, top, name), height=236)
     line = frame.line(zip(steps.tolist(), values[steps].tolist(), strict=True), "run")
     return Chart(frame, (line,), f"the rate of trial {trial.number} over its steps")
 
 
 def progress_chart(study: ReportedStudy) -> Chart | None:
     """Return the best value so far against all steps paid for; None without values or steps."""
-    found, total = progress(study), price(study).steps
+    found, total = progress(study), price(study.trials).steps
     if not found or total < 1:
         return None
-    y = Axis.of_scores([value for _, value in found], f"best {monitor_of(study)} so far")
-    frame = Frame(Axis(0.0, float(total), "steps of all trials"), y, height=256)
+    name, falling = f"best {monitor_of(study)} so far", study.direction != "maximize"
+    y = Axis.of_scores([value for _, value in found], name, falling=falling)
+    frame = Frame(Axis(0.0, float(total), "steps of all trials"), y, height=276)
     edges = [*found, (total, found[-1][1])]
     stairs: list[Point] = [(float(edges[0][0]), edges[0][1])]
     for (_, before), (steps, value) in pairwise(edges):
@@ -98,7 +97,8 @@ def front_chart(study: ReportedStudy) -> Chart | None:
     if not front or not priced:
         return None
     x = Axis.over([trial.cost or 0.0 for trial in priced], cost_of(study) or "cost")
-    frame = Frame(x, Axis.of_scores([trial.value or 0.0 for trial in priced], monitor), height=316)
+    values, falling = [trial.value or 0.0 for trial in priced], study.direction != "maximize"
+    frame = Frame(x, Axis.of_scores(values, monitor, falling=falling), height=316)
     numbers = {trial.number for trial in front}
     places = [(trial.cost or 0.0, trial.value or 0.0) for trial in front]
     stairs = [places[0]]
@@ -110,7 +110,7 @@ def front_chart(study: ReportedStudy) -> Chart | None:
         said = f"{named(study, trial)}, {x.label} {cell_text(trial.cost)}"
         marks.append(frame.dot((trial.cost or 0.0, trial.value or 0.0), style, said))
     key = [("c0", "none is better in both")]
-    key += [("c4 hollow", "beaten in both")] if len(numbers) < len(priced) else []
+    key += [("c4 hollow", "another one is better")] if len(numbers) < len(priced) else []
     return Chart(frame, tuple(marks), f"{monitor} against {x.label}", tuple(key))
 
 
@@ -129,25 +129,25 @@ def named(study: ReportedStudy, trial: ReportedTrial) -> str:
 
 def _fate(trial: ReportedTrial) -> str:
     if diverged(trial) or trial.state == "FAIL":
-        return "bad"
-    return "other" if trial.state == "COMPLETE" else "pale"
+        return "FAIL"
+    return "COMPLETE" if trial.state == "COMPLETE" else "PRUNED"
 
 
-def _pale(frame: Frame, trial: ReportedTrial, points: Sequence[Point]) -> Iterator[str]:
-    style = "thin" if _fate(trial) == "other" else "pale"
-    colour = "bad" if _fate(trial) == "bad" else "c4"
-    if len(points) > 1:
-        yield f'<g class="{colour}">{frame.line(points, style)}</g>'
-    if _fate(trial) == "bad" or len(points) == 1:
-        said = f"trial {trial.number}: {trial.attrs.get('reason', trial.state.lower())}"
-        yield frame.dot(points[-1], f"{colour} faint", said)
+def _end(frame: Frame, trial: ReportedTrial, points: Sequence[Point]) -> str:
+    """Return a dot where a trial broke off, or where a single value is all there is of it."""
+    if _fate(trial) != "FAIL" and len(points) > 1:
+        return ""
+    said = f"trial {trial.number}: {trial.attrs.get('reason', trial.state.lower())}"
+    return frame.dot(points[-1], _FATES[_fate(trial)][0], said)
 
 
 def _curves_axis(
     study: ReportedStudy, lines: Mapping[int, Sequence[Point]], bright: Mapping[int, str]
 ) -> Axis:
-    """Return the axis that shows the better nine tenths of all values, and all ends of the best."""
-    signed = sorted(sign_of(study) * value for line in lines.values() for _, value in line)
-    shown = signed[: max(1, math.ceil(0.9 * len(signed)))]
-    ends = [sign_of(study) * lines[number][-1][1] for number in bright]
-    return Axis.of_scores([sign_of(study) * value for value in (*shown, *ends)], monitor_of(study))
+    """Return the axis of the best trials and of all ends, and of the rest what is not far off."""
+    ends = {trial.number for trial in study.trials if trial.state == "COMPLETE"}
+    shown = [value for number in bright for _, value in lines.get(number, ())]
+    shown += [points[-1][1] for number, points in lines.items() if number in ends or not bright]
+    rest = [value for points in lines.values() for _, value in points]
+    falling = study.direction != "maximize"
+    return Axis.of_scores(shown, monitor_of(study), falling=falling).reaching(rest)

@@ -12,8 +12,11 @@ from autolr.report.account import (
     ReportedTrial,
     Rung,
     cost_of,
+    fates,
     monitor_of,
+    price,
     ranked,
+    run_steps,
     score_of,
 )
 from autolr.report.table import cell_text, chosen, describe
@@ -38,11 +41,28 @@ def leaders_table(study: ReportedStudy, trials: Sequence[ReportedTrial]) -> str:
     rows = []
     for trial in trials:
         values = chosen(trial)
-        gap = [gap_text(trial.value, trials[0].value)] if behind else []
+        gap = [
+            gap_text(trial.value, trials[0].value) if trial.number != trials[0].number else "best"
+        ]
+        gap = gap if behind else []
         price = [trial.cost] if priced else []
         cells = [values.get(name) for name in params]
         rows.append([trial.number, trial.value, *gap, *price, *cells])
     return _table(columns, rows)
+
+
+def prices_table(study: ReportedStudy) -> str:
+    """Return the price of the trials by what became of them, and of all."""
+    rows: list[Sequence[object]] = []
+    total, length = price(study.trials), run_steps(study)
+    for fate, trials in {**fates(study), "all": study.trials}.items():
+        paid = price(trials)
+        steps = f"{paid.steps:,}" if paid.steps else ""
+        share = f"{paid.steps / total.steps:.0%}" if paid.steps else ""
+        runs = f"{paid.steps / length:.3g}" if paid.steps and length else ""
+        time = time_text(paid.seconds) if paid.seconds else ""
+        rows.append((fate, len(trials), steps, share, runs, time))
+    return _table(("trials", "", "steps", "share", "whole runs", "training time"), rows)
 
 
 def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
@@ -51,7 +71,8 @@ def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
     rows: list[Sequence[object]] = []
     for rung in rungs:
         if rung.step is None:
-            rows.append((rung.bracket, "never", "", f"{rung.judged} from the start", ""))
+            ran = f"{rung.passed} of {rung.judged} to the end"
+            rows.append((rung.bracket, "never", "", ran, ""))
             continue
         share = f"{rung.passed} ({rung.passed / rung.judged:.0%})"
         rows.append((rung.bracket, f"{rung.step:,} steps", rung.judged, share, rung.best))
@@ -120,6 +141,18 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], style: str 
     return wide(f"{opening}<tr>{head}</tr>\n{body}</table>")
 
 
+def time_text(seconds: float) -> str:
+    """Return a time as people read it.
+
+    >>> time_text(90.0), time_text(600.0), time_text(9000.0)
+    ('90 s', '10 min', '2.5 h')
+    """
+    for size, unit, above in ((3600.0, "h", 7200.0), (60.0, "min", 120.0)):
+        if seconds >= above:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 def _row(trial: ReportedTrial, params: Sequence[str], *, rare: bool, priced: bool) -> str:
     values = chosen(trial)
     cells: list[object] = [trial.number, trial.state.lower(), score_of(trial)]
@@ -134,9 +167,9 @@ def _row(trial: ReportedTrial, params: Sequence[str], *, rare: bool, priced: boo
 
 
 def _columns(trials: Sequence[ReportedTrial]) -> list[str]:
-    """Return the parameters that half of the trials have, 8 at most."""
+    """Return the parameters that a quarter of the trials have, 8 at most."""
     counts = Counter(name for trial in trials for name in chosen(trial))
-    return [name for name, count in counts.items() if 2 * count >= len(trials)][:_COLUMNS]
+    return [name for name, count in counts.items() if 4 * count >= len(trials)][:_COLUMNS]
 
 
 def _metrics(trial: ReportedTrial) -> Mapping[str, Any]:

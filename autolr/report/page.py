@@ -9,22 +9,25 @@ from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
 from autolr.report import figures
 from autolr.report.account import (
-    Price,
     ReportedStudy,
     ReportedTrial,
     cost_of,
     diverged,
+    fates,
     monitor_of,
     price,
     ranked,
+    run_steps,
     rungs,
 )
 from autolr.report.listing import (
     ROWS,
     gap_text,
     leaders_table,
+    prices_table,
     reasons_table,
     rungs_table,
+    time_text,
     trials_list,
     values_table,
 )
@@ -59,17 +62,17 @@ def study_charts(study: ReportedStudy, results: Path | None) -> dict[str, Chart]
 
 def study_page(study: ReportedStudy, results: Path | None, charts: Mapping[str, Chart]) -> str:
     """Return the page of a study with its `study_charts`, complete and self-contained."""
-    best, paid = ranked(study), price(study)
+    best = ranked(study)
     parts = [
         f"<h1>{escape(_title(study, best))}</h1>",
-        f"<p>{escape(heading(study))}</p>",
-        facts(_summary(study, best, paid)),
+        f"<p>{escape(heading(study).removeprefix(f'study {study.name!r}: '))}</p>",
+        facts(_summary(study, best)),
         _best(best[0], results, study) if best else _nothing(study),
         _leaders(study, best, charts),
-        _cost(study, paid, results),
+        _cost(study, results),
         _parameters(charts),
         _section(charts, "schedule", "The best schedule", "what trial {} followed", best),
-        _section(charts, "curves", "Curves", _CURVES, best),
+        _section(charts, "curves", "Curves", _CURVES if rungs(study) else "", best),
         _section(charts, "progress", "What the steps bought", _PROGRESS, best),
         _hyperband(study),
         _all(study),
@@ -78,8 +81,8 @@ def study_page(study: ReportedStudy, results: Path | None, charts: Mapping[str, 
 
 
 _CURVES = (
-    "the metric as trials logged it; at a rung of Hyperband they are judged by the average of "
-    "their last weights instead, which is mostly better"
+    "the metric as trials logged it; at a rung they are judged by the average of their last "
+    "weights instead, which is mostly better"
 )
 _PROGRESS = (
     "the best complete trial so far; all trials begun by then are counted in full, those of them "
@@ -93,20 +96,18 @@ def _title(study: ReportedStudy, best: Sequence[ReportedTrial]) -> str:
     return f"Study {study.name}: {monitor_of(study)} {cell_text(best[0].value)}"
 
 
-def _summary(
-    study: ReportedStudy, best: Sequence[ReportedTrial], paid: Price
-) -> list[tuple[str, str, str]]:
+def _summary(study: ReportedStudy, best: Sequence[ReportedTrial]) -> list[tuple[str, str, str]]:
     rows = []
     if best:
         better = "higher" if study.direction == "maximize" else "lower"
         said = f"trial {best[0].number}; {better} is better"
         rows.append((f"best {monitor_of(study)}", cell_text(best[0].value), said))
         rows += _peak(best[0])
-    if len(best) > 1:
+    if len(best) > 1 and cost_of(study) is None:
         gap = gap_text(best[1].value, best[0].value)
         said = f"trial {best[1].number}: {cell_text(best[1].value)}"
         rows.append(("runner-up", gap if gap == "equal" else f"{gap} behind", said))
-    return [*rows, *_paid(study, paid)]
+    return [*rows, *_paid(study)]
 
 
 def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
@@ -118,19 +119,18 @@ def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
     return [("peak rate", peak, f"{rule}schedule {chosen(trial).get('schedule', 'below')}")]
 
 
-def _paid(study: ReportedStudy, paid: Price) -> list[tuple[str, str, str]]:
+def _paid(study: ReportedStudy) -> list[tuple[str, str, str]]:
+    paid, length = price(study.trials), run_steps(study)
     least = "at least " if paid.unknown else ""
-    steps = f"{least}{paid.steps:,} optimizer steps" if paid.steps else "steps are not known"
-    runs = f"{least}{paid.runs:.3g} whole runs" if paid.steps and paid.run_steps else "not known"
-    length = f", {paid.run_steps:,} a run" if paid.run_steps else ""
-    rows = [("price in all", runs, steps + length)]
+    steps = f"{paid.steps:,} optimizer steps" if paid.steps else "steps are not known"
+    runs = f"{paid.steps / length:.3g} whole runs" if paid.steps and length else "not known"
+    lengths = {trial.attrs["run_steps"] for trial in study.trials if "run_steps" in trial.attrs}
+    said = "in the best run" if len(lengths) > 1 else "a run"
+    rows = [("price in all", runs, least + steps + (f", {length:,} {said}" if length else ""))]
     if paid.seconds:
-        rows.append(("training time", _time(paid.seconds), "of all trials, added up"))
-    states = [trial.state for trial in study.trials]
-    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
-    words |= {"RUNNING": "running", "WAITING": "waiting"}
-    counts = [f"{states.count(state)} {word}" for state, word in words.items() if state in states]
-    return [*rows, ("trials", str(len(states)), ", ".join(counts))]
+        rows.append(("training time", time_text(paid.seconds), "of all trials, added up"))
+    counts = (f"{len(trials)} {fate}" for fate, trials in fates(study).items())
+    return [*rows, ("trials", str(paid.trials), ", ".join(counts))]
 
 
 def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> str:
@@ -176,33 +176,22 @@ def _leaders(
     if len(best) == 1:
         said = "It is the only complete trial: there is nothing to compare it with."
         return f"<h2>How sure</h2><p>{said}</p>"
-    said = "Each trial was one run: what another seed would change as much is no difference."
+    said = "Every trial ran once. A gap that another seed would make as well decides nothing."
     return f"<h2>How sure</h2><p>{said}</p>{leaders_table(study, best[:_LEADERS])}"
 
 
-def _cost(study: ReportedStudy, paid: Price, results: Path | None) -> str:
+def _cost(study: ReportedStudy, results: Path | None) -> str:
     """Return what the price was paid for, and what went wrong."""
     if not study.trials:
         return ""
-    lines = []
-    begun = sum(trial.state != "WAITING" or bool(trial.scores) for trial in study.trials)
-    if paid.steps and paid.run_steps:
-        lines.append(f"{begun} trials for the steps of {paid.runs:.3g} whole runs.")
-    early = [trial for trial in study.trials if trial.state == "PRUNED"]
-    if early and paid.steps:
-        steps = sum(int(trial.attrs.get("steps", 0)) for trial in early)
-        lines.append(f"{len(early)} pruned trials took {steps / paid.steps:.0%} of all steps.")
-    if paid.unknown:
-        lines.append(
-            f"Of {paid.unknown} trials that failed, were cut or still run, steps are missing here."
-        )
+    missing = price(study.trials).unknown
+    trials = "1 trial" if missing == 1 else f"{missing} trials"
+    said = f"<p>Some steps of {trials} that failed, were cut or are not over are not known.</p>"
     bad = [trial for trial in study.trials if trial.state == "FAIL" or diverged(trial)]
-    wrong = (
-        ""
-        if not bad
-        else f"<h3>What went wrong</h3>{reasons_table(bad, _tracebacks(bad, results))}"
+    wrong = "<h3>What went wrong</h3>" + reasons_table(bad, _tracebacks(bad, results))
+    return (
+        f"<h2>What it cost</h2>{prices_table(study)}{said if missing else ''}{wrong if bad else ''}"
     )
-    return f"<h2>What it cost</h2><p>{escape(' '.join(lines))}</p>{wrong}"
 
 
 def _tracebacks(trials: Sequence[ReportedTrial], results: Path | None) -> dict[int, str]:
@@ -244,13 +233,6 @@ def _all(study: ReportedStudy) -> str:
     if len(study.trials) > ROWS:
         lines += f"; here are {ROWS} of {len(study.trials)}, all are in trials.csv"
     return f"<h2>All trials</h2><p>{lines}</p>{trials_list(study)}"
-
-
-def _time(seconds: float) -> str:
-    for size, unit, above in ((3600.0, "h", 7200.0), (60.0, "min", 120.0)):
-        if seconds >= above:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 def _rounded(text: str) -> str:

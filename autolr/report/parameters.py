@@ -21,7 +21,8 @@ KEY = (
     ("c1", "the best"),
     ("c0", "complete"),
     ("c4 hollow", "pruned or not over: score of the last rung"),
-    ("bad hollow", "diverged, at the edge"),
+    ("bad hollow", "diverged or failed"),
+    ("", "at the edge: beyond it"),
 )
 
 _CHARTS = 24
@@ -32,7 +33,7 @@ _SPREAD = 30.0  # where no space says so, positive numbers that differ by more a
 
 @dataclass(frozen=True, slots=True)
 class _Dot:
-    """A trial with a value of the parameter, and a score: NaN if it diverged."""
+    """A trial with a value of the parameter, and a score: NaN if it diverged or failed."""
 
     trial: ReportedTrial
     value: Any
@@ -51,7 +52,10 @@ def parameter_charts(study: ReportedStudy) -> dict[str, Chart]:
 
 
 def _dots(pairs: Sequence[tuple[ReportedTrial, Any]]) -> list[_Dot]:
-    scored = ((trial, value, score_of(trial)) for trial, value in pairs)
+    scored = (
+        (trial, value, math.nan if trial.state == "FAIL" else score_of(trial))
+        for trial, value in pairs
+    )
     return [_Dot(trial, value, score) for trial, value, score in scored if score is not None]
 
 
@@ -64,7 +68,7 @@ def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
     sign, best = sign_of(study), [trial.number for trial in ranked(study)[:1]]
     final = [dot.score for dot in dots if dot.trial.value is not None]
     rest = [dot.score for dot in dots if dot.trial.value is None]
-    y = Axis.of_scores(final or rest, monitor_of(study)).reaching(rest)
+    y = Axis.of_scores(final or rest, monitor_of(study), falling=sign > 0).reaching(rest)
     worst = y.high if sign > 0 else y.low
     ordered = sorted(dots, key=lambda dot: _order(dot, sign))
     choices = _choices(study, name, ordered)
@@ -75,7 +79,8 @@ def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
         if choices and dot.value not in choices:
             continue
         at = choices.index(dot.value) + _aside(dot) if choices else float(dot.value)
-        told = cell_text(dot.score) if math.isfinite(dot.score) else "diverged"
+        lost = "failed" if dot.trial.state == "FAIL" else "diverged"
+        told = cell_text(dot.score) if math.isfinite(dot.score) else lost
         said = f"trial {dot.trial.number}: {told} at {cell_text(dot.value)}"
         place = (at, dot.score if math.isfinite(dot.score) else worst)
         marks.append(frame.dot(place, _style(dot, best), said))
@@ -108,7 +113,7 @@ def _domain(study: ReportedStudy, name: str) -> Mapping[str, Any]:
 def _choices(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> list[Any]:
     """Return the choices in the order of the space, of many the best; [] of numbers in a range."""
     seen = list(dict.fromkeys(dot.value for dot in dots))  # the best first
-    given = _domain(study, name).get("choices", [])
+    given = [value for value in _domain(study, name).get("choices", []) if value in seen]
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in seen)
     if numbers and not given:
         return []
@@ -125,7 +130,7 @@ def _number_axis(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Axis:
     values = [float(dot.value) for dot in dots]
     domain = _domain(study, name)
     wide = min(values) > 0 and max(values) > _SPREAD * min(values)
-    log = bool(domain.get("log", wide)) and min(values) > 0
+    log = bool(domain.get("log", wide or name == "lr")) and min(values) > 0
     return Axis.over(values, name, log=log)
 
 
