@@ -43,6 +43,7 @@ polyline { fill: none; } circle { stroke-width: 1.6; fill: var(--page); stroke: 
 .line { stroke: currentColor; stroke-width: 2; stroke-linejoin: round; }
 .thin { stroke: currentColor; stroke-width: 1.2; opacity: .5; }
 .pale { stroke: currentColor; stroke-width: 1.2; opacity: .25; }
+.ghost { stroke: currentColor; stroke-width: 1.2; opacity: .08; }
 .band { fill: var(--run); opacity: .14; }
 .guess { stroke: var(--run); stroke-width: 1.6; stroke-dasharray: 5 4; }
 .back { stroke: var(--bad); stroke-dasharray: 2 4; opacity: .8; }
@@ -90,7 +91,8 @@ pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px
   svg.large text { font-size: 20px; } svg.large circle { stroke-width: 2.4; }
   dl { grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); }
   th, td { padding: .25rem .45rem; } }
-@media print { body { max-width: none; padding: 0; font-size: 11pt; }
+@media print { * { print-color-adjust: exact; }
+  body { max-width: none; padding: 0; font-size: 11pt; }
   svg, dl div, pre, tr, .pairs > div { break-inside: avoid; } h2 { break-after: avoid; }
   pre { white-space: pre-wrap; } .wide { overflow: visible; margin: 0; }
   .all { font-size: 8pt; } .all td, .all th { padding: .1rem .25rem; } }

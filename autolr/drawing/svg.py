@@ -141,11 +141,11 @@ class Frame:
         """Return the area between two lines."""
         return f'<polygon class="{style}" points="{self._path([*low, *reversed(high)])}"/>'
 
-    def dot(self, point: Point, style: str, title: str) -> str:
+    def dot(self, point: Point, style: str, title: str, radius: float = 4.5) -> str:
         """Return a dot, with a text that shows under the pointer."""
         x, y = self._place(point)
         said = f"<title>{escape(title)}</title>"
-        return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="4.5">{said}</circle>'
+        return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{said}</circle>'
 
     def upright(self, x: float, style: str) -> str:
         """Return a line from the bottom to the top."""

@@ -6,6 +6,8 @@ from autolr.report.export import read_run as read_run
 from autolr.report.export import write_artefacts as write_artefacts
 from autolr.report.files import results_folder as results_folder
 from autolr.report.files import write_report as write_report
+from autolr.report.page import study_charts as study_charts
+from autolr.report.page import study_page as study_page
 from autolr.report.show import heading as heading
 from autolr.report.show import studies_table as studies_table
 from autolr.report.show import study_to_dict as study_to_dict

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -48,6 +48,43 @@ class ReportedStudy(Protocol):
     @property
     def front(self) -> Sequence[ReportedTrial]:
         """Of a study with a cost, the trials that none beats in both, best value first."""
+
+
+@dataclass(frozen=True, slots=True)
+class OthersTrial:
+    """A trial that autolr did not make."""
+
+    number: int
+    state: str
+    value: float | None
+    params: Mapping[str, Any]
+    scores: Mapping[int, float]
+    started: datetime | None
+    ended: datetime | None
+    cost: float | None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OthersStudy:
+    """A study that autolr did not make; attributes of its trials could mean anything."""
+
+    name: str
+    direction: str
+    trials: Sequence[OthersTrial]
+    front: Sequence[OthersTrial]
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, study: ReportedStudy) -> "OthersStudy":
+        """Return a study without attributes."""
+        names = [one.name for one in fields(OthersTrial) if one.name != "attrs"]
+        trials = {
+            trial.number: OthersTrial(**{name: getattr(trial, name) for name in names})
+            for trial in study.trials
+        }
+        front = [trials[trial.number] for trial in study.front]
+        return cls(study.name, study.direction, list(trials.values()), front)
 
 
 @dataclass(frozen=True, slots=True)

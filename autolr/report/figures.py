@@ -23,6 +23,7 @@ from autolr.report.curves import curve, thinned
 from autolr.report.table import cell_text
 
 _POINTS = 12_000  # of all curves together
+_MANY = 60  # trials whose lines would hide each other
 _FEW = 400  # steps at which a schedule is drawn
 
 _BRIGHT = ("c1", "c0", "c2", "c3")  # of the best trials, the best one first
@@ -45,10 +46,11 @@ def curves_chart(study: ReportedStudy, folder: Path | None) -> Chart | None:
     if not lines:
         return None
     bright = {trial.number: style for trial, style in zip(best, _BRIGHT, strict=False)}
-    x = Axis(0.0, max(points[-1][0] for points in lines.values()) or 1.0, "step")
+    steps = "step" if study.fingerprint else "step, as it was reported"
+    x = Axis(0.0, max(points[-1][0] for points in lines.values()) or 1.0, steps)
     frame = Frame(x, _curves_axis(study, lines, bright), height=356)
     others = [trial for trial in study.trials if trial.number in lines and trial not in best]
-    styles = [(_FATES[_fate(trial)][1], trial.number) for trial in others]
+    styles = [(_line_style(trial, len(others)), trial.number) for trial in others]
     styles += [(f"line {bright[number]}", number) for number in reversed(bright)]
     drawn = frame.cut((style, lines[number]) for style, number in styles if number in lines)
     ends = [_end(frame, trial, lines[trial.number]) for trial in others]
@@ -131,6 +133,13 @@ def _fate(trial: ReportedTrial) -> str:
     if diverged(trial) or trial.state == "FAIL":
         return "FAIL"
     return "COMPLETE" if trial.state == "COMPLETE" else "PRUNED"
+
+
+def _line_style(trial: ReportedTrial, others: int) -> str:
+    """Return the style of a trial that is not among the best, fainter where there are many."""
+    style = _FATES[_fate(trial)][1]
+    fainter = {"thin c4": "pale c4", "pale c4": "ghost c4", "pale bad": "pale bad"}
+    return style if others <= _MANY else fainter[style]
 
 
 def _end(frame: Frame, trial: ReportedTrial, points: Sequence[Point]) -> str:

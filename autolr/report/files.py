@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from autolr.errors import ConfigError
-from autolr.report.account import ReportedStudy
+from autolr.report.account import OthersStudy, ReportedStudy
 from autolr.report.page import study_charts, study_page
 from autolr.report.table import write_trials
 
@@ -23,6 +23,7 @@ def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[
     Raises:
         ConfigError: If ``to`` cannot be written.
     """
+    study = study if study.fingerprint else OthersStudy.of(study)
     charts = study_charts(study, results)
     page, table, folder = to / "report.html", to / "trials.csv", to / "figures"
     files: dict[Path, str] = {}

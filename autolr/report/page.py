@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from shlex import quote
 
 from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
@@ -122,11 +123,13 @@ def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
 def _paid(study: ReportedStudy) -> list[tuple[str, str, str]]:
     paid, length = price(study.trials), run_steps(study)
     least = "at least " if paid.unknown else ""
-    steps = f"{paid.steps:,} optimizer steps" if paid.steps else "steps are not known"
-    runs = f"{paid.steps / length:.3g} whole runs" if paid.steps and length else "not known"
+    steps = f"{paid.steps:,} optimizer steps"
+    runs = f"{paid.steps / length:.3g} whole runs" if length else f"{paid.steps:,} steps"
     lengths = {trial.attrs["run_steps"] for trial in study.trials if "run_steps" in trial.attrs}
     said = "in the best run" if len(lengths) > 1 else "a run"
-    rows = [("price in all", runs, least + steps + (f", {length:,} {said}" if length else ""))]
+    rows = []
+    if paid.steps:
+        rows = [("price in all", runs, least + steps + (f", {length:,} {said}" if length else ""))]
     if paid.seconds:
         rows.append(("training time", time_text(paid.seconds), "of all trials, added up"))
     counts = (f"{len(trials)} {fate}" for fate, trials in fates(study).items())
@@ -136,9 +139,9 @@ def _paid(study: ReportedStudy) -> list[tuple[str, str, str]]:
 def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> str:
     file = None if results is None else results / "best.yaml"
     if file is not None and _is_of(file, study, trial):
-        train = f"<p>Train it:</p><pre>autolr fit {escape(file.as_posix())}</pre>"
+        train = f"<p>Train it:</p><pre>autolr fit {escape(quote(file.as_posix()))}</pre>"
     elif "found" in trial.attrs:
-        train = "<p>best.yaml, to train it, is written by autolr tune when the study ends.</p>"
+        train = "<p>autolr tune writes best.yaml, to train it, when it ends; --out says where.</p>"
     else:
         train = ""
     candidate = figures.candidate_of(trial)
@@ -158,7 +161,7 @@ def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
 
 
 def _nothing(study: ReportedStudy) -> str:
-    said = "No trial is complete yet." if study.trials else "The study has no trials yet."
+    said = "No trial is complete." if study.trials else "The study has no trials yet."
     return f"<h2>The best</h2><p>{said}</p>"
 
 
@@ -186,7 +189,9 @@ def _cost(study: ReportedStudy, results: Path | None) -> str:
         return ""
     missing = price(study.trials).unknown
     trials = "1 trial" if missing == 1 else f"{missing} trials"
-    said = f"<p>Some steps of {trials} that failed, were cut or are not over are not known.</p>"
+    said = f"Some steps of {trials} that failed, were cut or are not over are not known."
+    if not study.fingerprint:
+        said = "The study was not made by autolr: it has no optimizer steps."
     bad = [trial for trial in study.trials if trial.state == "FAIL" or diverged(trial)]
     wrong = "<h3>What went wrong</h3>" + reasons_table(bad, _tracebacks(bad, results))
     return (

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from autolr.drawing import Axis, Chart, Frame
@@ -28,7 +29,9 @@ KEY = (
 _CHARTS = 24
 _CHOICES = 8  # that a chart has room for
 _LETTERS = 46  # that fit below a chart
-_SPREAD = 30.0  # where no space says so, positive numbers that differ by more are shown by ratios
+_SPREAD, _SKEW = 30.0, 5.0  # numbers are shown by ratios where no space says how, if the largest
+#                             is so many times the smallest, and the median
+_MANY = 150  # dots that would hide each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
     choices = _choices(study, name, ordered)
     x = _choice_axis(choices, name) if choices else _number_axis(study, name, dots)
     frame = Frame(x, y, height=236, width=400)
-    marks = []
+    marks, radius = [], 4.5 if len(dots) <= _MANY else 3.0
     for dot in reversed(ordered):  # the best on top
         if choices and dot.value not in choices:
             continue
@@ -83,7 +86,7 @@ def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
         told = cell_text(dot.score) if math.isfinite(dot.score) else lost
         said = f"trial {dot.trial.number}: {told} at {cell_text(dot.value)}"
         place = (at, dot.score if math.isfinite(dot.score) else worst)
-        marks.append(frame.dot(place, _style(dot, best), said))
+        marks.append(frame.dot(place, _style(dot, best), said, radius))
     return Chart(frame, tuple(marks), f"{y.label} against {name}")
 
 
@@ -129,7 +132,7 @@ def _choice_axis(choices: Sequence[Any], name: str) -> Axis:
 def _number_axis(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Axis:
     values = [float(dot.value) for dot in dots]
     domain = _domain(study, name)
-    wide = min(values) > 0 and max(values) > _SPREAD * min(values)
+    wide = max(values) > max(_SPREAD * min(values), _SKEW * median(values))
     log = bool(domain.get("log", wide or name == "lr")) and min(values) > 0
     return Axis.over(values, name, log=log)
 

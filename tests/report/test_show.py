@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 
@@ -103,9 +104,40 @@ def test_trials_are_exported_in_the_format_of_the_file(capsys, storage, tmp_path
     assert capsys.readouterr().out.split() == ["wrote", *str(file).split()]
 
 
+def test_a_study_is_reported_beside_its_results_or_in_a_folder_of_its_own(
+    capsys, storage, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "autolr_runs" / "digits"
+    for to in ("digits_report", "autolr_runs/digits"):
+        assert main(["report", "digits", "--storage", storage]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[:2] == [f"wrote {to}/report.html", f"wrote {to}/trials.csv"]
+        text = (tmp_path / to / "report.html").read_text("utf-8")
+        assert "val_loss 0.25" in text
+        assert "ValueError: no image" in text
+        assert len(pd.read_csv(tmp_path / to / "trials.csv")) == 4
+        assert f"{len(list((tmp_path / to / 'figures').glob('*.svg')))} charts" in lines[2]
+        results.mkdir(parents=True, exist_ok=True)
+
+
+def test_a_study_that_others_made_is_reported_too(storage, tmp_path):
+    theirs = optuna.create_study(storage=storage, study_name="theirs", direction="maximize")
+    for value in (0.25, 0.75):
+        trial = theirs.ask({"kind": optuna.distributions.CategoricalDistribution(["a", "b"])})
+        for name in ("found", "steps", "metrics", "bracket", "seconds", "reason"):
+            trial.set_user_attr(name, ["anything"])
+        theirs.tell(trial, value)
+    assert main(["report", "theirs", "--storage", storage, "--to", str(tmp_path / "new")]) == 0
+    assert "value 0.75" in (tmp_path / "new" / "report.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (["report", "digit"], "unknown study 'digit'; did you mean 'digits'?"),
+        (["report", "digits", "--out", "none"], "out must be the folder for results of the study"),
+        (["report", "digits", "--to", __file__], "to must be a folder to write to"),
         (["show", "digit"], "unknown study 'digit'; did you mean 'digits'?"),
         (["export", "digits", "--to", "trials.xls"], "to must be a file that ends in .csv or"),
     ],
