@@ -72,7 +72,7 @@ def study_page(study: ReportedStudy, results: Path | None, charts: Mapping[str, 
         _leaders(study, best, charts),
         _cost(study, results),
         _parameters(charts),
-        _section(charts, "schedule", "The best schedule", "what trial {} followed", best),
+        _section(charts, "schedule", "The best schedule", _schedule_text(best[:1]), best),
         _section(charts, "curves", "Curves", _CURVES if rungs(study) else "", best),
         _section(charts, "progress", "What the steps bought", _PROGRESS, best),
         _hyperband(study),
@@ -221,6 +221,17 @@ def _section(
         return ""
     text = said.format(best[0].number) if best else said
     return f"<h2>{title}</h2><p>{escape(text)}</p>{charts[name].html()}"
+
+
+def _schedule_text(best: Sequence[ReportedTrial]) -> str:
+    searched = any(
+        name.partition(".")[0] == "lr" and value != "online"
+        for trial in best
+        for name, value in trial.params.items()
+    )
+    if searched:
+        return "what trial {} followed"
+    return "the peak of trial {} times its schedule; what was changed later in its run is left out"
 
 
 def _hyperband(study: ReportedStudy) -> str:

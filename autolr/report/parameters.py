@@ -20,7 +20,7 @@ from autolr.report.table import cell_text
 
 KEY = (
     ("c1", "the best"),
-    ("c0", "complete"),
+    ("c0 faint", "complete"),
     ("c4 hollow", "pruned or not over: score of the last rung"),
     ("bad hollow", "diverged or failed"),
     ("", "at the edge: beyond it"),

@@ -197,17 +197,18 @@ def test_rungs_count_who_was_judged_and_who_went_on():
         trial(1, None, scores={100: 0.7, 300: 0.6}, bracket=0, promoted=100),
         trial(2, None, scores={100: math.nan}, bracket=0),
         full(3, 0.5, bracket=1),
+        trial(4, state="RUNNING", scores={100: 0.65}, bracket=0, promoted=100),
     ]
     made[0] = TrialRecord(**{**_fields(made[0]), "scores": {100: 0.8, 300: 0.55}})
     told = rungs(study(*made))
-    assert told[:2] == [Rung(0, 100, 3, 2, 0.7), Rung(0, 300, 2, 1, 0.55)]
+    assert told[:2] == [Rung(0, 100, 4, 3, 0.65), Rung(0, 300, 2, 1, 0.55)]
     assert told[2].step is None
     assert (told[2].judged, told[2].passed) == (1, 1)
     assert rungs(study(full(0, 0.5))) == []
 
 
 def test_peaks_found_inside_trials_are_shown_by_ratios_at_their_scores():
-    made = [full(k, 0.1 * (k + 1), lr) for k, lr in enumerate([0.01, 0.1, 1.0])]
+    made = [full(k, 0.1 * (k + 1), lr) for k, lr in enumerate([0.01, 0.02, 0.04])]
     online = [TrialRecord(**{**_fields(one), "params": {"lr": "online"}}) for one in made]
     chart = study_charts(study(*online, fingerprint={**PRINT, "space": {}}), None)["parameter_lr"]
     across = sorted(float(dot.get("cx")) for dot in dots(chart))
