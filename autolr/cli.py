@@ -226,7 +226,7 @@ def _report(arguments: Namespace) -> int:
     from autolr import report, study  # here: optuna takes a while to import
 
     found = study.look(arguments.storage, arguments.study)
-    results = report.results_folder(found.name, arguments.out)
+    results = report.results_folder(found.name, arguments.out, found.folder)
     to = arguments.to or results or f"{found.name}_report"
     page, table, *charts = report.write_report(found, results, Path(to))
     _print(f"wrote {page}")

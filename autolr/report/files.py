@@ -52,15 +52,23 @@ def name_of(chart: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", chart)
 
 
-def results_folder(study: str, given: str | None) -> Path | None:
+def results_folder(study: str, given: str | None, stored: Path | None) -> Path | None:
     """Return the folder for results of a study; None if no other is given and it is not there.
+
+    Args:
+        study: Its name.
+        given: The folder that the user gives.
+        stored: The one that its driver told, used where there is none of the usual name.
 
     Raises:
         ConfigError: If the one given is not there.
     """
-    folder = Path("autolr_runs", study) if given is None else Path(given)
-    if folder.is_dir():
-        return folder
     if given is not None:
-        raise ConfigError.of("out", given, "the folder for results of the study")
+        if not Path(given).is_dir():
+            raise ConfigError.of("out", given, "the folder for results of the study")
+        return Path(given)
+    for folder in (Path("autolr_runs", study), stored):
+        if folder is not None and folder.is_dir():
+            here = Path.cwd()
+            return folder.relative_to(here) if folder.is_relative_to(here) else folder
     return None

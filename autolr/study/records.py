@@ -75,7 +75,8 @@ class Summary:
     @property
     def folder(self) -> Path | None:
         """Where its latest driver said that the results are; None: none has said so."""
-        return Path(self.attrs[FOLDER]) if FOLDER in self.attrs else None
+        told = self.attrs.get(FOLDER)
+        return Path(told) if isinstance(told, str) else None
 
     @property
     def finished(self) -> int:

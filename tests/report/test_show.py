@@ -121,6 +121,18 @@ def test_a_study_is_reported_beside_its_results_or_in_a_folder_of_its_own(
         results.mkdir(parents=True, exist_ok=True)
 
 
+def test_a_study_is_reported_where_its_driver_put_the_results(
+    capsys, storage, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("elsewhere").mkdir()
+    handle = study.open_study(storage, "digits", sampler="random")
+    handle.set_attr(study.FOLDER, str(tmp_path / "elsewhere"))
+    handle.close()
+    assert main(["report", "digits", "--storage", storage]) == 0
+    assert capsys.readouterr().out.startswith("wrote elsewhere/report.html")
+
+
 def test_a_study_that_others_made_is_reported_too(storage, tmp_path):
     theirs = optuna.create_study(storage=storage, study_name="theirs", direction="maximize")
     for value in (0.25, 0.75):
