@@ -58,6 +58,11 @@ def visible(environment: Mapping[str, str] = os.environ) -> list[str]:
     return done.stdout.split() if done.returncode == 0 else []
 
 
+def are_named(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the user named devices in our own way, which CUDA does not see."""
+    return bool(visible({_VARIABLE: environment.get(_VARIABLE, "")}))
+
+
 def per_trial(trainer: object) -> int:
     """Return how many devices a Trainer with these arguments needs, as far as they say."""
     devices: Any = trainer.get("devices") if isinstance(trainer, Mapping) else None

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from autolr import report, study
 from autolr.config import Config, fingerprint, read_config
-from autolr.driver.devices import per_trial, shared_out, visible
+from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.director import Director
 from autolr.driver.engines import engine_of
 from autolr.driver.events import CheckStarted, Event, StudyReady, TuneResult
@@ -156,7 +156,7 @@ def _devices(config: Config) -> list[str | None] | None:
     if tune.engine != "local":
         return []  # known to the engine
     alone = tune.workers == 1 and ranks == 1 and tune.trial_timeout is None
-    if alone and len(visible()) <= 1 and tune.storage.startswith("sqlite"):
+    if alone and not are_named() and len(visible()) <= 1 and tune.storage.startswith("sqlite"):
         return None  # (others cannot be told from within a step that this process is there)
     return shared_out(tune.workers, ranks if visible() else 1)
 

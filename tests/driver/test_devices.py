@@ -1,5 +1,7 @@
 import pytest
 
+from autolr.config import read_config
+from autolr.driver import loop
 from autolr.driver.devices import own_share, per_trial, shared_out, visible
 from autolr.errors import ConfigError
 
@@ -69,3 +71,11 @@ def test_how_many_devices_a_trial_needs_is_read_from_the_trainer(
     trainer: object, devices: int
 ) -> None:
     assert per_trial(trainer) == devices
+
+
+@pytest.mark.parametrize(("devices", "shares"), [("2", ["2"]), ("2,3", ["2"]), ("", None)])
+def test_one_worker_with_a_device_that_was_named_is_a_process_that_sees_it_alone(
+    devices: str, shares: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOLR_DEVICES", devices)
+    assert loop._devices(read_config({"tune": {"space": {"lr": 0.1}}})) == shares
