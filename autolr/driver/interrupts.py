@@ -1,12 +1,16 @@
 """Ending a study by a signal, without losing what was finished."""
 
+import math
+import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 PATIENCE = 3.0  # seconds that a trial has to write itself down and leave
+_ONE_SIGNAL = 0.5  # seconds
 
 
 class Interrupted(BaseException):
@@ -74,25 +78,55 @@ class Stop:
 
 @contextmanager
 def signals() -> Iterator[Stop]:
-    """Tell the first SIGINT or SIGTERM to a `Stop`; a second one ends the process."""
+    """Tell the first SIGINT, SIGTERM or SIGHUP to a `Stop`; a second one ends the process.
+
+    Two within half a second are one: ``timeout`` and programs that start others pass on what a
+    terminal has sent to all. A terminal that is gone is written to no more. Under ``nohup`` SIGHUP
+    means nothing.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        for other in before:
-            if other != signal.SIGALRM:
-                signal.signal(other, signal.SIG_DFL)
-        stop.ask(signum)
+    interrupt = _Interrupt(stop)
 
     def alarm(signum: int, frame: FrameType | None) -> None:
         stop.enforce()
 
-    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGALRM: alarm}
+    handlers: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGALRM: alarm}
+    handlers |= {signal.SIGINT: interrupt, signal.SIGTERM: interrupt}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        handlers[signal.SIGHUP] = interrupt
     before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
         yield stop
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+class _Interrupt:
+    """Tells a `Stop` of a signal, and ends the process at the next one."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._first = math.inf
+        self._terminals = [number for number in (1, 2) if os.isatty(number)]
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if time.monotonic() > self._first + _ONE_SIGNAL:
+            signal.signal(signum, signal.SIG_DFL)
+            signal.raise_signal(signum)
+        if self._stop.asked():
+            return
+        self._first = time.monotonic()
+        if signum == signal.SIGHUP:
+            self._silence()
+        self._stop.ask(signum)
+
+    def _silence(self) -> None:
+        """Have what is written to the terminal go nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for number in self._terminals:
+            os.dup2(nowhere, number)
+        os.close(nowhere)

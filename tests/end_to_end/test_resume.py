@@ -1,7 +1,10 @@
 """A study that was interrupted goes on; one that was made with other settings does not."""
 
+import os
+import pty
 import signal
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +61,10 @@ def test_after_kill_9_the_cut_trial_is_run_again_and_no_other(project: Any) -> N
     )
 
 
-@pytest.mark.parametrize(
-    "signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+_SLOW = [pytest.param(signum, marks=pytest.mark.slow) for signum in (signal.SIGTERM, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, *_SLOW])
 def test_a_signal_ends_a_study_in_order(project: Any, signum: signal.Signals) -> None:
     command = project.start("tune", "tune.yaml", PAUSE="0.03")
     command.wait_for("trial 1 starts")
@@ -74,6 +78,32 @@ def test_a_signal_ends_a_study_in_order(project: Any, signum: signal.Signals) ->
     assert (project.folder / "autolr_runs/line/best.yaml").is_file()
     assert project.tune().trained == [1, 2, 3]
     assert set(states(project)) <= {"COMPLETE", "PRUNED"}
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_process_but_not_an_echo_of_the_first(project: Any) -> None:
+    project.change_model(("time.sleep", "print('a step', flush=True)\n        time.sleep"))
+    command = project.start("tune", "tune.yaml", PAUSE="60")
+    command.wait_for("a step")
+    for seconds in (0.0, 0.1, 1.0):
+        time.sleep(seconds)
+        assert not (command.notes / "status").exists()
+        command.send(signal.SIGINT)
+    assert command.wait().status == -signal.SIGINT
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_has_the_trial_written_down(project: Any) -> None:
+    main, terminal = pty.openpty()
+    command = project.start("tune", "tune.yaml", tty=os.ttyname(terminal), PAUSE="0.1")
+    received = os.read(main, 1)  # the command has it open
+    os.close(terminal)
+    while b"goes on" not in received:
+        received += os.read(main, 65536)
+    os.close(main)
+    command.send(signal.SIGHUP)
+    assert command.wait().status == 129
+    assert "WAITING" in states(project)
 
 
 @pytest.mark.slow
