@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
@@ -10,11 +10,7 @@ from autolr._version import __version__
 from autolr.errors import AutoLRError
 from autolr.parser_errors import one_line
 
-if TYPE_CHECKING:
-    from autolr.driver import TuneResult
-
 _STORAGE = "sqlite:///autolr.db"  # as in the section `tune:`
-_BEST = 5  # trials in the last table
 _WIDE = 200  # columns of a table that is not printed on a terminal
 
 
@@ -57,7 +53,7 @@ def _parser() -> ArgumentParser:
         "--timeout", type=float, default=None, help="seconds after which no trial is started"
     )
     tune.add_argument(
-        "--workers", type=_workers, default=None, help="trials at a time; auto: one for each GPU"
+        "--workers", type=int | str, default=None, help="trials at a time; auto: one for each GPU"
     )
     tune.add_argument(
         "--engine", type=str, default=None, help="what runs the workers: local, ray or open"
@@ -112,10 +108,6 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _workers(text: str) -> int | str:
-    return text if text == "auto" else int(text)
-
-
 def _add_stored(parser: ArgumentParser, *, needed: bool = False) -> None:
     given: dict[str, Any] = {} if needed else {"nargs": "?", "default": None}
     parser.add_argument("study", type=str, help="name of a study", **given)
@@ -130,7 +122,7 @@ def _command(commands: Any, name: str, description: str) -> ArgumentParser:
 
 def _tune(arguments: Namespace) -> int:
     from autolr.driver import tune  # here: optuna takes a while to import
-    from autolr.progress import Progress
+    from autolr.progress import Progress, conclusion
 
     settings = arguments.as_dict()
     settings.pop("config")
@@ -139,7 +131,9 @@ def _tune(arguments: Namespace) -> int:
     if arguments.dry_run:
         _print("the config works; nothing was trained")
         return 0
-    return _show_result(result)
+    for part in conclusion(result):
+        _print(part)
+    return 128 + result.interrupted if result.interrupted else 0
 
 
 def _worker(arguments: Namespace) -> int:
@@ -148,34 +142,6 @@ def _worker(arguments: Namespace) -> int:
     settings = arguments.as_dict()
     join(settings.pop("config"), listener=_print, **settings)
     return 0
-
-
-def _show_result(result: "TuneResult") -> int:
-    from autolr import report
-
-    tune = result.config.tune
-    counts = f"{result.finished} of {tune.trials} trials finished"
-    if result.failed:
-        counts += f", {result.failed} failed"
-    if result.complete and not result.trained:
-        _print(f"study {tune.study!r} is complete: {counts}, nothing to train")
-    elif result.complete:
-        _print(f"study {tune.study!r} is complete: {counts}")
-    else:
-        _print(f"study {tune.study!r}: {counts}; the same command goes on")
-    if result.best:
-        if tune.objective is not None:
-            _print(f"none is better in both {' and '.join(tune.objective)} than these:")
-        shown = result.best if tune.objective is not None else result.best[:_BEST]
-        _print(report.best_table(shown, tune.monitor))
-        _print(
-            f"best: trial {result.best[0].number}, {report.describe(report.chosen(result.best[0]))}"
-        )
-    for file in result.files:
-        _print(f"wrote {file}")
-    if result.best:
-        _print(f"train it: autolr fit {tune.folder / 'best.yaml'}")
-    return 128 + result.interrupted if result.interrupted else 0
 
 
 def _fit(arguments: Namespace) -> int:

@@ -1,11 +1,13 @@
 """What happens in a study, one line an event; on a terminal with a bar below."""
 
 import math
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from rich.table import Table
 
 from autolr import report
 from autolr.driver import (
@@ -16,8 +18,11 @@ from autolr.driver import (
     TrialEnded,
     TrialFailed,
     TrialStarted,
+    TuneResult,
     WorkerLost,
 )
+
+_BEST = 5  # trials in the table at the end
 
 
 class Progress:
@@ -54,7 +59,9 @@ class Progress:
                 self._started(event)
             case RungReached():
                 verdict = "goes on" if event.goes_on else "waits" if event.waits else "stops"
-                score = f"{self._monitor} {event.score:.4g} averaged"
+                finite = math.isfinite(event.score)
+                told = f"{event.score:.4g} averaged" if finite else "is not finite"
+                score = f"{self._monitor} {told}"
                 self._say(f"trial {event.number} after {event.step} steps: {score}, {verdict}")
             case TrialFailed():
                 again = f"(attempt {event.attempt}), it is tried again"
@@ -104,3 +111,33 @@ class Progress:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)
+
+
+def conclusion(result: TuneResult) -> Iterator[str | Table]:
+    """Yield what a study came to, line by line, its best trials as a table."""
+    tune = result.config.tune
+    counts = f"{result.finished} of {tune.trials} trials finished"
+    if result.failed:
+        counts += f", {result.failed} failed"
+    if not result.complete:
+        yield f"study {tune.study!r}: {counts}; the same command goes on"
+    else:
+        nothing = "" if result.trained else ", nothing to train"
+        yield f"study {tune.study!r} is complete: {counts}{nothing}"
+    if result.best:
+        yield from _best(result)
+    elif result.complete:
+        yield f"no trial came to a finite {tune.monitor}: autolr show has the reasons"
+    for file in result.files:
+        yield f"wrote {file}"
+    if result.best:
+        yield f"train it: autolr fit {tune.folder / 'best.yaml'}"
+
+
+def _best(result: TuneResult) -> Iterator[str | Table]:
+    objective, monitor = result.config.tune.objective, result.config.tune.monitor
+    if objective is not None:
+        yield f"none is better in both {' and '.join(objective)} than these:"
+    shown = result.best if objective is not None else result.best[:_BEST]
+    yield report.best_table(shown, monitor)
+    yield f"best: trial {result.best[0].number}, {report.describe(report.chosen(result.best[0]))}"
