@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autolr.errors import StorageBusyError
+from autolr.errors import StorageBusyError, StorageError
+from autolr.study.address import locate
 from autolr.study.handle import Study
 from autolr.study.records import Summary, peek
 
@@ -86,10 +87,25 @@ class Tenancy:
     def __init__(self, handle: Study) -> None:
         self._handle = handle
         self._due = 0.0
+        self._path = locate(handle._url).path
+        self._file = _identity(self._path)
+
+    def check(self) -> None:
+        """See that the database's file is still the one that the study was opened in.
+
+        Raises:
+            StorageError: If it was deleted or replaced: what is written to it is lost.
+        """
+        if _identity(self._path) != self._file:
+            raise StorageError(
+                f"{self._path} was deleted or replaced while study {self._handle.name!r} ran: "
+                "trials are kept no more"
+            )
 
     def renew(self) -> None:
         """Say that this process works on the study, if it was not said lately."""
         if time.monotonic() >= self._due:
+            self.check()
             self._handle.set_attr(_DRIVER, Lease.of().to_dict())
             self._due = time.monotonic() + LEASE_SECONDS / 3
 
@@ -118,6 +134,15 @@ def check_tenant(url: str, name: str) -> None:
             f"study {name!r} in {url} is in use by {found}; wait for it, end it, or give another "
             "--study"
         )
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Return what tells a file from another of its name; None if it is not there."""
+    with suppress(OSError):
+        if path is not None:
+            found = path.stat()
+            return found.st_dev, found.st_ino
+    return None
 
 
 def _boot() -> str:

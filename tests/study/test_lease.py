@@ -5,10 +5,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from autolr.errors import StorageBusyError
+from autolr.errors import StorageBusyError, StorageError
 from autolr.study import Lease, Tenancy, check_tenant, open_study
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -82,3 +83,17 @@ def test_a_driver_on_another_host_keeps_the_study(url: str) -> None:
     check_tenant(url, "digits")
     tenancy.end()
     check_tenant(url, "digits")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_database_that_is_deleted_under_a_driver_is_missed(
+    url: str, tmp_path: Path, *, replaced: bool
+) -> None:
+    tenancy = Tenancy(open_study(url, "digits"))
+    tenancy.check()
+    (file,) = tmp_path.glob("*.db")
+    file.rename(tmp_path / "elsewhere")
+    if replaced:
+        file.touch()
+    with pytest.raises(StorageError, match=r"was deleted or replaced while study 'digits' ran"):
+        tenancy.renew()
