@@ -3,8 +3,9 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from autolr.errors import ConfigError, StorageBusyError
 from autolr.study.address import Address, check_name, locate
 from autolr.study.session import Session
 from autolr.study.storage import storage_errors
+
+_HOLDER_WITHIN = 1.0  # seconds in which who has taken the lock has said so
 
 
 @contextmanager
@@ -83,8 +86,22 @@ def _write_holder(path: Path) -> None:
 
 
 def _read_holder(path: Path) -> str:
+    """Return who holds the lock, which it may have taken an instant ago, and another before it."""
+    end = time.monotonic() + _HOLDER_WITHIN
+    while time.monotonic() < end:
+        with suppress(OSError, ValueError, KeyError):
+            who = json.loads(path.read_text("utf-8"))
+            if who["host"] != socket.gethostname() or _is_there(who["pid"]):
+                return f"process {who['pid']} on {who['host']} since {who['since']}"
+        time.sleep(0.01)
+    return "another process"
+
+
+def _is_there(pid: int) -> bool:
     try:
-        who = json.loads(path.read_text("utf-8"))
-        return f"process {who['pid']} on {who['host']} since {who['since']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"  # it took the lock an instant ago
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,11 +1,15 @@
+import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from autolr.errors import ConfigError, StorageBusyError
 from autolr.study import locked, names
@@ -40,6 +44,23 @@ def test_a_second_driver_learns_at_once_who_holds_the_study(url: str, start: Sta
     with busy, locked(url, "digits"):
         pass
     assert time.monotonic() - began < 5  # it has not waited for the lock
+
+
+def test_a_holder_that_has_not_said_yet_who_it_is_is_named_not_a_dead_one(
+    url: str, tmp_path: Path, start: Start
+) -> None:
+    kill(hold(start, url))  # its name stays behind
+    (lock,) = tmp_path.glob("*.lock")
+    name = lock.with_name(f"{lock.name}.holder")
+    assert name.exists()
+    alive = {"pid": os.getpid(), "host": socket.gethostname(), "since": "now"}
+    late = threading.Timer(0.2, name.write_text, [json.dumps(alive)])
+    with FileLock(lock):
+        late.start()
+        busy = pytest.raises(StorageBusyError, match=f"in use by process {os.getpid()} on")
+        with busy, locked(url, "digits"):
+            pass
+    late.join()
 
 
 def test_the_lock_of_a_killed_driver_is_free_at_once(url: str, start: Start) -> None:
