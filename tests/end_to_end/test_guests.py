@@ -2,12 +2,16 @@
 
 import re
 import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import AuthenticationError
 from pathlib import Path
 
 import pytest
 
+from autolr.driver import open_engine
 from autolr.driver.messages import Lost, Over, Ready
 from autolr.driver.open_engine import Door, OpenEngine
 from autolr.study import look
@@ -53,6 +57,38 @@ def test_a_worker_that_leaves_before_it_said_a_word_is_replaced_by_the_next(
     left = Door.read(tmp_path)
     assert left is not None
     assert left.over
+
+
+def test_a_door_behind_which_nobody_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_engine, "_ANSWER_WITHIN", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait to be accepted
+        with pytest.raises(BlockingIOError):
+            Door("127.0.0.1", silent.getsockname()[1], "key").enter()
+        silent.accept()[0].close()
+        with ThreadPoolExecutor() as visitor:
+            entered = visitor.submit(Door("127.0.0.1", silent.getsockname()[1], "key").enter)
+            with silent.accept()[0] as stranger:
+                stranger.sendall(b"\0\0\0\5hello")
+                assert isinstance(entered.exception(), AuthenticationError)
+
+
+def test_who_knocks_and_says_nothing_is_sent_away_and_who_is_known_may_be_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_engine, "_ANSWER_WITHIN", 0.2)
+    engine = OpenEngine(tmp_path, "127.0.0.1")
+    engine.start(0)
+    door = Door.read(tmp_path)
+    assert door is not None
+    with door.enter() as pipe, socket.create_connection((door.host, door.port), 5) as knocking:
+        assert knocking.recv(256)
+        assert knocking.recv(256) == b""
+        assert engine.poll(0.1) == []
+        pipe.send([Ready()])
+        assert first_news(engine) == (0, Ready())
+        threading.Timer(0.3, engine.send, [0, Over()]).start()
+        assert isinstance(pipe.recv(), Over)
+    engine.close()
 
 
 def first_news(engine: OpenEngine) -> tuple[int, object]:
