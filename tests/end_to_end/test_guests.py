@@ -133,7 +133,7 @@ def test_a_study_is_trained_by_workers_that_come_before_it_and_die(project: Proj
     assert (project.folder / "autolr_runs/line/trial_3/metrics.jsonl").read_text()
     summary = look(f"sqlite:///{project.folder}/runs.db", "line")
     assert (summary.finished, summary.failed) == (4, 0)
-    late = project.run("worker", "tune.yaml")
+    late = project.run("worker", "tune.yaml", "--wait", "0.1")
     assert (late.status, "the study is complete" in late.out) == (0, True)
 
 
