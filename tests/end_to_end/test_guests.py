@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from autolr.driver import open_engine
+import autolr
+from autolr.driver import Event, WorkerLost, WorkersAwaited, open_engine
 from autolr.driver.messages import Lost, Over, Ready
 from autolr.driver.open_engine import Door, OpenEngine
+from autolr.progress import Progress
 from autolr.study import look
-from tests.end_to_end.conftest import Command, Project
+from tests.end_to_end.conftest import CONFIG, Command, Project
 
 _OPEN = ["tune", "tune.yaml", "--engine", "open", "--workers", "auto", "--listen", "127.0.0.1"]
 
@@ -96,6 +98,32 @@ def first_news(engine: OpenEngine) -> tuple[int, object]:
         pass
     (news,) = heard
     return news
+
+
+def test_an_open_study_says_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Left(BaseException):
+        """The end of a driver that has said enough."""
+
+    monkeypatch.chdir(tmp_path)
+    progress = Progress()
+
+    def leave(event: Event) -> None:
+        progress(event)
+        if isinstance(event, WorkersAwaited):
+            assert Door.read(event.folder) is not None
+            raise Left
+
+    with pytest.raises(Left):
+        autolr.tune(CONFIG, engine="open", listen="127.0.0.1", listener=leave)
+    progress(WorkerLost(1, "it was told to go", None))
+    assert capsys.readouterr().out.splitlines() == [
+        "checking the config ...",
+        "waits for workers: autolr worker CONFIG "
+        f"(they find the driver in {tmp_path}/autolr_runs/line)",
+        "worker 1 is gone: it was told to go; another one may come",
+    ]
 
 
 _TORCHRUN = {
