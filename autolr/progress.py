@@ -20,6 +20,7 @@ from autolr.driver import (
     TrialStarted,
     TuneResult,
     WorkerLost,
+    WorkersAwaited,
 )
 
 _BEST = 5  # trials in the table at the end
@@ -34,6 +35,7 @@ class Progress:
         self._bar = Bar(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task("trials", visible=False)
         self._monitor = ""
+        self._next = "another one starts"
 
     def __enter__(self) -> "Progress":
         if self._console.is_terminal:
@@ -66,11 +68,19 @@ class Progress:
             case TrialFailed():
                 again = f"(attempt {event.attempt}), it is tried again"
                 self._say(f"trial {event.number} failed: {event.reason} {again}")
-            case WorkerLost():
-                what = "" if event.number is None else f" at trial {event.number}"
-                self._say(f"worker {event.worker} is gone{what}: {event.why}; another one starts")
+            case WorkersAwaited() | WorkerLost():
+                self._workers(event)
             case TrialEnded():
                 self._ended(event)
+
+    def _workers(self, event: WorkersAwaited | WorkerLost) -> None:
+        if isinstance(event, WorkersAwaited):
+            self._next = "another one may come"
+            found = f"they find the driver in {event.folder}"
+            self._say(f"waits for workers: autolr worker CONFIG ({found})")
+            return
+        what = "" if event.number is None else f" at trial {event.number}"
+        self._say(f"worker {event.worker} is gone{what}: {event.why}; {self._next}")
 
     def _started(self, event: TrialStarted) -> None:
         bracket = "" if event.bracket is None else f" in bracket {event.bracket}"

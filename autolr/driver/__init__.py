@@ -9,5 +9,6 @@ from autolr.driver.events import TrialFailed as TrialFailed
 from autolr.driver.events import TrialStarted as TrialStarted
 from autolr.driver.events import TuneResult as TuneResult
 from autolr.driver.events import WorkerLost as WorkerLost
+from autolr.driver.events import WorkersAwaited as WorkersAwaited
 from autolr.driver.guest import join as join
 from autolr.driver.loop import tune as tune

@@ -15,6 +15,17 @@ class CheckStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersAwaited:
+    """Workers may come from now on: the study takes those that come by themselves.
+
+    Attributes:
+        folder: Where they find the driver.
+    """
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class StudyReady:
     """The study is open and its set-up has been checked.
 
@@ -77,7 +88,7 @@ class TrialFailed:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A worker ended by itself or was killed; another one takes its place.
+    """A worker ended by itself or was killed; another one takes its place, if one is there.
 
     Attributes:
         worker: Counted from 0.
@@ -99,7 +110,14 @@ class TrialEnded:
 
 
 Event: TypeAlias = (
-    CheckStarted | StudyReady | TrialStarted | RungReached | TrialFailed | WorkerLost | TrialEnded
+    CheckStarted
+    | WorkersAwaited
+    | StudyReady
+    | TrialStarted
+    | RungReached
+    | TrialFailed
+    | WorkerLost
+    | TrialEnded
 )
 
 

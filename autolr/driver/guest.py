@@ -14,6 +14,7 @@ from autolr.driver.interrupts import PATIENCE, Stop, signals
 from autolr.driver.local import LocalEngine
 from autolr.driver.lookup import Lookup
 from autolr.driver.messages import Done, Failed, FromWorker, Leave, Lost, Over, Train
+from autolr.errors import ConfigError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -42,7 +43,8 @@ def join(
 
     Args:
         config: As the driver's, in the same folder.
-        wait: Seconds without a driver that are waited for one.
+        wait: Seconds without a driver that are waited for one; 30 at most if the study was complete
+            before.
         listener: Told what happens, in lines.
         settings: As for `tune`; ``storage``, ``study`` and ``out`` say which folder.
 
@@ -51,6 +53,8 @@ def join(
         StorageError: If the storage cannot be read.
         AutoLRError: If no driver was there for that long.
     """
+    if not wait >= 0:
+        raise ConfigError.of("wait", wait, "0 seconds or more")
     read = read_config(config)
     asks = settings.get("storage") is not None and settings.get("out") is None
     lookup = Lookup(read.tune.override(**settings), asks=asks)
@@ -62,11 +66,10 @@ def join(
     listener(f"waiting for the driver {lookup}")
     with signals() as stop:
         end = time.monotonic() + wait
-        while not stop.asked() and time.monotonic() < end:
+        while not stop.asked():
             found = lookup.enter()
-            if lookup.over:
-                listener("the study is complete")
-                return
+            if found is None and (lookup.over or time.monotonic() >= end):
+                break
             if found is None:
                 time.sleep(_LOOK_EVERY)
                 continue
@@ -74,9 +77,9 @@ def join(
             listener("working")
             _Relay(pipe, LocalEngine({worker: device}, folder), worker).run(stop)
             end = time.monotonic() + wait
-    if not stop.asked():
+    if not stop.asked() and not lookup.complete:
         lookup.give_up(wait)
-    listener("leaving")
+    listener("leaving" if stop.asked() else "the study is complete")
 
 
 class _Relay:

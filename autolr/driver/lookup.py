@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from autolr import study
 from autolr.config import TuneConfig
 from autolr.driver.open_engine import Door
-from autolr.errors import AutoLRError, StorageError
+from autolr.errors import AutoLRError, ConfigError, StorageError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
 _ASK_EVERY = 2.0  # seconds between questions to a storage
+_GRACE = 30.0  # seconds that a driver of the same job may take to start
 
 
 class Lookup:
@@ -23,12 +24,21 @@ class Lookup:
     The study itself may say which folder that is. It is not told more: a key in a database is
     known to all who read it, and whoever knows it can have the driver run code.
 
+    A study that is complete may be about to be started again, with more trials or afresh. So only a
+    door that was not there, or not over, at the first look says at once that it is over. All else
+    that looks complete does so after half a minute in which no driver came; and to one who has
+    had a driver, which knows better how many trials there shall be, not before it gives up.
+
     Args:
         tune: The settings.
         asks: Whether the study is asked, in its storage; else the folder is that of the settings.
 
     Attributes:
-        over: Whether the study turned out to be complete.
+        complete: Whether the study looked complete when it was last looked at.
+        over: Whether it is, and nothing is to be waited for.
+
+    Raises:
+        ConfigError: If the folder cannot be one.
     """
 
     def __init__(self, tune: TuneConfig, *, asks: bool) -> None:
@@ -36,8 +46,12 @@ class Lookup:
         self._asks = asks
         self._asked = False
         self._due = 0.0
-        self._folder = None if asks else tune.folder
-        self._complete = False
+        self._folder = None if asks else _checked(tune.folder)
+        self._stored_complete = False
+        self._looked = self._entered = False
+        self._old: Door | None = None  # at the first look
+        self._patient_until = time.monotonic() + _GRACE
+        self.complete = False
         self.over = False
 
     def enter(self) -> "tuple[Connection[Any, Any], Path] | None":
@@ -49,11 +63,18 @@ class Lookup:
         """
         if self._asks and time.monotonic() >= self._due:
             self._ask()
-        door = None if self._folder is None else Door.read(self._folder)
-        if door is not None and self._folder is not None and not door.over:
+        if self._folder is None:
+            self._note(None)
+            return None
+        door = Door.read(self._folder)
+        if door is not None and not door.over:
             with suppress(OSError, EOFError, AuthenticationError):
-                return door.enter(), self._folder
-        self.over = self._complete or (door is not None and door.over)
+                found = door.enter(), self._folder
+                self._looked = self._entered = True
+                return found
+        if not self._looked:
+            self._looked, self._old = True, door
+        self._note(door)
         return None
 
     def give_up(self, waited: float) -> NoReturn:
@@ -67,6 +88,13 @@ class Lookup:
             study.look(self._tune.storage, self._tune.study)
         raise AutoLRError(f"no driver {self} for {waited:g} s (autolr tune --engine open)")
 
+    def _note(self, door: Door | None) -> None:
+        """Note whether the study is complete, and whether that is to be believed."""
+        is_over = door is not None and door.over
+        self.complete = is_over or self._stored_complete
+        waited = not self._entered and time.monotonic() >= self._patient_until
+        self.over = self.complete and (waited or (is_over and door != self._old))
+
     def __str__(self) -> str:
         return f"of study {self._tune.study!r}" if self._asks else f"in {self._folder}"
 
@@ -79,5 +107,12 @@ class Lookup:
         else:  # (a server may be restarted in between)
             self._asked = True
             self._folder = None if stored is None else stored.folder
-            self._complete = stored is not None and stored.finished >= self._tune.trials
+            self._stored_complete = stored is not None and stored.finished >= self._tune.trials
         self._due = time.monotonic() + _ASK_EVERY
+
+
+def _checked(folder: "Path") -> "Path":
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise ConfigError.of("out", str(folder), f"a folder ({place} is a file)")
+    return folder

@@ -14,7 +14,7 @@ from autolr.config import Config, fingerprint, read_config
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.director import Director
 from autolr.driver.engines import engine_of
-from autolr.driver.events import CheckStarted, Event, StudyReady, TuneResult
+from autolr.driver.events import CheckStarted, Event, StudyReady, TuneResult, WorkersAwaited
 from autolr.driver.inline import run_inline
 from autolr.driver.interrupts import Interrupted, Stop, signals
 from autolr.driver.local import LocalEngine
@@ -203,6 +203,8 @@ class _Driver:
         pool = Pool(self._config, engine, workers, self._stop, self._listener, reuse=reuse)
         try:
             with self._announced():
+                if self._config.tune.engine == "open":
+                    self._listener(WorkersAwaited(self._folder))
                 pool.start()
                 run_steps = pool.check()
             return self._run(

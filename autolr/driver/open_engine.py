@@ -3,13 +3,13 @@
 import json
 import os
 import socket
+import struct
 import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import (
-    Client,
     Connection,
     answer_challenge,
     deliver_challenge,
@@ -23,8 +23,9 @@ from autolr.errors import ConfigError
 from autolr.study import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+_ANSWER_WITHIN = 5.0  # seconds for each word until both know that the other one has the key
 _KEPT_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}  # gone after 30 s
 
 
@@ -65,12 +66,14 @@ class Door:
         """Return a connection to the driver.
 
         Raises:
-            OSError: If nobody answers.
-            AuthenticationError: If somebody else does.
+            OSError: If nobody answers in time.
+            EOFError: If whoever is there hangs up.
+            AuthenticationError: If somebody else answers.
         """
-        pipe = Client((self.host, self.port), authkey=self.key.encode())
-        assert isinstance(pipe, Connection)
-        _keep_alive(pipe)
+        with socket.create_connection((self.host, self.port), _ANSWER_WITHIN) as found:
+            found.settimeout(None)
+            pipe: Connection[Any, Any] = Connection(found.detach())
+        _introduce(pipe, self.key, (answer_challenge, deliver_challenge))
         return pipe
 
 
@@ -191,13 +194,8 @@ class OpenEngine:
             threading.Thread(target=self._admit, args=[guest], daemon=True).start()
 
     def _admit(self, pipe: "Connection[Any, Any]") -> None:
-        key = self._door.key.encode()
-        try:
-            deliver_challenge(pipe, key)
-            answer_challenge(pipe, key)
-        except (AuthenticationError, OSError, EOFError):
-            pipe.close()
-        else:
+        with suppress(AuthenticationError, OSError, EOFError):
+            _introduce(pipe, self._door.key, (deliver_challenge, answer_challenge))
             self._guests.append(pipe)
 
 
@@ -208,15 +206,41 @@ def _accepted(listener: socket.socket) -> "Iterator[Connection[Any, Any]]":
             found, _ = listener.accept()
         except OSError:
             return
-        pipe: Connection[Any, Any] = Connection(found.detach())
-        _keep_alive(pipe)
-        yield pipe
+        yield Connection(found.detach())
 
 
-def _keep_alive(pipe: "Connection[Any, Any]") -> None:
-    """Have a connection break whose other host is gone without a word."""
-    with socket.socket(fileno=os.dup(pipe.fileno())) as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEPT_ALIVE.items():
-            if hasattr(socket, name):  # not on every system
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+def _introduce(
+    pipe: "Connection[Any, Any]", key: str, steps: "Sequence[Callable[[Any, bytes], None]]"
+) -> None:
+    """Have both sides prove that they know the key, each word in time; else close the connection.
+
+    Later on nobody is in a hurry, but it breaks if the other host is gone without a word.
+    """
+    try:
+        with socket.socket(fileno=os.dup(pipe.fileno())) as found:
+            _limit(found, _ANSWER_WITHIN)
+            for step in steps:
+                step(pipe, key.encode())
+            _limit(found, 0.0)
+            _keep_alive(found)
+    except AssertionError as error:  # what Python 3.11 has for an answer that is none
+        pipe.close()
+        raise AuthenticationError(str(error)) from None
+    except BaseException:
+        pipe.close()
+        raise
+
+
+def _limit(found: socket.socket, seconds: float) -> None:
+    """Have a word that takes longer raise BlockingIOError; 0: it may take for ever."""
+    whole, part = divmod(seconds, 1)
+    limit = struct.pack("@ll", int(whole), int(part * 1e6))  # C's timeval
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        found.setsockopt(socket.SOL_SOCKET, option, limit)
+
+
+def _keep_alive(found: socket.socket) -> None:
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEPT_ALIVE.items():
+        if hasattr(socket, name):  # not on every system
+            found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

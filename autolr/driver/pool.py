@@ -28,7 +28,7 @@ from autolr.errors import AutoLRError, UserCodeError
 from autolr.study import Finish
 
 _LOOK_EVERY = 0.2  # seconds between looks at signals and clocks
-_STILLBORN = 3  # workers in a row that end before they are ready; then the study stops
+_STILLBORN = 3  # workers that end before they are ready, in a row, or in the check; then it stops
 
 
 @dataclass
@@ -70,6 +70,8 @@ class Pool:
         self._stop = stop
         self._listener = listener
         self._stillborn = 0
+        self._checker: int | None = None
+        self._checkers_lost = 0
 
     def start(self) -> None:
         """Start all workers; they import what they need while the config is checked."""
@@ -81,23 +83,39 @@ class Pool:
 
         Raises:
             ConfigError: If the config cannot work.
-            UserCodeError: If the model or the data raise, or no worker can be started.
+            UserCodeError: If the model or the data raise, or no worker can be started, or too many
+                are gone before they have checked it.
         """
-        self._engine.send(0, Check(self._config, self._config.tune.folder))
-        while True:
+        run_steps: int | None = None
+        while run_steps is None:
             if self._stop.signum is not None:
                 raise Interrupted(self._stop.signum)
+            self._have_checked()
             for worker, message in self._engine.poll(_LOOK_EVERY):
-                match message:
-                    case Checked(run_steps):
-                        self._renew(worker)
-                        return run_steps
-                    case Failed():
-                        raise _error(message)
-                    case Lost(why) if worker == 0:
-                        raise UserCodeError(f"the worker that checked the config is gone: {why}")
-                    case _:
-                        self._receive(None, worker, message)
+                if isinstance(message, Checked):
+                    run_steps = message.run_steps
+                    self._renew(worker)
+                else:
+                    self._receive_in_check(worker, message)
+        return run_steps
+
+    def _have_checked(self) -> None:
+        """Give the check to one that is ready, unless somebody is at it."""
+        ready = [worker for worker, seat in self._seats.items() if seat.ready]
+        if self._checker is None and ready:
+            self._checker = ready[0]
+            self._engine.send(self._checker, Check(self._config, self._config.tune.folder))
+
+    def _receive_in_check(self, worker: int, message: FromWorker) -> None:
+        match message:
+            case Failed():
+                raise _error(message)
+            case Lost(why, own_fault) if worker == self._checker:
+                self._checker = None
+                self._checkers_lost += 1
+                if own_fault or self._checkers_lost == _STILLBORN:
+                    raise UserCodeError(f"the worker that checked the config is gone: {why}")
+        self._receive(None, worker, message)
 
     def run(self, director: Director, end: float, renew: Callable[[], None] = lambda: None) -> None:
         """Train until the study is over, a signal comes, or the clock is past ``end``.

@@ -8,9 +8,11 @@ import yaml
 
 from autolr.cli import main
 from autolr.config import TuneConfig
+from autolr.driver import lookup as lookup_module
 from autolr.driver.lookup import Lookup
+from autolr.driver.messages import Over
 from autolr.driver.open_engine import OpenEngine
-from autolr.study import announced, names, open_study, peek
+from autolr.study import FOLDER, announced, names, open_study, peek
 from tests.end_to_end.conftest import CONFIG
 
 
@@ -49,7 +51,57 @@ def test_no_secret_is_in_the_storage(url: str, tmp_path: Path) -> None:
     assert engine._door.key.encode() not in stored
 
 
-def test_a_worker_of_a_complete_study_goes_at_once(
+def complete(engine: OpenEngine) -> None:
+    engine.start(0)
+    engine.send(0, Over())
+    engine.close()
+
+
+def test_a_study_that_was_over_before_may_be_started_again(tmp_path: Path) -> None:
+    complete(OpenEngine(tmp_path, "127.0.0.1"))
+    lookup = Lookup(TuneConfig(out=tmp_path), asks=False)
+    assert lookup.enter() is None
+    assert (lookup.complete, lookup.over) == (True, False)
+    again = OpenEngine(tmp_path, "127.0.0.1")
+    found = lookup.enter()
+    assert found is not None
+    found[0].close()
+    complete(again)
+    assert lookup.enter() is None
+    assert lookup.over
+
+
+def test_a_study_that_gets_over_is_left_at_once_also_by_who_had_no_seat(tmp_path: Path) -> None:
+    lookup = Lookup(TuneConfig(out=tmp_path), asks=False)
+    assert lookup.enter() is None
+    complete(OpenEngine(tmp_path, "127.0.0.1"))
+    assert lookup.enter() is None
+    assert lookup.over
+
+
+def test_a_study_that_was_complete_is_left_after_the_grace_unless_a_driver_came(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup_module, "_GRACE", 0.0)
+    handle = open_study(url, "line")
+    handle.complete(handle.ask(), 1.0)
+    handle.close()
+    late, served = (
+        Lookup(TuneConfig(storage=url, study="line", trials=1), asks=True) for _ in range(2)
+    )
+    assert late.enter() is None
+    assert late.over
+    engine = OpenEngine(tmp_path / "far", "127.0.0.1")  # with more trials than the config has
+    open_study(url, "line").set_attr(FOLDER, str(tmp_path / "far"))
+    found = served.enter()
+    assert found is not None
+    found[0].close()
+    engine.close()
+    assert served.enter() is None
+    assert (served.complete, served.over) == (True, False)
+
+
+def test_a_worker_of_a_complete_study_says_so_and_leaves(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handle = open_study(url, "line")
@@ -57,6 +109,24 @@ def test_a_worker_of_a_complete_study_goes_at_once(
         handle.complete(handle.ask(), 1.0)
     assert worker("--storage", url) == 0
     assert "the study is complete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--wait", "-3"], "wait must be 0 seconds or more, got -3.0"),
+        (["--out", "tune.yaml"], "out must be a folder (tune.yaml is a file), got 'tune.yaml'"),
+        (["--out", "tune.yaml/results"], "tune.yaml is a file), got 'tune.yaml/results'"),
+    ],
+)
+def test_what_cannot_be_waited_for_is_refused_at_once(
+    url: str, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["worker", "tune.yaml", *arguments]) == 2
+    said_out, err = capsys.readouterr()
+    assert said in err
+    assert err.count("\n") == 1
+    assert not said_out
 
 
 def test_a_study_that_is_not_there_or_has_no_driver_is_said_in_one_line(

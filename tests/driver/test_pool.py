@@ -2,12 +2,19 @@
 
 import contextlib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autolr.config import Config, read_config
 from autolr.driver.events import Event, RungReached, TrialEnded, TrialStarted, WorkerLost
+from autolr.driver.interrupts import Stop
+from autolr.driver.messages import Check, Checked, Lost, Ready, ToWorker
+from autolr.driver.open_engine import Door, OpenEngine
+from autolr.driver.pool import Pool
+from autolr.errors import UserCodeError
 from autolr.study import peek
 from examples.scale.simulated import RUN_STEPS, SimulatedEngine, simulate
 
@@ -94,3 +101,51 @@ def test_paused_trials_are_no_secret_to_the_sampler(tmp_path: Path, eta: int) ->
     late = [trial.params["lr"] for trial in handle.trials[20:]]
     # the best rate is 0.01 of [1e-5, 1]: a random half of the trials would lie within 30 x of it
     assert sum(0.01 / 30 < rate < 0.01 * 30 for rate in late) > 14
+
+
+def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> None:
+    engine = OpenEngine(tmp_path, "127.0.0.1")
+    door = Door.read(tmp_path)
+    assert door is not None
+    heard: list[Event] = []
+    pool = Pool(checked_config(tmp_path), engine, 3, Stop(), heard.append)
+    pool.start()
+
+    def guests() -> None:
+        with door.enter():  # the first one never gets ready
+            for last_word in (Lost("it was told to go", own_fault=False), Checked(7)):
+                with door.enter() as pipe:
+                    pipe.send([Ready()])
+                    assert isinstance(pipe.recv(), Check)
+                    pipe.send([last_word])
+
+    with ThreadPoolExecutor() as pool_of_guests:
+        came = pool_of_guests.submit(guests)
+        assert pool.check() == 7
+        came.result()
+    engine.close()
+    assert heard == [WorkerLost(1, "it was told to go", None)]
+
+
+@pytest.mark.parametrize(("own_fault", "checks"), [(True, 1), (False, 3)])
+def test_a_config_whose_checks_all_end_their_workers_is_given_up(
+    tmp_path: Path, own_fault: bool, checks: int
+) -> None:
+    class Deadly(SimulatedEngine):
+        """Loses whoever checks."""
+
+        def send(self, worker: int, message: ToWorker) -> None:
+            assert isinstance(message, Check)
+            self._workers[worker].says.append(Lost("gone", own_fault))
+            asked.append(worker)
+
+    asked: list[int] = []
+    pool = Pool(checked_config(tmp_path), Deadly(), 2, Stop(), lambda event: None)
+    pool.start()
+    with pytest.raises(UserCodeError, match="the worker that checked the config is gone: gone"):
+        pool.check()
+    assert len(asked) == checks
+
+
+def checked_config(folder: Path) -> Config:
+    return read_config({"tune": {"space": {"lr": {"low": 1e-5, "high": 1.0}}, "out": str(folder)}})

@@ -2,16 +2,22 @@
 
 import re
 import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import AuthenticationError
 from pathlib import Path
 
 import pytest
 
+import autolr
+from autolr.driver import Event, WorkerLost, WorkersAwaited, open_engine
 from autolr.driver.messages import Lost, Over, Ready
 from autolr.driver.open_engine import Door, OpenEngine
+from autolr.progress import Progress
 from autolr.study import look
-from tests.end_to_end.conftest import Command, Project
+from tests.end_to_end.conftest import CONFIG, Command, Project
 
 _OPEN = ["tune", "tune.yaml", "--engine", "open", "--workers", "auto", "--listen", "127.0.0.1"]
 
@@ -55,11 +61,69 @@ def test_a_worker_that_leaves_before_it_said_a_word_is_replaced_by_the_next(
     assert left.over
 
 
+def test_a_door_behind_which_nobody_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_engine, "_ANSWER_WITHIN", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait to be accepted
+        with pytest.raises(BlockingIOError):
+            Door("127.0.0.1", silent.getsockname()[1], "key").enter()
+        silent.accept()[0].close()
+        with ThreadPoolExecutor() as visitor:
+            entered = visitor.submit(Door("127.0.0.1", silent.getsockname()[1], "key").enter)
+            with silent.accept()[0] as stranger:
+                stranger.sendall(b"\0\0\0\5hello")
+                assert isinstance(entered.exception(), AuthenticationError)
+
+
+def test_who_knocks_and_says_nothing_is_sent_away_and_who_is_known_may_be_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_engine, "_ANSWER_WITHIN", 0.2)
+    engine = OpenEngine(tmp_path, "127.0.0.1")
+    engine.start(0)
+    door = Door.read(tmp_path)
+    assert door is not None
+    with door.enter() as pipe, socket.create_connection((door.host, door.port), 5) as knocking:
+        assert knocking.recv(256)
+        assert knocking.recv(256) == b""
+        assert engine.poll(0.1) == []
+        pipe.send([Ready()])
+        assert first_news(engine) == (0, Ready())
+        threading.Timer(0.3, engine.send, [0, Over()]).start()
+        assert isinstance(pipe.recv(), Over)
+    engine.close()
+
+
 def first_news(engine: OpenEngine) -> tuple[int, object]:
     while not (heard := engine.poll(1.0)):
         pass
     (news,) = heard
     return news
+
+
+def test_an_open_study_says_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Left(BaseException):
+        """The end of a driver that has said enough."""
+
+    monkeypatch.chdir(tmp_path)
+    progress = Progress()
+
+    def leave(event: Event) -> None:
+        progress(event)
+        if isinstance(event, WorkersAwaited):
+            assert Door.read(event.folder) is not None
+            raise Left
+
+    with pytest.raises(Left):
+        autolr.tune(CONFIG, engine="open", listen="127.0.0.1", listener=leave)
+    progress(WorkerLost(1, "it was told to go", None))
+    assert capsys.readouterr().out.splitlines() == [
+        "checking the config ...",
+        "waits for workers: autolr worker CONFIG "
+        f"(they find the driver in {tmp_path}/autolr_runs/line)",
+        "worker 1 is gone: it was told to go; another one may come",
+    ]
 
 
 _TORCHRUN = {
@@ -97,7 +161,7 @@ def test_a_study_is_trained_by_workers_that_come_before_it_and_die(project: Proj
     assert (project.folder / "autolr_runs/line/trial_3/metrics.jsonl").read_text()
     summary = look(f"sqlite:///{project.folder}/runs.db", "line")
     assert (summary.finished, summary.failed) == (4, 0)
-    late = project.run("worker", "tune.yaml")
+    late = project.run("worker", "tune.yaml", "--wait", "0.1")
     assert (late.status, "the study is complete" in late.out) == (0, True)
 
 
