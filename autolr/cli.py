@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print. No logic."""
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -174,7 +175,7 @@ def _show_result(result: "TuneResult") -> int:
     for file in result.files:
         _print(f"wrote {file}")
     if result.best:
-        _print(f"train it: autolr fit {tune.folder / 'best.yaml'}")
+        _print(f"train it: autolr fit {shlex.quote(str(tune.folder / 'best.yaml'))}")
     return 128 + result.interrupted if result.interrupted else 0
 
 
