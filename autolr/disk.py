@@ -19,7 +19,9 @@ def disk_error(error: BaseException, folder: Path) -> StorageError | None:
     """
     if not isinstance(error, OSError) or error.errno not in _DISKS:
         return None
-    return StorageError(f"cannot write to {error.filename2 or error.filename or folder}: {error.strerror}")
+    return StorageError(
+        f"cannot write to {error.filename2 or error.filename or folder}: {error.strerror}"
+    )
 
 
 @contextmanager

@@ -108,7 +108,7 @@ class PauseTrial(Callback):
     def wrote(self, checkpoint: Mapping[str, Any]) -> bool:
         """Return whether a checkpoint is of this trial, or does not say of which."""
         state = checkpoint["callbacks"].get(self.state_key, {})
-        return state.get("trial", self._trial) == self._trial
+        return bool(state.get("trial", self._trial) == self._trial)
 
     def _hear(self, trainer: Trainer) -> None:
         """Learn whether to leave; of several ranks the first one is asked, now and then."""

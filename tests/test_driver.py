@@ -174,7 +174,11 @@ def test_a_dry_run_opens_no_study(config: dict[str, Any]) -> None:
 
 def test_a_folder_of_results_holds_one_study(config: dict[str, Any], tmp_path: Path) -> None:
     first = autolr.tune(config, trials=1, study="a", out="shared")
-    for settings in ({"study": "b"}, {"study": "a", "storage": "sqlite:///other.db"}):
+    others: list[dict[str, Any]] = [
+        {"study": "b"},
+        {"study": "a", "storage": "sqlite:///other.db"},
+    ]
+    for settings in others:
         for fresh in (False, True):
             with pytest.raises(StorageError, match="out shared holds the results of study 'a' in"):
                 autolr.tune(config, trials=1, out="shared", fresh=fresh, **settings)
@@ -183,7 +187,7 @@ def test_a_folder_of_results_holds_one_study(config: dict[str, Any], tmp_path: P
         autolr.tune(config, trials=1, study="b", out="shared")
     assert (first.trained, other.trained) == (1, 1)
     (tmp_path / "autolr.db").rename(tmp_path / "moved.db")
-    moved = {"study": "a", "storage": "sqlite:///moved.db", "out": "shared"}
+    moved: dict[str, Any] = {"study": "a", "storage": "sqlite:///moved.db", "out": "shared"}
     assert autolr.tune(config, trials=2, **moved).trained == 1
     assert autolr.tune(config, trials=1, fresh=True, **moved).trained == 1
 

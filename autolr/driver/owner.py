@@ -5,10 +5,10 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from autolr import study
 from autolr.config import TuneConfig
 from autolr.disk import has_text, write_whole
 from autolr.errors import StorageError
+from autolr.study import ID, Summary, locate
 
 _FILE = "study.json"
 
@@ -28,10 +28,10 @@ class Owner:
     id: str
 
     @classmethod
-    def of(cls, tune: TuneConfig, stored: study.Summary | None) -> "Owner":
+    def of(cls, tune: TuneConfig, stored: Summary | None) -> "Owner":
         """Return the owner that a study is; it has an id of its own from the first time on."""
-        known = None if stored is None else stored.attrs.get(study.ID)
-        shown = study.locate(tune.storage).url.render_as_string(hide_password=True)
+        known = None if stored is None else stored.attrs.get(ID)
+        shown = locate(tune.storage).url.render_as_string(hide_password=True)
         return cls(tune.study, shown, known or uuid.uuid4().hex)
 
     def check(self, folder: Path) -> None:
