@@ -177,6 +177,7 @@ class Director:
         return self._handle.complete(trial, outcome.value, attrs)
 
     def _ended(self, record: TrialRecord) -> None:
-        (self.trial_folder(record.number) / "rung.ckpt").unlink(missing_ok=True)
+        for name in ("rung.ckpt", "job.pickle"):  # (the latter of a worker that was killed)
+            (self.trial_folder(record.number) / name).unlink(missing_ok=True)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))
