@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from shlex import quote
 from types import TracebackType
 
 from rich.console import Console
@@ -141,7 +142,7 @@ def conclusion(result: TuneResult) -> Iterator[str | Table]:
     for file in result.files:
         yield f"wrote {file}"
     if result.best:
-        yield f"train it: autolr fit {tune.folder / 'best.yaml'}"
+        yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
 
 
 def _best(result: TuneResult) -> Iterator[str | Table]:

@@ -31,6 +31,7 @@ class Stretch:
             another batch size, is judged at the same shares of its own.
         known: Rungs whose scores the study has.
         pauses: Whether it leaves a checkpoint at each rung, and can go on from there.
+        trial: Of which study and trial it is; its checkpoint says so.
     """
 
     config: Config
@@ -40,6 +41,7 @@ class Stretch:
     run_steps: int
     known: tuple[int, ...] = ()
     pauses: bool = True
+    trial: str = ""
 
     @property
     def checkpoint(self) -> Path:

@@ -1,6 +1,6 @@
 """Write a trial down at its rungs, and leave it there until it is promoted."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class PauseTrial(Callback):
         checkpoint: The file; it is replaced as a whole.
         asked: Tells whether the trial shall be written down and left as soon as possible.
         known: Rungs whose scores the study has.
+        trial: Of which study and trial the run is; written into its checkpoints.
 
     Attributes:
         verdict: What was decided last; "wait" too when the run was asked to leave.
@@ -41,12 +42,14 @@ class PauseTrial(Callback):
         checkpoint: Path,
         asked: Callable[[], bool] = lambda: False,
         known: Collection[int] = (),
+        trial: str = "",
     ) -> None:
         self.verdict: Verdict = "go"
         self._judge = judge
         self._checkpoint = checkpoint
         self._asked = asked
         self._known = known
+        self._trial = trial
         self._due: tuple[int, float] | None = None
         self._told_to_leave = False
         self._written = False  # whether the present step is in the checkpoint
@@ -93,7 +96,7 @@ class PauseTrial(Callback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"due": None if self._due is None else list(self._due)}
+        return {"due": None if self._due is None else list(self._due), "trial": self._trial}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -101,6 +104,11 @@ class PauseTrial(Callback):
         due = state_dict["due"]
         if due is not None and due[0] not in self._known:  # cut before the study heard of it
             self._due = (due[0], due[1])
+
+    def wrote(self, checkpoint: Mapping[str, Any]) -> bool:
+        """Return whether a checkpoint is of this trial, or does not say of which."""
+        state = checkpoint["callbacks"].get(self.state_key, {})
+        return bool(state.get("trial", self._trial) == self._trial)
 
     def _hear(self, trainer: Trainer) -> None:
         """Learn whether to leave; of several ranks the first one is asked, now and then."""
@@ -125,6 +133,10 @@ class PauseTrial(Callback):
 
     def _write(self, trainer: Trainer) -> None:
         draft = self._checkpoint.with_suffix(".new")
-        trainer.save_checkpoint(draft)
+        try:
+            trainer.save_checkpoint(draft)
+        except OSError:  # a full disk: what is half written leaves the more room
+            draft.unlink(missing_ok=True)
+            raise
         if trainer.is_global_zero:
             draft.replace(self._checkpoint)  # never half a file

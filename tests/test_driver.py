@@ -11,9 +11,14 @@ import pytest
 import yaml
 
 import autolr
+from autolr.candidate import Candidate
 from autolr.cli import main
+from autolr.config import read_config
 from autolr.driver import CheckStarted, RungReached, StudyReady, TrialEnded, TrialStarted
-from autolr.errors import ConfigError, StudyMismatchError
+from autolr.errors import ConfigError, StorageError, StudyMismatchError
+from autolr.objective import run_trial
+from autolr.objective.lightning_cli import users_code
+from autolr.stretch import Stretch, Verdict
 
 MODEL = """\
 import torch
@@ -165,3 +170,79 @@ def test_a_dry_run_opens_no_study(config: dict[str, Any]) -> None:
     result = autolr.tune(config, dry_run=True)
     assert result.trials == ()
     assert not Path("autolr.db").exists()
+
+
+def test_a_folder_of_results_holds_one_study(config: dict[str, Any], tmp_path: Path) -> None:
+    first = autolr.tune(config, trials=1, study="a", out="shared")
+    others: list[dict[str, Any]] = [
+        {"study": "b"},
+        {"study": "a", "storage": "sqlite:///other.db"},
+    ]
+    for settings in others:
+        for fresh in (False, True):
+            with pytest.raises(StorageError, match="out shared holds the results of study 'a' in"):
+                autolr.tune(config, trials=1, out="shared", fresh=fresh, **settings)
+    other = autolr.tune(config, trials=1, study="b", out="own")
+    with pytest.raises(StorageError, match="study 'a'"):  # complete, it writes nothing there either
+        autolr.tune(config, trials=1, study="b", out="shared")
+    assert (first.trained, other.trained) == (1, 1)
+    (tmp_path / "autolr.db").rename(tmp_path / "moved.db")
+    moved: dict[str, Any] = {"study": "a", "storage": "sqlite:///moved.db", "out": "shared"}
+    assert autolr.tune(config, trials=2, **moved).trained == 1
+    assert autolr.tune(config, trials=1, fresh=True, **moved).trained == 1
+
+
+def test_files_that_another_folder_has_left_behind_are_written_again(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    autolr.tune(config, trials=1)
+    autolr.tune(config, trials=3, out="elsewhere")
+    again = autolr.tune(config, trials=3)
+    assert again.trained == 0
+    assert tmp_path / "autolr_runs/autolr/trials.csv" in [file.absolute() for file in again.files]
+    for name in ("trials.csv", "schedule.json"):
+        texts = [(tmp_path / out / name).read_text() for out in ("autolr_runs/autolr", "elsewhere")]
+        assert texts[0] == texts[1]
+    assert autolr.tune(config, trials=3).files == ()
+
+
+class Waits:
+    """Lets a run wait at each rung; writes down which they are."""
+
+    def __init__(self) -> None:
+        self.rungs: list[int] = []
+
+    def judge(self, step: int, score: float) -> Verdict:
+        self.rungs.append(step)
+        return "wait"
+
+
+def test_a_trial_goes_on_from_no_checkpoint_but_its_own(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    candidate = Candidate(peak=0.01)
+    folder = tmp_path / "trial_0"
+
+    def told(trial: str) -> list[int]:
+        judge = Waits()
+        known = (9,)
+        run_trial(
+            Stretch(read_config(config), candidate, folder, (9, 18), 27, known, trial=trial), judge
+        )
+        return judge.rungs
+
+    assert told("a 0") == [9]
+    assert told("a 0") == [18]
+    assert told("b 0") == [9]
+
+
+def test_a_full_disk_is_not_the_fault_of_who_writes_to_it(tmp_path: Path) -> None:
+    told = r"^cannot write to .*: No space left on device$"
+    with pytest.raises(StorageError, match=told), users_code(tmp_path):
+        Path("/dev/full").write_text("x")
+
+
+def test_a_link_to_nothing_is_no_folder_for_results(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(ConfigError, match=r"link is a link to nothing"):
+        autolr.tune(config, out="link")

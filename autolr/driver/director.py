@@ -40,6 +40,7 @@ class Director:
         hyperband: The brackets; None without pruning.
         run_steps: Optimizer steps of a whole run.
         listener: Told what happens.
+        identity: What tells the study from all others.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Director:
         hyperband: Hyperband | None,
         run_steps: int,
         listener: Callable[[Event], None],
+        identity: str = "",
     ) -> None:
         self._config = config
         self._handle = handle
         self._hyperband = hyperband
         self._run_steps = run_steps
         self._listener = listener
+        self._identity = identity
         self._open: dict[int, tuple[optuna.Trial, Candidate]] = {}
         self._failures = 0
         self.trained: set[int] = set()
@@ -147,9 +150,11 @@ class Director:
         self._listener(TrialStarted(number, record.params, bracket, again and not promoted, rung))
         rungs = () if self._hyperband is None else self._hyperband.rungs(bracket or 0)
         folder, known = self.trial_folder(number), tuple(record.scores)
+        mark = f"{self._identity} {number}"
         several = per_trial(self._config.fit.get("trainer")) > 1
         pauses = self._pauses and not (several and candidate.peak is None)  # no search is resumed
-        stretch = Stretch(self._config, candidate, folder, rungs, self._run_steps, known, pauses)
+        steps = self._run_steps
+        stretch = Stretch(self._config, candidate, folder, rungs, steps, known, pauses, mark)
         if not again or record.attrs.get("attempts", 0) == ATTEMPTS - 1:
             stretch.checkpoint.unlink(missing_ok=True)  # of another study, or what broke it
         return Work(number, stretch)
@@ -172,6 +177,7 @@ class Director:
         return self._handle.complete(trial, outcome.value, attrs)
 
     def _ended(self, record: TrialRecord) -> None:
-        (self.trial_folder(record.number) / "rung.ckpt").unlink(missing_ok=True)
+        for name in ("rung.ckpt", "job.pickle"):  # (the latter of a worker that was killed)
+            (self.trial_folder(record.number) / name).unlink(missing_ok=True)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from autolr import report, study
 from autolr.config import Config, fingerprint, read_config
+from autolr.disk import disk_errors, has_text, write_whole
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.director import Director
 from autolr.driver.engines import engine_of
@@ -19,9 +20,10 @@ from autolr.driver.inline import run_inline
 from autolr.driver.interrupts import Interrupted, Stop, signals
 from autolr.driver.local import LocalEngine
 from autolr.driver.messages import with_traceback
+from autolr.driver.owner import Owner
 from autolr.driver.pool import Pool
 from autolr.errors import ConfigError, UserCodeError
-from autolr.study import Hyperband, Lease, Session, Study, Tenancy, TrialRecord
+from autolr.study import Hyperband, Lease, Session, Study, Tenancy
 
 _Train: TypeAlias = Callable[[Director, Tenancy, float], None]
 
@@ -49,7 +51,8 @@ def tune(
 
     Raises:
         ConfigError: If a setting cannot work; before the first training step.
-        StorageError: If the storage cannot be used, is in use, or holds another study.
+        StorageError: If the storage cannot be used, is in use, or holds another study; if the
+            folder of results belongs to another study, or its disk is full.
         UserCodeError: If the model or the data raise before training, or in three trials in a row.
     """
     read = read_config(config)
@@ -58,16 +61,19 @@ def tune(
         read = replace(read, tune=read.tune.override(out=read.tune.folder.absolute()))
     if dry_run:
         return _dry_run(read, listener, fresh=fresh)
-    with study.locked(read.tune.storage, read.tune.study, read.tune.folder) as session:
+    tune = read.tune
+    with study.locked(tune.storage, tune.study, tune.folder) as session, disk_errors(tune.folder):
         stored = None if fresh else _stored(read)
-        if stored is not None and stored.finished >= read.tune.trials:
+        owner = Owner.of(tune, stored)
+        owner.check(tune.folder)
+        if stored is not None and stored.finished >= tune.trials:
             return _complete(read, stored)
         _check_setting(read, listener)
         devices = _devices(read)
         if session is None:  # the lock does not reach other hosts
-            study.check_tenant(read.tune.storage, read.tune.study)
+            study.check_tenant(tune.storage, tune.study)
         with signals() as stop:
-            driver = _Driver(read, listener, stop, fresh=fresh, session=session)
+            driver = _Driver(read, listener, stop, owner, fresh=fresh, session=session)
             try:
                 return driver.run_inline() if devices is None else driver.run_pool(devices)
             except Interrupted as interrupt:  # before the first trial
@@ -92,28 +98,30 @@ def _check_setting(config: Config, listener: Callable[[Event], None]) -> None:
 
 
 def _complete(config: Config, stored: study.Summary) -> TuneResult:
-    """Return a study that has all its trials; files that were lost are written again."""
-    folder = config.tune.folder
+    """Return a study that has all its trials; files that were lost or are old are written again."""
     best = stored.best(len(stored.trials))
-    files: tuple[Path, ...] = ()
-    if not report.has_artefacts(folder, best[0] if best else None):
-        files = _write(config, folder, stored.trials, best)
-    return TuneResult(config, stored.trials, best, files)
+    files = report.artefacts(config, config.tune.folder, stored.trials, best[0] if best else None)
+    stale = tuple(file for file, text in files.items() if not has_text(file, text))
+    if stale:
+        _check_folder(config.tune.folder)
+        if study.ID in stored.attrs:
+            Owner.of(config.tune, stored).claim(config.tune.folder)
+        _write(config.tune.folder, {file: files[file] for file in stale})
+    return TuneResult(config, stored.trials, best, stale)
 
 
-def _write(
-    config: Config, folder: Path, trials: tuple[TrialRecord, ...], best: tuple[TrialRecord, ...]
-) -> tuple[Path, ...]:
-    _check_folder(folder)
+def _write(folder: Path, files: Mapping[Path, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    return report.write_artefacts(config, folder, trials, best[0] if best else None)
+    for file, text in files.items():
+        write_whole(file, text)
 
 
 def _check_folder(folder: Path) -> None:
     """Refuse a folder for results that cannot be made; nothing is made."""
-    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     if not place.is_dir() or not os.access(place, os.W_OK):
-        why = "not writable" if place.is_dir() else "a file"
+        why = "a file" if place.exists() else "a link to nothing"
+        why = "not writable" if place.is_dir() else why
         raise ConfigError.of("out", str(folder), f"a folder that can be made ({place} is {why})")
 
 
@@ -128,8 +136,8 @@ def _check(config: Config, folder: Path) -> int:
 
 def _dry_run(config: Config, listener: Callable[[Event], None], *, fresh: bool) -> TuneResult:
     """Check all there is to check, and lock nothing."""
-    if not fresh:
-        _stored(config)
+    stored = None if fresh else _stored(config)
+    Owner.of(config.tune, stored).check(config.tune.folder)
     _check_setting(config, listener)
     run_steps = _run_steps(config, listener)
     listener(StudyReady(config, run_steps, _hyperband(config, run_steps), 0, ()))
@@ -177,6 +185,7 @@ class _Driver:
         config: Config,
         listener: Callable[[Event], None],
         stop: Stop,
+        owner: Owner,
         *,
         fresh: bool,
         session: Session | None,
@@ -185,6 +194,7 @@ class _Driver:
         self._folder = config.tune.folder
         self._listener = listener
         self._stop = stop
+        self._owner = owner
         self._fresh = fresh
         self._session = session
 
@@ -233,6 +243,8 @@ class _Driver:
         try:
             handle.check_fingerprint(fingerprint(self._config))
             handle.name_values(*filter(None, (self._config.tune.monitor, self._config.tune.cost)))
+            self._owner.claim(self._folder)
+            handle.set_attr(study.ID, self._owner.id)
             handle.set_attr(study.FOLDER, str(self._folder.absolute()))
             for record in handle.trials:  # workers of a dead driver end by themselves, but when?
                 if record.state == "RUNNING" and (worker := record.attrs.get("worker")):
@@ -240,7 +252,9 @@ class _Driver:
             resumed = handle.recover()
             done = handle.finished
             self._listener(StudyReady(self._config, run_steps, hyperband, done, resumed))
-            director = Director(self._config, handle, hyperband, run_steps, self._listener)
+            director = Director(
+                self._config, handle, hyperband, run_steps, self._listener, self._owner.id
+            )
             return self._train(handle, director, train)
         finally:
             handle.close()
@@ -268,7 +282,11 @@ class _Driver:
             handle.recover()
             tenancy.end()
             best = handle.best(len(handle.trials))
-            files = _write(self._config, self._folder, handle.trials, best)
+            first = best[0] if best else None
+            files = report.artefacts(self._config, self._folder, handle.trials, first)
+            _check_folder(self._folder)
+            _write(self._folder, files)
+        tenancy.check()
         signum = None if handle.finished >= self._config.tune.trials else self._stop.signum
         trained = len(director.trained)
-        return TuneResult(self._config, handle.trials, best, files, trained, signum)
+        return TuneResult(self._config, handle.trials, best, tuple(files), trained, signum)

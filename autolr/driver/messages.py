@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from autolr.config import Config
+from autolr.disk import disk_errors, write_whole
 from autolr.errors import UserCodeError
 from autolr.stretch import Outcome, Stretch, Verdict
 
@@ -101,6 +102,7 @@ FromWorker: TypeAlias = Ready | Checked | Scored | Done | Failed | Lost
 
 def with_traceback(error: UserCodeError, file: Path) -> UserCodeError:
     """Keep the traceback of the user's error in a file; return an error that says so."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(traceback.format_exception(error.__cause__ or error)), "utf-8")
+    with disk_errors(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, "".join(traceback.format_exception(error.__cause__ or error)))
     return UserCodeError(f"{error} (traceback in {file})")

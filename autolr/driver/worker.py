@@ -6,10 +6,12 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from autolr.disk import disk_errors
 from autolr.driver.messages import (
     Answer,
     Check,
@@ -24,7 +26,7 @@ from autolr.driver.messages import (
     Train,
     with_traceback,
 )
-from autolr.errors import AutoLRError, UserCodeError
+from autolr.errors import AutoLRError, StorageError, UserCodeError
 from autolr.stretch import Verdict
 
 _JOB = "AUTOLR_JOB"  # a file with what the other ranks of a trial do
@@ -73,37 +75,50 @@ class Worker:
                     self._jobs.put(message)
 
     def _answer_to(self, job: Check | Train) -> FromWorker:
+        folder = job.folder if isinstance(job, Check) else job.stretch.folder
+        return _guarded(lambda: self._do(job, folder), folder)
+
+    def _do(self, job: Check | Train, folder: Path) -> FromWorker:
         from autolr import objective
 
-        folder = job.folder if isinstance(job, Check) else job.stretch.folder
-        os.environ[_JOB] = str(_written_down(job, folder))  # for the ranks that Lightning starts
-        if isinstance(job, Check):
-            return _guarded(
-                lambda: Checked(objective.check_run(job.config, job.folder)), job.folder
-            )
-        stretch = job.stretch
-        leaving = self._leave.is_set
-        return _guarded(lambda: Done(objective.run_trial(stretch, self, leaving)), stretch.folder)
+        with _written_down(job, folder):
+            if isinstance(job, Check):
+                return Checked(objective.check_run(job.config, job.folder))
+            return Done(objective.run_trial(job.stretch, self, self._leave.is_set))
 
 
 def _guarded(action: Callable[[], FromWorker], folder: Path) -> FromWorker:
     """Return what an action returns, or in a message what it raised."""
     try:
-        return action()
+        with disk_errors(folder):
+            return action()
     except UserCodeError as error:
-        told = with_traceback(error, folder / "error.txt")
-        return Failed(
-            UserCodeError.__name__, str(error) if folder.name.startswith("trial_") else str(told)
-        )
+        return _told(error, folder)
     except AutoLRError as error:
         return Failed(type(error).__name__, str(error))
 
 
-def _written_down(job: Check | Train, folder: Path) -> Path:
+def _told(error: UserCodeError, folder: Path) -> Failed:
+    try:
+        told = with_traceback(error, folder / "error.txt")
+    except StorageError as full:
+        return Failed(StorageError.__name__, str(full))
+    return Failed(
+        UserCodeError.__name__, str(error) if folder.name.startswith("trial_") else str(told)
+    )
+
+
+@contextmanager
+def _written_down(job: Check | Train, folder: Path) -> Iterator[None]:
+    """Have the ranks that Lightning starts find the job, for as long as it takes."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "job.pickle"
-    file.write_bytes(pickle.dumps(job))
-    return file
+    os.environ[_JOB] = str(file)
+    try:
+        file.write_bytes(pickle.dumps(job))
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 class _Mute:

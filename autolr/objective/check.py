@@ -42,7 +42,7 @@ def check_run(config: Config, folder: Path) -> int:
     candidate = Candidate(peak=1e-3)
     tune = config.tune
     look = _Look()
-    with users_code(), quiet_lightning():
+    with users_code(folder), quiet_lightning():
         fit = trial_config(_filled(config), candidate, folder)
         fit["trainer"] |= {"logger": _NO_LOGGER, "num_sanity_val_steps": 0}
         cli = instantiate(fit, config.folder, config.seed, config.space.names)

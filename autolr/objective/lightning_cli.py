@@ -16,6 +16,7 @@ from lightning.pytorch.cli import LightningCLI
 
 from autolr.candidate import Candidate
 from autolr.config import set_dotted
+from autolr.disk import disk_error
 from autolr.errors import AutoLRError, ConfigError, UserCodeError
 from autolr.parser_errors import one_line
 
@@ -98,8 +99,11 @@ def _is_about(message: str, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def users_code() -> Iterator[None]:
-    """Give errors of the user's code a name of their own; ours and interrupts pass."""
+def users_code(folder: Path) -> Iterator[None]:
+    """Give errors of the user's code a name of their own; ours and interrupts pass.
+
+    A full disk is not that code's fault; ``folder`` is where a run writes.
+    """
     try:
         yield
     except AutoLRError:
@@ -110,6 +114,8 @@ def users_code() -> Iterator[None]:
         root = _unwrapped(error)
         if isinstance(root, AutoLRError):
             raise root from None
+        if (full := disk_error(root, folder)) is not None:
+            raise full from root
         raise UserCodeError(_short(f"{type(root).__name__}: {root}")) from root
 
 

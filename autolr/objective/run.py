@@ -44,12 +44,12 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
     """
     started = time.monotonic()
     tune = stretch.config.tune
-    pause = PauseTrial(judge, stretch.checkpoint, asked, stretch.known)
+    pause = PauseTrial(judge, stretch.checkpoint, asked, stretch.known, stretch.trial)
     trial: Reporter = pause if stretch.pauses else _Stopping(judge)
     horizon = stretch.run_steps
     prune = PruneTrial(trial, stretch.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
     setters = pilots(stretch.candidate, tune)
-    with users_code(), quiet_lightning():
+    with users_code(stretch.folder), quiet_lightning():
         fit = trial_config(stretch.config.fit, stretch.candidate, stretch.folder)
         cli = instantiate(fit, stretch.config.folder, stretch.config.seed)
         trainer: Any = cli.trainer
@@ -74,8 +74,8 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
 
 def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
     """Train to the end, or until the run is left; return why."""
-    resumed = stretch.checkpoint if stretch.checkpoint.exists() else None
-    cli.trainer.loggers.append(JsonLines(stretch.folder, _steps_in(resumed)))
+    resumed, steps = _resumed(stretch.checkpoint, pause)
+    cli.trainer.loggers.append(JsonLines(stretch.folder, steps))
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed, weights_only=False)
     except DivergedError:  # every peak that was tried inside the run
@@ -100,7 +100,7 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         UserCodeError: If the model or the data raise.
     """
     attached: AutoLR | None = None
-    with users_code(), quiet_lightning(logging.WARNING):
+    with users_code(out or Path.cwd()), quiet_lightning(logging.WARNING):
         section = (
             config.fit
             if out is None
@@ -152,9 +152,9 @@ def _searched(callback: Callback) -> tuple[int, float | None]:
         return (0 if search is None else search["shadows"]["probe_steps"]), None
 
 
-def _steps_in(checkpoint: Path | None) -> int:
-    if checkpoint is None:
-        return 0
-    return int(
-        torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=False)["global_step"]
-    )
+def _resumed(checkpoint: Path, pause: PauseTrial) -> tuple[Path | None, int]:
+    """Return the checkpoint to go on from and its steps; None where there is none, or another's."""
+    if not checkpoint.exists():
+        return None, 0
+    stored = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=False)
+    return (checkpoint, int(stored["global_step"])) if pause.wrote(stored) else (None, 0)

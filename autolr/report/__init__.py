@@ -1,9 +1,8 @@
 """What a study found: tables, and files that go on without autolr."""
 
+from autolr.report.export import artefacts as artefacts
 from autolr.report.export import best_config as best_config
-from autolr.report.export import has_artefacts as has_artefacts
 from autolr.report.export import read_run as read_run
-from autolr.report.export import write_artefacts as write_artefacts
 from autolr.report.files import results_folder as results_folder
 from autolr.report.files import write_report as write_report
 from autolr.report.page import study_charts as study_charts

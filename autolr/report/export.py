@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 
 from autolr.candidate import Candidate
 from autolr.config import Config, read_config, set_dotted
-from autolr.report.table import TrialLike, trials_frame
+from autolr.report.table import TrialLike, trials_csv
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
@@ -56,30 +57,23 @@ def read_run(file: str) -> Config:
     return config if modules is None else replace(config, folder=Path(modules[1]))
 
 
-def has_artefacts(folder: Path, best: TrialLike | None) -> bool:
-    """Return whether all that `write_artefacts` writes is there."""
-    names = ("trials.csv",) if best is None else ("trials.csv", "best.yaml", "schedule.json")
-    return all((folder / name).is_file() for name in names)
-
-
-def write_artefacts(
+def artefacts(
     config: Config, folder: Path, trials: Sequence[TrialLike], best: TrialLike | None
-) -> tuple[Path, ...]:
-    """Write trials.csv, and of the best trial, if there is one, best.yaml and schedule.json.
+) -> dict[Path, str]:
+    """Return trials.csv, and of the best trial, if there is one, best.yaml and schedule.json.
 
     Args:
         config: The study's config.
-        folder: Where to; it exists.
+        folder: Where the files belong.
         trials: All trials.
         best: The best complete one.
 
     Returns:
-        The files written.
+        The text of each file.
     """
-    table = folder / "trials.csv"
-    trials_frame(trials).to_csv(table, index=False)
+    table = {folder / "trials.csv": trials_csv(trials)}
     if best is None:
-        return (table,)
+        return table
     found = Candidate.from_dict({**best.attrs["found"]})
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
     header = _HEADER.format(
@@ -87,12 +81,14 @@ def write_artefacts(
         number=best.number,
         monitor=config.tune.monitor,
         value=best.value,
-        file=config_file.as_posix(),
+        file=shlex.quote(config_file.as_posix()),
         modules=config.folder,
     )
     text = yaml.safe_dump(best_config(config, found), sort_keys=False)
-    config_file.write_text(header + text, "utf-8")
     schedule = {"peak": found.peak, "schedule": found.schedule.to_dict()}
     schedule["total_steps"] = best.attrs["run_steps"]
-    schedule_file.write_text(json.dumps(schedule, indent=1) + "\n", "utf-8")
-    return (config_file, schedule_file, table)
+    return {
+        config_file: header + text,
+        schedule_file: json.dumps(schedule, indent=1) + "\n",
+        **table,
+    }

@@ -1,5 +1,7 @@
 """A study's trials as tables, for people and for pandas."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -49,6 +51,23 @@ def trials_frame(trials: Sequence[TrialLike]) -> "pd.DataFrame":
     """
     import pandas as pd  # here: a complete study is recognized faster than pandas is imported
 
+    rows = _rows(trials)
+    frame = pd.DataFrame(rows)
+    return frame if rows else pd.DataFrame(columns=_FIRST)
+
+
+def trials_csv(trials: Sequence[TrialLike]) -> str:
+    """Return `trials_frame` as a .csv file, without pandas."""
+    rows = _rows(trials)
+    text = io.StringIO()
+    columns = dict.fromkeys(name for row in rows for name in row) or _FIRST
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _rows(trials: Sequence[TrialLike]) -> list[dict[str, Any]]:
     rows = []
     for trial in trials:
         row = {"number": trial.number, "state": trial.state, "value": trial.value}
@@ -57,8 +76,7 @@ def trials_frame(trials: Sequence[TrialLike]) -> "pd.DataFrame":
         for name, value in trial.attrs.get("metrics", {}).items():
             row[f"metric.{name}" if name in row else name] = value
         rows.append(row)
-    frame = pd.DataFrame(rows)
-    return frame if rows else pd.DataFrame(columns=_FIRST)
+    return rows
 
 
 def best_table(trials: Sequence[TrialLike], monitor: str) -> Table:
@@ -128,13 +146,12 @@ def write_trials(trials: Sequence[TrialLike], file: Path) -> None:
     """
     if file.suffix not in (".csv", ".parquet"):
         raise ConfigError.of("to", str(file), "a file that ends in .csv or .parquet")
-    frame = trials_frame(trials)
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".csv":
-        frame.to_csv(file, index=False)
+        file.write_text(trials_csv(trials), "utf-8")
         return
     try:
-        frame.to_parquet(file, index=False)
+        trials_frame(trials).to_parquet(file, index=False)
     except ImportError:
         raise ConfigError(
             "to: .parquet needs pyarrow: pip install 'lightning-autolr[parquet]'"

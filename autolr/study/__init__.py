@@ -19,6 +19,7 @@ The driver holds the lock while it works; commands that only look call `peek`:
         handle.end_waiting("not among the best at its rung")
 """
 
+from autolr.study.address import locate as locate
 from autolr.study.decide import Action as Action
 from autolr.study.decide import Finish as Finish
 from autolr.study.decide import GoOn as GoOn
@@ -39,6 +40,7 @@ from autolr.study.lock import locked as locked
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
 from autolr.study.records import FOLDER as FOLDER
+from autolr.study.records import ID as ID
 from autolr.study.records import Summary as Summary
 from autolr.study.records import TrialRecord as TrialRecord
 from autolr.study.records import existing as existing

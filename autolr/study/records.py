@@ -23,6 +23,7 @@ Direction = Literal["minimize", "maximize"]
 State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 
 FINGERPRINT = "fingerprint"  # the study's attribute that `Study.check_fingerprint` stores
+ID = "id"  # the study's attribute that tells it from all others, whatever it is called
 FOLDER = "folder"  # the study's attribute that says where its results are
 PROMOTED = "promoted"  # a trial's attribute: the last rung that it was let pass
 

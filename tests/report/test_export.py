@@ -1,4 +1,7 @@
 import json
+import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,7 @@ import yaml
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.config import Config, read_config
-from autolr.report import best_config, has_artefacts, read_run, write_artefacts
+from autolr.report import artefacts, best_config, read_run, trials_frame
 from autolr.study import TrialRecord
 
 CANDIDATE = Candidate(
@@ -49,29 +52,39 @@ def test_the_best_config_fixes_the_candidate_and_keeps_the_rest(config):
 
 
 def test_the_files_can_be_read_back(config, tmp_path):
-    files = write_artefacts(config, tmp_path, [trial(0.25)], trial(0.25))
+    files = artefacts(config, tmp_path, [trial(0.25)], trial(0.25))
     assert sorted(file.name for file in files) == ["best.yaml", "schedule.json", "trials.csv"]
-    assert has_artefacts(tmp_path, trial(0.25))
-    best = tmp_path / "best.yaml"
-    assert yaml.safe_load(best.read_text()) == best_config(config, CANDIDATE)
-    assert best.read_text().startswith("# The best candidate of study some (trial 3, val_loss 0.25")
-    stored = json.loads((tmp_path / "schedule.json").read_text())
+    best = files[tmp_path / "best.yaml"]
+    assert yaml.safe_load(best) == best_config(config, CANDIDATE)
+    assert best.startswith("# The best candidate of study some (trial 3, val_loss 0.25")
+    stored = json.loads(files[tmp_path / "schedule.json"])
     assert (stored["peak"], stored["total_steps"]) == (0.1, 48)
     assert schedules.parse(stored["schedule"]) == CANDIDATE.schedule
 
 
 def test_a_study_without_a_complete_trial_has_a_table_only(config, tmp_path):
-    assert not has_artefacts(tmp_path, None)
-    files = write_artefacts(config, tmp_path, [], None)
-    assert [file.name for file in files] == ["trials.csv"]
-    assert has_artefacts(tmp_path, None)
-    assert not has_artefacts(tmp_path, trial(0.25))
+    assert [file.name for file in artefacts(config, tmp_path, [], None)] == ["trials.csv"]
+
+
+def test_the_table_is_the_one_that_pandas_writes(config, tmp_path):
+    trials = [trial(1 / 3), replace(trial(None), params={"lr": 1e-5, "x, y": 'a "b"'}), trial(0.5)]
+    for some in ([], trials):
+        (text,) = artefacts(config, tmp_path, some, None).values()
+        assert text == trials_frame(some).to_csv(index=False)
+
+
+def test_the_command_in_the_best_config_can_be_pasted_into_a_shell(config):
+    folder = Path("my résults; $x")
+    best = artefacts(config, folder, [trial(0.25)], trial(0.25))[folder / "best.yaml"]
+    (command,) = re.findall("`(autolr fit .*?)`", best)
+    assert shlex.split(command) == ["autolr", "fit", "my résults; $x/best.yaml"]
 
 
 def test_a_best_config_is_run_with_the_modules_of_its_study(config, tmp_path):
-    write_artefacts(config, tmp_path, [trial(0.25)], trial(0.25))
+    best = tmp_path / "best.yaml"
+    best.write_text(artefacts(config, tmp_path, [trial(0.25)], trial(0.25))[best])
     assert config.folder == Path.cwd() != tmp_path
-    assert read_run(str(tmp_path / "best.yaml")).folder == config.folder
+    assert read_run(str(best)).folder == config.folder
     other = tmp_path / "other.yaml"
     other.write_text("model: {class_path: some.Model}\n")
     assert read_run(str(other)).folder == tmp_path
