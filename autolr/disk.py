@@ -1,11 +1,12 @@
 """Writing to the folder of results, whose disk may be full."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autolr.errors import StorageError
+from autolr.errors import ConfigError, StorageError
 
 _DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no fault of what is written
 
@@ -22,6 +23,19 @@ def disk_error(error: BaseException, folder: Path) -> StorageError | None:
     return StorageError(
         f"cannot write to {error.filename2 or error.filename or folder}: {error.strerror}"
     )
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for results that cannot be made; nothing is made.
+
+    Raises:
+        ConfigError: If it is no folder, cannot be one, or cannot be written to.
+    """
+    place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        why = "a file" if place.exists() else "a link to nothing"
+        why = "not writable" if place.is_dir() else why
+        raise ConfigError.of("out", str(folder), f"a folder that can be made ({place} is {why})")
 
 
 @contextmanager

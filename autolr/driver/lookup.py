@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from autolr import study
 from autolr.config import TuneConfig
+from autolr.disk import check_folder
 from autolr.driver.open_engine import Door
-from autolr.errors import AutoLRError, ConfigError, StorageError
+from autolr.errors import AutoLRError, StorageError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -42,11 +43,13 @@ class Lookup:
     """
 
     def __init__(self, tune: TuneConfig, *, asks: bool) -> None:
+        if not asks:
+            check_folder(tune.folder)
         self._tune = tune
         self._asks = asks
         self._asked = False
         self._due = 0.0
-        self._folder = None if asks else _checked(tune.folder)
+        self._folder = None if asks else tune.folder
         self._stored_complete = False
         self._looked = self._entered = False
         self._old: Door | None = None  # at the first look
@@ -109,10 +112,3 @@ class Lookup:
             self._folder = None if stored is None else stored.folder
             self._stored_complete = stored is not None and stored.finished >= self._tune.trials
         self._due = time.monotonic() + _ASK_EVERY
-
-
-def _checked(folder: "Path") -> "Path":
-    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not place.is_dir():
-        raise ConfigError.of("out", str(folder), f"a folder ({place} is a file)")
-    return folder

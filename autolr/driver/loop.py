@@ -1,7 +1,6 @@
 """Opening a study, having its trials trained, and writing down what came of it."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +10,7 @@ from typing import Any, TypeAlias
 
 from autolr import report, study
 from autolr.config import Config, fingerprint, read_config
-from autolr.disk import disk_errors, has_text, write_whole
+from autolr.disk import check_folder, disk_errors, has_text, write_whole
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.director import Director
 from autolr.driver.engines import engine_of
@@ -22,7 +21,7 @@ from autolr.driver.local import LocalEngine
 from autolr.driver.messages import with_traceback
 from autolr.driver.owner import Owner
 from autolr.driver.pool import Pool
-from autolr.errors import ConfigError, UserCodeError
+from autolr.errors import UserCodeError
 from autolr.study import Hyperband, Lease, Session, Study, Tenancy
 
 _Train: TypeAlias = Callable[[Director, Tenancy, float], None]
@@ -92,7 +91,7 @@ def _stored(config: Config) -> study.Summary | None:
 
 def _check_setting(config: Config, listener: Callable[[Event], None]) -> None:
     """Check what can be checked in an instant, and say that the rest is next."""
-    _check_folder(config.tune.folder)
+    check_folder(config.tune.folder)
     study.sampler(config.tune.sampler, config.seed)  # what it needs is installed
     listener(CheckStarted())
 
@@ -103,7 +102,7 @@ def _complete(config: Config, stored: study.Summary) -> TuneResult:
     files = report.artefacts(config, config.tune.folder, stored.trials, best[0] if best else None)
     stale = tuple(file for file, text in files.items() if not has_text(file, text))
     if stale:
-        _check_folder(config.tune.folder)
+        check_folder(config.tune.folder)
         if study.ID in stored.attrs:
             Owner.of(config.tune, stored).claim(config.tune.folder)
         _write(config.tune.folder, {file: files[file] for file in stale})
@@ -114,15 +113,6 @@ def _write(folder: Path, files: Mapping[Path, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in files.items():
         write_whole(file, text)
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder for results that cannot be made; nothing is made."""
-    place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        why = "a file" if place.exists() else "a link to nothing"
-        why = "not writable" if place.is_dir() else why
-        raise ConfigError.of("out", str(folder), f"a folder that can be made ({place} is {why})")
 
 
 def _check(config: Config, folder: Path) -> int:
@@ -284,7 +274,7 @@ class _Driver:
             best = handle.best(len(handle.trials))
             first = best[0] if best else None
             files = report.artefacts(self._config, self._folder, handle.trials, first)
-            _check_folder(self._folder)
+            check_folder(self._folder)
             _write(self._folder, files)
         tenancy.check()
         signum = None if handle.finished >= self._config.tune.trials else self._stop.signum

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol
 
-from autolr.report.show import ShownTrial
+from autolr.report.show import ShownStudy, ShownTrial
 from autolr.report.table import chosen
 
 
@@ -26,20 +26,8 @@ class ReportedTrial(ShownTrial, Protocol):
         """None if it is not over."""
 
 
-class ReportedStudy(Protocol):
-    """What is reported of a study."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def direction(self) -> str:
-        """Whether lower or higher values are better."""
-
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """What it was made with; empty if autolr did not make it."""
+class ReportedStudy(ShownStudy, Protocol):
+    """What is reported of a study; its fingerprint is empty if autolr did not make it."""
 
     @property
     def trials(self) -> Sequence[ReportedTrial]:
