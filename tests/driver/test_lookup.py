@@ -115,7 +115,7 @@ def test_a_worker_of_a_complete_study_says_so_and_leaves(
     ("arguments", "said"),
     [
         (["--wait", "-3"], "wait must be 0 seconds or more, got -3.0"),
-        (["--out", "tune.yaml"], "out must be a folder that can be made (tune.yaml is a file), got 'tune.yaml'"),
+        (["--out", "tune.yaml"], "out must be a folder that can be made (tune.yaml is a file)"),
         (["--out", "tune.yaml/results"], "tune.yaml is a file), got 'tune.yaml/results'"),
     ],
 )
