@@ -84,6 +84,8 @@ def _write(file: Path, number: int) -> None:
 def _enter(request: dict[str, Any]) -> None:
     """Make this process the one that was asked for: session, folder, output, environment."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as from a terminal, also where the
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests run in the background or under nohup
     os.chdir(request["folder"])
     os.environ.update(request["environment"])
     for descriptor, file in enumerate(("/dev/null", request["stdout"], request["stderr"])):
