@@ -138,7 +138,7 @@ def conclusion(result: TuneResult) -> Iterator[str | Table]:
     if result.best:
         yield from _best(result)
     elif result.stopped:
-        yield from _only_stopped(result)
+        yield _only_stopped(result)
     elif result.complete:
         yield f"no trial came to a finite {tune.monitor}: autolr show has the reasons"
     for file in result.files:
@@ -154,15 +154,13 @@ def _counts(result: TuneResult) -> str:
     return f"{counts}, {result.failed} failed" if result.failed else counts
 
 
-def _only_stopped(result: TuneResult) -> Iterator[str]:
-    tune = result.config.tune
+def _only_stopped(result: TuneResult) -> str:
+    tune, said = result.config.tune, "no trial ran to its planned end"
     leader = study.leader(result.trials, tune.direction)
-    assert leader is not None
+    if leader is None:
+        return said
     value = f"{tune.monitor} {leader.attrs[study.STOPPED_VALUE]:.4g}"
-    yield (
-        f"no trial ran to its planned end: best.yaml is of trial {leader.number}, {value}, where "
-        f"{leader.attrs['reason']}"
-    )
+    return f"{said}: best.yaml is of trial {leader.number}, {value}, where {leader.attrs['reason']}"
 
 
 def _best(result: TuneResult) -> Iterator[str | Table]:

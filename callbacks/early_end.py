@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from autolr.online import Result
 
-_ENDERS = ("EarlyStopping", "Timer")  # the Trainer makes a Timer of its max_time
+_ENDERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
 _PACKAGES = ("lightning", "pytorch_lightning")
 
 
@@ -16,9 +16,10 @@ def enders(trainer: Trainer) -> list[str]:
     """Return the names of the callbacks that may end a run before its planned length."""
     found = []
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        kinds = type(callback).__mro__
-        if any(kind.__name__ in _ENDERS and _is_lightnings(kind) for kind in kinds):
-            found.append(type(callback).__name__)
+        kinds = [kind.__name__ for kind in type(callback).__mro__ if _is_lightnings(kind)]
+        known = next((kind for kind in kinds if kind in _ENDERS), None)
+        if known is not None:
+            found.append(type(callback).__name__ + _ENDERS[known])
     return found
 
 

@@ -38,6 +38,16 @@ def before_first_step(trainers: Sequence[Trainer]) -> Iterator[None]:
         raise SetupError(str(error)) from error.__cause__
 
 
+@contextlib.contextmanager
+def no_exit() -> Iterator[None]:
+    """Raise an error where the user's code ends the process."""
+    try:
+        yield
+    except SystemExit as error:
+        told = f"the process was ended: SystemExit: {error.code}{place_of(error)}"
+        raise UserCodeError(told) from error
+
+
 def place_of(error: BaseException) -> str:
     """Return the innermost line of the user's own code in a traceback, " (FILE:LINE)", or ""."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):

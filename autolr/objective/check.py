@@ -15,6 +15,7 @@ from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, set_dotted
 from autolr.domains import Choice, Value
+from autolr.objective.blame import no_exit
 from autolr.objective.lightning_cli import (
     instantiate,
     parsing,
@@ -59,7 +60,7 @@ def check_run(config: Config, folder: Path) -> Checkup:
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         ours: list[Callback] = [look, *_rules(config.space), *pilots(candidate, tune), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
-        with contextlib.suppress(_LookedAt):
+        with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     return Checkup(look.total_steps, tuple(_warnings(early, look.total_steps, tune.pruner.name)))
 

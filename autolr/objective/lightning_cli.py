@@ -18,7 +18,7 @@ from autolr.candidate import Candidate
 from autolr.config import set_dotted
 from autolr.disk import disk_error
 from autolr.errors import AutoLRError, ConfigError, UserCodeError
-from autolr.objective.blame import place_of
+from autolr.objective.blame import no_exit, place_of
 from autolr.parser_errors import one_line
 
 _TRIAL_DEFAULTS = {  # unless the config says otherwise; a study of many runs is to be quiet
@@ -70,7 +70,7 @@ def instantiate(
             sys.path.insert(0, place)
     arguments, sys.argv = sys.argv, sys.argv[:1]  # LightningCLI warns about any other
     try:
-        with parsing(searched):
+        with parsing(searched), no_exit():
             return LightningCLI(
                 args={**fit, "seed_everything": seed},
                 run=False,

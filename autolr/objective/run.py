@@ -18,8 +18,8 @@ from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
 from autolr.config import Config, TuneConfig, set_dotted
-from autolr.errors import DivergedError, UserCodeError
-from autolr.objective.blame import before_first_step
+from autolr.errors import DivergedError
+from autolr.objective.blame import before_first_step, no_exit
 from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_config, users_code
 from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
@@ -59,7 +59,8 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
         made.append(trainer)
         trainer.callbacks[:0] = [pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
-        verdict = _fit(cli, stretch, pause)
+        with no_exit():
+            verdict = _fit(cli, stretch, pause)
         steps = trainer.global_step
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     ended = verdict == "go" and not prune.pruned and not prune.diverged
@@ -90,8 +91,6 @@ def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
         return pause.verdict
     except SIGTERMException:  # Lightning was faster
         return "wait"
-    except SystemExit as error:
-        raise UserCodeError(f"the process was ended: SystemExit: {error.code}") from error
     return "go"
 
 

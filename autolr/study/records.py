@@ -270,7 +270,7 @@ def leader(trials: Iterable[TrialRecord], direction: Direction) -> TrialRecord |
     """Return the best COMPLETE trial; without one the best of those that stopped early."""
     trials = tuple(trials)
     sign = 1.0 if direction == "minimize" else -1.0
-    stopped = [trial for trial in trials if trial.stopped]
+    stopped = [trial for trial in trials if trial.stopped and trial.attrs[STOPPED_AT]]
     stopped.sort(key=lambda trial: sign * trial.attrs[STOPPED_VALUE])
     return next(iter((*best(trials, direction), *stopped)), None)
 

@@ -15,7 +15,7 @@ from autolr.callbacks.early_end import enders
 from autolr.schedules import linear
 from tests.callbacks.runs import LR, Net, fit
 
-MAY_END = r"^AutoLR: \w+ may end the run before its 28 steps, .* is not annealed: leave it out"
+MAY_END = r"^AutoLR: [\w ()]+ may end the run before its 28 steps, .* is not annealed: leave it out"
 
 
 class Patient(EarlyStopping):
@@ -64,7 +64,7 @@ def test_callbacks_of_both_packages_are_known_and_others_are_not():
     trainer = SimpleNamespace(
         callbacks=[theirs, stopping(), ModelCheckpoint(), Timer("00:00:00:09")]
     )
-    assert enders(trainer) == ["EarlyStopping", "EarlyStopping", "Timer"]
+    assert enders(trainer) == ["EarlyStopping", "EarlyStopping", "Timer (max_time)"]
 
     class EarlyStopping(pl.Callback):
         """Another thing of that name."""

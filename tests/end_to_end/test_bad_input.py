@@ -78,6 +78,11 @@ def test_a_config_that_was_corrected_works_at_once(project: Any) -> None:
         (("error = self", "raise OSError('no ear')\n        error = self"), 1, ["no ear"]),
         (("def validation_step", "def another_step"), 2, ["validation"]),
         (("def val_dataloader", "def another_loader"), 2, ["validation"]),
+        (
+            ("error = self", "raise SystemExit(3)\n        error = self"),
+            1,
+            ["SystemExit: 3 (line.py:"],
+        ),
         (("class Line", "import nopackage\n\n\nclass Line"), 2, ["line.Line", "'nopackage'"]),
         (("class Line", "class Line("), 2, ["invalid syntax", "line.py"]),
         (
