@@ -159,6 +159,9 @@ def _fit(arguments: Namespace) -> int:
             _print(found.probes.to_string(index=False))
         _print(f"peak {found.peak:.4g}, schedule {found.schedule}")
         _print(f"price {found.price:.3f} runs ({found.probe_steps} probe steps)")
+        if found.stopped_at is not None:
+            steps = f"{found.stopped_at} of {found.total_steps} steps"
+            _print(f"the run ended after {steps}, before its schedule did: it is not annealed")
     return 0
 
 

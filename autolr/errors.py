@@ -5,6 +5,7 @@ AutoLRError                 base class; the command line exits with its `exit_st
 │   ├── SpaceError          a search space is missing or malformed                   exit 2
 │   └── UnsupportedError    a set-up that autolr does not serve                      exit 2
 ├── UserCodeError           the model or the data raised                             exit 1
+│   └── SetupError          they raised before the first step of a run               exit 1
 ├── DivergedError           the loss stopped being finite                            exit 1
 └── StorageError            the study's storage is damaged, full or out of reach     exit 4
     ├── StorageBusyError    another process holds the study                          exit 4
@@ -41,6 +42,10 @@ class UnsupportedError(ConfigError):
 
 class UserCodeError(AutoLRError):
     """The user's model or data raised; ``__cause__`` has the traceback."""
+
+
+class SetupError(UserCodeError):
+    """The user's model or data raised before the first step of a run; they would do so again."""
 
 
 class DivergedError(AutoLRError):

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from autolr import report
+from autolr import report, study
 from autolr.driver import (
     CheckStarted,
     Event,
@@ -101,6 +101,8 @@ class Progress:
             self._console.print(report.brackets_table(event.hyperband.table()))
         if event.finished:
             self._say(f"{event.finished} trials are finished already")
+        for line in event.warnings:
+            self._say(f"warning: {line}")
         if event.resumed:
             self._say(f"cut, to be run again: {', '.join(f'trial {n}' for n in event.resumed)}")
         self._bar.update(self._task, total=tune.trials, completed=event.finished, visible=True)
@@ -127,9 +129,7 @@ class Progress:
 def conclusion(result: TuneResult) -> Iterator[str | Table]:
     """Yield what a study came to, line by line, its best trials as a table."""
     tune = result.config.tune
-    counts = f"{result.finished} of {tune.trials} trials finished"
-    if result.failed:
-        counts += f", {result.failed} failed"
+    counts = _counts(result)
     if not result.complete:
         yield f"study {tune.study!r}: {counts}; the same command goes on"
     else:
@@ -137,12 +137,30 @@ def conclusion(result: TuneResult) -> Iterator[str | Table]:
         yield f"study {tune.study!r} is complete: {counts}{nothing}"
     if result.best:
         yield from _best(result)
+    elif result.stopped:
+        yield _only_stopped(result)
     elif result.complete:
         yield f"no trial came to a finite {tune.monitor}: autolr show has the reasons"
     for file in result.files:
         yield f"wrote {file}"
     if result.best:
         yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
+
+
+def _counts(result: TuneResult) -> str:
+    counts = f"{result.finished} of {result.config.tune.trials} trials finished"
+    if result.stopped:
+        counts += f", {result.stopped} of them stopped early"
+    return f"{counts}, {result.failed} failed" if result.failed else counts
+
+
+def _only_stopped(result: TuneResult) -> str:
+    tune, said = result.config.tune, "no trial ran to its planned end"
+    leader = study.leader(result.trials, tune.direction)
+    if leader is None:
+        return said
+    value = f"{tune.monitor} {leader.attrs[study.STOPPED_VALUE]:.4g}"
+    return f"{said}: best.yaml is of trial {leader.number}, {value}, where {leader.attrs['reason']}"
 
 
 def _best(result: TuneResult) -> Iterator[str | Table]:

@@ -63,6 +63,8 @@ class Outcome:
         pruned: Whether the run was stopped at a rung.
         diverged: Whether its loss stopped being finite.
         waits: Whether it was left before its end, and can go on from its checkpoint.
+        stopped_at: Steps after which the run ended by itself before ``run_steps``, as a callback or
+            the module had it (`EarlyStopping`); None: it did not.
     """
 
     value: float
@@ -74,3 +76,4 @@ class Outcome:
     pruned: bool
     diverged: bool
     waits: bool = False
+    stopped_at: int | None = None

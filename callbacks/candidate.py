@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
 from autolr import schedules
+from autolr.callbacks.early_end import warn_of_end, warn_of_enders
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.callbacks.swa import Handover
 from autolr.errors import ConfigError
@@ -45,6 +46,7 @@ class FollowCandidate(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_rates(trainer, pl_module, "FollowCandidate")
         self._total_steps = total_steps(trainer, "FollowCandidate")
+        warn_of_enders(trainer, "FollowCandidate", self._total_steps)
         self._rates = Rates.of(trainer.optimizers[0])
         self._handover = Handover(trainer)
 
@@ -62,6 +64,7 @@ class FollowCandidate(Callback):
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        warn_of_end(trainer, "FollowCandidate", self._total_steps)
         self._release()
 
     @override

@@ -13,6 +13,7 @@ from typing_extensions import override
 from autolr.callbacks.averages import restart_averages
 from autolr.callbacks.beginning import begun
 from autolr.callbacks.curves import Curves, tell
+from autolr.callbacks.early_end import closed, warn_of_enders
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
@@ -195,8 +196,8 @@ class AutoLR(ShadowCallback, RaceRules):
         if self._shadows is not None:  # stopped before the search was over
             self._found = replace(self._shadows.result(), own_peak=self._own_peak)
         super().on_train_end(trainer, pl_module)
-        if self._found is not None and self._save_to is not None and trainer.is_global_zero:
-            self._found.save(self._save_to)
+        if self._found is not None:
+            self._found = closed(self._found, trainer, self._save_to)
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -232,6 +233,7 @@ class AutoLR(ShadowCallback, RaceRules):
         if not trainer.global_step:
             self._found = self._stored = None  # of another run
         steps = total_steps(trainer, "AutoLR")
+        warn_of_enders(trainer, "AutoLR", steps)
         if self._found is not None:
             self._stored, self._own_peak = None, self._found.own_peak
             if self._own_peak is None:

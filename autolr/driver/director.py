@@ -59,7 +59,7 @@ class Director:
         self._listener = listener
         self._identity = identity
         self._open: dict[int, tuple[optuna.Trial, Candidate]] = {}
-        self._failures = 0
+        self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
         self.trained: set[int] = set()
 
     def next(self) -> Work | Wait | Finish:
@@ -90,29 +90,39 @@ class Director:
         """Keep what a stretch of a trial came to."""
         trial, candidate = self._open.pop(number)
         record = self._tell(trial, candidate, outcome)
-        self._failures = 0
+        self._failed = []
         if record.state != "WAITING":
             self._ended(record)
 
-    def fail(self, number: int, reason: str) -> None:
+    def fail(self, number: int, reason: str, *, unbegun: bool = False) -> None:
         """Count an attempt at a trial that ended by its own fault.
+
+        Args:
+            number: Which.
+            reason: In one line.
+            unbegun: Whether the user's code raised before the first step.
 
         Raises:
             UserCodeError: If too many trials in a row failed.
         """
         trial, _ = self._open.pop(number)
-        attempts = self._record(number).attrs.get("attempts", 0) + 1
+        record = self._record(number)
+        attempts = record.attrs.get("attempts", 0) + 1
         attrs = {"attempts": attempts, "failure": reason}
-        if attempts < ATTEMPTS:
+        never = unbegun and has_no_step(record)
+        if attempts < ATTEMPTS and not never:
             self._handle.pause(trial, attrs)
             self._listener(TrialFailed(number, attempts, reason))
             return
         self._ended(self._handle.fail(trial, reason, attrs))
-        self._failures += 1
-        if self._failures == _FAILURES:
+        self._failed.append(never)
+        if len(self._failed) == _FAILURES:
             file = self.trial_folder(number) / "error.txt"
-            told = f" (traceback in {file})" if file.exists() else ""
-            raise UserCodeError(f"{_FAILURES} trials in a row failed, the last one: {reason}{told}")
+            traceback = f" (traceback in {file})" if file.exists() else ""
+            when = " before their first step" if all(self._failed) else ""
+            raise UserCodeError(
+                f"{_FAILURES} trials in a row failed{when}, the last one: {reason}{traceback}"
+            )
 
     def cut(self, number: int) -> None:
         """Let a trial wait whose worker was lost by no fault of its own."""
@@ -174,10 +184,37 @@ class Director:
             return self._handle.pause(trial, attrs)
         if outcome.pruned:
             return self._handle.prune(trial, _UNPROMOTED, attrs)
+        if outcome.stopped_at is not None:
+            return self._stopped(trial, outcome, outcome.stopped_at, attrs)
         return self._handle.complete(trial, outcome.value, attrs)
+
+    def _stopped(
+        self, trial: "optuna.Trial", outcome: Outcome, steps: int, attrs: dict[str, Any]
+    ) -> TrialRecord:
+        """End a trial whose run ended by itself, as one that was pruned there.
+
+        Its last value is that of a run that was not annealed: the sampler gets it, no rung does.
+        """
+        attrs |= {study.STOPPED_AT: steps, study.STOPPED_VALUE: outcome.value}
+        step = self._run_steps * steps // outcome.run_steps  # as rungs are counted
+        if self._config.tune.cost is None and step not in self._record(trial.number).scores:
+            self._handle.note(trial, {study.OFF_RUNG: step})
+            self._handle.report(trial, step, outcome.value)
+        reason = f"the run stopped early, after {steps} of {outcome.run_steps} steps"
+        return self._handle.prune(trial, reason, attrs)
 
     def _ended(self, record: TrialRecord) -> None:
         for name in ("rung.ckpt", "job.pickle"):  # (the latter of a worker that was killed)
             (self.trial_folder(record.number) / name).unlink(missing_ok=True)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))
+
+
+def has_no_step(trial: TrialRecord) -> bool:
+    """Return whether no attempt at a trial is known to have come to its first step.
+
+    What then raises before that step, raises at each attempt. After a step, the same code has
+    worked: what raises now may pass.
+    """
+    known = ("steps", "attempts")  # (an attempt that was not the last one got further)
+    return not trial.scores and not any(name in trial.attrs for name in known)

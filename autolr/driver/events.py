@@ -35,6 +35,7 @@ class StudyReady:
         hyperband: The brackets; None without pruning.
         finished: Trials finished before.
         resumed: Numbers of cut trials that will be run again.
+        warnings: What may go wrong with the trials, a line each.
     """
 
     config: Config
@@ -42,6 +43,7 @@ class StudyReady:
     hyperband: Hyperband | None
     finished: int
     resumed: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,11 @@ class TuneResult:
     def failed(self) -> int:
         """Trials that ended with an error."""
         return sum(trial.state == "FAIL" for trial in self.trials)
+
+    @property
+    def stopped(self) -> int:
+        """Trials whose run ended by itself before its planned length; they count as finished."""
+        return sum(trial.stopped for trial in self.trials)
 
     @property
     def complete(self) -> bool:

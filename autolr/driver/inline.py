@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from autolr.driver.director import Director, Work
 from autolr.driver.interrupts import PATIENCE, Interrupted, Stop
 from autolr.driver.messages import with_traceback
-from autolr.errors import UserCodeError
+from autolr.errors import SetupError, UserCodeError
 from autolr.stretch import Verdict
 from autolr.study import Finish
 
@@ -50,7 +50,7 @@ def _train(director: Director, work: Work, stop: Stop) -> None:
             outcome = objective.run_trial(work.stretch, judge, stop.asked)
     except UserCodeError as error:
         with_traceback(error, work.stretch.folder / "error.txt")
-        director.fail(work.number, str(error))
+        director.fail(work.number, str(error), unbegun=isinstance(error, SetupError))
     except Interrupted:
         director.cut(work.number)
     else:

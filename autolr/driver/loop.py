@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -18,7 +19,7 @@ from autolr.driver.events import CheckStarted, Event, StudyReady, TuneResult, Wo
 from autolr.driver.inline import run_inline
 from autolr.driver.interrupts import Interrupted, Stop, signals
 from autolr.driver.local import LocalEngine
-from autolr.driver.messages import with_traceback
+from autolr.driver.messages import Checked, with_traceback
 from autolr.driver.owner import Owner
 from autolr.driver.pool import Pool
 from autolr.errors import UserCodeError
@@ -27,12 +28,18 @@ from autolr.study import Hyperband, Lease, Session, Study, Tenancy
 _Train: TypeAlias = Callable[[Director, Tenancy, float], None]
 
 
+def _only_warn(event: Event) -> None:
+    """Listen in place of a user who does not."""
+    for line in event.warnings if isinstance(event, StudyReady) else ():
+        warnings.warn(line, stacklevel=2)
+
+
 def tune(
     config: str | Path | Mapping[str, Any],
     *,
     fresh: bool = False,
     dry_run: bool = False,
-    listener: Callable[[Event], None] = lambda event: None,
+    listener: Callable[[Event], None] = _only_warn,
     **settings: object,
 ) -> TuneResult:
     """Run a study to its end, or go on with it.
@@ -45,7 +52,7 @@ def tune(
         config: A LightningCLI config with a section ``tune:``; a file or a mapping.
         fresh: Forget a study of this name first.
         dry_run: Check everything up to the first training step, and stop there.
-        listener: Told what happens, as it happens.
+        listener: Called with each event as it happens. The default one only warns.
         settings: Of the section ``tune:``, instead of those in the config; None keeps those.
 
     Raises:
@@ -99,7 +106,8 @@ def _check_setting(config: Config, listener: Callable[[Event], None]) -> None:
 def _complete(config: Config, stored: study.Summary) -> TuneResult:
     """Return a study that has all its trials; files that were lost or are old are written again."""
     best = stored.best(len(stored.trials))
-    files = report.artefacts(config, config.tune.folder, stored.trials, best[0] if best else None)
+    leader = study.leader(stored.trials, stored.direction)
+    files = report.artefacts(config, config.tune.folder, stored.trials, leader)
     stale = tuple(file for file, text in files.items() if not has_text(file, text))
     if stale:
         check_folder(config.tune.folder)
@@ -115,11 +123,11 @@ def _write(folder: Path, files: Mapping[Path, str]) -> None:
         write_whole(file, text)
 
 
-def _check(config: Config, folder: Path) -> int:
+def _check(config: Config, folder: Path) -> Checked:
     from autolr import objective  # here: torch and lightning take seconds to import
 
     try:
-        return objective.check_run(config, folder)
+        return Checked(*objective.check_run(config, folder))
     except UserCodeError as error:
         raise with_traceback(error, folder / "error.txt") from error
 
@@ -129,12 +137,13 @@ def _dry_run(config: Config, listener: Callable[[Event], None], *, fresh: bool) 
     stored = None if fresh else _stored(config)
     Owner.of(config.tune, stored).check(config.tune.folder)
     _check_setting(config, listener)
-    run_steps = _run_steps(config, listener)
-    listener(StudyReady(config, run_steps, _hyperband(config, run_steps), 0, ()))
+    checked = _checked(config, listener)
+    hyperband = _hyperband(config, checked.run_steps)
+    listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
     return TuneResult(config, (), ())
 
 
-def _run_steps(config: Config, listener: Callable[[Event], None]) -> int:
+def _checked(config: Config, listener: Callable[[Event], None]) -> Checked:
     """Check in this process; a run of several ranks in another, for Lightning starts it again."""
     ranks = per_trial(config.fit.get("trainer"))
     if ranks == 1:
@@ -191,9 +200,9 @@ class _Driver:
     def run_inline(self) -> TuneResult:
         """Train in this process."""
         with self._stop.within(0):
-            run_steps = _check(self._config, self._folder)
+            checked = _check(self._config, self._folder)
         return self._run(
-            run_steps, lambda director, tenancy, end: run_inline(director, self._stop, end)
+            checked, lambda director, tenancy, end: run_inline(director, self._stop, end)
         )
 
     def run_pool(self, devices: Sequence[str | None]) -> TuneResult:
@@ -206,9 +215,9 @@ class _Driver:
                 if self._config.tune.engine == "open":
                     self._listener(WorkersAwaited(self._folder))
                 pool.start()
-                run_steps = pool.check()
+                checked = pool.check()
             return self._run(
-                run_steps, lambda director, tenancy, end: pool.run(director, end, tenancy.renew)
+                checked, lambda director, tenancy, end: pool.run(director, end, tenancy.renew)
             )
         finally:
             engine.close()
@@ -227,7 +236,8 @@ class _Driver:
             session=self._session,
         )
 
-    def _run(self, run_steps: int, train: _Train) -> TuneResult:
+    def _run(self, checked: Checked, train: _Train) -> TuneResult:
+        run_steps = checked.run_steps
         hyperband = _hyperband(self._config, run_steps)
         handle = self._open(hyperband)
         try:
@@ -240,8 +250,8 @@ class _Driver:
                 if record.state == "RUNNING" and (worker := record.attrs.get("worker")):
                     Lease.from_dict(worker).end()
             resumed = handle.recover()
-            done = handle.finished
-            self._listener(StudyReady(self._config, run_steps, hyperband, done, resumed))
+            ready = (run_steps, hyperband, handle.finished, resumed, checked.warnings)
+            self._listener(StudyReady(self._config, *ready))
             director = Director(
                 self._config, handle, hyperband, run_steps, self._listener, self._owner.id
             )
@@ -272,8 +282,8 @@ class _Driver:
             handle.recover()
             tenancy.end()
             best = handle.best(len(handle.trials))
-            first = best[0] if best else None
-            files = report.artefacts(self._config, self._folder, handle.trials, first)
+            leader = study.leader(handle.trials, self._config.tune.direction)
+            files = report.artefacts(self._config, self._folder, handle.trials, leader)
             check_folder(self._folder)
             _write(self._folder, files)
         tenancy.check()

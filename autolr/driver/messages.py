@@ -50,9 +50,15 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """From a worker: the config works, and a run has ``run_steps`` optimizer steps."""
+    """From a worker: the config works, and a run has ``run_steps`` optimizer steps.
+
+    Attributes:
+        run_steps: So many.
+        warnings: What the user should know, a line each.
+    """
 
     run_steps: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """From a worker: the model or the data raised (``kind`` is UserCodeError), or autolr did.
+    """From a worker: the model or the data raised (a `UserCodeError`), or autolr did.
 
     Attributes:
         kind: The name of one of our errors.
@@ -105,4 +111,4 @@ def with_traceback(error: UserCodeError, file: Path) -> UserCodeError:
     with disk_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, "".join(traceback.format_exception(error.__cause__ or error)))
-    return UserCodeError(f"{error} (traceback in {file})")
+    return type(error)(f"{error} (traceback in {file})")

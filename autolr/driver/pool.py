@@ -24,7 +24,7 @@ from autolr.driver.messages import (
     Scored,
     Train,
 )
-from autolr.errors import AutoLRError, UserCodeError
+from autolr.errors import AutoLRError, SetupError, UserCodeError
 from autolr.study import Finish
 
 _LOOK_EVERY = 0.2  # seconds between looks at signals and clocks
@@ -78,26 +78,26 @@ class Pool:
         for worker in self._seats:
             self._engine.start(worker)
 
-    def check(self) -> int:
-        """Have a worker check the config, and return the optimizer steps of a run.
+    def check(self) -> Checked:
+        """Have a worker check the config, and return what it says of a run.
 
         Raises:
             ConfigError: If the config cannot work.
             UserCodeError: If the model or the data raise, or no worker can be started, or too many
                 are gone before they have checked it.
         """
-        run_steps: int | None = None
-        while run_steps is None:
+        checked: Checked | None = None
+        while checked is None:
             if self._stop.signum is not None:
                 raise Interrupted(self._stop.signum)
             self._have_checked()
             for worker, message in self._engine.poll(_LOOK_EVERY):
                 if isinstance(message, Checked):
-                    run_steps = message.run_steps
+                    checked = message
                     self._renew(worker)
                 else:
                     self._receive_in_check(worker, message)
-        return run_steps
+        return checked
 
     def _have_checked(self) -> None:
         """Give the check to one that is ready, unless somebody is at it."""
@@ -182,19 +182,22 @@ class Pool:
                 director.end(seat.number, outcome)
                 seat.number = None
                 self._renew(worker)
-            case Failed(kind, reason):
-                if kind != UserCodeError.__name__:
-                    raise _error(message)
-                self._fail(director, worker, reason)
+            case Failed():
+                error = _error(message)
+                if not isinstance(error, UserCodeError):
+                    raise error
+                self._fail(director, worker, str(error), unbegun=isinstance(error, SetupError))
             case Lost(why, own_fault):
                 self._lost(director, worker, why, own_fault=own_fault)
 
-    def _fail(self, director: Director | None, worker: int, reason: str) -> None:
+    def _fail(
+        self, director: Director | None, worker: int, reason: str, *, unbegun: bool = False
+    ) -> None:
         """Count a failed attempt; its worker may be in any state, so another one is started."""
         number = self._seats[worker].number
         self._restart(worker)
         if director is not None and number is not None:
-            director.fail(number, reason)
+            director.fail(number, reason, unbegun=unbegun)
 
     def _lost(self, director: Director | None, worker: int, why: str, *, own_fault: bool) -> None:
         seat = self._seats[worker]

@@ -83,7 +83,7 @@ class Worker:
 
         with _written_down(job, folder):
             if isinstance(job, Check):
-                return Checked(objective.check_run(job.config, job.folder))
+                return Checked(*objective.check_run(job.config, job.folder))
             return Done(objective.run_trial(job.stretch, self, self._leave.is_set))
 
 
@@ -103,9 +103,8 @@ def _told(error: UserCodeError, folder: Path) -> Failed:
         told = with_traceback(error, folder / "error.txt")
     except StorageError as full:
         return Failed(StorageError.__name__, str(full))
-    return Failed(
-        UserCodeError.__name__, str(error) if folder.name.startswith("trial_") else str(told)
-    )
+    said = error if folder.name.startswith("trial_") else told
+    return Failed(type(error).__name__, str(said))
 
 
 @contextmanager

@@ -3,17 +3,19 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 from typing_extensions import override
 
 from autolr.callbacks import ApplyRule, PruneTrial
+from autolr.callbacks.early_end import enders
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, set_dotted
 from autolr.domains import Choice, Value
+from autolr.objective.blame import no_exit
 from autolr.objective.lightning_cli import (
     instantiate,
     parsing,
@@ -28,8 +30,15 @@ from autolr.space import Space
 _NO_LOGGER = {"class_path": "lightning.pytorch.loggers.logger.DummyLogger"}  # False upsets monitors
 
 
-def check_run(config: Config, folder: Path) -> int:
-    """Set a run up to its first training step, and return its optimizer steps.
+class Checkup(NamedTuple):
+    """What is known of a run before it trains: its optimizer steps, and lines of warning."""
+
+    run_steps: int
+    warnings: tuple[str, ...]
+
+
+def check_run(config: Config, folder: Path) -> Checkup:
+    """Set a run up to its first training step, and return what is known of it then.
 
     Everything that can be known before training is checked: the classes, their arguments, those
     that the space sets too, the data, the optimizer, and whether validation logs the monitored
@@ -45,14 +54,24 @@ def check_run(config: Config, folder: Path) -> int:
     with users_code(folder), quiet_lightning():
         fit = trial_config(_filled(config), candidate, folder)
         fit["trainer"] |= {"logger": _NO_LOGGER, "num_sanity_val_steps": 0}
-        cli = instantiate(fit, config.folder, config.seed, config.space.names)
+        cli = instantiate(fit, config.folder, config.seed, _opened(config))
+        early = enders(cli.trainer)
         _check_space(cli, config, folder)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         ours: list[Callback] = [look, *_rules(config.space), *pilots(candidate, tune), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
-        with contextlib.suppress(_LookedAt):
+        with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
-    return look.total_steps
+    return Checkup(look.total_steps, tuple(_warnings(early, look.total_steps, tune.pruner.name)))
+
+
+def _warnings(enders: Sequence[str], steps: int, pruner: str) -> Iterator[str]:
+    if enders:
+        instead = "" if pruner == "none" else f": {pruner} stops bad trials"
+        yield (
+            f"{' and '.join(enders)} may end trials before their {steps} steps; those are not "
+            f"annealed and not compared with whole ones, so leave it out{instead}"
+        )
 
 
 class _NoReports:
@@ -120,11 +139,20 @@ def _rules(space: Space) -> list[Callback]:
 
 def _filled(config: Config) -> dict[str, Any]:
     """Return the fit part; what it leaves open and the space sets has its first value."""
-    filled = config.fit
+    filled, opened = config.fit, _opened(config)
     for name, value in next(_corners(config.space)).settings:
-        if not _has(config.fit, name):
+        if name in opened:
             filled = set_dotted(filled, name, value)
     return filled
+
+
+def _opened(config: Config) -> list[str]:
+    """Return the settings that the config leaves open and the space sets.
+
+    An error of the others is one of the config's own values, whatever the space makes of them.
+    """
+    names = [name for name, _ in next(_corners(config.space)).settings]
+    return [name for name in names if not _has(config.fit, name)]
 
 
 def _has(config: Mapping[str, Any], name: str) -> bool:

@@ -18,6 +18,7 @@ from autolr.candidate import Candidate
 from autolr.config import set_dotted
 from autolr.disk import disk_error
 from autolr.errors import AutoLRError, ConfigError, UserCodeError
+from autolr.objective.blame import no_exit, place_of
 from autolr.parser_errors import one_line
 
 _TRIAL_DEFAULTS = {  # unless the config says otherwise; a study of many runs is to be quiet
@@ -69,7 +70,7 @@ def instantiate(
             sys.path.insert(0, place)
     arguments, sys.argv = sys.argv, sys.argv[:1]  # LightningCLI warns about any other
     try:
-        with parsing(searched):
+        with parsing(searched), no_exit():
             return LightningCLI(
                 args={**fit, "seed_everything": seed},
                 run=False,
@@ -93,14 +94,15 @@ def parsing(searched: Sequence[str] = ()) -> Iterator[None]:
 
 def _is_about(message: str, name: str) -> bool:
     parent, _, last = name.rpartition(".")
-    return message.startswith((f"{name} ", f"{name}.")) or (
-        message.startswith(f"{parent}: ") and repr(last) in message
+    said = message.partition(";")[0]  # what follows is what would work
+    return said.startswith((f"{name} ", f"{name}.")) or (
+        said.startswith(f"{parent}: ") and repr(last) in said
     )
 
 
 @contextlib.contextmanager
 def users_code(folder: Path) -> Iterator[None]:
-    """Give errors of the user's code a name of their own; ours and interrupts pass.
+    """Give errors of the user's code a name of their own and a place; ours and interrupts pass.
 
     A full disk is not that code's fault; ``folder`` is where a run writes.
     """
@@ -116,7 +118,8 @@ def users_code(folder: Path) -> Iterator[None]:
             raise root from None
         if (full := disk_error(root, folder)) is not None:
             raise full from root
-        raise UserCodeError(_short(f"{type(root).__name__}: {root}")) from root
+        told = _short(f"{type(root).__name__}: {root}")
+        raise UserCodeError(f"{told}{place_of(root)}") from root
 
 
 def _unwrapped(error: Exception) -> Exception:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -18,7 +18,8 @@ from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
 from autolr.config import Config, TuneConfig, set_dotted
-from autolr.errors import DivergedError, UserCodeError
+from autolr.errors import DivergedError
+from autolr.objective.blame import before_first_step, no_exit
 from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_config, users_code
 from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
@@ -40,7 +41,8 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
 
     Raises:
         ConfigError: If the config cannot work; before the first training step.
-        UserCodeError: If the model or the data raise.
+        SetupError: If the model or the data raise before the first step of the stretch.
+        UserCodeError: If they raise later, or memory or a connection is missing.
     """
     started = time.monotonic()
     tune = stretch.config.tune
@@ -49,15 +51,19 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
     horizon = stretch.run_steps
     prune = PruneTrial(trial, stretch.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
     setters = pilots(stretch.candidate, tune)
-    with users_code(stretch.folder), quiet_lightning():
+    made: list[Trainer] = []
+    with before_first_step(made), users_code(stretch.folder), quiet_lightning():
         fit = trial_config(stretch.config.fit, stretch.candidate, stretch.folder)
         cli = instantiate(fit, stretch.config.folder, stretch.config.seed)
         trainer: Any = cli.trainer
+        made.append(trainer)
         trainer.callbacks[:0] = [pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
-        verdict = _fit(cli, stretch, pause)
+        with no_exit():
+            verdict = _fit(cli, stretch, pause)
         steps = trainer.global_step
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    ended = verdict == "go" and not prune.pruned and not prune.diverged
     probe_steps, peak = _searched(setters[-1])
     return Outcome(
         value=prune.final.get(tune.monitor, math.nan),
@@ -69,6 +75,7 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
         pruned=prune.pruned,
         diverged=prune.diverged or verdict == "stop",
         waits=verdict == "wait",
+        stopped_at=steps if ended and steps < prune.run_steps else None,
     )
 
 
@@ -84,8 +91,6 @@ def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
         return pause.verdict
     except SIGTERMException:  # Lightning was faster
         return "wait"
-    except SystemExit as error:
-        raise UserCodeError(f"the process was ended: SystemExit: {error.code}") from error
     return "go"
 
 

@@ -57,10 +57,12 @@ def snippet(result: "Result") -> str:
         settings = "".join(f", {name}={value!r}" for name, value in result.rule_settings)
         build = f"build({result.rule!r}, model.parameters(), peak={result.peak!r}{settings})"
         optimizer = f"optimizer = autolr.rules.{build}\n"
+    cut = f"# the run ended after {result.stopped_at} of these {result.total_steps} steps\n"
     lost = "# what was learned and lost between a step and its return is not replayed\n"
     return (
         f"from torch.optim.lr_scheduler import LambdaLR\n{made}\n"
         f"{lost if result.returns else ''}"
+        f"{cut if result.stopped_at is not None else ''}"
         f"{optimizer}"
         f"{schedule}\n"
         f"scheduler = LambdaLR(optimizer, schedule.timed({result.total_steps}))\n"
@@ -74,8 +76,11 @@ def _title(result: "Result") -> str:
 
 
 def _facts(result: "Result") -> str:
-    total, beside = result.total_steps, result.probe_steps
+    total, beside = result.stopped_at or result.total_steps, result.probe_steps
     rows = [("price", f"{result.price:.3g} runs", f"{total:,} steps and {beside:,} beside them")]
+    if result.stopped_at is not None:
+        said = f"of {result.total_steps:,} steps: it was not annealed"
+        rows.append(("the run ended early", f"after {result.stopped_at:,}", said))
     if result.forecast is not None:
         value, _, spread = result.monitor.expected(result.forecast).partition(" ")
         rows.append((f"{result.monitor.name} expected at the end", value, spread.strip("()")))

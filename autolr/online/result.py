@@ -54,6 +54,8 @@ class Result:
             ``probe_steps``.
         rule: How the run sets the size of its steps; "fixed" is the user's own optimizer.
         rule_settings: Settings of the rule, as pairs.
+        stopped_at: Steps after which the run ended by itself, before its schedule did: it was not
+            annealed. None: it made all ``total_steps``, or its end is not known yet.
 
     Replay it with plain torch: set the optimizer's rate to ``peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
@@ -77,6 +79,7 @@ class Result:
     scan: Scan | None = None
     rule: str = OWN
     rule_settings: tuple[tuple[str, Value], ...] = ()
+    stopped_at: int | None = None
 
     @classmethod
     def of(
@@ -113,7 +116,8 @@ class Result:
     @property
     def price(self) -> float:
         """All optimizer steps, search included, over those of the run."""
-        return (self.total_steps + self.probe_steps) / self.total_steps
+        made = self.stopped_at or self.total_steps
+        return (made + self.probe_steps) / made
 
     @property
     def probes(self) -> "pd.DataFrame":
@@ -163,6 +167,7 @@ class Result:
             "probe_steps": self.probe_steps,
             "total_steps": self.total_steps,
             "validation_passes": self.validation_passes,
+            "stopped_at": self.stopped_at,
             "own_peak": self.own_peak,
             "forecast": None if self.forecast is None else asdict(self.forecast),
             "monitor": asdict(self.monitor),
@@ -188,6 +193,7 @@ class Result:
             scan=Scan.from_dict(values["scan"]) if values.get("scan") else None,
             rule=values.get("rule", OWN),
             rule_settings=tuple(values.get("rule_settings", {}).items()),
+            stopped_at=values.get("stopped_at"),
         )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol
 
-from autolr.report.show import ShownStudy, ShownTrial
-from autolr.report.table import chosen
+from autolr.report.show import ShownStudy, ShownTrial, last_score
+from autolr.report.table import chosen, stopped_early
 
 
 class ReportedTrial(ShownTrial, Protocol):
@@ -146,12 +146,10 @@ def diverged(trial: ReportedTrial) -> bool:
 
 
 def score_of(trial: ReportedTrial) -> float | None:
-    """Return the final score, or that of the last rung; NaN if it diverged, None without any."""
+    """Return the final score, or the last one; NaN if it diverged, None without any."""
     if diverged(trial):
         return math.nan
-    if trial.value is not None or not trial.scores:
-        return trial.value
-    return trial.scores[max(trial.scores)]
+    return trial.value if trial.value is not None else last_score(trial)
 
 
 def steps_of(trial: ReportedTrial) -> int:
@@ -185,10 +183,10 @@ def fates(study: ReportedStudy) -> dict[str, list[ReportedTrial]]:
     """Return the trials by what became of them, in words; only what there is."""
     words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     words |= {"RUNNING": "running", "WAITING": "waiting"}
-    found = {
-        word: [trial for trial in study.trials if trial.state == state]
-        for state, word in words.items()
-    }
+    found: dict[str, list[ReportedTrial]] = {word: [] for word in words.values()}
+    for trial in study.trials:
+        fate = "stopped early" if stopped_early(trial) else words[trial.state]
+        found.setdefault(fate, []).append(trial)
     return {word: trials for word, trials in found.items() if trials}
 
 
@@ -221,7 +219,7 @@ def rungs(study: ReportedStudy) -> list[Rung]:
             brackets.setdefault(int(trial.attrs["bracket"]), []).append(trial)
     found = []
     for bracket, trials in sorted(brackets.items()):
-        steps = sorted({step for trial in trials for step in trial.scores})
+        steps = sorted({step for trial in trials for step in _judged(trial)})
         found += [_rung(study, bracket, step, trials) for step in steps]
         if not steps:
             done = sum(trial.state == "COMPLETE" for trial in trials)
@@ -242,7 +240,7 @@ def varied(study: ReportedStudy) -> dict[str, list[tuple[ReportedTrial, Any]]]:
 
 
 def _rung(study: ReportedStudy, bracket: int, step: int, trials: Sequence[ReportedTrial]) -> Rung:
-    judged = [trial for trial in trials if step in trial.scores]
+    judged = [trial for trial in trials if step in _judged(trial)]
     passed = [
         trial
         for trial in judged
@@ -253,6 +251,11 @@ def _rung(study: ReportedStudy, bracket: int, step: int, trials: Sequence[Report
     finite = [score for trial in judged if math.isfinite(score := trial.scores[step])]
     best = min(finite, key=lambda score: sign_of(study) * score, default=math.nan)
     return Rung(bracket, step, len(judged), len(passed), best)
+
+
+def _judged(trial: ReportedTrial) -> list[int]:
+    """Return the rungs at which a trial was judged, and not the step at which it stopped early."""
+    return [step for step in trial.scores if step != trial.attrs.get("off_rung")]
 
 
 def _begun(study: ReportedStudy, moment: datetime | None) -> list[int]:

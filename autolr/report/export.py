@@ -12,12 +12,15 @@ import yaml
 
 from autolr.candidate import Candidate
 from autolr.config import Config, read_config, set_dotted
-from autolr.report.table import TrialLike, trials_csv
+from autolr.report.table import TrialLike, stopped_early, trials_csv
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
 # Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`.
 # Modules: {modules}
+"""
+_STOPPED = """\
+# No trial ran to its planned end: {reason}.
 """
 _MODULES = re.compile(r"^# Modules: (.+)$", re.MULTILINE)  # for `autolr fit`, see `read_run`
 
@@ -66,7 +69,7 @@ def artefacts(
         config: The study's config.
         folder: Where the files belong.
         trials: All trials.
-        best: The best complete one.
+        best: The best complete one, else the best of those that stopped early.
 
     Returns:
         The text of each file.
@@ -80,10 +83,12 @@ def artefacts(
         study=config.tune.study,
         number=best.number,
         monitor=config.tune.monitor,
-        value=best.value,
+        value=best.attrs["stopped_value"] if stopped_early(best) else best.value,
         file=shlex.quote(config_file.as_posix()),
         modules=config.folder,
     )
+    if stopped_early(best):
+        header += _STOPPED.format(reason=best.attrs["reason"])
     text = yaml.safe_dump(best_config(config, found), sort_keys=False)
     schedule = {"peak": found.peak, "schedule": found.schedule.to_dict()}
     schedule["total_steps"] = best.attrs["run_steps"]

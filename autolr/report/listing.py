@@ -19,7 +19,7 @@ from autolr.report.account import (
     run_steps,
     score_of,
 )
-from autolr.report.table import cell_text, chosen, describe
+from autolr.report.table import cell_text, chosen, describe, stopped_early
 
 ROWS = 1000  # of the table of all trials
 _COLUMNS = 8  # parameters with a column of their own
@@ -155,7 +155,8 @@ def time_text(seconds: float) -> str:
 
 def _row(trial: ReportedTrial, params: Sequence[str], *, rare: bool, priced: bool) -> str:
     values = chosen(trial)
-    cells: list[object] = [trial.number, trial.state.lower(), score_of(trial)]
+    state = "stopped early" if stopped_early(trial) else trial.state.lower()
+    cells: list[object] = [trial.number, state, score_of(trial)]
     cells += [trial.cost] if priced else []
     cells += [values.get(name) for name in params]
     others = {name: value for name, value in values.items() if name not in params}

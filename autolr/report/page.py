@@ -34,7 +34,7 @@ from autolr.report.listing import (
 )
 from autolr.report.parameters import KEY, parameter_charts
 from autolr.report.show import heading
-from autolr.report.table import cell_text, chosen
+from autolr.report.table import cell_text, chosen, stopped_early
 
 _LEADERS = 6
 _PARAMETER = "parameter_"  # begins the name of a chart of one
@@ -161,7 +161,9 @@ def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
 
 
 def _nothing(study: ReportedStudy) -> str:
+    stopped = sum(map(stopped_early, study.trials))
     said = "No trial is complete." if study.trials else "The study has no trials yet."
+    said += f" {stopped} stopped early, before their rates were annealed." if stopped else ""
     return f"<h2>The best</h2><p>{said}</p>"
 
 
@@ -246,6 +248,8 @@ def _all(study: ReportedStudy) -> str:
     if not study.trials:
         return ""
     lines = "the score of a trial that is not complete is that of its last rung"
+    if any(map(stopped_early, study.trials)):
+        lines += ", or of the end of a run that stopped early, which compares with no other"
     if len(study.trials) > ROWS:
         lines += f"; here are {ROWS} of {len(study.trials)}, all are in trials.csv"
     return f"<h2>All trials</h2><p>{lines}</p>{trials_list(study)}"

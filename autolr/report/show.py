@@ -7,7 +7,9 @@ from typing import Any, Protocol
 from rich.box import SIMPLE
 from rich.table import Table
 
-from autolr.report.table import TrialLike, cell_text, chosen
+from autolr.report.table import TrialLike, cell_text, chosen, stopped_early
+
+_STOPPED = "stopped early"
 
 
 class ShownTrial(TrialLike, Protocol):
@@ -44,18 +46,21 @@ class ShownStudy(Protocol):
 
 def studies_table(studies: Iterable[ShownStudy]) -> Table:
     """Return a row for each study: how many trials in which state, and the best value."""
-    columns = ("study", "monitor", "complete", "pruned", "failed", "running", "waiting", "best")
-    table = Table(*columns, box=SIMPLE, pad_edge=False)
-    for study in studies:
-        counts = map(str, _counts(study).values())
-        table.add_row(study.name, _monitor(study), *counts, cell_text(_best(study)))
+    listed = [(study, _counts(study)) for study in studies]
+    words = ["complete", "pruned", "failed", "running", "waiting"]
+    words += [_STOPPED] if any(counts[_STOPPED] for _, counts in listed) else []
+    table = Table("study", "monitor", *words, "best", box=SIMPLE, pad_edge=False)
+    for study, counts in listed:
+        cells = (str(counts[word]) for word in words)
+        table.add_row(study.name, _monitor(study), *cells, cell_text(_best(study)))
     return table
 
 
 def trials_table(study: ShownStudy) -> Table:
     """Return a row for each trial: its state, what it came to, its parameters and its price.
 
-    The score of a trial that is not complete is that of its last rung. In a study with a cost the
+    The score of a trial that is not complete is its last one, of a rung or, of a run that stopped
+    early, of its end. In a study with a cost the
     trials of the front come first, marked.
     """
     front = {trial.number: trial for trial in study.front}
@@ -69,7 +74,7 @@ def trials_table(study: ShownStudy) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     for trial in trials:
-        score = trial.value if trial.value is not None else _last(trial)
+        score = trial.value if trial.value is not None else last_score(trial)
         values = chosen(trial)
         cells: list[object] = [trial.number, *("*" if trial.number in front else "" for _ in mark)]
         cells += [trial.state, trial.attrs.get("bracket"), score]
@@ -99,6 +104,7 @@ def study_to_dict(study: ShownStudy) -> dict[str, Any]:
             {
                 "number": trial.number,
                 "state": trial.state,
+                "stopped_early": stopped_early(trial),
                 "value": _finite(trial.value),
                 "params": dict(trial.params),
                 "scores": {str(step): _finite(score) for step, score in trial.scores.items()},
@@ -113,7 +119,9 @@ def _counts(study: ShownStudy) -> dict[str, int]:
     states = [trial.state for trial in study.trials]
     words = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
     words |= {"running": "RUNNING", "waiting": "WAITING"}
-    return {word: states.count(state) for word, state in words.items()}
+    counts = {word: states.count(state) for word, state in words.items()}
+    stopped = sum(map(stopped_early, study.trials))
+    return {**counts, "pruned": counts["pruned"] - stopped, _STOPPED: stopped}
 
 
 def _best(study: ShownStudy) -> float | None:
@@ -123,7 +131,10 @@ def _best(study: ShownStudy) -> float | None:
     return best(found, default=None)
 
 
-def _last(trial: ShownTrial) -> float | None:
+def last_score(trial: ShownTrial) -> float | None:
+    """Return the last score of a trial that is not complete; None without any."""
+    if stopped_early(trial):
+        return float(trial.attrs["stopped_value"])
     return trial.scores[max(trial.scores)] if trial.scores else None
 
 

@@ -14,7 +14,7 @@ from autolr.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHARED = ["candidate", "bracket", "steps", "seconds", "reason"]  # attributes of all trials
+_SHARED = ["candidate", "bracket", "steps", "stopped_at", "seconds", "reason"]  # attributes
 _FIRST = ["number", "state", "value", "peak", *_SHARED]
 
 
@@ -42,12 +42,18 @@ class TrialLike(Protocol):
         """What the run left behind: steps, seconds, metrics, candidate, reason."""
 
 
+def stopped_early(trial: TrialLike) -> bool:
+    """Return whether a trial's run ended by itself before its planned length."""
+    return trial.state == "PRUNED" and "stopped_at" in trial.attrs
+
+
 def trials_frame(trials: Sequence[TrialLike]) -> "pd.DataFrame":
     """Return one row a trial.
 
     After the columns that all studies share come the parameters by their names in the space,
     then every metric as the run logged it last; one that is called like a column before it is
-    prefixed with ``metric.``.
+    prefixed with ``metric.``. ``stopped_at`` has the steps after which a run ended before its
+    planned length.
     """
     import pandas as pd  # here: a complete study is recognized faster than pandas is imported
 

@@ -41,9 +41,13 @@ from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
+from autolr.study.records import OFF_RUNG as OFF_RUNG
+from autolr.study.records import STOPPED_AT as STOPPED_AT
+from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import Summary as Summary
 from autolr.study.records import TrialRecord as TrialRecord
 from autolr.study.records import existing as existing
+from autolr.study.records import leader as leader
 from autolr.study.records import look as look
 from autolr.study.records import names as names
 from autolr.study.records import peek as peek

@@ -26,6 +26,9 @@ FINGERPRINT = "fingerprint"  # the study's attribute that `Study.check_fingerpri
 ID = "id"  # the study's attribute that tells it from all others, whatever it is called
 FOLDER = "folder"  # the study's attribute that says where its results are
 PROMOTED = "promoted"  # a trial's attribute: the last rung that it was let pass
+STOPPED_AT = "stopped_at"  # a trial's: steps after which its run ended before its planned length
+STOPPED_VALUE = "stopped_value"  # a trial's: the monitored value there
+OFF_RUNG = "off_rung"  # a trial's: the step of a score that no rung asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class TrialRecord:
     started: datetime | None = None
     ended: datetime | None = None
     cost: float | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its run ended by itself before its planned length: no trial to compare with."""
+        return self.state == "PRUNED" and STOPPED_AT in self.attrs
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +218,14 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
 
 def standing_of(record: TrialRecord, sign: float) -> Standing:
     """Return what decides about a trial; its scores are multiplied by ``sign``."""
-    at_rung = max(record.scores, default=0) > record.attrs.get(PROMOTED, 0)
+    judged = {s: v for s, v in record.scores.items() if s != record.attrs.get(OFF_RUNG)}
+    at_rung = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
     progress: dict[State, Progress] = {
         "RUNNING": "running",
         "WAITING": "paused" if at_rung else "cut",
         "FAIL": "failed",
     }
-    scores = {step: sign * score for step, score in record.scores.items()}
+    scores = {step: sign * score for step, score in judged.items()}
     bracket = record.attrs.get("bracket")
     return Standing(record.number, progress.get(record.state, "over"), bracket, scores)
 
@@ -255,6 +264,15 @@ def best(
         if trial.value is not None and math.isfinite(trial.value)
     ]
     return tuple(trial for _, _, trial in sorted(scored)[:n])
+
+
+def leader(trials: Iterable[TrialRecord], direction: Direction) -> TrialRecord | None:
+    """Return the best COMPLETE trial; without one the best of those that stopped early."""
+    trials = tuple(trials)
+    sign = 1.0 if direction == "minimize" else -1.0
+    stopped = [trial for trial in trials if trial.stopped and trial.attrs[STOPPED_AT]]
+    stopped.sort(key=lambda trial: sign * trial.attrs[STOPPED_VALUE])
+    return next(iter((*best(trials, direction), *stopped)), None)
 
 
 def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[TrialRecord, ...]:

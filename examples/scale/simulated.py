@@ -154,7 +154,7 @@ def simulate(
     director = Director(config, handle, hyperband, RUN_STEPS, listener)
     pool = Pool(config, engine, workers, Stop(), listener)
     pool.start()
-    assert pool.check() == RUN_STEPS
+    assert pool.check().run_steps == RUN_STEPS
     pool.run(director, math.inf)
     engine.close()
     return handle

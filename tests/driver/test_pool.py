@@ -121,7 +121,7 @@ def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> 
 
     with ThreadPoolExecutor() as pool_of_guests:
         came = pool_of_guests.submit(guests)
-        assert pool.check() == 7
+        assert pool.check() == Checked(7)
         came.result()
     engine.close()
     assert heard == [WorkerLost(1, "it was told to go", None)]

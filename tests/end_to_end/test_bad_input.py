@@ -1,5 +1,6 @@
 """What cannot work ends at once, in one line that names the setting and what would work."""
 
+import json
 from typing import Any
 
 import pytest
@@ -77,6 +78,11 @@ def test_a_config_that_was_corrected_works_at_once(project: Any) -> None:
         (("error = self", "raise OSError('no ear')\n        error = self"), 1, ["no ear"]),
         (("def validation_step", "def another_step"), 2, ["validation"]),
         (("def val_dataloader", "def another_loader"), 2, ["validation"]),
+        (
+            ("error = self", "raise SystemExit(3)\n        error = self"),
+            1,
+            ["SystemExit: 3 (line.py:"],
+        ),
         (("class Line", "import nopackage\n\n\nclass Line"), 2, ["line.Line", "'nopackage'"]),
         (("class Line", "class Line("), 2, ["invalid syntax", "line.py"]),
         (
@@ -123,25 +129,95 @@ def test_a_model_that_logs_nothing_is_refused(project: Any) -> None:
     [
         (
             r"RuntimeError('shapes (3, 4)\n do not match')",
-            "RuntimeError: shapes (3, 4) do not match",
+            "RuntimeError: shapes (3, 4) do not match (line.py:22)",
         ),
         ("SystemExit(3)", "SystemExit: 3"),
+        ("KeyError(self.net.nothing)", "AttributeError: 'Sequential' object has no attribute"),
     ],
 )
-def test_an_error_in_the_first_step_fails_three_trials_at_three_attempts_each(
+def test_an_error_in_the_first_step_is_not_tried_again_and_ends_the_study_after_three_trials(
     project: Any, error: str, told: str
 ) -> None:
     project.change_model(("time.sleep", f"raise {error}\n        time.sleep"))
     finished = project.run("tune", "tune.yaml")
     assert finished.status == 1
-    assert finished.trained == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert finished.trained == [0, 1, 2]
     assert len(finished.err.splitlines()) == 1
+    assert "3 trials in a row failed before their first step, the last one: " in finished.err
     assert told in finished.err
     traceback = project.folder / "autolr_runs/line/trial_2/error.txt"
     assert str(traceback.relative_to(project.folder)) in finished.err
     assert 'line.py", line ' in traceback.read_text()
     project.change_model()  # mended: the code is no part of the fingerprint
     assert project.tune("--trials", 1).status == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        ("RuntimeError('CUDA out of memory')", 3),
+        ("ConnectionError('no route')", 3),
+        ("FileNotFoundError(2, 'No such file', 'images')", 1),
+        ("ValueError('late') if self.trainer.global_step else None", 3),
+    ],
+)
+def test_what_may_pass_and_what_comes_after_the_first_step_is_tried_again(
+    project: Any, error: str, attempts: int
+) -> None:
+    code = f"error = {error}\n        if error: raise error\n        time.sleep"
+    project.change_model(("time.sleep", code))
+    finished = project.run("tune", "tune.yaml")
+    assert finished.status == 1
+    assert finished.trained == [number for number in (0, 1, 2) for _ in range(attempts)]
+    assert len(finished.err.splitlines()) == 1
+    assert ("before their first step" in finished.err) == (attempts == 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_value_of_the_space_with_which_the_model_cannot_be_made_costs_one_attempt(
+    project: Any, workers: int
+) -> None:
+    project.change_model(
+        (
+            "super().__init__()\n        self.net",
+            "super().__init__()\n        1 / width\n        self.net",
+        )
+    )
+    project.configure({"tune/space/model.init_args.width": [4, 0]})
+    finished = project.tune("--workers", workers)
+    shown = json.loads(project.run("show", "line", "--storage", "sqlite:///runs.db", "--json").out)
+    failed = [trial for trial in shown["trials"] if trial["state"] == "FAIL"]
+    assert failed
+    for trial in failed:
+        assert trial["params"]["model.init_args.width"] == 0
+        assert trial["attrs"]["attempts"] == 1
+        assert trial["attrs"]["reason"] == "ZeroDivisionError: division by zero (line.py:14)"
+    assert "4 of 4 trials finished" in finished.out
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model/init_args": {"widht": 4}}, "model.init_args: line.Line does not take 'widht'"),
+        ({"model/init_args": {"width": "four"}}, "model.init_args.width must be int, got four"),
+        ({"model/init_args": {"dropout": "x"}}, "model.init_args.dropout must be float, got x"),
+        (
+            {"tune/space/model.init_args.width": [4, "b"]},
+            "tune.space: model.init_args.width must be int, got b",
+        ),
+        (
+            {"model/init_args": {}, "tune/space/model.init_args.width": ["b", 4]},
+            "tune.space: model.init_args.width must be int, got b",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_blamed_on_the_part_of_the_config_that_has_it(
+    project: Any, changes: dict[str, Any], told: str
+) -> None:
+    project.configure({"tune/space/model.init_args.width": [4, 8], **changes})
+    finished = project.run("tune", "tune.yaml")
+    assert finished.status == 2
+    assert finished.err.startswith(f"autolr: error: {told}")
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,19 @@ def test_rungs_count_who_was_judged_and_who_went_on():
     assert rungs(study(full(0, 0.5))) == []
 
 
+def test_the_step_at_which_a_run_stopped_early_is_no_rung():
+    stopped = {"stopped_at": 140, "stopped_value": 0.2, "off_rung": 140, "bracket": 0}
+    made = study(
+        full(0, 0.5, bracket=1),
+        trial(1, scores={100: 0.7}, bracket=0),
+        trial(2, scores={100: 0.6, 140: 0.2}, reason="the run stopped early", **stopped),
+    )
+    assert [(rung.step, rung.judged) for rung in rungs(made)] == [(100, 2), (None, 1)]
+    text = page(made)
+    assert "1 complete, 1 pruned, 1 stopped early" in text
+    assert "<td>stopped early</td><td>0.2</td>" in text
+
+
 def test_peaks_found_inside_trials_are_shown_by_ratios_at_their_scores():
     made = [full(k, 0.1 * (k + 1), lr) for k, lr in enumerate([0.01, 0.02, 0.04])]
     online = [TrialRecord(**{**_fields(one), "params": {"lr": "online"}}) for one in made]

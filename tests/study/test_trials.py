@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from autolr.study import Hyperband, Study, Summary, TrialRecord, locked, open_study, peek
+from autolr.study import (
+    OFF_RUNG,
+    STOPPED_AT,
+    STOPPED_VALUE,
+    Hyperband,
+    Study,
+    Summary,
+    TrialRecord,
+    leader,
+    locked,
+    open_study,
+    peek,
+)
 from autolr.study.records import Direction
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -93,6 +105,43 @@ def test_the_best_trials_come_first(url: str, direction: Direction, numbers: lis
     assert [trial.number for trial in handle.best(2)] == numbers
     assert handle.best(2) == look(url).best(2)
     assert len(handle.best(99)) == 4
+
+
+def stop(handle: Study, value: float, at: int = 30) -> TrialRecord:
+    """End a trial whose run stopped early."""
+    trial = handle.ask()
+    handle.note(trial, {OFF_RUNG: at})
+    handle.report(trial, at, value)
+    return handle.prune(trial, "stopped", {STOPPED_AT: at, STOPPED_VALUE: value})
+
+
+@pytest.mark.parametrize(("direction", "first"), [("minimize", 1), ("maximize", 0)])
+def test_a_run_that_stopped_early_leads_only_while_none_is_whole(
+    url: str, direction: Direction, first: int
+) -> None:
+    handle = open_study(url, "digits", direction=direction)
+    assert leader(handle.trials, direction) is None
+    for value in (0.5, 0.1, 0.3):
+        assert stop(handle, value).stopped
+    handle.prune(handle.ask(), "halved")
+    found = leader(look(url).trials, direction)
+    assert found is not None
+    assert found.number == first
+    assert (handle.best(), handle.finished) == ((), 4)
+    whole = run(handle, 9.0 if direction == "minimize" else -9.0)
+    assert leader(handle.trials, direction) == whole
+    assert handle.best(9) == (whole,)
+
+
+def test_a_run_that_stopped_early_has_no_part_in_the_decisions_of_a_rung(url: str) -> None:
+    handle = open_study(url, "digits", hyperband=Hyperband(10, 90))
+    stopped = stop(handle, 0.0)  # at a rung, of an average that it does not have
+    (standing,) = handle.standings()
+    assert (standing.progress, standing.scores) == ("over", {})
+    assert stopped.scores == {30: 0.0}  # for the sampler
+    while (trial := handle.ask()).user_attrs["bracket"] != stopped.attrs["bracket"]:
+        handle.fail(trial, "of another bracket")
+    assert handle.judge(trial, 30, 5.0)
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("minimize", 1), ("maximize", -1)])

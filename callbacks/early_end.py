@@ -1,0 +1,56 @@
+"""Runs that end before their schedule does: said before where it can be known, and after."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+
+from autolr.online import Result
+
+_ENDERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
+_PACKAGES = ("lightning", "pytorch_lightning")
+
+
+def enders(trainer: Trainer) -> list[str]:
+    """Return the names of the callbacks that may end a run before its planned length."""
+    found = []
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        kinds = [kind.__name__ for kind in type(callback).__mro__ if _is_lightnings(kind)]
+        known = next((kind for kind in kinds if kind in _ENDERS), None)
+        if known is not None:
+            found.append(type(callback).__name__ + _ENDERS[known])
+    return found
+
+
+def warn_of_enders(trainer: Trainer, who: str, steps: int) -> None:
+    """Warn where a callback may end the run before its ``steps`` steps."""
+    if names := enders(trainer):
+        rank_zero_warn(
+            f"{who}: {' and '.join(names)} may end the run before its {steps} steps, and a run "
+            "that stops on the plateau of its schedule is not annealed: leave it out, and set "
+            "max_epochs or max_steps to the length that you can afford"
+        )
+
+
+def warn_of_end(trainer: Trainer, who: str, steps: int) -> int | None:
+    """Warn if the run has ended before its ``steps`` steps; return after how many, or None."""
+    if (made := trainer.global_step) >= steps:
+        return None
+    rank_zero_warn(
+        f"{who}: the run ended after {made} of {steps} steps, before its schedule did: it is not "
+        "annealed; set max_epochs or max_steps to the length that you can afford"
+    )
+    return made
+
+
+def closed(result: Result, trainer: Trainer, save_to: str | Path | None) -> Result:
+    """Return a result with what became of its run, and save it where that is wanted."""
+    result = replace(result, stopped_at=warn_of_end(trainer, "AutoLR", result.total_steps))
+    if save_to is not None and trainer.is_global_zero:
+        result.save(save_to)
+    return result
+
+
+def _is_lightnings(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in _PACKAGES
