@@ -21,6 +21,7 @@ from autolr.driver.messages import (
     Lost,
     Over,
     Ready,
+    Remark,
     Scored,
     Train,
 )
@@ -176,6 +177,10 @@ class Pool:
                 assert director is not None
                 assert seat.number is not None
                 self._engine.send(worker, Answer(director.judge(seat.number, step, score)))
+            case Remark(line):
+                assert director is not None
+                assert seat.number is not None
+                director.remark(seat.number, line)
             case Done(outcome):
                 assert director is not None
                 assert seat.number is not None
@@ -236,7 +241,7 @@ class Pool:
         end = time.monotonic() + PATIENCE
         while self._busy() and time.monotonic() < end:
             for worker, message in self._engine.poll(end - time.monotonic()):
-                if isinstance(message, Scored | Done):
+                if isinstance(message, Scored | Remark | Done):
                     self._receive(director, worker, message)
                 elif isinstance(message, Lost | Failed):
                     self._cut(director, self._seats[worker])

@@ -12,7 +12,7 @@ from typing_extensions import override
 from autolr.callbacks import ApplyRule, PruneTrial
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
-from autolr.config import Config, set_dotted
+from autolr.config import Config, TuneConfig, set_dotted
 from autolr.domains import Choice, Value
 from autolr.objective.lightning_cli import (
     instantiate,
@@ -23,6 +23,7 @@ from autolr.objective.lightning_cli import (
 )
 from autolr.objective.run import pilots
 from autolr.rules.fixed import OWN
+from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
 
 _NO_LOGGER = {"class_path": "lightning.pytorch.loggers.logger.DummyLogger"}  # False upsets monitors
@@ -47,6 +48,7 @@ def check_run(config: Config, folder: Path) -> int:
         fit["trainer"] |= {"logger": _NO_LOGGER, "num_sanity_val_steps": 0}
         cli = instantiate(fit, config.folder, config.seed, config.space.names)
         _check_space(cli, config, folder)
+        _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         ours: list[Callback] = [look, *_rules(config.space), *pilots(candidate, tune), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
@@ -134,6 +136,15 @@ def _has(config: Mapping[str, Any], name: str) -> bool:
             return False
         inner = inner[key]
     return True
+
+
+def _check_kept(cli: LightningCLI, tune: TuneConfig) -> None:
+    """Refuse hyper-parameters that a checkpoint would hold and that are not loaded again."""
+    with allowing(tune.safe_globals):
+        for part in (cli.model, cli.datamodule):
+            if tune.pruner.pause and part is not None:
+                what = f"what {type(part).__name__} saves as hyper-parameters"
+                check_kept(dict(part.hparams), what)
 
 
 def _check_space(cli: LightningCLI, config: Config, folder: Path) -> None:

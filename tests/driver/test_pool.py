@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from autolr.config import Config, read_config
+from autolr.driver.door import Door
 from autolr.driver.events import Event, RungReached, TrialEnded, TrialStarted, WorkerLost
 from autolr.driver.interrupts import Stop
 from autolr.driver.messages import Check, Checked, Lost, Ready, ToWorker
-from autolr.driver.open_engine import Door, OpenEngine
+from autolr.driver.open_engine import OpenEngine
 from autolr.driver.pool import Pool
 from autolr.errors import UserCodeError
 from autolr.study import peek
@@ -114,10 +115,10 @@ def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> 
     def guests() -> None:
         with door.enter():  # the first one never gets ready
             for last_word in (Lost("it was told to go", own_fault=False), Checked(7)):
-                with door.enter() as pipe:
-                    pipe.send([Ready()])
-                    assert isinstance(pipe.recv(), Check)
-                    pipe.send([last_word])
+                with door.enter() as channel:
+                    channel.send(Ready())
+                    assert isinstance(next(channel.messages()), Check)
+                    channel.send(last_word)
 
     with ThreadPoolExecutor() as pool_of_guests:
         came = pool_of_guests.submit(guests)
