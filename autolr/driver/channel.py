@@ -23,7 +23,8 @@ _KEPT_ALIVE = {  # a host that is gone without a word is noticed, also while som
 class Channel:
     """One end of a connection over which both sides have proved that they know the key.
 
-    A message is JSON behind its length. What the other side does not take yet is kept and sent
+    Messages are JSON behind its length; those that are sent together come together. What the other
+    side does not take yet is kept and sent
     later; of what has come in part the rest is not waited for. One thread may send while another
     receives.
 
@@ -58,13 +59,13 @@ class Channel:
         """Whether `flush` has something to do."""
         return bool(self._unsent)
 
-    def send(self, message: object) -> None:
-        """Send a message, or what of it the other side takes now.
+    def send(self, *messages: object) -> None:
+        """Send messages, or what of them the other side takes now.
 
         Raises:
             OSError: If the connection is broken, or the other side has long taken nothing.
         """
-        data = to_json(message)
+        data = to_json(*messages)
         if len(self._unsent) + len(data) > 2 * LONGEST:
             raise OSError("it does not read what is sent to it")
         self._unsent += _LENGTH.pack(len(data)) + data
@@ -131,7 +132,7 @@ class Channel:
                 return
             data = bytes(self._received[_LENGTH.size : end])
             del self._received[:end]
-            yield from_json(data, self._hears)
+            yield from from_json(data, self._hears)
 
 
 def ready(channels: Iterable[Channel], seconds: float | None) -> list[Channel]:

@@ -122,8 +122,8 @@ class _Relay:
     def _tell(self, messages: list[FromWorker]) -> None:
         """Pass on, at once, what the driver shall hear before it gives more work."""
         try:
-            for message in messages:
-                self._channel.send(message)
+            if messages:
+                self._channel.send(*messages)
             self._channel.flush()  # what was left over before
         except OSError:
             self._closed.set()

@@ -124,7 +124,7 @@ class RayEngine:
             self._there.discard(worker)
             own_fault = isinstance(error, self._ray.exceptions.OutOfMemoryError)
             return [Lost(f"its node or its actor is gone ({type(error).__name__})", own_fault)]
-        messages: list[FromWorker] = [from_json(data, FromWorker) for data in told]
+        messages: list[FromWorker] = from_json(told, FromWorker)
         self._there.add(worker)
         if not any(isinstance(message, Lost) for message in messages):
             self._ask(worker)
@@ -156,17 +156,18 @@ class Guard:
         sys.path += [entry for entry in path if entry not in sys.path]
         self._engine.start(worker)
 
-    def poll(self, seconds: float) -> list[bytes]:
+    def poll(self, seconds: float) -> bytes:
         """Return what the worker has said, after ``seconds`` at most."""
         if self._refusal is not None:
-            return [to_json(self._refusal)]
+            return to_json(self._refusal)
         with suppress(KeyError, OSError):  # it was ended meanwhile
-            return [to_json(message) for _, message in self._engine.poll(seconds)]
-        return []
+            return to_json(*(message for _, message in self._engine.poll(seconds)))
+        return to_json()
 
-    def send(self, message: bytes) -> None:
-        """Pass a message on."""
-        self._engine.send(self._worker, from_json(message, ToWorker))
+    def send(self, messages: bytes) -> None:
+        """Pass messages on."""
+        for message in from_json(messages, ToWorker):
+            self._engine.send(self._worker, message)
 
     def lease(self) -> dict[str, Any] | None:
         """Return the process that the worker is, as `Lease` describes it."""

@@ -19,31 +19,37 @@ class WireError(ValueError):
     """What came is no message, or not one that may come from there."""
 
 
-def to_json(message: object) -> bytes:
-    """Return a message, a dataclass, as JSON with its name."""
-    return json.dumps({"message": type(message).__name__, "fields": _plain(message)}).encode()
+def to_json(*messages: object) -> bytes:
+    """Return messages, which are dataclasses, as a list in JSON, each with its name."""
+    told = [{"message": type(one).__name__, "fields": _plain(one)} for one in messages]
+    return json.dumps(told).encode()
 
 
-def from_json(data: bytes, expected: Any) -> Any:
-    """Return the message that `to_json` wrote.
+def from_json(data: bytes, expected: Any) -> list[Any]:
+    """Return the messages that `to_json` wrote.
 
     Args:
         data: What came.
         expected: A union of the dataclasses that may come.
 
     Raises:
-        WireError: If it is none of them, lacks a field, has one too many, or one of another type.
+        WireError: If one is none of those, lacks a field, has one too many, or one of another type.
     """
     known = {kind.__name__: kind for kind in get_args(expected)}
     try:
         found = _unpaired(json.loads(data.decode()))
-        _require(isinstance(found, dict) and found.keys() == {"message", "fields"}, "no message")
-        name = found["message"]
-        _require(isinstance(name, str) and name in known, f"unknown message {name!r}")
-        return _read(known[name], found["fields"], name)
+        _require(isinstance(found, list), "no list of messages")
+        return [_message(one, known) for one in found]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise WireError(reason[:_SHOWN] or type(error).__name__) from None
+
+
+def _message(found: Any, known: Mapping[str, Any]) -> Any:
+    _require(isinstance(found, dict) and found.keys() == {"message", "fields"}, "no message")
+    name = found["message"]
+    _require(isinstance(name, str) and name in known, f"unknown message {name!r:.60}")
+    return _read(known[name], found["fields"], name)
 
 
 def _plain(value: Any) -> Any:

@@ -141,7 +141,8 @@ def _follow() -> None:
     text = Path(os.environ[_JOB]).read_bytes()
     if hashlib.sha256(text).hexdigest() != os.environ[_DIGEST]:
         raise ConfigError(f"{os.environ[_JOB]} is not what rank 0 wrote")
-    job: Check | Train = from_json(text, Check | Train)
+    job: Check | Train
+    (job,) = from_json(text, Check | Train)
     from autolr import objective
 
     if isinstance(job, Check):

@@ -65,9 +65,12 @@ def check_kept(kept: Any, what: str) -> None:
         names = _not_allowed(kept)
     else:
         file = io.BytesIO()
-        with suppress(pickle.PicklingError, AttributeError, TypeError):  # it is not written at all
+        try:
             torch.save(kept, file)
-        names = _not_allowed(file) if file.seek(0, io.SEEK_END) else []
+        except (pickle.PicklingError, AttributeError, TypeError):  # it is not written at all
+            return
+        file.seek(0)
+        names = _not_allowed(file)
     if names:
         raise ConfigError(
             f"{what} holds {', '.join(names)}, and loading that may run code; where you trust it, "
@@ -94,8 +97,6 @@ def _check_sums(file: Path) -> None:
 
 
 def _not_allowed(file: Path | io.BytesIO) -> list[str]:
-    if isinstance(file, io.BytesIO):
-        file.seek(0)
     return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
 
 

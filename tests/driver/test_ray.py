@@ -49,8 +49,7 @@ def test_a_node_with_another_file_system_is_refused(
 ) -> None:
     monkeypatch.setattr(ray_engine, "_SHARED_WITHIN", 0.0)
     guard = Guard(0, str(tmp_path), str(tmp_path / "out"), "secret", [])
-    (told,) = guard.poll(0.0)
-    refusal = from_json(told, FromWorker)
+    (refusal,) = from_json(guard.poll(0.0), FromWorker)
     assert isinstance(refusal, Failed)
     assert refusal.kind == "ConfigError"
     assert "out must be the same on all nodes" in refusal.reason
