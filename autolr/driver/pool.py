@@ -173,26 +173,31 @@ class Pool:
         match message:
             case Ready():
                 seat.ready, self._stillborn = True, 0
-            case Scored(step, score):
-                assert director is not None
-                assert seat.number is not None
-                self._engine.send(worker, Answer(director.judge(seat.number, step, score)))
-            case Remark(line):
-                assert director is not None
-                assert seat.number is not None
-                director.remark(seat.number, line)
-            case Done(outcome):
-                assert director is not None
-                assert seat.number is not None
-                director.end(seat.number, outcome)
-                seat.number = None
-                self._renew(worker)
+            case Scored() | Remark() | Done():
+                if director is None or seat.number is None:
+                    why = "it speaks of a trial that it does not have"
+                    self._lost(director, worker, why, own_fault=False)
+                else:
+                    self._receive_of_trial(director, worker, seat.number, message)
             case Failed(kind, reason):
                 if kind != UserCodeError.__name__:
                     raise _error(message)
                 self._fail(director, worker, reason)
             case Lost(why, own_fault):
                 self._lost(director, worker, why, own_fault=own_fault)
+
+    def _receive_of_trial(
+        self, director: Director, worker: int, number: int, message: Scored | Remark | Done
+    ) -> None:
+        match message:
+            case Scored(step, score):
+                self._engine.send(worker, Answer(director.judge(number, step, score)))
+            case Remark(line):
+                director.remark(number, line)
+            case Done(outcome):
+                director.end(number, outcome)
+                self._seats[worker].number = None
+                self._renew(worker)
 
     def _fail(self, director: Director | None, worker: int, reason: str) -> None:
         """Count a failed attempt; its worker may be in any state, so another one is started."""
@@ -222,6 +227,8 @@ class Pool:
             self._restart(worker)
 
     def _restart(self, worker: int) -> None:
+        if worker == self._checker:
+            self._checker = None
         self._engine.kill(worker)
         self._seats[worker] = _Seat()
         self._engine.start(worker)

@@ -3,6 +3,7 @@
 import importlib
 import io
 import pickle
+import re
 import zipfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
@@ -61,21 +62,42 @@ def check_kept(kept: Any, what: str) -> None:
     Raises:
         ConfigError: With what `allowing` needs.
     """
-    if isinstance(kept, Path):
-        names = _not_allowed(kept)
-    else:
+    file: Any = kept
+    if not isinstance(kept, Path):
         file = io.BytesIO()
         try:
             torch.save(kept, file)
         except (pickle.PicklingError, AttributeError, TypeError):  # it is not written at all
             return
         file.seek(0)
-        names = _not_allowed(file)
+    names = _not_allowed(file)
     if names:
-        raise ConfigError(
-            f"{what} holds {', '.join(names)}, and loading that may run code; where you trust it, "
-            f"write it under tune: safe_globals: [{', '.join(names)}]"
-        )
+        raise _to_be_named(what, names)
+    with suppress(AttributeError):
+        file.seek(0)
+    try:  # what is behind the names is seen only as it is loaded
+        torch.load(file, map_location="cpu", mmap=file is kept, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _not_loaded(what, " ".join(str(error).split())) from None
+
+
+def _to_be_named(what: str, names: Sequence[str]) -> ConfigError:
+    listed = ", ".join(names)
+    return ConfigError(
+        f"{what} holds {listed}, and loading that may run code; where you trust it, add it under "
+        f"tune: safe_globals: [{listed}]"
+    )
+
+
+def _not_loaded(what: str, message: str) -> ConfigError:
+    reason = message.partition("WeightsUnpickler error: ")[2].partition(" Check the doc")[0]
+    *_, found = re.findall("<class '([^']+)'>", reason) or [""]
+    if found and reason.startswith("Can only build"):
+        return _to_be_named(what, [found])
+    return ConfigError(
+        f"{what} holds {found or 'something'} that torch does not load safely ({reason}): keep it "
+        "as plain lists and dicts, or write tune.pruner: {name: hyperband, pause: false}"
+    )
 
 
 def _imported(name: str) -> Any:
@@ -110,5 +132,5 @@ def _unreadable(error: Exception, file: Path) -> UnreadableError:
         if names:
             listed = ", ".join(names)[:_SHOWN]
             return UnreadableError(f"it holds {listed}, which tune.safe_globals does not name")
-    reason = " ".join(str(error).split())[:_SHOWN]
+    reason = " ".join(str(error).split()).rpartition("WeightsUnpickler error: ")[2][:_SHOWN]
     return UnreadableError(f"it is damaged or no checkpoint ({type(error).__name__}: {reason})")

@@ -53,7 +53,11 @@ CONFIG = read_config(
     }
 )
 CANDIDATE = Candidate(
-    "sps_max", 0.1 + 0.2, schedules.warmup(0.1) | schedules.cosine(), {"model.x": 1e-7}, {"c": 0.5}
+    "sps_max",
+    0.1 + 0.2,
+    schedules.warmup(0.1) | schedules.cosine(),
+    (("model.x", 1e-7),),
+    (("c", 0.5),),
 )
 STRETCH = Stretch(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
 OUTCOME = Outcome(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5, None, True, False)

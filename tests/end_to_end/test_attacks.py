@@ -196,7 +196,7 @@ def test_a_driver_of_the_old_kind_has_a_worker_run_nothing(project: Project) -> 
                     found.send(Planted(project.folder))
 
         threading.Thread(target=serve, daemon=True).start()
-        host, port = listener.address  # type: ignore[misc]
+        host, port = listener.address
         _plant_door(project, str(host), int(port), "known")
         finished = project.run("worker", "tune.yaml", "--wait", "3")
     assert finished.status == 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,13 @@ from autolr.errors import ConfigError
 from autolr.runtime.loading import UnreadableError, allowing, check_kept, load
 
 SETTING = "pathlib.PurePosixPath"
-GOOD = {"weights": torch.arange(1000.0), "step": 3, "names": ["a", None], "set": {1}}
+_FLOAT64 = "numpy.dtypes.Float64DType"
+GOOD: dict[str, Any] = {
+    "weights": torch.arange(1000.0),
+    "step": 3,
+    "names": ["a", None],
+    "set": {1},
+}
 
 
 class Planted:
@@ -104,6 +111,11 @@ def _cut(file: Path, size: int) -> None:
     os.truncate(file, size)
 
 
+def _gone(file: Path) -> Path:
+    file.unlink()
+    return file
+
+
 DAMAGES: list[Callable[[Path], object]] = [
     lambda file: _cut(file, 0),
     lambda file: _cut(file, 100),
@@ -111,10 +123,10 @@ DAMAGES: list[Callable[[Path], object]] = [
     lambda file: file.write_bytes(file.read_bytes()[100:]),
     lambda file: file.write_bytes(b"no checkpoint"),
     lambda file: file.write_bytes(b"\0" * 10_000),
-    lambda file: (file.unlink(), os.mkfifo(file)),
-    lambda file: (file.unlink(), file.mkdir()),
-    lambda file: (file.unlink(), file.symlink_to("/dev/zero")),
-    lambda file: (file.unlink(), file.symlink_to("nowhere")),
+    lambda file: os.mkfifo(_gone(file)),
+    lambda file: _gone(file).mkdir(),
+    lambda file: _gone(file).symlink_to("/dev/zero"),
+    lambda file: _gone(file).symlink_to("nowhere"),
     lambda file: zipfile.ZipFile(file, "w").close(),
 ]
 
@@ -150,6 +162,25 @@ def test_a_class_that_is_named_is_loaded_and_no_other(file: Path) -> None:
         assert load(file) == {"setting": Setting(3), "folder": Path("x")}
     with allowing([name]), pytest.raises(UnreadableError, match=r"it holds pathlib\S+, which"):
         load(file)
+
+
+def test_numbers_of_numpy_are_allowed_with_their_types(file: Path) -> None:
+    torch.save({"best": np.float64(0.5)}, file)
+    names: list[str] = []
+    for expected in (["numpy._core.multiarray.scalar", "numpy.dtype"], [_FLOAT64]):
+        with allowing(names), pytest.raises(ConfigError) as refused:
+            check_kept(file, "the checkpoint")
+        names += str(refused.value).partition("safe_globals: ")[2].strip("[]").split(", ")
+        assert names[-len(expected) :] == expected
+    with allowing(names):
+        check_kept(file, "the checkpoint")
+        assert load(file) == {"best": 0.5}
+
+
+def test_what_cannot_be_allowed_is_said_with_what_can_be_done() -> None:
+    names = ["builtins.list", "collections.defaultdict"]
+    with allowing(names), pytest.raises(ConfigError, match=r"collections\.defaultdict that torch "):
+        check_kept({"seen": collections.defaultdict(list, {1: [2]})}, "what Line saves")
 
 
 def test_values_are_checked_before_they_are_written() -> None:
