@@ -23,7 +23,7 @@ def check_shared(folder: Path) -> str | None:
     """
     try:
         mode = folder.stat().st_mode
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no path at all, as a database may name it
         return None
     if mode & stat.S_IWOTH:
         expected = f"a folder that not everybody can write to (chmod o-w {folder})"
@@ -44,6 +44,8 @@ def read_private(file: Path, longest: int) -> bytes | None:
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError:
+        return None
     except OSError as error:
         if error.errno != errno.ELOOP:
             return None

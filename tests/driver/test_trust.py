@@ -35,7 +35,8 @@ def test_a_file_of_this_user_in_a_folder_of_this_user_is_believed(folder: Path) 
     assert Door.read(folder) == Door("127.0.0.1", 1, "k")
     (folder / "driver.json").unlink()
     assert Door.read(folder) is None
-    assert Door.read(folder / "none") is None
+    for other in ("none", "a\0b", "x" * 5000):
+        assert Door.read(folder / other) is None
 
 
 def _of_another_user(folder: Path) -> None:
