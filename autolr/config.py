@@ -22,6 +22,7 @@ from autolr.space_sources import is_source, load_space
 from autolr.strict_yaml import Source, load_yaml
 
 STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+_CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # the full name of one
 _WHOLE = "a whole number of at least 1"
 _SECONDS = "a number of seconds above 0, or null"
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
@@ -77,6 +78,8 @@ class TuneConfig:
         storage: The database's URL.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
+        safe_globals: Names of classes, ``module.Class``, that checkpoints of trials may hold beside
+            tensors and plain containers; loading them may run their code.
 
     Raises:
         ConfigError: If a value cannot work: one line with the setting, what came, what would work.
@@ -97,6 +100,7 @@ class TuneConfig:
     storage: str = "sqlite:///autolr.db"
     study: str = "autolr"
     out: str | Path | None = None
+    safe_globals: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pruner", _pruner(self.pruner))
@@ -116,6 +120,11 @@ class TuneConfig:
             "storage": ("a URL such as sqlite:///autolr.db", _is_text(self.storage, ".+://.*")),
             "study": (f"a name that matches {STUDY_NAME}", _is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or _is_path(self.out)),
+            "safe_globals": (
+                "a list of names such as my_project.MyClass",
+                isinstance(self.safe_globals, list | tuple)
+                and all(_is_text(name, _CLASS) for name in self.safe_globals),
+            ),
         }
         for name, (expected, fits) in checks.items():
             _check(f"tune.{name}", getattr(self, name), expected, fits)

@@ -14,6 +14,7 @@ from autolr import report, study
 from autolr.driver import (
     CheckStarted,
     Event,
+    Noted,
     RungReached,
     StudyReady,
     TrialEnded,
@@ -54,8 +55,8 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Print an event."""
         match event:
-            case CheckStarted():
-                self._say("checking the config ...")
+            case CheckStarted() | Noted():
+                self._say(event.line if isinstance(event, Noted) else "checking the config ...")
             case StudyReady():
                 self._ready(event)
             case TrialStarted():

@@ -1,6 +1,6 @@
 """Write a trial down at its rungs, and leave it there until it is promoted."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,21 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from autolr.errors import ConfigError
+from autolr.runtime.loading import UnreadableError, check_kept
 from autolr.stretch import Judge, Verdict
 
 _ASK_EVERY = 8  # steps between questions to rank 0; each is a collective
+_PARTS = {  # of a checkpoint of Lightning's that a fit can go on from, and their types
+    "global_step": int,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "pytorch-lightning_version": str,
+    "autolr_position": dict,
+}
 
 
 class TrialPaused(BaseException):
@@ -31,6 +43,9 @@ class PauseTrial(Callback):
         asked: Tells whether the trial shall be written down and left as soon as possible.
         known: Rungs whose scores the study has.
         trial: Of which study and trial the run is; written into its checkpoints.
+
+    Raises:
+        ConfigError: In the fit, if a checkpoint holds what would not be loaded again.
 
     Attributes:
         verdict: What was decided last; "wait" too when the run was asked to leave.
@@ -105,10 +120,19 @@ class PauseTrial(Callback):
         if due is not None and due[0] not in self._known:  # cut before the study heard of it
             self._due = (due[0], due[1])
 
-    def wrote(self, checkpoint: Mapping[str, Any]) -> bool:
-        """Return whether a checkpoint is of this trial, or does not say of which."""
-        state = checkpoint["callbacks"].get(self.state_key, {})
-        return bool(state.get("trial", self._trial) == self._trial)
+    def step_of(self, checkpoint: Any) -> int:
+        """Return the optimizer step after which this trial wrote a checkpoint.
+
+        Raises:
+            UnreadableError: If it is another one's, or none.
+        """
+        parts = checkpoint if isinstance(checkpoint, dict) else {}
+        if not all(isinstance(parts.get(name), kind) for name, kind in _PARTS.items()):
+            raise UnreadableError("it is no checkpoint of a trial")
+        state = parts["callbacks"].get(self.state_key)
+        if not isinstance(state, dict) or state.get("trial") != self._trial:
+            raise UnreadableError("it belongs to another trial or study")
+        return int(parts["global_step"])
 
     def _hear(self, trainer: Trainer) -> None:
         """Learn whether to leave; of several ranks the first one is asked, now and then."""
@@ -135,7 +159,9 @@ class PauseTrial(Callback):
         draft = self._checkpoint.with_suffix(".new")
         try:
             trainer.save_checkpoint(draft)
-        except OSError:  # a full disk: what is half written leaves the more room
+            if trainer.is_global_zero:
+                check_kept(draft, f"the checkpoint of a trial ({self._checkpoint})")
+        except (OSError, ConfigError):  # a full disk: what is half written leaves the more room
             draft.unlink(missing_ok=True)
             raise
         if trainer.is_global_zero:

@@ -10,7 +10,7 @@ from autolr import study
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config
 from autolr.driver.devices import per_trial
-from autolr.driver.events import Event, RungReached, TrialEnded, TrialFailed, TrialStarted
+from autolr.driver.events import Event, Noted, RungReached, TrialEnded, TrialFailed, TrialStarted
 from autolr.errors import UserCodeError
 from autolr.stretch import Outcome, Stretch, Verdict
 from autolr.study import Finish, GoOn, Hyperband, Study, TrialRecord, Wait
@@ -85,6 +85,10 @@ class Director:
         waits = not goes_on and math.isfinite(score)
         self._listener(RungReached(number, step, score, goes_on, waits and self._pauses))
         return "go" if goes_on else "wait" if waits else "stop"
+
+    def remark(self, number: int, line: str) -> None:
+        """Pass on what the user should know about a trial."""
+        self._listener(Noted(f"trial {number}: {line}"))
 
     def end(self, number: int, outcome: Outcome) -> None:
         """Keep what a stretch of a trial came to."""
@@ -204,7 +208,7 @@ class Director:
         return self._handle.prune(trial, reason, attrs)
 
     def _ended(self, record: TrialRecord) -> None:
-        for name in ("rung.ckpt", "job.pickle"):  # (the latter of a worker that was killed)
+        for name in ("rung.ckpt", "job.json"):  # (the latter of a worker that was killed)
             (self.trial_folder(record.number) / name).unlink(missing_ok=True)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))

@@ -15,6 +15,13 @@ class CheckStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that the user should know, in a line; the study goes on."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkersAwaited:
     """Workers may come from now on: the study takes those that come by themselves.
 
@@ -113,6 +120,7 @@ class TrialEnded:
 
 Event: TypeAlias = (
     CheckStarted
+    | Noted
     | WorkersAwaited
     | StudyReady
     | TrialStarted

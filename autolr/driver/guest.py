@@ -1,25 +1,25 @@
 """``autolr worker``: goes to a study's driver, wherever that is, and trains what it is given."""
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autolr.config import read_config
+from autolr.driver.channel import Channel
 from autolr.driver.devices import own_share, per_trial
 from autolr.driver.interrupts import PATIENCE, Stop, signals
 from autolr.driver.local import LocalEngine
 from autolr.driver.lookup import Lookup
 from autolr.driver.messages import Done, Failed, FromWorker, Leave, Lost, Over, Train
+from autolr.driver.wire import WireError
 from autolr.errors import ConfigError
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
 _LOOK_EVERY = 0.5  # seconds
+_log = logging.getLogger(__name__)
 _LAUNCHERS = (  # what tells Lightning that this process is a rank of some run; a trial is not
     *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK"),
     *("NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "SLURM_NTASKS"),
@@ -49,7 +49,8 @@ def join(
         settings: As for `tune`; ``storage``, ``study`` and ``out`` say which folder.
 
     Raises:
-        ConfigError: If a setting cannot work, or no such study came up in the storage.
+        ConfigError: If a setting cannot work, no such study came up in the storage, or somebody
+            else can write to the folder or to the file in it that says where the driver is.
         StorageError: If the storage cannot be read.
         AutoLRError: If no driver was there for that long.
     """
@@ -57,7 +58,7 @@ def join(
         raise ConfigError.of("wait", wait, "0 seconds or more")
     read = read_config(config)
     asks = settings.get("storage") is not None and settings.get("out") is None
-    lookup = Lookup(read.tune.override(**settings), asks=asks)
+    lookup = Lookup(read.tune.override(**settings), asks=asks, listener=listener)
     device = own_share(per_trial(read.fit.get("trainer")))
     named = (os.environ.get(name) for name in ("SLURM_ARRAY_TASK_ID", "SLURM_PROCID", "RANK"))
     worker = int(next(filter(None, named), os.getpid()))  # names its log
@@ -73,9 +74,9 @@ def join(
             if found is None:
                 time.sleep(_LOOK_EVERY)
                 continue
-            pipe, folder = found
+            channel, folder = found
             listener("working")
-            _Relay(pipe, LocalEngine({worker: device}, folder), worker).run(stop)
+            _Relay(channel, LocalEngine({worker: device}, folder), worker).run(stop)
             end = time.monotonic() + wait
     if not stop.asked() and not lookup.complete:
         lookup.give_up(wait)
@@ -86,15 +87,13 @@ class _Relay:
     """Passes on what a driver and a worker of this host say to each other.
 
     Args:
-        pipe: To the driver.
+        channel: To the driver.
         engine: Runs the worker.
         worker: Its number here.
     """
 
-    def __init__(
-        self, pipe: "Connection[list[FromWorker], Any]", engine: LocalEngine, worker: int
-    ) -> None:
-        self._pipe = pipe
+    def __init__(self, channel: Channel, engine: LocalEngine, worker: int) -> None:
+        self._channel = channel
         self._engine = engine
         self._worker = worker
         self._closed = threading.Event()
@@ -118,21 +117,26 @@ class _Relay:
                     end = time.monotonic() + PATIENCE
         finally:
             self._engine.close()
-            self._pipe.close()
+            self._channel.close()
 
     def _tell(self, messages: list[FromWorker]) -> None:
         """Pass on, at once, what the driver shall hear before it gives more work."""
         try:
             if messages:
-                self._pipe.send(messages)
+                self._channel.send(*messages)
+            self._channel.flush()  # what was left over before
         except OSError:
             self._closed.set()
         if any(isinstance(message, Lost) for message in messages):
             self._closed.set()
 
     def _listen(self) -> None:
-        with suppress(EOFError, OSError):
-            while not isinstance(message := self._pipe.recv(), Over):
+        try:
+            for message in self._channel.messages():
+                if isinstance(message, Over):
+                    break
                 self._busy = self._busy or isinstance(message, Train)
                 self._engine.send(self._worker, message)
+        except WireError as error:
+            _log.warning("the driver is left, what it sent is no message: %s", error)
         self._closed.set()

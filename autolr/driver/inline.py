@@ -40,6 +40,10 @@ class _Judge:
         with self.stop.shielded():
             return self.director.judge(self.number, step, score)
 
+    def remark(self, line: str) -> None:
+        """Pass a line on to the user."""
+        self.director.remark(self.number, line)
+
 
 def _train(director: Director, work: Work, stop: Stop) -> None:
     from autolr import objective  # here: torch and lightning take seconds to import
@@ -47,7 +51,7 @@ def _train(director: Director, work: Work, stop: Stop) -> None:
     judge = _Judge(director, work.number, stop)
     try:
         with stop.within(PATIENCE):
-            outcome = objective.run_trial(work.stretch, judge, stop.asked)
+            outcome = objective.run_trial(work.stretch, judge, stop.asked, judge.remark)
     except UserCodeError as error:
         with_traceback(error, work.stretch.folder / "error.txt")
         director.fail(work.number, str(error), unbegun=isinstance(error, SetupError))

@@ -1,19 +1,22 @@
 """Where a worker finds the driver of its study."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import AuthenticationError
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from autolr import study
 from autolr.config import TuneConfig
 from autolr.disk import check_folder
-from autolr.driver.open_engine import Door
+from autolr.driver.door import Door
+from autolr.driver.trust import check_shared
 from autolr.errors import AutoLRError, StorageError
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
     from pathlib import Path
+
+    from autolr.driver.channel import Channel
 
 _ASK_EVERY = 2.0  # seconds between questions to a storage
 _GRACE = 30.0  # seconds that a driver of the same job may take to start
@@ -33,6 +36,7 @@ class Lookup:
     Args:
         tune: The settings.
         asks: Whether the study is asked, in its storage; else the folder is that of the settings.
+        listener: Gets a line about a folder that the group can write to.
 
     Attributes:
         complete: Whether the study looked complete when it was last looked at.
@@ -42,11 +46,19 @@ class Lookup:
         ConfigError: If the folder cannot be one.
     """
 
-    def __init__(self, tune: TuneConfig, *, asks: bool) -> None:
+    def __init__(
+        self,
+        tune: TuneConfig,
+        *,
+        asks: bool,
+        listener: Callable[[str], None] = lambda line: None,
+    ) -> None:
         if not asks:
             check_folder(tune.folder)
         self._tune = tune
         self._asks = asks
+        self._listener = listener
+        self._warned: str | None = None
         self._asked = False
         self._due = 0.0
         self._folder = None if asks else tune.folder
@@ -57,11 +69,12 @@ class Lookup:
         self.complete = False
         self.over = False
 
-    def enter(self) -> "tuple[Connection[Any, Any], Path] | None":
-        """Return a connection to the driver, and its folder; None: no driver is there.
+    def enter(self) -> "tuple[Channel, Path] | None":
+        """Return a channel to the driver, and its folder; None: no driver is there.
 
         Raises:
-            ConfigError: If the storage or the study cannot be what the settings say.
+            ConfigError: If the storage or the study cannot be what the settings say, or somebody
+                else can write to the folder or to its file about the driver.
             StorageError: If the storage could not be read, not even once.
         """
         if self._asks and time.monotonic() >= self._due:
@@ -69,9 +82,10 @@ class Lookup:
         if self._folder is None:
             self._note(None)
             return None
+        self._warn(self._folder)
         door = Door.read(self._folder)
         if door is not None and not door.over:
-            with suppress(OSError, EOFError, AuthenticationError):
+            with suppress(OSError, EOFError, AuthenticationError, UnicodeError):
                 found = door.enter(), self._folder
                 self._looked = self._entered = True
                 return found
@@ -97,6 +111,12 @@ class Lookup:
         self.complete = is_over or self._stored_complete
         waited = not self._entered and time.monotonic() >= self._patient_until
         self.over = self.complete and (waited or (is_over and door != self._old))
+
+    def _warn(self, folder: "Path") -> None:
+        line = check_shared(folder)
+        if line is not None and line != self._warned:
+            self._listener(line)
+        self._warned = line or self._warned
 
     def __str__(self) -> str:
         return f"of study {self._tune.study!r}" if self._asks else f"in {self._folder}"

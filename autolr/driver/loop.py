@@ -15,13 +15,14 @@ from autolr.disk import check_folder, disk_errors, has_text, write_whole
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.director import Director
 from autolr.driver.engines import engine_of
-from autolr.driver.events import CheckStarted, Event, StudyReady, TuneResult, WorkersAwaited
+from autolr.driver.events import CheckStarted, Event, Noted, StudyReady, TuneResult, WorkersAwaited
 from autolr.driver.inline import run_inline
 from autolr.driver.interrupts import Interrupted, Stop, signals
 from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Checked, with_traceback
 from autolr.driver.owner import Owner
 from autolr.driver.pool import Pool
+from autolr.driver.trust import check_shared
 from autolr.errors import UserCodeError
 from autolr.study import Hyperband, Lease, Session, Study, Tenancy
 
@@ -99,6 +100,8 @@ def _stored(config: Config) -> study.Summary | None:
 def _check_setting(config: Config, listener: Callable[[Event], None]) -> None:
     """Check what can be checked in an instant, and say that the rest is next."""
     check_folder(config.tune.folder)
+    if config.tune.engine == "open" and (line := check_shared(config.tune.folder)) is not None:
+        listener(Noted(line))
     study.sampler(config.tune.sampler, config.seed)  # what it needs is installed
     listener(CheckStarted())
 

@@ -1,13 +1,14 @@
-"""What a driver and its workers say to each other; all of it can be pickled."""
+"""What a driver and its workers say to each other; `wire` writes and reads it as JSON."""
 
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from autolr import errors
 from autolr.config import Config
 from autolr.disk import disk_errors, write_whole
-from autolr.errors import UserCodeError
+from autolr.errors import AutoLRError, UserCodeError
 from autolr.stretch import Outcome, Stretch, Verdict
 
 
@@ -70,6 +71,13 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """From a worker: a line for the user about what it trains."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """From a worker: what the stretch came to."""
 
@@ -88,6 +96,11 @@ class Failed:
     kind: str
     reason: str
 
+    def __post_init__(self) -> None:
+        known = getattr(errors, self.kind, None)
+        if not (isinstance(known, type) and issubclass(known, AutoLRError)):
+            raise ValueError(f"{self.kind!r} is none of our errors")
+
 
 @dataclass(frozen=True, slots=True)
 class Lost:
@@ -103,7 +116,7 @@ class Lost:
 
 
 ToWorker: TypeAlias = Check | Train | Answer | Leave | Over
-FromWorker: TypeAlias = Ready | Checked | Scored | Done | Failed | Lost
+FromWorker: TypeAlias = Ready | Checked | Scored | Remark | Done | Failed | Lost
 
 
 def with_traceback(error: UserCodeError, file: Path) -> UserCodeError:

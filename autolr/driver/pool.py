@@ -21,6 +21,7 @@ from autolr.driver.messages import (
     Lost,
     Over,
     Ready,
+    Remark,
     Scored,
     Train,
 )
@@ -172,16 +173,12 @@ class Pool:
         match message:
             case Ready():
                 seat.ready, self._stillborn = True, 0
-            case Scored(step, score):
-                assert director is not None
-                assert seat.number is not None
-                self._engine.send(worker, Answer(director.judge(seat.number, step, score)))
-            case Done(outcome):
-                assert director is not None
-                assert seat.number is not None
-                director.end(seat.number, outcome)
-                seat.number = None
-                self._renew(worker)
+            case Scored() | Remark() | Done():
+                if director is None or seat.number is None:
+                    why = "it speaks of a trial that it does not have"
+                    self._lost(director, worker, why, own_fault=False)
+                else:
+                    self._receive_of_trial(director, worker, seat.number, message)
             case Failed():
                 error = _error(message)
                 if not isinstance(error, UserCodeError):
@@ -189,6 +186,19 @@ class Pool:
                 self._fail(director, worker, str(error), unbegun=isinstance(error, SetupError))
             case Lost(why, own_fault):
                 self._lost(director, worker, why, own_fault=own_fault)
+
+    def _receive_of_trial(
+        self, director: Director, worker: int, number: int, message: Scored | Remark | Done
+    ) -> None:
+        match message:
+            case Scored(step, score):
+                self._engine.send(worker, Answer(director.judge(number, step, score)))
+            case Remark(line):
+                director.remark(number, line)
+            case Done(outcome):
+                director.end(number, outcome)
+                self._seats[worker].number = None
+                self._renew(worker)
 
     def _fail(
         self, director: Director | None, worker: int, reason: str, *, unbegun: bool = False
@@ -220,6 +230,8 @@ class Pool:
             self._restart(worker)
 
     def _restart(self, worker: int) -> None:
+        if worker == self._checker:
+            self._checker = None
         self._engine.kill(worker)
         self._seats[worker] = _Seat()
         self._engine.start(worker)
@@ -239,7 +251,7 @@ class Pool:
         end = time.monotonic() + PATIENCE
         while self._busy() and time.monotonic() < end:
             for worker, message in self._engine.poll(end - time.monotonic()):
-                if isinstance(message, Scored | Done):
+                if isinstance(message, Scored | Remark | Done):
                     self._receive(director, worker, message)
                 elif isinstance(message, Lost | Failed):
                     self._cut(director, self._seats[worker])

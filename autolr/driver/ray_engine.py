@@ -15,6 +15,7 @@ from typing import Any
 
 from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Failed, FromWorker, Lost, ToWorker
+from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
 from autolr.study import Lease
 
@@ -31,7 +32,8 @@ class RayEngine:
     elsewhere from their checkpoints. For that the driver's working folder and the folder of
     results must be the same on all nodes (a shared file system); a node where they are not is
     refused. Connects to the cluster that ``RAY_ADDRESS`` names or that runs here, else starts one.
-    A worker for which there is no room waits for it.
+    A worker for which there is no room waits for it. Messages are JSON; Ray itself pickles what its
+    processes exchange, and whoever may connect to the cluster runs code on it.
 
     Args:
         ranks: Devices that a trial needs.
@@ -64,14 +66,14 @@ class RayEngine:
 
     def start(self, worker: int) -> None:
         """Start a worker where there is room; see `Engine`."""
-        place = Path.cwd(), self._folder, self._secret
+        place = str(Path.cwd()), str(self._folder), self._secret
         self._actors[worker] = self._remote.remote(worker, *place, sys.path)
         self._ask(worker)
 
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message; see `Engine`."""
         if worker in self._actors:
-            self._actors[worker].send.remote(message)
+            self._actors[worker].send.remote(to_json(message))
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
         """Return what workers have said; see `Engine`."""
@@ -101,10 +103,8 @@ class RayEngine:
         """Return the process that a worker is; see `Engine`."""
         if worker in self._actors:
             with suppress(self._ray.exceptions.RayError):
-                found: Lease | None = self._ray.get(
-                    self._actors[worker].lease.remote(), timeout=_END_WITHIN
-                )
-                return found
+                found = self._ray.get(self._actors[worker].lease.remote(), timeout=_END_WITHIN)
+                return None if found is None else Lease.from_dict(found)
         return None
 
     def close(self) -> None:
@@ -119,11 +119,12 @@ class RayEngine:
 
     def _news(self, worker: int, answer: Any) -> list[FromWorker]:
         try:
-            messages: list[FromWorker] = self._ray.get(answer)
+            told = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
             self._there.discard(worker)
             own_fault = isinstance(error, self._ray.exceptions.OutOfMemoryError)
             return [Lost(f"its node or its actor is gone ({type(error).__name__})", own_fault)]
+        messages: list[FromWorker] = from_json(told, FromWorker)
         self._there.add(worker)
         if not any(isinstance(message, Lost) for message in messages):
             self._ask(worker)
@@ -142,34 +143,36 @@ class Guard:
     """
 
     def __init__(
-        self, worker: int, here: Path, folder: Path, secret: str, path: Sequence[str]
+        self, worker: int, here: str, folder: str, secret: str, path: Sequence[str]
     ) -> None:
         self._worker = worker
         self._refusal: Failed | None = None
-        self._engine = LocalEngine({worker: None}, folder)  # Ray has set what it sees
-        if not _is_shared(here, folder, secret):
+        self._engine = LocalEngine({worker: None}, Path(folder))  # Ray has set what it sees
+        if not _is_shared(Path(here), Path(folder), secret):
             where = f"the same on all nodes of the cluster (not so on {socket.gethostname()})"
-            reason = str(ConfigError.of("out", str(here / folder), where))
+            reason = str(ConfigError.of("out", str(Path(here, folder)), where))
             self._refusal = Failed(ConfigError.__name__, reason)
             return
         sys.path += [entry for entry in path if entry not in sys.path]
         self._engine.start(worker)
 
-    def poll(self, seconds: float) -> list[FromWorker]:
+    def poll(self, seconds: float) -> bytes:
         """Return what the worker has said, after ``seconds`` at most."""
         if self._refusal is not None:
-            return [self._refusal]
+            return to_json(self._refusal)
         with suppress(KeyError, OSError):  # it was ended meanwhile
-            return [message for _, message in self._engine.poll(seconds)]
-        return []
+            return to_json(*(message for _, message in self._engine.poll(seconds)))
+        return to_json()
 
-    def send(self, message: ToWorker) -> None:
-        """Pass a message on."""
-        self._engine.send(self._worker, message)
+    def send(self, messages: bytes) -> None:
+        """Pass messages on."""
+        for message in from_json(messages, ToWorker):
+            self._engine.send(self._worker, message)
 
-    def lease(self) -> Lease | None:
-        """Return the process that the worker is."""
-        return self._engine.lease(self._worker)
+    def lease(self) -> dict[str, Any] | None:
+        """Return the process that the worker is, as `Lease` describes it."""
+        found = self._engine.lease(self._worker)
+        return None if found is None else found.to_dict()
 
     def end(self) -> None:
         """End the worker and all that it has started."""

@@ -1,7 +1,7 @@
 """A worker: trains what its driver sends. Run as ``python -m autolr.driver.worker DESCRIPTOR``."""
 
+import hashlib
 import os
-import pickle
 import queue
 import signal
 import sys
@@ -21,15 +21,18 @@ from autolr.driver.messages import (
     FromWorker,
     Leave,
     Ready,
+    Remark,
     Scored,
     ToWorker,
     Train,
     with_traceback,
 )
-from autolr.errors import AutoLRError, StorageError, UserCodeError
+from autolr.driver.wire import from_json, to_json
+from autolr.errors import AutoLRError, ConfigError, StorageError, UserCodeError
 from autolr.stretch import Verdict
 
 _JOB = "AUTOLR_JOB"  # a file with what the other ranks of a trial do
+_DIGEST = "AUTOLR_JOB_SHA256"  # of that file: it lies where others may be able to write
 
 
 class Worker:
@@ -60,6 +63,10 @@ class Worker:
         self._pipe.send(Scored(step, score))
         return self._answers.get()
 
+    def remark(self, line: str) -> None:
+        """Pass a line on to the user."""
+        self._pipe.send(Remark(line))
+
     def _listen(self) -> None:
         while True:
             try:
@@ -84,7 +91,7 @@ class Worker:
         with _written_down(job, folder):
             if isinstance(job, Check):
                 return Checked(*objective.check_run(job.config, job.folder))
-            return Done(objective.run_trial(job.stretch, self, self._leave.is_set))
+            return Done(objective.run_trial(job.stretch, self, self._leave.is_set, self.remark))
 
 
 def _guarded(action: Callable[[], FromWorker], folder: Path) -> FromWorker:
@@ -111,10 +118,10 @@ def _told(error: UserCodeError, folder: Path) -> Failed:
 def _written_down(job: Check | Train, folder: Path) -> Iterator[None]:
     """Have the ranks that Lightning starts find the job, for as long as it takes."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "job.pickle"
-    os.environ[_JOB] = str(file)
+    file, text = folder / "job.json", to_json(job)
+    os.environ |= {_JOB: str(file), _DIGEST: hashlib.sha256(text).hexdigest()}
     try:
-        file.write_bytes(pickle.dumps(job))
+        file.write_bytes(text)
         yield
     finally:
         file.unlink(missing_ok=True)
@@ -128,8 +135,13 @@ class _Mute:
         return "go"
 
 
-def _follow(job: Check | Train) -> None:
+def _follow() -> None:
     """Do what rank 0 does, which tells the driver of it."""
+    text = Path(os.environ[_JOB]).read_bytes()
+    if hashlib.sha256(text).hexdigest() != os.environ[_DIGEST]:
+        raise ConfigError(f"{os.environ[_JOB]} is not what rank 0 wrote")
+    job: Check | Train
+    (job,) = from_json(text, Check | Train)
     from autolr import objective
 
     if isinstance(job, Check):
@@ -142,7 +154,7 @@ def main() -> None:
     """Work for the driver at the other end of the descriptor that is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to leave
     if os.environ.get("LOCAL_RANK", "0") != "0" and _JOB in os.environ:
-        _follow(pickle.loads(Path(os.environ[_JOB]).read_bytes()))
+        _follow()
     else:
         Worker(Connection(int(sys.argv[1]))).run()
 

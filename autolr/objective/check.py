@@ -13,7 +13,7 @@ from autolr.callbacks import ApplyRule, PruneTrial
 from autolr.callbacks.early_end import enders
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
-from autolr.config import Config, set_dotted
+from autolr.config import Config, TuneConfig, set_dotted
 from autolr.domains import Choice, Value
 from autolr.objective.blame import no_exit
 from autolr.objective.lightning_cli import (
@@ -25,6 +25,7 @@ from autolr.objective.lightning_cli import (
 )
 from autolr.objective.run import pilots
 from autolr.rules.fixed import OWN
+from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
 
 _NO_LOGGER = {"class_path": "lightning.pytorch.loggers.logger.DummyLogger"}  # False upsets monitors
@@ -57,6 +58,7 @@ def check_run(config: Config, folder: Path) -> Checkup:
         cli = instantiate(fit, config.folder, config.seed, _opened(config))
         early = enders(cli.trainer)
         _check_space(cli, config, folder)
+        _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         ours: list[Callback] = [look, *_rules(config.space), *pilots(candidate, tune), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
@@ -162,6 +164,15 @@ def _has(config: Mapping[str, Any], name: str) -> bool:
             return False
         inner = inner[key]
     return True
+
+
+def _check_kept(cli: LightningCLI, tune: TuneConfig) -> None:
+    """Refuse hyper-parameters that a checkpoint would hold and that are not loaded again."""
+    with allowing(tune.safe_globals):
+        for part in (cli.model, cli.datamodule):
+            if tune.pruner.pause and part is not None:
+                what = f"what {type(part).__name__} saves as hyper-parameters"
+                check_kept(dict(part.hparams), what)
 
 
 def _check_space(cli: LightningCLI, config: Config, folder: Path) -> None:

@@ -2,12 +2,12 @@
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -21,6 +21,7 @@ from autolr.config import Config, TuneConfig, set_dotted
 from autolr.errors import DivergedError
 from autolr.objective.blame import before_first_step, no_exit
 from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_config, users_code
+from autolr.runtime.loading import UnreadableError, allowing, load
 from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
 if TYPE_CHECKING:
@@ -31,16 +32,23 @@ def _never() -> bool:
     return False
 
 
-def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never) -> Outcome:
+def run_trial(
+    stretch: Stretch,
+    judge: Judge,
+    asked: Callable[[], bool] = _never,
+    remark: Callable[[str], None] = lambda line: None,
+) -> Outcome:
     """Train one candidate through an ordinary Trainer and score it.
 
     Args:
         stretch: What to train. Where its checkpoint is there, the run goes on from it.
         judge: Is told the scores at the rungs, and decides.
         asked: Tells whether the trial shall be written down and left as soon as possible.
+        remark: Gets a line if the checkpoint is there and cannot be used.
 
     Raises:
-        ConfigError: If the config cannot work; before the first training step.
+        ConfigError: If the config cannot work, before the first training step; or if a checkpoint
+            would hold what is not loaded again.
         SetupError: If the model or the data raise before the first step of the stretch.
         UserCodeError: If they raise later, or memory or a connection is missing.
     """
@@ -59,8 +67,8 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
         made.append(trainer)
         trainer.callbacks[:0] = [pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
-        with no_exit():
-            verdict = _fit(cli, stretch, pause)
+        with no_exit(), allowing(tune.safe_globals):
+            verdict = _fit(cli, stretch, pause, remark)
         steps = trainer.global_step
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     ended = verdict == "go" and not prune.pruned and not prune.diverged
@@ -79,12 +87,14 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
     )
 
 
-def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
+def _fit(
+    cli: LightningCLI, stretch: Stretch, pause: PauseTrial, remark: Callable[[str], None]
+) -> Verdict:
     """Train to the end, or until the run is left; return why."""
-    resumed, steps = _resumed(stretch.checkpoint, pause)
+    resumed, steps = _resumed(stretch.checkpoint, pause, remark)
     cli.trainer.loggers.append(JsonLines(stretch.folder, steps))
     try:
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed, weights_only=False)
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed, weights_only=True)
     except DivergedError:  # every peak that was tried inside the run
         return "stop"
     except TrialPaused:
@@ -116,7 +126,8 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         if not any(isinstance(callback, FollowCandidate | AutoLR) for callback in callbacks):
             attached = AutoLR(monitor=config.tune.monitor, mode=config.tune.mode, save_to=out)
             callbacks.insert(0, attached)
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule)
+        with allowing(config.tune.safe_globals):  # SLURM may have left a checkpoint in the folder
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, weights_only=True)
     return attached
 
 
@@ -157,9 +168,14 @@ def _searched(callback: Callback) -> tuple[int, float | None]:
         return (0 if search is None else search["shadows"]["probe_steps"]), None
 
 
-def _resumed(checkpoint: Path, pause: PauseTrial) -> tuple[Path | None, int]:
-    """Return the checkpoint to go on from and its steps; None where there is none, or another's."""
-    if not checkpoint.exists():
+def _resumed(
+    checkpoint: Path, pause: PauseTrial, remark: Callable[[str], None]
+) -> tuple[Path | None, int]:
+    """Return the checkpoint to go on from and its steps; None where there is none of the trial."""
+    if not os.path.lexists(checkpoint):
         return None, 0
-    stored = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=False)
-    return (checkpoint, int(stored["global_step"])) if pause.wrote(stored) else (None, 0)
+    try:
+        return checkpoint, pause.step_of(load(checkpoint))
+    except UnreadableError as error:
+        remark(f"{checkpoint} is not used, {error}; the trial begins anew")
+        return None, 0

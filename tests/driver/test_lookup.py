@@ -34,8 +34,8 @@ def test_the_driver_is_found_by_the_folder_that_the_study_names(url: str, tmp_pa
     with announced(url, "line", tmp_path / "far"):
         found = lookup.enter()
         assert found is not None
-        pipe, folder = found
-        pipe.close()
+        channel, folder = found
+        channel.close()
         assert folder == tmp_path / "far"
     engine.close()
     assert lookup.enter() is None

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from autolr.config import Config, read_config
+from autolr.driver.door import Door
 from autolr.driver.events import Event, RungReached, TrialEnded, TrialStarted, WorkerLost
 from autolr.driver.interrupts import Stop
-from autolr.driver.messages import Check, Checked, Lost, Ready, ToWorker
-from autolr.driver.open_engine import Door, OpenEngine
+from autolr.driver.messages import Check, Checked, Lost, Ready, Remark, Scored, ToWorker
+from autolr.driver.open_engine import OpenEngine
 from autolr.driver.pool import Pool
 from autolr.errors import UserCodeError
 from autolr.study import peek
@@ -114,10 +115,10 @@ def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> 
     def guests() -> None:
         with door.enter():  # the first one never gets ready
             for last_word in (Lost("it was told to go", own_fault=False), Checked(7)):
-                with door.enter() as pipe:
-                    pipe.send([Ready()])
-                    assert isinstance(pipe.recv(), Check)
-                    pipe.send([last_word])
+                with door.enter() as channel:
+                    channel.send(Ready())
+                    assert isinstance(next(channel.messages()), Check)
+                    channel.send(last_word)
 
     with ThreadPoolExecutor() as pool_of_guests:
         came = pool_of_guests.submit(guests)
@@ -125,6 +126,32 @@ def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> 
         came.result()
     engine.close()
     assert heard == [WorkerLost(1, "it was told to go", None)]
+
+
+def test_a_worker_that_speaks_of_a_trial_that_it_does_not_have_is_turned_out(
+    tmp_path: Path,
+) -> None:
+    engine = OpenEngine(tmp_path, "127.0.0.1")
+    door = Door.read(tmp_path)
+    assert door is not None
+    heard: list[Event] = []
+    pool = Pool(checked_config(tmp_path), engine, 1, Stop(), heard.append)
+    pool.start()
+
+    def workers() -> None:
+        for word in (Scored(3, 0.1), Remark("x"), Checked(7)):
+            with door.enter() as channel:
+                channel.send(Ready())
+                assert isinstance(next(channel.messages()), Check)
+                channel.send(word)
+                assert list(channel.messages()) == []
+
+    with ThreadPoolExecutor() as pool_of_workers:
+        came = pool_of_workers.submit(workers)
+        assert pool.check() == Checked(7)
+        engine.close()
+        came.result()
+    assert heard == [WorkerLost(0, "it speaks of a trial that it does not have", None)] * 2
 
 
 @pytest.mark.parametrize(("own_fault", "checks"), [(True, 1), (False, 3)])

@@ -22,8 +22,9 @@ from autolr.driver import (
     WorkerLost,
     ray_engine,
 )
-from autolr.driver.messages import Failed
+from autolr.driver.messages import Failed, FromWorker
 from autolr.driver.ray_engine import Guard
+from autolr.driver.wire import from_json
 from autolr.errors import ConfigError
 from autolr.study import look
 from tests.end_to_end.conftest import CONFIG, MODEL
@@ -47,8 +48,8 @@ def test_a_node_with_another_file_system_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_engine, "_SHARED_WITHIN", 0.0)
-    guard = Guard(0, tmp_path, tmp_path / "out", "secret", [])
-    (refusal,) = guard.poll(0.0)
+    guard = Guard(0, str(tmp_path), str(tmp_path / "out"), "secret", [])
+    (refusal,) = from_json(guard.poll(0.0), FromWorker)
     assert isinstance(refusal, Failed)
     assert refusal.kind == "ConfigError"
     assert "out must be the same on all nodes" in refusal.reason

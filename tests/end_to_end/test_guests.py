@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 import autolr
-from autolr.driver import Event, WorkerLost, WorkersAwaited, open_engine
+from autolr.driver import Event, WorkerLost, WorkersAwaited, handshake
+from autolr.driver.channel import ready
+from autolr.driver.door import Door
 from autolr.driver.messages import Lost, Over, Ready
-from autolr.driver.open_engine import Door, OpenEngine
+from autolr.driver.open_engine import OpenEngine
 from autolr.progress import Progress
 from autolr.study import look
 from tests.end_to_end.conftest import CONFIG, Command, Project
@@ -30,8 +32,8 @@ def test_only_who_knows_the_key_is_let_in(tmp_path: Path) -> None:
     assert (tmp_path / "driver.json").stat().st_mode & 0o777 == 0o600
     with pytest.raises(AuthenticationError):
         replace(door, key="guessed").enter()
-    with door.enter() as pipe:
-        pipe.send([Ready()])
+    with door.enter() as channel:
+        channel.send(Ready())
         assert first_news(engine) == (0, Ready())
     assert first_news(engine) == (0, Lost("its connection broke", own_fault=False))
     engine.close()
@@ -46,14 +48,13 @@ def test_a_worker_that_leaves_before_it_said_a_word_is_replaced_by_the_next(
     engine.send(0, Over())  # before anybody has come
     door = Door.read(tmp_path)
     assert door is not None
-    last_words: list[list[object]] = [[], [Lost("it was told to go", own_fault=False)], [Ready()]]
-    for words in last_words:
-        with door.enter() as pipe:
-            while not pipe.poll():
+    for last_word in (None, Lost("it was told to go", own_fault=False), Ready()):
+        with door.enter() as channel:
+            while not ready([channel], 0.0):
                 assert engine.poll(0.01) == []
-            assert isinstance(pipe.recv(), Over)
-            if words:
-                pipe.send(words)
+            assert channel.receive() == [Over()]
+            if last_word is not None:
+                channel.send(last_word)
     assert first_news(engine) == (0, Ready())
     engine.close()
     left = Door.read(tmp_path)
@@ -62,34 +63,34 @@ def test_a_worker_that_leaves_before_it_said_a_word_is_replaced_by_the_next(
 
 
 def test_a_door_behind_which_nobody_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_engine, "_ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(handshake, "WITHIN", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait to be accepted
-        with pytest.raises(BlockingIOError):
+        with pytest.raises(TimeoutError):
             Door("127.0.0.1", silent.getsockname()[1], "key").enter()
         silent.accept()[0].close()
         with ThreadPoolExecutor() as visitor:
             entered = visitor.submit(Door("127.0.0.1", silent.getsockname()[1], "key").enter)
             with silent.accept()[0] as stranger:
-                stranger.sendall(b"\0\0\0\5hello")
+                stranger.sendall(b"hello" * 10)
                 assert isinstance(entered.exception(), AuthenticationError)
 
 
 def test_who_knocks_and_says_nothing_is_sent_away_and_who_is_known_may_be_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_engine, "_ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(handshake, "WITHIN", 0.2)
     engine = OpenEngine(tmp_path, "127.0.0.1")
     engine.start(0)
     door = Door.read(tmp_path)
     assert door is not None
-    with door.enter() as pipe, socket.create_connection((door.host, door.port), 5) as knocking:
+    with door.enter() as channel, socket.create_connection((door.host, door.port), 5) as knocking:
         assert knocking.recv(256)
         assert knocking.recv(256) == b""
         assert engine.poll(0.1) == []
-        pipe.send([Ready()])
+        channel.send(Ready())
         assert first_news(engine) == (0, Ready())
         threading.Timer(0.3, engine.send, [0, Over()]).start()
-        assert isinstance(pipe.recv(), Over)
+        assert next(channel.messages()) == Over()
     engine.close()
 
 

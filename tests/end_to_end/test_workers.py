@@ -150,13 +150,13 @@ def test_kill_9_of_workers_and_drivers_loses_nothing(project: Any) -> None:
 def test_a_full_disk_ends_the_study_and_fails_no_trial(project: Any) -> None:
     trial = project.folder / "autolr_runs/line/trial_1"
     trial.mkdir(parents=True)
-    (trial / "job.pickle").symlink_to("/dev/full")
+    (trial / "job.json").symlink_to("/dev/full")
     finished = project.run("tune", "tune.yaml", "--workers", 2)
     assert finished.status == 4, finished
     assert finished.err.endswith("trial_1: No space left on device\n")
     assert finished.err.count("\n") == 1
     assert "fails" not in finished.out
     project.tune("--workers", 2)  # the link is gone
-    assert not list(project.folder.glob("autolr_runs/line/**/job.pickle"))
+    assert not list(project.folder.glob("autolr_runs/line/**/job.json"))
     table = pd.read_csv(project.folder / "autolr_runs/line/trials.csv")
     assert set(table["state"]) <= {"COMPLETE", "PRUNED"}

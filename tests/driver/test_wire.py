@@ -1,0 +1,188 @@
+"""Messages of drivers and workers as JSON."""
+
+import json
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.config import read_config
+from autolr.driver.messages import (
+    Answer,
+    Check,
+    Checked,
+    Done,
+    Failed,
+    FromWorker,
+    Leave,
+    Lost,
+    Over,
+    Ready,
+    Remark,
+    Scored,
+    ToWorker,
+    Train,
+)
+from autolr.driver.wire import WireError, from_json, to_json
+from autolr.stretch import Outcome, Stretch
+
+CONFIG = read_config(
+    {
+        "seed_everything": 7,
+        "trainer": {"accumulate_grad_batches": {4: 2}, "gradient_clip_val": math.inf},
+        "model": {"class_path": "line.Line", "init_args": {"name": "\udc80 é", "none": None}},
+        "tune": {
+            "space": {
+                "lr": {"low": 1e-5, "high": 0.1, "log": True},
+                "schedule": ["linear", "wsd"],
+                "cooldown": {"low": 0.1, "high": 0.5, "when": {"schedule": "wsd"}},
+                "model.init_args.width": {"low": 4, "high": 8, "type": "int"},
+            },
+            "objective": ["val_loss", "cost"],
+            "storage": "postgresql+psycopg://me:secret@host/runs",
+            "out": "results",
+            "timeout": 5,
+            "safe_globals": ["line.Setting"],
+        },
+    }
+)
+CANDIDATE = Candidate(
+    "sps_max",
+    0.1 + 0.2,
+    schedules.warmup(0.1) | schedules.cosine(),
+    (("model.x", 1e-7),),
+    (("c", 0.5),),
+)
+STRETCH = Stretch(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
+OUTCOME = Outcome(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5, None, True, False)
+TO_WORKER: list[ToWorker] = [
+    Check(CONFIG, Path("results")),
+    Train(STRETCH),
+    Answer("wait"),
+    Leave(),
+    Over(),
+]
+FROM_WORKER: list[FromWorker] = [
+    Ready(),
+    Checked(45),
+    Scored(5, -math.inf),
+    Remark("a line"),
+    Done(OUTCOME),
+    Done(replace(OUTCOME, value=1 / 3, peak=0.1, waits=True)),
+    Failed("StorageError", "a full disk"),
+    Lost("gone", own_fault=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [(m, ToWorker) for m in TO_WORKER] + [(m, FromWorker) for m in FROM_WORKER],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_message_comes_out_as_it_went_in(message: Any, expected: Any) -> None:
+    found, other = from_json(to_json(message, message), expected)
+    assert repr(found) == repr(other)
+    assert type(found) is type(message)
+    assert repr(found) == repr(_without_storage(message))  # NaN is not equal to itself
+
+
+def _without_storage(message: Any) -> Any:
+    """Return what arrives: a worker needs no storage, and the path of the results is a string."""
+    tune = CONFIG.tune.override(storage="sqlite:///autolr.db")
+    config = replace(CONFIG, tune=tune)
+    match message:
+        case Check():
+            return replace(message, config=config)
+        case Train():
+            return Train(replace(message.stretch, config=config))
+    return message
+
+
+def test_no_password_of_a_storage_is_sent_or_written() -> None:
+    for message in TO_WORKER:
+        assert b"secret" not in to_json(message)
+
+
+def changed(message: Any, change: Callable[[dict[str, Any]], object]) -> bytes:
+    (told,) = json.loads(to_json(message))
+    change(told)
+    return json.dumps([told]).encode()
+
+
+class Planted:
+    """Runs code where it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("ran"),)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"9" * 10_000,
+        b"null",
+        b"[1]",
+        b'{"message": "Ready", "fields": {}}',
+        b'[{"message": "Ready"}]',
+        b'[{"message": "Ready", "fields": {}, "more": 1}]',
+        b'[{"message": ["Ready"], "fields": {}}]',
+        b'[{"message": "Over", "fields": {}}]',  # no worker says that
+        b'[{"message": "Path", "fields": {}}]',
+        b'[{"message": "Ready", "fields": {"autolr: pairs": [[1, 2, 3]]}}]',
+        b'[{"message": "Ready", "fields": {"autolr: pairs": [[[], 2]]}}]',
+        changed(Checked(3), lambda told: told["fields"].clear()),
+        changed(Checked(3), lambda told: told["fields"].update(run_steps="3")),
+        changed(Checked(3), lambda told: told["fields"].update(run_steps=True)),
+        changed(Checked(3), lambda told: told["fields"].update(run_steps=3.0)),
+        changed(Checked(3), lambda told: told["fields"].update(more=3)),
+        changed(Scored(3, 1.0), lambda told: told["fields"].update(score=None)),
+        changed(Scored(3, 1.0), lambda told: told["fields"].update(score=10**400)),
+        changed(Done(OUTCOME), lambda told: told["fields"]["outcome"].update(metrics=[1.0])),
+        changed(Done(OUTCOME), lambda told: told["fields"]["outcome"].update(metrics={"a": "b"})),
+        changed(Failed("StorageError", ""), lambda told: told["fields"].update(kind="ClassVar")),
+        changed(Failed("StorageError", ""), lambda told: told["fields"].update(kind="no such")),
+        pickle.dumps(Planted()),
+    ],
+    ids=lambda data: repr(data[:60]),
+)
+def test_what_no_worker_says_is_refused_and_runs_nothing(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WireError) as refused:
+        from_json(data, FromWorker)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        to_json(Ready()),
+        changed(Answer("go"), lambda told: told["fields"].update(verdict="run")),
+        changed(Answer("go"), lambda told: told["fields"].update(verdict=["go"])),
+        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(rungs=5)),
+        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(folder="a\0b")),
+        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(folder=None)),
+        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(candidate={"x": 1})),
+        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(candidate=[])),
+        changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].pop("seed")),
+        changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(fit=[])),
+        changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(space={})),
+        changed(Check(CONFIG, Path()), lambda t: t["fields"]["config"]["tune"].update(mode="up")),
+        changed(Check(CONFIG, Path()), lambda t: t["fields"]["config"]["tune"].update(more=1)),
+    ],
+    ids=lambda data: repr(data[-60:]),
+)
+def test_what_no_driver_says_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError):
+        from_json(data, ToWorker)
