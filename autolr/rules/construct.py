@@ -105,9 +105,10 @@ def _native(
         optimizer: Optimizer = made(params, lr=rate, **{**found.settings, **settings})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{found.name}: {' '.join(str(error).split())}") from error
-    rates = {float(group["lr"]) for group in optimizer.param_groups} - {0.0}
-    if found.one_rate and len(rates) > 1:
-        expected = f"the same rate in all groups (or 0), which {found.name} has to have"
+    rates = {float(group["lr"]) for group in optimizer.param_groups}
+    if found.one_rate and len(rates if found.moves_all else rates - {0.0}) > 1:
+        zero = "" if found.moves_all else " (or 0)"
+        expected = f"the same rate in all groups{zero}, which {found.name} has to have"
         raise ConfigError.of("lr", sorted(rates), expected)
     return optimizer
 
