@@ -31,15 +31,18 @@ USAGE = [block for block in BLOCKS if block.language == ""]
 DIGITS = ROOT / "examples/digits"
 SETS_UP = ("pip", "pre-commit", "pytest", "venv")  # `.ci/run` does it, or whoever develops
 SHELLS_OWN = ("[", "wait")
+_QUICK = ["--methods", "sgd"]
 # What makes a command of an example short: more arguments, or other constants in its source.
 SHORTER: dict[str, list[str]] = {
     "examples.rules --jobs": ["--methods", "fixed", "--workloads", "logreg_digits"],
     "examples.rules --methods": [],
     "examples.rules.overhead": ["fixed", "--repetitions", "1"],
-    "examples.time_to_target": ["--seeds", "1", "--workloads", "logreg_digits"],
-    "examples.time_to_target --seeds": ["--methods", "sgd"],
+    "examples.time_to_target": [*_QUICK, "--seeds", "1", "--workloads", "logreg_digits"],
+    "examples.time_to_target --seeds": _QUICK,
     "examples.time_to_target.micro": [],
-    "examples.time_to_target.policies": ["--workloads", "logreg_digits", "--seeds", "0"],
+    "examples.time_to_target.policies": [
+        *("--policies", "default", "--workloads", "logreg_digits", "--seeds", "0"),
+    ],
     "examples.time_to_target.repeatability": ["--seeds", "1"],
     "examples.time_to_target.oracle": ["--workloads", "logreg_digits", "--scale", "0.1"],
 }
