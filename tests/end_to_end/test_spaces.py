@@ -11,12 +11,6 @@ from autolr import rules, search_spaces
 RULES = "tune/space"
 
 
-def rate_of(name: str) -> dict[str, Any]:
-    """Return a fixed peak for a rule whose peak is searched: that which is customary."""
-    peak = rules.record(name).peak
-    return {f"lr.{name}": {"choices": [peak.default], "when": {"rule": name}}} * peak.searched
-
-
 def followed_up(project: Any, study: str) -> None:
     """Run what a person does after a study; each command must succeed."""
     best = f"autolr_runs/{study}/best.yaml"
@@ -59,14 +53,16 @@ def test_a_study_over_a_space_of_the_catalogue(project: Any, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", rules.names())
-def test_each_rule_trains_in_a_study(project: Any, name: str) -> None:
-    space = {"rule": ["fixed", name][name == "fixed" :], **rate_of("fixed"), **rate_of(name)}
-    project.configure({RULES: space, "tune/sampler": "random"})
-    finished = project.tune("--trials", 4)
-    assert f"rule={name}" in finished.out
-    assert "4 of 4 trials finished" in finished.out
+def test_each_rule_trains_waits_and_is_promoted_in_a_study(project: Any, name: str) -> None:
+    peak = rules.record(name).peak
+    rate = {f"lr.{name}": {"low": 0.5 * peak.default, "high": peak.default, "log": True}}
+    space = {"rule": name, **(rate if peak.searched else {}), "warmup": {"low": 0.0, "high": 0.1}}
+    project.configure({RULES: space})
+    finished = project.tune("--trials", 5)
+    assert "5 of 5 trials finished" in finished.out
     table = pd.read_csv(project.folder / "autolr_runs/line/trials.csv")
     assert not (table["state"] == "FAIL").any()
+    assert (table["rule"] == name).all()
 
 
 def test_what_is_searched_of_a_rule_is_what_it_trains_with(project: Any) -> None:
@@ -80,7 +76,7 @@ def test_what_is_searched_of_a_rule_is_what_it_trains_with(project: Any) -> None
     assert scores[0.0] != scores[0.9]
     callbacks = yaml.safe_load((project.folder / "autolr_runs/line/best.yaml").read_text())
     found = callbacks["trainer"]["callbacks"][0]["init_args"]["settings"]["weight_decay"]
-    assert found == table.loc[table["value"].idxmin(), "rule.weight_decay"]
+    assert found == table.sort_values("value")["rule.weight_decay"].iloc[0]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,11 @@ _PAIRS = {  # rules whose optimizer has two betas
 _MOVING = {"dadapt_adagrad", "dadapt_lion"}  # groups with a rate of 0 too, in dadaptation 3.2
 
 
+def own_groups(*groups: dict[str, Any]) -> Any:
+    """Return groups for an optimizer, whose annotation wants more than they have."""
+    return list(groups)
+
+
 def matrix() -> nn.Parameter:
     return nn.Parameter(torch.ones(3, 3))
 
@@ -60,7 +65,7 @@ def test_a_setting_of_the_rule_replaces_that_of_the_optimizer(
     own: type[Any], name: str, decay: float
 ) -> None:
     weight, rest = matrix(), bias()
-    groups = [{"params": [weight], "weight_decay": 0.1}, {"params": [rest]}]
+    groups: Any = [{"params": [weight], "weight_decay": 0.1}, {"params": [rest]}]
     made = rules.in_place_of(own(groups, lr=1e-3), name, weight_decay=decay)
     assert [group["weight_decay"] for group in made.param_groups] == [decay, decay]
 
@@ -68,7 +73,7 @@ def test_a_setting_of_the_rule_replaces_that_of_the_optimizer(
 @pytest.mark.parametrize("name", NATIVE)
 def test_betas_that_were_set_are_kept_by_every_optimizer_that_has_two(name: str) -> None:
     weight, rest = matrix(), bias()
-    groups = [{"params": [weight]}, {"params": [rest], "betas": (0.0, 0.5)}]
+    groups: Any = [{"params": [weight]}, {"params": [rest], "betas": (0.0, 0.5)}]
     made = rules.in_place_of(AdamW(groups, betas=(0.8, 0.9)), name)
     found = [of(made, parameter).get("betas") for parameter in (weight, rest)]
     assert (found == [(0.8, 0.9), (0.0, 0.5)]) == (name in _PAIRS)
@@ -139,7 +144,7 @@ def test_a_setting_that_cannot_differ_between_groups_is_refused() -> None:
 @pytest.mark.parametrize("name", [name for name in rules.names() if name not in _MOVING])
 def test_a_group_with_a_rate_of_zero_stays_where_it_is(name: str) -> None:
     frozen, moving = matrix(), matrix()
-    own = SGD([{"params": [moving]}, {"params": [frozen], "lr": 0.0}], lr=0.1)
+    own = SGD(own_groups({"params": [moving]}, {"params": [frozen], "lr": 0.0}), lr=0.1)
     made: Any = rules.in_place_of(own, name)
 
     def closure() -> Any:
@@ -156,20 +161,20 @@ def test_a_group_with_a_rate_of_zero_stays_where_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(_MOVING))
 def test_a_rule_that_would_move_a_group_with_a_rate_of_zero_refuses_it(name: str) -> None:
-    own = SGD([{"params": [matrix()]}, {"params": [matrix()], "lr": 0.0}], lr=0.1)
+    own = SGD(own_groups({"params": [matrix()]}, {"params": [matrix()], "lr": 0.0}), lr=0.1)
     with pytest.raises(ConfigError, match=f"the same rate in all groups, which {name} has to"):
         rules.in_place_of(own, name)
 
 
 def test_rates_relate_as_before_a_scheduler_wrote_into_them() -> None:
-    own = SGD([{"params": [matrix()]}, {"params": [bias()], "lr": 0.01}], lr=0.1)
+    own = SGD(own_groups({"params": [matrix()]}, {"params": [bias()], "lr": 0.01}), lr=0.1)
     torch.optim.lr_scheduler.LambdaLR(own, lambda step: step / 10)  # begins at 0
     made = rules.in_place_of(own, "lion")
     assert [group["lr"] for group in made.param_groups] == pytest.approx([1e-4, 1e-5])
 
 
 def test_fixed_is_the_optimizer_itself_also_with_a_weight_decay() -> None:
-    own = AdamW([{"params": [matrix()], "weight_decay": 0.0}, {"params": [bias()]}])
+    own = AdamW(own_groups({"params": [matrix()], "weight_decay": 0.0}, {"params": [bias()]}))
     assert rules.in_place_of(own, "fixed", weight_decay=0.3) is own
     own.add_param_group({"params": [bias()]})
     assert [group["weight_decay"] for group in own.param_groups] == [0.3] * 3
