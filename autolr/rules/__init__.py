@@ -80,7 +80,7 @@ def in_place_of(optimizer: "Optimizer", name: str, **settings: Any) -> "Optimize
     """Return the optimizer of a rule for the groups of another one.
 
     The rates of the groups say how they relate: the highest becomes the rule's default peak. The
-    weight decay of each group is kept, and so is what else somebody has set in the optimizer or in
+    weight decay of each group is kept, and so is what else the user set in the optimizer or in
     a group (betas, eps, momentum, ``use_muon``), where the rule's optimizer has it too: 0 and
     false are values like others. What the optimizer has by default is not kept, but for the weight
     decay. The rule "fixed" is the optimizer itself.

@@ -10,14 +10,13 @@ from torch.optim import Optimizer
 from autolr.errors import ConfigError
 
 _ALWAYS = "weight_decay"  # belongs to the problem: also the default of the optimizer is kept
-_PLACED = ("params", "lr")  # what `autolr.rules.construct.replacement` sets by itself
 _UNKNOWN = object()
 
 
 def carried(own: Optimizer, name: str, takes: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return, for each group of an optimizer, the settings that a rule's optimizer takes on.
 
-    These are the weight decay, and each setting that somebody gave a value other than the class
+    These are the weight decay, and each setting to which the user gave another value than the class
     has by default, in one group at least: that of all groups is kept then, also where it is 0 or
     false. A value of another form (three betas for two) is another setting.
 
@@ -35,15 +34,9 @@ def carried(own: Optimizer, name: str, takes: Mapping[str, Any]) -> list[dict[st
             f"{name} minimizes, and {type(own).__name__} has maximize=True: negate "
             "the loss and leave maximize out"
         )
-    given = {
-        key
-        for group in groups
-        for key, value in group.items()
-        if key == _ALWAYS or not _same(value, defaults.get(key, _UNKNOWN))
-    }
-    kept = [key for key in takes if key in given and key not in _PLACED]
+    given = [key for key in takes if any(_is_given(key, group, defaults) for group in groups)]
     return [
-        {key: group[key] for key in kept if key in group and _is_alike(group[key], takes[key])}
+        {key: group[key] for key in given if key in group and _is_alike(group[key], takes[key])}
         for group in groups
     ]
 
@@ -62,6 +55,10 @@ def in_common(groups: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[di
     }
     apart = [{k: v for k, v in one.items() if k not in common} for one in groups]
     return common, apart
+
+
+def _is_given(key: str, group: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+    return key in group and (key == _ALWAYS or not _same(group[key], defaults.get(key, _UNKNOWN)))
 
 
 def _class_defaults(own: Optimizer) -> dict[str, Any]:

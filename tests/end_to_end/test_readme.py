@@ -29,7 +29,7 @@ BLOCKS = list(blocks())
 SHELL = [block for block in BLOCKS if block.language == "bash"]
 USAGE = [block for block in BLOCKS if block.language == ""]
 DIGITS = ROOT / "examples/digits"
-SETS_UP = ("pip", "pre-commit", "pytest", "venv")  # `.ci/run` does it, or whoever develops
+SETS_UP = ("pip", "pre-commit", "pytest", "venv")  # `.ci/run` does it, or a developer
 SHELLS_OWN = ("[", "wait")
 _QUICK = ["--methods", "sgd"]
 # What makes a command of an example short: more arguments, or other constants in its source.

@@ -80,7 +80,7 @@ def test_betas_that_were_set_are_kept_by_every_optimizer_that_has_two(name: str)
     assert all(betas is None or len(betas) == 3 for betas in found) or name in _PAIRS
 
 
-def test_what_nobody_set_is_the_rules_own() -> None:
+def test_what_was_not_set_is_the_rules_own() -> None:
     own: Any = Adam([matrix()], betas=[0.9, 0.999])  # type: ignore[arg-type]  # as of YAML
     assert rules.in_place_of(own, "lion").param_groups[0]["betas"] == (0.9, 0.99)
     assert rules.in_place_of(own, "yogi").param_groups[0]["eps"] == 1e-3
