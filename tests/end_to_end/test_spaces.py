@@ -8,7 +8,7 @@ import yaml
 
 from autolr import rules, search_spaces
 
-RULES = "tune/space"
+SPACE = "tune/space"
 
 
 def followed_up(project: Any, study: str) -> None:
@@ -23,29 +23,29 @@ def followed_up(project: Any, study: str) -> None:
     ):
         done = project.run(*arguments)
         assert done.status == 0, (arguments, done)
-    number = yaml_comment(project, best)
+    number = number_in(project, best)
     score = pd.read_csv(project.folder / "trials_of_it.csv", index_col="number")["value"][number]
     log = pd.read_csv(project.folder / "fitted/lightning_logs/version_0/metrics.csv")
     assert log["val_loss"].dropna().iloc[-1] == score
 
 
-def yaml_comment(project: Any, file: str) -> int:
+def number_in(project: Any, file: str) -> int:
     """Return the number of the trial that a best.yaml is of."""
     text = (project.folder / file).read_text()
     return int(text.partition("(trial ")[2].partition(",")[0])
 
 
-def test_a_study_over_all_rules_starts_and_what_follows_works(project: Any) -> None:
-    project.configure({RULES: "rules"})
-    finished = project.tune("--trials", 3)
-    assert "3 of 3 trials finished" in finished.out
-    followed_up(project, "line")
+def test_a_study_over_all_rules_starts(project: Any) -> None:
+    project.configure({SPACE: "rules"})
+    assert "2 of 2 trials finished" in project.tune("--trials", 2).out
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in search_spaces.names() if name != "rules"])
-def test_a_study_over_a_space_of_the_catalogue(project: Any, name: str) -> None:
-    project.configure({RULES: name})
+@pytest.mark.parametrize("name", search_spaces.names())
+def test_a_space_of_the_catalogue_is_searched_and_what_follows_works(
+    project: Any, name: str
+) -> None:
+    project.configure({SPACE: name})
     assert project.run("tune", "tune.yaml", "--dry-run").status == 0
     assert "3 of 3 trials finished" in project.tune("--trials", 3).out
     followed_up(project, "line")
@@ -57,7 +57,7 @@ def test_each_rule_trains_waits_and_is_promoted_in_a_study(project: Any, name: s
     peak = rules.record(name).peak
     rate = {f"lr.{name}": {"low": 0.5 * peak.default, "high": peak.default, "log": True}}
     space = {"rule": name, **(rate if peak.searched else {}), "warmup": {"low": 0.0, "high": 0.1}}
-    project.configure({RULES: space})
+    project.configure({SPACE: space})
     finished = project.tune("--trials", 5)
     assert "5 of 5 trials finished" in finished.out
     table = pd.read_csv(project.folder / "autolr_runs/line/trials.csv")
@@ -68,7 +68,7 @@ def test_each_rule_trains_waits_and_is_promoted_in_a_study(project: Any, name: s
 def test_what_is_searched_of_a_rule_is_what_it_trains_with(project: Any) -> None:
     decay = {"choices": [0.0, 0.9], "when": {"rule": "lion"}}
     space = {"rule": "lion", "lr": 0.003, "schedule": "linear", "rule.weight_decay": decay}
-    project.configure({RULES: space, "tune/pruner": "none", "tune/sampler": "random"})
+    project.configure({SPACE: space, "tune/pruner": "none", "tune/sampler": "random"})
     project.tune()
     table = pd.read_csv(project.folder / "autolr_runs/line/trials.csv")
     scores = table.groupby("rule.weight_decay")["value"].unique()
@@ -97,7 +97,7 @@ def test_what_is_searched_of_a_rule_is_what_it_trains_with(project: Any) -> None
 def test_a_space_of_rules_that_cannot_work_is_refused_in_a_line(
     project: Any, space: dict[str, Any], message: str
 ) -> None:
-    project.configure({RULES: space})
+    project.configure({SPACE: space})
     refused = project.run("tune", "tune.yaml", "--dry-run")
     assert refused.status == 2
     assert message in refused.err
