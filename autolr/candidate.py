@@ -15,7 +15,9 @@ from typing import Any, TypeGuard
 from autolr import rules, schedules
 from autolr.domains import Choice, Domain, Value
 from autolr.errors import ConfigError, SpaceError
+from autolr.names import is_path, meaning
 from autolr.near_miss import unknown
+from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 from autolr.space import Space
 
@@ -23,7 +25,6 @@ ONLINE = "online"  # as `lr`: the peak is found inside the trial
 DEFAULT_SCHEDULE = "linear"  # where neither a space nor a rule names one
 
 _OWN = ("lr", "schedule", "warmup", "rule")  # the plain names that are no setting of a profile
-_LABELLED = ("lr", "schedule", "rule")  # names with a dot that are no paths into a config open so
 _LARGEST = sys.float_info.max  # of a float; Python's whole numbers go further
 _FIELDS = ("rule", "peak", "schedule", "settings", "rule_settings")
 
@@ -56,6 +57,11 @@ class Candidate:
             object.__setattr__(self, "peak", _rate(self.peak))
         for name in ("settings", "rule_settings"):
             object.__setattr__(self, name, tuple(sorted(dict(getattr(self, name)).items())))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it leaves the module's optimizer as it is."""
+        return self.rule == OWN and not self.rule_settings
 
     @property
     def id(self) -> str:
@@ -109,7 +115,7 @@ def candidate_of(values: Mapping[str, Any]) -> Candidate:
         meant, _, rest = name.partition(".")
         if meant == "rule" and rest:
             own[rest] = value
-        elif _is_settings(name):
+        elif is_path(name):
             settings[name] = value
         elif meant in plain:
             raise ConfigError(f"a candidate must have one {meant}, got another one: {name}")
@@ -139,7 +145,7 @@ def check_space(space: Space, source: str = "space") -> None:
     Raises:
         SpaceError: With one line that names the source and the parameter.
     """
-    own = {name: domain for name, domain in space.domains.items() if not _is_settings(name)}
+    own = {name: domain for name, domain in space.domains.items() if not is_path(name)}
     try:
         cases = list(_cases(space.domains))
         kinds = {case.kind: _settings_of(case.kind) for case in cases}
@@ -190,7 +196,7 @@ def _options(
 
 def _only(meant: str, given: Mapping[str, str | None], domains: Mapping[str, Domain]) -> str:
     """Return the name under which ``lr`` or ``schedule`` can exist; "" if it cannot."""
-    labelled = (name for name in domains if name.partition(".")[0] == meant)
+    labelled = (name for name in domains if meaning(name) == meant)
     found = [name for name in labelled if _possible(name, given, domains)]
     if len(found) > 1:
         hint = f"add when: {{rule: [...]}} to {found[1]}, other rules than those of {found[0]}"
@@ -202,14 +208,14 @@ def _check_names(domains: Mapping[str, Domain], takes: Mapping[str, Iterable[str
     settings = {name for names in takes.values() for name in names}
     known = (*_OWN, *sorted(settings.difference(_OWN)))
     for name in domains:
-        if name.partition(".")[0] not in known:
+        if meaning(name) not in known:
             hint = f"or a path into the config, such as model.init_args.{name}"
             raise SpaceError(f"{unknown('parameter', name, known)}, {hint}")
 
 
 def _check_taken(active: Iterable[str], kind: str, kinds: Iterable[str]) -> None:
     for name in active:
-        if name.partition(".")[0] not in _OWN and name not in _settings_of(kind):
+        if meaning(name) not in _OWN and name not in _settings_of(kind):
             takers = ", ".join(sorted(other for other in kinds if name in _settings_of(other)))
             raise SpaceError(f"{name}: {kind} does not take it; add when: {{schedule: [{takers}]}}")
 
@@ -242,11 +248,6 @@ def _samples(
     ends |= {name: (value,) for name, value in given.items() if value is not None}
     for index in range(max(map(len, ends.values()), default=0)):
         yield {name: values[min(index, len(values) - 1)] for name, values in ends.items()}
-
-
-def _is_settings(name: str) -> bool:
-    """Return whether a parameter is the user's own."""
-    return "." in name and name.partition(".")[0] not in _LABELLED
 
 
 def _settings_of(kind: object) -> Mapping[str, object]:

@@ -258,7 +258,7 @@ def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:
     """Refuse a dotted name that points outside the config, through a value or at another one."""
     known = tuple(dict.fromkeys((*_SECTIONS, *fit)))
     filled = dict(fit)
-    for name in sorted(name for name in space.names if "." in name):  # parents before children
+    for name in sorted(space.paths):  # parents before children
         if (section := name.partition(".")[0]) not in known:
             raise SpaceError(f"{name}: {unknown('section', section, known)}")
         filled = set_dotted(filled, name, 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from autolr.errors import SpaceError
+from autolr.names import meaning
 from autolr.near_miss import unknown
 
 Value: TypeAlias = bool | int | float | str | None
@@ -85,7 +86,7 @@ def parse_domain(name: str, value: Any) -> Domain:
         if excess := form.keys() - {"choices", "when"}:
             raise SpaceError(f"choices and {min(excess)} do not go together")
         options = _as_tuple(form["choices"])
-        is_rate = str(name).partition(".")[0] == "lr"
+        is_rate = meaning(str(name)) == "lr"
         return Choice(tuple(map(_rate, options)) if is_rate else options, when)
     if not {"low", "high"} <= form.keys():
         raise SpaceError.of("a range", dict(form), "given with low and high (or choices)")

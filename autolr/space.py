@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar
 
 from autolr.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
 from autolr.errors import SpaceError
+from autolr.names import is_path
 from autolr.near_miss import unknown
 
 _T = TypeVar("_T")
@@ -74,6 +75,11 @@ class Space:
     def names(self) -> tuple[str, ...]:
         """The names, in the order of suggestion."""
         return tuple(name for name, _ in self.parameters)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The names that are paths into the user's config."""
+        return tuple(filter(is_path, self.names))
 
     @property
     def domains(self) -> dict[str, Domain]:

@@ -17,8 +17,9 @@ class ApplyRule(ServeRule):
     """Set the size of each step by a rule.
 
     The optimizer of the module gives way to the rule's, with the same groups: their rates say how
-    they relate, and the highest stands for the rule's peak. A `FollowCandidate` or `AutoLR` beside
-    it sets peak and schedule. Without a name it serves the rule that the module itself has built.
+    they relate, and the highest stands for the rule's peak. Their settings are kept as far as
+    `autolr.rules.in_place_of` says. A `FollowCandidate` or `AutoLR` beside it sets peak and
+    schedule. Without a name it serves the rule that the module itself has built.
 
     What the rule cannot see by itself it is given: the whole loss of accumulated gradients, and
     the loss where a grad scaler keeps the closure for itself. Where a rule evaluates averaged
@@ -28,7 +29,7 @@ class ApplyRule(ServeRule):
 
     Args:
         rule: The name of a rule, see `autolr.rules.names`; None to serve the module's own.
-        settings: Of the rule, by name; None for its defaults.
+        settings: Of the rule, by name, for all groups; None for its defaults.
 
     Raises:
         ConfigError: If there is no such rule or a setting cannot work; before the first training
@@ -38,7 +39,7 @@ class ApplyRule(ServeRule):
 
     def __init__(self, rule: str | None = None, settings: Mapping[str, Any] | None = None) -> None:
         self._rule = rule
-        self._settings = dict(settings or {})
+        self._settings = {} if settings is None else dict(settings)
         if rule is not None:
             rules.check_settings(rule, self._settings)
 

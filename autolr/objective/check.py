@@ -24,7 +24,6 @@ from autolr.objective.lightning_cli import (
     users_code,
 )
 from autolr.objective.run import pilots
-from autolr.rules.fixed import OWN
 from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
 
@@ -60,7 +59,8 @@ def check_run(config: Config, folder: Path) -> Checkup:
         _check_space(cli, config, folder)
         _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
-        ours: list[Callback] = [look, *_rules(config.space), *pilots(candidate, tune), watch]
+        tried = _Tried(list(_rules(config.space)))
+        ours: list[Callback] = [look, tried, *pilots(candidate, tune), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
         with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
@@ -106,37 +106,66 @@ class _Look(Callback):
         raise _LookedAt  # the other callbacks have had their look too
 
 
-class _Corner:
-    """A trial that takes the ``index``-th choice everywhere, and the low end of each range."""
+class _Tried(Callback):
+    """Applies rules, each to the module's own optimizer, and leaves that in place."""
 
-    def __init__(self, index: int) -> None:
-        self._index = index
+    def __init__(self, rules: Sequence[ApplyRule]) -> None:
+        self._rules = rules
+
+    @override
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for rule in self._rules:
+            own = list(trainer.optimizers)
+            rule.on_fit_start(trainer, pl_module)
+            trainer.strategy.optimizers = own
+
+
+class _Corner:
+    """A trial with the values that are given, else with the first choice or the low end."""
+
+    def __init__(self, given: Mapping[str, Value]) -> None:
+        self._given = given
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """Return the low end."""
-        return low
+        """Return what is given, or the low end."""
+        found: Any = self._given.get(name, low)
+        return float(found)
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
-        """Return the low end."""
-        return low
+        """Return what is given, or the low end."""
+        found: Any = self._given.get(name, low)
+        return int(found)
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-        """Return a choice; of fewer ones the last."""
-        return choices[min(self._index, len(choices) - 1)]
+        """Return what is given, or the first choice."""
+        return self._given.get(name, choices[0])
 
 
 def _corners(space: Space) -> Iterator[Candidate]:
-    """Yield candidates that show each choice of the space."""
-    options = (len(d.options) for d in space.domains.values() if isinstance(d, Choice))
-    for index in range(max(options, default=1)):
-        yield candidate_of(space.suggest(_Corner(index)))
+    """Yield candidates that show each choice of the space, and both ends of each range.
+
+    The first one has the first value of each parameter.
+    """
+    for name, domain in space.parameters:
+        ends = domain.options if isinstance(domain, Choice) else (domain.low, domain.high)
+        for value in ends:
+            yield candidate_of(space.suggest(_Corner({**_needed(space, name), name: value})))
 
 
-def _rules(space: Space) -> list[Callback]:
-    """Return what applies each rule of the space, to find out whether it can be applied."""
-    chosen = {candidate.rule: candidate for candidate in _corners(space)}
-    others = {name: found for name, found in chosen.items() if name != OWN}
-    return [ApplyRule(name, dict(found.rule_settings)) for name, found in others.items()]
+def _needed(space: Space, name: str) -> dict[str, Value]:
+    """Return values of other parameters under which a parameter exists."""
+    found: dict[str, Value] = {}
+    for parent, allowed in space.domains[name].when:
+        found |= {**_needed(space, parent), parent: allowed[0]}
+    return found
+
+
+def _rules(space: Space) -> Iterator[ApplyRule]:
+    """Yield what applies each rule of the space, with each of its settings."""
+    chosen = {(found.rule, found.rule_settings): found for found in _corners(space)}
+    for found in chosen.values():
+        if not found.is_own:
+            yield ApplyRule(found.rule, dict(found.rule_settings))
 
 
 def _filled(config: Config) -> dict[str, Any]:
@@ -180,5 +209,5 @@ def _check_space(cli: LightningCLI, config: Config, folder: Path) -> None:
     for candidate in _corners(config.space):
         if candidate.settings:
             fit = trial_config(config.fit, candidate, folder)
-            with parsing(config.space.names):
+            with parsing(config.space.paths):
                 cli.parser.parse_object({**fit, "seed_everything": config.seed})

@@ -52,7 +52,7 @@ def trial_config(fit: Mapping[str, Any], candidate: Candidate, folder: Path) -> 
     merged: dict[str, Any] = copy.deepcopy(dict(fit))  # the parser writes into what it is given
     for name, value in candidate.settings:
         merged = set_dotted(merged, name, value)
-    trainer = merged.get("trainer") or {}
+    trainer = {} if merged.get("trainer") is None else merged["trainer"]
     if not isinstance(trainer, Mapping):
         raise ConfigError.of("trainer", trainer, "a mapping of the Trainer's arguments")
     callbacks = str(trainer.get("callbacks"))  # Lightning refuses one that its switch turns off

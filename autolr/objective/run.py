@@ -134,7 +134,7 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
 def pilots(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
     """Return the callbacks that set the candidate's rate: its rule's, if there is one, first."""
     applied: list[Callback] = []
-    if candidate.rule != "fixed" or candidate.rule_settings:
+    if not candidate.is_own:
         applied = [ApplyRule(candidate.rule, dict(candidate.rule_settings))]
     if candidate.peak is None:
         return [*applied, AutoLR(schedule=candidate.schedule, monitor=tune.monitor, mode=tune.mode)]

@@ -9,6 +9,7 @@ from autolr import rules
 from autolr.candidate import Candidate, candidate_of
 from autolr.domains import Choice, Domain, Range, Value
 from autolr.errors import ConfigError
+from autolr.names import meaning
 from autolr.rules import LineSearch
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
@@ -70,7 +71,7 @@ class RunSpace:
         """
         parsed = load_space(space)
         for name in parsed.names:
-            if "." in name and not name.startswith(_OF_A_RULE):
+            if "." in name and meaning(name) != "rule":
                 raise ConfigError(
                     f"candidates: {name} cannot be searched within a run, use `autolr tune` for it"
                 )

@@ -40,7 +40,7 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
         "init_args": {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()},
     }
     ours = [follow]
-    if candidate.rule != "fixed" or candidate.rule_settings:
+    if not candidate.is_own:
         rule = {"rule": candidate.rule, "settings": dict(candidate.rule_settings)}
         ours.insert(0, {"class_path": "autolr.callbacks.ApplyRule", "init_args": rule})
     trainer = dict(fit.get("trainer") or {})

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from autolr.drawing.sheet import wide
+from autolr.names import short
 from autolr.report.account import (
     ReportedStudy,
     ReportedTrial,
@@ -37,7 +38,7 @@ def leaders_table(study: ReportedStudy, trials: Sequence[ReportedTrial]) -> str:
     cost, params = cost_of(study), _columns(trials)
     behind = [] if cost is not None else ["behind"]
     priced = [] if cost is None else [cost]
-    columns = ["trial", monitor_of(study), *behind, *priced, *(_last(name) for name in params)]
+    columns = ["trial", monitor_of(study), *behind, *priced, *map(short, params)]
     rows = []
     for trial in trials:
         values = chosen(trial)
@@ -104,7 +105,7 @@ def trials_list(study: ReportedStudy) -> str:
     params = _columns(study.trials)
     rare = any(name not in params for trial in trials for name in chosen(trial))
     own = [cost] if (cost := cost_of(study)) not in (None, "steps", "seconds") else []
-    columns = ["trial", "state", monitor_of(study), *own, *map(_last, params)]
+    columns = ["trial", "state", monitor_of(study), *own, *map(short, params)]
     columns += [*(["other parameters"] if rare else []), "steps", "seconds", "why"]
     rows = [_row(trial, params, rare=rare, priced=bool(own)) for trial in trials]
     head = "".join(_cell("th", name, "" if name != "why" else "text") for name in columns)
@@ -175,10 +176,6 @@ def _columns(trials: Sequence[ReportedTrial]) -> list[str]:
 
 def _metrics(trial: ReportedTrial) -> Mapping[str, Any]:
     return dict(trial.attrs.get("metrics", {}))
-
-
-def _last(name: str) -> str:
-    return name.rpartition(".")[2] or name
 
 
 def _cell(tag: str, value: object, style: str = "") -> str:

@@ -8,6 +8,7 @@ from shlex import quote
 
 from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
+from autolr.names import meaning
 from autolr.report import figures
 from autolr.report.account import (
     ReportedStudy,
@@ -227,7 +228,7 @@ def _section(
 
 def _schedule_text(best: Sequence[ReportedTrial]) -> str:
     searched = any(
-        name.partition(".")[0] == "lr" and value != "online"
+        meaning(name) == "lr" and value != "online"
         for trial in best
         for name, value in trial.params.items()
     )

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from autolr.drawing import Axis, Chart, Frame
+from autolr.names import meaning
 from autolr.report.account import (
     ReportedStudy,
     ReportedTrial,
@@ -133,7 +134,7 @@ def _number_axis(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Axis:
     values = [float(dot.value) for dot in dots]
     domain = _domain(study, name)
     wide = max(values) > max(_SPREAD * min(values), _SKEW * median(values))
-    log = bool(domain.get("log", wide or name == "lr")) and min(values) > 0
+    log = bool(domain.get("log", wide or meaning(name) == "lr")) and min(values) > 0
     return Axis.over(values, name, log=log)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from rich.box import SIMPLE
 from rich.table import Table
 
+from autolr.names import short
 from autolr.report.table import TrialLike, cell_text, chosen, stopped_early
 
 _STOPPED = "stopped early"
@@ -67,7 +68,7 @@ def trials_table(study: ShownStudy) -> Table:
     trials = [*front.values(), *(trial for trial in study.trials if trial.number not in front)]
     mark = ["front"] if len(_objectives(study)) > 1 else []
     params = list(dict.fromkeys(name for trial in study.trials for name in chosen(trial)))
-    names = [name.rpartition(".")[2] for name in params]
+    names = [short(name) for name in params]
     shared = ("trial", *mark, "state", "bracket", _monitor(study))
     columns = (*shared, *names, "steps", "seconds", "why")
     table = Table(box=SIMPLE, pad_edge=False)

@@ -10,6 +10,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from autolr.errors import ConfigError
+from autolr.names import plain, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +94,8 @@ def best_table(trials: Sequence[TrialLike], monitor: str) -> Table:
     logged = [name for trial in trials for name in trial.attrs.get("metrics", {})]
     metrics = [name for name in dict.fromkeys(logged) if name != monitor][:3]
     params = list(dict.fromkeys(name for trial in trials for name in chosen(trial)))
-    short = [name.rpartition(".")[2] for name in params]
-    columns = ["trial", monitor, *metrics, *short, "steps", "seconds"]
+    names = [short(name) for name in params]
+    columns = ["trial", monitor, *metrics, *names, "steps", "seconds"]
     table = Table(box=SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")  # on a narrow terminal nothing is left out
@@ -109,8 +110,11 @@ def best_table(trials: Sequence[TrialLike], monitor: str) -> Table:
 
 
 def chosen(trial: TrialLike) -> dict[str, Any]:
-    """Return a trial's parameters; a peak that was found inside the trial stands for ``lr``."""
-    params = dict(trial.params)
+    """Return a trial's parameters; a peak that was found inside the trial stands for ``lr``.
+
+    ``lr.X`` is shown as ``lr``, ``schedule.X`` as ``schedule``.
+    """
+    params = {plain(name): value for name, value in trial.params.items()}
     peak = trial.attrs.get("found", {}).get("peak")
     if peak is None or params.get("lr", "online") != "online":
         return params
@@ -131,9 +135,7 @@ def describe(params: Mapping[str, Any]) -> str:
     >>> describe({"lr": 0.00123456, "schedule": "wsd", "model.init_args.hidden": 16})
     'lr=0.001235 schedule=wsd hidden=16'
     """
-    return " ".join(
-        f"{name.rpartition('.')[2]}={cell_text(value)}" for name, value in params.items()
-    )
+    return " ".join(f"{short(name)}={cell_text(value)}" for name, value in params.items())
 
 
 def cell_text(value: object) -> str:

@@ -65,7 +65,8 @@ def build(
         peak: The rate at which a schedule's multiplier is 1; None for the rule's default.
         base: Makes the optimizer whose steps the rule sizes, for rules without a direction of
             their own; None for plain gradient steps.
-        settings: Of the rule; those written here take a decoupled ``weight_decay`` too.
+        settings: Of the rule; those written here take a decoupled ``weight_decay`` too. What a
+            group says of itself goes before.
 
     Raises:
         ConfigError: If there is no such rule, or a setting cannot work.
@@ -78,16 +79,20 @@ def build(
 def in_place_of(optimizer: "Optimizer", name: str, **settings: Any) -> "Optimizer":
     """Return the optimizer of a rule for the groups of another one.
 
-    The rates of the groups say how they relate: the highest becomes the rule's default peak. Their
-    weight decay is kept. The rule "fixed" without settings is the optimizer itself.
+    The rates of the groups say how they relate: the highest becomes the rule's default peak. The
+    weight decay of each group is kept, and so is what else the user set in the optimizer or in
+    a group (betas, eps, momentum, ``use_muon``), where the rule's optimizer has it too: 0 and
+    false are values like others. What the optimizer has by default is not kept, but for the weight
+    decay. The rule "fixed" is the optimizer itself.
 
     Args:
         optimizer: Over the parameters; its state is left behind.
         name: One of `names`.
-        settings: Of the rule.
+        settings: Of the rule, for all groups; they replace what would be kept.
 
     Raises:
-        ConfigError: If there is no such rule, or a setting cannot work.
+        ConfigError: If there is no such rule, a setting cannot work, or the optimizer maximizes
+            and the rule cannot.
     """
     from autolr.rules.construct import replacement  # here: torch takes seconds to import
 

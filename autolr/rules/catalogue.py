@@ -61,6 +61,7 @@ class Record:
         extra: The optional dependency of autolr that a native rule comes with; "" for none.
         settings: What the native optimizer is given where the user gives nothing else.
         one_rate: Whether all groups must have the same rate, or 0.
+        moves_all: Whether it moves a group with a rate of 0 too, as long as another one has more.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Record:
     extra: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     one_rate: bool = False
+    moves_all: bool = False
 
 
 _RECORDS: dict[str, Record] = {}

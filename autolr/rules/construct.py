@@ -10,7 +10,9 @@ from torch.optim import SGD, Optimizer
 from torch.optim.optimizer import ParamsT
 
 from autolr.errors import ConfigError
+from autolr.rules.carrying import carried, in_common
 from autolr.rules.catalogue import Record, make, record
+from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import RuleOptimizer
 
 Base = Callable[[ParamsT], Optimizer]
@@ -25,31 +27,67 @@ def build_optimizer(
     if found.rule is None:
         return _native(found, params, rate, base, settings)
     rule, decay = make(name, settings)
-    if name != "fixed":
+    if base is not None and "weight_decay" in settings:
+        base = _decaying(name, base, decay)
+    if name != OWN:
         return RuleOptimizer(params, rule, rate, base=base, weight_decay=decay)
     if base is None:
         return SGD(params, lr=rate, weight_decay=decay)
-    optimizer = base(params)
-    for group in optimizer.param_groups:
-        if group["lr"] == optimizer.defaults["lr"]:
-            group["lr"] = rate
-    return optimizer
+    return base([{"lr": rate, **group} for group in _as_groups(params)])
 
 
 def replacement(own: Optimizer, name: str, settings: Mapping[str, Any]) -> Optimizer:
     """Return the optimizer of a rule for another one's groups; see `autolr.rules.in_place_of`."""
-    if name == "fixed" and not settings:
-        return own
-    highest = max(float(group["lr"]) for group in own.param_groups)
-    if not (math.isfinite(highest) and highest > 0):
+    if name == OWN:
+        return _kept(own, settings)
+    found = record(name)
+    rates = [float(group.get("initial_lr", group["lr"])) for group in own.param_groups]
+    if not (math.isfinite(highest := max(rates)) and highest > 0):
         raise ConfigError.of("the optimizer's lr", highest, "a positive number")
-    peak = record(name).peak.default
+    takes = {"weight_decay": 0.0} if found.rule is not None else _takes(_class_of(found))
+    kept = carried(own, name, takes)
+    common, apart = in_common([{k: v for k, v in one.items() if k not in settings} for one in kept])
     groups = [
-        {"params": group["params"], "lr": peak * float(group["lr"]) / highest}
-        | ({"weight_decay": decay} if (decay := group.get("weight_decay")) else {})
-        for group in own.param_groups
+        {"params": group["params"], "lr": found.peak.default * rate / highest, **one}
+        for group, rate, one in zip(own.param_groups, rates, apart, strict=True)
     ]
-    return build_optimizer(name, groups, None, None, settings)
+    optimizer = build_optimizer(name, groups, None, None, {**common, **settings})
+    for key in {key for one in apart for key in one}:
+        if key not in optimizer.defaults:
+            raise ConfigError(f"{name} has one {key} for all groups, got several: set the rule's")
+    return optimizer
+
+
+def _kept(own: Optimizer, settings: Mapping[str, Any]) -> Optimizer:
+    """Return the optimizer itself, with the settings of the rule "fixed"."""
+    _, decay = make(OWN, settings)
+    if "weight_decay" in settings:
+        _check_decays(type(own).__name__, own)
+        for group in (own.defaults, *own.param_groups):
+            group["weight_decay"] = decay
+    return own
+
+
+def _decaying(name: str, base: Base, decay: float) -> Base:
+    """Return a base with a weight decay for the groups that have none of their own."""
+
+    def build(params: ParamsT) -> Optimizer:
+        made = base([{"weight_decay": decay, **group} for group in _as_groups(params)])
+        _check_decays(f"the base of {name}", made)
+        made.defaults["weight_decay"] = decay  # of groups that are added later
+        return made
+
+    return build
+
+
+def _check_decays(whose: str, optimizer: Optimizer) -> None:
+    if "weight_decay" not in optimizer.defaults:
+        raise ConfigError(f"weight_decay: {whose} has none; leave it out")
+
+
+def _as_groups(params: ParamsT) -> list[dict[str, Any]]:
+    found: list[Any] = list(params)
+    return found if found and isinstance(found[0], dict) else [{"params": found}]
 
 
 def _native(
@@ -58,7 +96,7 @@ def _native(
     if base is not None:
         raise ConfigError(f"{found.name} makes steps of its own: base must be left out")
     made = _class_of(found)
-    takes = [name for name, one in inspect.signature(made).parameters.items() if _is_named(one)]
+    takes = _takes(made)
     for setting in settings:
         if setting not in takes:
             known = ", ".join(takes)
@@ -67,9 +105,10 @@ def _native(
         optimizer: Optimizer = made(params, lr=rate, **{**found.settings, **settings})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{found.name}: {' '.join(str(error).split())}") from error
-    rates = {float(group["lr"]) for group in optimizer.param_groups} - {0.0}
-    if found.one_rate and len(rates) > 1:
-        expected = f"the same rate in all groups (or 0), which {found.name} has to have"
+    rates = {float(group["lr"]) for group in optimizer.param_groups}
+    if found.one_rate and len(rates if found.moves_all else rates - {0.0}) > 1:
+        zero = "" if found.moves_all else " (or 0)"
+        expected = f"the same rate in all groups{zero}, which {found.name} has to have"
         raise ConfigError.of("lr", sorted(rates), expected)
     return optimizer
 
@@ -84,6 +123,12 @@ def _class_of(found: Record) -> type[Any]:
         install = f"pip install 'lightning-autolr[{found.extra}]'"
         raise ConfigError(f"{found.name} needs the package {module}: {install}") from None
     return made
+
+
+def _takes(made: type[Any]) -> dict[str, Any]:
+    """Return the settings of an optimizer, and their defaults."""
+    named = inspect.signature(made).parameters
+    return {name: one.default for name, one in named.items() if _is_named(one)}
 
 
 def _is_named(parameter: inspect.Parameter) -> bool:

@@ -31,6 +31,7 @@ class Muon(Optimizer):
         nesterov: Whether Muon looks ahead.
         ns_steps: Newton-Schulz iterations of Muon.
         betas: Of AdamW.
+        use_muon: Whether the matrices of groups that do not say so themselves are Muon's.
 
     Raises:
         UnsupportedError: If this torch has no Muon.
@@ -52,6 +53,7 @@ class Muon(Optimizer):
         nesterov: bool = True,
         ns_steps: int = 5,
         betas: tuple[float, float] = (0.9, 0.95),
+        use_muon: bool = True,
     ) -> None:
         if not hasattr(torch.optim, "Muon"):
             raise UnsupportedError(f"muon needs torch 2.9 or newer, not {torch.__version__}")
@@ -63,13 +65,13 @@ class Muon(Optimizer):
             ),
             False: AdamW([torch.zeros(1)], betas=betas, **alike),
         }
-        super().__init__(params, alike)
+        super().__init__(params, {**alike, **own, "betas": betas, "use_muon": use_muon})
 
     @override
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         held = param_group["params"]
         everything = [held] if isinstance(held, Tensor) else list(held)
-        wanted = param_group.get("use_muon", True)
+        wanted = bool(param_group.get("use_muon", self.defaults["use_muon"]))
         for kind, part in self._parts.items():
             own = [item for item in everything if (wanted and _is_matrix(item)) is kind]
             if own:

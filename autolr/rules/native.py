@@ -85,9 +85,11 @@ _offer("distance", (
      "SGD, its rate from a lower bound of the distance to the solution", _ESTIMATE),
     ("dadapt_adam", "dadaptation:DAdaptAdam", _ONE,
      "Adam, its rate from a lower bound of the distance to the solution", _ESTIMATE),
+), one_rate=True)
+_offer("distance", (
     ("dadapt_adagrad", "dadaptation:DAdaptAdaGrad", _ONE,
      "AdaGrad, its rate from a lower bound of the distance to the solution", _ESTIMATE),
     ("dadapt_lion", "dadaptation:DAdaptLion", _ONE,
      "Lion, its rate from a lower bound of the distance to the solution", _ESTIMATE),
-), one_rate=True)
+), one_rate=True, moves_all=True)
 # fmt: on

@@ -36,8 +36,8 @@ class RuleOptimizer(Optimizer):
         peak: The rate of groups that have none of their own.
         base: Makes the optimizer whose steps the rule sizes, in place of plain gradient steps: at
             each step its rate is the rule's size.
-        weight_decay: Decoupled: ``weights *= 1 - size x weight_decay`` before each step. A
-            base has its own.
+        weight_decay: Decoupled: ``weights *= 1 - size x weight_decay`` before each step, in groups
+            that have none of their own. A base has its own.
 
     Attributes:
         rule: The rule.
@@ -59,7 +59,8 @@ class RuleOptimizer(Optimizer):
         base: Callable[[ParamsT], Optimizer] | None = None,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": peak, "weight_decay": weight_decay})
+        decay = {"weight_decay": weight_decay} if base is None else {}
+        super().__init__(params, {"lr": peak, **decay})
         self.rule = rule
         if base is not None:
             self._take_base(base)
@@ -124,8 +125,10 @@ class RuleOptimizer(Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)
         if self._base is not None:
-            self._base.add_param_group(_without_rate(self.param_groups.pop()))
-            self.param_groups.append(self._base.param_groups[-1] | {"lr": self.defaults["lr"]})
+            added = self.param_groups.pop()
+            self._base.param_groups = self.param_groups
+            self._base.add_param_group(_without_rate(added))
+            self.param_groups[-1]["lr"] = added["lr"]
 
     @override
     def __getstate__(self) -> dict[str, Any]:
@@ -269,7 +272,7 @@ class RuleOptimizer(Optimizer):
 
 
 def _without_rate(group: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in group.items() if name not in ("lr", "weight_decay")}
+    return {name: value for name, value in group.items() if name != "lr"}
 
 
 def _dense(gradient: Tensor | None) -> Tensor:

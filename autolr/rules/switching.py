@@ -36,6 +36,12 @@ class Switching(Optimizer):
 
     def __init__(self, own: Optimizer, settings: Mapping[str, Mapping[str, Any]]) -> None:
         others = {name: replacement(own, name, given) for name, given in settings.items()}
+        for name, held in others.items():
+            if len(held.param_groups) != len(own.param_groups):
+                raise ConfigError(
+                    f"{name} splits a parameter group in two, which rules that race cannot: give "
+                    "the optimizer its weight matrices and the rest as two groups"
+                )
         self.own = own
         self._held = others | {OWN: own}
         self._fresh = {name: _entries(name, held) for name, held in self._held.items()}

@@ -235,6 +235,14 @@ def test_the_run_that_found_its_peak_equals_the_run_that_had_it(tmp_path, settin
     assert differences(trained(found.left), trained(replay.left)) == []
 
 
+@pytest.mark.parametrize("decay", [0.3, 0.0])
+@pytest.mark.parametrize("name", ["lion", "muon", "dog", "fixed"])
+def test_a_setting_of_the_rule_replaces_that_of_the_modules_optimizer(tmp_path, name, decay):
+    run = fit(tmp_path, callbacks=[ApplyRule(name, {"weight_decay": decay})], max_steps=1)
+    groups = run.trainer.optimizers[0].param_groups
+    assert {group["weight_decay"] for group in groups} == {decay}
+
+
 def test_settings_are_checked_before_anything_runs():
     with pytest.raises(ConfigError, match="dgo"):
         ApplyRule("dgo")
