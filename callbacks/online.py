@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.averages import restart_averages
 from autolr.callbacks.beginning import begun
+from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.curves import Curves, tell
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
-    check_mode,
+    check_alone,
     check_rates,
-    check_scores,
     check_shadows,
+    scoring,
     total_steps,
     warn_of_default_length,
 )
@@ -34,8 +35,10 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.serving import RaceRules
 from autolr.callbacks.shadowing import ShadowCallback
 from autolr.callbacks.swa import Handover
+from autolr.callbacks.validation import ValidationPass
+from autolr.direction import check_mode
 from autolr.generators import Generators
-from autolr.online import Annealed, Result, SearchSettings, closing
+from autolr.online import Annealed, Result, SearchSettings, check_save_to, closing
 from autolr.runtime.checkpoint import ResumableShadows
 from autolr.runtime.collectives import Ranks, ranks_of
 from autolr.runtime.rates import Rates
@@ -77,11 +80,14 @@ class AutoLR(ShadowCallback, RaceRules):
         strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
-            plateau and a linear end over the last 20 %.
+            plateau and a linear end over the last 40 %.
         budget: Probe steps at most, as a share of the run's steps.
         monitor: The metric of the validation loop that scores a probe. A run without validation
             compares training losses, with a warning.
-        mode: Whether a lower ("min") or a higher ("max") metric is better.
+        mode: Whether a lower ("min") or a higher ("max") metric is better. None: what its name says
+            ("max" for acc, accuracy, auroc, auc, f1, precision, recall, iou, map, bleu, rouge, r2,
+            psnr, ssim as a word in it, "min" for loss, error, perplexity, mae, mse, rmse, wer);
+            any other name needs ``mode``.
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam), or of a tenth of the rate at which a copy
             diverges, and further where the winner is at the edge. ``(x, x)``: one candidate.
@@ -98,8 +104,9 @@ class AutoLR(ShadowCallback, RaceRules):
             as long on a small batch, and prefer lower rates; no such run replays bit for bit.
 
     Raises:
-        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint: here,
-            or before the first training step.
+        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or if
+            another `AutoLR` or a `FollowCandidate` is beside it: here, or before the first training
+            step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
             optimization, several optimizers, another strategy than DDP on several devices,
             compiled modules, a run without an end.
@@ -113,7 +120,7 @@ class AutoLR(ShadowCallback, RaceRules):
         schedule: str | Mapping[str, Any] | Schedule | None = None,
         budget: float = 0.25,
         monitor: str = "val_loss",
-        mode: str = "min",
+        mode: str | None = None,
         rates: tuple[float, float] | None = None,
         candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
@@ -145,6 +152,7 @@ class AutoLR(ShadowCallback, RaceRules):
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_alone(trainer, (AutoLR, FollowCandidate))
         self._race_rules(trainer, pl_module, self._settings, self._means)
         self._generators.before_the_data(trainer)
 
@@ -194,6 +202,7 @@ class AutoLR(ShadowCallback, RaceRules):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._shadows is not None:  # stopped before the search was over
             self._found = replace(self._shadows.result(), own_peak=self._own_peak)
+            _warn_of_no_peak(self._found)
         super().on_train_end(trainer, pl_module)
         if self._found is not None and self._save_to is not None and trainer.is_global_zero:
             self._found.save(self._save_to)
@@ -226,7 +235,8 @@ class AutoLR(ShadowCallback, RaceRules):
         restart_averages(trainer, module)
 
     def _prepare(self, trainer: Trainer, pl_module: LightningModule, ranks: Ranks) -> None:
-        self._curves = Curves(self._mode)
+        if trainer.is_global_zero:
+            check_save_to(self._save_to)
         self._handover = Handover(trainer)
         self._handover.check()
         if not trainer.global_step:
@@ -234,6 +244,7 @@ class AutoLR(ShadowCallback, RaceRules):
         steps = total_steps(trainer, "AutoLR")
         if self._found is not None:
             self._stored, self._own_peak = None, self._found.own_peak
+            self._curves = Curves(self._found.monitor)
             if self._own_peak is None:
                 check_rates(trainer, pl_module, "AutoLR")
             warn_of_length(self._found, steps)
@@ -250,12 +261,15 @@ class AutoLR(ShadowCallback, RaceRules):
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
         """Refuse what is not served."""
         check_shadows(trainer, module, "AutoLR", self._means.ranks)
-        self._begun_with = described(trainer, self._settings, self._monitor, self._mode)
+        validation = ValidationPass(trainer, module, ranks)
+        monitor = scoring(validation, self._monitor, self._mode)
+        mode = self._mode or monitor.mode
+        self._begun_with = described(trainer, self._settings, self._monitor, mode)
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
-        self._learner = LightningLearner(trainer, module, self._monitor, self._mode, ranks)
-        check_scores(self._learner.validation, self._monitor)
+        self._learner = LightningLearner(trainer, module, validation, monitor)
+        self._curves = Curves(monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert isinstance(self._shadows, ResumableShadows)
@@ -284,7 +298,7 @@ class AutoLR(ShadowCallback, RaceRules):
             assert self._shadows is not None
             return self._shadows.factor
         assert self._rates is not None
-        peak = self._rates.factor_of(self._found.peak, self._found.rule)
+        peak = self._rates.factor_of(self._found.run_peak, self._found.rule)
         return peak * self._found.schedule.at(trainer.global_step, self._found.total_steps)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
@@ -294,5 +308,11 @@ class AutoLR(ShadowCallback, RaceRules):
         self._found = replace(self._shadows.result(), own_peak=self._own_peak)
         self._curves.decision(trainer, self._found)
         self._shadows = self._learner = None
-        if self._found.probe_steps:
+        if self._found.compared and self._found.probe_steps:
             rank_zero_info(closing(self._found))
+        _warn_of_no_peak(self._found)
+
+
+def _warn_of_no_peak(result: Result) -> None:
+    if not result.compared:
+        rank_zero_warn(closing(result))

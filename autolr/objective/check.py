@@ -9,11 +9,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 from typing_extensions import override
 
-from autolr.callbacks import ApplyRule, PruneTrial
+from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, set_dotted
 from autolr.domains import Choice, Value
+from autolr.errors import ConfigError
 from autolr.objective.lightning_cli import (
     instantiate,
     parsing,
@@ -46,6 +47,7 @@ def check_run(config: Config, folder: Path) -> int:
         fit = trial_config(_filled(config), candidate, folder)
         fit["trainer"] |= {"logger": _NO_LOGGER, "num_sanity_val_steps": 0}
         cli = instantiate(fit, config.folder, config.seed, config.space.names)
+        _check_callbacks(cli.trainer)
         _check_space(cli, config, folder)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         ours: list[Callback] = [look, *_rules(config.space), *pilots(candidate, tune), watch]
@@ -134,6 +136,16 @@ def _has(config: Mapping[str, Any], name: str) -> bool:
             return False
         inner = inner[key]
     return True
+
+
+def _check_callbacks(trainer: Trainer) -> None:
+    """Refuse a callback of the config that sets the rate, as the study does in every trial."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, AutoLR | FollowCandidate):
+            raise ConfigError(
+                f"trainer.callbacks has {type(callback).__name__}, and the study sets the rate of "
+                "its trials itself: leave it out"
+            )
 
 
 def _check_space(cli: LightningCLI, config: Config, folder: Path) -> None:

@@ -38,6 +38,15 @@ class Box:
         """Return the box of rates within a factor ``spread`` of a prior peak."""
         return cls(prior / spread, prior * spread, prior)
 
+    def kept(self, own: float | None) -> float:
+        """Return the peak of a run in which nothing can be compared.
+
+        Args:
+            own: The one that the user has set, if he has. It counts unless limits exclude it.
+        """
+        fits = own is not None and (not self.limits or self.low <= own <= self.high)
+        return own if own is not None and fits else self.prior
+
     def spaced(self, count: int) -> list[float]:
         """Return so many peaks, evenly spaced in log rate from the lowest to the highest."""
         if count == 1:

@@ -201,6 +201,16 @@ class SearchSettings:
         among = [candidate for candidate in search.alive if candidate.rule == first.rule]
         return min(among, key=lambda c: abs(math.log(c.peak or math.nan) - target))
 
+    def kept(self, prior: float, own: float | None) -> tuple[str, float]:
+        """Return rule and peak with which a run goes on when nothing can be compared.
+
+        Args:
+            prior: The optimizer's customary peak, or what takes its place.
+            own: The rate that the user has set for it, if he has.
+        """
+        first = self._entrants(prior)[0]
+        return first.rule, first.box.kept(own) if first.rule == OWN else first.box.prior
+
     def left_out(self, search: Search, prior: float) -> tuple[str, ...]:
         """Return the rules of the space that do not race."""
         return (*left_out(self._entrants(prior), search.alive), *self._space().unread)
