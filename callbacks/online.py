@@ -53,7 +53,9 @@ class AutoLR(ShadowCallback, RaceRules):
     the average of their last weights, and the best one's state takes the run's place: it ends as
     if it had been trained with the chosen peak from its first step. Later it is compared with other
     rates, and put back to its best state when it gets worse. The optimizer's own rate only says
-    how the rates of its groups relate. After the fit `result` has what was found.
+    how the rates of its groups relate. After the fit `result` has what was found. Where the metric
+    is not finite for any rival in the race and the next round there is no peak, with a warning: the
+    run goes on at the rate that the user has set, within ``rates``, else at the customary one.
 
     A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
     each multiplied by the same factor, so that their highest is the peak that was found. What else
@@ -94,8 +96,8 @@ class AutoLR(ShadowCallback, RaceRules):
         candidates: A search space (a name of the catalogue, a path or a mapping) in place of
             ``rates`` and ``schedule``. Its rules race with the module's own optimizer, "fixed", and
             win by 3 %; then copies of the run compare five profiles with the default schedule.
-        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, written after
-            the fit.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
+            the first training step and written after the fit.
         stack: Whether rivals of a small model are trained in one pass. A winner's steps then equal
             those of a replay up to rounding (which training amplifies), otherwise bit for bit.
             None: from eight at once on, and copies that are only scored. True: from three on.
@@ -111,7 +113,7 @@ class AutoLR(ShadowCallback, RaceRules):
             optimization, several optimizers, another strategy than DDP on several devices,
             compiled modules, a run without an end.
         UserCodeError: If the module raised on another rank of several.
-        DivergedError: If every rate that was tried diverged.
+        DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
 
     def __init__(  # noqa: PLR0913  each is a setting of its own

@@ -64,7 +64,8 @@ class PruneTrial(ShadowCallback):
 
     Attributes:
         pruned: Whether the trial was stopped at a rung.
-        diverged: Whether the training loss stopped being finite; the run is stopped then too.
+        diverged: Whether the training loss stopped being finite, which stops the run too, or the
+            final score is not.
         run_steps: Optimizer steps of the whole run.
         final: Every metric that validation logs, of the model as the fit left it.
 

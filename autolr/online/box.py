@@ -13,7 +13,8 @@ class Box:
     Attributes:
         low: Lowest peak.
         high: Highest peak; equal to ``low`` for a single candidate.
-        prior: The peak that is taken when the run is too short to search.
+        prior: The peak that is taken when the run is too short to search, or nothing can be
+            compared and the user has set none.
         limits: Whether no peak outside is ever tried; else a winner at its edge is followed.
     """
 

@@ -96,8 +96,8 @@ class Search:
     def observe(self, scores: Sequence[float]) -> "Search":
         """Take in the scores of the present probe, in the order of its candidates.
 
-        Of tied ones in the race the first wins: of a rule the lowest peak, and the user's own
-        optimizer before other rules.
+        Of tied ones in the race the first wins: of a rule the lowest peak that is not below a 16th
+        of the middle one, and the user's own optimizer before other rules.
 
         A score that is NaN counts as diverged. Where no score of the race is finite, the candidate
         next to what is `kept` goes on; a metric may be defined later only. Where none of the next

@@ -125,8 +125,9 @@ class SearchSettings:
         strategy: ``"annealed"`` or a strategy object.
         schedule: A schedule, the name of a profile or a mapping; None for `default_schedule`.
         budget: Probe steps at most, as a share of the run's steps.
-        rates: Lowest and highest peak; None: within a factor 16 of the customary peak, or below
-            where a `Scan` diverges, and beyond where the winner is at the edge of that.
+        rates: Lowest and highest peak; None: within a factor 16 of the customary peak, or of a
+            tenth of the rate at which a `Scan` diverges, and beyond where the winner is at the
+            edge of that.
         candidates: A space of peaks and profiles, see `RunSpace`; None: only peaks are searched.
 
     Raises:

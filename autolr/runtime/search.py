@@ -78,11 +78,13 @@ def search(
             that are only scored. True: from three on. False: never.
 
     Returns:
-        The peak, the schedule, and what they cost.
+        The peak, the schedule, and what they cost. Where no score of the race and of the next round
+        is finite there is no peak, with a warning: the run goes on at the rate that the user has
+        set, within ``rates``, else at the customary one.
 
     Raises:
         ConfigError: If a setting cannot work, ``save_to`` among them; before the first step.
-        DivergedError: If every rate that was tried diverged.
+        DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
     check_save_to(save_to)
     parsed = parse_strategy(strategy)
