@@ -23,6 +23,16 @@ class Untrained(pl.Callback):
         raise AssertionError("a step was about to be made")
 
 
+class Unpruned:
+    """A trial that is never pruned."""
+
+    def report(self, value: float, step: int) -> None:
+        """Forget the value."""
+
+    def should_prune(self) -> bool:
+        return False
+
+
 def refused(folder, *callbacks, make=Several, **settings):
     with pytest.raises(ConfigError) as error:
         fit(folder, make, [*callbacks, Untrained()], **settings)
@@ -45,7 +55,10 @@ def test_an_accuracy_is_to_be_high_unless_the_user_says_otherwise(given, best, t
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_name_that_does_not_say_it_needs_the_mode(tmp_path):
-    for callback in (AutoLR(monitor="val_score"), PruneTrial(None, (5,), monitor="val_score")):
+    for callback in (
+        AutoLR(monitor="val_score"),
+        PruneTrial(Unpruned(), (5,), monitor="val_score"),
+    ):
         assert refused(tmp_path, callback) == (
             "mode must be 'min' or 'max': the name 'val_score' does not say which values are "
             "better, got None"
@@ -56,7 +69,7 @@ def test_a_name_that_does_not_say_it_needs_the_mode(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("make", [AutoLR, lambda **given: PruneTrial(None, (5,), **given)])
+@pytest.mark.parametrize("make", [AutoLR, lambda **given: PruneTrial(Unpruned(), (5,), **given)])
 def test_a_monitor_that_is_nearly_logged_is_asked_back_whatever_its_mode(make, tmp_path):
     logged = "monitor must be a metric that validation logs: val_acc, val_loss, val_score, got"
     assert refused(tmp_path, make(monitor="val_lss")) == (
