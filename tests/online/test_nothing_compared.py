@@ -93,6 +93,15 @@ def test_a_metric_that_is_undefined_at_first_is_compared_as_soon_as_it_is_there(
     assert search.returns == ()
 
 
+def test_a_check_that_does_not_refine_is_compared_too_when_it_is_the_first_with_scores():
+    search = begun((ROUNDS[0], *ROUNDS[2:])).observe([NAN] * 3)
+    assert [told.kept for told in search.observe([2.0, 3.0, 1.0]).scores[-3:]] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_one_finite_score_is_a_comparison_and_those_that_are_not_lose():
     search = begun().observe([NAN, NAN, 5.0])
     assert not search.blind
