@@ -157,7 +157,8 @@ def _fit(arguments: Namespace) -> int:
             _print(f"{found.total_steps} steps are too few to search: the customary peak is used")
         else:
             _print(found.probes.to_string(index=False))
-        _print(f"peak {found.peak:.4g}, schedule {found.schedule}")
+        told = "peak" if found.compared else "no peak: nothing could be compared; the run kept"
+        _print(f"{told} {found.run_peak:.4g}, schedule {found.schedule}")
         _print(f"price {found.price:.3f} runs ({found.probe_steps} probe steps)")
         if found.stopped_at is not None:
             steps = f"{found.stopped_at} of {found.total_steps} steps"

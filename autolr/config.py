@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from autolr.direction import MODES, mode_of, named_mode
 from autolr.errors import ConfigError, SpaceError
 from autolr.near_miss import unknown
 from autolr.space import Space
@@ -63,7 +64,8 @@ class TuneConfig:
     Args:
         space: A name of the catalogue, a path to a .yaml file, or a mapping.
         monitor: The logged metric that is optimized.
-        mode: "min" or "max".
+        mode: "min" or "max"; None: what the monitor's name says, see `named_mode`. It stays None
+            where the name does not say it, and is missed as soon as it is needed.
         trials: How many trials the study shall finish in all, however often it is resumed.
         timeout: Seconds after which no trial is started; None: no limit.
         workers: Trials at a time; "auto": one for each GPU that can be seen, at least one.
@@ -87,7 +89,7 @@ class TuneConfig:
 
     space: str | Path | Mapping[str, Any] = "default"
     monitor: str = "val_loss"
-    mode: str = "min"
+    mode: str | None = None
     trials: int = 30
     timeout: float | None = None
     workers: int | str = 1
@@ -109,7 +111,7 @@ class TuneConfig:
         checks = {
             "space": ("a name of the catalogue, a path or a mapping", is_source(self.space)),
             "monitor": ("the name of a logged metric", _is_text(self.monitor)),
-            "mode": ("min or max", self.mode in ("min", "max")),
+            "mode": ("min or max", self.mode in (None, *MODES)),
             "trials": (_WHOLE, _is_whole(self.trials, 1)),
             "timeout": (_SECONDS, _is_seconds(self.timeout)),
             "workers": (f"{_WHOLE}, or auto", self.workers == "auto" or _is_whole(self.workers, 1)),
@@ -128,6 +130,7 @@ class TuneConfig:
         }
         for name, (expected, fits) in checks.items():
             _check(f"tune.{name}", getattr(self, name), expected, fits)
+        object.__setattr__(self, "mode", self.mode or named_mode(self.monitor))
 
     def _settle_objective(self) -> None:
         served = [[self.monitor, cost] for cost in _COSTS]
@@ -142,8 +145,13 @@ class TuneConfig:
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
-        """What is done to the monitor."""
-        return "minimize" if self.mode == "min" else "maximize"
+        """What is done to the monitor.
+
+        Raises:
+            ConfigError: If neither the mode nor the monitor's name says it.
+        """
+        mode = mode_of(self.monitor, self.mode, "tune.mode")
+        return "minimize" if mode == "min" else "maximize"
 
     @property
     def cost(self) -> str | None:
@@ -158,11 +166,16 @@ class TuneConfig:
     def override(self, **flags: object) -> "TuneConfig":
         """Return a copy with the given settings; None, as from an absent flag, keeps the old one.
 
+        Another monitor has the mode that is given with it, or its name's.
+
         Raises:
             ConfigError: As for the section itself.
         """
         old = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return parse_tune(old | {name: flag for name, flag in flags.items() if flag is not None})
+        new = {name: flag for name, flag in flags.items() if flag is not None}
+        if new.get("monitor", self.monitor) != self.monitor:
+            old["mode"] = None
+        return parse_tune(old | new)
 
 
 @dataclass(frozen=True, slots=True)

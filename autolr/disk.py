@@ -2,8 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autolr.errors import ConfigError, StorageError
@@ -25,17 +25,33 @@ def disk_error(error: BaseException, folder: Path) -> StorageError | None:
     )
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, setting: str = "out", files: Iterable[str] = ()) -> None:
     """Refuse a folder for results that cannot be made; nothing is made.
 
+    Args:
+        folder: The folder.
+        setting: What it is called in an error.
+        files: Names of files that will be written there.
+
     Raises:
-        ConfigError: If it is no folder, cannot be one, or cannot be written to.
+        ConfigError: If it is no folder, cannot be one, or cannot be written to; or if a folder or
+            what cannot be written to is in the place of a file.
     """
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(folder / "x")
+    except (OSError, ValueError) as error:  # a name too long, with a NUL, or in no encoding
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError.of(setting, str(folder), f"a folder that can be made ({why})") from None
     place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     if not place.is_dir() or not os.access(place, os.W_OK):
         why = "a file" if place.exists() else "a link to nothing"
         why = "not writable" if place.is_dir() else why
-        raise ConfigError.of("out", str(folder), f"a folder that can be made ({place} is {why})")
+        raise ConfigError.of(setting, str(folder), f"a folder that can be made ({place} is {why})")
+    for file in map(folder.joinpath, files):
+        if os.path.lexists(file) and not (file.is_file() and os.access(file, os.W_OK)):
+            why = "not writable" if file.is_file() else "no file"
+            raise ConfigError.of(setting, str(folder), f"a folder to write to ({file} is {why})")
 
 
 @contextmanager

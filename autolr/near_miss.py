@@ -1,7 +1,7 @@
 """What to say of a name that does not exist."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def unknown(kind: str, got: object, known: Iterable[object]) -> str:
@@ -11,6 +11,15 @@ def unknown(kind: str, got: object, known: Iterable[object]) -> str:
     "unknown profile 'cosin'; did you mean 'cosine'? It must be one of: linear, cosine"
     """
     names = [str(name) for name in known]
-    near = difflib.get_close_matches(str(got), names, n=1)
-    hint = f"did you mean {near[0]!r}? It" if near else "it"
+    near = nearest(got, names)
+    hint = "it" if near is None else f"did you mean {near!r}? It"
     return f"unknown {kind} {got!r}; {hint} must be one of: {', '.join(names)}"
+
+
+def nearest(got: object, known: Sequence[str]) -> str | None:
+    """Return the name that is so near that it may have been meant; None where none is.
+
+    >>> nearest("val_lss", ["train_loss", "val_loss"]), nearest("x", ["val_loss"])
+    ('val_loss', None)
+    """
+    return next(iter(difflib.get_close_matches(str(got), known, n=1)), None)

@@ -61,7 +61,7 @@ class Outcome:
         seconds: Wall time of the stretch.
         peak: The peak of the rate, given or found; None if the run ended before it was found.
         pruned: Whether the run was stopped at a rung.
-        diverged: Whether its loss stopped being finite.
+        diverged: Whether its loss stopped being finite, or a score of it is not.
         waits: Whether it was left before its end, and can go on from its checkpoint.
         stopped_at: Steps after which the run ended by itself before ``run_steps``, as a callback or
             the module had it (`EarlyStopping`); None: it did not.

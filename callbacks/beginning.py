@@ -8,7 +8,7 @@ from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.candidate import Candidate
 from autolr.online import Search, SearchSettings, excluded, opening
-from autolr.runtime.rates import Rates
+from autolr.runtime.rates import Rates, set_peak
 from autolr.runtime.scan import prior_peak
 
 
@@ -32,7 +32,8 @@ def begun(
     """
     prior, scan = prior_peak(learner, rates, settings, total_steps)
     begin = settings.begin if own is None else own.beginning(settings)
-    search = begin(prior, total_steps, scan).until(reach)
+    kept = settings.kept(prior, set_peak(learner.optimizer, rates) if own is None else own.peak)
+    search = replace(begin(prior, total_steps, scan).until(reach), kept=kept)
     live = settings.live(search, prior)
     for line in (*opening(search, live, reach), *excluded(settings.left_out(search, prior))):
         rank_zero_info(line)

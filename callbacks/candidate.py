@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from autolr import schedules
 from autolr.callbacks.early_end import warn_of_end, warn_of_enders
-from autolr.callbacks.requirements import check_rates, total_steps
+from autolr.callbacks.requirements import check_alone, check_rates, total_steps
 from autolr.callbacks.swa import Handover
 from autolr.errors import ConfigError
 from autolr.runtime.rates import Rates
@@ -27,7 +27,8 @@ class FollowCandidate(Callback):
         schedule: A `Schedule`, the name of a profile, or a mapping as in ``schedule.json``.
 
     Raises:
-        ConfigError: If a value cannot work.
+        ConfigError: If a value cannot work; before the first training step, if another callback
+            sets the rate too.
         UnsupportedError: Before the first training step, if the module has no single optimizer of
             its own, or a scheduler, or if the run has no end.
     """
@@ -44,6 +45,7 @@ class FollowCandidate(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_alone(trainer, (FollowCandidate,))
         check_rates(trainer, pl_module, "FollowCandidate")
         self._total_steps = total_steps(trainer, "FollowCandidate")
         warn_of_enders(trainer, "FollowCandidate", self._total_steps)

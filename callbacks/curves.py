@@ -15,14 +15,14 @@ class Curves:
 
     ``autolr/rate`` and, during the search, ``autolr/probe_steps`` come at the steps at which the
     Trainer logs its own values, ``autolr/score/RATE`` as a probe is scored, ``autolr/peak`` as the
-    search ends. Steps are numbered as the Trainer numbers them, from 0.
+    search ends, if it has found one. Steps are numbered as the Trainer numbers them, from 0.
 
     Args:
-        mode: Whether a lower ("min") or a higher ("max") monitored value is better.
+        monitor: What the scores are of.
     """
 
-    def __init__(self, mode: str) -> None:
-        self._sign = 1.0 if mode == "min" else -1.0
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self._told = 0
 
     def skip(self, search: Search) -> None:
@@ -45,15 +45,16 @@ class Curves:
 
     def decision(self, trainer: Trainer, result: Result) -> None:
         """Tell of the end of the search."""
-        _log(trainer, {"peak": result.peak, "probe_steps": float(result.probe_steps)})
+        peak = {} if result.peak is None else {"peak": result.peak}
+        _log(trainer, {**peak, "probe_steps": float(result.probe_steps)})
 
     def _scores(self, shadows: Shadows) -> dict[str, float]:
         """Return the monitored values of new probes; a logger can draw none that diverged."""
         new = shadows.search.scores[self._told :]
         self._told += len(new)
         finite = [told for told in new if math.isfinite(told.score)]
-        steps = shadows.total_steps
-        return {f"score/{_named(told, steps)}": self._sign * told.score for told in finite}
+        steps, value = shadows.total_steps, self._monitor.value
+        return {f"score/{_named(told, steps)}": value(told.score) for told in finite}
 
 
 def _named(told: ProbeScore, total_steps: int) -> str:

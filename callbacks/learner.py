@@ -19,13 +19,13 @@ from autolr.callbacks.wrapper import Wrapper
 from autolr.errors import UnsupportedError
 from autolr.online import Monitor
 from autolr.runtime.average import batch_norms
-from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.learner import RECENT, mean
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
+    from autolr.runtime.collectives import Ranks
     from autolr.runtime.snapshot import Stateful
 
 _STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
@@ -52,9 +52,8 @@ class LightningLearner:
     Args:
         trainer: A trainer that has begun to fit with automatic optimization.
         module: Its module.
-        monitor: The logged metric that scores a state.
-        mode: Whether lower ("min") or higher ("max") is better.
-        ranks: The processes that train the run together; None: this one alone.
+        validation: Its validation, by the processes that train the run together.
+        monitor: What scores a state: a metric that validation logs, or the training loss.
 
     Attributes:
         has_batch_end: Whether the module has an ``on_train_batch_end`` that rivals have to go
@@ -65,23 +64,19 @@ class LightningLearner:
         self,
         trainer: Trainer,
         module: LightningModule,
-        monitor: str,
-        mode: str,
-        ranks: Ranks | None = None,
+        validation: ValidationPass,
+        monitor: Monitor,
     ) -> None:
         self.model = module
-        self.ranks: Ranks = Alone() if ranks is None else ranks
+        self.ranks: Ranks = validation.ranks
         self.optimizer: Optimizer = trainer.optimizers[0]
         scaler: Stateful | None = getattr(trainer.precision_plugin, "scaler", None)
         self.extras = () if scaler is None else (scaler,)
-        self.validation = ValidationPass(trainer, module, self.ranks)
+        self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
         self._wrapper = Wrapper.of(trainer)
-        scored = self.validation.exists
-        self.monitor = Monitor(monitor, mode) if scored else Monitor("training loss")
+        self.monitor = monitor
         self._trainer = trainer
-        self._monitor = monitor
-        self._sign = 1.0 if mode == "min" else -1.0
         self._batch: Any = None
         self._batch_idx = 0
         kept = RECENT if batch_norms(module) or not self.validation.exists else 0
@@ -202,7 +197,7 @@ class LightningLearner:
         if not self.validation.exists:
             return None
         self._wrapper.share_buffers()
-        return self._sign * self.validation.run()[self._monitor]
+        return self.monitor.score(self.validation.run()[self.monitor.name])
 
     @torch.no_grad()
     def forward(self) -> float:

@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.averages import restart_averages
 from autolr.callbacks.beginning import begun
+from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.curves import Curves, tell
 from autolr.callbacks.early_end import closed, warn_of_enders
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
-    check_mode,
+    check_alone,
     check_rates,
-    check_scores,
     check_shadows,
+    scoring,
     total_steps,
     warn_of_default_length,
 )
@@ -35,8 +36,10 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.serving import RaceRules
 from autolr.callbacks.shadowing import ShadowCallback
 from autolr.callbacks.swa import Handover
+from autolr.callbacks.validation import ValidationPass
+from autolr.direction import check_mode
 from autolr.generators import Generators
-from autolr.online import Annealed, Result, SearchSettings, closing
+from autolr.online import Annealed, Result, SearchSettings, check_save_to, closing
 from autolr.runtime.checkpoint import ResumableShadows
 from autolr.runtime.collectives import Ranks, ranks_of
 from autolr.runtime.rates import Rates
@@ -51,7 +54,9 @@ class AutoLR(ShadowCallback, RaceRules):
     the average of their last weights, and the best one's state takes the run's place: it ends as
     if it had been trained with the chosen peak from its first step. Later it is compared with other
     rates, and put back to its best state when it gets worse. The optimizer's own rate only says
-    how the rates of its groups relate. After the fit `result` has what was found.
+    how the rates of its groups relate. After the fit `result` has what was found. Where the metric
+    is not finite for any rival in the race and the next round there is no peak, with a warning: the
+    run goes on at the rate that the user has set, within ``rates``, else at the customary one.
 
     A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
     each multiplied by the same factor, so that their highest is the peak that was found. What else
@@ -78,19 +83,22 @@ class AutoLR(ShadowCallback, RaceRules):
         strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
-            plateau and a linear end over the last 20 %.
+            plateau and a linear end over the last 40 %.
         budget: Probe steps at most, as a share of the run's steps.
         monitor: The metric of the validation loop that scores a probe. A run without validation
             compares training losses, with a warning.
-        mode: Whether a lower ("min") or a higher ("max") metric is better.
+        mode: Whether a lower ("min") or a higher ("max") metric is better. None: what its name says
+            ("max" for acc, accuracy, auroc, auc, f1, precision, recall, iou, map, bleu, rouge, r2,
+            psnr, ssim as a word in it, "min" for loss, error, perplexity, mae, mse, rmse, wer);
+            any other name needs ``mode``.
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam), or of a tenth of the rate at which a copy
             diverges, and further where the winner is at the edge. ``(x, x)``: one candidate.
         candidates: A search space (a name of the catalogue, a path or a mapping) in place of
             ``rates`` and ``schedule``. Its rules race with the module's own optimizer, "fixed", and
             win by 3 %; then copies of the run compare five profiles with the default schedule.
-        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, written after
-            the fit.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
+            the first training step and written after the fit.
         stack: Whether rivals of a small model are trained in one pass. A winner's steps then equal
             those of a replay up to rounding (which training amplifies), otherwise bit for bit.
             None: from eight at once on, and copies that are only scored. True: from three on.
@@ -99,13 +107,14 @@ class AutoLR(ShadowCallback, RaceRules):
             as long on a small batch, and prefer lower rates; no such run replays bit for bit.
 
     Raises:
-        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint: here,
-            or before the first training step.
+        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or if
+            another `AutoLR` or a `FollowCandidate` is beside it: here, or before the first training
+            step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
             optimization, several optimizers, another strategy than DDP on several devices,
             compiled modules, a run without an end.
         UserCodeError: If the module raised on another rank of several.
-        DivergedError: If every rate that was tried diverged.
+        DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
 
     def __init__(  # noqa: PLR0913  each is a setting of its own
@@ -114,7 +123,7 @@ class AutoLR(ShadowCallback, RaceRules):
         schedule: str | Mapping[str, Any] | Schedule | None = None,
         budget: float = 0.25,
         monitor: str = "val_loss",
-        mode: str = "min",
+        mode: str | None = None,
         rates: tuple[float, float] | None = None,
         candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
@@ -146,6 +155,7 @@ class AutoLR(ShadowCallback, RaceRules):
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        check_alone(trainer, (AutoLR, FollowCandidate))
         self._race_rules(trainer, pl_module, self._settings, self._means)
         self._generators.before_the_data(trainer)
 
@@ -195,6 +205,7 @@ class AutoLR(ShadowCallback, RaceRules):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._shadows is not None:  # stopped before the search was over
             self._found = replace(self._shadows.result(), own_peak=self._own_peak)
+            _warn_of_no_peak(self._found)
         super().on_train_end(trainer, pl_module)
         if self._found is not None:
             self._found = closed(self._found, trainer, self._save_to)
@@ -227,7 +238,8 @@ class AutoLR(ShadowCallback, RaceRules):
         restart_averages(trainer, module)
 
     def _prepare(self, trainer: Trainer, pl_module: LightningModule, ranks: Ranks) -> None:
-        self._curves = Curves(self._mode)
+        if trainer.is_global_zero:
+            check_save_to(self._save_to)
         self._handover = Handover(trainer)
         self._handover.check()
         if not trainer.global_step:
@@ -236,6 +248,7 @@ class AutoLR(ShadowCallback, RaceRules):
         warn_of_enders(trainer, "AutoLR", steps)
         if self._found is not None:
             self._stored, self._own_peak = None, self._found.own_peak
+            self._curves = Curves(self._found.monitor)
             if self._own_peak is None:
                 check_rates(trainer, pl_module, "AutoLR")
             warn_of_length(self._found, steps)
@@ -252,12 +265,15 @@ class AutoLR(ShadowCallback, RaceRules):
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
         """Refuse what is not served."""
         check_shadows(trainer, module, "AutoLR", self._means.ranks)
-        self._begun_with = described(trainer, self._settings, self._monitor, self._mode)
+        validation = ValidationPass(trainer, module, ranks)
+        monitor = scoring(validation, self._monitor, self._mode)
+        mode = self._mode or monitor.mode
+        self._begun_with = described(trainer, self._settings, self._monitor, mode)
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
-        self._learner = LightningLearner(trainer, module, self._monitor, self._mode, ranks)
-        check_scores(self._learner.validation, self._monitor)
+        self._learner = LightningLearner(trainer, module, validation, monitor)
+        self._curves = Curves(monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert isinstance(self._shadows, ResumableShadows)
@@ -286,7 +302,7 @@ class AutoLR(ShadowCallback, RaceRules):
             assert self._shadows is not None
             return self._shadows.factor
         assert self._rates is not None
-        peak = self._rates.factor_of(self._found.peak, self._found.rule)
+        peak = self._rates.factor_of(self._found.run_peak, self._found.rule)
         return peak * self._found.schedule.at(trainer.global_step, self._found.total_steps)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
@@ -296,5 +312,11 @@ class AutoLR(ShadowCallback, RaceRules):
         self._found = replace(self._shadows.result(), own_peak=self._own_peak)
         self._curves.decision(trainer, self._found)
         self._shadows = self._learner = None
-        if self._found.probe_steps:
+        if self._found.compared and self._found.probe_steps:
             rank_zero_info(closing(self._found))
+        _warn_of_no_peak(self._found)
+
+
+def _warn_of_no_peak(result: Result) -> None:
+    if not result.compared:
+        rank_zero_warn(closing(result))

@@ -13,14 +13,15 @@ from typing_extensions import override
 from autolr import schedules
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.requirements import (
-    check_mode,
-    check_monitor,
     check_no_swa,
     check_shadows,
+    scoring,
     total_steps,
 )
 from autolr.callbacks.shadowing import ShadowCallback, loss_of
+from autolr.callbacks.validation import ValidationPass
 from autolr.candidate import Candidate
+from autolr.direction import check_mode
 from autolr.errors import ConfigError
 from autolr.online import Judgement, Round, Search
 from autolr.runtime.checkpoint import ResumableShadows
@@ -57,17 +58,20 @@ class PruneTrial(ShadowCallback):
         horizon: Length of the run that ``rungs`` are meant for; in a run of another length each is
             reached at the same share of it, and reported under its own name. None: this run's.
         monitor: The metric of the validation loop to report.
-        mode: Whether lower ("min") or higher ("max") is better.
+        mode: Whether lower ("min") or higher ("max") is better; None: what the name of the metric
+            says, see `named_mode`.
         window: Length of the average, as a share of the steps before the rung.
 
     Attributes:
         pruned: Whether the trial was stopped at a rung.
-        diverged: Whether the training loss stopped being finite; the run is stopped then too.
+        diverged: Whether the training loss stopped being finite, which stops the run too, or the
+            final score is not.
         run_steps: Optimizer steps of the whole run.
         final: Every metric that validation logs, of the model as the fit left it.
 
     Raises:
-        ConfigError: Before the first training step, if validation does not log ``monitor``.
+        ConfigError: Before the first training step, if validation does not log ``monitor``, or
+            neither ``mode`` nor its name says which values are better.
         UnsupportedError: Before the first training step, if the set-up is not served.
     """
 
@@ -78,7 +82,7 @@ class PruneTrial(ShadowCallback):
         *,
         horizon: int | None = None,
         monitor: str = "val_loss",
-        mode: str = "min",
+        mode: str | None = None,
         window: float = 0.2,
     ) -> None:
         check_mode(mode)
@@ -92,7 +96,6 @@ class PruneTrial(ShadowCallback):
         self._names: dict[int, int] = {}  # of a rung in this run, its name
         self._monitor = monitor
         self._mode = mode
-        self._sign = 1.0 if mode == "min" else -1.0
         self._window = window
         self._ranks: Ranks = Alone()
         self._stored: dict[str, Any] | None = None  # scores under way, of the fit that goes on
@@ -106,13 +109,14 @@ class PruneTrial(ShadowCallback):
         check_shadows(trainer, module, "PruneTrial")
         check_no_swa(trainer, "PruneTrial")
         self._ranks = ranks
-        self._learner = LightningLearner(trainer, module, self._monitor, self._mode, ranks)
-        if not self._learner.validation.exists:
+        validation = ValidationPass(trainer, module, ranks)
+        if not validation.exists:
             raise ConfigError(
                 "trials are compared by their validation: the model needs a validation_step, and "
                 "it or the data a val_dataloader"
             )
-        check_monitor(self._learner.validation, self._monitor)
+        monitor = scoring(validation, self._monitor, self._mode)
+        self._learner = LightningLearner(trainer, module, validation, monitor)
         steps = self.run_steps = total_steps(trainer, "PruneTrial")
         self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}
         self._rates = Rates.of(trainer.optimizers[0])
@@ -172,7 +176,9 @@ class PruneTrial(ShadowCallback):
         return Round(max(0, step - window), step, window)
 
     def _report(self, trainer: Trainer, search: Search) -> None:
+        assert self._learner is not None
         told = search.scores[-1]
-        self._trial.report(self._sign * told.score, self._names[told.horizon])
+        value = self._learner.monitor.value(told.score)
+        self._trial.report(value, self._names[told.horizon])
         if trainer.strategy.broadcast(self._trial.should_prune()):
             self.pruned = trainer.should_stop = True

@@ -2,7 +2,7 @@
 
 import math
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import (
     DDPStrategy,
     DeepSpeedStrategy,
@@ -15,9 +15,25 @@ from torch.nn import SyncBatchNorm
 
 from autolr.callbacks.swa import estimated_steps, swa_of
 from autolr.callbacks.validation import ValidationPass
+from autolr.direction import mode_of
 from autolr.errors import ConfigError, UnsupportedError
+from autolr.near_miss import nearest
+from autolr.online import Monitor
 
 _LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
+
+
+def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
+    """Refuse several callbacks that each set the rate of every step.
+
+    Raises:
+        ConfigError: If there is more than one of these ``kinds``.
+    """
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    names = [type(callback).__name__ for callback in callbacks if isinstance(callback, kinds)]
+    if len(names) > 1:
+        who = " and ".join(names)
+        raise ConfigError(f"{who} both set the rate of every step: leave one of them out")
 
 
 def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
@@ -154,29 +170,25 @@ def check_monitor(validation: ValidationPass, monitor: str) -> None:
     if monitor not in logged:
         names = ", ".join(logged) or "(it logs nothing)"
         where = " on every rank" if validation.ranks.size > 1 else ""
-        raise ConfigError.of("monitor", monitor, f"a metric that validation logs{where}: {names}")
+        near = nearest(monitor, logged)
+        hint = "" if near is None else f"; did you mean {near!r}?"
+        expected = f"a metric that validation logs{where}: {names}"
+        raise ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
 
 
-def check_scores(validation: ValidationPass, monitor: str) -> None:
-    """Refuse a metric that cannot score a probe; warn where the training loss has to.
+def scoring(validation: ValidationPass, monitor: str, mode: str | None) -> Monitor:
+    """Return what scores a probe: the metric, or without validation the training loss.
+
+    It warns of the latter.
 
     Raises:
-        ConfigError: As `check_monitor`.
+        ConfigError: As `check_monitor` and `mode_of`.
     """
     if validation.exists:
         check_monitor(validation, monitor)
-    else:
-        rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
-
-
-def check_mode(mode: str) -> None:
-    """Refuse a mode that is neither "min" nor "max".
-
-    Raises:
-        ConfigError: If so.
-    """
-    if mode not in ("min", "max"):
-        raise ConfigError.of("mode", mode, "'min' or 'max'")
+        return Monitor(monitor, mode_of(monitor, mode))
+    rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
+    return Monitor("training loss")
 
 
 def _scheduler(trainer: Trainer) -> str:

@@ -136,7 +136,7 @@ def warn_of_length(result: Result, steps: int) -> None:
     """
     if steps == result.total_steps or result.own_peak is not None:
         return
-    last = result.peak * result.schedule.at(steps - 1, result.total_steps)
+    last = result.run_peak * result.schedule.at(steps - 1, result.total_steps)
     end = f"all steps after that are made at a rate of {last:.3g}"
     cut = f"it is cut off at a rate of {last:.3g}"
     rank_zero_warn(

@@ -192,6 +192,41 @@ def test_an_absent_or_empty_section_has_the_defaults() -> None:
     assert config.folder == Path("autolr_runs/autolr")
 
 
+def test_the_mode_is_what_is_written_else_what_the_monitors_name_says() -> None:
+    assert parse_tune({"monitor": "val_acc"}).mode == "max"
+    assert parse_tune({"monitor": "val_acc"}).direction == "maximize"
+    assert parse_tune({"monitor": "val_acc", "mode": "min"}).direction == "minimize"
+    assert parse_tune({"monitor": "val_score", "mode": "max"}).direction == "maximize"
+    assert parse_tune({"mode": None}).direction == "minimize"
+    with pytest.raises(ConfigError, match=r"^tune\.mode must be 'min' or 'max': the name 'reward'"):
+        assert parse_tune({"monitor": "reward"}).direction
+
+
+def test_another_monitor_comes_with_its_own_mode() -> None:
+    assert parse_tune({}).override(monitor="val_acc").mode == "max"
+    assert parse_tune({"mode": "min"}).override(monitor="val_acc", mode="min").mode == "min"
+    assert parse_tune({"monitor": "val_acc"}).override(trials=3).mode == "max"
+    assert parse_tune({"monitor": "val_acc", "mode": "min"}).override(trials=3).mode == "min"
+    assert parse_tune({}).override(monitor="reward").mode is None
+
+
+@pytest.mark.parametrize(
+    ("left_out", "written"),
+    [
+        ({}, {"monitor": "val_loss", "mode": "min"}),
+        ({"monitor": "val_acc"}, {"monitor": "val_acc", "mode": "max"}),
+    ],
+)
+def test_a_mode_that_the_name_says_has_the_fingerprint_of_one_that_is_written(
+    left_out: dict[str, str], written: dict[str, str]
+) -> None:
+    def of(section: dict[str, str]) -> dict[str, Any]:
+        return fingerprint(read_config({"model": {}, "tune": {"space": {"lr": 0.1}, **section}}))
+
+    assert of(left_out) == of(written)
+    assert of(left_out)["mode"] == written["mode"]
+
+
 def test_two_objectives_are_pruned_by_none_and_one_by_hyperband() -> None:
     assert parse_tune({"objective": ["val_loss", "cost"]}).pruner == Pruner("none")
     assert parse_tune({"objective": ["val_loss", "cost"]}).cost == "steps"

@@ -9,12 +9,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 from typing_extensions import override
 
-from autolr.callbacks import ApplyRule, PruneTrial
+from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import enders
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, TuneConfig, set_dotted
 from autolr.domains import Choice, Value
+from autolr.errors import ConfigError
 from autolr.objective.blame import no_exit
 from autolr.objective.lightning_cli import (
     instantiate,
@@ -56,6 +57,7 @@ def check_run(config: Config, folder: Path) -> Checkup:
         fit["trainer"] |= {"logger": _NO_LOGGER, "num_sanity_val_steps": 0}
         cli = instantiate(fit, config.folder, config.seed, _opened(config))
         early = enders(cli.trainer)
+        _check_callbacks(cli.trainer)
         _check_space(cli, config, folder)
         _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
@@ -202,6 +204,16 @@ def _check_kept(cli: LightningCLI, tune: TuneConfig) -> None:
             if tune.pruner.pause and part is not None:
                 what = f"what {type(part).__name__} saves as hyper-parameters"
                 check_kept(dict(part.hparams), what)
+
+
+def _check_callbacks(trainer: Trainer) -> None:
+    """Refuse a callback of the config that sets the rate, as the study does in every trial."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, AutoLR | FollowCandidate):
+            raise ConfigError(
+                f"trainer.callbacks has {type(callback).__name__}, and the study sets the rate of "
+                "its trials itself: leave it out"
+            )
 
 
 def _check_space(cli: LightningCLI, config: Config, folder: Path) -> None:

@@ -162,7 +162,7 @@ def _searched(callback: Callback) -> tuple[int, float | None]:
     if not isinstance(callback, AutoLR):
         return 0, None
     try:
-        return callback.result.probe_steps, callback.result.peak
+        return callback.result.probe_steps, callback.result.run_peak
     except AttributeError:
         search = callback.state_dict()["search"]
         return (0 if search is None else search["shadows"]["probe_steps"]), None

@@ -2,8 +2,9 @@
 
 from autolr.online.autolrs import AutoLRS as AutoLRS
 from autolr.online.autolrs import Keep as Keep
-from autolr.online.autolrs import Stage as Stage
+from autolr.online.autolrs import Stages as Stages
 from autolr.online.autolrs import Try as Try
+from autolr.online.autolrs import best_of as best_of
 from autolr.online.box import Box as Box
 from autolr.online.box import parse_rates as parse_rates
 from autolr.online.events import Commit as Commit
@@ -24,6 +25,7 @@ from autolr.online.plan import Round as Round
 from autolr.online.plan import plan_rounds as plan_rounds
 from autolr.online.rest import shrunk as shrunk
 from autolr.online.result import Result as Result
+from autolr.online.result import check_save_to as check_save_to
 from autolr.online.result import load_result as load_result
 from autolr.online.scan import Scan as Scan
 from autolr.online.search import Search as Search

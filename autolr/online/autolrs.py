@@ -50,20 +50,22 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the run that is over: its steps, and the probes that chose its rate."""
+    """A part of the run that is over.
+
+    Attributes:
+        steps: Its length.
+        trials: The probes that chose its rate; none once nothing can be compared.
+        rate: Its rate.
+    """
 
     steps: int
     trials: tuple[Trial, ...]
+    rate: float
 
-    @property
-    def best(self) -> Trial:
-        """The probe that was chosen: the lowest forecast, of equals the lowest rate."""
-        return min(self.trials, key=lambda trial: (trial.forecast, trial.rate))
 
-    @property
-    def rate(self) -> float:
-        """The rate of the stage."""
-        return self.best.rate
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """Return the probe that is chosen: the lowest forecast, of equals the lowest rate."""
+    return min(trials, key=lambda trial: (trial.forecast, trial.rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Stages:
         lengths: Steps of the stages that are not over, the one at hand first.
         trials: Probes of the stage at hand.
         done: The stages that are over.
+        own: The rate of the run when nothing can be compared; None: the lowest that was tried.
     """
 
     settings: "AutoLRS"
@@ -83,16 +86,26 @@ class Stages:
     lengths: tuple[int, ...]
     trials: tuple[Trial, ...] = ()
     done: tuple[Stage, ...] = ()
+    own: float | None = None
+
+    @property
+    def blind(self) -> bool:
+        """Whether nothing could be compared: no probe of the first stage has a finite forecast."""
+        first = self.done[0].trials if self.done else self.trials
+        ended = bool(self.done) or len(first) == self.settings.probes
+        return ended and len(first) > 1 and not any(math.isfinite(t.forecast) for t in first)
 
     @property
     def action(self) -> Try | Keep | None:
         """What must be done next; None at the end of the run."""
         if not self.lengths:
             return None
+        if self.own is not None and self.blind:
+            return Keep(self.own, self.lengths[0])
         if len(self.trials) < self.settings.probes:
             steps = max(1, round(self.lengths[0] / self.settings.probes))
             return Try(next_rate(self.box, self.trials, self.settings.kappa), steps)
-        return Keep(Stage(self.lengths[0], self.trials).rate, self.lengths[0])
+        return Keep(best_of(self.trials).rate, self.lengths[0])
 
     def tried(self, action: Try, losses: Sequence[float]) -> "Stages":
         """Take in the training losses of a probe; they may end at one that is not finite."""
@@ -101,7 +114,7 @@ class Stages:
 
     def kept(self, action: Keep) -> "Stages":
         """Go on to the next stage."""
-        stage = Stage(action.steps, self.trials)
+        stage = Stage(action.steps, self.trials, action.rate)
         return replace(self, lengths=self.lengths[1:], trials=(), done=(*self.done, stage))
 
 
@@ -156,8 +169,13 @@ class AutoLRS:
         if not 0 <= self.kappa < math.inf:
             raise ConfigError.of("kappa", self.kappa, "at least 0")
 
-    def begin(self, box: "Box", total_steps: int) -> Stages:
+    def begin(self, box: "Box", total_steps: int, own: float | None = None) -> Stages:
         """Return the state in which a run of ``total_steps`` steps begins.
+
+        Args:
+            box: The rates to choose from.
+            total_steps: Optimizer steps of the run.
+            own: See `Stages`.
 
         Raises:
             ConfigError: If ``total_steps`` is not a positive whole number.
@@ -169,7 +187,7 @@ class AutoLRS:
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, box, tuple(lengths))
+        return Stages(self, box, tuple(lengths), own=own)
 
 
 def forecast(losses: Sequence[float], ahead: int) -> float:

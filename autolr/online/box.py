@@ -13,7 +13,8 @@ class Box:
     Attributes:
         low: Lowest peak.
         high: Highest peak; equal to ``low`` for a single candidate.
-        prior: The peak that is taken when the run is too short to search.
+        prior: The peak that is taken when the run is too short to search, or nothing can be
+            compared and the user has set none.
         limits: Whether no peak outside is ever tried; else a winner at its edge is followed.
     """
 
@@ -37,6 +38,15 @@ class Box:
     def around(cls, prior: float, spread: float = 16.0) -> "Box":
         """Return the box of rates within a factor ``spread`` of a prior peak."""
         return cls(prior / spread, prior * spread, prior)
+
+    def kept(self, own: float | None) -> float:
+        """Return the peak of a run in which nothing can be compared.
+
+        Args:
+            own: The one that the user has set, if he has. It counts unless limits exclude it.
+        """
+        fits = own is not None and (not self.limits or self.low <= own <= self.high)
+        return own if own is not None and fits else self.prior
 
     def spaced(self, count: int) -> list[float]:
         """Return so many peaks, evenly spaced in log rate from the lowest to the highest."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ def rates_chart(result: "Result") -> str:
     rounds = [tolds for _, each in grouped if len(tolds := list(each)) > 1]
     if not rounds:
         return "<p>none: there was nothing to choose from</p>"
+    if not result.compared:
+        return f"<p>none: no {escape(result.monitor.name)} was finite</p>"
     shown = [told for tolds in rounds for told in tolds]
     x = Axis.over([told.rate(result.total_steps) for told in shown], "rate", log=True)
     frame = Frame(x, _score_axis(result, [told.score for told in shown]))
@@ -66,7 +69,7 @@ def schedule_chart(result: "Result") -> str:
     values = result.schedule.values(result.total_steps)
     label = "times its scheduler" if result.own_peak is not None else "rate"
     if result.own_peak is None:
-        values = values * result.peak
+        values = values * result.run_peak
     frame = Frame(_steps_axis(result), Axis(0.0, 1.06 * float(values.max()), label), height=196)
     marks = [frame.upright(told.step, "back") for told in result.returns]
     curve = frame.line(zip(steps.tolist(), values[steps].tolist(), strict=True), "run")

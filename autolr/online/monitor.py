@@ -17,6 +17,10 @@ class Monitor:
     name: str = "score"
     mode: str = "min"
 
+    def score(self, value: float) -> float:
+        """Return the score that a value of the metric is."""
+        return self.value(value)
+
     def value(self, score: float) -> float:
         """Return the metric's value that a score stands for."""
         return -score if self.mode == "max" else score

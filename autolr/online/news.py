@@ -54,9 +54,16 @@ def news(before: Search, after: Search, total_steps: int, monitor: Monitor) -> I
 
 def closing(result: Result) -> str:
     """Return the line for the end of a search, with its price."""
+    price = f"{result.probe_steps} steps beside the run's {result.total_steps}"
+    if not result.compared:
+        return (
+            f"AutoLR: nothing could be compared: {result.monitor.name} was not finite in any of "
+            f"{len(result.scores)} probes ({price}); {_named(result.rule)}the run keeps a peak of "
+            f"{result.run_peak:.3g}"
+        )
     return (
         f"AutoLR: {_named(result.rule)}peak {result.peak:.3g} after {len(result.scores)} probes, "
-        f"{result.probe_steps} steps beside the run's {result.total_steps}"
+        f"{price}"
     )
 
 
@@ -74,7 +81,8 @@ def _named(rule: str) -> str:
 def _settled(search: Search) -> bool:
     """Return whether a search of several peaks is over, but for later checks of its winner."""
     raced = sum(told.start == 0 for told in search.scores)
-    return raced > 1 and bool(search.rounds) and not any(r.refines for r in search.rounds)
+    refined = bool(search.rounds) and not any(r.refines for r in search.rounds)
+    return raced > 1 and refined and not search.blind
 
 
 def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:

@@ -51,11 +51,11 @@ def snippet(result: "Result") -> str:
         made = f"from autolr.schedules import {', '.join(sorted(_kinds(result.schedule)))}\n"
         schedule = f"schedule = {text}"
     if result.rule == OWN:
-        optimizer = f"# the optimizer, made with lr={result.peak!r}\n"
+        optimizer = f"# the optimizer, made with lr={result.run_peak!r}\n"
     else:
         made = f"import autolr.rules\n{made}"
         settings = "".join(f", {name}={value!r}" for name, value in result.rule_settings)
-        build = f"build({result.rule!r}, model.parameters(), peak={result.peak!r}{settings})"
+        build = f"build({result.rule!r}, model.parameters(), peak={result.run_peak!r}{settings})"
         optimizer = f"optimizer = autolr.rules.{build}\n"
     cut = f"# the run ended after {result.stopped_at} of these {result.total_steps} steps\n"
     lost = "# what was learned and lost between a step and its return is not replayed\n"
@@ -71,6 +71,8 @@ def snippet(result: "Result") -> str:
 
 
 def _title(result: "Result") -> str:
+    if not result.compared:
+        return f"No peak: nothing could be compared, the run kept {result.run_peak:.4g}"
     peak = f"eak rate {result.peak:.4g}"
     return f"P{peak}" if result.rule == OWN else f"Rule {result.rule}, p{peak}"
 

@@ -3,10 +3,12 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.candidate import Candidate
+from autolr.disk import check_folder, disk_errors
 from autolr.domains import Value
 from autolr.errors import ConfigError
 from autolr.online.events import ProbeScore, Return
@@ -28,7 +30,7 @@ from autolr.schedules import Schedule
 if TYPE_CHECKING:
     import pandas as pd
 
-_FILE = "result.json"
+_FILE, _TABLE, _PAGE = "result.json", "probes.csv", "result.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Result:
     """The outcome of one online search.
 
     Attributes:
-        peak: The rate found, of the optimizer's parameter group with the highest rate.
+        peak: The rate found, of the optimizer's parameter group with the highest rate. None where
+            nothing could be compared, as no score was finite: `run_peak` is what the run followed.
         schedule: The schedule that the run followed, from its first step on.
         scores: Every probe's score, in the order in which they came.
         probe_steps: Optimizer steps made outside the run; where ranks train rivals apart, by the
@@ -56,8 +59,9 @@ class Result:
         rule_settings: Settings of the rule, as pairs.
         stopped_at: Steps after which the run ended by itself, before its schedule did: it was not
             annealed. None: it made all ``total_steps``, or its end is not known yet.
+        kept_peak: The peak that the run kept where nothing could be compared.
 
-    Replay it with plain torch: set the optimizer's rate to ``peak`` and use
+    Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
     scheduler of its own, ``schedule`` says nothing of its shape, only what changed on the way
     (constant: nothing): keep that scheduler, and multiply every rate that the module gives it and
@@ -66,7 +70,7 @@ class Result:
     ``ApplyRule(result.rule, dict(result.rule_settings))``.
     """
 
-    peak: float
+    peak: float | None
     schedule: Schedule
     scores: tuple[ProbeScore, ...]
     probe_steps: int
@@ -80,6 +84,7 @@ class Result:
     rule: str = OWN
     rule_settings: tuple[tuple[str, Value], ...] = ()
     stopped_at: int | None = None
+    kept_peak: float | None = None
 
     @classmethod
     def of(
@@ -94,7 +99,7 @@ class Result:
     ) -> "Result":
         """Return what a search has come to with a run that goes on with the candidate ``run``."""
         return cls(
-            peak=run.peak or math.nan,
+            peak=None if search.blind else run.peak,
             schedule=run.schedule,
             scores=search.scores,
             probe_steps=probe_steps,
@@ -106,12 +111,25 @@ class Result:
             scan=search.scan,
             rule=run.rule,
             rule_settings=run.rule_settings,
+            kept_peak=run.peak if search.blind else None,
         )
+
+    @property
+    def compared(self) -> bool:
+        """Whether there is a peak; otherwise no score of several candidates was finite."""
+        return self.peak is not None
+
+    @property
+    def run_peak(self) -> float:
+        """The peak that the run followed: the one that was found, or the one that it kept."""
+        peak = self.kept_peak if self.peak is None else self.peak
+        assert peak is not None
+        return peak
 
     @property
     def factor(self) -> float | None:
         """What to multiply the rates of the module's own scheduler with; None without one."""
-        return None if self.own_peak is None else self.peak / self.own_peak
+        return None if self.own_peak is None else self.run_peak / self.own_peak
 
     @property
     def price(self) -> float:
@@ -150,12 +168,16 @@ class Result:
 
         ``result.json`` is what `load_result` reads, ``probes.csv`` the table of scores, and
         ``result.html`` a page for people, which needs nothing else.
+
+        Raises:
+            StorageError: If the disk is full or read-only.
         """
         folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
-        self.probes.to_csv(folder / "probes.csv", index=False)
-        (folder / "result.html").write_text(page(self), "utf-8")
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
+            self.probes.to_csv(folder / _TABLE, index=False)
+            (folder / _PAGE).write_text(page(self), "utf-8")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` takes them back."""
@@ -163,6 +185,7 @@ class Result:
             "rule": self.rule,
             "rule_settings": dict(self.rule_settings),
             "peak": self.peak,
+            "kept_peak": self.kept_peak,
             "schedule": self.schedule.to_dict(),
             "probe_steps": self.probe_steps,
             "total_steps": self.total_steps,
@@ -181,6 +204,7 @@ class Result:
         """Return the result that `to_dict` described."""
         return cls(
             peak=values["peak"],
+            kept_peak=values.get("kept_peak"),
             schedule=Schedule.from_dict(values["schedule"]),
             scores=scores_from_list(values["scores"]),
             probe_steps=values["probe_steps"],
@@ -195,6 +219,19 @@ class Result:
             rule_settings=tuple(values.get("rule_settings", {}).items()),
             stopped_at=values.get("stopped_at"),
         )
+
+
+def check_save_to(path: object) -> None:
+    """Refuse a folder into which `Result.save` could not write; nothing is written.
+
+    Raises:
+        ConfigError: If ``path`` is one, or no path; None passes.
+    """
+    if path is None:
+        return
+    if not isinstance(path, str | PathLike) or not str(path):
+        raise ConfigError.of("save_to", path, "a folder")
+    check_folder(Path(path), "save_to", (_FILE, _TABLE, _PAGE))
 
 
 def load_result(path: str | Path) -> Result:

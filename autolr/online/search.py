@@ -39,6 +39,8 @@ class Search:
         scores: Every score so far.
         returns: Every time that the run was put back.
         best: Step and score of the best state of the run since the race.
+        kept: Rule and peak with which a run goes on when nothing can be compared; None: that is
+            not looked for.
     """
 
     alive: tuple[Candidate, ...]
@@ -52,6 +54,7 @@ class Search:
     scores: tuple[ProbeScore, ...] = ()
     returns: tuple[Return, ...] = ()
     best: tuple[int, float] | None = None
+    kept: tuple[str, float] | None = None
 
     @property
     def action(self) -> Probe | Commit:
@@ -74,6 +77,13 @@ class Search:
         return len(self.alive) > 1 or (self.judgement.returns > 0 and len(self.rounds) > 1)
 
     @property
+    def blind(self) -> bool:
+        """Whether nothing could be compared so far: of several candidates no score was finite."""
+        rounds = {told.horizon for told in self.scores}
+        compared = any(math.isfinite(told.score) for told in self.scores)
+        return not compared and len(rounds) < len(self.scores)
+
+    @property
     def improved(self) -> bool:
         """Whether the last round left the run in its best state so far."""
         last = self.scores[-1]
@@ -86,11 +96,13 @@ class Search:
     def observe(self, scores: Sequence[float]) -> "Search":
         """Take in the scores of the present probe, in the order of its candidates.
 
-        Of tied ones in the race the first wins: of a rule the lowest peak, and the user's own
-        optimizer before other rules.
+        Of tied ones in the race the first wins: of a rule the lowest peak that is not below a 16th
+        of the middle one, and the user's own optimizer before other rules.
 
-        A score that is NaN counts as diverged. When all candidates of the race have diverged the
-        lowest peak goes on.
+        A score that is NaN counts as diverged. Where no score of the race is finite, the candidate
+        next to what is `kept` goes on; a metric may be defined later only. Where none of the next
+        round is either, or there is none, nothing can be compared: the search is over, and the run
+        goes on at the peak that is `kept`. Without one the lowest peak goes on.
         """
         now = self.rounds[0]
         finite = [score if math.isfinite(score) else math.inf for score in scores]
@@ -109,6 +121,8 @@ class Search:
         if not now.profiles:
             left = left._without(self._lost(finite) if winner == 0 else ())
             left = left._watched(now.horizon, finite[winner])
+        if left.kept is not None and left.blind:
+            return left._unseen(now.horizon, *left.kept)
         won = finite[winner] == min(finite) and left.returns == self.returns
         return left._with_rivals(left.alive[0].peak if won else None)
 
@@ -147,13 +161,32 @@ class Search:
     def _winner(self, scores: Sequence[float]) -> int:
         best = min(range(len(scores)), key=scores.__getitem__)
         if not math.isfinite(scores[best]):
-            return 0
+            return 0 if self.scores or self.kept is None else self._next_to(*self.kept)
         if not self.scores or self.ends[1] < math.inf:
             tied = scores[best] + self.judgement.tie * abs(scores[best])
             close = [index for index in self._cautious() if scores[index] <= tied]
             return next(filter(self._may_begin, close), best)
         needed = self._needed(scores[0])
         return best if scores[best] < needed else 0
+
+    def _next_to(self, rule: str, peak: float) -> int:
+        """Return the index of the candidate whose peak is the nearest, of that rule if there is."""
+
+        def distance(index: int) -> tuple[bool, float]:
+            candidate = self.alive[index]
+            return candidate.rule != rule, abs(math.log((candidate.peak or math.nan) / peak))
+
+        return min(range(len(self.alive)), key=distance)
+
+    def _unseen(self, step: int, rule: str, peak: float) -> "Search":
+        """Go on where no score has been finite: to a second round, or for good at that peak."""
+        if self.rounds and self.scores[0].horizon == step:
+            return self._with_rivals()
+        run = self.alive[0]
+        assert run.peak is not None  # a search fixes every peak
+        if run.rule == rule and run.peak != peak and step > 1:
+            run = replace(scaled(run, step, peak / run.peak, refines=True), peak=peak)
+        return replace(self, alive=(run,), rounds=())
 
     def _cautious(self) -> list[int]:
         """Return the candidates' indices, each rule's from its lowest peak on."""
@@ -174,8 +207,8 @@ class Search:
         needed = score - self.judgement.margin * self._size(score)
         if self.rounds[0].refines or self.rounds[0].profiles:
             return needed
-        of_run = (told for told in reversed(self.scores) if told.kept and not told.annealed)
-        before = next(of_run).score
+        of_run = (told.score for told in reversed(self.scores) if told.kept and not told.annealed)
+        before = next(filter(math.isfinite, of_run), score)
         return needed - self.judgement.stall * max(0.0, before - score)
 
     def _lost(self, scores: Sequence[float]) -> tuple[Candidate, ...]:

@@ -27,12 +27,13 @@ def search_to_dict(search: Search) -> dict[str, Any]:
         "scores": scores_to_list(search.scores),
         "returns": returns_to_list(search.returns),
         "best": None if search.best is None else [search.best[0], repr(search.best[1])],
+        "kept": None if search.kept is None else [search.kept[0], repr(search.kept[1])],
     }
 
 
 def search_from_dict(values: Mapping[str, Any]) -> Search:
     """Return the search that `search_to_dict` described, equal to it."""
-    best = values["best"]
+    best, kept = values["best"], values.get("kept")
     return Search(
         alive=tuple(map(Candidate.from_dict, values["alive"])),
         rounds=tuple(map(_round_from_dict, values["rounds"])),
@@ -45,6 +46,7 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         scores=scores_from_list(values["scores"]),
         returns=returns_from_list(values["returns"]),
         best=None if best is None else (best[0], float(best[1])),
+        kept=None if kept is None else (kept[0], float(kept[1])),
     )
 
 

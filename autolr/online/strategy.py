@@ -125,8 +125,9 @@ class SearchSettings:
         strategy: ``"annealed"`` or a strategy object.
         schedule: A schedule, the name of a profile or a mapping; None for `default_schedule`.
         budget: Probe steps at most, as a share of the run's steps.
-        rates: Lowest and highest peak; None: within a factor 16 of the customary peak, or below
-            where a `Scan` diverges, and beyond where the winner is at the edge of that.
+        rates: Lowest and highest peak; None: within a factor 16 of the customary peak, or of a
+            tenth of the rate at which a `Scan` diverges, and beyond where the winner is at the
+            edge of that.
         candidates: A space of peaks and profiles, see `RunSpace`; None: only peaks are searched.
 
     Raises:
@@ -200,6 +201,16 @@ class SearchSettings:
         target = math.log(first.box.prior)
         among = [candidate for candidate in search.alive if candidate.rule == first.rule]
         return min(among, key=lambda c: abs(math.log(c.peak or math.nan) - target))
+
+    def kept(self, prior: float, own: float | None) -> tuple[str, float]:
+        """Return rule and peak with which a run goes on when nothing can be compared.
+
+        Args:
+            prior: The optimizer's customary peak, or what takes its place.
+            own: The rate that the user has set for it, if he has.
+        """
+        first = self._entrants(prior)[0]
+        return first.rule, first.box.kept(own) if first.rule == OWN else first.box.prior
 
     def left_out(self, search: Search, prior: float) -> tuple[str, ...]:
         """Return the rules of the space that do not race."""

@@ -22,7 +22,7 @@ class Average:
 
     Args:
         model: The model, whose state in place is added by `add`.
-        window: How many steps will be averaged; about 16 of them, evenly spread, are added.
+        window: How many steps will be averaged; of more than 31 only 16 to 31, evenly spread.
 
     Source: Izmailov et al. 2018 (SWA), arXiv:1803.05407, also for the statistics of batch norm;
     Sandler et al. 2023, arXiv:2301.02312: what averaging does equals annealing to first order.

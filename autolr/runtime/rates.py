@@ -1,5 +1,6 @@
 """The rates of an optimizer: applied around its step, as factors that leave no trace."""
 
+import inspect
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from torch.optim import optimizer as every_optimizer
 
 from autolr.errors import ConfigError
 from autolr.rules import catalogue
+from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import RuleOptimizer
 from autolr.rules.switching import Switching
 
@@ -128,6 +130,15 @@ class Rates:
         for group, rate in zip(self._optimizer.param_groups, self._originals, strict=True):
             group["lr"] = rate
         self._originals = None
+
+
+def set_peak(optimizer: Optimizer, rates: Rates) -> float | None:
+    """Return the peak that the user has set; None where it is what torch sets if nobody does."""
+    own, base = optimizer, rates.base
+    if isinstance(optimizer, Switching):
+        own, base = optimizer.own, optimizer.bases[OWN]
+    lr = inspect.signature(type(own)).parameters.get("lr")
+    return None if lr is not None and base == lr.default else base
 
 
 def customary_peak(optimizer: Optimizer) -> float | None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from autolr.online import (
     Result,
     Search,
     SearchSettings,
+    check_save_to,
     closing,
     excluded,
     news,
@@ -24,7 +26,7 @@ from autolr.online import (
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, carrier
 from autolr.runtime.learner import DrivenLearner
-from autolr.runtime.rates import Rates, customary_peak
+from autolr.runtime.rates import Rates, customary_peak, set_peak
 from autolr.runtime.scan import prior_peak
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.stages import search_stages
@@ -76,12 +78,15 @@ def search(
             that are only scored. True: from three on. False: never.
 
     Returns:
-        The peak, the schedule, and what they cost.
+        The peak, the schedule, and what they cost. Where no score of the race and of the next round
+        is finite there is no peak, with a warning: the run goes on at the rate that the user has
+        set, within ``rates``, else at the customary one.
 
     Raises:
-        ConfigError: If a setting cannot work; before the first step.
-        DivergedError: If every rate that was tried diverged.
+        ConfigError: If a setting cannot work, ``save_to`` among them; before the first step.
+        DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
+    check_save_to(save_to)
     parsed = parse_strategy(strategy)
     if isinstance(parsed, AutoLRS):
         for name, given in (("schedule", schedule), ("candidates", candidates)):
@@ -106,7 +111,11 @@ def _train_in_stages(
     attached = Rates.of(learner.optimizer)
     try:
         box = parse_rates(rates, customary_peak(learner.optimizer) or attached.base)
-        return search_stages(learner, attached, strategy, box, total_steps)
+        kept = box.kept(set_peak(learner.optimizer, attached))
+        result = search_stages(learner, attached, strategy.begin(box, total_steps, kept))
+        if not result.compared:
+            _log.warning(closing(result))
+        return result
     finally:
         attached.detach()
 
@@ -133,7 +142,8 @@ def _begin(
     """Return the search, and the candidate with which the run begins; draw its first batch."""
     learner.next_batch()
     prior, scan = prior_peak(learner, rates, settings, total_steps)
-    begun = settings.begin(prior, total_steps, scan)
+    kept = settings.kept(prior, set_peak(learner.optimizer, rates))
+    begun = replace(settings.begin(prior, total_steps, scan), kept=kept)
     live = settings.live(begun, prior)
     for line in (
         *opening(begun, live, total_steps),
@@ -162,6 +172,7 @@ def _train_beside(
                 _log.info(line)
     finally:
         rates.detach()
+    result = shadows.result()
     if shadows.probe_steps:
-        _log.info(closing(shadows.result()))
-    return shadows.result()
+        _log.log(logging.INFO if result.compared else logging.WARNING, closing(result))
+    return result

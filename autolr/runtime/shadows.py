@@ -213,8 +213,9 @@ class Shadows:
     def _settle(self, *, returned: bool) -> None:
         """Put the state in place that the search has decided for."""
         run = self.search.alive[0]
-        for rival in self._rivals:
-            if rival.candidate == run != self.live and not rival.annealed:
+        winner = next(told.candidate for told in reversed(self.search.scores) if told.kept)
+        for rival in self._rivals if not returned else ():
+            if rival.candidate == winner != self.live and not rival.annealed:
                 self._promote(rival)
         if self._guarded:
             if self.search.improved:

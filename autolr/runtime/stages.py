@@ -1,28 +1,23 @@
 """AutoLRS, carried out on a plain PyTorch run."""
 
 import math
-from collections.abc import Sequence
 
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError
-from autolr.online import AutoLRS, Box, Keep, ProbeScore, Result, Stage, Try
+from autolr.online import Keep, Monitor, ProbeScore, Result, Stages, Try, best_of
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 
 
-def search_stages(
-    learner: DrivenLearner, rates: Rates, strategy: AutoLRS, box: Box, total_steps: int
-) -> Result:
+def search_stages(learner: DrivenLearner, rates: Rates, state: Stages) -> Result:
     """Train a run stage by stage, each after its probes; see `AutoLRS`.
 
     Args:
         learner: The run. Its batches are not put back after a probe.
         rates: The rates of its optimizer.
-        strategy: How stages are cut and searched.
-        box: The rates to choose from.
-        total_steps: Optimizer steps of the run.
+        state: As `AutoLRS.begin` returns it.
 
     Returns:
         The highest rate as the peak, the rates of all stages as the schedule, each probe's forecast
@@ -31,7 +26,7 @@ def search_stages(
     Raises:
         DivergedError: If the run itself diverged.
     """
-    state, probe_steps = strategy.begin(box, total_steps), 0
+    probe_steps = 0
     while (action := state.action) is not None:
         if isinstance(action, Try):
             with Snapshot(learner.model, learner.optimizer).in_place():
@@ -43,7 +38,7 @@ def search_stages(
             if not math.isfinite(losses[-1]):
                 raise DivergedError(f"the run diverged at the rate {action.rate:.3g} of a stage")
             state = state.kept(action)
-    return _result(state.done, probe_steps)
+    return _result(state, probe_steps)
 
 
 def _train(learner: DrivenLearner, rates: Rates, action: Try | Keep) -> list[float]:
@@ -61,22 +56,24 @@ def _train(learner: DrivenLearner, rates: Rates, action: Try | Keep) -> list[flo
     return losses
 
 
-def _result(stages: Sequence[Stage], probe_steps: int) -> Result:
-    peak = max(stage.rate for stage in stages)
-    table = [stage.rate / peak for stage in stages for _ in range(stage.steps)]
+def _result(state: Stages, probe_steps: int) -> Result:
+    peak = max(stage.rate for stage in state.done)
+    table = [stage.rate / peak for stage in state.done for _ in range(stage.steps)]
     scores: list[ProbeScore] = []
     end = 0
-    for stage in stages:
+    for stage in state.done:
         end += stage.steps
         for trial in stage.trials:
             candidate = Candidate(peak=trial.rate, schedule=schedules.constant())
-            kept = trial is stage.best
+            kept = not state.blind and trial is best_of(stage.trials)
             scores.append(ProbeScore(candidate, end - stage.steps, end, trial.forecast, kept))
     return Result(
-        peak=peak,
+        peak=None if state.blind else peak,
+        kept_peak=peak if state.blind else None,
         schedule=schedules.tabulated(table),
         scores=tuple(scores),
         probe_steps=probe_steps,
         total_steps=end,
         validation_passes=0,
+        monitor=Monitor("training loss"),
     )

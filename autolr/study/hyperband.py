@@ -29,7 +29,7 @@ class Hyperband:
     of the run, as in the paper.
 
     Args:
-        min_steps: No trial is stopped before this many optimizer steps.
+        min_steps: No trial is judged before this many optimizer steps.
         max_steps: Steps of a whole run. Less than ``eta * min_steps`` leaves a
             single bracket that never judges.
         eta: One in ``eta`` trials goes on at a rung.
@@ -97,9 +97,9 @@ class Hyperband:
         one does). Equal scores go on together. A score that is not finite never goes on;
         among the peers it counts as the worst.
 
-        The paper pauses the others and may promote them later; here a trial that does
-        not go on is over, and the rule for n < eta keeps the first ones from all
-        stopping. No trial waits for another.
+        As in the paper the others may be paused, and promoted when they have come to be
+        among the best; with ``pause: false`` they are over. The rule for n < eta, which is
+        not the paper's, keeps the first ones from all stopping. No trial waits for another.
 
         Args:
             score: The trial's own score at the rung.

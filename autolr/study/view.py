@@ -12,7 +12,7 @@ from typing_extensions import override
 
 
 class Whole(Study):
-    """A study in which a trial that waits is one that was pruned at its last rung.
+    """A study in which a trial that waits or runs is one that was pruned at its last rung.
 
     Optuna's samplers leave out WAITING trials, but those are the ones that were not good enough.
 

@@ -74,7 +74,7 @@ def _searched(task: Task, optimizer: Optimizer, record: Record) -> tuple[float, 
     except DivergedError:
         return math.inf, math.nan
     final = task.validate(task.model)
-    return math.inf if is_lost(final, initial) else final, found.peak
+    return math.inf if is_lost(final, initial) else final, found.run_peak
 
 
 def _profile(record: Record) -> Schedule:

@@ -40,7 +40,7 @@ def lr_find_log(task: Task) -> Outcome:
 def autolr(task: Task) -> Outcome:
     """``AutoLR()`` with default arguments."""
     callback = AutoLR()
-    return _fitted(task, [callback], peak=lambda: callback.result.peak)
+    return _fitted(task, [callback], peak=lambda: callback.result.run_peak)
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:

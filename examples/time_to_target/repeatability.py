@@ -75,7 +75,7 @@ def suggested(seed: int) -> tuple[float, float]:
     learner = autolr.TorchLearner(
         task.model, task.make_optimizer(0.1), Batches(task), task.loss, validate=task.validate
     )
-    return autolr.search(learner, task.steps).peak, task.validate(task.model)
+    return autolr.search(learner, task.steps).run_peak, task.validate(task.model)
 
 
 def whole_run(peak: float, seed: int) -> float:

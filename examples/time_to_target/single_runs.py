@@ -93,7 +93,7 @@ def autolrs(task: Task) -> Outcome:
     peak, final = math.nan, math.inf
     with ledger.counting():
         try:
-            peak = autolr.search(learner, task.steps, strategy="autolrs").peak
+            peak = autolr.search(learner, task.steps, strategy="autolrs").run_peak
             final = ledger.watched(task).validate(task.model)
         except DivergedError:
             pass

@@ -65,7 +65,7 @@ class Exploding(Net):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_probe_that_diverged_has_no_score_to_draw(tmp_path):
-    callback = searcher(monitor="height", rates=(2.0**-16, 2.0**-1))
+    callback = searcher(monitor="height", mode="min", rates=(2.0**-16, 2.0**-1))
     fit(tmp_path, Exploding, [callback])
     probes = callback.result.probes
     assert probes.score.max() == math.inf

@@ -365,7 +365,7 @@ def test_a_compiled_module_is_refused(tmp_path):
     ("name", "value"),
     [
         ("mode", "best"),
-        ("mode", None),
+        ("mode", ""),
         ("rates", (1.0, 0.1)),
         ("rates", (0.0, 0.1)),
         ("rates", 0.1),

@@ -230,7 +230,7 @@ def test_the_run_that_found_its_peak_equals_the_run_that_had_it(tmp_path, settin
     search = AutoLR(race, schedule="constant", rates=(0.25, 4.0), budget=2.0)
     found = fit(tmp_path / "a", callbacks=[ApplyRule(*settings), search])
     assert search.result.probe_steps > 0
-    follow = FollowCandidate(search.result.peak, schedules.constant())
+    follow = FollowCandidate(search.result.run_peak, schedules.constant())
     replay = fit(tmp_path / "b", callbacks=[ApplyRule(*settings), follow])
     assert differences(trained(found.left), trained(replay.left)) == []
 

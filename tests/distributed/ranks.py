@@ -150,7 +150,7 @@ def replayed(make=Net, applied=(), **settings):
     callback = AutoLR(Annealed(judgement=Judgement(returns=0)), schedule=CONSTANT)
     searched = fit(make, [*applied, callback], strategy=DDPStrategy(**wrapped), **settings)
     result = callback.result
-    follower = FollowCandidate(result.peak, result.schedule)
+    follower = FollowCandidate(result.run_peak, result.schedule)
     followed = fit(make, [*applied, follower], strategy=DDPStrategy(**wrapped), **settings)
     names = ("weights and buffers", "optimizer", "generator", "data")
     found = differences(*({name: left[name] for name in names} for left in (searched, followed)))

@@ -47,6 +47,12 @@ def check_refused(finished: Any, status: int, *words: str) -> None:
         ({"model/class_path": "collections.deque"}, 2, ["LightningModule", "collections.deque"]),
         ({"trainer/callbacks": [{"class_path": "no.X"}]}, 2, ["trainer.callbacks", "no.X"]),
         ({"tune/monitor": "nope"}, 2, ["monitor", "'nope'", "val_acc, val_loss"]),
+        ({"tune/monitor": "val_lss"}, 2, ["monitor", "did you mean 'val_loss'?", "val_acc"]),
+        (
+            {"trainer/callbacks": [{"class_path": "autolr.callbacks.AutoLR"}]},
+            2,
+            ["trainer.callbacks has AutoLR", "leave it out"],
+        ),
         ({"tune/space/model.init_args.depth": [1, 2]}, 2, ["tune.space", "'depth'", "width"]),
         ({"tune/space/model.init_args.width": [4, "x"]}, 2, ["model.init_args.width", "int", "x"]),
         ({"tune/space/data.init_args.batch": 8}, 2, ["tune.space", "'batch'", "batch_size"]),
@@ -272,3 +278,15 @@ def test_fit_refuses_a_wrong_config_as_tune_does(project: Any) -> None:
     assert finished.status == 2
     assert finished.err.splitlines()[-1].startswith("autolr: error: model.init_args: line.Line")
     assert "Traceback" not in finished.err
+
+
+def test_a_monitor_whose_name_does_not_say_what_is_better_needs_the_mode(project: Any) -> None:
+    project.change_model(('"val_acc"', '"val_score"'))
+    project.configure({"tune/monitor": "val_score", "tune/trials": 1, "tune/space/lr": 0.01})
+    words = ["mode must be 'min' or 'max'", "'val_score'", "got None"]
+    check_refused(project.run("tune", "tune.yaml"), 2, *words)
+    fitted = project.run("fit", "tune.yaml")  # (Lightning warns before)
+    assert fitted.status == 2
+    assert all(word in fitted.err.splitlines()[-1] for word in ("autolr: error: ", *words))
+    project.configure({"tune/monitor": "val_score", "tune/mode": "max", "tune/trials": 1})
+    assert "1 of 1 trials finished" in project.tune().out

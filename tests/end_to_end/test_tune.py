@@ -127,6 +127,18 @@ def test_a_study_in_which_all_trials_diverge_ends_without_a_best_one(project: An
     assert trials(project)["reason"].tolist() == ["diverged"] * 2
 
 
+def test_a_trial_whose_every_score_is_not_finite_counts_as_diverged(project: Any) -> None:
+    project.change_model(("error.pow(2).mean()", "error.pow(2).mean() * float('nan')"))
+    changes = {"tune/space/lr": "online", "tune/trials": 2, "trainer/max_epochs": 12}
+    project.configure(changes)
+    finished = project.tune()
+    table = trials(project)
+    assert table["reason"].tolist() == ["diverged"] * 2
+    assert table["state"].tolist() == ["PRUNED"] * 2
+    assert "no trial came to a finite val_loss" in finished.out
+    assert not (project.folder / "autolr_runs/line/best.yaml").exists()
+
+
 def test_a_peak_found_inside_a_trial_is_in_best_yaml(project: Any) -> None:
     project.configure({"tune/space/lr": "online", "tune/trials": 2, "trainer/max_epochs": 12})
     finished = project.tune()

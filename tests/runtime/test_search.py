@@ -305,6 +305,45 @@ def test_more_candidates_and_other_rounds_are_scored_as_asked(begin):
     assert result.validation_passes == len(result.scores)
 
 
+# --- a score that is never finite
+
+
+def test_a_run_whose_score_is_never_finite_keeps_its_rate_and_says_so(begin, tmp_path, caplog):
+    for value, mode in ((math.nan, "min"), (math.inf, "max"), (math.inf, "min")):
+        caplog.clear()
+        _, optimizer, learner = begin(score=lambda _, value=value: value, mode=mode)
+        strategy = Annealed(checks=CHECKED)
+        result = autolr.search(learner, STEPS, strategy=strategy, budget=2.0, save_to=tmp_path)
+        assert (result.peak, result.run_peak) == (None, 2**-6)
+        assert result.probe_steps == 4 * 20 + 2 * 16
+        assert optimizer.made == STEPS + result.probe_steps
+        (line,) = (r.message for r in caplog.records if r.levelname == "WARNING")
+        assert line.startswith("AutoLR: nothing could be compared: score was not finite in any of")
+        assert autolr.load_result(tmp_path) == result
+
+
+def test_a_training_loss_that_is_never_finite_is_a_divergence(begin):
+    for strategy in ("annealed", "autolrs"):
+        model, optimizer, _ = begin()
+        images = [torch.ones(4, 64)] * 3
+        lost = autolr.TorchLearner(model, optimizer, images, lambda m, x: m(x).sum() * math.nan)
+        with pytest.raises(DivergedError):
+            autolr.search(lost, STEPS, strategy=strategy)
+
+
+def test_autolrs_without_a_finite_probe_trains_at_the_users_rate(begin):
+    model, optimizer, learner = begin()
+    counts = iter(range(10**6))
+
+    def lost_at_first(model, batch):  # every probe of the first stage: 10 of a step each
+        return loss(model, batch) * (math.nan if next(counts) < 10 else 1.0)
+
+    broken = autolr.TorchLearner(model, optimizer, learner._batches, lost_at_first)
+    result = autolr.search(broken, STEPS, strategy="autolrs")
+    assert (result.peak, result.run_peak, result.probe_steps) == (None, 2**-6, 10)
+    assert set(result.schedule.values(STEPS)) == {1.0}
+
+
 # --- a run that becomes worse, or breaks, in mid-run
 
 
