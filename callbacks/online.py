@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from typing_extensions import override
 
@@ -14,6 +12,7 @@ from autolr.callbacks.averages import restart_averages
 from autolr.callbacks.beginning import begun
 from autolr.callbacks.curves import Curves, tell
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
     check_mode,

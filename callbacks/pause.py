@@ -4,10 +4,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from autolr.callbacks.namespaces import STEP_OUTPUT, Callback, LightningModule, Trainer
 from autolr.stretch import Judge, Verdict
 
 _ASK_EVERY = 8  # steps between questions to rank 0; each is a collective

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import Callback
-from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks.namespaces import Callback, SIGTERMException, either
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
@@ -23,6 +21,7 @@ from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_c
 from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
 if TYPE_CHECKING:
+    from autolr.callbacks.namespaces import LightningCLI
     from autolr.callbacks.prune import Reporter
 
 
@@ -49,7 +48,7 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
     horizon = stretch.run_steps
     prune = PruneTrial(trial, stretch.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
     setters = pilots(stretch.candidate, tune)
-    with users_code(stretch.folder), quiet_lightning():
+    with users_code(stretch.folder), quiet_lightning(stretch.config):
         fit = trial_config(stretch.config.fit, stretch.candidate, stretch.folder)
         cli = instantiate(fit, stretch.config.folder, stretch.config.seed)
         trainer: Any = cli.trainer
@@ -72,7 +71,7 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
     )
 
 
-def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
+def _fit(cli: "LightningCLI", stretch: Stretch, pause: PauseTrial) -> Verdict:
     """Train to the end, or until the run is left; return why."""
     resumed, steps = _resumed(stretch.checkpoint, pause)
     cli.trainer.loggers.append(JsonLines(stretch.folder, steps))
@@ -82,7 +81,7 @@ def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
         return "stop"
     except TrialPaused:
         return pause.verdict
-    except SIGTERMException:  # Lightning was faster
+    except either(SIGTERMException):  # Lightning was faster
         return "wait"
     except SystemExit as error:
         raise UserCodeError(f"the process was ended: SystemExit: {error.code}") from error
@@ -100,7 +99,7 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         UserCodeError: If the model or the data raise.
     """
     attached: AutoLR | None = None
-    with users_code(out or Path.cwd()), quiet_lightning(logging.WARNING):
+    with users_code(out or Path.cwd()), quiet_lightning(config, logging.WARNING):
         section = (
             config.fit
             if out is None
