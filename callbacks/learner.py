@@ -252,7 +252,7 @@ class LightningLearner:
     def _unsynchronized(self) -> AbstractContextManager[None]:
         """Accumulate gradients of this rank alone, as the Trainer does before the last batch."""
         block = getattr(self._trainer.strategy, "block_backward_sync", nullcontext)
-        return block()  # type: ignore[no-any-return]
+        return block()
 
     @contextmanager
     def _live_step_count(self) -> Iterator[None]:
