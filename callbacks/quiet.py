@@ -28,6 +28,7 @@ _STEP_HOOKS = (  # that a step calls on its way through strategy and precision p
 _PLAIN = (str, bytes, int, float, complex, os.PathLike, Enum, type, type(None), Tensor)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _GETTERS = ("get", "is_", "has_")
+_CLASS: Any = object.__dict__["__class__"]  # an object may hide it (a mock does)
 
 
 @contextmanager
@@ -38,14 +39,15 @@ def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -
     ``trainer.save_checkpoint`` saves nothing, and a module that stops the run there does not.
     """
     stops = trainer.should_stop
+    modules, bars = either(LightningModule), either(ProgressBar)
     with ExitStack() as stack:
         stack.enter_context(_replaced(module, {"log": log}))
         stack.enter_context(_replaced(trainer, {"save_checkpoint": drop}))
         for part in module.modules():
-            if isinstance(part, either(LightningModule)):
+            if isinstance(part, modules):
                 stack.enter_context(_replaced(part, {"print": drop}))
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            bar = ("print",) if isinstance(callback, either(ProgressBar)) else ()
+            bar = ("print",) if isinstance(callback, bars) else ()
             stack.enter_context(_replaced(callback, dict.fromkeys((*_STEP_HOOKS, *bar), drop)))
         stack.enter_context(_silent(trainer.loggers))
         try:
@@ -88,11 +90,11 @@ def _silent(loggers: list[Logger]) -> Iterator[None]:
     before, _silence.on = _silence.on, True
     try:
         for logger, kind in zip(loggers, kinds, strict=True):
-            logger.__class__ = _silent_kind(kind)
+            _CLASS.__set__(logger, _silent_kind(kind))
         yield
     finally:
         for logger, kind in zip(loggers, kinds, strict=True):
-            logger.__class__ = kind
+            _CLASS.__set__(logger, kind)
         _silence.on = before
 
 
@@ -100,11 +102,16 @@ def _silent(loggers: list[Logger]) -> Iterator[None]:
 def _silent_kind(kind: Any) -> type:
     """Return a class of loggers that may be read and cannot be written to."""
 
-    def __getattribute__(self: Any, name: str) -> Any:
-        value = kind.__getattribute__(self, name)
-        return value if name.startswith("_") or not _is_silent() else _read(name, value)
+    def reading(how: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+        def read(self: Any, name: str) -> Any:
+            value = how(self, name)
+            return value if name.startswith("_") or not _is_silent() else _read(name, value)
 
-    names = {"__slots__": (), "__module__": kind.__module__, "__getattribute__": __getattribute__}
+        return read
+
+    ways = ("__getattribute__", "__getattr__")  # not every class has the second one
+    names: dict[str, Any] = {way: reading(getattr(kind, way)) for way in ways if hasattr(kind, way)}
+    names |= {"__slots__": (), "__module__": kind.__module__}
     silent: type = type(kind)(kind.__name__, (kind,), names)
     return silent
 
@@ -178,10 +185,8 @@ _NOTHING = _Nothing()
 
 def _read(name: str, value: Any) -> Any:
     """Return what may be had of an attribute of a logger, or of something within it."""
+    if callable(value) and not isinstance(value, type):
+        return value if name.startswith(_GETTERS) else _NOTHING
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, _CONTAINERS):
-        return copy.copy(value)
-    if callable(value):
-        return value if name.startswith(_GETTERS) else _NOTHING
-    return _Read(value)
+    return copy.copy(value) if isinstance(value, _CONTAINERS) else _Read(value)

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import suppress
+from unittest.mock import MagicMock
 
 import lightning.pytorch as pl
 import pytest
@@ -272,6 +273,15 @@ def test_a_rival_does_not_stop_the_run(tmp_path):
     run = fit(tmp_path, Stopping, [callback])
     assert run.trainer.global_step == 28
     assert HIGHEST[0] > 50
+
+
+def test_a_mock_may_be_a_logger(tmp_path):
+    logger = MagicMock(spec=Recorder)
+    trainer = pl.Trainer(logger=logger, accelerator="cpu", default_root_dir=tmp_path)
+    with quiet(trainer, Net(), drop):
+        logger.log_metrics({"rival": 1.0})
+    logger.log_metrics({"run": 2.0})
+    logger.log_metrics.assert_called_once_with({"run": 2.0})
 
 
 def test_other_threads_log_while_a_logger_is_silent(tmp_path):
