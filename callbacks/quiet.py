@@ -1,9 +1,9 @@
-"""What a module does while it is trained as a rival, or validated by us, and what sees it: nothing.
+"""Keeps what a module does as a rival, or in our validation, from the Trainer's surroundings.
 
-The Trainer's callbacks and loggers stay in their places, for the module and for other threads
-(a progress bar's, for one) read them: a module asks for ``trainer.checkpoint_callback`` or
-``logger.log_dir``. They are made silent instead. Callbacks are deaf to the hooks of a step. What
-is read of a logger is what it ever is, and what is called does nothing.
+Callbacks and loggers stay in their places, since the module and other threads (a progress bar's,
+for one) read them: a module asks for ``trainer.checkpoint_callback`` or ``logger.log_dir``. They
+are made silent instead. The hooks of a step do nothing. What is read of a logger is what it ever
+is, and what is called does nothing.
 """
 
 import copy
