@@ -14,6 +14,7 @@ import sys
 from autolr.near_miss import unknown
 
 _SECTIONS = ("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "tune")
+_TRAINERS = ("lightning.pytorch.Trainer", "pytorch_lightning.Trainer")
 _MOST_NAMES = 8  # names of arguments that are listed
 _NOISE = re.compile(
     r"Does not validate|Subtypes:|Errors:|Given value type|Subclass types|a class path \(str\)"
@@ -71,7 +72,7 @@ def _problem(line: str, path: list[str], owner: str) -> str:
     if option := re.fullmatch(r"Option '(.+)' is not accepted", line):
         return _unknown_option(option[1], where, owner)
     if group := re.fullmatch(r"Group '(.+)' does not accept option '(.+)'", line):
-        taken = _parameters("lightning.pytorch.Trainer") if group[1] == "trainer" else []
+        taken = _parameters(*_TRAINERS) if group[1] == "trainer" else []
         return f"{group[1]}: unknown key {group[2]!r}{_hint(group[2], taken)}"
     if needed := re.fullmatch(r"the following arguments are required: (.+)", line):
         return f"{where}: {owner} needs {needed[1]}" if owner else f"{needed[1]} is missing"
@@ -101,11 +102,12 @@ def _hint(name: str, taken: list[str]) -> str:
     return f"{hint} It takes {', '.join(taken)}" if hint else f"; it takes {', '.join(taken)}"
 
 
-def _parameters(path: str) -> list[str]:
-    """Return the names of the arguments of a class that is imported already."""
-    module, _, name = path.rpartition(".")
-    cls = getattr(sys.modules.get(module), name, None)
-    if not inspect.isclass(cls):
+def _parameters(*paths: str) -> list[str]:
+    """Return the names of the arguments of the first class that is imported already."""
+    parts = [path.rpartition(".") for path in paths]
+    found = [getattr(sys.modules.get(module), name, None) for module, _, name in parts]
+    cls = next(filter(inspect.isclass, found), None)
+    if cls is None:
         return []
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [p.name for p in inspect.signature(cls).parameters.values() if p.kind in named]

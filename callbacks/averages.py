@@ -1,7 +1,6 @@
 """Averages of weights that other callbacks keep of a run."""
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
+from autolr.callbacks.namespaces import LightningModule, Trainer, WeightAveraging, either
 
 
 def restart_averages(trainer: Trainer, module: LightningModule) -> None:
@@ -11,7 +10,8 @@ def restart_averages(trainer: Trainer, module: LightningModule) -> None:
     is left as it is.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        average = callback._average_model if isinstance(callback, WeightAveraging) else None
+        averages = isinstance(callback, either(WeightAveraging))
+        average = callback._average_model if averages else None
         if average is not None and average.n_averaged > 0:
             average.n_averaged.zero_()
             average.update_parameters(module)

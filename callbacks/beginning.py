@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import rank_zero_info
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.candidate import Candidate
 from autolr.online import Search, SearchSettings, excluded, opening

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
 from autolr import schedules
 from autolr.callbacks.early_end import warn_of_end, warn_of_enders
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_alone, check_rates, total_steps
 from autolr.callbacks.swa import Handover
 from autolr.errors import ConfigError

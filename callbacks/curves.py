@@ -2,9 +2,7 @@
 
 import math
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_info
-
+from autolr.callbacks.namespaces import Trainer, rank_zero_info
 from autolr.online import Monitor, ProbeScore, Result, Search, news
 from autolr.rules.fixed import OWN
 from autolr.runtime.shadows import Shadows

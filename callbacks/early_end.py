@@ -3,9 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_warn
-
+from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.online import Result
 
 _ENDERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that

@@ -2,19 +2,22 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.loops.optimization.automatic import ClosureResult
-from lightning.pytorch.loops.utilities import _block_parallel_sync_behavior
-from lightning.pytorch.utilities.model_helpers import is_overridden
-from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
+from autolr.callbacks.namespaces import (
+    ClosureResult,
+    LightningModule,
+    Trainer,
+    is_overridden,
+    is_param_in_hook_signature,
+)
+from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.serving import observe
-from autolr.callbacks.validation import ValidationPass, own_copy, quiet
+from autolr.callbacks.validation import ValidationPass, own_copy
 from autolr.callbacks.wrapper import Wrapper
 from autolr.errors import UnsupportedError
 from autolr.online import Monitor
@@ -124,7 +127,7 @@ class LightningLearner:
         It is due when the live run's own has been called: as the next batch begins.
         """
         if self._outputs is not None:
-            with quiet(self._trainer, self.model, _drop):
+            with self._unnoticed():
                 outputs: Any = self._outputs
                 self.model.on_train_batch_end(outputs, own_copy(self._batch), self._batch_idx)
 
@@ -135,7 +138,7 @@ class LightningLearner:
             self.model.on_train_batch_start(batch, self._batch_idx)
             if self._stepped:
                 return self._step(batch)
-            with _block_parallel_sync_behavior(self._trainer.strategy, block=True):
+            with self._unsynchronized():
                 return self._forward_backward(batch)
 
     def rehearse(self) -> Tensor | None:
@@ -202,7 +205,7 @@ class LightningLearner:
     @torch.no_grad()
     def forward(self) -> float:
         """Return the loss on recent batches; see `Learner`."""
-        with quiet(self._trainer, self.model, _drop):
+        with self._unnoticed():
             return mean(self.ranks.gather(self._recent_loss))
 
     def _recent_loss(self) -> float:
@@ -237,16 +240,14 @@ class LightningLearner:
     def _arguments(self, batch: Any, batch_idx: int) -> tuple[Any, ...]:
         return (batch, batch_idx) if self._takes_index else (batch,)
 
-    @contextmanager
-    def _unnoticed(self) -> Iterator[None]:
+    def _unnoticed(self) -> AbstractContextManager[None]:
         """Go the Trainer's own ways, with no logger and no callback to see it."""
-        trainer: Any = self._trainer
-        callbacks, trainer.callbacks = trainer.callbacks, []
-        try:
-            with quiet(trainer, self.model, _drop):
-                yield
-        finally:
-            trainer.callbacks = callbacks
+        return quiet(self._trainer, self.model, drop)
+
+    def _unsynchronized(self) -> AbstractContextManager[None]:
+        """Accumulate gradients of this rank alone, as the Trainer does before the last batch."""
+        block = getattr(self._trainer.strategy, "block_backward_sync", nullcontext)
+        return block()
 
     @contextmanager
     def _live_step_count(self) -> Iterator[None]:
@@ -258,10 +259,6 @@ class LightningLearner:
             yield
         finally:
             made.completed += self._stepped
-
-
-def _drop(*_: Any, **__: Any) -> None:
-    """Take what a module logs and forget it."""
 
 
 def _stored(batches: Any) -> Any:

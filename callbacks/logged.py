@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.data import extract_batch_size
 from torchmetrics import Metric
+
+from autolr.callbacks.namespaces import extract_batch_size
 
 Told = dict[str, tuple[str, float, float]]
 """Of each name: how it is reduced, its value (of a mean: the sum), and the weight behind it."""

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 from typing_extensions import override
 
@@ -16,6 +14,7 @@ from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.curves import Curves, tell
 from autolr.callbacks.early_end import closed, warn_of_enders
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
     check_alone,

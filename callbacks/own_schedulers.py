@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.model_helpers import is_overridden
-from lightning.pytorch.utilities.types import LRSchedulerConfig
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from autolr import schedules
+from autolr.callbacks.namespaces import LightningModule, LRSchedulerConfig, Trainer, is_overridden
 from autolr.generators import kept_generators
 from autolr.online import Scan, Search, SearchSettings
 from autolr.schedules import Schedule

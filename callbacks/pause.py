@@ -4,10 +4,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from autolr.callbacks.namespaces import STEP_OUTPUT, Callback, LightningModule, Trainer
 from autolr.errors import ConfigError
 from autolr.runtime.loading import UnreadableError, check_kept
 from autolr.stretch import Judge, Verdict

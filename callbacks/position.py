@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lightning.fabric.utilities.data import _set_sampler_epoch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
+from autolr.callbacks.namespaces import (
+    STEP_OUTPUT,
+    Callback,
+    LightningModule,
+    Trainer,
+    set_sampler_epoch,
+)
 from autolr.generators import Generators
 
 
@@ -115,7 +119,7 @@ class DataPosition(Callback):
         if self._epoch_start is None or all(hasattr(one, "load_state_dict") for one in loaders):
             return
         for loader in loaders:
-            _set_sampler_epoch(loader, fit.epoch_progress.current.processed)
+            set_sampler_epoch(loader, fit.epoch_progress.current.processed)
         fetcher = fit._data_fetcher
         self._epoch_start.restore()
         iter(fetcher)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from typing_extensions import override
 
 from autolr import schedules
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.requirements import (
     check_no_swa,
     check_shadows,

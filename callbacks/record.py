@@ -6,9 +6,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import IO, Any
 
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
+
+from autolr.callbacks.namespaces import Logger, rank_zero_only
 
 _FLUSH_EVERY = 100  # lines that may be lost when the process is killed
 

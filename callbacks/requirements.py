@@ -2,17 +2,20 @@
 
 import math
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.strategies import (
-    DDPStrategy,
-    DeepSpeedStrategy,
-    SingleDeviceStrategy,
-    Strategy,
-)
-from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch.nn import SyncBatchNorm
 
+from autolr.callbacks.namespaces import (
+    Callback,
+    DDPStrategy,
+    DeepSpeedStrategy,
+    LightningModule,
+    SingleDeviceStrategy,
+    Strategy,
+    Trainer,
+    either,
+    is_param_in_hook_signature,
+    rank_zero_warn,
+)
 from autolr.callbacks.swa import estimated_steps, swa_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import mode_of
@@ -123,13 +126,13 @@ def check_strategy(strategy: Strategy, who: str) -> None:
     Raises:
         UnsupportedError: If it is one, or `DDPStrategy` with what rivals would have to share.
     """
-    whole = isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
-    if not whole or isinstance(strategy, DeepSpeedStrategy):
+    whole = isinstance(strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy)))
+    if not whole or isinstance(strategy, either(DeepSpeedStrategy)):
         raise UnsupportedError(
             f"{who} serves one device and strategy='ddp'; {type(strategy).__name__} keeps weights, "
             "gradients or optimizer state where copies of them cannot be exchanged"
         )
-    if isinstance(strategy, DDPStrategy) and strategy._ddp_comm_state is not None:
+    if isinstance(strategy, either(DDPStrategy)) and strategy._ddp_comm_state is not None:
         raise UnsupportedError(
             f"{who} does not serve DDPStrategy(ddp_comm_state=...): rivals would change that state"
         )

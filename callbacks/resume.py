@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_warn
-
 from autolr import schedules
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.requirements import total_steps
 from autolr.callbacks.swa import Handover, swa_of
 from autolr.errors import ConfigError, UnsupportedError

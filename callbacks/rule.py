@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from typing_extensions import override
 
 from autolr import rules
+from autolr.callbacks.namespaces import (
+    DDPStrategy,
+    LightningModule,
+    SingleDeviceStrategy,
+    Trainer,
+    either,
+)
 from autolr.callbacks.requirements import check_optimizer
 from autolr.callbacks.serving import ServeRule, check_checkpoints, check_closures
 from autolr.errors import UnsupportedError
@@ -46,7 +51,7 @@ class ApplyRule(ServeRule):
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_optimizer(trainer, pl_module, "ApplyRule")
-        if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+        if not isinstance(trainer.strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy))):
             raise UnsupportedError(
                 "ApplyRule serves one device and strategy='ddp', not "
                 f"{type(trainer.strategy).__name__}"

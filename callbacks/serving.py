@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
 from autolr import rules
+from autolr.callbacks.namespaces import Callback, LightningModule, ModelCheckpoint, Trainer, either
 from autolr.callbacks.requirements import check_optimizer, check_schedule
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
@@ -113,7 +112,7 @@ def check_checkpoints(trainer: Trainer) -> None:
         UnsupportedError: If there are any.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, ModelCheckpoint) and callback.save_weights_only:
+        if isinstance(callback, either(ModelCheckpoint)) and callback.save_weights_only:
             raise UnsupportedError(
                 "ModelCheckpoint(save_weights_only=True) would save the last weights, not the "
                 "averages that this rule is evaluated with: leave save_weights_only out"

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows

@@ -2,9 +2,7 @@
 
 import math
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import StochasticWeightAveraging
-
+from autolr.callbacks.namespaces import StochasticWeightAveraging, Trainer, either
 from autolr.errors import ConfigError
 from autolr.runtime.snapshot import copied
 
@@ -77,7 +75,7 @@ class Handover:
 def swa_of(trainer: Trainer) -> StochasticWeightAveraging | None:
     """Return the callback of that kind; Lightning allows one."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    found = (c for c in callbacks if isinstance(c, StochasticWeightAveraging))
+    found = (c for c in callbacks if isinstance(c, either(StochasticWeightAveraging)))
     return next(found, None)
 
 

@@ -1,21 +1,23 @@
 """Our own pass over the validation data: it scores the model in place and leaves no trace."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.loggers.logger import DummyLogger
-from lightning.pytorch.trainer.states import RunningStage
-from lightning.pytorch.utilities.model_helpers import is_overridden
-from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from autolr.callbacks.logged import Logged, Told, reduced
+from autolr.callbacks.namespaces import (
+    LightningModule,
+    Trainer,
+    is_overridden,
+    is_param_in_hook_signature,
+)
+from autolr.callbacks.quiet import quiet
 from autolr.errors import UnsupportedError
 from autolr.generators import kept_generators
 from autolr.runtime.attributes import Attributes
@@ -160,23 +162,11 @@ class ValidationPass:
 
 
 @contextmanager
-def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -> Iterator[None]:
-    """Send what ``module`` logs to ``log`` for a block, and nothing to the Trainer's loggers."""
-    loggers = trainer.loggers
-    trainer.loggers = [DummyLogger() for _ in loggers]
-    module.__dict__["log"] = log
-    try:
-        yield
-    finally:
-        del module.__dict__["log"]
-        trainer.loggers = loggers
-
-
-@contextmanager
 def _validating(trainer: Trainer) -> Iterator[None]:
     """Have ``trainer.validating`` for a block: transfer hooks augment only what is trained on."""
     stage = trainer.state.stage
-    trainer.state.stage = RunningStage.VALIDATING
+    assert stage is not None  # in a fit
+    trainer.state.stage = type(stage).VALIDATING
     try:
         yield
     finally:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.strategies import Strategy
 from torch.nn.parallel import DistributedDataParallel
+
+from autolr.callbacks.namespaces import Strategy, Trainer
 
 
 class Wrapper:

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.error import URLError
 
-from lightning.pytorch import Trainer
-
+from autolr.callbacks.namespaces import Trainer
 from autolr.errors import SetupError, UserCodeError
 
 _PASSING = (MemoryError, ConnectionError, TimeoutError, URLError)

@@ -3,14 +3,13 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.cli import LightningCLI
 from typing_extensions import override
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import enders
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, TuneConfig, set_dotted
@@ -25,10 +24,14 @@ from autolr.objective.lightning_cli import (
     users_code,
 )
 from autolr.objective.run import pilots
+from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
 
-_NO_LOGGER = {"class_path": "lightning.pytorch.loggers.logger.DummyLogger"}  # False upsets monitors
+if TYPE_CHECKING:
+    from autolr.callbacks.namespaces import LightningCLI
+
+_NO_LOGGER = "loggers.logger.DummyLogger"  # False upsets monitors
 
 
 class Checkup(NamedTuple):
@@ -52,9 +55,10 @@ def check_run(config: Config, folder: Path) -> Checkup:
     candidate = Candidate(peak=1e-3)
     tune = config.tune
     look = _Look()
-    with users_code(folder), quiet_lightning():
+    with users_code(folder), quiet_lightning(config):
         fit = trial_config(_filled(config), candidate, folder)
-        fit["trainer"] |= {"logger": _NO_LOGGER, "num_sanity_val_steps": 0}
+        logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
+        fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
         cli = instantiate(fit, config.folder, config.seed, _opened(config))
         early = enders(cli.trainer)
         _check_callbacks(cli.trainer)
@@ -197,7 +201,7 @@ def _has(config: Mapping[str, Any], name: str) -> bool:
     return True
 
 
-def _check_kept(cli: LightningCLI, tune: TuneConfig) -> None:
+def _check_kept(cli: "LightningCLI", tune: TuneConfig) -> None:
     """Refuse hyper-parameters that a checkpoint would hold and that are not loaded again."""
     with allowing(tune.safe_globals):
         for part in (cli.model, cli.datamodule):
@@ -216,7 +220,7 @@ def _check_callbacks(trainer: Trainer) -> None:
             )
 
 
-def _check_space(cli: LightningCLI, config: Config, folder: Path) -> None:
+def _check_space(cli: "LightningCLI", config: Config, folder: Path) -> None:
     """Refuse a space that sets what the classes do not take, before a trial finds out."""
     for candidate in _corners(config.space):
         if candidate.settings:

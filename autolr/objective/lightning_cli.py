@@ -7,19 +7,27 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonargparse
 from jsonargparse import ArgumentError
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningCLI
 
+from autolr.callbacks.namespaces import (
+    LOGGERS,
+    MisconfigurationException,
+    cli_of,
+    either,
+)
 from autolr.candidate import Candidate
-from autolr.config import set_dotted
+from autolr.config import Config, set_dotted
 from autolr.disk import disk_error
 from autolr.errors import AutoLRError, ConfigError, UserCodeError
 from autolr.objective.blame import no_exit, place_of
+from autolr.objective.users_namespace import namespace
 from autolr.parser_errors import one_line
+
+if TYPE_CHECKING:
+    from autolr.callbacks.namespaces import LightningCLI
 
 _TRIAL_DEFAULTS = {  # unless the config says otherwise; a study of many runs is to be quiet
     "enable_progress_bar": False,
@@ -31,13 +39,17 @@ _ERROR_LENGTH = 300  # characters of a parser's message that are shown
 
 
 @contextlib.contextmanager
-def quiet_lightning(level: int = logging.ERROR) -> Iterator[None]:
-    """Let Lightning log nothing under ``level`` in a block; under ERROR Python's warnings stay."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
+def quiet_lightning(config: Config, level: int = logging.ERROR) -> Iterator[None]:
+    """Let Lightning log nothing under ``level`` in a block; under ERROR Python's warnings stay.
+
+    What the config names is imported first: a namespace that is loaded sets its level anew.
+    """
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     with warnings.catch_warnings():
         if level >= logging.ERROR:
             warnings.simplefilter("ignore")
+        cli_of(namespace(config.fit, config.folder))
+        levels = [logger.level for logger in loggers]
         try:
             for logger in loggers:
                 logger.setLevel(level)
@@ -63,15 +75,12 @@ def trial_config(fit: Mapping[str, Any], candidate: Candidate, folder: Path) -> 
 
 def instantiate(
     fit: dict[str, Any], folder: Path, seed: int, searched: Sequence[str] = ()
-) -> LightningCLI:
+) -> "LightningCLI":
     """Parse and build model, data and trainer; the folder and the present one are importable."""
-    for place in (str(Path.cwd()), str(folder)):
-        if place not in sys.path:
-            sys.path.insert(0, place)
     arguments, sys.argv = sys.argv, sys.argv[:1]  # LightningCLI warns about any other
     try:
         with parsing(searched), no_exit():
-            return LightningCLI(
+            return cli_of(namespace(fit, folder))(
                 args={**fit, "seed_everything": seed},
                 run=False,
                 save_config_callback=None,
@@ -110,7 +119,7 @@ def users_code(folder: Path) -> Iterator[None]:
         yield
     except AutoLRError:
         raise
-    except MisconfigurationException as error:  # Lightning's name for a wrong config
+    except either(MisconfigurationException) as error:  # Lightning's name for a wrong config
         raise ConfigError(_short(str(error))) from error
     except Exception as error:
         root = _unwrapped(error)

@@ -8,11 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.utilities.exceptions import SIGTERMException
-
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks.namespaces import Callback, SIGTERMException, Trainer, either
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
@@ -25,6 +22,7 @@ from autolr.runtime.loading import UnreadableError, allowing, load
 from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
 if TYPE_CHECKING:
+    from autolr.callbacks.namespaces import LightningCLI
     from autolr.callbacks.prune import Reporter
 
 
@@ -60,7 +58,7 @@ def run_trial(
     prune = PruneTrial(trial, stretch.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
     setters = pilots(stretch.candidate, tune)
     made: list[Trainer] = []
-    with before_first_step(made), users_code(stretch.folder), quiet_lightning():
+    with before_first_step(made), users_code(stretch.folder), quiet_lightning(stretch.config):
         fit = trial_config(stretch.config.fit, stretch.candidate, stretch.folder)
         cli = instantiate(fit, stretch.config.folder, stretch.config.seed)
         trainer: Any = cli.trainer
@@ -88,7 +86,7 @@ def run_trial(
 
 
 def _fit(
-    cli: LightningCLI, stretch: Stretch, pause: PauseTrial, remark: Callable[[str], None]
+    cli: "LightningCLI", stretch: Stretch, pause: PauseTrial, remark: Callable[[str], None]
 ) -> Verdict:
     """Train to the end, or until the run is left; return why."""
     resumed, steps = _resumed(stretch.checkpoint, pause, remark)
@@ -99,7 +97,7 @@ def _fit(
         return "stop"
     except TrialPaused:
         return pause.verdict
-    except SIGTERMException:  # Lightning was faster
+    except either(SIGTERMException):  # Lightning was faster
         return "wait"
     return "go"
 
@@ -115,7 +113,7 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         UserCodeError: If the model or the data raise.
     """
     attached: AutoLR | None = None
-    with users_code(out or Path.cwd()), quiet_lightning(logging.WARNING):
+    with users_code(out or Path.cwd()), quiet_lightning(config, logging.WARNING):
         section = (
             config.fit
             if out is None

@@ -43,11 +43,25 @@ def modules_after(code: str) -> set[str]:
     ],
 )
 def test_the_light_part_loads_no_heavy_library(code):
-    assert not modules_after(code) & {"torch", "lightning", "optuna", "pandas", "sklearn"}
+    heavy = {"torch", "lightning", "pytorch_lightning", "optuna", "pandas", "sklearn"}
+    assert not modules_after(code) & heavy
 
 
 def test_reading_a_study_loads_neither_torch_nor_lightning():
     assert not modules_after("import autolr.driver, autolr.report") & {"torch", "lightning"}
+
+
+@pytest.mark.parametrize(
+    ("before", "loaded"),
+    [
+        ("", "lightning"),
+        ("import lightning.pytorch", "lightning"),
+        ("import pytorch_lightning", "pytorch_lightning"),
+    ],
+)
+def test_callbacks_load_the_namespace_that_is_in_use_and_no_other(before, loaded):
+    after = modules_after(f"{before}\nimport autolr.callbacks")
+    assert after & {"lightning", "pytorch_lightning"} == {loaded}
 
 
 def test_callbacks_load_no_optuna():

@@ -6,17 +6,15 @@ import random
 from pathlib import Path
 from types import SimpleNamespace
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
 from autolr.online import Annealed
+from tests.callbacks.namespace import CSVLogger, ModelCheckpoint, pl
 
 LR = 2.0**-7  # a power of two: factors of it are exact
 RACE = Annealed(candidates=3, checks=())  # to step 14 of 28

@@ -5,7 +5,6 @@ import json
 import shutil
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -15,6 +14,7 @@ from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
+from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, TRAIN, Net, Stream, differences, fit, train_loader, val_loader
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -5,7 +5,6 @@ import copy
 import math
 from collections import deque
 
-import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +14,7 @@ from torch.optim.swa_utils import update_bn
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.errors import ConfigError, UnsupportedError
+from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, VAL, Net, differences, fit, train_loader, val_loader
 
 

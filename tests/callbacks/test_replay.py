@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -15,6 +14,7 @@ import autolr
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.online import Annealed, Check, Judgement
+from tests.callbacks.namespace import Callback
 from tests.callbacks.runs import (
     LR,
     RACE,

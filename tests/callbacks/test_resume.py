@@ -3,15 +3,14 @@
 
 from types import SimpleNamespace
 
-import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from autolr.callbacks import AutoLR
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online import Annealed, Check, Judgement
+from tests.callbacks.namespace import ModelCheckpoint, pl
 from tests.callbacks.runs import LR, TRAIN, Bare, Net, differences, fit
 
 # Of 56 steps, 7 an epoch: a race of three up to step 20, averaged from 15 on; two rivals from 22

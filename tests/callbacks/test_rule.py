@@ -3,12 +3,9 @@
 
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.plugins import MixedPrecision
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -16,6 +13,7 @@ from autolr import rules, schedules
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online import Annealed
+from tests.callbacks.namespace import MixedPrecision, ModelCheckpoint, pl
 from tests.callbacks.runs import TRAIN, Net, differences, fit, train_loader, trained
 
 STEPS = 12

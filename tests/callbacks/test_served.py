@@ -5,11 +5,10 @@ import math
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, WeightAveraging
-from lightning.pytorch.plugins import MixedPrecision
 
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
+from tests.callbacks.namespace import Callback, EMAWeightAveraging, MixedPrecision, WeightAveraging
 from tests.callbacks.runs import LR, RACE, Net, differences, fit, trained
 
 RATES = (2.0**-16, 2.0**-6)

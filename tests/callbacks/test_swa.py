@@ -3,10 +3,8 @@
 
 from typing import Any
 
-import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, StochasticWeightAveraging
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
@@ -14,6 +12,7 @@ from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.errors import ConfigError
 from autolr.online import Annealed, Check
+from tests.callbacks.namespace import Callback, ModelCheckpoint, StochasticWeightAveraging, pl
 from tests.callbacks.runs import (
     LR,
     RACE,

@@ -1,0 +1,47 @@
+"""Which of Lightning's two names a config's model and data go by."""
+
+import contextlib
+import inspect
+import pkgutil
+import sys
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autolr.callbacks.namespaces import namespace_of
+
+_OLD = "pytorch_lightning"
+
+
+def namespace(fit: Mapping[str, Any], folder: Path) -> str:
+    """Return "pytorch_lightning" for a config that uses it, else "lightning.pytorch".
+
+    Model and data decide, by what they derive from; where neither can be imported, class paths
+    anywhere in the config. The folder of the config and the present one are importable from now on.
+    """
+    for place in (str(Path.cwd()), str(folder)):
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    for section in ("model", "data"):
+        with contextlib.suppress(Exception):  # the parser imports it again, and says what is wrong
+            kind = _kind(fit[section])
+            found = namespace_of(kind) if inspect.isclass(kind) else None
+            if found is not None:
+                return found
+    return _OLD if _mentions_old(fit) else "lightning.pytorch"
+
+
+def _kind(section: Any) -> Any:
+    """Return the class that a section names, or the one that its function makes."""
+    path = section["class_path"] if isinstance(section, Mapping) else section
+    named = pkgutil.resolve_name(path)
+    return named if inspect.isclass(named) else typing.get_type_hints(named)["return"]
+
+
+def _mentions_old(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_mentions_old, value.values()))
+    if isinstance(value, list):
+        return any(map(_mentions_old, value))
+    return isinstance(value, str) and value.startswith(f"{_OLD}.")

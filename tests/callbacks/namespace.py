@@ -1,0 +1,38 @@
+"""The namespace that tests of callbacks run under: `lightning.pytorch`, or the one in NAMESPACE."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or os.environ.get("NAMESPACE", "lightning.pytorch") == "lightning.pytorch":
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import (
+        Callback,
+        EMAWeightAveraging,
+        ModelCheckpoint,
+        StochasticWeightAveraging,
+        WeightAveraging,
+    )
+    from lightning.pytorch.loggers import CSVLogger
+    from lightning.pytorch.plugins import MixedPrecision
+else:
+    import pytorch_lightning as pl
+    from pytorch_lightning.callbacks import (
+        Callback,
+        EMAWeightAveraging,
+        ModelCheckpoint,
+        StochasticWeightAveraging,
+        WeightAveraging,
+    )
+    from pytorch_lightning.loggers import CSVLogger
+    from pytorch_lightning.plugins import MixedPrecision
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EMAWeightAveraging",
+    "MixedPrecision",
+    "ModelCheckpoint",
+    "StochasticWeightAveraging",
+    "WeightAveraging",
+    "pl",
+]
