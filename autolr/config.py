@@ -19,6 +19,7 @@ from autolr.errors import ConfigError, SpaceError
 from autolr.near_miss import unknown
 from autolr.space import Space
 from autolr.space_sources import is_source, load_space
+from autolr.storage_url import shown
 from autolr.strict_yaml import Source, load_yaml
 
 STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
@@ -74,7 +75,7 @@ class TuneConfig:
             trial, those of its probes included, which are minimized; or "seconds", its wall time.
         pruner: A `Pruner`, its name, or a mapping with its fields; none with two objectives.
         sampler: "tpe", "random", "gp" or "cmaes".
-        storage: The database's URL.
+        storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
 
@@ -94,7 +95,7 @@ class TuneConfig:
     objective: Sequence[str] | None = None
     pruner: Pruner = dataclasses.field(default_factory=lambda: _PRUNER)
     sampler: str = "tpe"
-    storage: str = "sqlite:///autolr.db"
+    storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
     out: str | Path | None = None
 
@@ -113,10 +114,13 @@ class TuneConfig:
             "engine": ("local, ray or open", self.engine in ("local", "ray", "open")),
             "listen": ("a host, or null", self.listen is None or _is_text(self.listen)),
             "sampler": (f"one of {', '.join(_SAMPLERS)}", self.sampler in _SAMPLERS),
-            "storage": ("a URL such as sqlite:///autolr.db", _is_text(self.storage, ".+://.*")),
             "study": (f"a name that matches {STUDY_NAME}", _is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or _is_path(self.out)),
         }
+        if not _is_text(self.storage, "(?s).+://.*"):  # its text is checked where it is opened
+            raise ConfigError.of(
+                "tune.storage", shown(self.storage), "a URL such as sqlite:///autolr.db"
+            )
         for name, (expected, fits) in checks.items():
             _check(f"tune.{name}", getattr(self, name), expected, fits)
 

@@ -13,6 +13,8 @@ AutoLRError                 base class; the command line exits with its `exit_st
 
 from typing import ClassVar
 
+from autolr.storage_url import without_urls
+
 
 class AutoLRError(Exception):
     """Base class: ``except AutoLRError`` catches all of autolr's own errors."""
@@ -28,7 +30,7 @@ class ConfigError(AutoLRError, ValueError):
     @classmethod
     def of(cls, name: str, got: object, expected: str) -> "ConfigError":
         """Return the error for the setting ``name``: what came and what would work."""
-        return cls(f"{name} must be {expected}, got {got!r}")
+        return cls(f"{name} must be {expected}, got {without_urls(repr(got))}")
 
 
 class SpaceError(ConfigError):

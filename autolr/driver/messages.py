@@ -1,13 +1,14 @@
 """What a driver and its workers say to each other; all of it can be pickled."""
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from autolr.config import Config
 from autolr.disk import disk_errors, write_whole
 from autolr.errors import UserCodeError
+from autolr.storage_url import shown
 from autolr.stretch import Outcome, Stretch, Verdict
 
 
@@ -98,6 +99,13 @@ class Lost:
 
 ToWorker: TypeAlias = Check | Train | Answer | Leave | Over
 FromWorker: TypeAlias = Ready | Checked | Scored | Done | Failed | Lost
+
+
+def for_workers(config: Config) -> Config:
+    """Return what workers get of a config: they never use the storage, whose URL may hold a
+    password, and what they get lies in files and goes over networks.
+    """
+    return replace(config, tune=replace(config.tune, storage=shown(config.tune.storage)))
 
 
 def with_traceback(error: UserCodeError, file: Path) -> UserCodeError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autolr.errors import StorageBusyError, StorageError
+from autolr.storage_url import shown
 from autolr.study.address import locate
 from autolr.study.handle import Study
 from autolr.study.records import Summary, peek
@@ -131,7 +132,7 @@ def check_tenant(url: str, name: str) -> None:
     found = None if stored is None else holder(stored)
     if found is not None and not (found.here and found.pid == os.getpid()):
         raise StorageBusyError(
-            f"study {name!r} in {url} is in use by {found}; wait for it, end it, or give another "
+            f"study {name!r} in {shown(url)} is in use by {found}; wait for it, end it, or give another "
             "--study"
         )
 

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from autolr.errors import ConfigError
 from autolr.near_miss import unknown
+from autolr.storage_url import shown
 from autolr.study.address import check_name, locate
 from autolr.study.decide import Progress, Standing
 from autolr.study.front import front
@@ -267,7 +268,7 @@ def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[Trial
 
 def _missing(url: str, name: str, known: Sequence[str]) -> ConfigError:
     what = unknown("study", name, known) if known else f"no study {name!r}, nor any other"
-    return ConfigError(f"{what} (in {locate(url).shown})")
+    return ConfigError(f"{what} (in {shown(url)})")
 
 
 def _study_names(storage: RDBStorage | BaseStorage) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from autolr.errors import AutoLRError, StorageBusyError, StorageError
-from autolr.study.address import Address, locate, missing_driver
+from autolr.storage_url import scrubbed, secrets_of, shown
+from autolr.study.address import Address, missing_driver
 from autolr.study.server import open_on_server
 from autolr.study.session import Session, connect_args
 
@@ -52,7 +53,9 @@ def storage_errors(url: str, *, reading: bool = False) -> Iterator[None]:
     except _UNREADABLE as error:
         if not reading and not _is_storage(error):
             raise
-        raise StorageError(f"cannot use {locate(url).shown}: {_reason(error)}") from error
+        reason = scrubbed(_reason(error), url)
+        cause = None if secrets_of(url) else error  # a driver may repeat what it was given
+        raise StorageError(f"cannot use {shown(url)}: {reason}") from cause
 
 
 def connect(address: Address, session: Session | None = None) -> RDBStorage:
@@ -70,7 +73,7 @@ def connect(address: Address, session: Session | None = None) -> RDBStorage:
         ConfigError: If the server's driver is not installed.
         StorageError: If the storage cannot be used.
     """
-    with storage_errors(address.shown, reading=True):
+    with storage_errors(address.given, reading=True):
         if address.is_postgresql:
             return open_on_server(address.url, _template(address), session)
         if address.path is None:
@@ -95,7 +98,7 @@ def connect_existing(address: Address) -> RDBStorage | None:
         ConfigError: If the server's driver is not installed.
         StorageError: If there is something, but it cannot be read.
     """
-    with storage_errors(address.shown, reading=True):
+    with storage_errors(address.given, reading=True):
         if address.path is not None and not address.path.exists():
             return None
         engine = sqlalchemy.create_engine(address.url, **_engine_settings(address))
