@@ -13,7 +13,7 @@ AutoLRError                 base class; the command line exits with its `exit_st
 
 from typing import ClassVar
 
-from autolr.storage_url import without_urls
+from autolr.quoting import quoted
 
 
 class AutoLRError(Exception):
@@ -30,7 +30,7 @@ class ConfigError(AutoLRError, ValueError):
     @classmethod
     def of(cls, name: str, got: object, expected: str) -> "ConfigError":
         """Return the error for the setting ``name``: what came and what would work."""
-        return cls(f"{name} must be {expected}, got {without_urls(repr(got))}")
+        return cls(f"{name} must be {expected}, got {quoted(got)}")
 
 
 class SpaceError(ConfigError):

@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"[\w .,:/\\%+~\[\]-]*")  # how users, hosts and databases a
 _PUBLIC = ("host", "port", "user", "dbname", "service", "sslmode", "mode", "uri")  # options
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, half characters
 _LARGEST_PORT = 65535
-_OTHER_URL = re.compile(r"\b(?!sqlite:///)([\w+]+)://.*", re.DOTALL)
+_OTHER_URL = re.compile(r"\b(?!sqlite:///[^?]*$)([\w+]+)://.*", re.DOTALL)
 _HIDDEN = "***"
 
 
@@ -77,9 +77,9 @@ def without_urls(text: str) -> str:
     """Return text without what follows the scheme of a URL that may hold a password.
 
     >>> without_urls("got 'mysql://me:pass@host', not 'sqlite:///runs.db'")
-    'got mysql://***'
+    "got 'mysql://***"
     """
-    return text if _OTHER_URL.search(text) is None else _OTHER_URL.sub(rf"\1://{_HIDDEN}", text)
+    return _OTHER_URL.sub(rf"\1://{_HIDDEN}", text)
 
 
 def _options(parts: re.Match[str]) -> list[tuple[str, str]]:

@@ -102,8 +102,9 @@ FromWorker: TypeAlias = Ready | Checked | Scored | Done | Failed | Lost
 
 
 def for_workers(config: Config) -> Config:
-    """Return what workers get of a config: they never use the storage, whose URL may hold a
-    password, and what they get lies in files and goes over networks.
+    """Return what workers get of a config: not the password in the URL of its storage.
+
+    They never open it, and what they get lies in files and goes over networks.
     """
     return replace(config, tune=replace(config.tune, storage=shown(config.tune.storage)))
 

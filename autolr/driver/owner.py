@@ -45,8 +45,8 @@ class Owner:
             return
         if (other.study, other.storage) != (self.study, self.storage):  # else it was begun anew
             raise StorageError(
-                f"out {folder} holds the results of study {other.study!r} in {shown(other.storage)}; "
-                "give another --out"
+                f"out {folder} holds the results of study {other.study!r} in "
+                f"{shown(other.storage)}; give another --out"
             )
 
     def claim(self, folder: Path) -> None:

@@ -105,7 +105,9 @@ class Pool:
         ready = [worker for worker, seat in self._seats.items() if seat.ready]
         if self._checker is None and ready:
             self._checker = ready[0]
-            self._engine.send(self._checker, Check(for_workers(self._config), self._config.tune.folder))
+            self._engine.send(
+                self._checker, Check(for_workers(self._config), self._config.tune.folder)
+            )
 
     def _receive_in_check(self, worker: int, message: FromWorker) -> None:
         match message:

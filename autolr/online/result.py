@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.candidate import Candidate
+from autolr.disk import csv_cell
 from autolr.domains import Value
 from autolr.errors import ConfigError
 from autolr.online.events import ProbeScore, Return
@@ -150,7 +151,7 @@ class Result:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
-        self.probes.to_csv(folder / "probes.csv", index=False)
+        self.probes.map(csv_cell).to_csv(folder / "probes.csv", index=False)
         (folder / "result.html").write_text(page(self), "utf-8")
 
     def to_dict(self) -> dict[str, Any]:

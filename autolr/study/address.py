@@ -74,7 +74,9 @@ def locate(url: str) -> Address:
 
 def _file(url: str, parsed: URL) -> Address:
     if parsed.query:
-        expected = "sqlite:///FILE without options (a file that may not be written is read as it is)"
+        expected = (
+            "sqlite:///FILE without options (a file that may not be written is read as it is)"
+        )
         raise ConfigError.of("storage", shown(url), expected)
     database = parsed.database or ":memory:"
     if database == ":memory:" or database.startswith("file:"):
@@ -110,4 +112,3 @@ def _expected(given: str) -> str:
     if "://" in given:
         return "a URL such as sqlite:///autolr.db or postgresql+psycopg://user@host/name"
     return f"a URL such as sqlite:///{shown(given) if given else 'autolr.db'}"
-
