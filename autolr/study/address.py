@@ -73,7 +73,7 @@ def locate(url: str) -> Address:
 
 
 def _file(url: str, parsed: URL) -> Address:
-    if parsed.query:
+    if "?" in url:
         expected = (
             "sqlite:///FILE without options (a file that may not be written is read as it is)"
         )
