@@ -16,7 +16,6 @@ from autolr.storage_url import shown
 
 _WIDE = 200  # columns of a table that is not printed on a terminal
 _LONGEST = 1000  # characters of an error message
-_BROKEN_PIPE = 141  # as if by SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except BrokenPipeError:  # `autolr show | head`
         _mute()
-        return _BROKEN_PIPE
+        return 1
     except OSError as error:
         _mute()
         file = error.filename2 or error.filename or "the output"

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autolr.errors import ConfigError, StorageError
+from autolr.predicates import is_path
 
 # a full, read-only or broken disk, and a limit of the user's: no fault of what is written
 _DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
@@ -75,13 +76,9 @@ def check_folder(folder: Path) -> None:
     Raises:
         ConfigError: If it is no folder, cannot be one, or cannot be written to.
     """
-    text = str(folder)
-    if not text.strip() or not text.isprintable():  # (a lone surrogate is not printable either)
-        raise ConfigError.of("out", text, "the name of a folder")
+    if not is_path(folder):
+        raise ConfigError.of("out", str(folder), "the path of a folder")
     place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
-    longest = os.pathconf(place, "PC_NAME_MAX")
-    if any(len(part.encode()) > longest for part in folder.parts):
-        raise ConfigError.of("out", text, f"a folder with names of at most {longest} bytes")
     if not place.is_dir() or not os.access(place, os.W_OK):
         why = "a file" if place.exists() else "a link to nothing"
         why = "not writable" if place.is_dir() else why
@@ -128,7 +125,10 @@ def has_text(file: Path, text: str) -> bool:
 def write_whole(file: Path, content: str | bytes) -> None:
     """Write a file, or replace it; never half of it. A device is written to."""
     data = content if isinstance(content, bytes) else _bytes(content)
-    place = file.resolve()  # a link stays one
+    try:
+        place = file.resolve()  # a link stays one
+    except RuntimeError:  # Python's word for links in a circle
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file)) from None
     if place.is_char_device():
         place.write_bytes(data)
         return

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 _MOST = 10**9  # of what is counted; more is a slip
+_LONGEST_NAME = 255  # bytes of a part of a path, on all usual systems
+_LONGEST_PATH = 3800  # bytes, of 4096; files of autolr's own follow
 _LONGEST = 1e9  # seconds: 30 years
 _LINE = r"[^\x00-\x1f\x7f\ud800-\udfff]*"  # no control characters, no half ones
 HOST = r"[^\s/@?#\x00-\x1f\ud800-\udfff]{1,253}"
@@ -36,4 +38,8 @@ def is_seconds(value: object) -> bool:
 
 def is_path(value: object) -> bool:
     """Return whether it can be the path of a file."""
-    return is_text(str(value) if isinstance(value, Path) else value)
+    text = str(value) if isinstance(value, Path) else value
+    if not isinstance(text, str) or not is_text(text):
+        return False
+    parts = [len(part.encode()) for part in text.split("/")]
+    return max(parts) <= _LONGEST_NAME and sum(parts) + len(parts) <= _LONGEST_PATH

@@ -64,6 +64,8 @@ class Owner:
 
 def _read(folder: Path) -> Owner | None:
     file = folder / _FILE
+    if not folder.is_dir():  # (false for links in a circle, too)
+        return None
     try:
         return Owner(**json.loads(file.read_text("utf-8")))
     except (FileNotFoundError, NotADirectoryError):

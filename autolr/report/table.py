@@ -60,12 +60,14 @@ def trials_frame(trials: Sequence[TrialLike]) -> "pd.DataFrame":
 def trials_csv(trials: Sequence[TrialLike]) -> str:
     """Return `trials_frame` as a .csv file, without pandas; no cell is taken for a formula."""
     rows = [{csv_cell(k): csv_cell(v) for k, v in row.items()} for row in _rows(trials)]
+    columns = list(dict.fromkeys(name for row in rows for name in row) or _FIRST)
+    return "".join(map(_csv_line, [columns, *([row.get(c) for c in columns] for row in rows)]))
+
+
+def _csv_line(cells: Sequence[object]) -> str:
     text = io.StringIO()
-    columns = dict.fromkeys(name for row in rows for name in row) or _FIRST
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text).writerow(cells)  # it quotes what is in its own line end, of two characters
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _rows(trials: Sequence[TrialLike]) -> list[dict[str, Any]]:
