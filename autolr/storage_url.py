@@ -14,7 +14,7 @@ _PARTS = re.compile(
     r"(?P<place>[^?]*)(?:\?(?P<query>.*))?"  # as SQLAlchemy reads it
 )
 _PLAIN = re.compile(r"[\w .,:/\\%+~\[\]-]*")  # how users, hosts and databases are called
-_PUBLIC = ("host", "port", "user", "dbname", "service", "sslmode", "mode", "uri")  # options
+_PUBLIC = ("host", "port", "user", "dbname", "service", "mode", "uri")  # options
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, half characters
 _LARGEST_PORT = 65535
 _OTHER_URL = re.compile(r"\b(?!sqlite:///[^?]*$)([\w+]+)://.*", re.DOTALL)

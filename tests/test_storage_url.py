@@ -19,7 +19,7 @@ CLEAR = [
     ("postgresql:///runs?host=h&user=me&password=Pa55", "postgresql:///runs?host=h&user=me&***"),
     (
         "postgresql://h/runs?sslmode=require&sslpassword=Pa55",
-        "postgresql://h/runs?sslmode=require&***",
+        "postgresql://h/runs?***",
     ),
     ("postgresql://h/runs?passfile=/home/Pa55", "postgresql://h/runs?***"),
     ("postgresql://h/runs?options=-cmy.key%3DPa55", "postgresql://h/runs?***"),
