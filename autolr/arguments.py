@@ -28,7 +28,7 @@ def read(words: Sequence[str]) -> tuple[str | None, Namespace]:
         message = shortened(without_urls(one_line(str(error))))
         raise ConfigError(f"{message} (autolr --help lists what there is)") from None
     command: str | None = arguments.subcommand
-    given = Namespace() if command is None else arguments[command]
+    given = arguments if command is None else arguments[command]
     for name, value in vars(given).items():
         if isinstance(value, str) and not is_text(value):
             got = shown(value) if name == "storage" else value
