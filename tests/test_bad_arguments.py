@@ -17,6 +17,7 @@ import optuna
 import pandas as pd
 import pytest
 
+from autolr import load_result
 from autolr.cli import main
 from autolr.config import read_config
 from autolr.errors import ConfigError
@@ -370,3 +371,32 @@ def test_a_cell_that_programs_take_for_a_formula_is_quoted(project: Path, cell: 
     )
     (row,) = pd.read_parquet("a.parquet").to_dict("records")
     assert row["activation"] == row["reason"] == cell
+
+
+def test_a_parquet_file_of_mixed_values_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    study = optuna.create_study(storage="sqlite:///autolr.db", study_name="mixed")
+    choice = optuna.distributions.CategoricalDistribution([1, "auto"])
+    for value in (1, "auto"):
+        chosen = {"width": value}
+        study.add_trial(
+            optuna.trial.create_trial(value=1.0, params=chosen, distributions={"width": choice})
+        )
+    capsys.readouterr()
+    assert ".csv can" in refused(capsys, "export", "mixed", "--to", "a.parquet")
+    assert main(["export", "mixed"]) == 0
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_result_that_is_no_file_of_ours_is_refused(odd: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_result(odd / name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "null", "{}", "[" * 9000, '{"peak": {}}'])
+def test_a_result_of_other_content_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"result\.json"):
+        load_result(tmp_path)

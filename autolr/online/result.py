@@ -2,12 +2,13 @@
 
 import json
 import math
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.candidate import Candidate
-from autolr.disk import csv_cell
+from autolr.disk import csv_cell, read_text
 from autolr.domains import Value
 from autolr.errors import ConfigError
 from autolr.online.events import ProbeScore, Return
@@ -29,6 +30,7 @@ from autolr.schedules import Schedule
 if TYPE_CHECKING:
     import pandas as pd
 
+_LARGEST = 2**26  # bytes of a stored result
 _FILE = "result.json"
 
 
@@ -199,9 +201,9 @@ def load_result(path: str | Path) -> Result:
         ConfigError: If there is no such file, or it is not a result.
     """
     file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
+    if not os.path.exists(file):  # unlike a path's method, it knows names that cannot be
+        raise ConfigError.of("path", str(path), f"a folder with {_FILE}")
     try:
-        return Result.from_dict(json.loads(file.read_text("utf-8")))
-    except FileNotFoundError:
-        raise ConfigError.of("path", str(path), f"a folder with {_FILE}") from None
-    except (KeyError, TypeError, ValueError) as error:
+        return Result.from_dict(json.loads(read_text(file, _LARGEST)))
+    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
         raise ConfigError(f"{file} is not a result of autolr: {error!r}") from None

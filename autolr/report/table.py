@@ -170,4 +170,7 @@ def _parquet(trials: Sequence[TrialLike]) -> bytes:
         raise ConfigError(
             "to: .parquet needs pyarrow: pip install 'lightning-autolr[parquet]'"
         ) from None
+    except (TypeError, ValueError) as error:  # pyarrow's: a column of numbers and text
+        why = str(error).splitlines()[0]
+        raise ConfigError(f"to: .parquet cannot hold these trials, .csv can: {why}") from None
     return buffer.getvalue()
