@@ -130,7 +130,8 @@ def _report(arguments: Namespace) -> int:
     from autolr import report, study  # here: optuna takes a while to import
 
     found = study.look(arguments.storage, arguments.study)
-    results = report.results_folder(found.name, arguments.out, found.folder)
+    stored = found.folder if found.fingerprint else None  # else it is another tool's word
+    results = report.results_folder(found.name, arguments.out, stored)
     to = arguments.to or results or f"{report.name_of(found.name)}_report"
     page, table, *charts = report.write_report(found, results, Path(to))
     _print(f"wrote {page}")

@@ -128,7 +128,7 @@ def test_a_name_too_long_for_the_disk_is_refused(
     capsys: pytest.CaptureFixture[str], command: str, option: str, value: str
 ) -> None:
     ending = ".csv" if command == "export" else ""
-    refused(capsys, *COMMANDS[command], f"--{option}", value + ending)
+    assert option in refused(capsys, *COMMANDS[command], f"--{option}", value + ending)
 
 
 @pytest.fixture
