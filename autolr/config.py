@@ -8,8 +8,6 @@
 import copy
 import dataclasses
 import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +16,15 @@ from typing import Any, Literal
 from autolr.direction import MODES, mode_of, named_mode
 from autolr.errors import ConfigError, SpaceError
 from autolr.near_miss import unknown
+from autolr.predicates import HOST, is_path, is_seconds, is_text, is_whole, whole
 from autolr.space import Space
 from autolr.space_sources import is_source, load_space
+from autolr.storage_url import shown
 from autolr.strict_yaml import Source, load_yaml
 
 STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # the full name of one
-_WHOLE = "a whole number of at least 1"
+_MOST_WORKERS = 4096
 _SECONDS = "a number of seconds above 0, or null"
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
 _SAMPLERS = ("tpe", "random", "gp", "cmaes")
@@ -51,9 +51,11 @@ class Pruner:
 
     def __post_init__(self) -> None:
         _check("tune.pruner", self.name, "hyperband or none", self.name in ("hyperband", "none"))
-        _check("tune.pruner.eta", self.eta, "a whole number of at least 2", _is_whole(self.eta, 2))
-        fits = self.min_steps is None or _is_whole(self.min_steps, 1)
-        _check("tune.pruner.min_steps", self.min_steps, f"{_WHOLE}, or null", fits)
+        _check("tune.pruner.eta", self.eta, whole(self.eta, 2), is_whole(self.eta, 2))
+        fits = self.min_steps is None or is_whole(self.min_steps, 1)
+        _check(
+            "tune.pruner.min_steps", self.min_steps, f"{whole(self.min_steps, 1)}, or null", fits
+        )
         _check("tune.pruner.pause", self.pause, "true or false", isinstance(self.pause, bool))
 
 
@@ -77,7 +79,7 @@ class TuneConfig:
             trial, those of its probes included, which are minimized; or "seconds", its wall time.
         pruner: A `Pruner`, its name, or a mapping with its fields; none with two objectives.
         sampler: "tpe", "random", "gp" or "cmaes".
-        storage: The database's URL.
+        storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
         safe_globals: Names of classes, ``module.Class``, that checkpoints of trials may hold beside
@@ -99,7 +101,7 @@ class TuneConfig:
     objective: Sequence[str] | None = None
     pruner: Pruner = dataclasses.field(default_factory=lambda: _PRUNER)
     sampler: str = "tpe"
-    storage: str = "sqlite:///autolr.db"
+    storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
     out: str | Path | None = None
     safe_globals: Sequence[str] = ()
@@ -110,24 +112,29 @@ class TuneConfig:
             self._settle_objective()
         checks = {
             "space": ("a name of the catalogue, a path or a mapping", is_source(self.space)),
-            "monitor": ("the name of a logged metric", _is_text(self.monitor)),
+            "monitor": ("the name of a logged metric", is_text(self.monitor)),
             "mode": ("min or max", self.mode in (None, *MODES)),
-            "trials": (_WHOLE, _is_whole(self.trials, 1)),
-            "timeout": (_SECONDS, _is_seconds(self.timeout)),
-            "workers": (f"{_WHOLE}, or auto", self.workers == "auto" or _is_whole(self.workers, 1)),
-            "trial_timeout": (_SECONDS, _is_seconds(self.trial_timeout)),
+            "trials": (whole(self.trials, 1), is_whole(self.trials, 1)),
+            "timeout": (_SECONDS, is_seconds(self.timeout)),
+            "workers": (
+                f"{whole(self.workers, 1, _MOST_WORKERS)}, or auto",
+                self.workers == "auto" or is_whole(self.workers, 1, _MOST_WORKERS),
+            ),
+            "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
             "engine": ("local, ray or open", self.engine in ("local", "ray", "open")),
-            "listen": ("a host, or null", self.listen is None or _is_text(self.listen)),
+            "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
             "sampler": (f"one of {', '.join(_SAMPLERS)}", self.sampler in _SAMPLERS),
-            "storage": ("a URL such as sqlite:///autolr.db", _is_text(self.storage, ".+://.*")),
-            "study": (f"a name that matches {STUDY_NAME}", _is_text(self.study, STUDY_NAME)),
-            "out": ("a folder, or null", self.out is None or _is_path(self.out)),
+            "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
+            "out": ("a folder, or null", self.out is None or is_path(self.out)),
             "safe_globals": (
                 "a list of names such as my_project.MyClass",
                 isinstance(self.safe_globals, list | tuple)
-                and all(_is_text(name, _CLASS) for name in self.safe_globals),
+                and all(is_text(name, _CLASS) for name in self.safe_globals),
             ),
         }
+        if not is_text(self.storage, "(?s).+://.*"):  # the rest is checked where it is opened
+            expected = "a URL such as sqlite:///autolr.db"
+            raise ConfigError.of("tune.storage", shown(self.storage), expected)
         for name, (expected, fits) in checks.items():
             _check(f"tune.{name}", getattr(self, name), expected, fits)
         object.__setattr__(self, "mode", self.mode or named_mode(self.monitor))
@@ -205,6 +212,8 @@ def read_config(source: Source) -> Config:
         ConfigError: If the file cannot be read, or a setting cannot work.
     """
     fit = load_yaml(source)
+    for section in fit:
+        _check("a section", section, "text such as model or trainer", isinstance(section, str))
     folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
     tune = parse_tune(fit.pop("tune", None))
     space = load_space(tune.space, folder)
@@ -282,7 +291,7 @@ def _seed(fit: Mapping[str, Any]) -> int:
     if seed is None or seed is False:
         return 0
     expected = f"a whole number up to {_LARGEST_SEED} (a random seed could not be resumed)"
-    _check("seed_everything", seed, expected, _is_whole(seed, 0) and seed <= _LARGEST_SEED)
+    _check("seed_everything", seed, expected, is_whole(seed, 0, _LARGEST_SEED))
     return int(seed)
 
 
@@ -304,24 +313,6 @@ def _check_keys(section: str, mapping: Mapping[Any, Any], cls: Any) -> None:
 def _check(name: str, value: object, expected: str, fits: bool) -> None:
     if not fits:
         raise ConfigError.of(name, value, expected)
-
-
-def _is_text(value: object, pattern: str = ".+") -> bool:
-    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_seconds(value: object) -> bool:
-    if value is None:
-        return True
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, Path) or _is_text(value)
 
 
 _PRUNER: Pruner = Pruner()  # where none is given

@@ -1,14 +1,59 @@
-"""Writing to the folder of results, whose disk may be full."""
+"""Files of the user's: what is read may be no file, a disk may be full, a table is opened."""
 
 import errno
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autolr.errors import ConfigError, StorageError
+from autolr.predicates import is_path
 
-_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no fault of what is written
+# a full, read-only or broken disk, and a limit of the user's: no fault of what is written
+_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+_LARGEST = 2**20  # bytes of a config, which takes ten seconds to read
+_FORMULA = re.compile("[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")  # the last four are the wide ones
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-](inf|nan)")
+
+
+def read_text(file: Path, largest: int = _LARGEST) -> str:
+    """Return the text of a file that the user names.
+
+    Raises:
+        ConfigError: If it cannot be read, is not UTF-8, has more than ``largest`` bytes, or is no
+            regular file: a pipe may never say a word, a device never end.
+    """
+    try:
+        mode = file.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ConfigError(f"{file}: must be a regular file, got a pipe, a socket or a device")
+        with file.open("rb") as opened:
+            data = opened.read(largest + 1)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or error}") from None
+    except ConfigError:
+        raise
+    except ValueError as error:  # of the name
+        raise ConfigError(f"{file}: {error}") from None
+    if len(data) > largest:
+        raise ConfigError(f"{file}: must have at most {largest:,} bytes, got more")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file}: must be text in UTF-8") from None
+
+
+def csv_cell(value: object) -> object:
+    """Return a value for a .csv file, in which programs take some text for a formula.
+
+    >>> csv_cell("=1+1"), csv_cell("-1e-3"), csv_cell("-x"), csv_cell(-1.0)
+    ("'=1+1", '-1e-3', "'-x", -1.0)
+    """
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 def disk_error(error: BaseException, folder: Path) -> StorageError | None:
@@ -37,6 +82,8 @@ def check_folder(folder: Path, setting: str = "out", files: Iterable[str] = ()) 
         ConfigError: If it is no folder, cannot be one, or cannot be written to; or if a folder or
             what cannot be written to is in the place of a file.
     """
+    if not is_path(folder):
+        raise ConfigError.of(setting, str(folder), "the path of a folder")
     try:
         with suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(folder / "x")
@@ -66,20 +113,54 @@ def disk_errors(folder: Path) -> Iterator[None]:
         raise told from error
 
 
+@contextmanager
+def written(name: str, path: Path, expected: str) -> Iterator[None]:
+    """Say of an error in the block, in one line, why the setting ``name`` cannot be written to.
+
+    Raises:
+        StorageError: If a disk is to blame.
+        ConfigError: If ``path`` is not ``expected``.
+    """
+    try:
+        yield
+    except OSError as error:
+        if (full := disk_error(error, path)) is not None:
+            raise full from error
+        why = error.strerror or error
+        raise ConfigError.of(name, str(path), f"{expected} ({why})") from None
+
+
 def has_text(file: Path, text: str) -> bool:
     """Return whether ``file`` can be read and is ``text``."""
     try:
-        return file.read_bytes() == text.encode()
+        return file.read_bytes() == _bytes(text)
     except OSError:
         return False
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a text file, or replace it; never half of it."""
-    draft = file.with_name(f"{file.name}.new")
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write a file, or replace it; never half of it. A device is written to."""
+    data = content if isinstance(content, bytes) else _bytes(content)
     try:
-        draft.write_bytes(text.encode())
-        draft.replace(file)
+        place = file.resolve()  # a link stays one
+    except RuntimeError:  # Python's word for links in a circle
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file)) from None
+    if place.is_char_device():
+        place.write_bytes(data)
+        return
+    if place.exists() and not place.is_file():
+        kind = errno.EISDIR if place.is_dir() else errno.EINVAL  # a pipe may never be read
+        raise OSError(kind, os.strerror(kind), str(file))
+    draft = place.with_name(f"{place.name}.new")
+    try:
+        draft.write_bytes(data)
+        draft.replace(place)
     except OSError:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise
+
+
+def _bytes(text: str) -> bytes:
+    """Return text in UTF-8; half a character, as in names of files, is written as its number."""
+    return text.encode("utf-8", "backslashreplace")

@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 from autolr.errors import SpaceError
 from autolr.names import meaning
 from autolr.near_miss import unknown
+from autolr.quoting import quoted
 
 Value: TypeAlias = bool | int | float | str | None
 Conditions: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]  # (parent, its values): all hold
 
+_LARGEST = 2**53  # up to which floats tell whole numbers apart
 _KEYS = ("low", "high", "log", "type", "choices", "when")
 
 
@@ -42,6 +44,8 @@ class Range:
         object.__setattr__(self, "high", _number("high", self.high, self.integer))
         if self.low >= self.high:
             raise SpaceError.of("low", self.low, f"less than high, {self.high}")
+        if not math.isfinite(self.high - self.low):
+            raise SpaceError.of("high", self.high, f"closer to low, {self.low}")
         if self.log and self.low <= 0:
             raise SpaceError.of("low", self.low, "above 0 with log: true")
 
@@ -65,7 +69,7 @@ class Choice:
             if not (isinstance(option, Value) and finite):
                 raise SpaceError.of("a choice", option, "a finite number, a string, a bool or null")
             if option in self.options[:index]:  # Optuna could not tell them apart either
-                raise SpaceError(f"choices must all differ, got {option!r} twice")
+                raise SpaceError(f"choices must all differ, got {quoted(option)} twice")
 
 
 Domain: TypeAlias = Range | Choice
@@ -135,6 +139,8 @@ def _number(key: str, value: object, integer: bool) -> float:
             number = float(value)
     if not math.isfinite(number):
         raise SpaceError.of(key, value, "a finite number")
-    if integer and not number.is_integer():
-        raise SpaceError.of(key, value, "a whole number with type: int")
+    if integer and not (number.is_integer() and abs(number) <= _LARGEST):
+        large = f" of at most {_LARGEST}" if abs(number) > _LARGEST else ""
+        expected = f"a whole number{large} with type: int"
+        raise SpaceError.of(key, value, expected)
     return int(number) if integer else number

@@ -14,6 +14,8 @@ AutoLRError                 base class; the command line exits with its `exit_st
 
 from typing import ClassVar
 
+from autolr.quoting import quoted
+
 
 class AutoLRError(Exception):
     """Base class: ``except AutoLRError`` catches all of autolr's own errors."""
@@ -29,7 +31,7 @@ class ConfigError(AutoLRError, ValueError):
     @classmethod
     def of(cls, name: str, got: object, expected: str) -> "ConfigError":
         """Return the error for the setting ``name``: what came and what would work."""
-        return cls(f"{name} must be {expected}, got {got!r}")
+        return cls(f"{name} must be {expected}, got {quoted(got)}")
 
 
 class SpaceError(ConfigError):

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
+from autolr.quoting import quoted
+
 
 def unknown(kind: str, got: object, known: Iterable[object]) -> str:
     """Return the message for a name that does not exist, the nearest one that does first.
@@ -13,7 +15,7 @@ def unknown(kind: str, got: object, known: Iterable[object]) -> str:
     names = [str(name) for name in known]
     near = nearest(got, names)
     hint = "it" if near is None else f"did you mean {near!r}? It"
-    return f"unknown {kind} {got!r}; {hint} must be one of: {', '.join(names)}"
+    return f"unknown {kind} {quoted(got)}; {hint} must be one of: {', '.join(names)}"
 
 
 def nearest(got: object, known: Sequence[str]) -> str | None:

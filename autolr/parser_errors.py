@@ -78,6 +78,8 @@ def _problem(line: str, path: list[str], owner: str) -> str:
         return f"{where}: {owner} needs {needed[1]}" if owner else f"{needed[1]} is missing"
     if other := re.fullmatch(r"Import path (.+) does not correspond to a (.+)", line):
         return f"{where}.class_path must be a {other[2]}, got {other[1]}"
+    if value := re.fullmatch(r"argument --(\S+): invalid (\w+) value: (.*)", line, re.DOTALL):
+        return f"{value[1]} must be {value[2].strip('_').replace('_', ' ')}, got {value[3]}"
     if command := re.match(
         r"argument subcommand: invalid choice: '(.+)' \(choose from (.+)\)", line
     ):

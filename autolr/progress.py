@@ -24,6 +24,7 @@ from autolr.driver import (
     WorkerLost,
     WorkersAwaited,
 )
+from autolr.storage_url import shown
 
 _BEST = 5  # trials in the table at the end
 
@@ -95,7 +96,7 @@ class Progress:
         tune = event.config.tune
         self._monitor = tune.monitor
         self._say(
-            f"study {tune.study!r} in {tune.storage}: {tune.trials} trials of "
+            f"study {tune.study!r} in {shown(tune.storage)}: {tune.trials} trials of "
             f"{event.run_steps} steps, results in {tune.folder}"
         )
         if event.hyperband is not None:

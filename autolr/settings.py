@@ -1,7 +1,6 @@
 """The types that settings are annotated with, and how they are checked."""
 
 import math
-import reprlib
 import types
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias, Union, get_args, get_origin
@@ -11,6 +10,9 @@ from numpy.typing import NDArray
 
 from autolr.checks import Check, Maybe, OneOf, Real, Several, Value, Whole
 from autolr.errors import ConfigError
+from autolr.quoting import quoted
+
+_LONGEST = 100  # characters of a value in a message
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -49,5 +51,5 @@ def read_setting(name: str, check: Check, value: object) -> Value:
     try:
         return check.read(value)
     except ValueError:
-        got = " ".join(reprlib.repr(value).split())  # one line, however long the value
+        got = quoted(value, _LONGEST)
         raise ConfigError(f"{name} must be {check.expected}, got {got}") from None

@@ -30,6 +30,7 @@ from autolr.near_miss import unknown
 
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+_LONGEST = 500  # characters of a name
 _ABSENT = object()  # equals no value, not even None
 
 
@@ -65,7 +66,7 @@ class Space:
         if not self.parameters:
             raise SpaceError("a space needs at least one parameter, such as lr, got none")
         for name in (names := [name for name, _ in self.parameters]):
-            if not (isinstance(name, str) and _NAME.fullmatch(name) and names.count(name) == 1):
+            if not (_is_name(name) and names.count(name) == 1):
                 expected = "there once and look like lr or model.init_args.width"
                 raise SpaceError.of("a parameter's name", name, expected)
         _check_conditions(self.domains)
@@ -143,6 +144,11 @@ def parse_space(mapping: object, source: str = "space") -> Space:
         return Space(tuple(domains))
     except SpaceError as error:
         raise SpaceError(f"{source}: {error}") from None
+
+
+def _is_name(name: object) -> bool:
+    """Return whether a parameter may be called so; databases keep so many characters of it."""
+    return isinstance(name, str) and len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
 
 
 def _check_conditions(domains: Mapping[str, Domain]) -> None:

@@ -53,5 +53,5 @@ def load_space(space: Source, folder: Path | None = None) -> Space:
 def is_source(value: object) -> bool:
     """Return whether ``value`` may stand for a space: a mapping, a path, or a line of text."""
     if isinstance(value, str):
-        return re.fullmatch(".+", value) is not None
+        return re.fullmatch(".+", value) is not None and "\0" not in value
     return isinstance(value, Mapping | Path)

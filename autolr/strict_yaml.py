@@ -8,13 +8,19 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from autolr.disk import read_text
 from autolr.errors import ConfigError
+from autolr.quoting import quoted
 
 Source: TypeAlias = str | Path | Mapping[str, Any]
 
 _TAG = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float|str|seq|map)")  # the harmless ones
 _FLOAT = r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?)"
 _MOST_NODES = 100_000
+_DEEPEST = 50  # mappings and lists inside each other; a parser of configs needs frames for each
+_LARGEST = 2**1023  # of a whole number: what a float can hold
+_HALF = re.compile("[\ud800-\udfff]")  # of a character of UTF-16
+_TOO_DEEP = f"nested too deep (more than {_DEEPEST} levels), or contains itself"
 
 
 class _Loader(yaml.SafeLoader):
@@ -40,6 +46,14 @@ class _Loader(yaml.SafeLoader):
             _expanded(node, {})  # before merging, which already expands
         return node
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, LookupError, ValueError):  # !!int '', !!bool maybe
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{quoted(node.value)} is no {kind}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+
 
 _Loader.yaml_constructors = {
     tag: make
@@ -61,20 +75,14 @@ def load_yaml(source: Source) -> dict[str, Any]:
     """Return the mapping in a YAML file, or a plain deep copy of a mapping.
 
     Raises:
-        ConfigError: If the file is missing or no file, is not UTF-8 or not YAML, repeats a key, has
-            a tag such as !!python/name, holds no mapping, or has too many values once its aliases
-            are written out; if a mapping holds more than YAML can. One line, with the line in the
-            file.
+        ConfigError: If the file is missing, large or no file, is not UTF-8 or not YAML, repeats a
+            key, has a tag such as !!python/name, holds no mapping, or has too many values once its
+            aliases are written out; if a mapping holds more than YAML can. One line, with the line
+            in the file.
     """
     if isinstance(source, Mapping):
         return _checked(source, "config")
-    try:
-        text = Path(source).read_text("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{source}: {error.strerror or error}") from None
-    except ValueError:
-        raise ConfigError(f"{source}: must be text in UTF-8") from None
-    return parse_yaml(text, str(source))
+    return parse_yaml(read_text(Path(source)), str(source))
 
 
 def parse_yaml(text: str, source: str) -> dict[str, Any]:
@@ -89,9 +97,9 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f", line {mark.line + 1}"
         raise ConfigError(f"{source}{line}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:
-        if isinstance(error, ConfigError):
-            raise
+    except RecursionError:
+        raise ConfigError(f"{source}: {_TOO_DEEP}") from None
+    except yaml.YAMLError as error:
         raise ConfigError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -125,19 +133,27 @@ def _checked(value: object, source: str) -> dict[str, Any]:
     """Return a plain deep copy of a config."""
     if not isinstance(value, Mapping):
         raise ConfigError.of(source, value, "a mapping of names to values")
-    try:
-        return dict(_plain(value, source))
-    except RecursionError:
-        raise ConfigError(f"{source}: nested too deep, or contains itself") from None
+    return dict(_plain(value, source))
 
 
-def _plain(value: object, where: str) -> Any:
+def _plain(value: object, where: str, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise ConfigError(f"{where.partition('.')[0]}: {_TOO_DEEP}")
     if isinstance(value, Mapping):
-        return {_key(key, where): _plain(inner, f"{where}.{key}") for key, inner in value.items()}
+        return {
+            _key(key, where): _plain(inner, f"{where}.{key}", depth + 1)
+            for key, inner in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_plain(inner, where) for inner in value]
-    if isinstance(value, Path):
-        return str(value)
+        return [_plain(inner, where, depth + 1) for inner in value]
+    return _scalar(str(value) if isinstance(value, Path) else value, where)
+
+
+def _scalar(value: object, where: str) -> bool | int | float | str | None:
+    if isinstance(value, str) and _HALF.search(value):
+        raise ConfigError.of(where, value, "text in UTF-8, which has no half characters")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ConfigError.of(where, value, "a number that a float can hold")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ConfigError.of(where, value, "what YAML can hold: mappings, lists, numbers, strings")
@@ -145,5 +161,5 @@ def _plain(value: object, where: str) -> Any:
 
 def _key(key: object, where: str) -> str | int | float | bool | None:
     if key is None or isinstance(key, str | int | float):
-        return key
+        return _scalar(key, f"a key of {where}")
     raise ConfigError.of(f"a key of {where}", key, "a string or a number")

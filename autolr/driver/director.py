@@ -11,6 +11,7 @@ from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config
 from autolr.driver.devices import per_trial
 from autolr.driver.events import Event, Noted, RungReached, TrialEnded, TrialFailed, TrialStarted
+from autolr.driver.messages import for_workers
 from autolr.errors import UserCodeError
 from autolr.stretch import Outcome, Stretch, Verdict
 from autolr.study import Finish, GoOn, Hyperband, Study, TrialRecord, Wait
@@ -168,7 +169,8 @@ class Director:
         several = per_trial(self._config.fit.get("trainer")) > 1
         pauses = self._pauses and not (several and candidate.peak is None)  # no search is resumed
         steps = self._run_steps
-        stretch = Stretch(self._config, candidate, folder, rungs, steps, known, pauses, mark)
+        config = for_workers(self._config)
+        stretch = Stretch(config, candidate, folder, rungs, steps, known, pauses, mark)
         if not again or record.attrs.get("attempts", 0) == ATTEMPTS - 1:
             stretch.checkpoint.unlink(missing_ok=True)  # of another study, or what broke it
         return Work(number, stretch)

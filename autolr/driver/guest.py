@@ -17,6 +17,7 @@ from autolr.driver.lookup import Lookup
 from autolr.driver.messages import Done, Failed, FromWorker, Leave, Lost, Over, Train
 from autolr.driver.wire import WireError
 from autolr.errors import ConfigError
+from autolr.predicates import is_seconds
 
 _LOOK_EVERY = 0.5  # seconds
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def join(
         StorageError: If the storage cannot be read.
         AutoLRError: If no driver was there for that long.
     """
-    if not wait >= 0:
+    if wait != 0 and not is_seconds(wait):
         raise ConfigError.of("wait", wait, "0 seconds or more")
     read = read_config(config)
     asks = settings.get("storage") is not None and settings.get("out") is None

@@ -1,7 +1,7 @@
 """What a driver and its workers say to each other; `wire` writes and reads it as JSON."""
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,6 +9,7 @@ from autolr import errors
 from autolr.config import Config
 from autolr.disk import disk_errors, write_whole
 from autolr.errors import AutoLRError, UserCodeError
+from autolr.storage_url import shown
 from autolr.stretch import Outcome, Stretch, Verdict
 
 
@@ -117,6 +118,14 @@ class Lost:
 
 ToWorker: TypeAlias = Check | Train | Answer | Leave | Over
 FromWorker: TypeAlias = Ready | Checked | Scored | Remark | Done | Failed | Lost
+
+
+def for_workers(config: Config) -> Config:
+    """Return what workers get of a config: not the password in the URL of its storage.
+
+    They never open it, and what they get lies in files and goes over networks.
+    """
+    return replace(config, tune=replace(config.tune, storage=shown(config.tune.storage)))
 
 
 def with_traceback(error: UserCodeError, file: Path) -> UserCodeError:

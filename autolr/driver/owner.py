@@ -8,6 +8,7 @@ from pathlib import Path
 from autolr.config import TuneConfig
 from autolr.disk import has_text, write_whole
 from autolr.errors import StorageError
+from autolr.storage_url import shown
 from autolr.study import ID, Summary, locate
 
 _FILE = "study.json"
@@ -19,7 +20,7 @@ class Owner:
 
     Attributes:
         study: Its name.
-        storage: Its URL without password; of an SQLite file the absolute path.
+        storage: Its URL for people; of an SQLite file with the absolute path.
         id: Kept with the study, so that it is known by another name or in another place.
     """
 
@@ -31,8 +32,7 @@ class Owner:
     def of(cls, tune: TuneConfig, stored: Summary | None) -> "Owner":
         """Return the owner that a study is; it has an id of its own from the first time on."""
         known = None if stored is None else stored.attrs.get(ID)
-        shown = locate(tune.storage).url.render_as_string(hide_password=True)
-        return cls(tune.study, shown, known or uuid.uuid4().hex)
+        return cls(tune.study, locate(tune.storage).place, known or uuid.uuid4().hex)
 
     def check(self, folder: Path) -> None:
         """Pass a folder that is this study's or nobody's.
@@ -45,8 +45,8 @@ class Owner:
             return
         if (other.study, other.storage) != (self.study, self.storage):  # else it was begun anew
             raise StorageError(
-                f"out {folder} holds the results of study {other.study!r} in {other.storage}; "
-                "give another --out"
+                f"out {folder} holds the results of study {other.study!r} in "
+                f"{shown(other.storage)}; give another --out"
             )
 
     def claim(self, folder: Path) -> None:
@@ -64,6 +64,8 @@ class Owner:
 
 def _read(folder: Path) -> Owner | None:
     file = folder / _FILE
+    if not folder.is_dir():  # (false for links in a circle, too)
+        return None
     try:
         return Owner(**json.loads(file.read_text("utf-8")))
     except (FileNotFoundError, NotADirectoryError):

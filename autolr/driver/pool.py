@@ -24,6 +24,7 @@ from autolr.driver.messages import (
     Remark,
     Scored,
     Train,
+    for_workers,
 )
 from autolr.errors import AutoLRError, SetupError, UserCodeError
 from autolr.study import Finish
@@ -105,7 +106,9 @@ class Pool:
         ready = [worker for worker, seat in self._seats.items() if seat.ready]
         if self._checker is None and ready:
             self._checker = ready[0]
-            self._engine.send(self._checker, Check(self._config, self._config.tune.folder))
+            self._engine.send(
+                self._checker, Check(for_workers(self._config), self._config.tune.folder)
+            )
 
     def _receive_in_check(self, worker: int, message: FromWorker) -> None:
         match message:

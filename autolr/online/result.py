@@ -2,13 +2,14 @@
 
 import json
 import math
+import os
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.candidate import Candidate
-from autolr.disk import check_folder, disk_errors
+from autolr.disk import check_folder, csv_cell, disk_errors, read_text
 from autolr.domains import Value
 from autolr.errors import ConfigError
 from autolr.online.events import ProbeScore, Return
@@ -30,6 +31,7 @@ from autolr.schedules import Schedule
 if TYPE_CHECKING:
     import pandas as pd
 
+_LARGEST = 2**26  # bytes of a stored result
 _FILE, _TABLE, _PAGE = "result.json", "probes.csv", "result.html"
 
 
@@ -176,7 +178,7 @@ class Result:
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
-            self.probes.to_csv(folder / _TABLE, index=False)
+            self.probes.map(csv_cell).to_csv(folder / _TABLE, index=False)
             (folder / _PAGE).write_text(page(self), "utf-8")
 
     def to_dict(self) -> dict[str, Any]:
@@ -241,9 +243,9 @@ def load_result(path: str | Path) -> Result:
         ConfigError: If there is no such file, or it is not a result.
     """
     file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
+    if not os.path.exists(file):  # unlike a path's method, it knows names that cannot be
+        raise ConfigError.of("path", str(path), f"a folder with {_FILE}")
     try:
-        return Result.from_dict(json.loads(file.read_text("utf-8")))
-    except FileNotFoundError:
-        raise ConfigError.of("path", str(path), f"a folder with {_FILE}") from None
-    except (KeyError, TypeError, ValueError) as error:
+        return Result.from_dict(json.loads(read_text(file, _LARGEST)))
+    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
         raise ConfigError(f"{file} is not a result of autolr: {error!r}") from None

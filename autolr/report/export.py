@@ -12,6 +12,7 @@ import yaml
 
 from autolr.candidate import Candidate
 from autolr.config import Config, read_config, set_dotted
+from autolr.disk import read_text
 from autolr.report.table import TrialLike, stopped_early, trials_csv
 
 _HEADER = """\
@@ -56,7 +57,7 @@ def read_run(file: str) -> Config:
         ConfigError: If the file cannot be read, or a setting cannot work.
     """
     config = read_config(file)
-    modules = _MODULES.search(Path(file).read_text("utf-8-sig"))
+    modules = _MODULES.search(read_text(Path(file)))
     return config if modules is None else replace(config, folder=Path(modules[1]))
 
 

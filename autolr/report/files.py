@@ -1,8 +1,11 @@
 """The files of a study's report: report.html, trials.csv and figures."""
 
+import os
 import re
 from pathlib import Path
 
+from autolr.config import STUDY_NAME
+from autolr.disk import write_whole, written
 from autolr.errors import ConfigError
 from autolr.report.account import OthersStudy, ReportedStudy
 from autolr.report.page import study_charts, study_page
@@ -22,6 +25,7 @@ def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[
 
     Raises:
         ConfigError: If ``to`` cannot be written.
+        StorageError: If the disk is full or broken.
     """
     study = study if study.fingerprint else OthersStudy.of(study)
     charts = study_charts(study, results)
@@ -32,14 +36,12 @@ def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[
         taken = sum(file.stem.startswith(plain) for file in files)
         own = f"{plain}_{taken}" if folder / f"{plain}.svg" in files else plain
         files[folder / f"{own}.svg"] = chart.file()
-    try:
+    with written("to", to, "a folder to write to"):
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
-            file.write_text(text, "utf-8")
+            write_whole(file, text)
         write_trials(study.trials, table)
-        page.write_text(study_page(study, results, charts), "utf-8")
-    except OSError as error:
-        raise ConfigError.of("to", str(to), f"a folder to write to ({error.strerror})") from None
+        write_whole(page, study_page(study, results, charts))
     return (page, table, *files)
 
 
@@ -64,10 +66,11 @@ def results_folder(study: str, given: str | None, stored: Path | None) -> Path |
         ConfigError: If the one given is not there.
     """
     if given is not None:
-        if not Path(given).is_dir():
+        if not os.path.isdir(given):  # unlike a path's method, it knows names that cannot be
             raise ConfigError.of("out", given, "the folder for results of the study")
         return Path(given)
-    for folder in (Path("autolr_runs", study), stored):
+    usual = Path("autolr_runs", study) if re.fullmatch(STUDY_NAME, study) else None
+    for folder in (usual, stored):
         if folder is not None and folder.is_dir():
             here = Path.cwd()
             return folder.relative_to(here) if folder.is_relative_to(here) else folder

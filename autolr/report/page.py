@@ -153,6 +153,8 @@ def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> s
 
 def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
     """Return whether a best.yaml is of a trial, not of one that was the best before it."""
+    if not file.is_file():  # a pipe may never say a word
+        return False
     try:
         with file.open(encoding="utf-8", errors="replace") as lines:
             first = lines.readline()

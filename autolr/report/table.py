@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.box import SIMPLE
 from rich.table import Table
 
+from autolr.disk import csv_cell, write_whole, written
 from autolr.errors import ConfigError
 from autolr.names import plain, short
 
@@ -64,23 +65,25 @@ def trials_frame(trials: Sequence[TrialLike]) -> "pd.DataFrame":
 
 
 def trials_csv(trials: Sequence[TrialLike]) -> str:
-    """Return `trials_frame` as a .csv file, without pandas."""
-    rows = _rows(trials)
+    """Return `trials_frame` as a .csv file, without pandas; no cell is taken for a formula."""
+    rows = [{csv_cell(k): csv_cell(v) for k, v in row.items()} for row in _rows(trials)]
+    columns = list(dict.fromkeys(name for row in rows for name in row) or _FIRST)
+    return "".join(map(_csv_line, [columns, *([row.get(c) for c in columns] for row in rows)]))
+
+
+def _csv_line(cells: Sequence[object]) -> str:
     text = io.StringIO()
-    columns = dict.fromkeys(name for row in rows for name in row) or _FIRST
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text).writerow(cells)  # it quotes what is in its own line end, of two characters
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _rows(trials: Sequence[TrialLike]) -> list[dict[str, Any]]:
     rows = []
     for trial in trials:
         row = {"number": trial.number, "state": trial.state, "value": trial.value}
-        row["peak"] = trial.attrs.get("found", {}).get("peak")
+        row["peak"] = _mapping(trial, "found").get("peak")
         row |= {name: trial.attrs.get(name) for name in _SHARED} | dict(trial.params)
-        for name, value in trial.attrs.get("metrics", {}).items():
+        for name, value in _mapping(trial, "metrics").items():
             row[f"metric.{name}" if name in row else name] = value
         rows.append(row)
     return rows
@@ -115,10 +118,16 @@ def chosen(trial: TrialLike) -> dict[str, Any]:
     ``lr.X`` is shown as ``lr``, ``schedule.X`` as ``schedule``.
     """
     params = {plain(name): value for name, value in trial.params.items()}
-    peak = trial.attrs.get("found", {}).get("peak")
+    peak = _mapping(trial, "found").get("peak")
     if peak is None or params.get("lr", "online") != "online":
         return params
     return {"lr": peak} | {name: value for name, value in params.items() if name != "lr"}
+
+
+def _mapping(trial: TrialLike, name: str) -> Mapping[str, Any]:
+    """Return an attribute of ours; of another tool's study it may be anything."""
+    value = trial.attrs.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def brackets_table(rows: Sequence[tuple[int, tuple[int, ...], float]]) -> Table:
@@ -149,18 +158,27 @@ def write_trials(trials: Sequence[TrialLike], file: Path) -> None:
     """Write one row a trial, see `trials_frame`, in the format that the file's suffix names.
 
     Raises:
-        ConfigError: If it is neither .csv nor .parquet, or pyarrow, which writes the latter, is not
-            installed.
+        ConfigError: If it is neither .csv nor .parquet, cannot be written, or pyarrow, which writes
+            the latter, is not installed.
+        StorageError: If the disk is full or broken.
     """
     if file.suffix not in (".csv", ".parquet"):
         raise ConfigError.of("to", str(file), "a file that ends in .csv or .parquet")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix == ".csv":
-        file.write_text(trials_csv(trials), "utf-8")
-        return
+    content = trials_csv(trials) if file.suffix == ".csv" else _parquet(trials)
+    with written("to", file, "a file that can be written"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, content)
+
+
+def _parquet(trials: Sequence[TrialLike]) -> bytes:
+    buffer = io.BytesIO()
     try:
-        trials_frame(trials).to_parquet(file, index=False)
+        trials_frame(trials).to_parquet(buffer, index=False)
     except ImportError:
         raise ConfigError(
             "to: .parquet needs pyarrow: pip install 'lightning-autolr[parquet]'"
         ) from None
+    except (TypeError, ValueError) as error:  # pyarrow's: a column of numbers and text
+        why = str(error).splitlines()[0]
+        raise ConfigError(f"to: .parquet cannot hold these trials, .csv can: {why}") from None
+    return buffer.getvalue()

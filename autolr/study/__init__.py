@@ -39,6 +39,11 @@ from autolr.study.lease import holder as holder
 from autolr.study.lock import locked as locked
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
+from autolr.study.reading import existing as existing
+from autolr.study.reading import look as look
+from autolr.study.reading import look_around as look_around
+from autolr.study.reading import names as names
+from autolr.study.reading import peek as peek
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
@@ -46,11 +51,7 @@ from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import Summary as Summary
 from autolr.study.records import TrialRecord as TrialRecord
-from autolr.study.records import existing as existing
 from autolr.study.records import leader as leader
-from autolr.study.records import look as look
-from autolr.study.records import names as names
-from autolr.study.records import peek as peek
 from autolr.study.sampling import sampler as sampler
 from autolr.study.session import Session as Session
 from autolr.study.storage import storage_errors as storage_errors

@@ -1,7 +1,7 @@
 """Where a study lives: the storage's URL and the study's name, checked."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -9,8 +9,13 @@ from sqlalchemy.exc import ArgumentError
 
 from autolr.config import STUDY_NAME
 from autolr.errors import ConfigError
+from autolr.storage_url import is_clear, shown
 
 _NAME = re.compile(STUDY_NAME)
+_UNCLEAR = (
+    "a URL such as postgresql+psycopg://user:password@host/name, with @ : / ? = in a user's name "
+    "or a password written as %40 %3A %2F %3F %3D"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +26,24 @@ class Address:
         url: For SQLAlchemy; the path of an SQLite file is absolute in it, so that a
             later change of folder does no harm.
         path: The SQLite file; None if the storage is a server.
-        shown: The URL as the user gave it, without its password.
+        shown: The URL as the user gave it, for people: see `autolr.storage_url`.
+        given: The URL as the user gave it; it may hold a password.
     """
 
     url: URL
     path: Path | None
     shown: str
+    given: str = field(repr=False)
 
     @property
     def is_postgresql(self) -> bool:
         """Whether it is a PostgreSQL server."""
         return self.url.get_backend_name() == "postgresql"
+
+    @property
+    def place(self) -> str:
+        """As ``shown``, the same wherever one stands."""
+        return self.shown if self.path is None else self.url.render_as_string()
 
 
 def locate(url: str) -> Address:
@@ -40,24 +52,37 @@ def locate(url: str) -> Address:
     Raises:
         ConfigError: If it is no URL, or no storage that outlives the process.
     """
+    if "://" in url and not is_clear(url):
+        raise ConfigError.of("storage", shown(url), _UNCLEAR)
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-        parsed.get_dialect()
+        dialect = parsed.get_dialect()
     except ImportError:
         raise missing_driver(url) from None
     except (ArgumentError, ValueError):
-        raise ConfigError.of("storage", _masked(url), _expected(url)) from None
-    shown = parsed.render_as_string(hide_password=True)
+        raise ConfigError.of("storage", shown(url), _expected(url)) from None
+    if dialect.is_async or dialect.driver == "pysqlcipher":
+        expected = f"a URL of a driver that can be used here, not {dialect.driver}"
+        raise ConfigError.of("storage", shown(url), expected)
     if backend != "sqlite":
-        return Address(parsed, None, shown)
+        return Address(parsed, None, shown(url), url)
     if parsed.host:  # sqlite://runs.db
-        raise ConfigError.of("storage", url, _expected(url.split("://", 1)[1]))
+        raise ConfigError.of("storage", shown(url), _expected(url.split("://", 1)[1]))
+    return _file(url, parsed)
+
+
+def _file(url: str, parsed: URL) -> Address:
+    if "?" in url:
+        expected = (
+            "sqlite:///FILE without options (a file that may not be written is read as it is)"
+        )
+        raise ConfigError.of("storage", shown(url), expected)
     database = parsed.database or ":memory:"
     if database == ":memory:" or database.startswith("file:"):
-        raise ConfigError.of("storage", url, "a database in a file, such as sqlite:///autolr.db")
+        raise ConfigError.of("storage", shown(url), "a database in a file, as sqlite:///autolr.db")
     path = Path(database).absolute()
-    return Address(parsed.set(database=str(path)), path, url)
+    return Address(parsed.set(database=str(path)), path, shown(url), url)
 
 
 def check_name(name: str) -> str:
@@ -77,7 +102,7 @@ def missing_driver(url: str) -> ConfigError:
     """Return the error for a server whose Python package is not installed."""
     return ConfigError.of(
         "storage",
-        _masked(url),
+        shown(url),
         "a URL whose driver is installed (PostgreSQL: pip install 'lightning-autolr[postgres]' "
         "and postgresql+psycopg://...)",
     )
@@ -86,8 +111,4 @@ def missing_driver(url: str) -> ConfigError:
 def _expected(given: str) -> str:
     if "://" in given:
         return "a URL such as sqlite:///autolr.db or postgresql+psycopg://user@host/name"
-    return f"a URL such as sqlite:///{given or 'autolr.db'}"
-
-
-def _masked(url: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    return f"a URL such as sqlite:///{shown(given) if given else 'autolr.db'}"

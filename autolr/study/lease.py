@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from autolr.errors import StorageBusyError, StorageError
+from autolr.storage_url import shown
 from autolr.study.address import locate
 from autolr.study.handle import Study
-from autolr.study.records import Summary, peek
+from autolr.study.reading import peek
+from autolr.study.records import Summary
 
 LEASE_SECONDS = 60.0  # how long a holder on another host is believed without a word from it
 _DRIVER = "driver"  # the study's attribute that names its driver
@@ -48,6 +50,14 @@ class Lease:
     def from_dict(cls, mapping: Mapping[str, Any]) -> "Lease":
         """Return the lease that `to_dict` described."""
         return cls(**mapping)
+
+    @classmethod
+    def read(cls, value: object) -> "Lease | None":
+        """Return the lease that a study's attribute describes; None: it is none, or another's."""
+        kinds = {"host": str, "boot": str, "pid": int, "started": str, "until": float}
+        if not isinstance(value, Mapping) or value.keys() != kinds.keys():
+            return None
+        return cls(**value) if all(isinstance(value[k], t) for k, t in kinds.items()) else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -116,8 +126,7 @@ class Tenancy:
 
 def holder(stored: Summary) -> Lease | None:
     """Return the driver that works on a study, None if none does or it is dead, as far as known."""
-    told = stored.attrs.get(_DRIVER)
-    lease = None if told is None else Lease.from_dict(told)
+    lease = Lease.read(stored.attrs.get(_DRIVER))
     return lease if lease is not None and lease.held else None
 
 
@@ -131,8 +140,8 @@ def check_tenant(url: str, name: str) -> None:
     found = None if stored is None else holder(stored)
     if found is not None and not (found.here and found.pid == os.getpid()):
         raise StorageBusyError(
-            f"study {name!r} in {url} is in use by {found}; wait for it, end it, or give another "
-            "--study"
+            f"study {name!r} in {shown(url)} is in use by {found}; wait for it, end it, or give "
+            "another --study"
         )
 
 

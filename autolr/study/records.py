@@ -1,23 +1,18 @@
-"""Trials and studies as plain values, and reading them without changing anything."""
+"""Trials and studies as plain values."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from autolr.errors import ConfigError
-from autolr.near_miss import unknown
-from autolr.study.address import check_name, locate
 from autolr.study.decide import Progress, Standing
 from autolr.study.front import front
-from autolr.study.storage import connect_existing, quiet, storage_errors
 
 Direction = Literal["minimize", "maximize"]
 State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
@@ -117,89 +112,6 @@ class Summary:
         return best(self.trials, self.direction, n)
 
 
-def peek(url: str, name: str) -> Summary | None:
-    """Return the study ``name``, or None if there is none. Nothing is created or locked.
-
-    Raises:
-        ConfigError: If ``url`` or ``name`` cannot work.
-        StorageError: If the storage is there but cannot be read, or the study has
-            other objectives than a score and a cost.
-    """
-    address = locate(url)
-    check_name(name)
-    storage = connect_existing(address)
-    if storage is None:
-        return None
-    with storage_errors(url, reading=True), quiet():
-        try:
-            if name not in _study_names(storage):
-                return None
-            study = optuna.load_study(study_name=name, storage=storage)
-            attrs = study.user_attrs
-            return Summary(
-                name=name,
-                direction=direction_of(study),
-                fingerprint=attrs.pop(FINGERPRINT, {}),
-                attrs=attrs,
-                trials=tuple(map(record_of, study.get_trials(deepcopy=False))),
-            )
-        finally:
-            storage.engine.dispose()
-
-
-def look(url: str, name: str) -> Summary:
-    """Return the study ``name``, which must be there. Nothing is created or locked.
-
-    Raises:
-        ConfigError: If there is none, or ``url`` or ``name`` cannot work.
-        StorageError: As `peek`.
-    """
-    found = peek(url, name)
-    if found is None:
-        raise _missing(url, name, names(url))
-    return found
-
-
-def existing(url: str, name: str | None = None) -> tuple[BaseStorage, int | None]:
-    """Return a storage as Optuna's own tools take it, and the number of the study ``name`` in it.
-
-    Nothing is created or locked.
-
-    Raises:
-        ConfigError: If there is no storage or no such study, or ``url`` cannot work.
-        StorageError: If the storage is there but cannot be read.
-    """
-    address = locate(url)
-    storage = connect_existing(address)
-    if storage is None:
-        raise ConfigError(f"no studies in {address.shown}")
-    if name is None:
-        return storage, None
-    with storage_errors(url, reading=True):
-        known = _study_names(storage)
-        if name in known:
-            return storage, storage.get_study_id_from_name(name)
-    storage.engine.dispose()
-    raise _missing(url, name, known)
-
-
-def names(url: str) -> tuple[str, ...]:
-    """Return the names of the studies in a storage, oldest first. Nothing is created.
-
-    Raises:
-        ConfigError: If ``url`` cannot work.
-        StorageError: If the storage is there but cannot be read.
-    """
-    storage = connect_existing(locate(url))
-    if storage is None:
-        return ()
-    with storage_errors(url, reading=True):
-        try:
-            return _study_names(storage)
-        finally:
-            storage.engine.dispose()
-
-
 def record_of(trial: FrozenTrial) -> TrialRecord:
     """Return Optuna's trial as a plain value."""
     state: Any = trial.state.name
@@ -281,12 +193,3 @@ def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[Trial
     priced = [trial for trial in trials if trial.value is not None and trial.cost is not None]
     points = [(sign * (trial.value or 0.0), trial.cost or 0.0) for trial in priced]
     return tuple(priced[index] for index in front(points))
-
-
-def _missing(url: str, name: str, known: Sequence[str]) -> ConfigError:
-    what = unknown("study", name, known) if known else f"no study {name!r}, nor any other"
-    return ConfigError(f"{what} (in {locate(url).shown})")
-
-
-def _study_names(storage: RDBStorage | BaseStorage) -> tuple[str, ...]:
-    return tuple(study.study_name for study in storage.get_all_studies())

@@ -1,10 +1,15 @@
 """Opening a storage, and saying in one line what is wrong with it."""
 
 import json
+import os
+import shutil
 import sqlite3
+import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
@@ -15,14 +20,16 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from autolr.errors import AutoLRError, StorageBusyError, StorageError
-from autolr.study.address import Address, locate, missing_driver
+from autolr.storage_url import scrubbed, secrets_of, shown
+from autolr.study.address import Address, missing_driver
 from autolr.study.server import open_on_server
 from autolr.study.session import Session, connect_args
 
+_BESIDE = ("", "-wal", "-journal")  # what belongs to a database, and is not written as it is read
 _BUSY_SECONDS = 60  # how long to wait for another writer of the same file
 
 _BROKEN = (SQLAlchemyError, sqlite3.Error, OptunaError, OSError, LookupError)
-_UNREADABLE = (*_BROKEN, ValueError, TypeError, AssertionError, RuntimeError)
+UNREADABLE = (*_BROKEN, ValueError, TypeError, AssertionError, RuntimeError)
 
 
 @contextmanager
@@ -49,10 +56,12 @@ def storage_errors(url: str, *, reading: bool = False) -> Iterator[None]:
         if not reading:
             raise
         raise missing_driver(url) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         if not reading and not _is_storage(error):
             raise
-        raise StorageError(f"cannot use {locate(url).shown}: {_reason(error)}") from error
+        why = scrubbed(reason(error), url)
+        cause = None if secrets_of(url) else error  # a driver may repeat what it was given
+        raise StorageError(f"cannot use {shown(url)}: {why}") from cause
 
 
 def connect(address: Address, session: Session | None = None) -> RDBStorage:
@@ -70,7 +79,7 @@ def connect(address: Address, session: Session | None = None) -> RDBStorage:
         ConfigError: If the server's driver is not installed.
         StorageError: If the storage cannot be used.
     """
-    with storage_errors(address.shown, reading=True):
+    with storage_errors(address.given, reading=True):
         if address.is_postgresql:
             return open_on_server(address.url, _template(address), session)
         if address.path is None:
@@ -91,20 +100,48 @@ def connect(address: Address, session: Session | None = None) -> RDBStorage:
 def connect_existing(address: Address) -> RDBStorage | None:
     """Open the storage if there is one; nothing is created, neither file nor table.
 
+    A database that may not be written is read from a copy.
+
     Raises:
         ConfigError: If the server's driver is not installed.
         StorageError: If there is something, but it cannot be read.
     """
-    with storage_errors(address.shown, reading=True):
+    with storage_errors(address.given, reading=True):
         if address.path is not None and not address.path.exists():
             return None
-        engine = sqlalchemy.create_engine(address.url, **_engine_settings(address))
-        try:
-            if not _is_whole(engine):
-                return None
-        finally:
-            engine.dispose()
-        return _rdb(address, skip_table_creation=True)
+        if address.path is not None and not _may_write(address.path):
+            return _copied(address, address.path)
+        return _existing(address)
+
+
+def _existing(address: Address) -> RDBStorage | None:
+    engine = sqlalchemy.create_engine(address.url, **_engine_settings(address))
+    try:
+        if not _is_whole(engine):
+            return None
+    finally:
+        engine.dispose()
+    return _rdb(address, skip_table_creation=True)
+
+
+def _may_write(path: Path) -> bool:
+    """Return whether a database can be opened: in WAL mode even a reader writes beside it."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _copied(address: Address, path: Path) -> RDBStorage | None:
+    """Open a copy of a database that may not be written; it lasts as long as the storage."""
+    folder = TemporaryDirectory(prefix="autolr")
+    copy = Path(folder.name, "copy.db")
+    for beside in _BESIDE:
+        with suppress(*([FileNotFoundError] if beside else [])):
+            shutil.copyfile(f"{path}{beside}", f"{copy}{beside}")
+    storage = _existing(replace(address, url=address.url.set(database=str(copy)), path=copy))
+    if storage is None:
+        folder.cleanup()
+    else:
+        weakref.finalize(storage, folder.cleanup)
+    return storage
 
 
 def _is_whole(engine: sqlalchemy.Engine) -> bool:
@@ -160,7 +197,7 @@ def _is_storage(error: BaseException) -> bool:
     return isinstance(error, (*_BROKEN, json.JSONDecodeError))
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return the first line of the innermost cause."""
     while error.__cause__ is not None and not isinstance(error, DBAPIError):
         error = error.__cause__
