@@ -37,7 +37,7 @@ def modules_after(code: str) -> set[str]:
     "code",
     [
         "import autolr",
-        "from autolr.cli import _parser; _parser().format_help()",
+        "from autolr.arguments import parser; parser().format_help()",
         "import autolr.schedules, autolr.search_spaces, autolr.online, autolr.config, autolr.rules",
         "from autolr.cli import main; main(['rules']); main(['rules', 'prodigy'])",
     ],

@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import autolr
 from autolr import callbacks, schedules
-from autolr.cli import _COMMANDS, _parser
+from autolr.arguments import parser as _parser
+from autolr.cli import _COMMANDS
 from autolr.online import Annealed
 from tests.end_to_end.blocks import ROOT, Block, blocks, inline
 
