@@ -141,7 +141,7 @@ class Shadows:
         losses = [self._train(rival, before) for rival in trained]
         after.restore()
         for rival, loss in zip(trained, losses, strict=True):  # only now: it waits for the device
-            rival.diverged = loss is not None and not math.isfinite(float(loss))
+            rival.diverged = loss is not None and not math.isfinite(float(loss.detach()))
         self.probe_steps += stepped * len(trained)
 
     def _train(self, rival: Trunk, before: Moment) -> Tensor | None:

@@ -196,3 +196,17 @@ def test_fit_refuses_a_wrong_config_as_tune_does(project: Any) -> None:
     assert finished.status == 2
     assert finished.err.splitlines()[-1].startswith("autolr: error: model.init_args: line.Line")
     assert "Traceback" not in finished.err
+
+
+@pytest.mark.parametrize("gone", [{"stack": True}, {"ranks": "apart"}], ids=["stack", "ranks"])
+@pytest.mark.parametrize("command", ["fit", "tune"])
+def test_a_setting_of_the_search_that_is_gone_is_refused(
+    project: Any, command: str, gone: dict[str, Any]
+) -> None:
+    search = {"class_path": "autolr.callbacks.AutoLR", "init_args": gone}
+    project.configure({"trainer/callbacks": [search]})
+    words = ("trainer.callbacks.init_args", "AutoLR does not take", *map(repr, gone), "it takes")
+    finished = project.run(command, "tune.yaml")
+    assert finished.status == 2
+    (line,) = finished.err.splitlines()
+    assert [word for word in words if word not in line.replace("It", "it")] == []
