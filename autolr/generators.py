@@ -90,12 +90,12 @@ def kept_generators() -> Iterator[None]:
 class _NumPyState:
     """The state of NumPy's global generator, read and written only where it has changed.
 
-    NumPy takes 25 us to hand out its state and 26 us to take one back, word by word: Python takes 7
-    and 2, torch less than 1. That is 180 us of each live step with four rivals, where a comparison
-    of states would need as many calls; on mlp_flights the overhead of rivals would rise from 12 %
-    to 24 %, on finetune_digits from 15 % to 34 % (examples/time_to_target/micro.py). So whether the
-    state has changed is seen from the generator's memory, at the address that NumPy's own interface
-    for ctypes has.
+    NumPy takes 25 us to return its state and 26 us to set one, word by word; Python takes 7 and 2,
+    torch less than 1. A live step with four rivals needs two of the former and five of the latter,
+    180 us, and comparing states instead needs as many calls. The overhead of these rivals would be
+    24 % in place of 15 % on mlp_flights and 34 % in place of 15 % on finetune_digits (measured by
+    examples/time_to_target/micro.py). So the generator's memory says whether its state has changed,
+    at the address in NumPy's public interface for ctypes.
 
     Attributes:
         state: Of `numpy.random.get_state`, as a dict.
