@@ -19,7 +19,6 @@ from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.serving import observe
 from autolr.callbacks.validation import ValidationPass, own_copy
 from autolr.callbacks.wrapper import Wrapper
-from autolr.errors import UnsupportedError
 from autolr.online import Monitor
 from autolr.runtime.average import batch_norms
 from autolr.runtime.learner import RECENT, mean
@@ -32,18 +31,6 @@ if TYPE_CHECKING:
     from autolr.runtime.snapshot import Stateful
 
 _STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
-_STEP_HOOKS = (
-    "on_train_batch_start",
-    "on_train_batch_end",
-    "on_before_zero_grad",
-    "optimizer_zero_grad",
-    "on_before_backward",
-    "backward",
-    "on_after_backward",
-    "on_before_optimizer_step",
-    "configure_gradient_clipping",
-    "optimizer_step",
-)
 
 
 class LightningLearner:
@@ -164,36 +151,6 @@ class LightningLearner:
         epoch = self._trainer.current_epoch
         self.model.optimizer_step(epoch, self._batch_idx, stepper, closure)
         return losses[-1] if losses else None
-
-    def alone(self) -> AbstractContextManager[None]:
-        """Train past the wrapper; see `Learner`."""
-        return self._wrapper.left_out()
-
-    def obstacle(self) -> str | None:
-        """Return a hook of the module that is called with every state; see `StackableLearner`."""
-        if self._trainer.accumulate_grad_batches != 1:
-            return "gradients are accumulated"
-        if self._trainer.strategy.model is not self.model:
-            return "gradients are averaged over devices"
-        if found := [hook for hook in _STEP_HOOKS if is_overridden(hook, self.model)]:
-            return f"the module overrides {found[0]}"
-        return None
-
-    def loss(self) -> Tensor:
-        """Return the loss of the state in place; see `StackableLearner`."""
-        with self._unnoticed(), self._live_step_count():
-            loss = self._loss(own_copy(self._batch))
-        if loss is None:
-            raise UnsupportedError("a training step without a loss cannot be stacked")
-        return loss
-
-    def clip(self) -> None:
-        """Clip what the optimizer has now; see `StackableLearner`."""
-        self.model.configure_gradient_clipping(
-            self.optimizer,
-            gradient_clip_val=self._trainer.gradient_clip_val,
-            gradient_clip_algorithm=self._trainer.gradient_clip_algorithm,
-        )
 
     def validate(self) -> float | None:
         """Score the state in place; see `Learner`."""

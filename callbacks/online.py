@@ -42,7 +42,6 @@ from autolr.online import Annealed, Result, SearchSettings, check_save_to, closi
 from autolr.runtime.checkpoint import ResumableShadows
 from autolr.runtime.collectives import Ranks, ranks_of
 from autolr.runtime.rates import Rates
-from autolr.runtime.stepper import Means
 from autolr.schedules import Schedule
 
 
@@ -64,7 +63,7 @@ class AutoLR(ShadowCallback, RaceRules):
     `StochasticWeightAveraging` the search ends before the first epoch that is averaged: from there
     on it anneals the rate, from where the schedule is then, to its ``swa_lrs``, as it always does.
 
-    Under DDP every rank trains every rival (but see ``ranks``), scores are averages over all, and
+    Under DDP every rank trains every rival, scores are averages over all, and
     an error on one in set-up or validation ends all with the same line; one in training is left to
     Lightning and the process group's timeout. A search under way is not resumed there.
 
@@ -98,12 +97,6 @@ class AutoLR(ShadowCallback, RaceRules):
             win by 3 %; then copies of the run compare five profiles with the default schedule.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
             the first training step and written after the fit.
-        stack: Whether rivals of a small model are trained in one pass. A winner's steps then equal
-            those of a replay up to rounding (which training amplifies), otherwise bit for bit.
-            None: from eight at once on, and copies that are only scored. True: from three on.
-        ranks: "together": under DDP all train all rivals, as exactly as the run. "apart": each its
-            share alone, see `Apart`: R ranks search in about 1 / R of the time where a step takes
-            as long on a small batch, and prefer lower rates; no such run replays bit for bit.
 
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or if
@@ -116,7 +109,7 @@ class AutoLR(ShadowCallback, RaceRules):
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
 
-    def __init__(  # noqa: PLR0913  each is a setting of its own
+    def __init__(
         self,
         strategy: str | Annealed = "annealed",
         schedule: str | Mapping[str, Any] | Schedule | None = None,
@@ -126,13 +119,10 @@ class AutoLR(ShadowCallback, RaceRules):
         rates: tuple[float, float] | None = None,
         candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
-        stack: bool | None = None,
-        ranks: str = "together",
     ) -> None:
         check_mode(mode)
         self._settings = SearchSettings(strategy, schedule, budget, rates, candidates)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
-        self._means = Means(stack, ranks, rank_zero_info)
         self._found: Result | None = None
         self._own: OwnRates | None = None
         self._own_peak: float | None = None
@@ -155,7 +145,7 @@ class AutoLR(ShadowCallback, RaceRules):
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_alone(trainer, (AutoLR, FollowCandidate))
-        self._race_rules(trainer, pl_module, self._settings, self._means)
+        self._race_rules(trainer, pl_module, self._settings)
         self._generators.before_the_data(trainer)
 
     @override
@@ -263,7 +253,7 @@ class AutoLR(ShadowCallback, RaceRules):
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
         """Refuse what is not served."""
-        check_shadows(trainer, module, "AutoLR", self._means.ranks)
+        check_shadows(trainer, module, "AutoLR")
         validation = ValidationPass(trainer, module, ranks)
         monitor = scoring(validation, self._monitor, self._mode)
         mode = self._mode or monitor.mode
@@ -285,7 +275,7 @@ class AutoLR(ShadowCallback, RaceRules):
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
-            self._shadows = resumed_search(self._stored, learner, rates, self._means)
+            self._shadows = resumed_search(self._stored, learner, rates)
             self._curves.skip(self._shadows.search)
             self._stored = None
             return
@@ -293,7 +283,7 @@ class AutoLR(ShadowCallback, RaceRules):
         reach = self._handover.reach(trainer, steps)
         with learner.rehearsing(batch, batch_idx):
             search, live = begun(learner, rates, self._settings, self._own, steps, reach)
-        self._shadows = ResumableShadows(learner, rates, search, steps, live, means=self._means)
+        self._shadows = ResumableShadows(learner, rates, search, steps, live)
 
     def _factor(self, trainer: Trainer) -> float:
         """Return what the run's own rates are multiplied with at the step to come."""

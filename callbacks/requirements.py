@@ -2,8 +2,6 @@
 
 import math
 
-from torch.nn import SyncBatchNorm
-
 from autolr.callbacks.namespaces import (
     Callback,
     DDPStrategy,
@@ -83,24 +81,14 @@ def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> No
         )
 
 
-def check_shadows(
-    trainer: Trainer, module: LightningModule, who: str, ranks: str = "together"
-) -> None:
+def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a set-up in which copies of the run cannot be trained beside it.
-
-    Args:
-        trainer: The Trainer.
-        module: Its module.
-        who: Which callback trains them.
-        ranks: See `Means`.
 
     Raises:
         UnsupportedError: With the reason.
     """
     check_optimizer(trainer, module, who)
     check_strategy(trainer.strategy, who)
-    if ranks == "apart" and trainer.world_size > 1:
-        _check_apart(module)
     if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
         raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
@@ -196,14 +184,3 @@ def scoring(validation: ValidationPass, monitor: str, mode: str | None) -> Monit
 
 def _scheduler(trainer: Trainer) -> str:
     return type(trainer.lr_scheduler_configs[0].scheduler).__name__
-
-
-def _check_apart(module: LightningModule) -> None:
-    """Refuse a module of which one rank cannot make a step that the others do not make."""
-    for name, part in module.named_modules():
-        waits = isinstance(part, SyncBatchNorm) or getattr(part, "dist_sync_on_step", False)
-        if waits:
-            raise UnsupportedError(
-                f"AutoLR(ranks='apart') does not serve {name} ({type(part).__name__}), which waits "
-                "for the other ranks in every step: leave out ranks="
-            )

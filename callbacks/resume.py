@@ -14,7 +14,6 @@ from autolr.generators import Generators
 from autolr.online import Annealed, Result, SearchSettings, parse_strategy
 from autolr.runtime.checkpoint import ResumableShadows
 from autolr.runtime.rates import Rates
-from autolr.runtime.stepper import Means
 
 _LONGEST = 60  # characters of a value in a message
 
@@ -66,11 +65,11 @@ def stored_search(
 
 
 def resumed_search(
-    stored: Mapping[str, Any], learner: LightningLearner, rates: Rates, means: Means
+    stored: Mapping[str, Any], learner: LightningLearner, rates: Rates
 ) -> ResumableShadows:
     """Return the search that `stored_search` described, of a run that is where it was then."""
     learner.load_state_dict(stored["learner"])
-    return ResumableShadows.resumed(learner, rates, stored["shadows"], means=means)
+    return ResumableShadows.resumed(learner, rates, stored["shadows"])
 
 
 def described(

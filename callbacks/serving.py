@@ -17,7 +17,6 @@ from autolr.online import SearchSettings
 from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import RuleOptimizer
 from autolr.rules.switching import Switching, carrier
-from autolr.runtime.stepper import Means
 
 _LIVE = "autolr_live_state_dict"
 
@@ -143,7 +142,7 @@ class RaceRules(ServeRule):
     _switching = False
 
     def _race_rules(
-        self, trainer: Trainer, module: LightningModule, settings: SearchSettings, means: Means
+        self, trainer: Trainer, module: LightningModule, settings: SearchSettings
     ) -> None:
         """Put it in place; to be called before a checkpoint is restored.
 
@@ -156,17 +155,12 @@ class RaceRules(ServeRule):
         others = {name: given for name, given in settings.rules.items() if name != OWN}
         self._switching = bool(others)
         if others:
-            self._check_alone(trainer, means)
+            self._check_alone(trainer)
             _check_needs(trainer, others)
             (own,) = trainer.optimizers
             trainer.strategy.optimizers = [Switching(own, others)]
 
-    def _check_alone(self, trainer: Trainer, means: Means) -> None:
-        if means.ranks == "apart":
-            raise UnsupportedError(
-                "AutoLR(candidates=...) names rules, which are not searched with ranks='apart': "
-                "leave out ranks"
-            )
+    def _check_alone(self, trainer: Trainer) -> None:
         if swa_of(trainer) is not None:
             raise UnsupportedError(
                 "AutoLR(candidates=...) names rules, for whose rates the swa_lrs of "

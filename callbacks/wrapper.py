@@ -21,7 +21,6 @@ class Wrapper:
 
     def __init__(self, strategy: Strategy) -> None:
         model = strategy.model
-        self._strategy = strategy
         self._wrapped = model if isinstance(model, DistributedDataParallel) else None
         self._shares = False
 
@@ -48,17 +47,6 @@ class Wrapper:
         finally:
             self._wrapped.require_forward_param_sync = after
             self.release_gradients()
-
-    @contextmanager
-    def left_out(self) -> Iterator[None]:
-        """Train past the wrapper for a block: neither gradients nor buffers are sent round."""
-        model = self._strategy.model
-        if self._wrapped is not None:
-            self._strategy.model = self._wrapped.module
-        try:
-            yield
-        finally:
-            self._strategy.model = model
 
     def release_gradients(self) -> None:
         """Copy gradients that lie in the wrapper's buckets: the next state's go there too."""

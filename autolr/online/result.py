@@ -44,8 +44,7 @@ class Result:
             nothing could be compared, as no score was finite: `run_peak` is what the run followed.
         schedule: The schedule that the run followed, from its first step on.
         scores: Every probe's score, in the order in which they came.
-        probe_steps: Optimizer steps made outside the run; where ranks train rivals apart, by the
-            one that makes the most.
+        probe_steps: Optimizer steps made outside the run.
         total_steps: Optimizer steps of the run itself, the horizon of ``schedule``.
         validation_passes: Passes over the validation data that the search made.
         returns: Every time that the run was put back to an earlier state. The schedule holds the

@@ -17,7 +17,6 @@ from autolr.runtime.moment import Moment
 from autolr.runtime.plain import packed, unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
-from autolr.runtime.stepper import USUAL, Means
 
 
 class ResumableShadows(Shadows):
@@ -39,12 +38,10 @@ class ResumableShadows(Shadows):
         """Return tensors, by reference, and plain containers, for `resumed`.
 
         Gradients are among them only while they are accumulated. None when the search was cut
-        short in the middle of a step: rivals are not where the run is. None also while ranks train
-        rivals apart: no rank has all of them.
+        short in the middle of a step: rivals are not where the run is.
         """
-        if self._busy or (self._rivals and self._division.twins):
+        if self._busy:
             return None
-        self._stepper.settle()
         kept = self._accumulating
         parameters, _ = tensors_of(self._learner.model)
         best = self._best
@@ -55,7 +52,6 @@ class ResumableShadows(Shadows):
             "probe_steps": self.probe_steps,
             "validation_passes": self._scoring.passes,
             "guarded": self._guarded,
-            "stepper": self._stepper.state_dict(),
             "live": self._live.state_dict(gradients=kept),
             "rivals": [rival.state_dict(gradients=kept) for rival in self._rivals],
             "best": None if best is None else best.state_dict(gradients=False),
@@ -72,7 +68,6 @@ class ResumableShadows(Shadows):
         state: Mapping[str, Any],
         *,
         on_scores: Callable[[Search], None] | None = None,
-        means: Means = USUAL,
     ) -> Self:
         """Return shadows that go on where others were when `state_dict` was called.
 
@@ -81,16 +76,13 @@ class ResumableShadows(Shadows):
             rates: See `Shadows`; of the same base.
             state: What `state_dict` returned; its tensors are copied.
             on_scores: See `Shadows`.
-            means: See `Shadows`.
         """
         state = unpacked(dict(state), _device(learner))
         search = search_from_dict(state["search"])
         live = Candidate.from_dict(state["live"]["candidate"])
         idle = replace(search, rounds=())  # nothing is due before all is in place
         steps, step = state["total_steps"], state["step"]
-        shadows = cls(
-            learner, rates, idle, steps, live, step=step, on_scores=on_scores, means=means
-        )
+        shadows = cls(learner, rates, idle, steps, live, step=step, on_scores=on_scores)
         shadows.search = search
         shadows._load(state)
         shadows._act()
@@ -100,7 +92,6 @@ class ResumableShadows(Shadows):
         self.probe_steps = state["probe_steps"]
         self._scoring.passes = state["validation_passes"]
         self._guarded = state["guarded"]
-        self._stepper.load_state_dict(state["stepper"])
         model = self._learner.model
         self._live.load_state_dict(state["live"], model)
         for told in state["rivals"]:

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
 
 from autolr import errors
 from autolr.errors import AutoLRError, UserCodeError
-from autolr.runtime.plain import outline, outlined, packed, unpacked, with_tensors
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -31,10 +29,6 @@ class Ranks(Protocol):
     def size(self) -> int:
         """How many there are."""
 
-    @property
-    def rank(self) -> int:
-        """Which of them this is."""
-
     def gather(self, action: Callable[[], T]) -> list[T]:
         """Call ``action`` on every rank and return what each of them returned, by rank.
 
@@ -48,21 +42,12 @@ class Ranks(Protocol):
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """Return for each flag whether any rank has raised it."""
 
-    def share(self, value: dict[str, Any], source: int) -> dict[str, Any]:
-        """Return what rank ``source`` gives as ``value``; the others' are ignored.
-
-        Args:
-            value: Tensors, and plain values around them.
-            source: Which rank gives it.
-        """
-
 
 @dataclass(frozen=True, slots=True)
 class Alone:
     """One process: it has nobody to ask, and an exception passes through as it is."""
 
     size: int = 1
-    rank: int = 0
 
     def gather(self, action: Callable[[], T]) -> list[T]:
         """Return what ``action`` returns; see `Ranks`."""
@@ -71,10 +56,6 @@ class Alone:
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """Return the flags; see `Ranks`."""
         return list(flags)
-
-    def share(self, value: dict[str, Any], source: int) -> dict[str, Any]:
-        """Return the value; see `Ranks`."""
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +124,6 @@ class Together:
         dist.all_reduce(raised, dist.ReduceOp.MAX)
         return [bool(flag) for flag in raised.tolist()]
 
-    def share(self, value: dict[str, Any], source: int) -> dict[str, Any]:
-        """Send tensors by collectives, and what is around them through the store; see `Ranks`."""
-        own = self.rank == source
-        given = packed(value) if own else None
-        told = self.gather(lambda: outline(given) if own else "")
-        expected = given if own else outlined(told[source])
-        received = with_tensors(expected, lambda tensor: self._broadcast(tensor, source))
-        taken: dict[str, Any] = value if own else unpacked(received, self.device)
-        return taken
-
     def _hear(
         self, call: int, told: dict[str, Any], raised: Exception | None
     ) -> list[dict[str, Any]]:
@@ -170,16 +141,6 @@ class Together:
             self._agreed.append(raised)  # nobody is left to agree with
             raise raised from None
         return [json.loads(self.store.get(key)) for key in keys]
-
-    def _broadcast(self, tensor: Tensor, source: int) -> Tensor:
-        """Send a tensor, or receive the one that this outline of it stands for."""
-        dense = torch.contiguous_format
-        if self.rank == source:
-            sent = tensor.to(self.device).contiguous()
-        else:
-            sent = torch.empty_like(tensor, device=self.device, memory_format=dense)
-        dist.broadcast(sent, source)
-        return torch.empty_like(tensor, device=self.device).copy_(sent)  # laid out as it was
 
     def _part(self, call: int) -> None:
         """Wait until all ranks have heard of the failure: the store ends with rank 0."""

@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -54,9 +53,6 @@ class Learner(Protocol):
 
         That is an optimizer step also where the run itself accumulates gradients.
         """
-
-    def alone(self) -> AbstractContextManager[None]:
-        """Have `train` leave out the other ranks for a block."""
 
     def validate(self) -> float | None:
         """Return the validation score of the state in place, lower is better.
@@ -149,7 +145,7 @@ class TorchLearner:
 
         def closure() -> Any:
             self.optimizer.zero_grad(set_to_none=True)
-            loss = self.loss()
+            loss = self._loss(self.model, self._batch)
             loss.backward()  # type: ignore[no-untyped-call]
             if self._clip is not None:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
@@ -162,24 +158,6 @@ class TorchLearner:
     def rehearse(self) -> Tensor:
         """Make one optimizer step; see `Learner`."""
         return self.train()
-
-    def alone(self) -> AbstractContextManager[None]:
-        """Change nothing: there are no others; see `Learner`."""
-        return nullcontext()
-
-    def obstacle(self) -> None:
-        """A step has no other parts than those below; see `StackableLearner`."""
-
-    def loss(self) -> Tensor:
-        """Return the loss of the model in place; see `StackableLearner`."""
-        return self._loss(self.model, self._batch)
-
-    def clip(self) -> None:
-        """Clip what the optimizer has now; see `StackableLearner`."""
-        if self._clip is not None:
-            groups = self.optimizer.param_groups
-            parameters = [parameter for group in groups for parameter in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self._clip)
 
     def validate(self) -> float | None:
         """Score the state in place; see `Learner`."""

@@ -1,14 +1,10 @@
 """Values as a checkpoint holds them: plain, and free of the device that they were on."""
 
-import base64
-import io
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from autolr.errors import UnsupportedError
 
 _SCALARS = (type(None), bool, int, float, str)
 _ELSEWHERE = "autolr: not on the CPU"  # the key that marks a tensor of an accelerator
@@ -44,43 +40,12 @@ def unpacked(value: Any, device: torch.device) -> Any:
     return _each(value, lambda item: unpacked(item, device))
 
 
-def outline(value: Any) -> str:
-    """Return a plain value as text, with the shapes and kinds of its tensors in their place.
-
-    Raises:
-        UnsupportedError: If there are sparse ones.
-    """
-    file = io.BytesIO()
-    torch.save(with_tensors(value, _shape), file)
-    text = base64.b85encode(file.getvalue()).decode()
-    outlined(text)  # raises here what it would raise elsewhere
-    return text
-
-
-def outlined(text: str) -> Any:
-    """Return what an `outline` is of, with tensors on the meta device."""
-    return torch.load(io.BytesIO(base64.b85decode(text)), weights_only=True)
-
-
-def with_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Return a plain value with each tensor changed, always in the same order."""
-    if isinstance(value, Tensor):
-        return change(value)
-    return _each(value, lambda item: with_tensors(item, change))
-
-
 def size(value: Any) -> int:
     """Return the bytes of the tensors in a plain value."""
     if isinstance(value, Tensor):
         return value.nbytes
     items = value.values() if isinstance(value, dict) else value
     return sum(map(size, items)) if isinstance(value, dict | list | tuple) else 0
-
-
-def _shape(tensor: Tensor) -> Tensor:
-    if tensor.layout is not torch.strided:
-        raise UnsupportedError(f"a tensor with {tensor.layout} cannot be sent to other ranks")
-    return tensor.to("meta")
 
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from torch.optim import Optimizer
-from torch.optim import optimizer as every_optimizer
 
 from autolr.errors import ConfigError
 from autolr.rules import catalogue
@@ -88,17 +87,6 @@ class Rates:
     def applied(self) -> float:
         """The highest rate of the groups in the optimizer's last step; NaN before the first."""
         return max(map(float, self._applied), default=math.nan)
-
-    @property
-    def watched(self) -> bool:
-        """Whether others have hooks on the optimizer's steps."""
-        hooks = [
-            *self._optimizer._optimizer_step_pre_hooks,
-            *self._optimizer._optimizer_step_post_hooks,
-            *every_optimizer._global_optimizer_pre_hooks,
-            *every_optimizer._global_optimizer_post_hooks,
-        ]
-        return len(hooks) > len(self._handles)
 
     @contextmanager
     def multiplied(self, factor: float) -> Iterator[None]:

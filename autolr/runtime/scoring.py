@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 from autolr.candidate import Candidate
 from autolr.generators import kept_generators
-from autolr.runtime.apart import Division
 from autolr.runtime.average import Average
 from autolr.runtime.learner import Learner
 from autolr.runtime.trunk import Trunk
@@ -16,16 +15,14 @@ class Scoring:
 
     Args:
         learner: The run.
-        division: Which rank has trained which trunk.
 
     Attributes:
         passes: Passes over the validation data so far.
     """
 
-    def __init__(self, learner: Learner, division: Division) -> None:
+    def __init__(self, learner: Learner) -> None:
         self.passes = 0
         self._learner = learner
-        self._division = division
 
     def sample(self, trunks: Iterable[Trunk], window: int) -> None:
         """Take weights into the averages; one that begins is over as many steps as ``window``."""
@@ -39,17 +36,10 @@ class Scoring:
     ) -> dict[Candidate, float]:
         """Return the score of each candidate; all ranks have those of rank 0.
 
-        The run is scored by its copy among the rivals if it has one there and others have too.
+        Annealed copies stand for all candidates, the run's own among them.
         """
-        others = [rival for rival in rivals if rival.candidate != live.candidate]
-        copied = annealed or 0 < len(others) < len(rivals)
-        trunks = rivals if copied else [live, *others]
-
-        def score() -> list[float]:
-            self._division.spread([trunk for trunk in rivals if not trunk.diverged])
-            return [self._score(trunk) for trunk in trunks]
-
-        (scores, *_) = self._learner.ranks.gather(score)
+        trunks = rivals if annealed else [live, *rivals]
+        (scores, *_) = self._learner.ranks.gather(lambda: [self._score(t) for t in trunks])
         return {trunk.candidate: score for trunk, score in zip(trunks, scores, strict=True)}
 
     def _score(self, trunk: Trunk) -> float:

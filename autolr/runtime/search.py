@@ -30,7 +30,6 @@ from autolr.runtime.rates import Rates, customary_peak, set_peak
 from autolr.runtime.scan import prior_peak
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.stages import search_stages
-from autolr.runtime.stepper import Means
 from autolr.schedules import Schedule
 
 _log = logging.getLogger(__name__)
@@ -46,7 +45,6 @@ def search(
     rates: tuple[float, float] | None = None,
     candidates: str | Path | Mapping[str, Any] | None = None,
     save_to: str | Path | None = None,
-    stack: bool | None = None,
 ) -> Result:
     """Train a run of ``total_steps`` optimizer steps, with its peak found on the way.
 
@@ -72,10 +70,6 @@ def search(
             copies of the run compare the first five profiles with the default schedule. At the end
             ``learner.optimizer`` is that of the rule that won.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``.
-        stack: Whether probes of a small model are trained in one pass. A winner's steps then equal
-            those of a replay up to rounding (which training amplifies), otherwise bit for bit.
-            None: where eight or more train at once, which is twice as fast and more, and copies
-            that are only scored. True: from three on. False: never.
 
     Returns:
         The peak, the schedule, and what they cost. Where no score of the race and of the next round
@@ -96,7 +90,7 @@ def search(
     else:
         settings = SearchSettings(parsed, schedule, budget, rates, candidates)
         with _racing(learner, settings):
-            result = _train_beside(learner, settings, total_steps, stack=stack)
+            result = _train_beside(learner, settings, total_steps)
     if save_to is not None:
         result.save(save_to)
     return result
@@ -153,15 +147,12 @@ def _begin(
     return begun, live
 
 
-def _train_beside(
-    learner: DrivenLearner, settings: SearchSettings, total_steps: int, *, stack: bool | None
-) -> Result:
+def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps: int) -> Result:
     """Train the run with the search's rivals beside it."""
     rates = Rates.of(learner.optimizer)
     try:
         begun, live = _begin(learner, rates, settings, total_steps)
-        means = Means(stack, say=_log.info)
-        shadows = Shadows(learner, rates, begun, total_steps, live, means=means)
+        shadows = Shadows(learner, rates, begun, total_steps, live)
         for step in range(total_steps):
             if step:  # the first batch has been drawn
                 learner.next_batch()

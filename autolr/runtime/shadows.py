@@ -1,7 +1,7 @@
 """Rivals of a run, trained beside it on the very batches that go by."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -10,13 +10,11 @@ from autolr.errors import DivergedError
 from autolr.generators import kept_generators
 from autolr.online import Probe, Result, Search, shrunk
 from autolr.rules.switching import begin_rule
-from autolr.runtime.apart import division_of
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.scoring import Scoring
 from autolr.runtime.snapshot import Snapshot
-from autolr.runtime.stepper import USUAL, Means, Stepper
 from autolr.runtime.trunk import Trunk
 
 _LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
@@ -39,7 +37,6 @@ class Shadows:
         live: The candidate that the run trains first; one of the search's.
         step: Optimizer steps that the run has made already.
         on_scores: Called with the search each time that it has taken in scores.
-        means: How rivals are trained.
     """
 
     def __init__(
@@ -52,7 +49,6 @@ class Shadows:
         *,
         step: int = 0,
         on_scores: Callable[[Search], None] | None = None,
-        means: Means = USUAL,
     ) -> None:
         self.search = search
         self.step = step
@@ -61,9 +57,7 @@ class Shadows:
         self._rates = rates
         self.total_steps = total_steps
         self._on_scores = on_scores
-        self._division = division_of(learner, apart=means.ranks == "apart")
-        self._scoring = Scoring(learner, self._division)
-        self._stepper = Stepper(learner, rates, means)
+        self._scoring = Scoring(learner)
         self._guarded = search.may_change  # a run that is only followed never is
         self._best: Snapshot | None = None
         begin_rule(learner.optimizer, live.rule)
@@ -131,37 +125,30 @@ class Shadows:
 
     def visit(self, action: Callable[[], None]) -> None:
         """Call ``action`` with each rival's state in place; generators are left as they were."""
-
-        def visit() -> None:
-            for rival in self._division.mine(self._rivals):
+        with kept_generators():
+            for rival in self._rivals:
                 with rival.in_place():
                     action()
 
-        self._stepper.settle()
-        with kept_generators():
-            self._division.attempt(visit)
-
     def renew_attributes(self) -> None:
         """Give every rival the plain attributes of the live run, as when an epoch begins."""
-        self._stepper.settle()
         for rival in self._rivals:
             rival.state.renew_attributes()
 
     def _train_rivals(self, before: Moment, *, stepped: bool) -> None:
         after = Moment.capture(self._learner.optimizer)
         trained = [rival for rival in self._rivals if not rival.diverged]
-        mine = self._division.mine(trained)
-        self._division.attempt(lambda: self._train(mine, before, stepped=stepped))
+        losses = [self._train(rival, before) for rival in trained]
         after.restore()
-        self.probe_steps += stepped * self._division.price(trained)
-
-    def _train(self, rivals: Sequence[Trunk], before: Moment, *, stepped: bool) -> None:
-        states = [rival.state for rival in rivals]
-        factors = [self._factor(rival) for rival in rivals]
-        kept = not all(rival.annealed for rival in rivals)
-        losses = self._stepper.step(states, factors, before, stepped=stepped, kept=kept)
-        for rival, loss in zip(rivals, losses, strict=True):
+        for rival, loss in zip(trained, losses, strict=True):  # only now: it waits for the device
             rival.diverged = loss is not None and not math.isfinite(float(loss.detach()))
+        self.probe_steps += stepped * len(trained)
+
+    def _train(self, rival: Trunk, before: Moment) -> Tensor | None:
+        """Make the live run's step with a rival's state; return the loss, if there is one."""
+        before.restore()
+        with rival.in_place(), self._rates.multiplied(self._factor(rival)):
+            return self._learner.train()
 
     def _act(self) -> None:
         """Do all that is due at this step of the run."""
@@ -173,7 +160,6 @@ class Shadows:
             self._bear(action)
             if self.step < action.horizon:
                 return
-            self._stepper.settle()
             told = self._scoring.scores(self._live, self._rivals, annealed=action.annealed)
             returned = len(self.search.returns)
             self.search = self.search.observe([told.get(c, math.inf) for c in action.candidates])
@@ -184,13 +170,11 @@ class Shadows:
 
     def _bear(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no trunk yet."""
-        copied = probe.annealed or (self._division.twins and len(probe.candidates) > 1)
-        trained = [] if copied else [self.live]
+        trained = [] if probe.annealed else [self.live]
         trained += [rival.candidate for rival in self._rivals]
-        for index, candidate in enumerate(probe.candidates):
+        for candidate in probe.candidates:
             if candidate not in trained:
                 self._rivals.append(self._trunk(candidate, self._copy(candidate.rule)))
-                self._rivals[-1].owner = self._division.owner(index)
                 if probe.annealed:
                     self._anneal(self._rivals[-1], probe)
 
@@ -207,15 +191,14 @@ class Shadows:
         now = next(iter(self.search.rounds), None)
         if now is None or self.step <= now.horizon - now.window:
             return
-        trunks = [self._live, *self._division.mine(self._rivals)]
-        self._scoring.sample(trunks, now.horizon - self.step + 1)
+        self._scoring.sample([self._live, *self._rivals], now.horizon - self.step + 1)
 
     def _settle(self, *, returned: bool) -> None:
         """Put the state in place that the search has decided for."""
         run = self.search.alive[0]
         winner = next(told.candidate for told in reversed(self.search.scores) if told.kept)
         for rival in self._rivals if not returned else ():
-            if rival.candidate == winner != self.live and not rival.annealed:
+            if rival.candidate == winner and not rival.annealed:
                 self._promote(rival)
         if self._guarded:
             if self.search.improved:
@@ -240,13 +223,13 @@ class Shadows:
         """Have a candidate that diverged on one rank count as diverged on all."""
         self._live.diverged = loss is not None and not math.isfinite(float(loss))
         trunks = [self._live, *self._rivals]
-        flags = self._division.agree([trunk.diverged for trunk in trunks])
+        flags = self._learner.ranks.any([trunk.diverged for trunk in trunks])
         for trunk, flag in zip(trunks, flags, strict=True):
             trunk.diverged = flag
 
     def _drop_diverged(self) -> None:
         """Take the candidates out whose loss is not finite; replace the live run if it is one."""
-        rivals = [r for r in self._rivals if not r.annealed and r.candidate != self.live]
+        rivals = [rival for rival in self._rivals if not rival.annealed]
         dead = [trunk for trunk in [self._live, *rivals] if trunk.diverged]
         survivors = [rival for rival in rivals if not rival.diverged]
         if self._live.diverged and not survivors:
@@ -255,8 +238,6 @@ class Shadows:
         if self._live.diverged:
             lower = [rival for rival in survivors if rival.candidate.is_slower(self.live)]
             heir = lower[-1] if lower else survivors[0]
-            self._stepper.settle()
-            self._division.spread([heir])
             self._promote(heir)
         for trunk in dead:
             self.search = self.search.drop(trunk.candidate)
@@ -275,7 +256,6 @@ class Shadows:
 
     def _promote(self, rival: Trunk) -> None:
         """Put a rival's state in place; the live run's becomes a rival."""
-        self._stepper.settle()
         rival.state.exchange()
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live

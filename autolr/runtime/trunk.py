@@ -25,7 +25,6 @@ class Trunk:
         average: The mean of its last weights, towards the end of a round.
         diverged: Whether a loss was not finite; it is not trained any further.
         annealed: Whether it is a copy that is scored as it is and thrown away.
-        owner: The rank that trains it, where the ranks train apart.
     """
 
     candidate: Candidate
@@ -34,7 +33,6 @@ class Trunk:
     average: Average | None = None
     diverged: bool = False
     annealed: bool = False
-    owner: int = 0
 
     @property
     def state(self) -> Snapshot:

@@ -21,17 +21,15 @@ from autolr.online import Round, Search
 from autolr.runtime.rates import Rates
 from autolr.runtime.shadows import Shadows
 from autolr.runtime.snapshot import Snapshot
-from autolr.runtime.stepper import Means
 from autolr.schedules import constant
-from examples.time_to_target.tasks_base import Batches, Task
+from examples.time_to_target.tasks_base import Batches
 from examples.time_to_target.workloads import make
 
 _SIZES = (10**5, 10**6, 10**7)  # parameters
 _LAYERS = 4
 _BATCH = 32
 _RIVALS = (1, 2, 4, 8)
-_STACKED = ("mlp_flights", "finetune_digits")
-_STACKS = (3, 4, 8, 16)
+_SMALL = ("mlp_flights", "finetune_digits")  # tasks whose steps cost little beside the machinery
 _REPETITIONS = 12
 _STEPS = 30  # of a measurement of rivals
 _FAR = 10**6  # steps: a horizon that is not reached
@@ -43,7 +41,6 @@ def main() -> None:
     console = Console()
     console.print(snapshots())
     console.print(rivals())
-    console.print(stacks())
 
 
 def snapshots() -> Table:
@@ -60,50 +57,23 @@ def snapshots() -> Table:
 
 def rivals() -> Table:
     """Time a live step with K rivals beside it against K + 1 plain steps."""
-    table = _table("Rivals on mlp_flights", "rivals K", "time", "K + 1 plain steps", "overhead")
-    plain = _plain_steps(make("mlp_flights"))
-    for number in _RIVALS:
-        one, beside = _least(plain, _steps_with_rivals(make("mlp_flights"), number))
-        due = (number + 1) * one
-        times = (f"{1e3 * beside / _STEPS:.2f} ms", f"{1e3 * due / _STEPS:.2f} ms")
-        table.add_row(str(number), *times, f"{beside / due - 1:+.0%}")
-    return table
-
-
-def stacks() -> Table:
-    """Time steps of K rivals, one by one and together, against as many plain steps."""
-    header = (
-        "task",
-        "rivals K",
-        "plain, steps/s",
-        "one by one",
-        "together",
-        "to plain",
-        "to one by one",
-    )
-    table = _table("Steps of rivals", *header)
-    for name in _STACKED:
-        plain = _plain_steps(make(name))
-        for number in _STACKS:
-            engines = [_rival_steps(make(name), number, stack=stack) for stack in (False, True)]
-            alone, *beside = _least(plain, *engines)
-            speeds = [_STEPS / alone, *(number * _STEPS / seconds for seconds in beside)]
-            ratios = (f"{speeds[2] / speed:.1f}" for speed in speeds[:2])
-            table.add_row(name, str(number), *(f"{speed:,.0f}" for speed in speeds), *ratios)
+    table = _table("Rivals", "model", "rivals K", "time", "K + 1 plain steps", "overhead")
+    learners = {name: partial(_learner, name) for name in _SMALL}
+    for name, learner in {**learners, "MLP of 1e6": partial(_perceptron, 10**6)}.items():
+        plain = _plain_steps(learner())
+        for number in _RIVALS:
+            one, beside = _least(plain, _steps_with_rivals(learner(), number))
+            due = (number + 1) * one
+            times = (f"{1e3 * beside / _STEPS:.2f} ms", f"{1e3 * due / _STEPS:.2f} ms")
+            table.add_row(name, str(number), *times, f"{beside / due - 1:+.0%}")
     return table
 
 
 def _snapshot_row(size: int) -> tuple[str, ...]:
-    width = round((size / _LAYERS) ** 0.5)
-    model = nn.Sequential(*(nn.Linear(width, width) for _ in range(_LAYERS)))
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
-    batch = torch.randn(_BATCH, width)
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        model(batch).square().mean().backward()
-        optimizer.step()
-
+    learner = _perceptron(size)
+    model, optimizer = learner.model, learner.optimizer
+    learner.next_batch()
+    step = learner.train
     step()  # there is no state to copy before
     snapshot = Snapshot(model, optimizer)
 
@@ -118,9 +88,7 @@ def _snapshot_row(size: int) -> tuple[str, ...]:
     return f"{parameters:.1e}", f"{1e3 * unit:.2f} ms", *steps
 
 
-def _plain_steps(task: Task) -> Callable[[], None]:
-    learner = _learner(task)
-
+def _plain_steps(learner: TorchLearner) -> Callable[[], None]:
     def steps() -> None:
         for _ in range(_STEPS):
             learner.next_batch()
@@ -129,9 +97,14 @@ def _plain_steps(task: Task) -> Callable[[], None]:
     return steps
 
 
-def _steps_with_rivals(task: Task, number: int) -> Callable[[], None]:
+def _steps_with_rivals(learner: TorchLearner, number: int) -> Callable[[], None]:
     """Return steps of a run whose search does not end."""
-    learner, rates, shadows = _beside(task, number, stack=False)
+    candidates = tuple(
+        Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
+    )
+    rates = Rates.of(learner.optimizer)
+    search = Search(candidates, (Round(0, _FAR, 2),))
+    shadows = Shadows(learner, rates, search, _FAR, candidates[0])
 
     def steps() -> None:
         for _ in range(_STEPS):
@@ -143,31 +116,18 @@ def _steps_with_rivals(task: Task, number: int) -> Callable[[], None]:
     return steps
 
 
-def _rival_steps(task: Task, number: int, *, stack: bool) -> Callable[[], None]:
-    """Return steps of the rivals alone."""
-    learner, _, shadows = _beside(task, number, stack=stack)
-
-    def steps() -> None:
-        for _ in range(_STEPS):
-            learner.next_batch()
-            shadows.follow(None, shadows.capture(), stepped=True)
-
-    return steps
-
-
-def _beside(task: Task, number: int, *, stack: bool) -> tuple[TorchLearner, Rates, Shadows]:
-    learner = _learner(task)
-    candidates = tuple(
-        Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
-    )
-    search = Search(candidates, (Round(0, _FAR, 2),))
-    rates = Rates.of(learner.optimizer)
-    means = Means(stack)
-    return learner, rates, Shadows(learner, rates, search, _FAR, candidates[0], means=means)
-
-
-def _learner(task: Task) -> TorchLearner:
+def _learner(name: str) -> TorchLearner:
+    task = make(name)
     return TorchLearner(task.model, task.make_optimizer(1e-3), Batches(task), task.loss)
+
+
+def _perceptron(size: int) -> TorchLearner:
+    """Return a run of ``size`` parameters with Adam, of which every batch is the same."""
+    width = round((size / _LAYERS) ** 0.5)
+    model = nn.Sequential(*(nn.Linear(width, width) for _ in range(_LAYERS)))
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    batches = [torch.randn(_BATCH, width)]
+    return TorchLearner(model, optimizer, batches, lambda m, batch: m(batch).square().mean())
 
 
 def _least(*actions: Callable[[], object]) -> list[float]:

@@ -1,5 +1,7 @@
 """Strategies under which copies of a run can be trained beside it, and others."""
 
+from typing import Any
+
 import pytest
 from lightning.pytorch.strategies import (
     DDPStrategy,
@@ -10,6 +12,8 @@ from lightning.pytorch.strategies import (
     Strategy,
 )
 
+import autolr
+from autolr.callbacks import AutoLR
 from autolr.callbacks.requirements import check_strategy
 from autolr.errors import UnsupportedError
 
@@ -48,3 +52,14 @@ def test_a_strategy_that_shards_the_state_is_refused_by_name(strategy: Strategy)
 def test_a_communication_hook_with_a_state_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="rivals would change that state"):
         check_strategy(DDPStrategy(ddp_comm_state=object()), "AutoLR")
+
+
+@pytest.mark.parametrize("gone", [{"stack": True}, {"ranks": "apart"}], ids=["stack", "ranks"])
+def test_a_setting_that_is_gone_is_an_unknown_argument(gone: dict[str, Any]) -> None:
+    (name,) = gone
+    learner: Any = None  # the setting is refused before it is looked at
+    message = f"unexpected keyword argument '{name}'"
+    with pytest.raises(TypeError, match=message):
+        AutoLR(**gone)
+    with pytest.raises(TypeError, match=message):
+        autolr.search(learner, 100, **gone)

@@ -5,13 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
 from autolr.callbacks import AutoLR
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online import Annealed, Check, Judgement
 from tests.callbacks.namespace import ModelCheckpoint, pl
-from tests.callbacks.runs import LR, TRAIN, Bare, Net, differences, fit
+from tests.callbacks.runs import LR, TRAIN, Net, differences, fit
 
 # Of 56 steps, 7 an epoch: a race of three up to step 20, averaged from 15 on; two rivals from 22
 # to 30, averaged from 26 on; and the run alone at 45, averaged from 40 on.
@@ -238,25 +237,6 @@ def test_what_a_module_does_behind_the_last_batch_is_done_to_each_rival(tmp_path
     last = [max(float(t.abs().max()) for t in r["snapshot"]["tensors"]) for r in kept["rivals"]]
     assert max(last) > 0.1  # not yet
     assert_same(whole, resume(tmp_path / "rest", whole.checkpoints[14], searcher(), Clipping))
-
-
-class Small(Bare):
-    """Without convolutions, so that rivals are trained together."""
-
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Flatten()
-        self.head = nn.Sequential(nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 4))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_rivals_that_are_trained_in_one_pass_go_on_in_one_pass(tmp_path):
-    settings = {"strategy": Annealed(4, 0.2, CHECKS), "stack": True}
-    whole = whole_run(tmp_path / "whole", searcher(**settings), Small)
-    shadows = stored(whole.checkpoints[7])["search"]["shadows"]
-    decided = {"tried": True, "one_by_one": False, "rounded": True}
-    assert shadows["stepper"] == decided
-    assert_same(whole, resume(tmp_path / "rest", whole.checkpoints[7], searcher(**settings), Small))
 
 
 # --- runs that do not end as they should

@@ -3,13 +3,11 @@
 
 import math
 import os
-from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchmetrics.classification import MulticlassAccuracy
 
 from tests.callbacks.runs import LR, Net
 
@@ -133,34 +131,6 @@ class Counting(Smooth):
         optimizer = super().configure_optimizers()
         optimizer.register_step_post_hook(self.count)
         return optimizer
-
-
-class Breaking(Smooth):
-    """Raises on rank 1 as a rival makes its third step."""
-
-    steps: ClassVar[list[int]] = []
-
-    def training_step(self, batch, batch_idx):
-        self.steps.append(self.global_step)
-        if RANK == 1 and self.steps.count(2) > 1:
-            raise ValueError("a broken\nword")
-        return super().training_step(batch, batch_idx)
-
-
-class Gathering(Smooth):
-    """Trains on the batches of all ranks."""
-
-    def training_step(self, batch, batch_idx):
-        whole: Any = [self.all_gather(part) for part in batch]
-        return super().training_step([part.flatten(0, 1) for part in whole], batch_idx)
-
-
-class Synchronized(Smooth):
-    """Has a metric of all ranks in every step."""
-
-    def __init__(self):
-        super().__init__()
-        self.accuracy = MulticlassAccuracy(4, dist_sync_on_step=True)
 
 
 class Silent(Smooth):

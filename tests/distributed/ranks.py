@@ -22,10 +22,8 @@ from autolr.online import Annealed, Judgement
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
     RANK,
-    Breaking,
     Counting,
     Fragile,
-    Gathering,
     Local,
     Offset,
     Partly,
@@ -34,7 +32,6 @@ from tests.distributed.modules import (
     Shifted,
     Silent,
     Smooth,
-    Synchronized,
 )
 
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
@@ -57,11 +54,7 @@ class Seen(pl.Callback):
 
 
 def fit(make, callbacks=(), *, devices=2, strategy="ddp", data=TRAIN, batch_size=6, **trainer):
-    """Train on both ranks; return what is left of the run on this one.
-
-    With ``shared`` both take the batches of rank 0.
-    """
-    taken = 0 if trainer.pop("shared", False) else RANK
+    """Train on both ranks; return what is left of the run on this one."""
     torch.set_num_threads(1)
     pl.seed_everything(3 + RANK, verbose=False)
     module, seen = make(), Seen()
@@ -79,7 +72,7 @@ def fit(make, callbacks=(), *, devices=2, strategy="ddp", data=TRAIN, batch_size
             **trainer,
         }
     )
-    own: Any = DistributedSampler(data, WORLD, taken, shuffle=False)  # Lightning's would shuffle
+    own: Any = DistributedSampler(data, WORLD, RANK, shuffle=False)  # Lightning's would shuffle
     made.fit(module, DataLoader(data, batch_size, sampler=own), DataLoader(VAL, batch_size))
     return {
         "weights and buffers": module.state_dict(),
@@ -101,35 +94,16 @@ def neutral(make=Net, strategy=None, schedule=CONSTANT, **trainer):
     return {"differences": differences(plain, searched), "result": callback.result.to_dict()}
 
 
-def searched(make=Smooth, folder=None, *, ranks="together", search=None, **settings):
+def searched(make=Smooth, folder=None, **settings):
     """Return the result of a search, and what it leaves."""
-    callback = AutoLR(save_to=folder, ranks=ranks, **(search or {}))
+    callback = AutoLR(save_to=folder)
     left = fit(make, [callback], **{**PRECISE, **settings})
     return {"result": callback.result.to_dict(), "left": left}
 
 
-class Stored(pl.Callback):
-    """Notes at which steps a checkpoint would hold a search."""
-
-    def __init__(self):
-        self.steps = []
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        (search,) = (c for c in trainer.callbacks if isinstance(c, AutoLR))
-        if search.state_dict()["search"] is not None:
-            self.steps.append(trainer.global_step)
-
-
-def stored(**settings):
-    """Return the steps at which a checkpoint of a search would hold it."""
-    watching = Stored()
-    fit(Smooth, [AutoLR(**settings), watching], data=MANY, batch_size=8, max_epochs=2)
-    return watching.steps
-
-
-def counted(**settings):
+def counted():
     """Return what `searched` does, and the steps that this rank's optimizer has made."""
-    return {**searched(Counting, **settings), "made": Counting.made}
+    return {**searched(Counting), "made": Counting.made}
 
 
 RULES: dict[str, dict[str, Any]] = {"sps_max": {}, "ldog": {"alpha": 1e-2}}
@@ -174,9 +148,6 @@ def untouched():
     }
 
 
-APART: Any = {"ranks": "apart"}
-STACKED: Any = {"strategy": Annealed(candidates=9), "budget": 1.0, "stack": True}
-PROFILES: Any = {"search": {"candidates": {"schedule": ["linear", "rex"]}, "budget": 1.0}}
 ACCUMULATED = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.05}
 VIEWS: Any = {"gradient_as_bucket_view": True}
 
@@ -208,24 +179,7 @@ def cases(folder):
         "silent": lambda: searched(Silent),
         "searched again": searched,
         "counted": counted,
-        "counted apart": lambda: counted(**APART),
-        "shared": lambda: searched(shared=True),
-        "shared apart": lambda: searched(shared=True, **APART),
-        "shared profiles": lambda: searched(shared=True, **PROFILES),
-        "shared profiles apart": lambda: searched(shared=True, **PROFILES, **APART),
-        "apart": lambda: searched(Net, **APART),
-        "apart accumulating": lambda: searched(**APART, **ACCUMULATED),
-        "apart views": lambda: searched(
-            Net, strategy=DDPStrategy(static_graph=True, **VIEWS), **APART
-        ),
-        "apart local nan": lambda: searched(Local, **APART),
-        "apart fragile": lambda: searched(Fragile, **APART),
-        "apart stacked": lambda: searched(search=STACKED, **APART),
-        "stored": stored,
-        "stored apart": lambda: stored(**APART),
-        "apart breaking": lambda: searched(Breaking, **APART),
-        "apart gathering": lambda: searched(Gathering, **APART),
-        "apart synchronized": lambda: searched(Synchronized, **APART),
+        "fragile": lambda: searched(Fragile),
         "searched at last": searched,
     }
 

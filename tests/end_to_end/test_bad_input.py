@@ -290,3 +290,17 @@ def test_a_monitor_whose_name_does_not_say_what_is_better_needs_the_mode(project
     assert all(word in fitted.err.splitlines()[-1] for word in ("autolr: error: ", *words))
     project.configure({"tune/monitor": "val_score", "tune/mode": "max", "tune/trials": 1})
     assert "1 of 1 trials finished" in project.tune().out
+
+
+@pytest.mark.parametrize("gone", [{"stack": True}, {"ranks": "apart"}], ids=["stack", "ranks"])
+@pytest.mark.parametrize("command", ["fit", "tune"])
+def test_a_setting_of_the_search_that_is_gone_is_refused(
+    project: Any, command: str, gone: dict[str, Any]
+) -> None:
+    search = {"class_path": "autolr.callbacks.AutoLR", "init_args": gone}
+    project.configure({"trainer/callbacks": [search]})
+    words = ("trainer.callbacks.init_args", "AutoLR does not take", *map(repr, gone), "it takes")
+    finished = project.run(command, "tune.yaml")
+    assert finished.status == 2
+    (line,) = finished.err.splitlines()
+    assert [word for word in words if word not in line.replace("It", "it")] == []

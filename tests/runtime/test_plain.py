@@ -2,7 +2,6 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import io
-import pickle
 import random
 from collections import OrderedDict, deque
 
@@ -11,10 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from autolr.errors import UnsupportedError
 from autolr.generators import Generators
 from autolr.runtime.attributes import Attributes
-from autolr.runtime.plain import is_plain, outline, outlined, packed, size, unpacked
+from autolr.runtime.plain import is_plain, packed, size, unpacked
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
 PLAIN: list[object] = [
@@ -116,21 +114,3 @@ def test_of_attributes_only_those_that_differ_and_are_plain_are_stored():
     assert model.differs == 0
     assert model.queue == deque([2])
     assert model.shared[0] is model.weight
-
-
-def test_an_outline_has_all_but_the_numbers_of_its_tensors():
-    weight = torch.ones(2, 3, 4, 5, dtype=torch.float64).to(memory_format=torch.channels_last)
-    value = {"a": [weight, (1, None)], "b": {"c": torch.zeros((), dtype=torch.int8)}}
-    told = outlined(outline(value))
-    assert (told["a"][1], list(told), list(told["b"])) == ((1, None), ["a", "b"], ["c"])
-    for mine, theirs in ((weight, told["a"][0]), (value["b"]["c"], told["b"]["c"])):
-        assert theirs.device == ELSEWHERE
-        assert (theirs.shape, theirs.stride()) == (mine.shape, mine.stride())
-        assert theirs.dtype == mine.dtype
-
-
-def test_an_outline_of_what_cannot_be_told_is_refused_where_it_is_made():
-    with pytest.raises(UnsupportedError, match=r"torch.sparse_coo cannot be sent"):
-        outline([torch.ones(2).to_sparse()])
-    with pytest.raises(pickle.UnpicklingError):
-        outline({"a": deque([object()])})

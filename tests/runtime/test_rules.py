@@ -126,19 +126,6 @@ def test_another_rule_takes_over_where_the_own_optimizer_diverges(begin):
     assert all(map(torch.equal, model.state_dict().values(), replayed(begin, result)))
 
 
-def test_rivals_of_different_rules_are_trained_one_by_one(begin, caplog):
-    caplog.set_level(logging.INFO)
-    space = {"rule": ["fixed", "sps_max", "dog"]}
-    found = [
-        autolr.search(begin()[1], STEPS, candidates=space, budget=1.0, stack=stack)
-        for stack in (True, False)
-    ]
-    assert found[0] == found[1]
-    assert (
-        "AutoLR: probes are trained one by one: rivals step by different rules" in caplog.messages
-    )
-
-
 def test_rules_for_which_a_run_is_too_short_are_named(begin, caplog):
     caplog.set_level(logging.INFO)
     result = autolr.search(begin()[1], 120, candidates={"rule": ["dog", "ldog", "fixed"]})
