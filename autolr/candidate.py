@@ -14,8 +14,7 @@ from typing import Any, TypeGuard
 
 from autolr import rules, schedules
 from autolr.domains import Choice, Domain, Value
-from autolr.errors import ConfigError, SpaceError
-from autolr.near_miss import unknown
+from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.schedules import Schedule
 from autolr.space import Space
 
@@ -83,7 +82,7 @@ class Candidate:
         """
         for key in mapping:
             if key not in _FIELDS:
-                raise ConfigError(unknown("key of a candidate", key, _FIELDS))
+                raise ConfigError(unknown_name("key of a candidate", key, _FIELDS))
         parsed = {"schedule": schedules.parse(mapping["schedule"])} if "schedule" in mapping else {}
         return cls(**{**mapping, **parsed})
 
@@ -204,7 +203,7 @@ def _check_names(domains: Mapping[str, Domain], takes: Mapping[str, Iterable[str
     for name in domains:
         if name.partition(".")[0] not in known:
             hint = f"or a path into the config, such as model.init_args.{name}"
-            raise SpaceError(f"{unknown('parameter', name, known)}, {hint}")
+            raise SpaceError(f"{unknown_name('parameter', name, known)}, {hint}")
 
 
 def _check_taken(active: Iterable[str], kind: str, kinds: Iterable[str]) -> None:
@@ -251,7 +250,7 @@ def _is_settings(name: str) -> bool:
 
 def _settings_of(kind: object) -> Mapping[str, object]:
     if not isinstance(kind, str) or kind not in schedules.names():
-        raise ConfigError(unknown("schedule", kind, schedules.names()))
+        raise ConfigError(unknown_name("schedule", kind, schedules.names()))
     return schedules.settings_of(kind)
 
 

@@ -121,12 +121,12 @@ def _command(commands: Any, name: str, description: str) -> ArgumentParser:
 
 
 def _tune(arguments: Namespace) -> int:
+    from autolr.console import ConsoleProgress, conclusion
     from autolr.driver import tune  # here: optuna takes a while to import
-    from autolr.progress import Progress, conclusion
 
     settings = arguments.as_dict()
     settings.pop("config")
-    with Progress() as progress:
+    with ConsoleProgress() as progress:
         result = tune(arguments.config, listener=progress, **settings)
     if arguments.dry_run:
         _print("the config works; nothing was trained")

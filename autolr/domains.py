@@ -6,8 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from autolr.errors import SpaceError
-from autolr.near_miss import unknown
+from autolr.errors import SpaceError, unknown_name
 
 Value: TypeAlias = bool | int | float | str | None
 Conditions: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]  # (parent, its values): all hold
@@ -79,7 +78,7 @@ def parse_domain(name: str, value: Any) -> Domain:
     form = value if isinstance(value, Mapping) else {"choices": value}
     for key in form:
         if key not in _KEYS:
-            raise SpaceError(unknown("key", key, _KEYS))
+            raise SpaceError(unknown_name("key", key, _KEYS))
     when = tuple(_conditions(form["when"])) if "when" in form else ()
     if "choices" in form:
         if excess := form.keys() - {"choices", "when"}:

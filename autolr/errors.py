@@ -11,6 +11,8 @@ AutoLRError                 base class; the command line exits with its `exit_st
     └── StudyMismatchError  the stored study was made with other settings            exit 4
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -59,3 +61,15 @@ class StorageBusyError(StorageError):
 
 class StudyMismatchError(StorageError):
     """The stored study was made with another config, space or seed."""
+
+
+def unknown_name(kind: str, got: object, known: Iterable[object]) -> str:
+    """Return the message for a name that does not exist, the nearest one that does first.
+
+    >>> unknown_name("profile", "cosin", ["linear", "cosine"])
+    "unknown profile 'cosin'; did you mean 'cosine'? It must be one of: linear, cosine"
+    """
+    names = [str(name) for name in known]
+    near = difflib.get_close_matches(str(got), names, n=1)
+    hint = f"did you mean {near[0]!r}? It" if near else "it"
+    return f"unknown {kind} {got!r}; {hint} must be one of: {', '.join(names)}"

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from autolr.stretch import Judge, Verdict
+from autolr.job import Decision, Judge
 
 _ASK_EVERY = 8  # steps between questions to rank 0; each is a collective
 
@@ -33,7 +33,7 @@ class PauseTrial(Callback):
         trial: Of which study and trial the run is; written into its checkpoints.
 
     Attributes:
-        verdict: What was decided last; "wait" too when the run was asked to leave.
+        decision: What was decided last; "wait" too when the run was asked to leave.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class PauseTrial(Callback):
         known: Collection[int] = (),
         trial: str = "",
     ) -> None:
-        self.verdict: Verdict = "go"
+        self.decision: Decision = "go"
         self._judge = judge
         self._checkpoint = checkpoint
         self._asked = asked
@@ -123,12 +123,12 @@ class PauseTrial(Callback):
             self._write(trainer)
         if self._due is not None:
             step, score = self._due
-            verdict = self._judge.judge(step, score) if trainer.is_global_zero else "go"
-            self.verdict = trainer.strategy.broadcast(verdict)
+            decision = self._judge.judge(step, score) if trainer.is_global_zero else "go"
+            self.decision = trainer.strategy.broadcast(decision)
             self._due = None
-        if self.verdict == "go" and self._told_to_leave:
-            self.verdict = "wait"
-        if self.verdict != "go":
+        if self.decision == "go" and self._told_to_leave:
+            self.decision = "wait"
+        if self.decision != "go":
             raise TrialPaused
 
     def _write(self, trainer: Trainer) -> None:

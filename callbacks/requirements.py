@@ -64,7 +64,7 @@ def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> No
         )
 
 
-def check_shadows(
+def check_rivals(
     trainer: Trainer, module: LightningModule, who: str, ranks: str = "together"
 ) -> None:
     """Refuse a set-up in which copies of the run cannot be trained beside it.

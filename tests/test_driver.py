@@ -16,9 +16,9 @@ from autolr.cli import main
 from autolr.config import read_config
 from autolr.driver import CheckStarted, RungReached, StudyReady, TrialEnded, TrialStarted
 from autolr.errors import ConfigError, StorageError, StudyMismatchError
+from autolr.job import Decision, TrialJob
 from autolr.objective import run_trial
 from autolr.objective.lightning_cli import users_code
-from autolr.stretch import Stretch, Verdict
 
 MODEL = """\
 import torch
@@ -212,7 +212,7 @@ class Waits:
     def __init__(self) -> None:
         self.rungs: list[int] = []
 
-    def judge(self, step: int, score: float) -> Verdict:
+    def judge(self, step: int, score: float) -> Decision:
         self.rungs.append(step)
         return "wait"
 
@@ -227,7 +227,7 @@ def test_a_trial_goes_on_from_no_checkpoint_but_its_own(
         judge = Waits()
         known = (9,)
         run_trial(
-            Stretch(read_config(config), candidate, folder, (9, 18), 27, known, trial=trial), judge
+            TrialJob(read_config(config), candidate, folder, (9, 18), 27, known, trial=trial), judge
         )
         return judge.rungs
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from autolr.config import Config
 from autolr.disk import disk_errors, write_whole
 from autolr.errors import UserCodeError
-from autolr.stretch import Outcome, Stretch, Verdict
+from autolr.job import Decision, TrialJob, TrialResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """To a worker: train a stretch of a trial."""
+    """To a worker: train a job of a trial."""
 
-    stretch: Stretch
+    job: TrialJob
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """To a worker: what was decided about its score."""
 
-    verdict: Verdict
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """From a worker: what the stretch came to."""
+    """From a worker: what the job came to."""
 
-    outcome: Outcome
+    outcome: TrialResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from autolr.objective.lightning_cli import (
     trial_config,
     users_code,
 )
-from autolr.objective.run import pilots
+from autolr.objective.run import rate_callbacks
 from autolr.rules.fixed import OWN
 from autolr.space import Space
 
@@ -48,7 +48,12 @@ def check_run(config: Config, folder: Path) -> int:
         cli = instantiate(fit, config.folder, config.seed, config.space.names)
         _check_space(cli, config, folder)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
-        ours: list[Callback] = [look, *_rules(config.space), *pilots(candidate, tune), watch]
+        ours: list[Callback] = [
+            look,
+            *_rules(config.space),
+            *rate_callbacks(candidate, tune),
+            watch,
+        ]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
         with contextlib.suppress(_LookedAt):
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)

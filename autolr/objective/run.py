@@ -19,8 +19,8 @@ from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
 from autolr.config import Config, TuneConfig, set_dotted
 from autolr.errors import DivergedError, UserCodeError
+from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_config, users_code
-from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
 if TYPE_CHECKING:
     from autolr.callbacks.prune import Reporter
@@ -30,11 +30,11 @@ def _never() -> bool:
     return False
 
 
-def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never) -> Outcome:
+def run_trial(job: TrialJob, judge: Judge, asked: Callable[[], bool] = _never) -> TrialResult:
     """Train one candidate through an ordinary Trainer and score it.
 
     Args:
-        stretch: What to train. Where its checkpoint is there, the run goes on from it.
+        job: What to train. Where its checkpoint is there, the run goes on from it.
         judge: Is told the scores at the rungs, and decides.
         asked: Tells whether the trial shall be written down and left as soon as possible.
 
@@ -43,45 +43,45 @@ def run_trial(stretch: Stretch, judge: Judge, asked: Callable[[], bool] = _never
         UserCodeError: If the model or the data raise.
     """
     started = time.monotonic()
-    tune = stretch.config.tune
-    pause = PauseTrial(judge, stretch.checkpoint, asked, stretch.known, stretch.trial)
-    trial: Reporter = pause if stretch.pauses else _Stopping(judge)
-    horizon = stretch.run_steps
-    prune = PruneTrial(trial, stretch.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
-    setters = pilots(stretch.candidate, tune)
-    with users_code(stretch.folder), quiet_lightning():
-        fit = trial_config(stretch.config.fit, stretch.candidate, stretch.folder)
-        cli = instantiate(fit, stretch.config.folder, stretch.config.seed)
+    tune = job.config.tune
+    pause = PauseTrial(judge, job.checkpoint, asked, job.known, job.trial)
+    trial: Reporter = pause if job.pauses else _Stopping(judge)
+    horizon = job.run_steps
+    prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
+    setters = rate_callbacks(job.candidate, tune)
+    with users_code(job.folder), quiet_lightning():
+        fit = trial_config(job.config.fit, job.candidate, job.folder)
+        cli = instantiate(fit, job.config.folder, job.config.seed)
         trainer: Any = cli.trainer
         trainer.callbacks[:0] = [pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
-        verdict = _fit(cli, stretch, pause)
+        decision = _fit(cli, job, pause)
         steps = trainer.global_step
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     probe_steps, peak = _searched(setters[-1])
-    return Outcome(
+    return TrialResult(
         value=prune.final.get(tune.monitor, math.nan),
         metrics=metrics | prune.final,
         steps=steps + probe_steps,
         run_steps=prune.run_steps,
         seconds=time.monotonic() - started,
-        peak=stretch.candidate.peak if peak is None else peak,
+        peak=job.candidate.peak if peak is None else peak,
         pruned=prune.pruned,
-        diverged=prune.diverged or verdict == "stop",
-        waits=verdict == "wait",
+        diverged=prune.diverged or decision == "stop",
+        waits=decision == "wait",
     )
 
 
-def _fit(cli: LightningCLI, stretch: Stretch, pause: PauseTrial) -> Verdict:
+def _fit(cli: LightningCLI, job: TrialJob, pause: PauseTrial) -> Decision:
     """Train to the end, or until the run is left; return why."""
-    resumed, steps = _resumed(stretch.checkpoint, pause)
-    cli.trainer.loggers.append(JsonLines(stretch.folder, steps))
+    resumed, steps = _resumed(job.checkpoint, pause)
+    cli.trainer.loggers.append(JsonLines(job.folder, steps))
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed, weights_only=False)
     except DivergedError:  # every peak that was tried inside the run
         return "stop"
     except TrialPaused:
-        return pause.verdict
+        return pause.decision
     except SIGTERMException:  # Lightning was faster
         return "wait"
     except SystemExit as error:
@@ -115,7 +115,7 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
     return attached
 
 
-def pilots(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
+def rate_callbacks(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
     """Return the callbacks that set the candidate's rate: its rule's, if there is one, first."""
     applied: list[Callback] = []
     if candidate.rule != "fixed" or candidate.rule_settings:
@@ -149,7 +149,7 @@ def _searched(callback: Callback) -> tuple[int, float | None]:
         return callback.result.probe_steps, callback.result.peak
     except AttributeError:
         search = callback.state_dict()["search"]
-        return (0 if search is None else search["shadows"]["probe_steps"]), None
+        return (0 if search is None else search["rivals"]["probe_steps"]), None
 
 
 def _resumed(checkpoint: Path, pause: PauseTrial) -> tuple[Path | None, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autolr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from autolr.online.box import Box
+    from autolr.online.peaks import PeakRange
 
 _DECAY_TIMES = np.geomspace(0.1, 10.0, 256)  # tried in a fit, as multiples of the probe's length
 _PUBLISHED_FIRST = 1000  # steps of the first stage
@@ -36,7 +36,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ProbeForecast:
     """What a probe came to.
 
     Attributes:
@@ -53,10 +53,10 @@ class Stage:
     """A part of the run that is over: its steps, and the probes that chose its rate."""
 
     steps: int
-    trials: tuple[Trial, ...]
+    trials: tuple[ProbeForecast, ...]
 
     @property
-    def best(self) -> Trial:
+    def best(self) -> ProbeForecast:
         """The probe that was chosen: the lowest forecast, of equals the lowest rate."""
         return min(self.trials, key=lambda trial: (trial.forecast, trial.rate))
 
@@ -72,16 +72,16 @@ class Stages:
 
     Attributes:
         settings: Of the strategy.
-        box: The rates to choose from.
+        peak_range: The rates to choose from.
         lengths: Steps of the stages that are not over, the one at hand first.
         trials: Probes of the stage at hand.
         done: The stages that are over.
     """
 
     settings: "AutoLRS"
-    box: "Box"
+    peak_range: "PeakRange"
     lengths: tuple[int, ...]
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[ProbeForecast, ...] = ()
     done: tuple[Stage, ...] = ()
 
     @property
@@ -91,13 +91,13 @@ class Stages:
             return None
         if len(self.trials) < self.settings.probes:
             steps = max(1, round(self.lengths[0] / self.settings.probes))
-            return Try(next_rate(self.box, self.trials, self.settings.kappa), steps)
+            return Try(next_rate(self.peak_range, self.trials, self.settings.kappa), steps)
         return Keep(Stage(self.lengths[0], self.trials).rate, self.lengths[0])
 
     def tried(self, action: Try, losses: Sequence[float]) -> "Stages":
         """Take in the training losses of a probe; they may end at one that is not finite."""
         end = forecast(losses, self.lengths[0] - action.steps)
-        return replace(self, trials=(*self.trials, Trial(action.rate, end)))
+        return replace(self, trials=(*self.trials, ProbeForecast(action.rate, end)))
 
     def kept(self, action: Keep) -> "Stages":
         """Go on to the next stage."""
@@ -123,7 +123,7 @@ class AutoLRS:
 
     * A forecast is bounded, see `forecast`.
     * Losses are fitted as they are; the release fits a spline through them first.
-    * ``kappa`` is the customary 2. The release's 1e6 makes the search a grid over the box.
+    * ``kappa`` is the customary 2. The release's 1e6 makes the search a grid over the peak_range.
 
     As published, a probe takes the batches that come next, and neither the data's position nor the
     generators are put back: the probes of a stage are not paired.
@@ -156,7 +156,7 @@ class AutoLRS:
         if not 0 <= self.kappa < math.inf:
             raise ConfigError.of("kappa", self.kappa, "at least 0")
 
-    def begin(self, box: "Box", total_steps: int) -> Stages:
+    def begin(self, peak_range: "PeakRange", total_steps: int) -> Stages:
         """Return the state in which a run of ``total_steps`` steps begins.
 
         Raises:
@@ -169,7 +169,7 @@ class AutoLRS:
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, box, tuple(lengths))
+        return Stages(self, peak_range, tuple(lengths))
 
 
 def forecast(losses: Sequence[float], ahead: int) -> float:
@@ -210,22 +210,22 @@ def forecast(losses: Sequence[float], ahead: int) -> float:
     return max(lowest, a * math.exp(-(count - 1 + ahead) / decay_time) + c)
 
 
-def next_rate(box: "Box", trials: Sequence[Trial], kappa: float) -> float:
+def next_rate(peak_range: "PeakRange", trials: Sequence[ProbeForecast], kappa: float) -> float:
     """Return the rate to try next: the one with the lowest confidence bound.
 
-    The first three are the middle of the box and its ends, because a process that has seen
+    The first three are the middle of the peak_range and its ends, because a process that has seen
     nothing prefers none. A probe that diverged counts as a little worse than the worst other.
     """
-    seeds = (math.sqrt(box.low * box.high), box.low, box.high)
+    seeds = (math.sqrt(peak_range.low * peak_range.high), peak_range.low, peak_range.high)
     if len(trials) < len(seeds):
         return seeds[len(trials)]
-    mean, deviation = _posterior(box, trials)
-    grid = np.geomspace(box.low, box.high, _RATES)
+    mean, deviation = _posterior(peak_range, trials)
+    grid = np.geomspace(peak_range.low, peak_range.high, _RATES)
     return float(grid[int(np.argmin(mean - kappa * deviation))])
 
 
 def _posterior(
-    box: "Box", trials: Sequence[Trial]
+    peak_range: "PeakRange", trials: Sequence[ProbeForecast]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of the forecast loss over the grid of rates."""
     # here: scikit-learn takes longer to import than all of autolr's core
@@ -236,8 +236,8 @@ def _posterior(
     finite = [trial.forecast for trial in trials if math.isfinite(trial.forecast)] or [0.0]
     worst = max(finite) + 0.1 * (max(finite) - min(finite))
     losses = [min(trial.forecast, worst) for trial in trials]
-    width = math.log(box.high / box.low) or 1.0
-    places = [[math.log(trial.rate / box.low) / width] for trial in trials]  # in [0, 1]
+    width = math.log(peak_range.high / peak_range.low) or 1.0
+    places = [[math.log(trial.rate / peak_range.low) / width] for trial in trials]  # in [0, 1]
     matern = Matern(length_scale=0.3, length_scale_bounds=(0.05, 2.0), nu=2.5)
     noise = WhiteKernel(0.1, (1e-4, 1.0))  # in variances of the losses
     process = GaussianProcessRegressor(

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from autolr.errors import ConfigError
-from autolr.report.account import OthersStudy, ReportedStudy
 from autolr.report.page import study_charts, study_page
+from autolr.report.statistics import OthersStudy, ReportedStudy
 from autolr.report.table import write_trials
 
 

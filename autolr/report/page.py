@@ -9,19 +9,7 @@ from shlex import quote
 from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
 from autolr.report import figures
-from autolr.report.account import (
-    ReportedStudy,
-    ReportedTrial,
-    cost_of,
-    diverged,
-    fates,
-    monitor_of,
-    price,
-    ranked,
-    run_steps,
-    rungs,
-)
-from autolr.report.listing import (
+from autolr.report.html_tables import (
     ROWS,
     gap_text,
     leaders_table,
@@ -34,6 +22,18 @@ from autolr.report.listing import (
 )
 from autolr.report.parameters import KEY, parameter_charts
 from autolr.report.show import heading
+from autolr.report.statistics import (
+    ReportedStudy,
+    ReportedTrial,
+    cost_of,
+    diverged,
+    fates,
+    monitor_of,
+    price,
+    ranked,
+    run_steps,
+    rungs,
+)
 from autolr.report.table import cell_text, chosen
 
 _LEADERS = 6

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from autolr.drawing import Axis, Chart, Frame
-from autolr.report.account import (
+from autolr.report.statistics import (
     ReportedStudy,
     ReportedTrial,
     monitor_of,

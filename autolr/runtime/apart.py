@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autolr.errors import UnsupportedError
+from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.learner import Learner
-from autolr.runtime.trunk import Trunk
 
 _SHOWING = 4  # attempts that are looked at: a module's hook behind a batch takes every other one
 
@@ -24,10 +24,10 @@ class Division(Protocol):
     def owner(self, index: int) -> int:
         """Return the rank that trains the candidate at an index of a probe."""
 
-    def mine(self, trunks: Sequence[Trunk]) -> list[Trunk]:
+    def mine(self, runs: Sequence[CandidateRun]) -> list[CandidateRun]:
         """Return those that this rank trains."""
 
-    def price(self, trunks: Sequence[Trunk]) -> int:
+    def price(self, runs: Sequence[CandidateRun]) -> int:
         """Return the steps that the busiest rank makes when each of them makes one."""
 
     def attempt(self, action: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class Division(Protocol):
             AutoLRError: On all ranks, if an attempt has failed on one.
         """
 
-    def spread(self, trunks: Sequence[Trunk]) -> None:
+    def spread(self, runs: Sequence[CandidateRun]) -> None:
         """Have what each of them has come to on all ranks."""
 
 
@@ -60,13 +60,13 @@ class Together:
         """Return 0: nobody asks; see `Division`."""
         return 0
 
-    def mine(self, trunks: Sequence[Trunk]) -> list[Trunk]:
+    def mine(self, runs: Sequence[CandidateRun]) -> list[CandidateRun]:
         """Return all; see `Division`."""
-        return list(trunks)
+        return list(runs)
 
-    def price(self, trunks: Sequence[Trunk]) -> int:
+    def price(self, runs: Sequence[CandidateRun]) -> int:
         """Return how many they are; see `Division`."""
-        return len(trunks)
+        return len(runs)
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Do it; see `Division`."""
@@ -76,7 +76,7 @@ class Together:
         """Ask the others; see `Division`."""
         return self._ranks.any(flags)
 
-    def spread(self, trunks: Sequence[Trunk]) -> None:
+    def spread(self, runs: Sequence[CandidateRun]) -> None:
         """Do nothing; see `Division`."""
 
 
@@ -105,13 +105,13 @@ class Apart:
         """Deal them out in turn; see `Division`."""
         return index % self._ranks.size
 
-    def mine(self, trunks: Sequence[Trunk]) -> list[Trunk]:
+    def mine(self, runs: Sequence[CandidateRun]) -> list[CandidateRun]:
         """Return one's share; see `Division`."""
-        return [trunk for trunk in trunks if trunk.owner == self._ranks.rank]
+        return [run for run in runs if run.owner == self._ranks.rank]
 
-    def price(self, trunks: Sequence[Trunk]) -> int:
+    def price(self, runs: Sequence[CandidateRun]) -> int:
         """Return the largest share: the others wait; see `Division`."""
-        return max(Counter(trunk.owner for trunk in trunks).values(), default=0)
+        return max(Counter(run.owner for run in runs).values(), default=0)
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Do it without the others, and keep what is raised for `agree`; see `Division`."""
@@ -128,15 +128,15 @@ class Apart:
             self._ranks.gather(self._raise)
         return raised
 
-    def spread(self, trunks: Sequence[Trunk]) -> None:
+    def spread(self, runs: Sequence[CandidateRun]) -> None:
         """Send each from its owner to all; see `Division`."""
-        for trunk in trunks:
-            own = trunk.owner == self._ranks.rank
-            state = trunk.state_dict(gradients=True) if own else {}
-            state = self._ranks.share(state, trunk.owner)
+        for run in runs:
+            own = run.owner == self._ranks.rank
+            state = run.state_dict(gradients=True) if own else {}
+            state = self._ranks.share(state, run.owner)
             if not own:
-                trunk.state.renew_attributes()  # what is sent is what differs from the run's
-                trunk.load_state_dict(state, self._learner.model)
+                run.state.renew_attributes()  # what is sent is what differs from the run's
+                run.load_state_dict(state, self._learner.model)
 
     def _raise(self) -> None:
         error, self._error = self._error, None

@@ -4,19 +4,19 @@ import math
 from collections.abc import Iterable, Sequence
 
 from autolr.candidate import Candidate
-from autolr.generators import kept_generators
+from autolr.rng import isolated_rng
 from autolr.runtime.apart import Division
 from autolr.runtime.average import Average
+from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.learner import Learner
-from autolr.runtime.trunk import Trunk
 
 
 class Scoring:
-    """Averages the weights of trunks, and scores them.
+    """Averages the weights of runs, and scores them.
 
     Args:
         learner: The run.
-        division: Which rank has trained which trunk.
+        division: Which rank has trained which run.
 
     Attributes:
         passes: Passes over the validation data so far.
@@ -27,15 +27,15 @@ class Scoring:
         self._learner = learner
         self._division = division
 
-    def sample(self, trunks: Iterable[Trunk], window: int) -> None:
+    def sample(self, runs: Iterable[CandidateRun], window: int) -> None:
         """Take weights into the averages; one that begins is over as many steps as ``window``."""
-        for trunk in trunks:
-            if trunk.average is None:
-                trunk.average = Average(self._learner.model, window)
-            trunk.average.add(None if trunk.snapshot is None else trunk.snapshot.tensors)
+        for run in runs:
+            if run.average is None:
+                run.average = Average(self._learner.model, window)
+            run.average.add(None if run.snapshot is None else run.snapshot.tensors)
 
     def scores(
-        self, live: Trunk, rivals: Sequence[Trunk], *, annealed: bool
+        self, live: CandidateRun, rivals: Sequence[CandidateRun], *, annealed: bool
     ) -> dict[Candidate, float]:
         """Return the score of each candidate; all ranks have those of rank 0.
 
@@ -43,20 +43,20 @@ class Scoring:
         """
         others = [rival for rival in rivals if rival.candidate != live.candidate]
         copied = annealed or 0 < len(others) < len(rivals)
-        trunks = rivals if copied else [live, *others]
+        runs = rivals if copied else [live, *others]
 
         def score() -> list[float]:
-            self._division.spread([trunk for trunk in rivals if not trunk.diverged])
-            return [self._score(trunk) for trunk in trunks]
+            self._division.spread([run for run in rivals if not run.diverged])
+            return [self._score(run) for run in runs]
 
         (scores, *_) = self._learner.ranks.gather(score)
-        return {trunk.candidate: score for trunk, score in zip(trunks, scores, strict=True)}
+        return {run.candidate: score for run, score in zip(runs, scores, strict=True)}
 
-    def _score(self, trunk: Trunk) -> float:
+    def _score(self, run: CandidateRun) -> float:
         """Return the validation score of an average, or without validation its training loss."""
-        if trunk.diverged or not (trunk.average or trunk.annealed):
+        if run.diverged or not (run.average or run.annealed):
             return math.inf
-        with trunk.in_place(), kept_generators(), trunk.weights(self._learner.forward):
+        with run.in_place(), isolated_rng(), run.weights(self._learner.forward):
             score = self._learner.validate()
             if score is None:
                 return self._learner.forward()

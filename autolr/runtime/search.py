@@ -8,26 +8,15 @@ from typing import Any
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online import (
-    Annealed,
-    AutoLRS,
-    Result,
-    Search,
-    SearchSettings,
-    closing,
-    excluded,
-    news,
-    opening,
-    parse_rates,
-    parse_strategy,
-)
+from autolr.online import Annealed, AutoLRS, Search, SearchSettings, parse_rates, parse_strategy
+from autolr.result import Result, closing, excluded, news, opening
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, carrier
+from autolr.runtime.autolrs import search_by_stages
 from autolr.runtime.learner import DrivenLearner
-from autolr.runtime.rates import Rates, customary_peak
+from autolr.runtime.rates import Rates, customary_peak_of
+from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak
-from autolr.runtime.shadows import Shadows
-from autolr.runtime.stages import search_stages
 from autolr.runtime.stepper import Means
 from autolr.schedules import Schedule
 
@@ -105,8 +94,8 @@ def _train_in_stages(
 ) -> Result:
     attached = Rates.of(learner.optimizer)
     try:
-        box = parse_rates(rates, customary_peak(learner.optimizer) or attached.base)
-        return search_stages(learner, attached, strategy, box, total_steps)
+        peak_range = parse_rates(rates, customary_peak_of(learner.optimizer) or attached.base)
+        return search_by_stages(learner, attached, strategy, peak_range, total_steps)
     finally:
         attached.detach()
 
@@ -151,17 +140,17 @@ def _train_beside(
     try:
         begun, live = _begin(learner, rates, settings, total_steps)
         means = Means(stack, say=_log.info)
-        shadows = Shadows(learner, rates, begun, total_steps, live, means=means)
+        rivals = Rivals(learner, rates, begun, total_steps, live, means=means)
         for step in range(total_steps):
             if step:  # the first batch has been drawn
                 learner.next_batch()
-            before = shadows.capture()
-            rates.factor, search = shadows.factor, shadows.search
-            shadows.follow(learner.train(), before, stepped=True)
-            for line in news(search, shadows.search, total_steps, learner.monitor):
+            before = rivals.capture()
+            rates.factor, search = rivals.factor, rivals.search
+            rivals.follow(learner.train(), before, stepped=True)
+            for line in news(search, rivals.search, total_steps, learner.monitor):
                 _log.info(line)
     finally:
         rates.detach()
-    if shadows.probe_steps:
-        _log.info(closing(shadows.result()))
-    return shadows.result()
+    if rivals.probe_steps:
+        _log.info(closing(rivals.result()))
+    return rivals.result()

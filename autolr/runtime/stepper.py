@@ -10,10 +10,10 @@ from torch.nn.modules.conv import _ConvNd
 from autolr.errors import ConfigError
 from autolr.runtime.flat import CannotStackError
 from autolr.runtime.learner import Learner
-from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.stacked import Stack, StackableLearner
+from autolr.runtime.step_context import StepContext
 
 # Measured by examples/time_to_target/micro.py on one core: where a stack no longer wins.
 _FEWEST = 3  # states
@@ -93,7 +93,7 @@ class Stepper:
         self,
         snapshots: Sequence[Snapshot],
         factors: Sequence[float],
-        before: Moment,
+        before: StepContext,
         *,
         stepped: bool,
         kept: bool = True,
@@ -125,7 +125,7 @@ class Stepper:
             self._stack = None
 
     def _together(
-        self, snapshots: Sequence[Snapshot], factors: Sequence[float], before: Moment
+        self, snapshots: Sequence[Snapshot], factors: Sequence[float], before: StepContext
     ) -> list[Tensor | None]:
         if not self._tried:
             return self._try(snapshots, factors, before)
@@ -136,7 +136,7 @@ class Stepper:
         return [*self._stack.train(factors)]
 
     def _try(
-        self, snapshots: Sequence[Snapshot], factors: Sequence[float], before: Moment
+        self, snapshots: Sequence[Snapshot], factors: Sequence[float], before: StepContext
     ) -> list[Tensor | None]:
         """Train one by one, and let a stack show that it would have done the same."""
         stack = self._stacked(snapshots)
@@ -167,7 +167,7 @@ class Stepper:
         self._say(f"AutoLR: probes are trained one by one: {reason}")
 
     def _apart(
-        self, snapshots: Sequence[Snapshot], factors: Sequence[float], before: Moment
+        self, snapshots: Sequence[Snapshot], factors: Sequence[float], before: StepContext
     ) -> list[Tensor | None]:
         losses = []
         for snapshot, factor in zip(snapshots, factors, strict=True):

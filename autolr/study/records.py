@@ -12,11 +12,9 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from autolr.errors import ConfigError
-from autolr.near_miss import unknown
+from autolr.errors import ConfigError, unknown_name
 from autolr.study.address import check_name, locate
-from autolr.study.decide import Progress, Standing
-from autolr.study.front import front
+from autolr.study.promotion import Progress, TrialStatus
 from autolr.study.storage import connect_existing, quiet, storage_errors
 
 Direction = Literal["minimize", "maximize"]
@@ -208,7 +206,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
     )
 
 
-def standing_of(record: TrialRecord, sign: float) -> Standing:
+def status_of(record: TrialRecord, sign: float) -> TrialStatus:
     """Return what decides about a trial; its scores are multiplied by ``sign``."""
     at_rung = max(record.scores, default=0) > record.attrs.get(PROMOTED, 0)
     progress: dict[State, Progress] = {
@@ -218,7 +216,7 @@ def standing_of(record: TrialRecord, sign: float) -> Standing:
     }
     scores = {step: sign * score for step, score in record.scores.items()}
     bracket = record.attrs.get("bracket")
-    return Standing(record.number, progress.get(record.state, "over"), bracket, scores)
+    return TrialStatus(record.number, progress.get(record.state, "over"), bracket, scores)
 
 
 def direction_of(study: optuna.Study) -> Direction:
@@ -266,9 +264,28 @@ def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[Trial
 
 
 def _missing(url: str, name: str, known: Sequence[str]) -> ConfigError:
-    what = unknown("study", name, known) if known else f"no study {name!r}, nor any other"
+    what = unknown_name("study", name, known) if known else f"no study {name!r}, nor any other"
     return ConfigError(f"{what} (in {locate(url).shown})")
 
 
 def _study_names(storage: RDBStorage | BaseStorage) -> tuple[str, ...]:
     return tuple(study.study_name for study in storage.get_all_studies())
+
+
+def front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
+    """Return the indices of the points that no other one beats: the Pareto front, both minimized.
+
+    A point is beaten by one that is as low in both and lower in one; equal ones beat neither. By
+    the first coordinate, lowest first; of equal points the earliest first.
+
+    >>> front([(0.5, 20.0), (0.1, 90.0), (0.6, 30.0), (0.3, 40.0)])
+    (1, 3, 0)
+    """
+    found: list[int] = []
+    least = math.inf
+    for index in sorted(range(len(points)), key=points.__getitem__):
+        cost = points[index][1]
+        if cost < least or (found and points[index] == points[found[-1]]):
+            found.append(index)
+            least = cost
+    return tuple(found)

@@ -19,7 +19,7 @@ from autolr import TorchLearner
 from autolr.candidate import Candidate
 from autolr.online import Round, Search
 from autolr.runtime.rates import Rates
-from autolr.runtime.shadows import Shadows
+from autolr.runtime.rivals import Rivals
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.stepper import Means
 from autolr.schedules import constant
@@ -131,31 +131,31 @@ def _plain_steps(task: Task) -> Callable[[], None]:
 
 def _steps_with_rivals(task: Task, number: int) -> Callable[[], None]:
     """Return steps of a run whose search does not end."""
-    learner, rates, shadows = _beside(task, number, stack=False)
+    learner, rates, rivals = _beside(task, number, stack=False)
 
     def steps() -> None:
         for _ in range(_STEPS):
             learner.next_batch()
-            before = shadows.capture()
-            rates.factor = shadows.factor
-            shadows.follow(learner.train(), before, stepped=True)
+            before = rivals.capture()
+            rates.factor = rivals.factor
+            rivals.follow(learner.train(), before, stepped=True)
 
     return steps
 
 
 def _rival_steps(task: Task, number: int, *, stack: bool) -> Callable[[], None]:
     """Return steps of the rivals alone."""
-    learner, _, shadows = _beside(task, number, stack=stack)
+    learner, _, rivals = _beside(task, number, stack=stack)
 
     def steps() -> None:
         for _ in range(_STEPS):
             learner.next_batch()
-            shadows.follow(None, shadows.capture(), stepped=True)
+            rivals.follow(None, rivals.capture(), stepped=True)
 
     return steps
 
 
-def _beside(task: Task, number: int, *, stack: bool) -> tuple[TorchLearner, Rates, Shadows]:
+def _beside(task: Task, number: int, *, stack: bool) -> tuple[TorchLearner, Rates, Rivals]:
     learner = _learner(task)
     candidates = tuple(
         Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
@@ -163,7 +163,7 @@ def _beside(task: Task, number: int, *, stack: bool) -> tuple[TorchLearner, Rate
     search = Search(candidates, (Round(0, _FAR, 2),))
     rates = Rates.of(learner.optimizer)
     means = Means(stack)
-    return learner, rates, Shadows(learner, rates, search, _FAR, candidates[0], means=means)
+    return learner, rates, Rivals(learner, rates, search, _FAR, candidates[0], means=means)
 
 
 def _learner(task: Task) -> TorchLearner:

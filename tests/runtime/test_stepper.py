@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import nn
 
 import autolr
-from autolr.runtime.moment import Moment
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.step_context import StepContext
 from autolr.runtime.stepper import Means, Stepper
 
 FACTORS = (0.5, 1.0, 2.0, 3.0)
@@ -78,7 +78,7 @@ def trained(
     losses = []
     for _ in data:
         learner.next_batch()
-        before = Moment.capture(optimizer)
+        before = StepContext.capture(optimizer)
         made = stepper.step(snapshots, factors, before, stepped=True, kept=kept)
         losses += [float(value) for value in made]
     stepper.settle()
@@ -142,7 +142,7 @@ def test_states_can_be_exchanged_and_stacked_again_between_the_steps():
         snapshots = [Snapshot(model, optimizer) for _ in FACTORS]
         for done in range(STEPS):
             learner.next_batch()
-            before = Moment.capture(optimizer)
+            before = StepContext.capture(optimizer)
             learner.train()
             stepper.step(snapshots, FACTORS[: len(snapshots)], before, stepped=True)
             if done == 3:
@@ -398,7 +398,9 @@ def test_what_was_begun_in_one_pass_goes_on_so_when_states_drop_out(again):
     for states in (8, 3):
         learner.next_batch()
         Passing.passes = 0
-        stepper.step(snapshots[:states], [1.0] * states, Moment.capture(optimizer), stepped=True)
+        stepper.step(
+            snapshots[:states], [1.0] * states, StepContext.capture(optimizer), stepped=True
+        )
         stepper.settle()
         if again:
             decided = stepper.state_dict()

@@ -130,7 +130,7 @@ def test_scores_are_known_to_the_next_process(url: str) -> None:
     for score in (1.0, 2.0):
         first.judge(first.ask(), 10, score)
     again = open_study(url, "digits", hyperband=hyperband)
-    assert [standing.scores for standing in again.standings()] == [{10: 1.0}, {10: 2.0}]
+    assert [status.scores for status in again.statuses()] == [{10: 1.0}, {10: 2.0}]
 
 
 CUT = """
