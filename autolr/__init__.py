@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from autolr.driver import TuneResult as TuneResult
     from autolr.driver import tune as tune
     from autolr.online import Annealed as Annealed
-    from autolr.online import Result as Result
-    from autolr.online import load_result as load_result
+    from autolr.result import Result as Result
+    from autolr.result import load_result as load_result
     from autolr.runtime.learner import TorchLearner as TorchLearner
     from autolr.runtime.search import search as search
 
 _LAZY = {
     "Annealed": "autolr.online",
-    "Result": "autolr.online",
+    "Result": "autolr.result",
     "TorchLearner": "autolr.runtime.learner",
     "TuneResult": "autolr.driver",
-    "load_result": "autolr.online",
+    "load_result": "autolr.result",
     "search": "autolr.runtime.search",
     "tune": "autolr.driver",
 }

@@ -14,9 +14,8 @@ from typing import Any, TypeGuard
 
 from autolr import rules, schedules
 from autolr.domains import Choice, Domain, Value
-from autolr.errors import ConfigError, SpaceError
+from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.names import is_path, meaning
-from autolr.near_miss import unknown
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 from autolr.space import Space
@@ -89,7 +88,7 @@ class Candidate:
         """
         for key in mapping:
             if key not in _FIELDS:
-                raise ConfigError(unknown("key of a candidate", key, _FIELDS))
+                raise ConfigError(unknown_name("key of a candidate", key, _FIELDS))
         parsed = {"schedule": schedules.parse(mapping["schedule"])} if "schedule" in mapping else {}
         return cls(**{**mapping, **parsed})
 
@@ -210,7 +209,7 @@ def _check_names(domains: Mapping[str, Domain], takes: Mapping[str, Iterable[str
     for name in domains:
         if meaning(name) not in known:
             hint = f"or a path into the config, such as model.init_args.{name}"
-            raise SpaceError(f"{unknown('parameter', name, known)}, {hint}")
+            raise SpaceError(f"{unknown_name('parameter', name, known)}, {hint}")
 
 
 def _check_taken(active: Iterable[str], kind: str, kinds: Iterable[str]) -> None:
@@ -252,7 +251,7 @@ def _samples(
 
 def _settings_of(kind: object) -> Mapping[str, object]:
     if not isinstance(kind, str) or kind not in schedules.names():
-        raise ConfigError(unknown("schedule", kind, schedules.names()))
+        raise ConfigError(unknown_name("schedule", kind, schedules.names()))
     return schedules.settings_of(kind)
 
 

@@ -51,12 +51,12 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _tune(arguments: Namespace) -> int:
+    from autolr.console import ConsoleProgress, conclusion
     from autolr.driver import tune  # here: optuna takes a while to import
-    from autolr.progress import Progress, conclusion
 
     settings = arguments.as_dict()
     settings.pop("config")
-    with Progress() as progress:
+    with ConsoleProgress() as progress:
         result = tune(arguments.config, listener=progress, **settings)
     if arguments.dry_run:
         _print("the config works; nothing was trained")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autolr.direction import MODES, mode_of, named_mode
-from autolr.errors import ConfigError, SpaceError
-from autolr.near_miss import unknown
+from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import HOST, is_path, is_seconds, is_text, is_whole, whole
+from autolr.search_spaces import is_source
+from autolr.search_spaces import load as load_space
 from autolr.space import Space
-from autolr.space_sources import is_source, load_space
 from autolr.storage_url import shown
 from autolr.strict_yaml import Source, load_yaml
 
@@ -71,7 +71,7 @@ class TuneConfig:
         trials: How many trials the study shall finish in all, however often it is resumed.
         timeout: Seconds after which no trial is started; None: no limit.
         workers: Trials at a time; "auto": one for each GPU that can be seen, at least one.
-        trial_timeout: Seconds that a trial may train at a stretch before it is taken for hung and
+        trial_timeout: Seconds that a trial may train at a job before it is taken for hung and
             killed, which is one of three attempts; None: no limit.
         engine: "local", processes of this machine; "ray"; or "open", each ``autolr worker``.
         listen: Name or address at which workers that come reach this host; None: its own name.
@@ -282,7 +282,7 @@ def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:
     filled = dict(fit)
     for name in sorted(space.paths):  # parents before children
         if (section := name.partition(".")[0]) not in known:
-            raise SpaceError(f"{name}: {unknown('section', section, known)}")
+            raise SpaceError(f"{name}: {unknown_name('section', section, known)}")
         filled = set_dotted(filled, name, 0)
 
 
@@ -307,7 +307,7 @@ def _check_keys(section: str, mapping: Mapping[Any, Any], cls: Any) -> None:
     known = [field.name for field in dataclasses.fields(cls)]
     for key in mapping:
         if key not in known:
-            raise ConfigError(f"{section}: {unknown('key', key, known)}")
+            raise ConfigError(f"{section}: {unknown_name('key', key, known)}")
 
 
 def _check(name: str, value: object, expected: str, fits: bool) -> None:

@@ -6,9 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from autolr.errors import SpaceError
+from autolr.errors import SpaceError, unknown_name
 from autolr.names import meaning
-from autolr.near_miss import unknown
 from autolr.quoting import quoted
 
 Value: TypeAlias = bool | int | float | str | None
@@ -84,7 +83,7 @@ def parse_domain(name: str, value: Any) -> Domain:
     form = value if isinstance(value, Mapping) else {"choices": value}
     for key in form:
         if key not in _KEYS:
-            raise SpaceError(unknown("key", key, _KEYS))
+            raise SpaceError(unknown_name("key", key, _KEYS))
     when = tuple(_conditions(form["when"])) if "when" in form else ()
     if "choices" in form:
         if excess := form.keys() - {"choices", "when"}:

@@ -12,6 +12,8 @@ AutoLRError                 base class; the command line exits with its `exit_st
     └── StudyMismatchError  the stored study was made with other settings            exit 4
 """
 
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from autolr.quoting import quoted
@@ -66,3 +68,24 @@ class StorageBusyError(StorageError):
 
 class StudyMismatchError(StorageError):
     """The stored study was made with another config, space or seed."""
+
+
+def unknown_name(kind: str, got: object, known: Iterable[object]) -> str:
+    """Return the message for a name that does not exist, the nearest one that does first.
+
+    >>> unknown_name("profile", "cosin", ["linear", "cosine"])
+    "unknown profile 'cosin'; did you mean 'cosine'? It must be one of: linear, cosine"
+    """
+    names = [str(name) for name in known]
+    near = nearest(got, names)
+    hint = "it" if near is None else f"did you mean {near!r}? It"
+    return f"unknown {kind} {quoted(got)}; {hint} must be one of: {', '.join(names)}"
+
+
+def nearest(got: object, known: Sequence[str]) -> str | None:
+    """Return the name that is so near that it may have been meant; None where none is.
+
+    >>> nearest("val_lss", ["train_loss", "val_loss"]), nearest("x", ["val_loss"])
+    ('val_loss', None)
+    """
+    return next(iter(difflib.get_close_matches(str(got), known, n=1)), None)

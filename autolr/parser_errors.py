@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 
-from autolr.near_miss import unknown
+from autolr.errors import unknown_name
 
 _SECTIONS = ("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "tune")
 _TRAINERS = ("lightning.pytorch.Trainer", "pytorch_lightning.Trainer")
@@ -83,7 +83,7 @@ def _problem(line: str, path: list[str], owner: str) -> str:
     if command := re.match(
         r"argument subcommand: invalid choice: '(.+)' \(choose from (.+)\)", line
     ):
-        return unknown("command", command[1], re.findall(r"\w+", command[2]))
+        return unknown_name("command", command[1], re.findall(r"\w+", command[2]))
     if owner:
         return f"{where.removesuffix('init_args')}class_path: cannot use {owner}: {line}"
     return f"{where}: {line}" if where else line
@@ -92,7 +92,7 @@ def _problem(line: str, path: list[str], owner: str) -> str:
 def _unknown_option(name: str, where: str, owner: str) -> str:
     if not owner:
         key = name if where else name.partition(".")[0]
-        return f"{where}: unknown key {key!r}" if where else unknown("key", key, _SECTIONS)
+        return f"{where}: unknown key {key!r}" if where else unknown_name("key", key, _SECTIONS)
     return f"{where}: {owner} does not take {name!r}{_hint(name, _parameters(owner))}"
 
 

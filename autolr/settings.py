@@ -1,16 +1,156 @@
 """The types that settings are annotated with, and how they are checked."""
 
 import math
+import numbers
 import types
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias, Union, get_args, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol, TypeAlias, Union, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from autolr.checks import Check, Maybe, OneOf, Real, Several, Value, Whole
 from autolr.errors import ConfigError
 from autolr.quoting import quoted
+
+Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | None"  # hashable, and JSON
+
+
+class Constraint(Protocol):
+    """What one setting may be."""
+
+    @property
+    def expected(self) -> str:
+        """The values that work, for an error message."""
+
+    def read(self, value: object) -> Value:
+        """Return the value in its stored form; a ValueError refuses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Real(Constraint):
+    """A finite number between ``low`` and ``high``; ``open`` names the ends that are left out."""
+
+    low: float = 0.0
+    high: float = math.inf
+    open: Literal["", "low", "high"] = ""
+
+    @property
+    @override
+    def expected(self) -> str:
+        if math.isinf(self.low):
+            return "a finite number"
+        if math.isinf(self.high):
+            return f"a number {'above' if self.open == 'low' else 'of at least'} {self.low:g}"
+        left, right = "(" if self.open == "low" else "[", ")" if self.open == "high" else "]"
+        return f"a number within {left}{self.low:g}, {self.high:g}{right}"
+
+    @override
+    def read(self, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise ValueError
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ValueError from None
+        above = number > self.low if self.open == "low" else number >= self.low
+        below = number < self.high if self.open == "high" else number <= self.high
+        if not (above and below and math.isfinite(number)):
+            raise ValueError
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Integer(Constraint):
+    """A whole number of at least ``low``."""
+
+    low: int = 1
+
+    @property
+    @override
+    def expected(self) -> str:
+        return f"a whole number of at least {self.low}"
+
+    @override
+    def read(self, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < self.low:
+            raise ValueError
+        return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf(Constraint):
+    """One of a few values of the same type, as in a Literal."""
+
+    choices: tuple[str | bool, ...]
+
+    @property
+    @override
+    def expected(self) -> str:
+        return f"one of {', '.join(map(repr, self.choices))}"
+
+    @override
+    def read(self, value: object) -> str | bool:
+        if not isinstance(value, type(self.choices[0])) or value not in self.choices:
+            raise ValueError
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe(Constraint):
+    """None, or what ``check`` takes."""
+
+    check: Constraint
+
+    @property
+    @override
+    def expected(self) -> str:
+        return f"{self.check.expected}, or None"
+
+    @override
+    def read(self, value: object) -> Value:
+        return None if value is None else self.check.read(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Constraint):
+    """A sequence of at least ``low`` items; ``rising``: each (its first member) above the last."""
+
+    items: tuple[Constraint, ...]  # the members of an item; a single one is stored bare
+    low: int = 1
+    rising: bool = False
+    words: str = "numbers"
+
+    @property
+    @override
+    def expected(self) -> str:
+        order = " in rising order" if self.rising else ""
+        members = ", ".join(check.expected for check in self.items)
+        return f"at least {self.low} {self.words}{order}, each {members}"
+
+    @override
+    def read(self, value: object) -> tuple[Value, ...]:
+        found = tuple(self._item(item) for item in _sequence(value))
+        keys = np.array([item[0] if isinstance(item, tuple) else item for item in found])
+        if len(found) < self.low or (self.rising and not (np.diff(keys) > 0).all()):
+            raise ValueError
+        return found
+
+    def _item(self, item: object) -> Value:
+        if len(self.items) == 1:
+            return self.items[0].read(item)
+        members = zip(self.items, _sequence(item), strict=True)
+        return tuple(check.read(member) for check, member in members)
+
+
+def _sequence(value: object) -> Sequence[object]:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        raise ValueError
+    return value
+
 
 _LONGEST = 100  # characters of a value in a message
 
@@ -21,16 +161,16 @@ Beta = Annotated[float, Real(0, 1, open="high")]  # share of an average that sta
 Positive = Annotated[float, Real(0, open="low")]
 NotNegative = Annotated[float, Real(0)]
 Finite = Annotated[float, Real(-math.inf)]
-Count = Annotated[int, Whole(1)]
+Count = Annotated[int, Integer(1)]
 Pace = Annotated[float, Real(0, open="low")]  # below 1 a share of the length, from 1 on steps
 Span = Annotated[float | None, Maybe(Real(0))]  # up to 1 a share, above 1 steps, None the rest
 Table: TypeAlias = Annotated[Sequence[float] | Array, Several((Real(0),))]
 
 
-def check_of(annotation: object) -> Check:
+def check_of(annotation: object) -> Constraint:
     """Return the check that a setting's annotation stands for."""
     if get_origin(annotation) is Annotated:
-        check: Check = get_args(annotation)[1]
+        check: Constraint = get_args(annotation)[1]
         return check
     if get_origin(annotation) is Literal:
         return OneOf(get_args(annotation))
@@ -42,7 +182,7 @@ def check_of(annotation: object) -> Check:
     raise TypeError(f"no check is known for the annotation {annotation!r}")
 
 
-def read_setting(name: str, check: Check, value: object) -> Value:
+def read_setting(name: str, check: Constraint, value: object) -> Value:
     """Return ``value`` in its stored form.
 
     Raises:

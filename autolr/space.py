@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from autolr.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
-from autolr.errors import SpaceError
+from autolr.errors import SpaceError, unknown_name
 from autolr.names import is_path
-from autolr.near_miss import unknown
 
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -157,13 +156,13 @@ def _check_conditions(domains: Mapping[str, Domain]) -> None:
         for parent, allowed in domain.when:
             if parent == name or parent not in domains:
                 others = [other for other in domains if other != name]
-                raise SpaceError(f"{name}: when: {unknown('parent', parent, others)}")
+                raise SpaceError(f"{name}: when: {unknown_name('parent', parent, others)}")
             options = getattr(domains[parent], "options", None)
             if options is None:
                 raise SpaceError(f"{name}: when must name a choice, got {parent!r}, a range")
             for value in allowed:
                 if value not in options:
-                    raise SpaceError(f"{name}: when: {unknown(f'{parent}', value, options)}")
+                    raise SpaceError(f"{name}: when: {unknown_name(f'{parent}', value, options)}")
 
 
 def _ordered(domains: dict[str, Domain]) -> Iterator[tuple[str, Domain]]:

@@ -3,9 +3,10 @@
 import math
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info
-from autolr.online import Monitor, ProbeScore, Result, Search, news
+from autolr.online import Monitor, ProbeScore, Search
+from autolr.result import Result, news
 from autolr.rules.fixed import OWN
-from autolr.runtime.shadows import Shadows
+from autolr.runtime.rivals import Rivals
 
 
 class Curves:
@@ -27,7 +28,7 @@ class Curves:
         """Say that the scores of a search have been told before."""
         self._told = len(search.scores)
 
-    def step(self, trainer: Trainer, rate: float, shadows: Shadows | None) -> None:
+    def step(self, trainer: Trainer, rate: float, rivals: Rivals | None) -> None:
         """Tell of the step that has just been made, at ``rate``."""
         if not trainer.loggers:
             return
@@ -35,10 +36,10 @@ class Curves:
         every = trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and trainer.global_step % every == 0:
             values["rate"] = rate
-            if shadows is not None:
-                values["probe_steps"] = float(shadows.probe_steps)
-        if shadows is not None and len(shadows.search.scores) > self._told:
-            values |= self._scores(shadows)
+            if rivals is not None:
+                values["probe_steps"] = float(rivals.probe_steps)
+        if rivals is not None and len(rivals.search.scores) > self._told:
+            values |= self._scores(rivals)
         _log(trainer, values)
 
     def decision(self, trainer: Trainer, result: Result) -> None:
@@ -46,12 +47,12 @@ class Curves:
         peak = {} if result.peak is None else {"peak": result.peak}
         _log(trainer, {**peak, "probe_steps": float(result.probe_steps)})
 
-    def _scores(self, shadows: Shadows) -> dict[str, float]:
+    def _scores(self, rivals: Rivals) -> dict[str, float]:
         """Return the monitored values of new probes; a logger can draw none that diverged."""
-        new = shadows.search.scores[self._told :]
+        new = rivals.search.scores[self._told :]
         self._told += len(new)
         finite = [told for told in new if math.isfinite(told.score)]
-        steps, value = shadows.total_steps, self._monitor.value
+        steps, value = rivals.total_steps, self._monitor.value
         return {f"score/{_named(told, steps)}": value(told.score) for told in finite}
 
 
@@ -60,9 +61,9 @@ def _named(told: ProbeScore, total_steps: int) -> str:
     return rate if told.candidate.rule == OWN else f"{told.candidate.rule}/{rate}"
 
 
-def tell(before: Search, shadows: Shadows, monitor: Monitor) -> None:
+def tell(before: Search, rivals: Rivals, monitor: Monitor) -> None:
     """Say in a line what has just happened to the run, if anything."""
-    for line in news(before, shadows.search, shadows.total_steps, monitor):
+    for line in news(before, rivals.search, rivals.total_steps, monitor):
         rank_zero_info(line)
 
 

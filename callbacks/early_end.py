@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
-from autolr.online import Result
+from autolr.result import Result
 
 _ENDERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
 _PACKAGES = ("lightning", "pytorch_lightning")

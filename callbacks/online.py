@@ -8,44 +8,43 @@ from typing import Any
 from torch import Tensor
 from typing_extensions import override
 
-from autolr.callbacks.averages import restart_averages
-from autolr.callbacks.beginning import begun
 from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.curves import Curves, tell
 from autolr.callbacks.early_end import closed, warn_of_enders
-from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.learner import LightningLearner, start_search
 from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
     check_alone,
     check_rates,
-    check_shadows,
+    check_rivals,
     scoring,
     total_steps,
     warn_of_default_length,
 )
 from autolr.callbacks.resume import (
-    ResumedGenerators,
+    ResumedRng,
     check_resumed,
     described,
     resumed_search,
     stored_search,
     warn_of_length,
 )
-from autolr.callbacks.serving import RaceRules
-from autolr.callbacks.shadowing import ShadowCallback
-from autolr.callbacks.swa import Handover
+from autolr.callbacks.rivals import RivalsCallback
+from autolr.callbacks.rule_host import RuleRaceHost
+from autolr.callbacks.swa import Handover, restart_averages
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
-from autolr.generators import Generators
-from autolr.online import Annealed, Result, SearchSettings, check_save_to, closing
-from autolr.runtime.checkpoint import ResumableShadows
+from autolr.online import Annealed, SearchSettings
+from autolr.result import Result, check_save_to, closing
+from autolr.rng import RngState
+from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks, ranks_of
 from autolr.runtime.rates import Rates
 from autolr.schedules import Schedule
 
 
-class AutoLR(ShadowCallback, RaceRules):
+class AutoLR(RivalsCallback, RuleRaceHost):
     """Find a peak rate in the first steps of a run, and follow a schedule at that peak.
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
@@ -72,7 +71,7 @@ class AutoLR(ShadowCallback, RaceRules):
     and by up to 64 MiB of batches for a module with batch norm or without validation. It holds the
     global generators too: a fit cut at an epoch's end ends as the uninterrupted one, bit for bit.
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
-    other anew). Settings and length must be those that the search was begun with.
+    other anew). Settings and length must be those that the search was start_search with.
 
     The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/RATE`` of each
     probe, and ``autolr/peak``.
@@ -127,7 +126,7 @@ class AutoLR(ShadowCallback, RaceRules):
         self._own: OwnRates | None = None
         self._own_peak: float | None = None
         self._stored: dict[str, Any] | None = None  # a search to go on with
-        self._generators = ResumedGenerators(None)
+        self._generators = ResumedRng(None)
         self._handover = Handover()
 
     @property
@@ -164,7 +163,7 @@ class AutoLR(ShadowCallback, RaceRules):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._found is None and self._shadows is None:
+        if self._found is None and self._rivals is None:
             self._begin(trainer, batch, batch_idx)
             self._take_result(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
@@ -182,18 +181,18 @@ class AutoLR(ShadowCallback, RaceRules):
     ) -> None:
         assert self._rates is not None
         rate = self._rates.applied  # rivals step with others
-        search = None if self._shadows is None else self._shadows.search
+        search = None if self._rivals is None else self._rivals.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._stepped:
-            self._curves.step(trainer, rate, self._shadows)
-        if self._shadows is not None and self._learner is not None and search is not None:
-            tell(search, self._shadows, self._learner.monitor)
+            self._curves.step(trainer, rate, self._rivals)
+        if self._rivals is not None and self._learner is not None and search is not None:
+            tell(search, self._rivals, self._learner.monitor)
         self._take_result(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._shadows is not None:  # stopped before the search was over
-            self._found = replace(self._shadows.result(), own_peak=self._own_peak)
+        if self._rivals is not None:  # stopped before the search was over
+            self._found = replace(self._rivals.result(), own_peak=self._own_peak)
             _warn_of_no_peak(self._found)
         super().on_train_end(trainer, pl_module)
         if self._found is not None:
@@ -201,11 +200,11 @@ class AutoLR(ShadowCallback, RaceRules):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        stored = self._stored if self._shadows is None else self._search_state()
+        stored = self._stored if self._rivals is None else self._search_state()
         return {
             "result": self._found.to_dict() if self._found is not None and stored is None else None,
             "search": stored,
-            "generators": Generators.capture().to_dict(),
+            "generators": RngState.capture().to_dict(),
         }
 
     @override
@@ -213,11 +212,11 @@ class AutoLR(ShadowCallback, RaceRules):
         result = state_dict["result"]
         self._found = None if result is None else Result.from_dict(result)
         self._stored = state_dict.get("search")
-        self._generators = ResumedGenerators(state_dict.get("generators"))
+        self._generators = ResumedRng(state_dict.get("generators"))
 
     @override
     def _release(self) -> None:
-        if self._shadows is not None:  # cut: a checkpoint may still be written
+        if self._rivals is not None:  # cut: a checkpoint may still be written
             self._stored = self._search_state()
         super()._release()
 
@@ -253,7 +252,7 @@ class AutoLR(ShadowCallback, RaceRules):
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
         """Refuse what is not served."""
-        check_shadows(trainer, module, "AutoLR")
+        check_rivals(trainer, module, "AutoLR")
         validation = ValidationPass(trainer, module, ranks)
         monitor = scoring(validation, self._monitor, self._mode)
         mode = self._mode or monitor.mode
@@ -265,9 +264,9 @@ class AutoLR(ShadowCallback, RaceRules):
         self._curves = Curves(monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
-        assert isinstance(self._shadows, ResumableShadows)
+        assert isinstance(self._rivals, ResumableRivals)
         assert self._learner is not None
-        return stored_search(self._shadows, self._learner, self._own_peak, self._begun_with)
+        return stored_search(self._rivals, self._learner, self._own_peak, self._begun_with)
 
     def _begin(self, trainer: Trainer, batch: Any, batch_idx: int) -> None:
         """Begin the search, or go on with it; hooks that make the run's state have run by now."""
@@ -275,32 +274,32 @@ class AutoLR(ShadowCallback, RaceRules):
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
-            self._shadows = resumed_search(self._stored, learner, rates)
-            self._curves.skip(self._shadows.search)
+            self._rivals = resumed_search(self._stored, learner, rates)
+            self._curves.skip(self._rivals.search)
             self._stored = None
             return
         steps = total_steps(trainer, "AutoLR")
         reach = self._handover.reach(trainer, steps)
         with learner.rehearsing(batch, batch_idx):
-            search, live = begun(learner, rates, self._settings, self._own, steps, reach)
-        self._shadows = ResumableShadows(learner, rates, search, steps, live)
+            search, live = start_search(learner, rates, self._settings, self._own, steps, reach)
+        self._rivals = ResumableRivals(learner, rates, search, steps, live)
 
     def _factor(self, trainer: Trainer) -> float:
         """Return what the run's own rates are multiplied with at the step to come."""
         if self._found is None:
-            assert self._shadows is not None
-            return self._shadows.factor
+            assert self._rivals is not None
+            return self._rivals.factor
         assert self._rates is not None
         peak = self._rates.factor_of(self._found.run_peak, self._found.rule)
         return peak * self._found.schedule.at(trainer.global_step, self._found.total_steps)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
         """Keep the result when the search has just ended or is cut; free what it needed."""
-        if self._shadows is None or (self._shadows.searching and not cut):
+        if self._rivals is None or (self._rivals.searching and not cut):
             return
-        self._found = replace(self._shadows.result(), own_peak=self._own_peak)
+        self._found = replace(self._rivals.result(), own_peak=self._own_peak)
         self._curves.decision(trainer, self._found)
-        self._shadows = self._learner = None
+        self._rivals = self._learner = None
         if self._found.compared and self._found.probe_steps:
             rank_zero_info(closing(self._found))
         _warn_of_no_peak(self._found)

@@ -14,8 +14,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from autolr import schedules
 from autolr.callbacks.namespaces import LightningModule, LRSchedulerConfig, Trainer, is_overridden
-from autolr.generators import kept_generators
 from autolr.online import Scan, Search, SearchSettings
+from autolr.rng import isolated_rng
 from autolr.schedules import Schedule
 
 _TOP = 0.95  # a scheduler seldom hits its own top at a whole step; from this share on it is there
@@ -87,7 +87,7 @@ def _rehearse(trainer: Trainer, module: LightningModule, total_steps: int) -> np
     configs = [c for c in trainer.lr_scheduler_configs if not c.reduce_on_plateau]
     copies = copy.deepcopy([config.scheduler for config in configs], shared)
     rates = np.empty(total_steps)
-    with kept_generators(), warnings.catch_warnings():
+    with isolated_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "scheduler.step() before optimizer.step()"
         for step, due in enumerate(_due(trainer, configs, total_steps)):
             rates[step] = max(float(group["lr"]) for group in stand_in.param_groups)

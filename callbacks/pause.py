@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from autolr.callbacks.namespaces import STEP_OUTPUT, Callback, LightningModule, Trainer
 from autolr.errors import ConfigError
+from autolr.job import Decision, Judge
 from autolr.runtime.loading import UnreadableError, check_kept
-from autolr.stretch import Judge, Verdict
 
 _ASK_EVERY = 8  # steps between questions to rank 0; each is a collective
 _PARTS = {  # of a checkpoint of Lightning's that a fit can go on from, and their types
@@ -47,7 +47,7 @@ class PauseTrial(Callback):
         ConfigError: In the fit, if a checkpoint holds what would not be loaded again.
 
     Attributes:
-        verdict: What was decided last; "wait" too when the run was asked to leave.
+        decision: What was decided last; "wait" too when the run was asked to leave.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class PauseTrial(Callback):
         known: Collection[int] = (),
         trial: str = "",
     ) -> None:
-        self.verdict: Verdict = "go"
+        self.decision: Decision = "go"
         self._judge = judge
         self._checkpoint = checkpoint
         self._asked = asked
@@ -146,12 +146,12 @@ class PauseTrial(Callback):
             self._write(trainer)
         if self._due is not None:
             step, score = self._due
-            verdict = self._judge.judge(step, score) if trainer.is_global_zero else "go"
-            self.verdict = trainer.strategy.broadcast(verdict)
+            decision = self._judge.judge(step, score) if trainer.is_global_zero else "go"
+            self.decision = trainer.strategy.broadcast(decision)
             self._due = None
-        if self.verdict == "go" and self._told_to_leave:
-            self.verdict = "wait"
-        if self.verdict != "go":
+        if self.decision == "go" and self._told_to_leave:
+            self.decision = "wait"
+        if self.decision != "go":
             raise TrialPaused
 
     def _write(self, trainer: Trainer) -> None:

@@ -12,7 +12,7 @@ from autolr.callbacks.namespaces import (
     Trainer,
     set_sampler_epoch,
 )
-from autolr.generators import Generators
+from autolr.rng import RngState
 
 
 class DataPosition(Callback):
@@ -33,8 +33,8 @@ class DataPosition(Callback):
 
     def __init__(self, leaving: Callable[[], bool]) -> None:
         self._leaving = leaving
-        self._epoch_start: Generators | None = None
-        self._before_fetch: Generators | None = None
+        self._epoch_start: RngState | None = None
+        self._before_fetch: RngState | None = None
         self._first = False
         self._seen = 0  # batches of the epoch that a checkpoint was written after
         self._steps_logged: int | None = None
@@ -42,7 +42,7 @@ class DataPosition(Callback):
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._epoch_start is None:
-            self._epoch_start, self._first = Generators.capture(), True
+            self._epoch_start, self._first = RngState.capture(), True
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -52,7 +52,7 @@ class DataPosition(Callback):
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not self._first:  # Lightning has made the first epoch's iterator by now
-            self._epoch_start = Generators.capture()
+            self._epoch_start = RngState.capture()
         self._first = False
 
     @override
@@ -87,7 +87,7 @@ class DataPosition(Callback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._epoch_start, self._before_fetch = (
-            None if state_dict[name] is None else Generators.from_dict(state_dict[name])
+            None if state_dict[name] is None else RngState.from_dict(state_dict[name])
             for name in ("epoch_start", "before_fetch")
         )
 
@@ -111,7 +111,7 @@ class DataPosition(Callback):
     def _look(self) -> None:
         """Note what the next batch will be drawn with."""
         if self._leaving():
-            self._before_fetch = Generators.capture()
+            self._before_fetch = RngState.capture()
 
     def _seek(self, trainer: Trainer) -> None:
         fit: Any = trainer.fit_loop
@@ -127,7 +127,7 @@ class DataPosition(Callback):
             next(fetcher)
         fetcher.fetched -= self._seen  # Lightning adds them again
         state = self._before_fetch if self._seen else None
-        fetcher.iterator = _From(state or Generators.capture(), fetcher.iterator)
+        fetcher.iterator = _From(state or RngState.capture(), fetcher.iterator)
 
 
 class _From:
@@ -136,8 +136,8 @@ class _From:
     Lightning looks at the validation data in between, where validation was due before the cut.
     """
 
-    def __init__(self, generators: Generators, iterator: Iterator[Any]) -> None:
-        self._generators: Generators | None = generators
+    def __init__(self, generators: RngState, iterator: Iterator[Any]) -> None:
+        self._generators: RngState | None = generators
         self._iterator = iterator
 
     def __iter__(self) -> Iterator[Any]:

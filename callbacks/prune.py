@@ -14,17 +14,17 @@ from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.requirements import (
     check_no_swa,
-    check_shadows,
+    check_rivals,
     scoring,
     total_steps,
 )
-from autolr.callbacks.shadowing import ShadowCallback, loss_of
+from autolr.callbacks.rivals import RivalsCallback, loss_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.candidate import Candidate
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
-from autolr.online import Judgement, Round, Search
-from autolr.runtime.checkpoint import ResumableShadows
+from autolr.online import Round, Search, Thresholds
+from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Alone, Ranks, ranks_of
 from autolr.runtime.rates import Rates
 
@@ -41,10 +41,10 @@ class Reporter(Protocol):
         """Return whether the trial should stop."""
 
 
-class PruneTrial(ShadowCallback):
+class PruneTrial(RivalsCallback):
     """Report comparable scores at rungs, and stop when the trial says so.
 
-    The score at a rung is not the loss of the moment, in which a schedule that is still high
+    The score at a rung is not the loss of the step_context, in which a schedule that is still high
     looks bad: it is the validation metric of the average of the run's weights over the last
     ``window`` share of the steps before the rung, which stands for a copy annealed to a rate of
     zero and costs no step. The run itself is not changed. After the fit a last pass over the
@@ -106,7 +106,7 @@ class PruneTrial(ShadowCallback):
         ranks.gather(lambda: self._prepare(trainer, pl_module, ranks))
 
     def _prepare(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
-        check_shadows(trainer, module, "PruneTrial")
+        check_rivals(trainer, module, "PruneTrial")
         check_no_swa(trainer, "PruneTrial")
         self._ranks = ranks
         validation = ValidationPass(trainer, module, ranks)
@@ -120,22 +120,22 @@ class PruneTrial(ShadowCallback):
         steps = self.run_steps = total_steps(trainer, "PruneTrial")
         self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}
         self._rates = Rates.of(trainer.optimizers[0])
-        self._shadows = self._scoring(trainer, self._learner, self._rates)
+        self._rivals = self._scoring(trainer, self._learner, self._rates)
 
     def _scoring(
         self, trainer: Trainer, learner: LightningLearner, rates: Rates
-    ) -> ResumableShadows:
+    ) -> ResumableRivals:
         """Return what scores the run at its rungs, gone on with if the fit is resumed."""
         report = functools.partial(self._report, trainer)
         stored, self._stored = self._stored, None
         if stored is not None:
             learner.load_state_dict(stored["learner"])
-            return ResumableShadows.resumed(learner, rates, stored["shadows"], on_scores=report)
+            return ResumableRivals.resumed(learner, rates, stored["rivals"], on_scores=report)
         steps, made = self.run_steps, trainer.global_step
         rounds = [self._round(step) for step in self._names if made < step < steps]
         run = Candidate(peak=1.0, schedule=schedules.constant())  # stands for the run as it is
-        search = Search((run,), tuple(rounds), Judgement(returns=0))
-        return ResumableShadows(learner, rates, search, steps, run, step=made, on_scores=report)
+        search = Search((run,), tuple(rounds), Thresholds(rollbacks=0))
+        return ResumableRivals(learner, rates, search, steps, run, step=made, on_scores=report)
 
     @override
     def on_train_batch_end(
@@ -162,10 +162,10 @@ class PruneTrial(ShadowCallback):
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        if not isinstance(self._shadows, ResumableShadows) or self._learner is None:
+        if not isinstance(self._rivals, ResumableRivals) or self._learner is None:
             return {}
-        state = self._shadows.state_dict()
-        return {} if state is None else {"shadows": state, "learner": self._learner.state_dict()}
+        state = self._rivals.state_dict()
+        return {} if state is None else {"rivals": state, "learner": self._learner.state_dict()}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

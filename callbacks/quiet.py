@@ -154,7 +154,7 @@ class _Read:
 
 
 class _Nothing:
-    """What a silent call returns: anything may be done with it, nothing comes of it."""
+    """What a silent call rollbacks: anything may be done with it, nothing comes of it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

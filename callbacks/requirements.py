@@ -17,8 +17,7 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.swa import estimated_steps, swa_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import mode_of
-from autolr.errors import ConfigError, UnsupportedError
-from autolr.near_miss import nearest
+from autolr.errors import ConfigError, UnsupportedError, nearest
 from autolr.online import Monitor
 
 _LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
@@ -81,7 +80,7 @@ def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> No
         )
 
 
-def check_shadows(trainer: Trainer, module: LightningModule, who: str) -> None:
+def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a set-up in which copies of the run cannot be trained beside it.
 
     Raises:

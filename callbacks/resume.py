@@ -10,15 +10,16 @@ from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.requirements import total_steps
 from autolr.callbacks.swa import Handover, swa_of
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.generators import Generators
-from autolr.online import Annealed, Result, SearchSettings, parse_strategy
-from autolr.runtime.checkpoint import ResumableShadows
+from autolr.online import Annealed, SearchSettings, parse_strategy
+from autolr.result import Result
+from autolr.rng import RngState
+from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.rates import Rates
 
 _LONGEST = 60  # characters of a value in a message
 
 
-class ResumedGenerators:
+class ResumedRng:
     """Puts the global generators back to where they were when a checkpoint was written.
 
     Lightning stores no generators. A new epoch of a resumed fit draws its order when the Trainer
@@ -27,11 +28,11 @@ class ResumedGenerators:
     has to be taken back.
 
     Args:
-        stored: As `Generators.to_dict` gave them; None: nothing is put back.
+        stored: As `RngState.to_dict` gave them; None: nothing is put back.
     """
 
     def __init__(self, stored: Mapping[str, Any] | None) -> None:
-        self._generators = None if stored is None else Generators.from_dict(stored)
+        self._generators = None if stored is None else RngState.from_dict(stored)
 
     def before_the_data(self, trainer: Trainer) -> None:
         """To be called before the first iterator is made."""
@@ -49,15 +50,15 @@ class ResumedGenerators:
 
 
 def stored_search(
-    shadows: ResumableShadows,
+    rivals: ResumableRivals,
     learner: LightningLearner,
     own_peak: float | None,
     settings: Mapping[str, str],
 ) -> dict[str, Any] | None:
     """Return a search under way, for `resumed_search`; None where it cannot go on."""
-    state = shadows.state_dict()
+    state = rivals.state_dict()
     return state and {
-        "shadows": state,
+        "rivals": state,
         "learner": learner.state_dict(),
         "own_peak": own_peak,
         "settings": dict(settings),
@@ -66,10 +67,10 @@ def stored_search(
 
 def resumed_search(
     stored: Mapping[str, Any], learner: LightningLearner, rates: Rates
-) -> ResumableShadows:
+) -> ResumableRivals:
     """Return the search that `stored_search` described, of a run that is where it was then."""
     learner.load_state_dict(stored["learner"])
-    return ResumableShadows.resumed(learner, rates, stored["shadows"])
+    return ResumableRivals.resumed(learner, rates, stored["rivals"])
 
 
 def described(
@@ -113,7 +114,7 @@ def check_resumed(
         raise UnsupportedError(
             "AutoLR: a search under way is not resumed on several devices: fit from the start"
         )
-    if stored is None or stored["shadows"]["step"] != trainer.global_step:
+    if stored is None or stored["rivals"]["step"] != trainer.global_step:
         raise UnsupportedError(
             f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "
             "search to go on with: fit from the start"

@@ -14,11 +14,11 @@ from autolr.callbacks.namespaces import (
     either,
 )
 from autolr.callbacks.requirements import check_optimizer
-from autolr.callbacks.serving import ServeRule, check_checkpoints, check_closures
+from autolr.callbacks.rule_host import RuleHost, check_checkpoints, check_closures
 from autolr.errors import UnsupportedError
 
 
-class ApplyRule(ServeRule):
+class ApplyRule(RuleHost):
     """Set the size of each step by a rule.
 
     The optimizer of the module gives way to the rule's, with the same groups: their rates say how

@@ -2,7 +2,13 @@
 
 import math
 
-from autolr.callbacks.namespaces import StochasticWeightAveraging, Trainer, either
+from autolr.callbacks.namespaces import (
+    LightningModule,
+    StochasticWeightAveraging,
+    Trainer,
+    WeightAveraging,
+    either,
+)
 from autolr.errors import ConfigError
 from autolr.runtime.snapshot import copied
 
@@ -92,3 +98,18 @@ def estimated_steps(trainer: Trainer) -> int | float:
         return trainer.estimated_stepping_batches
     finally:
         loop.max_epochs = added
+
+
+def restart_averages(trainer: Trainer, module: LightningModule) -> None:
+    """Have averages begin anew: another state has taken the run's place.
+
+    An average is that state's until its callback next updates it. One that has not begun yet
+    is left as it is.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        averages = isinstance(callback, either(WeightAveraging))
+        average = callback._average_model if averages else None
+        if average is not None and average.n_averaged > 0:
+            average.n_averaged.zero_()
+            average.update_parameters(module)
+            average.n_averaged.zero_()

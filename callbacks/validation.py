@@ -19,7 +19,7 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.callbacks.quiet import quiet
 from autolr.errors import UnsupportedError
-from autolr.generators import kept_generators
+from autolr.rng import isolated_rng
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.learner import evaluating
@@ -52,7 +52,7 @@ class ValidationPass:
         self._cached_bytes = 0
         loop = trainer.fit_loop.epoch_loop.val_loop
         if trainer.enable_validation:  # not set up yet if the first epoch ends without it
-            with kept_generators(), _validating(trainer):
+            with isolated_rng(), _validating(trainer):
                 loop.setup_data()
         if loop._combined_loader is not None and loop._combined_loader._mode != "sequential":
             mode = loop._combined_loader._mode
@@ -75,7 +75,7 @@ class ValidationPass:
         attributes.exchange()  # what the pass changes is thrown away with the copy
         try:
             with (
-                kept_generators(),
+                isolated_rng(),
                 evaluating(self._module),
                 _validating(self._trainer),
                 torch.no_grad(),

@@ -8,32 +8,62 @@ A file opens with a comment that says what it is for; the first line is listed b
 ('lr', 'schedule', 'warmup')
 """
 
+import re
 from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-from autolr.errors import SpaceError
-from autolr.near_miss import unknown
-from autolr.space import Space
-from autolr.space_sources import catalogue, load_space
-
-
-def names() -> list[str]:
-    """Return the names of the spaces in the catalogue, sorted."""
-    return list(catalogue())
+from autolr.candidate import check_space
+from autolr.errors import ConfigError, SpaceError, unknown_name
+from autolr.space import Space, parse_space
+from autolr.strict_yaml import Source, load_yaml, parse_yaml
 
 
-def load(space: str | Path | Mapping[str, Any]) -> Space:
-    """Return the space that a catalogue name, a path or a mapping stands for.
+def catalogue() -> dict[str, Traversable]:
+    """Return the files of the search spaces that ship with autolr, by name, sorted."""
+    found = (files("autolr") / "search_spaces").iterdir()
+    named = ((file.name.removesuffix(".yaml"), file) for file in found)
+    return dict(sorted((name, file) for name, file in named if name != file.name))
+
+
+def load(space: Source, folder: Path | None = None) -> Space:
+    """Return the space that a catalogue name, a path or a mapping stands for, checked.
 
     Args:
         space: A string that ends in .yaml or .yml is a path, another one a name.
+        folder: Where relative paths start; None: where one stands.
 
     Raises:
         SpaceError: If the catalogue has no such space, or it cannot work.
         ConfigError: If the file cannot be read.
     """
-    return load_space(space)
+    if not is_source(space):
+        raise ConfigError.of("space", space, "a name of the catalogue, a path or a mapping")
+    if isinstance(space, Mapping):
+        source, mapping = "space", load_yaml(space)
+    elif isinstance(space, Path) or space.endswith((".yaml", ".yml")):
+        path = (folder or Path()) / Path(space).expanduser()
+        source, mapping = str(path), load_yaml(path)
+    elif space in (known := catalogue()):
+        source, mapping = f"space {space}", parse_yaml(known[space].read_text("utf-8"), space)
+    else:
+        raise SpaceError(unknown_name("search space", space, known) + ", or a path to a .yaml file")
+    parsed = parse_space(mapping, source)
+    check_space(parsed, source)
+    return parsed
+
+
+def is_source(value: object) -> bool:
+    """Return whether ``value`` may stand for a space: a mapping, a path, or a line of text."""
+    if isinstance(value, str):
+        return re.fullmatch(".+", value) is not None and "\0" not in value
+    return isinstance(value, Mapping | Path)
+
+
+def names() -> list[str]:
+    """Return the names of the spaces in the catalogue, sorted."""
+    return list(catalogue())
 
 
 def text(name: str) -> str:
@@ -44,7 +74,7 @@ def text(name: str) -> str:
     """
     known = catalogue()
     if name not in known:
-        raise SpaceError(unknown("search space", name, known))
+        raise SpaceError(unknown_name("search space", name, known))
     return known[name].read_text("utf-8")
 
 

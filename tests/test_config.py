@@ -20,8 +20,8 @@ from autolr.config import (
 )
 from autolr.domains import Range
 from autolr.errors import ConfigError, SpaceError
+from autolr.search_spaces import load as load_space
 from autolr.space import parse_space
-from autolr.space_sources import load_space
 from autolr.strict_yaml import load_yaml
 
 CONFIG = """\

@@ -18,6 +18,7 @@ import autolr
 from autolr.candidate import Candidate
 from autolr.cli import main
 from autolr.config import read_config
+from autolr.console import ConsoleProgress
 from autolr.driver import (
     CheckStarted,
     Noted,
@@ -28,10 +29,9 @@ from autolr.driver import (
     TrialStarted,
 )
 from autolr.errors import ConfigError, StorageError, StudyMismatchError
+from autolr.job import Decision, TrialJob
 from autolr.objective import run_trial
 from autolr.objective.lightning_cli import users_code
-from autolr.progress import Progress
-from autolr.stretch import Stretch, Verdict
 
 MODEL = """\
 import torch
@@ -225,7 +225,7 @@ class Waits:
     def __init__(self) -> None:
         self.rungs: list[int] = []
 
-    def judge(self, step: int, score: float) -> Verdict:
+    def judge(self, step: int, score: float) -> Decision:
         self.rungs.append(step)
         return "wait"
 
@@ -240,7 +240,7 @@ def test_a_trial_goes_on_from_no_checkpoint_but_its_own(
         judge = Waits()
         known = (9,)
         run_trial(
-            Stretch(read_config(config), candidate, folder, (9, 18), 27, known, trial=trial), judge
+            TrialJob(read_config(config), candidate, folder, (9, 18), 27, known, trial=trial), judge
         )
         return judge.rungs
 
@@ -313,7 +313,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_the_trial_begins_anew_in_
     (file,) = Path().glob("autolr_runs/autolr/trial_*/rung.ckpt")
     spoil(file)
     heard: list[object] = []
-    progress = Progress()
+    progress = ConsoleProgress()
 
     def listen(event: object) -> None:
         heard.append(event)

@@ -10,8 +10,7 @@ import optuna
 import pytest
 
 from autolr.domains import Choice, Range
-from autolr.errors import SpaceError
-from autolr.near_miss import unknown
+from autolr.errors import SpaceError, unknown_name
 from autolr.space import Space, Trial, parse_space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -257,8 +256,8 @@ def test_a_space_made_in_python_is_checked_too() -> None:
 
 
 def test_the_nearest_name_is_offered_only_if_there_is_one() -> None:
-    assert "did you mean" not in unknown("key", "zzz", ["low", "high"])
-    assert "did you mean" not in unknown("key", 7, ["low", "high"])
+    assert "did you mean" not in unknown_name("key", "zzz", ["low", "high"])
+    assert "did you mean" not in unknown_name("key", 7, ["low", "high"])
 
 
 def test_the_order_of_equal_rank_parameters_is_that_of_the_file() -> None:

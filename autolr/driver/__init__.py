@@ -11,5 +11,5 @@ from autolr.driver.events import TrialStarted as TrialStarted
 from autolr.driver.events import TuneResult as TuneResult
 from autolr.driver.events import WorkerLost as WorkerLost
 from autolr.driver.events import WorkersAwaited as WorkersAwaited
-from autolr.driver.guest import join as join
 from autolr.driver.loop import tune as tune
+from autolr.driver.remote_worker import join as join

@@ -6,8 +6,8 @@ from autolr.config import Config
 from autolr.driver.devices import per_trial
 from autolr.driver.engine import Engine
 from autolr.driver.local import LocalEngine
-from autolr.driver.open_engine import OpenEngine
 from autolr.driver.ray_engine import RayEngine
+from autolr.driver.remote_engine import RemoteEngine
 
 _MANY = 256  # workers that may come, if there shall be as many as come
 
@@ -27,7 +27,7 @@ def engine_of(config: Config, devices: Sequence[str | None]) -> tuple[Engine, in
         return LocalEngine(devices, tune.folder), len(devices)
     if tune.engine == "open":
         seats = tune.workers if isinstance(tune.workers, int) else _MANY
-        return OpenEngine(tune.folder, tune.listen or ""), seats
+        return RemoteEngine(tune.folder, tune.listen or ""), seats
     trainer = config.fit.get("trainer")
     on_cpu = isinstance(trainer, Mapping) and trainer.get("accelerator") == "cpu"
     engine = RayEngine(per_trial(trainer), not on_cpu, tune.folder)

@@ -3,59 +3,59 @@
 import time
 from dataclasses import dataclass
 
-from autolr.driver.director import Director, Work
-from autolr.driver.interrupts import PATIENCE, Interrupted, Stop
+from autolr.driver.controller import TrialController, Work
 from autolr.driver.messages import with_traceback
+from autolr.driver.signals import PATIENCE, Interrupted, Shutdown
 from autolr.errors import SetupError, UserCodeError
-from autolr.stretch import Verdict
+from autolr.job import Decision
 from autolr.study import Finish
 
 
-def run_inline(director: Director, stop: Stop, end: float) -> None:
+def run_inline(controller: TrialController, stop: Shutdown, end: float) -> None:
     """Train until the study is over, a signal comes, or the clock is past ``end``.
 
     Raises:
         UserCodeError: If too many trials in a row failed.
         ConfigError: If the config cannot work after all.
     """
-    while not stop.asked() and time.monotonic() < end:
-        action = director.next()
+    while not stop.requested() and time.monotonic() < end:
+        action = controller.next()
         if isinstance(action, Finish):
-            director.finish()
+            controller.finish()
         if not isinstance(action, Work):
             return
-        _train(director, action, stop)
+        _train(controller, action, stop)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
     """What a running trial sees of the study."""
 
-    director: Director
+    controller: TrialController
     number: int
-    stop: Stop
+    stop: Shutdown
 
-    def judge(self, step: int, score: float) -> Verdict:
-        """Ask the director, whose storage is written without interruption."""
+    def judge(self, step: int, score: float) -> Decision:
+        """Ask the controller, whose storage is written without interruption."""
         with self.stop.shielded():
-            return self.director.judge(self.number, step, score)
+            return self.controller.judge(self.number, step, score)
 
     def remark(self, line: str) -> None:
         """Pass a line on to the user."""
-        self.director.remark(self.number, line)
+        self.controller.remark(self.number, line)
 
 
-def _train(director: Director, work: Work, stop: Stop) -> None:
+def _train(controller: TrialController, work: Work, stop: Shutdown) -> None:
     from autolr import objective  # here: torch and lightning take seconds to import
 
-    judge = _Judge(director, work.number, stop)
+    judge = _Judge(controller, work.number, stop)
     try:
         with stop.within(PATIENCE):
-            outcome = objective.run_trial(work.stretch, judge, stop.asked, judge.remark)
+            outcome = objective.run_trial(work.job, judge, stop.requested, judge.remark)
     except UserCodeError as error:
-        with_traceback(error, work.stretch.folder / "error.txt")
-        director.fail(work.number, str(error), unbegun=isinstance(error, SetupError))
+        with_traceback(error, work.job.folder / "error.txt")
+        controller.fail(work.number, str(error), unbegun=isinstance(error, SetupError))
     except Interrupted:
-        director.cut(work.number)
+        controller.cut(work.number)
     else:
-        director.end(work.number, outcome)
+        controller.end(work.number, outcome)

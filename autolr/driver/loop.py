@@ -12,21 +12,21 @@ from typing import Any, TypeAlias
 from autolr import report, study
 from autolr.config import Config, fingerprint, read_config
 from autolr.disk import check_folder, disk_errors, has_text, write_whole
+from autolr.driver.controller import TrialController
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
-from autolr.driver.director import Director
 from autolr.driver.engines import engine_of
 from autolr.driver.events import CheckStarted, Event, Noted, StudyReady, TuneResult, WorkersAwaited
 from autolr.driver.inline import run_inline
-from autolr.driver.interrupts import Interrupted, Stop, signals
 from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Checked, with_traceback
-from autolr.driver.owner import Owner
 from autolr.driver.pool import Pool
+from autolr.driver.results_folder import ResultsFolder
+from autolr.driver.signals import Interrupted, Shutdown, signals
 from autolr.driver.trust import check_shared
 from autolr.errors import UserCodeError
-from autolr.study import Hyperband, Lease, Session, Study, Tenancy
+from autolr.study import Heartbeat, Hyperband, Lease, Session, Study
 
-_Train: TypeAlias = Callable[[Director, Tenancy, float], None]
+_Train: TypeAlias = Callable[[TrialController, Heartbeat, float], None]
 
 
 def _only_warn(event: Event) -> None:
@@ -71,14 +71,14 @@ def tune(
     tune = read.tune
     with study.locked(tune.storage, tune.study, tune.folder) as session, disk_errors(tune.folder):
         stored = None if fresh else _stored(read)
-        owner = Owner.of(tune, stored)
+        owner = ResultsFolder.of(tune, stored)
         owner.check(tune.folder)
         if stored is not None and stored.finished >= tune.trials:
             return _complete(read, stored)
         _check_setting(read, listener)
         devices = _devices(read)
         if session is None:  # the lock does not reach other hosts
-            study.check_tenant(tune.storage, tune.study)
+            study.check_unheld(tune.storage, tune.study)
         with signals() as stop:
             driver = _Driver(read, listener, stop, owner, fresh=fresh, session=session)
             try:
@@ -115,7 +115,7 @@ def _complete(config: Config, stored: study.Summary) -> TuneResult:
     if stale:
         check_folder(config.tune.folder)
         if study.ID in stored.attrs:
-            Owner.of(config.tune, stored).claim(config.tune.folder)
+            ResultsFolder.of(config.tune, stored).claim(config.tune.folder)
         _write(config.tune.folder, {file: files[file] for file in stale})
     return TuneResult(config, stored.trials, best, stale)
 
@@ -138,7 +138,7 @@ def _check(config: Config, folder: Path) -> Checked:
 def _dry_run(config: Config, listener: Callable[[Event], None], *, fresh: bool) -> TuneResult:
     """Check all there is to check, and lock nothing."""
     stored = None if fresh else _stored(config)
-    Owner.of(config.tune, stored).check(config.tune.folder)
+    ResultsFolder.of(config.tune, stored).check(config.tune.folder)
     _check_setting(config, listener)
     checked = _checked(config, listener)
     hyperband = _hyperband(config, checked.run_steps)
@@ -152,7 +152,7 @@ def _checked(config: Config, listener: Callable[[Event], None]) -> Checked:
     if ranks == 1:
         return _check(config, config.tune.folder)
     engine = LocalEngine(shared_out(1, ranks if visible() else 1), config.tune.folder)
-    pool = Pool(config, engine, 1, Stop(), listener)
+    pool = Pool(config, engine, 1, Shutdown(), listener)
     try:
         pool.start()
         return pool.check()
@@ -186,8 +186,8 @@ class _Driver:
         self,
         config: Config,
         listener: Callable[[Event], None],
-        stop: Stop,
-        owner: Owner,
+        stop: Shutdown,
+        owner: ResultsFolder,
         *,
         fresh: bool,
         session: Session | None,
@@ -205,7 +205,7 @@ class _Driver:
         with self._stop.within(0):
             checked = _check(self._config, self._folder)
         return self._run(
-            checked, lambda director, tenancy, end: run_inline(director, self._stop, end)
+            checked, lambda controller, heartbeat, end: run_inline(controller, self._stop, end)
         )
 
     def run_pool(self, devices: Sequence[str | None]) -> TuneResult:
@@ -220,7 +220,8 @@ class _Driver:
                 pool.start()
                 checked = pool.check()
             return self._run(
-                checked, lambda director, tenancy, end: pool.run(director, end, tenancy.renew)
+                checked,
+                lambda controller, heartbeat, end: pool.run(controller, end, heartbeat.renew),
             )
         finally:
             engine.close()
@@ -255,10 +256,10 @@ class _Driver:
             resumed = handle.recover()
             ready = (run_steps, hyperband, handle.finished, resumed, checked.warnings)
             self._listener(StudyReady(self._config, *ready))
-            director = Director(
+            controller = TrialController(
                 self._config, handle, hyperband, run_steps, self._listener, self._owner.id
             )
-            return self._train(handle, director, train)
+            return self._train(handle, controller, train)
         finally:
             handle.close()
 
@@ -276,20 +277,20 @@ class _Driver:
             session=self._session,
         )
 
-    def _train(self, handle: Study, director: Director, train: _Train) -> TuneResult:
-        tenancy = Tenancy(handle)
-        tenancy.renew()
+    def _train(self, handle: Study, controller: TrialController, train: _Train) -> TuneResult:
+        heartbeat = Heartbeat(handle)
+        heartbeat.renew()
         try:
-            train(director, tenancy, time.monotonic() + (self._config.tune.timeout or math.inf))
+            train(controller, heartbeat, time.monotonic() + (self._config.tune.timeout or math.inf))
         finally:
             handle.recover()
-            tenancy.end()
+            heartbeat.end()
             best = handle.best(len(handle.trials))
             leader = study.leader(handle.trials, self._config.tune.direction)
             files = report.artefacts(self._config, self._folder, handle.trials, leader)
             check_folder(self._folder)
             _write(self._folder, files)
-        tenancy.check()
+        heartbeat.check()
         signum = None if handle.finished >= self._config.tune.trials else self._stop.signum
-        trained = len(director.trained)
+        trained = len(controller.trained)
         return TuneResult(self._config, handle.trials, best, tuple(files), trained, signum)

@@ -9,8 +9,8 @@ from autolr import errors
 from autolr.config import Config
 from autolr.disk import disk_errors, write_whole
 from autolr.errors import AutoLRError, UserCodeError
+from autolr.job import Decision, TrialJob, TrialResult
 from autolr.storage_url import shown
-from autolr.stretch import Outcome, Stretch, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +23,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """To a worker: train a stretch of a trial."""
+    """To a worker: train a job of a trial."""
 
-    stretch: Stretch
+    job: TrialJob
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """To a worker: what was decided about its score."""
 
-    verdict: Verdict
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """From a worker: what the stretch came to."""
+    """From a worker: what the job came to."""
 
-    outcome: Outcome
+    outcome: TrialResult
 
 
 @dataclass(frozen=True, slots=True)

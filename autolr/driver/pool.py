@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from autolr import errors
 from autolr.config import Config
-from autolr.driver.director import Director, Work
+from autolr.driver.controller import TrialController, Work
 from autolr.driver.engine import Engine
 from autolr.driver.events import Event, WorkerLost
-from autolr.driver.interrupts import PATIENCE, Interrupted, Stop
 from autolr.driver.messages import (
     Answer,
     Check,
@@ -26,6 +25,7 @@ from autolr.driver.messages import (
     Train,
     for_workers,
 )
+from autolr.driver.signals import PATIENCE, Interrupted, Shutdown
 from autolr.errors import AutoLRError, SetupError, UserCodeError
 from autolr.study import Finish
 
@@ -43,7 +43,7 @@ class _Seat:
 
 
 class Pool:
-    """Keeps workers busy with what a `Director` decides.
+    """Keeps workers busy with what a `TrialController` decides.
 
     Args:
         config: The whole config.
@@ -60,7 +60,7 @@ class Pool:
         config: Config,
         engine: Engine,
         workers: int,
-        stop: Stop,
+        stop: Shutdown,
         listener: Callable[[Event], None],
         *,
         reuse: bool = True,
@@ -121,11 +121,13 @@ class Pool:
                     raise UserCodeError(f"the worker that checked the config is gone: {why}")
         self._receive(None, worker, message)
 
-    def run(self, director: Director, end: float, renew: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self, controller: TrialController, end: float, renew: Callable[[], None] = lambda: None
+    ) -> None:
         """Train until the study is over, a signal comes, or the clock is past ``end``.
 
         Args:
-            director: Decides.
+            controller: Decides.
             end: Of `time.monotonic`; nothing is begun after it.
             renew: Called now and then, so that others know that this process is there.
 
@@ -133,86 +135,90 @@ class Pool:
             UserCodeError: If too many trials in a row failed.
             ConfigError: If the config cannot work after all.
         """
-        while not self._stop.asked():
-            if time.monotonic() < end and self._assign(director):
-                director.finish()
+        while not self._stop.requested():
+            if time.monotonic() < end and self._assign(controller):
+                controller.finish()
                 for worker in self._seats:
                     self._engine.send(worker, Over())
                 return
             if time.monotonic() >= end and not self._busy():
                 return
-            self._listen(director)
-            self._enforce(director)
+            self._listen(controller)
+            self._enforce(controller)
             renew()
-        self._leave(director)
+        self._leave(controller)
 
     def _busy(self) -> bool:
         return any(seat.number is not None for seat in self._seats.values())
 
-    def _assign(self, director: Director) -> bool:
+    def _assign(self, controller: TrialController) -> bool:
         """Give work to all who are free; return whether the study is over."""
         for worker, seat in self._seats.items():
             if not seat.ready or seat.number is not None:
                 continue
-            action = director.next()
+            action = controller.next()
             if isinstance(action, Finish):
                 return True
             if not isinstance(action, Work):
                 return False
             lease = self._engine.lease(worker)
             if lease is not None:
-                director.begun(action.number, lease.to_dict())
+                controller.begun(action.number, lease.to_dict())
             seat.number = action.number
             seat.deadline = time.monotonic() + (self._config.tune.trial_timeout or float("inf"))
-            self._engine.send(worker, Train(action.stretch))
+            self._engine.send(worker, Train(action.job))
         return False
 
-    def _listen(self, director: Director) -> None:
+    def _listen(self, controller: TrialController) -> None:
         for worker, message in self._engine.poll(_LOOK_EVERY):
-            self._receive(director, worker, message)
+            self._receive(controller, worker, message)
 
-    def _receive(self, director: Director | None, worker: int, message: FromWorker) -> None:
+    def _receive(
+        self, controller: TrialController | None, worker: int, message: FromWorker
+    ) -> None:
         seat = self._seats[worker]
         match message:
             case Ready():
                 seat.ready, self._stillborn = True, 0
             case Scored() | Remark() | Done():
-                if director is None or seat.number is None:
+                if controller is None or seat.number is None:
                     why = "it speaks of a trial that it does not have"
-                    self._lost(director, worker, why, own_fault=False)
+                    self._lost(controller, worker, why, own_fault=False)
                 else:
-                    self._receive_of_trial(director, worker, seat.number, message)
+                    self._receive_of_trial(controller, worker, seat.number, message)
             case Failed():
                 error = _error(message)
                 if not isinstance(error, UserCodeError):
                     raise error
-                self._fail(director, worker, str(error), unbegun=isinstance(error, SetupError))
+                self._fail(controller, worker, str(error), unbegun=isinstance(error, SetupError))
             case Lost(why, own_fault):
-                self._lost(director, worker, why, own_fault=own_fault)
+                self._lost(controller, worker, why, own_fault=own_fault)
 
     def _receive_of_trial(
-        self, director: Director, worker: int, number: int, message: Scored | Remark | Done
+        self, controller: TrialController, worker: int, number: int, message: Scored | Remark | Done
     ) -> None:
         match message:
             case Scored(step, score):
-                self._engine.send(worker, Answer(director.judge(number, step, score)))
+                self._engine.send(worker, Answer(controller.judge(number, step, score)))
             case Remark(line):
-                director.remark(number, line)
+                controller.remark(number, line)
             case Done(outcome):
-                director.end(number, outcome)
+                controller.end(number, outcome)
                 self._seats[worker].number = None
                 self._renew(worker)
 
     def _fail(
-        self, director: Director | None, worker: int, reason: str, *, unbegun: bool = False
+        self, controller: TrialController | None, worker: int, reason: str, *, unbegun: bool = False
     ) -> None:
         """Count a failed attempt; its worker may be in any state, so another one is started."""
         number = self._seats[worker].number
         self._restart(worker)
-        if director is not None and number is not None:
-            director.fail(number, reason, unbegun=unbegun)
+        if controller is not None and number is not None:
+            controller.fail(number, reason, unbegun=unbegun)
 
-    def _lost(self, director: Director | None, worker: int, why: str, *, own_fault: bool) -> None:
+    def _lost(
+        self, controller: TrialController | None, worker: int, why: str, *, own_fault: bool
+    ) -> None:
         seat = self._seats[worker]
         self._listener(WorkerLost(worker, why, seat.number))
         if not seat.ready:
@@ -221,15 +227,15 @@ class Pool:
                 raise UserCodeError(f"no worker can be started: {why}")
         number = seat.number
         self._restart(worker)
-        if director is None or number is None:
+        if controller is None or number is None:
             return
         if own_fault:
-            director.fail(number, f"the worker is gone: {why}")
+            controller.fail(number, f"the worker is gone: {why}")
         else:
-            director.cut(number)
+            controller.cut(number)
 
     def _renew(self, worker: int) -> None:
-        if not self._reuse and not self._stop.asked():
+        if not self._reuse and not self._stop.requested():
             self._restart(worker)
 
     def _restart(self, worker: int) -> None:
@@ -239,14 +245,14 @@ class Pool:
         self._seats[worker] = _Seat()
         self._engine.start(worker)
 
-    def _enforce(self, director: Director) -> None:
+    def _enforce(self, controller: TrialController) -> None:
         """End trials that hang."""
         for worker, seat in list(self._seats.items()):
             if time.monotonic() > seat.deadline:
                 seconds = self._config.tune.trial_timeout
-                self._fail(director, worker, f"no end within trial_timeout, {seconds:g} s")
+                self._fail(controller, worker, f"no end within trial_timeout, {seconds:g} s")
 
-    def _leave(self, director: Director) -> None:
+    def _leave(self, controller: TrialController) -> None:
         """Have all trials written down, and end the workers; who takes too long is cut."""
         for worker, seat in self._seats.items():
             if seat.number is not None:
@@ -255,15 +261,15 @@ class Pool:
         while self._busy() and time.monotonic() < end:
             for worker, message in self._engine.poll(end - time.monotonic()):
                 if isinstance(message, Scored | Remark | Done):
-                    self._receive(director, worker, message)
+                    self._receive(controller, worker, message)
                 elif isinstance(message, Lost | Failed):
-                    self._cut(director, self._seats[worker])
+                    self._cut(controller, self._seats[worker])
         for seat in self._seats.values():
-            self._cut(director, seat)
+            self._cut(controller, seat)
 
-    def _cut(self, director: Director, seat: _Seat) -> None:
+    def _cut(self, controller: TrialController, seat: _Seat) -> None:
         if seat.number is not None:
-            director.cut(seat.number)
+            controller.cut(seat.number)
             seat.number = None
 
 

@@ -29,7 +29,7 @@ from autolr.driver.messages import (
 )
 from autolr.driver.wire import from_json, to_json
 from autolr.errors import AutoLRError, ConfigError, StorageError, UserCodeError
-from autolr.stretch import Verdict
+from autolr.job import Decision
 
 _JOB = "AUTOLR_JOB"  # a file with what the other ranks of a trial do
 _DIGEST = "AUTOLR_JOB_SHA256"  # of that file: it lies where others may be able to write
@@ -45,7 +45,7 @@ class Worker:
     def __init__(self, pipe: "Connection[FromWorker, ToWorker]") -> None:
         self._pipe = pipe
         self._jobs: queue.SimpleQueue[Check | Train] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Decision] = queue.SimpleQueue()
         self._leave = threading.Event()
 
     def run(self) -> None:
@@ -58,7 +58,7 @@ class Worker:
         while True:
             self._pipe.send(self._answer_to(self._jobs.get()))
 
-    def judge(self, step: int, score: float) -> Verdict:
+    def judge(self, step: int, score: float) -> Decision:
         """Ask the driver; see `Judge`."""
         self._pipe.send(Scored(step, score))
         return self._answers.get()
@@ -74,15 +74,15 @@ class Worker:
             except (EOFError, OSError):
                 os.killpg(os.getpgid(0), signal.SIGKILL)
             match message:
-                case Answer(verdict):
-                    self._answers.put(verdict)
+                case Answer(decision):
+                    self._answers.put(decision)
                 case Leave():
                     self._leave.set()
                 case Check() | Train():
                     self._jobs.put(message)
 
     def _answer_to(self, job: Check | Train) -> FromWorker:
-        folder = job.folder if isinstance(job, Check) else job.stretch.folder
+        folder = job.folder if isinstance(job, Check) else job.job.folder
         return _guarded(lambda: self._do(job, folder), folder)
 
     def _do(self, job: Check | Train, folder: Path) -> FromWorker:
@@ -91,7 +91,7 @@ class Worker:
         with _written_down(job, folder):
             if isinstance(job, Check):
                 return Checked(*objective.check_run(job.config, job.folder))
-            return Done(objective.run_trial(job.stretch, self, self._leave.is_set, self.remark))
+            return Done(objective.run_trial(job.job, self, self._leave.is_set, self.remark))
 
 
 def _guarded(action: Callable[[], FromWorker], folder: Path) -> FromWorker:
@@ -130,7 +130,7 @@ def _written_down(job: Check | Train, folder: Path) -> Iterator[None]:
 class _Mute:
     """The judge of a rank that does not talk to the driver."""
 
-    def judge(self, step: int, score: float) -> Verdict:
+    def judge(self, step: int, score: float) -> Decision:
         """Go on, unless rank 0 is told something else."""
         return "go"
 
@@ -147,7 +147,7 @@ def _follow() -> None:
     if isinstance(job, Check):
         objective.check_run(job.config, job.folder)
     else:
-        objective.run_trial(job.stretch, _Mute())
+        objective.run_trial(job.job, _Mute())
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from autolr.objective.lightning_cli import (
     trial_config,
     users_code,
 )
-from autolr.objective.run import pilots
+from autolr.objective.run import rate_callbacks
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
@@ -66,7 +66,7 @@ def check_run(config: Config, folder: Path) -> Checkup:
         _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         tried = _Tried(list(_rules(config.space)))
-        ours: list[Callback] = [look, tried, *pilots(candidate, tune), watch]
+        ours: list[Callback] = [look, tried, *rate_callbacks(candidate, tune), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
         with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)

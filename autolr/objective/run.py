@@ -16,10 +16,10 @@ from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
 from autolr.config import Config, TuneConfig, set_dotted
 from autolr.errors import DivergedError
+from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective.blame import before_first_step, no_exit
 from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_config, users_code
 from autolr.runtime.loading import UnreadableError, allowing, load
-from autolr.stretch import Judge, Outcome, Stretch, Verdict
 
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI
@@ -31,15 +31,15 @@ def _never() -> bool:
 
 
 def run_trial(
-    stretch: Stretch,
+    job: TrialJob,
     judge: Judge,
     asked: Callable[[], bool] = _never,
     remark: Callable[[str], None] = lambda line: None,
-) -> Outcome:
+) -> TrialResult:
     """Train one candidate through an ordinary Trainer and score it.
 
     Args:
-        stretch: What to train. Where its checkpoint is there, the run goes on from it.
+        job: What to train. Where its checkpoint is there, the run goes on from it.
         judge: Is told the scores at the rungs, and decides.
         asked: Tells whether the trial shall be written down and left as soon as possible.
         remark: Gets a line if the checkpoint is there and cannot be used.
@@ -47,56 +47,56 @@ def run_trial(
     Raises:
         ConfigError: If the config cannot work, before the first training step; or if a checkpoint
             would hold what is not loaded again.
-        SetupError: If the model or the data raise before the first step of the stretch.
+        SetupError: If the model or the data raise before the first step of the job.
         UserCodeError: If they raise later, or memory or a connection is missing.
     """
     started = time.monotonic()
-    tune = stretch.config.tune
-    pause = PauseTrial(judge, stretch.checkpoint, asked, stretch.known, stretch.trial)
-    trial: Reporter = pause if stretch.pauses else _Stopping(judge)
-    horizon = stretch.run_steps
-    prune = PruneTrial(trial, stretch.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
-    setters = pilots(stretch.candidate, tune)
+    tune = job.config.tune
+    pause = PauseTrial(judge, job.checkpoint, asked, job.known, job.trial)
+    trial: Reporter = pause if job.pauses else _Stopping(judge)
+    horizon = job.run_steps
+    prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
+    setters = rate_callbacks(job.candidate, tune)
     made: list[Trainer] = []
-    with before_first_step(made), users_code(stretch.folder), quiet_lightning(stretch.config):
-        fit = trial_config(stretch.config.fit, stretch.candidate, stretch.folder)
-        cli = instantiate(fit, stretch.config.folder, stretch.config.seed)
+    with before_first_step(made), users_code(job.folder), quiet_lightning(job.config):
+        fit = trial_config(job.config.fit, job.candidate, job.folder)
+        cli = instantiate(fit, job.config.folder, job.config.seed)
         trainer: Any = cli.trainer
         made.append(trainer)
         trainer.callbacks[:0] = [pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
         with no_exit(), allowing(tune.safe_globals):
-            verdict = _fit(cli, stretch, pause, remark)
+            decision = _fit(cli, job, pause, remark)
         steps = trainer.global_step
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    ended = verdict == "go" and not prune.pruned and not prune.diverged
+    ended = decision == "go" and not prune.pruned and not prune.diverged
     probe_steps, peak = _searched(setters[-1])
-    return Outcome(
+    return TrialResult(
         value=prune.final.get(tune.monitor, math.nan),
         metrics=metrics | prune.final,
         steps=steps + probe_steps,
         run_steps=prune.run_steps,
         seconds=time.monotonic() - started,
-        peak=stretch.candidate.peak if peak is None else peak,
+        peak=job.candidate.peak if peak is None else peak,
         pruned=prune.pruned,
-        diverged=prune.diverged or verdict == "stop",
-        waits=verdict == "wait",
+        diverged=prune.diverged or decision == "stop",
+        waits=decision == "wait",
         stopped_at=steps if ended and steps < prune.run_steps else None,
     )
 
 
 def _fit(
-    cli: "LightningCLI", stretch: Stretch, pause: PauseTrial, remark: Callable[[str], None]
-) -> Verdict:
+    cli: "LightningCLI", job: TrialJob, pause: PauseTrial, remark: Callable[[str], None]
+) -> Decision:
     """Train to the end, or until the run is left; return why."""
-    resumed, steps = _resumed(stretch.checkpoint, pause, remark)
-    cli.trainer.loggers.append(JsonLines(stretch.folder, steps))
+    resumed, steps = _resumed(job.checkpoint, pause, remark)
+    cli.trainer.loggers.append(JsonLines(job.folder, steps))
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed, weights_only=True)
     except DivergedError:  # every peak that was tried inside the run
         return "stop"
     except TrialPaused:
-        return pause.verdict
+        return pause.decision
     except either(SIGTERMException):  # Lightning was faster
         return "wait"
     return "go"
@@ -129,7 +129,7 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
     return attached
 
 
-def pilots(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
+def rate_callbacks(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
     """Return the callbacks that set the candidate's rate: its rule's, if there is one, first."""
     applied: list[Callback] = []
     if not candidate.is_own:
@@ -163,7 +163,7 @@ def _searched(callback: Callback) -> tuple[int, float | None]:
         return callback.result.probe_steps, callback.result.run_peak
     except AttributeError:
         search = callback.state_dict()["search"]
-        return (0 if search is None else search["shadows"]["probe_steps"]), None
+        return (0 if search is None else search["rivals"]["probe_steps"]), None
 
 
 def _resumed(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autolr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from autolr.online.box import Box
+    from autolr.online.peaks import PeakRange
 
 _DECAY_TIMES = np.geomspace(0.1, 10.0, 256)  # tried in a fit, as multiples of the probe's length
 _PUBLISHED_FIRST = 1000  # steps of the first stage
@@ -36,7 +36,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ProbeForecast:
     """What a probe came to.
 
     Attributes:
@@ -59,11 +59,11 @@ class Stage:
     """
 
     steps: int
-    trials: tuple[Trial, ...]
+    trials: tuple[ProbeForecast, ...]
     rate: float
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
+def best_of(trials: Sequence[ProbeForecast]) -> ProbeForecast:
     """Return the probe that is chosen: the lowest forecast, of equals the lowest rate."""
     return min(trials, key=lambda trial: (trial.forecast, trial.rate))
 
@@ -74,7 +74,7 @@ class Stages:
 
     Attributes:
         settings: Of the strategy.
-        box: The rates to choose from.
+        peak_range: The rates to choose from.
         lengths: Steps of the stages that are not over, the one at hand first.
         trials: Probes of the stage at hand.
         done: The stages that are over.
@@ -82,9 +82,9 @@ class Stages:
     """
 
     settings: "AutoLRS"
-    box: "Box"
+    peak_range: "PeakRange"
     lengths: tuple[int, ...]
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[ProbeForecast, ...] = ()
     done: tuple[Stage, ...] = ()
     own: float | None = None
 
@@ -104,13 +104,13 @@ class Stages:
             return Keep(self.own, self.lengths[0])
         if len(self.trials) < self.settings.probes:
             steps = max(1, round(self.lengths[0] / self.settings.probes))
-            return Try(next_rate(self.box, self.trials, self.settings.kappa), steps)
+            return Try(next_rate(self.peak_range, self.trials, self.settings.kappa), steps)
         return Keep(best_of(self.trials).rate, self.lengths[0])
 
     def tried(self, action: Try, losses: Sequence[float]) -> "Stages":
         """Take in the training losses of a probe; they may end at one that is not finite."""
         end = forecast(losses, self.lengths[0] - action.steps)
-        return replace(self, trials=(*self.trials, Trial(action.rate, end)))
+        return replace(self, trials=(*self.trials, ProbeForecast(action.rate, end)))
 
     def kept(self, action: Keep) -> "Stages":
         """Go on to the next stage."""
@@ -136,7 +136,7 @@ class AutoLRS:
 
     * A forecast is bounded, see `forecast`.
     * Losses are fitted as they are; the release fits a spline through them first.
-    * ``kappa`` is the customary 2. The release's 1e6 makes the search a grid over the box.
+    * ``kappa`` is the customary 2. The release's 1e6 makes the search a grid over the peak_range.
 
     As published, a probe takes the batches that come next, and neither the data's position nor the
     generators are put back: the probes of a stage are not paired.
@@ -169,11 +169,11 @@ class AutoLRS:
         if not 0 <= self.kappa < math.inf:
             raise ConfigError.of("kappa", self.kappa, "at least 0")
 
-    def begin(self, box: "Box", total_steps: int, own: float | None = None) -> Stages:
+    def begin(self, peak_range: "PeakRange", total_steps: int, own: float | None = None) -> Stages:
         """Return the state in which a run of ``total_steps`` steps begins.
 
         Args:
-            box: The rates to choose from.
+            peak_range: The rates to choose from.
             total_steps: Optimizer steps of the run.
             own: See `Stages`.
 
@@ -187,7 +187,7 @@ class AutoLRS:
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, box, tuple(lengths), own=own)
+        return Stages(self, peak_range, tuple(lengths), own=own)
 
 
 def forecast(losses: Sequence[float], ahead: int) -> float:
@@ -228,22 +228,22 @@ def forecast(losses: Sequence[float], ahead: int) -> float:
     return max(lowest, a * math.exp(-(count - 1 + ahead) / decay_time) + c)
 
 
-def next_rate(box: "Box", trials: Sequence[Trial], kappa: float) -> float:
+def next_rate(peak_range: "PeakRange", trials: Sequence[ProbeForecast], kappa: float) -> float:
     """Return the rate to try next: the one with the lowest confidence bound.
 
-    The first three are the middle of the box and its ends, because a process that has seen
+    The first three are the middle of the peak_range and its ends, because a process that has seen
     nothing prefers none. A probe that diverged counts as a little worse than the worst other.
     """
-    seeds = (math.sqrt(box.low * box.high), box.low, box.high)
+    seeds = (math.sqrt(peak_range.low * peak_range.high), peak_range.low, peak_range.high)
     if len(trials) < len(seeds):
         return seeds[len(trials)]
-    mean, deviation = _posterior(box, trials)
-    grid = np.geomspace(box.low, box.high, _RATES)
+    mean, deviation = _posterior(peak_range, trials)
+    grid = np.geomspace(peak_range.low, peak_range.high, _RATES)
     return float(grid[int(np.argmin(mean - kappa * deviation))])
 
 
 def _posterior(
-    box: "Box", trials: Sequence[Trial]
+    peak_range: "PeakRange", trials: Sequence[ProbeForecast]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of the forecast loss over the grid of rates."""
     # here: scikit-learn takes longer to import than all of autolr's core
@@ -254,8 +254,8 @@ def _posterior(
     finite = [trial.forecast for trial in trials if math.isfinite(trial.forecast)] or [0.0]
     worst = max(finite) + 0.1 * (max(finite) - min(finite))
     losses = [min(trial.forecast, worst) for trial in trials]
-    width = math.log(box.high / box.low) or 1.0
-    places = [[math.log(trial.rate / box.low) / width] for trial in trials]  # in [0, 1]
+    width = math.log(peak_range.high / peak_range.low) or 1.0
+    places = [[math.log(trial.rate / peak_range.low) / width] for trial in trials]  # in [0, 1]
     matern = Matern(length_scale=0.3, length_scale_bounds=(0.05, 2.0), nu=2.5)
     noise = WhiteKernel(0.1, (1e-4, 1.0))  # in variances of the losses
     process = GaussianProcessRegressor(

@@ -10,7 +10,7 @@ class Probe:
     """Score these candidates at a step of the run.
 
     Attributes:
-        candidates: Those to score. One without a trunk is born as a copy of the run at ``start``.
+        candidates: Those to score. One without a run is born as a copy of the run at ``start``.
         start: Step at which that happens.
         horizon: Step at which all are scored.
         window: How many of the last steps before it are averaged for the score.
@@ -60,7 +60,7 @@ class ProbeScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
+class RollbackRecord:
     """The run was put back to its best state, and went on at a lower rate.
 
     Attributes:

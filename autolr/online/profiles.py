@@ -13,8 +13,8 @@ from autolr.names import meaning
 from autolr.rules import LineSearch
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
+from autolr.search_spaces import load as load_space
 from autolr.space import Space
-from autolr.space_sources import load_space
 from autolr.strict_yaml import Source
 
 _MOST = 5  # profiles that are compared with the default schedule; rules beside "fixed"

@@ -10,13 +10,40 @@ from dataclasses import dataclass, field, replace
 
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
-from autolr.online.events import Commit, Probe, ProbeScore, Return
-from autolr.online.judgement import Judgement
+from autolr.online.events import Commit, Probe, ProbeScore, RollbackRecord
 from autolr.online.plan import Round, outward
-from autolr.online.rest import followed, scaled
+from autolr.online.reschedule import followed, scaled
 from autolr.online.scan import Scan
 
-_TIES_REACH = 16.001  # below the middle of the peaks that race; the customary box ends at 16
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a difference of scores counts, as shares of their size.
+
+    Attributes:
+        tie: In the race, the lowest peak whose score is that close to the best is taken: a rate
+            that is too large costs more than one that is too small, and can be raised later.
+        margin: A rival of a later round must be better than the run by that much.
+        stall: After the peak has been refined a rival must moreover have gained this share of what
+            the run itself has gained since its last score. A lower rate always helps at once, as
+            annealing does, and may cost more later; and what differs less is mostly noise.
+        settled: A rate that loses to the run by that much is not tried again, nor are others on its
+            side: where the best rate moves it moves slowly, and a check has its price.
+        band: The run is put back to its best state when its score is worse by that much.
+        cut: What the rate is multiplied with then.
+        rollbacks: How often that may happen.
+    """
+
+    tie: float = 0.03
+    margin: float = 0.003
+    stall: float = 0.22
+    settled: float = 0.005
+    band: float = 0.04
+    cut: float = 0.5
+    rollbacks: int = 4
+
+
+_TIES_REACH = 16.001  # below the middle of the peaks that race; the customary peak_range ends at 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +56,7 @@ class Search:
         alive: Candidates of the present round: in the race with rising peaks, rule by rule, later
             the run and behind it its rivals.
         rounds: The rounds to come.
-        judgement: When a difference of scores counts.
+        thresholds: When a difference of scores counts.
         lowest: Peak that no rival goes below.
         highest: Peak that no rival exceeds.
         ends: Peaks beyond which nothing was tried. A winner at one of them is followed: the rivals
@@ -37,7 +64,7 @@ class Search:
         limits: Where several rules race, by rule: the lowest and highest peak, and both ends.
         scan: What came before the search, if it was needed.
         scores: Every score so far.
-        returns: Every time that the run was put back.
+        rollbacks: Every time that the run was put back.
         best: Step and score of the best state of the run since the race.
         kept: Rule and peak with which a run goes on when nothing can be compared; None: that is
             not looked for.
@@ -45,14 +72,14 @@ class Search:
 
     alive: tuple[Candidate, ...]
     rounds: tuple[Round, ...]
-    judgement: Judgement = field(default_factory=Judgement)
+    thresholds: Thresholds = field(default_factory=Thresholds)
     lowest: float = 0.0
     highest: float = math.inf
     ends: tuple[float, float] = (0.0, math.inf)
     limits: tuple[tuple[str, tuple[float, float, float, float]], ...] = ()
     scan: Scan | None = None
     scores: tuple[ProbeScore, ...] = ()
-    returns: tuple[Return, ...] = ()
+    rollbacks: tuple[RollbackRecord, ...] = ()
     best: tuple[int, float] | None = None
     kept: tuple[str, float] | None = None
 
@@ -74,7 +101,7 @@ class Search:
     @property
     def may_change(self) -> bool:
         """Whether the run's state can ever be replaced."""
-        return len(self.alive) > 1 or (self.judgement.returns > 0 and len(self.rounds) > 1)
+        return len(self.alive) > 1 or (self.thresholds.rollbacks > 0 and len(self.rounds) > 1)
 
     @property
     def blind(self) -> bool:
@@ -123,7 +150,7 @@ class Search:
             left = left._watched(now.horizon, finite[winner])
         if left.kept is not None and left.blind:
             return left._unseen(now.horizon, *left.kept)
-        won = finite[winner] == min(finite) and left.returns == self.returns
+        won = finite[winner] == min(finite) and left.rollbacks == self.rollbacks
         return left._with_rivals(left.alive[0].peak if won else None)
 
     def of_its_rule(self) -> "Search":
@@ -147,9 +174,9 @@ class Search:
         Raises:
             DivergedError: If that has happened too often, or there is no state to go back to.
         """
-        if self.best is None or len(self.returns) >= self.judgement.returns:
+        if self.best is None or len(self.rollbacks) >= self.thresholds.rollbacks:
             raise DivergedError(
-                f"the loss is not finite at step {step}, after {len(self.returns)} returns to an "
+                f"the loss is not finite at step {step}, after {len(self.rollbacks)} returns to an "
                 "earlier state; give lower rates as rates=(low, high)"
             )
         recovered = self._put_back(step, math.inf)
@@ -163,7 +190,7 @@ class Search:
         if not math.isfinite(scores[best]):
             return 0 if self.scores or self.kept is None else self._next_to(*self.kept)
         if not self.scores or self.ends[1] < math.inf:
-            tied = scores[best] + self.judgement.tie * abs(scores[best])
+            tied = scores[best] + self.thresholds.tie * abs(scores[best])
             close = [index for index in self._cautious() if scores[index] <= tied]
             return next(filter(self._may_begin, close), best)
         needed = self._needed(scores[0])
@@ -204,18 +231,18 @@ class Search:
         """Return what a rival must be below to take the place of a run with this score."""
         if not math.isfinite(score):
             return math.inf
-        needed = score - self.judgement.margin * self._size(score)
+        needed = score - self.thresholds.margin * self._size(score)
         if self.rounds[0].refines or self.rounds[0].profiles:
             return needed
         of_run = (told.score for told in reversed(self.scores) if told.kept and not told.annealed)
         before = next(filter(math.isfinite, of_run), score)
-        return needed - self.judgement.stall * max(0.0, before - score)
+        return needed - self.thresholds.stall * max(0.0, before - score)
 
     def _lost(self, scores: Sequence[float]) -> tuple[Candidate, ...]:
         """Return the rivals of a check that the run has clearly beaten."""
         if not self.scores or self.rounds[0].profiles or not math.isfinite(scores[0]):
             return ()
-        clear = scores[0] + self.judgement.settled * self._size(scores[0])
+        clear = scores[0] + self.thresholds.settled * self._size(scores[0])
         return tuple(c for c, score in zip(self.alive, scores, strict=True) if score > clear)
 
     def _without(self, lost: Sequence[Candidate]) -> "Search":
@@ -231,17 +258,17 @@ class Search:
         """Compare the run with its own past."""
         if self.best is None or score <= self.best[1]:
             return replace(self, best=(step, score))
-        band = self.judgement.band * self._size(self.best[1])
-        if score <= self.best[1] + band or len(self.returns) >= self.judgement.returns:
+        band = self.thresholds.band * self._size(self.best[1])
+        if score <= self.best[1] + band or len(self.rollbacks) >= self.thresholds.rollbacks:
             return self
         return self._put_back(step, score)
 
     def _put_back(self, step: int, score: float) -> "Search":
         assert self.best is not None
-        cut = self.judgement.cut
-        told = Return(step, self.best[0], cut, score)
+        cut = self.thresholds.cut
+        told = RollbackRecord(step, self.best[0], cut, score)
         run = scaled(self.alive[0], step, cut, refines=False)
-        return replace(self, alive=(run,), returns=(*self.returns, told))
+        return replace(self, alive=(run,), rollbacks=(*self.rollbacks, told))
 
     def _with_rivals(self, won: float | None = None) -> "Search":
         """Give the run the rivals of its next round; ``won`` is the peak that won the last one."""

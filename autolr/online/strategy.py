@@ -1,4 +1,4 @@
-"""Strategies: from the box of rates and the length of a run to a search."""
+"""Strategies: from the peak_range of rates and the length of a run to a search."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -9,13 +9,12 @@ from autolr.candidate import Candidate
 from autolr.domains import Value
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.autolrs import AutoLRS
-from autolr.online.box import Box, is_number, parse_rates
-from autolr.online.entrants import Entrant, candidates_of, entrants_of, left_out, lined_up
-from autolr.online.judgement import Judgement
+from autolr.online.peaks import PeakRange, is_number, parse_rates
 from autolr.online.plan import Check, Round
 from autolr.online.profiles import RunSpace
+from autolr.online.race import RaceEntry, candidates_of, left_out, plan_race, race_entries
 from autolr.online.scan import Scan
-from autolr.online.search import Search
+from autolr.online.search import Search, Thresholds
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -40,13 +39,13 @@ _CHECKS = (
 class Annealed:
     """Score each peak by the loss it would have if it were annealed now, and go on comparing.
 
-    Candidates are trunks: the run's own first steps under its schedule, each at its own peak. A
-    score is the validation loss of the average of a trunk's last steps, which stands for a copy
+    Candidates are runs: the run's own first steps under its schedule, each at its own peak. A
+    score is the validation loss of the average of a run's last steps, which stands for a copy
     annealed to a rate of zero and costs no step (Sandler et al. 2023, arXiv:2301.02312; Izmailov
     et al. 2018, arXiv:1803.05407): rates are compared as the end of the run will compare them, not
     by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
     After the race the winner is compared with copies of itself at other rates, all of them further
-    out when it won at the edge of the box, and with its own past: when its score is worse than an
+    out when it won at the edge of the peak_range, and with its own past: when its score is worse than an
     earlier one, weights and optimizer go back there and the rate is halved.
 
     Args:
@@ -54,7 +53,7 @@ class Annealed:
             user's own optimizer have up to three.
         race: Length of the race, as a share of the run, but at least 20 steps.
         checks: The comparisons after it, rising.
-        judgement: When a difference of scores counts.
+        thresholds: When a difference of scores counts.
 
     Raises:
         ConfigError: If a value is out of its range.
@@ -63,7 +62,7 @@ class Annealed:
     candidates: int = 5
     race: float = 0.025
     checks: tuple[Check, ...] = _CHECKS
-    judgement: Judgement = field(default_factory=Judgement)
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
@@ -76,38 +75,38 @@ class Annealed:
 
     def begin(
         self,
-        box: Box,
+        peak_range: PeakRange,
         schedule: Schedule | None,
         total_steps: int,
         cap: int,
         profiles: tuple[Schedule, ...] = (),
-        rules: tuple[Entrant, ...] = (),
+        rules: tuple[RaceEntry, ...] = (),
     ) -> Search:
         """Return the search for a run.
 
         Args:
-            box: The peaks to choose from.
+            peak_range: The peaks to choose from.
             schedule: The run's schedule; None for `default_schedule`.
             total_steps: Optimizer steps of the run.
             cap: Steps outside the live run, at most.
             profiles: What may follow the race, where ``schedule`` is None. They are compared in
                 place of other rates, after the peak has been refined.
             rules: What races, the most wished first; empty: the optimizer as it is, with the peaks
-                of ``box``.
+                of ``peak_range``.
 
         Returns:
             A search whose rounds fit under ``cap``; without rounds where nothing fits: it commits
-            to the prior peak at once. A box of a single peak is scored once and only followed.
+            to the prior peak at once. A peak_range of a single peak is scored once and only followed.
         """
-        entrants = rules or (Entrant(box),)
-        first = entrants[0].box
-        alone = len(entrants) == 1 and first.low == first.high
+        entries = rules or (RaceEntry(peak_range),)
+        first = entries[0].peak_range
+        alone = len(entries) == 1 and first.low == first.high
         checks = _with_profiles(() if alone else self.checks, profiles)
         race = self._race(schedule, total_steps)
-        line_up, rounds = lined_up(entrants, self.candidates, race, checks, (total_steps, cap))
+        line_up, rounds = plan_race(entries, self.candidates, race, checks, (total_steps, cap))
         alive = candidates_of(line_up, schedule or default_schedule(rounds))
-        limits = tuple((entrant.rule, entrant.limits(peaks)) for entrant, peaks in line_up)
-        search = Search(alive, rounds, self.judgement, limits=limits)
+        limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
+        search = Search(alive, rounds, self.thresholds, limits=limits)
         return search if len(line_up) > 1 else search.of_its_rule()
 
     def _race(self, schedule: Schedule | None, total_steps: int) -> int:
@@ -148,7 +147,7 @@ class SearchSettings:
         if not (is_number(self.budget) and 0 < self.budget < math.inf):
             raise ConfigError.of("budget", self.budget, "a positive share of the run's steps")
         if self.rates is not None:
-            self._box(math.nan)
+            self._peak_range(math.nan)
         if self.candidates is not None:
             self._check_alone()
             self._space()
@@ -183,8 +182,10 @@ class SearchSettings:
         space = self._space()
         schedule = space.schedule if self.schedule is None else schedules.parse(self.schedule)
         cap = self._cap(total_steps) - (scan.steps if scan else 0)
-        box, entrants = self._box(prior), self._entrants(prior)
-        search = self._annealed().begin(box, schedule, total_steps, cap, space.profiles, entrants)
+        peak_range, entries = self._peak_range(prior), self._entries(prior)
+        search = self._annealed().begin(
+            peak_range, schedule, total_steps, cap, space.profiles, entries
+        )
         return replace(search, scan=scan)
 
     @property
@@ -197,8 +198,8 @@ class SearchSettings:
 
         It is the user's own optimizer, where that races.
         """
-        first = self._entrants(prior)[0]
-        target = math.log(first.box.prior)
+        first = self._entries(prior)[0]
+        target = math.log(first.peak_range.prior)
         among = [candidate for candidate in search.alive if candidate.rule == first.rule]
         return min(among, key=lambda c: abs(math.log(c.peak or math.nan) - target))
 
@@ -209,12 +210,14 @@ class SearchSettings:
             prior: The optimizer's customary peak, or what takes its place.
             own: The rate that the user has set for it, if he has.
         """
-        first = self._entrants(prior)[0]
-        return first.rule, first.box.kept(own) if first.rule == OWN else first.box.prior
+        first = self._entries(prior)[0]
+        return first.rule, first.peak_range.kept(
+            own
+        ) if first.rule == OWN else first.peak_range.prior
 
     def left_out(self, search: Search, prior: float) -> tuple[str, ...]:
         """Return the rules of the space that do not race."""
-        return (*left_out(self._entrants(prior), search.alive), *self._space().unread)
+        return (*left_out(self._entries(prior), search.alive), *self._space().unread)
 
     def _cap(self, total_steps: int) -> int:
         if not isinstance(total_steps, int) or total_steps < 1:
@@ -229,11 +232,11 @@ class SearchSettings:
             )
         return strategy
 
-    def _box(self, prior: float) -> Box:
+    def _peak_range(self, prior: float) -> PeakRange:
         return parse_rates(self._space().rates or self.rates, prior)
 
-    def _entrants(self, prior: float) -> tuple[Entrant, ...]:
-        return entrants_of(self._space().rules, self._box(prior))
+    def _entries(self, prior: float) -> tuple[RaceEntry, ...]:
+        return race_entries(self._space().rules, self._peak_range(prior))
 
     def _space(self) -> RunSpace:
         if self.candidates is None:

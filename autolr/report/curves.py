@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autolr.drawing import Point
-from autolr.report.account import ReportedTrial, steps_of
+from autolr.report.statistics import ReportedTrial, steps_of
 
 
 def curve(trial: ReportedTrial, monitor: str, folder: Path | None) -> list[Point]:

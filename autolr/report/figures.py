@@ -9,7 +9,8 @@ import numpy as np
 from autolr.candidate import Candidate
 from autolr.drawing import Axis, Chart, Frame, Point
 from autolr.errors import ConfigError
-from autolr.report.account import (
+from autolr.report.curves import curve, thinned
+from autolr.report.statistics import (
     ReportedStudy,
     ReportedTrial,
     cost_of,
@@ -19,7 +20,6 @@ from autolr.report.account import (
     progress,
     ranked,
 )
-from autolr.report.curves import curve, thinned
 from autolr.report.table import cell_text
 
 _POINTS = 12_000  # of all curves together

@@ -7,8 +7,8 @@ from pathlib import Path
 from autolr.config import STUDY_NAME
 from autolr.disk import write_whole, written
 from autolr.errors import ConfigError
-from autolr.report.account import OthersStudy, ReportedStudy
 from autolr.report.page import study_charts, study_page
+from autolr.report.statistics import OthersStudy, ReportedStudy
 from autolr.report.table import write_trials
 
 

@@ -10,19 +10,7 @@ from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
 from autolr.names import meaning
 from autolr.report import figures
-from autolr.report.account import (
-    ReportedStudy,
-    ReportedTrial,
-    cost_of,
-    diverged,
-    fates,
-    monitor_of,
-    price,
-    ranked,
-    run_steps,
-    rungs,
-)
-from autolr.report.listing import (
+from autolr.report.html_tables import (
     ROWS,
     gap_text,
     leaders_table,
@@ -35,6 +23,18 @@ from autolr.report.listing import (
 )
 from autolr.report.parameters import KEY, parameter_charts
 from autolr.report.show import heading
+from autolr.report.statistics import (
+    ReportedStudy,
+    ReportedTrial,
+    cost_of,
+    diverged,
+    fates,
+    monitor_of,
+    price,
+    ranked,
+    run_steps,
+    rungs,
+)
 from autolr.report.table import cell_text, chosen, stopped_early
 
 _LEADERS = 6

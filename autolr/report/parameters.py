@@ -8,7 +8,7 @@ from typing import Any
 
 from autolr.drawing import Axis, Chart, Frame
 from autolr.names import meaning
-from autolr.report.account import (
+from autolr.report.statistics import (
     ReportedStudy,
     ReportedTrial,
     monitor_of,

@@ -20,13 +20,13 @@ answers with its size; `build` gives the torch optimizer that carries it out:
 from typing import TYPE_CHECKING, Any
 
 from autolr.rules import adagrad as adagrad
-from autolr.rules import building as building
 from autolr.rules import curvature as curvature
 from autolr.rules import distance as distance
 from autolr.rules import energy as energy
 from autolr.rules import fixed as fixed
 from autolr.rules import hypergradient as hypergradient
 from autolr.rules import line_search as line_search
+from autolr.rules import model_building as model_building
 from autolr.rules import momo as momo
 from autolr.rules import native as native
 from autolr.rules import polyak as polyak
@@ -37,10 +37,10 @@ from autolr.rules.catalogue import Record as Record
 from autolr.rules.catalogue import check_settings as check_settings
 from autolr.rules.catalogue import names as names
 from autolr.rules.catalogue import record as record
+from autolr.rules.mup import mup_groups as mup_groups
 from autolr.rules.rule import LineSearch as LineSearch
 from autolr.rules.rule import Rule as Rule
 from autolr.rules.rule import Statistics as Statistics
-from autolr.rules.width import mup_groups as mup_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable

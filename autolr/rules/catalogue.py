@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from autolr.errors import ConfigError
-from autolr.near_miss import unknown
+from autolr.errors import ConfigError, unknown_name
 from autolr.rules.rule import Rule
 from autolr.settings import NotNegative, check_of, read_setting
 
@@ -133,7 +132,7 @@ def record(name: object) -> Record:
     ('distance', True)
     """
     if not isinstance(name, str) or name not in _RECORDS:
-        raise ConfigError(unknown("rule", name, _RECORDS))
+        raise ConfigError(unknown_name("rule", name, _RECORDS))
     return _RECORDS[name]
 
 

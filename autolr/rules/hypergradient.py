@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from autolr.checks import Real
 from autolr.rules.catalogue import Peak, rule
 from autolr.rules.rule import Answer, Memory, Rule, Statistics
-from autolr.settings import Beta, Positive
+from autolr.settings import Beta, Positive, Real
 
 _HD = "Baydin et al. 2018, arXiv:1703.04782"
 

@@ -12,12 +12,12 @@ from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.generators import Generators
+from autolr.rng import RngState
 from autolr.rules.directions import DIRECTIONS
+from autolr.rules.line_search_steps import search
 from autolr.rules.moves import move
 from autolr.rules.ranks import mean_over_ranks
 from autolr.rules.rule import Answer, LineSearch, Memory, Number, Rule, Statistics
-from autolr.rules.trials import search
 from autolr.rules.vectors import Vectors
 
 Closure = Callable[[], Any]
@@ -96,7 +96,7 @@ class RuleOptimizer(Optimizer):
         """
         if self.searches and closure is None:
             raise UnsupportedError(f"{_name(self.rule)} tries its steps: step() needs a closure")
-        before = Generators.capture() if self.searches else None
+        before = RngState.capture() if self.searches else None
         returned = None if closure is None else self._evaluate(closure)
         loss, self.loss = self._loss(returned), None
         with torch.no_grad():
@@ -153,7 +153,7 @@ class RuleOptimizer(Optimizer):
     def _loss(self, returned: Any) -> Tensor | float | None:
         return returned if self.loss is None else self.loss
 
-    def _step(self, closure: Closure | None, loss: Any, before: Generators | None) -> None:
+    def _step(self, closure: Closure | None, loss: Any, before: RngState | None) -> None:
         everywhere = [(p, group) for group in self.param_groups for p in group["params"]]
         indices = [index for index, (p, _) in enumerate(everywhere) if p.grad is not None]
         if not indices:
@@ -219,7 +219,7 @@ class RuleOptimizer(Optimizer):
         statistics: Statistics,
         memory: Memory,
         closure: Closure | None,
-        before: Generators | None,
+        before: RngState | None,
     ) -> Answer:
         if not isinstance(self.rule, LineSearch):
             return self.rule.step(statistics, memory)

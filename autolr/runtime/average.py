@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from autolr.generators import kept_generators
+from autolr.rng import isolated_rng
 from autolr.runtime.attributes import Attributes, tensors_of
 
 _SAMPLES = 16  # of a window; averaging every step would tell nothing more
@@ -107,7 +107,7 @@ def _estimate_statistics(norms: Sequence[_BatchNorm], forward: Callable[[], obje
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches
     try:
-        with torch.no_grad(), kept_generators():
+        with torch.no_grad(), isolated_rng():
             forward()
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

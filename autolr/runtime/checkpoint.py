@@ -10,17 +10,17 @@ from typing_extensions import override
 
 from autolr.candidate import Candidate
 from autolr.online import Probe, Search
-from autolr.online.stored import search_from_dict, search_to_dict
+from autolr.online.serialization import search_from_dict, search_to_dict
 from autolr.runtime.attributes import tensors_of
 from autolr.runtime.learner import Learner
-from autolr.runtime.moment import Moment
 from autolr.runtime.plain import packed, unpacked
 from autolr.runtime.rates import Rates
-from autolr.runtime.shadows import Shadows
+from autolr.runtime.rivals import Rivals
+from autolr.runtime.step_context import StepContext
 
 
-class ResumableShadows(Shadows):
-    """Shadows that can be put into a checkpoint, and go on from one.
+class ResumableRivals(Rivals):
+    """Rivals that can be put into a checkpoint, and go on from one.
 
     The run's own weights, optimizer and generators are left to whoever writes the checkpoint.
     """
@@ -29,7 +29,7 @@ class ResumableShadows(Shadows):
     _busy = False
 
     @override
-    def follow(self, loss: Tensor | None, before: Moment | None, *, stepped: bool) -> None:
+    def follow(self, loss: Tensor | None, before: StepContext | None, *, stepped: bool) -> None:
         self._busy = True
         super().follow(loss, before, stepped=stepped)
         self._busy, self._accumulating = False, not stepped
@@ -69,24 +69,24 @@ class ResumableShadows(Shadows):
         *,
         on_scores: Callable[[Search], None] | None = None,
     ) -> Self:
-        """Return shadows that go on where others were when `state_dict` was called.
+        """Return rivals that go on where others were when `state_dict` was called.
 
         Args:
             learner: The run, with the weights, optimizer and rates that it had then.
-            rates: See `Shadows`; of the same base.
+            rates: See `Rivals`; of the same base.
             state: What `state_dict` returned; its tensors are copied.
-            on_scores: See `Shadows`.
+            on_scores: See `Rivals`.
         """
         state = unpacked(dict(state), _device(learner))
         search = search_from_dict(state["search"])
         live = Candidate.from_dict(state["live"]["candidate"])
         idle = replace(search, rounds=())  # nothing is due before all is in place
         steps, step = state["total_steps"], state["step"]
-        shadows = cls(learner, rates, idle, steps, live, step=step, on_scores=on_scores)
-        shadows.search = search
-        shadows._load(state)
-        shadows._act()
-        return shadows
+        rivals = cls(learner, rates, idle, steps, live, step=step, on_scores=on_scores)
+        rivals.search = search
+        rivals._load(state)
+        rivals._act()
+        return rivals
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self.probe_steps = state["probe_steps"]
@@ -95,7 +95,7 @@ class ResumableShadows(Shadows):
         model = self._learner.model
         self._live.load_state_dict(state["live"], model)
         for told in state["rivals"]:
-            rival = self._trunk(Candidate.from_dict(told["candidate"]), self._copy())
+            rival = self._candidate_run(Candidate.from_dict(told["candidate"]), self._copy())
             rival.load_state_dict(told, model)
             if told["annealed"]:
                 action = self.search.action

@@ -43,7 +43,7 @@ class Learner(Protocol):
 
     @property
     def monitor(self) -> Monitor:
-        """What `validate` returns, or without validation data `forward`."""
+        """What `validate` rollbacks, or without validation data `forward`."""
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; return the loss, if there is one."""

@@ -129,13 +129,13 @@ def set_peak(optimizer: Optimizer, rates: Rates) -> float | None:
     return None if lr is not None and base == lr.default else base
 
 
-def customary_peak(optimizer: Optimizer) -> float | None:
+def customary_peak_of(optimizer: Optimizer) -> float | None:
     """Return the peak from which people start with this optimizer, None if there is none.
 
     It is the rate of the group with the highest rate.
     """
     if isinstance(optimizer, Switching):
-        return customary_peak(optimizer.own)
+        return customary_peak_of(optimizer.own)
     if isinstance(optimizer, RuleOptimizer):
         return catalogue.customary_peak(optimizer.rule)
     name = type(optimizer).__name__

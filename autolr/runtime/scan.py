@@ -4,9 +4,9 @@ import math
 
 from autolr.online import Scan, SearchSettings
 from autolr.runtime.learner import Learner
-from autolr.runtime.moment import Moment
-from autolr.runtime.rates import Rates, customary_peak
+from autolr.runtime.rates import Rates, customary_peak_of
 from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.step_context import StepContext
 
 
 def prior_peak(
@@ -23,7 +23,7 @@ def prior_peak(
         settings: Of the search.
         total_steps: Optimizer steps of the run.
     """
-    customary = customary_peak(learner.optimizer)
+    customary = customary_peak_of(learner.optimizer)
     if customary is not None:
         return customary, None
     scan = settings.scan(rates.base, total_steps)
@@ -37,7 +37,7 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
     present = max(float(group["lr"]) for group in optimizer.param_groups)
     if not present > 0:
         return None
-    before = Moment.capture(optimizer)
+    before = StepContext.capture(optimizer)
     copy = Snapshot(learner.model, optimizer, learner.extras)
     with copy.in_place():
         while (rate := scan.rate) is not None:

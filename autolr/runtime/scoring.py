@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterable, Sequence
 
 from autolr.candidate import Candidate
-from autolr.generators import kept_generators
+from autolr.rng import isolated_rng
 from autolr.runtime.average import Average
+from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.learner import Learner
-from autolr.runtime.trunk import Trunk
 
 
 class Scoring:
-    """Averages the weights of trunks, and scores them.
+    """Averages the weights of runs, and scores them.
 
     Args:
         learner: The run.
@@ -24,29 +24,29 @@ class Scoring:
         self.passes = 0
         self._learner = learner
 
-    def sample(self, trunks: Iterable[Trunk], window: int) -> None:
+    def sample(self, runs: Iterable[CandidateRun], window: int) -> None:
         """Take weights into the averages; one that begins is over as many steps as ``window``."""
-        for trunk in trunks:
-            if trunk.average is None:
-                trunk.average = Average(self._learner.model, window)
-            trunk.average.add(None if trunk.snapshot is None else trunk.snapshot.tensors)
+        for run in runs:
+            if run.average is None:
+                run.average = Average(self._learner.model, window)
+            run.average.add(None if run.snapshot is None else run.snapshot.tensors)
 
     def scores(
-        self, live: Trunk, rivals: Sequence[Trunk], *, annealed: bool
+        self, live: CandidateRun, rivals: Sequence[CandidateRun], *, annealed: bool
     ) -> dict[Candidate, float]:
         """Return the score of each candidate; all ranks have those of rank 0.
 
         Annealed copies stand for all candidates, the run's own among them.
         """
-        trunks = rivals if annealed else [live, *rivals]
-        (scores, *_) = self._learner.ranks.gather(lambda: [self._score(t) for t in trunks])
-        return {trunk.candidate: score for trunk, score in zip(trunks, scores, strict=True)}
+        runs = rivals if annealed else [live, *rivals]
+        (scores, *_) = self._learner.ranks.gather(lambda: [self._score(t) for t in runs])
+        return {run.candidate: score for run, score in zip(runs, scores, strict=True)}
 
-    def _score(self, trunk: Trunk) -> float:
+    def _score(self, run: CandidateRun) -> float:
         """Return the validation score of an average, or without validation its training loss."""
-        if trunk.diverged or not (trunk.average or trunk.annealed):
+        if run.diverged or not (run.average or run.annealed):
             return math.inf
-        with trunk.in_place(), kept_generators(), trunk.weights(self._learner.forward):
+        with run.in_place(), isolated_rng(), run.weights(self._learner.forward):
             score = self._learner.validate()
             if score is None:
                 return self._learner.forward()

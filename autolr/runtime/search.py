@@ -9,27 +9,15 @@ from typing import Any
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online import (
-    Annealed,
-    AutoLRS,
-    Result,
-    Search,
-    SearchSettings,
-    check_save_to,
-    closing,
-    excluded,
-    news,
-    opening,
-    parse_rates,
-    parse_strategy,
-)
+from autolr.online import Annealed, AutoLRS, Search, SearchSettings, parse_rates, parse_strategy
+from autolr.result import Result, check_save_to, closing, excluded, news, opening
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, carrier
+from autolr.runtime.autolrs import search_by_stages
 from autolr.runtime.learner import DrivenLearner
-from autolr.runtime.rates import Rates, customary_peak, set_peak
+from autolr.runtime.rates import Rates, customary_peak_of, set_peak
+from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak
-from autolr.runtime.shadows import Shadows
-from autolr.runtime.stages import search_stages
 from autolr.schedules import Schedule
 
 _log = logging.getLogger(__name__)
@@ -104,9 +92,9 @@ def _train_in_stages(
 ) -> Result:
     attached = Rates.of(learner.optimizer)
     try:
-        box = parse_rates(rates, customary_peak(learner.optimizer) or attached.base)
-        kept = box.kept(set_peak(learner.optimizer, attached))
-        result = search_stages(learner, attached, strategy.begin(box, total_steps, kept))
+        peak_range = parse_rates(rates, customary_peak_of(learner.optimizer) or attached.base)
+        kept = peak_range.kept(set_peak(learner.optimizer, attached))
+        result = search_by_stages(learner, attached, strategy.begin(peak_range, total_steps, kept))
         if not result.compared:
             _log.warning(closing(result))
         return result
@@ -152,18 +140,18 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
     rates = Rates.of(learner.optimizer)
     try:
         begun, live = _begin(learner, rates, settings, total_steps)
-        shadows = Shadows(learner, rates, begun, total_steps, live)
+        rivals = Rivals(learner, rates, begun, total_steps, live)
         for step in range(total_steps):
             if step:  # the first batch has been drawn
                 learner.next_batch()
-            before = shadows.capture()
-            rates.factor, search = shadows.factor, shadows.search
-            shadows.follow(learner.train(), before, stepped=True)
-            for line in news(search, shadows.search, total_steps, learner.monitor):
+            before = rivals.capture()
+            rates.factor, search = rivals.factor, rivals.search
+            rivals.follow(learner.train(), before, stepped=True)
+            for line in news(search, rivals.search, total_steps, learner.monitor):
                 _log.info(line)
     finally:
         rates.detach()
-    result = shadows.result()
-    if shadows.probe_steps:
+    result = rivals.result()
+    if rivals.probe_steps:
         _log.log(logging.INFO if result.compared else logging.WARNING, closing(result))
     return result

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from autolr.checks import Real
 from autolr.schedules.catalogue import profile
-from autolr.settings import Array, Pace, Share
+from autolr.settings import Array, Pace, Real, Share
 
 _ROUNDING = 1e-9  # of a cycle
 

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import numpy as np
 
-from autolr.checks import Real, Several
 from autolr.schedules.catalogue import profile
-from autolr.settings import Array
+from autolr.settings import Array, Real, Several
 
 _POINTS = Several((Real(0, 1), Real(0)), low=2, rising=True, words="pairs")
 

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from autolr.checks import Real
 from autolr.schedules.catalogue import profile
-from autolr.settings import Array
+from autolr.settings import Array, Real
 
 
 @profile

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import numpy as np
 
-from autolr.checks import Real, Several
 from autolr.schedules.catalogue import profile
-from autolr.settings import Array, Share
+from autolr.settings import Array, Real, Several, Share
 
 _ROUNDING = 1e-12  # of a progress, so that a milestone is not missed by its last bit
 

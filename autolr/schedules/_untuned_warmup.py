@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from autolr.checks import Real
 from autolr.schedules.catalogue import profile
-from autolr.settings import Array
+from autolr.settings import Array, Real
 
 
 @profile

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autolr.checks import Value
 from autolr.errors import ConfigError
 from autolr.schedules.registry import Entry, find, parameters_of, register
-from autolr.settings import Array, NotNegative, Pace, Positive, Share
+from autolr.settings import Array, NotNegative, Pace, Positive, Share, Value
 
 if TYPE_CHECKING:
     from autolr.schedules.schedule import Schedule

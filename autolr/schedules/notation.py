@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autolr.checks import Value
 from autolr.errors import ConfigError
 from autolr.schedules.registry import find
+from autolr.settings import Value
 
 if TYPE_CHECKING:
     from autolr.schedules.schedule import Schedule

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from autolr.checks import Value
 from autolr.errors import ConfigError
-from autolr.settings import Array, check_of, read_setting
+from autolr.settings import Array, Value, check_of, read_setting
 
 if TYPE_CHECKING:
     from autolr.schedules.schedule import Schedule

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from autolr.checks import Maybe, Real, Value, Whole
 from autolr.errors import ConfigError
 from autolr.schedules import notation
 from autolr.schedules.evaluate import check_shares, evaluate, try_formula
 from autolr.schedules.registry import Entry, find
-from autolr.settings import Array, read_setting
+from autolr.settings import Array, Integer, Maybe, Real, Value, read_setting
 
 _SPAN = Maybe(Real(0))
 _LENGTH = Real(0, open="low")
@@ -93,7 +92,7 @@ class Schedule:
             ConfigError: If ``total_steps`` is not a whole number of at least 1, or spans in
                 steps do not fit in it.
         """
-        length = read_setting("total_steps", Whole(1), total_steps)
+        length = read_setting("total_steps", Integer(1), total_steps)
         assert isinstance(length, int)
         return evaluate(self, np.arange(length, dtype=np.float64), float(length))
 

@@ -7,10 +7,10 @@ The driver holds the lock while it works; commands that only look call `peek`:
         handle.check_fingerprint(parts)
         handle.recover()
         while True:
-            match study.next_action(handle.standings(), trials, hyperband):
+            match study.next_action(handle.statuses(), trials, hyperband):
                 case study.Start():
                     trial = handle.ask()
-                case study.GoOn(number, promoted):
+                case study.Resume(number, promoted):
                     trial = handle.resume(number, promoted=promoted)
                 case _:
                     break
@@ -20,25 +20,25 @@ The driver holds the lock while it works; commands that only look call `peek`:
 """
 
 from autolr.study.address import locate as locate
-from autolr.study.decide import Action as Action
-from autolr.study.decide import Finish as Finish
-from autolr.study.decide import GoOn as GoOn
-from autolr.study.decide import Standing as Standing
-from autolr.study.decide import Start as Start
-from autolr.study.decide import Wait as Wait
-from autolr.study.decide import next_action as next_action
 from autolr.study.fingerprint import check as check
 from autolr.study.handle import DIVERGED as DIVERGED
 from autolr.study.handle import Study as Study
+from autolr.study.heartbeat import Heartbeat as Heartbeat
+from autolr.study.heartbeat import Lease as Lease
+from autolr.study.heartbeat import check_unheld as check_unheld
+from autolr.study.heartbeat import holder as holder
 from autolr.study.hyperband import Bracket as Bracket
 from autolr.study.hyperband import Hyperband as Hyperband
-from autolr.study.lease import Lease as Lease
-from autolr.study.lease import Tenancy as Tenancy
-from autolr.study.lease import check_tenant as check_tenant
-from autolr.study.lease import holder as holder
 from autolr.study.lock import locked as locked
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
+from autolr.study.promotion import Action as Action
+from autolr.study.promotion import Finish as Finish
+from autolr.study.promotion import Resume as Resume
+from autolr.study.promotion import Start as Start
+from autolr.study.promotion import TrialStatus as TrialStatus
+from autolr.study.promotion import Wait as Wait
+from autolr.study.promotion import next_action as next_action
 from autolr.study.reading import existing as existing
 from autolr.study.reading import look as look
 from autolr.study.reading import look_around as look_around

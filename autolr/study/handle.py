@@ -10,9 +10,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from autolr.errors import StudyMismatchError
-from autolr.study.decide import Standing, peers
 from autolr.study.fingerprint import check, plain
 from autolr.study.hyperband import Hyperband
+from autolr.study.promotion import TrialStatus, peers
 from autolr.study.records import (
     FINGERPRINT,
     PROMOTED,
@@ -21,7 +21,7 @@ from autolr.study.records import (
     count,
     direction_of,
     record_of,
-    standing_of,
+    status_of,
 )
 from autolr.study.sampling import RepeatableSampler
 from autolr.study.storage import storage_errors
@@ -200,10 +200,10 @@ class Study:
                 ended.append(self._records[record.number])
         return tuple(ended)
 
-    def standings(self) -> tuple[Standing, ...]:
+    def statuses(self) -> tuple[TrialStatus, ...]:
         """Return what `next_action` decides by."""
         sign = 1.0 if self._direction == "minimize" else -1.0
-        return tuple(standing_of(record, sign) for record in self.trials)
+        return tuple(status_of(record, sign) for record in self.trials)
 
     def report(self, trial: optuna.Trial, step: int, score: float) -> float:
         """Store the score of a trial after ``step`` optimizer steps; return the one that counts.
@@ -229,9 +229,9 @@ class Study:
         passed = self._records[trial.number].attrs.get(PROMOTED, 0)
         if self._hyperband is None or step <= passed:
             return math.isfinite(score)
-        standings = self.standings()
-        (own,) = (standing for standing in standings if standing.number == trial.number)
-        others = peers(standings, own, step)
+        statuses = self.statuses()
+        (own,) = (status for status in statuses if status.number == trial.number)
+        others = peers(statuses, own, step)
         goes_on = self._hyperband.promotes(own.scores[step], others)
         if goes_on:
             self.note(trial, {PROMOTED: step})

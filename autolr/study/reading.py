@@ -6,8 +6,7 @@ from contextlib import contextmanager
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
-from autolr.errors import ConfigError
-from autolr.near_miss import unknown
+from autolr.errors import ConfigError, unknown_name
 from autolr.storage_url import shown
 from autolr.study.address import check_name, locate
 from autolr.study.records import FINGERPRINT, Summary, direction_of, record_of
@@ -131,7 +130,7 @@ def _is_ours(fingerprint: object) -> bool:
 
 
 def _missing(url: str, name: str, known: Sequence[str]) -> ConfigError:
-    what = unknown("study", name, known) if known else f"no study {name!r}, nor any other"
+    what = unknown_name("study", name, known) if known else f"no study {name!r}, nor any other"
     return ConfigError(f"{what} (in {shown(url)})")
 
 

@@ -1,7 +1,7 @@
 """Trials and studies as plain values."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +11,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from autolr.study.decide import Progress, Standing
-from autolr.study.front import front
+from autolr.study.promotion import Progress, TrialStatus
 
 Direction = Literal["minimize", "maximize"]
 State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
@@ -128,7 +127,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
     )
 
 
-def standing_of(record: TrialRecord, sign: float) -> Standing:
+def status_of(record: TrialRecord, sign: float) -> TrialStatus:
     """Return what decides about a trial; its scores are multiplied by ``sign``."""
     judged = {s: v for s, v in record.scores.items() if s != record.attrs.get(OFF_RUNG)}
     at_rung = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
@@ -139,7 +138,7 @@ def standing_of(record: TrialRecord, sign: float) -> Standing:
     }
     scores = {step: sign * score for step, score in judged.items()}
     bracket = record.attrs.get("bracket")
-    return Standing(record.number, progress.get(record.state, "over"), bracket, scores)
+    return TrialStatus(record.number, progress.get(record.state, "over"), bracket, scores)
 
 
 def direction_of(study: optuna.Study) -> Direction:
@@ -193,3 +192,22 @@ def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[Trial
     priced = [trial for trial in trials if trial.value is not None and trial.cost is not None]
     points = [(sign * (trial.value or 0.0), trial.cost or 0.0) for trial in priced]
     return tuple(priced[index] for index in front(points))
+
+
+def front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
+    """Return the indices of the points that no other one beats: the Pareto front, both minimized.
+
+    A point is beaten by one that is as low in both and lower in one; equal ones beat neither. By
+    the first coordinate, lowest first; of equal points the earliest first.
+
+    >>> front([(0.5, 20.0), (0.1, 90.0), (0.6, 30.0), (0.3, 40.0)])
+    (1, 3, 0)
+    """
+    found: list[int] = []
+    least = math.inf
+    for index in sorted(range(len(points)), key=points.__getitem__):
+        cost = points[index][1]
+        if cost < least or (found and points[index] == points[found[-1]]):
+            found.append(index)
+            least = cost
+    return tuple(found)

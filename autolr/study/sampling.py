@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from autolr.errors import ConfigError
-from autolr.study.view import Whole
+from autolr.study.sampler_view import SamplerView
 
 
 def sampler(name: str, seed: int) -> "RepeatableSampler":
@@ -186,8 +186,8 @@ class RepeatableSampler(BaseSampler):
     ) -> None:
         self._open.pop(trial.number, None)  # no sampler does anything after a trial
 
-    def _whole(self, study: Study) -> Whole:
-        return Whole(study, self.known, settled=self._settled)
+    def _whole(self, study: Study) -> SamplerView:
+        return SamplerView(study, self.known, settled=self._settled)
 
 
 def _hash(seed: int, number: int, param_name: str = "") -> int:

@@ -185,9 +185,9 @@ def _engine_settings(address: Address) -> dict[str, Any]:
 
 def _prepare(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(f"the file is damaged ({verdict})")
+        (decision,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if decision != "ok":
+            raise sqlite3.DatabaseError(f"the file is damaged ({decision})")
         connection.execute("PRAGMA journal_mode=WAL")
 
 

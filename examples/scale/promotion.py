@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from autolr.study import GoOn, Hyperband, Standing, Start, next_action
+from autolr.study import Hyperband, Resume, Start, TrialStatus, next_action
 
 _BAND = Hyperband(3, 27)
 _BUDGETS = (10, 20)  # whole runs
@@ -34,7 +34,7 @@ class _Run:
 
     loss: Loss
     pauses: bool
-    trials: list[Standing] = field(default_factory=list)
+    trials: list[TrialStatus] = field(default_factory=list)
     at: dict[int, int] = field(default_factory=dict)
     steps: int = 0
     best: float = math.inf
@@ -45,9 +45,9 @@ class _Run:
             action = next_action(self.trials, 10**6, _BAND)
             if isinstance(action, Start):
                 number = len(self.trials)
-                self.trials.append(Standing(number, "running", _BAND.bracket_of(number)))
+                self.trials.append(TrialStatus(number, "running", _BAND.bracket_of(number)))
             else:
-                assert isinstance(action, GoOn)
+                assert isinstance(action, Resume)
                 number = action.number
             self._train(number)
         return self

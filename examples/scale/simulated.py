@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autolr.config import Config, fingerprint, read_config
-from autolr.driver.director import Director
+from autolr.driver.controller import TrialController
 from autolr.driver.events import Event
-from autolr.driver.interrupts import Stop
 from autolr.driver.messages import (
     Answer,
     Check,
@@ -26,7 +25,8 @@ from autolr.driver.messages import (
     Train,
 )
 from autolr.driver.pool import Pool
-from autolr.stretch import Outcome, Stretch
+from autolr.driver.signals import Shutdown
+from autolr.job import TrialJob, TrialResult
 from autolr.study import Hyperband, Lease, Study, open_study
 
 RUN_STEPS = 243
@@ -34,10 +34,10 @@ RUN_STEPS = 243
 
 @dataclass
 class _Simulated:
-    """A worker: what it will say next, and the stretch that it is in."""
+    """A worker: what it will say next, and the job that it is in."""
 
     says: deque[FromWorker] = field(default_factory=lambda: deque([Ready()]))
-    stretch: Stretch | None = None
+    job: TrialJob | None = None
     step: int = 0
 
 
@@ -72,16 +72,16 @@ class SimulatedEngine:
         match message:
             case Check():
                 one.says.append(Checked(RUN_STEPS))
-            case Train(stretch):
-                one.stretch = stretch
-                one.step = self._written.get(stretch.folder.name, 0) if stretch.known else 0
+            case Train(job):
+                one.job = job
+                one.step = self._written.get(job.folder.name, 0) if job.known else 0
                 self._go_on(one)
-            case Answer(verdict):
+            case Answer(decision):
                 self.waited.append(time.perf_counter() - self._asked.pop(worker))
-                if verdict == "go":
+                if decision == "go":
                     self._go_on(one)
                 else:
-                    one.says.append(Done(_outcome(one, waits=verdict == "wait")))
+                    one.says.append(Done(_outcome(one, waits=decision == "wait")))
             case Leave():
                 one.says.append(Done(_outcome(one, waits=True)))
 
@@ -113,12 +113,12 @@ class SimulatedEngine:
 
     def _go_on(self, one: _Simulated) -> None:
         """Train to the next rung, where a checkpoint is written, or to the end."""
-        assert one.stretch is not None
-        ahead = [rung for rung in one.stretch.rungs if rung > one.step]
+        assert one.job is not None
+        ahead = [rung for rung in one.job.rungs if rung > one.step]
         before, one.step = one.step, ahead[0] if ahead else RUN_STEPS
         self.trained += one.step - before
         if ahead:
-            self._written[one.stretch.folder.name] = one.step
+            self._written[one.job.folder.name] = one.step
             one.says.append(Scored(one.step, _loss(one)))
         else:
             one.says.append(Done(_outcome(one, waits=False)))
@@ -126,15 +126,15 @@ class SimulatedEngine:
 
 def _loss(one: _Simulated) -> float:
     """Return a loss that is lowest at a rate of 0.01, and falls as training goes on."""
-    assert one.stretch is not None
-    peak = one.stretch.candidate.peak or 1.0
+    assert one.job is not None
+    peak = one.job.candidate.peak or 1.0
     return math.log10(peak / 0.01) ** 2 + 1 / math.sqrt(one.step)
 
 
-def _outcome(one: _Simulated, *, waits: bool) -> Outcome:
-    assert one.stretch is not None
-    peak = one.stretch.candidate.peak
-    return Outcome(_loss(one), {}, one.step, RUN_STEPS, 0.0, peak, False, False, waits)
+def _outcome(one: _Simulated, *, waits: bool) -> TrialResult:
+    assert one.job is not None
+    peak = one.job.candidate.peak
+    return TrialResult(_loss(one), {}, one.step, RUN_STEPS, 0.0, peak, False, False, waits)
 
 
 def simulate(
@@ -151,11 +151,11 @@ def simulate(
     handle = open_study(config.tune.storage, config.tune.study, seed=7, hyperband=hyperband)
     handle.check_fingerprint(fingerprint(config))
     handle.recover()
-    director = Director(config, handle, hyperband, RUN_STEPS, listener)
-    pool = Pool(config, engine, workers, Stop(), listener)
+    controller = TrialController(config, handle, hyperband, RUN_STEPS, listener)
+    pool = Pool(config, engine, workers, Shutdown(), listener)
     pool.start()
     assert pool.check().run_steps == RUN_STEPS
-    pool.run(director, math.inf)
+    pool.run(controller, math.inf)
     engine.close()
     return handle
 

@@ -19,7 +19,7 @@ from autolr import TorchLearner
 from autolr.candidate import Candidate
 from autolr.online import Round, Search
 from autolr.runtime.rates import Rates
-from autolr.runtime.shadows import Shadows
+from autolr.runtime.rivals import Rivals
 from autolr.runtime.snapshot import Snapshot
 from autolr.schedules import constant
 from examples.time_to_target.tasks_base import Batches
@@ -104,14 +104,14 @@ def _steps_with_rivals(learner: TorchLearner, number: int) -> Callable[[], None]
     )
     rates = Rates.of(learner.optimizer)
     search = Search(candidates, (Round(0, _FAR, 2),))
-    shadows = Shadows(learner, rates, search, _FAR, candidates[0])
+    rivals = Rivals(learner, rates, search, _FAR, candidates[0])
 
     def steps() -> None:
         for _ in range(_STEPS):
             learner.next_batch()
-            before = shadows.capture()
-            rates.factor = shadows.factor
-            shadows.follow(learner.train(), before, stepped=True)
+            before = rivals.capture()
+            rates.factor = rivals.factor
+            rivals.follow(learner.train(), before, stepped=True)
 
     return steps
 

@@ -14,7 +14,7 @@ import torch
 
 import autolr
 from autolr import schedules
-from autolr.online import Annealed, Check, Judgement
+from autolr.online import Annealed, Check, Thresholds
 from autolr.schedules import Schedule
 from examples.time_to_target.loop import is_lost
 from examples.time_to_target.oracle import oracle_of
@@ -34,7 +34,7 @@ def _checks(*checks: Check, watched: bool = True) -> Annealed:
 
 
 def _judged(**changes: Any) -> Annealed:
-    return replace(_DEFAULT, judgement=replace(Judgement(), **changes))
+    return replace(_DEFAULT, thresholds=replace(Thresholds(), **changes))
 
 
 def _ending(cooldown: float) -> Schedule:
@@ -77,7 +77,7 @@ def run(policy: str, workload: str, seed: int) -> tuple[float, float, int]:
     found = autolr.search(learner, task.steps, strategy=strategy, schedule=schedule)
     final = task.validate(task.model)
     ratio = _LOST if is_lost(final, initial) else final / oracle_of(workload, _THREE).loss
-    return ratio, found.price, len(found.returns)
+    return ratio, found.price, len(found.rollbacks)
 
 
 def _row(policy: str, ratios: dict[tuple[str, int], float], price: float, returns: int) -> str:

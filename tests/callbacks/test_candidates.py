@@ -6,7 +6,7 @@ import torch
 
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.errors import ConfigError
-from autolr.online import Annealed, Judgement
+from autolr.online import Annealed, Thresholds
 from tests.callbacks.runs import LR, Net, differences, fit, trained
 
 LONG = {"max_epochs": -1, "max_steps": 80, "check_val_every_n_epoch": 6, "log_every_n_steps": 40}
@@ -25,7 +25,7 @@ def test_a_space_of_one_point_changes_no_bit(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("margin", [1e6, 0.0], ids=["the default stays", "the best wins"])
 def test_a_run_that_chose_a_profile_is_replayed_bit_for_bit(margin, tmp_path):
-    strategy = Annealed(judgement=Judgement(margin=margin, returns=0))
+    strategy = Annealed(thresholds=Thresholds(margin=margin, rollbacks=0))
     callback = AutoLR(strategy, candidates=SPACE, budget=1.0)
     searched = fit(tmp_path / "searched", callbacks=[callback], **LONG)
     result = callback.result

@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassPrecision, MulticlassRecall
 
 from autolr import schedules
 from autolr.callbacks import AutoLR
-from autolr.online import Annealed, Check, Judgement
+from autolr.online import Annealed, Check, Thresholds
 from tests.callbacks.runs import (
     LR,
     TRAIN,
@@ -271,7 +271,7 @@ ONLY = schedules.constant()
 LOSING = Annealed(  # beside rivals at 2,048 times the rate, and watched to the end
     candidates=2,
     checks=(Check(0.6, 0.7, (2.0**11,), refines=True), Check(0.8, 0.8), Check(0.95, 0.95)),
-    judgement=Judgement(returns=0),
+    thresholds=Thresholds(rollbacks=0),
 )
 
 

@@ -46,7 +46,7 @@ class Augmented(Dataset[Any]):
         return image + 0.1 * torch.randn(image.shape), label
 
 
-def stretch(folder, judge, setter, rungs=(5, 10), asked=lambda: False, known=None, **settings):
+def job(folder, judge, setter, rungs=(5, 10), asked=lambda: False, known=None, **settings):
     """Train until the end or until the run is left; return the run, or None, and its scores."""
     file = folder / "rung.ckpt"
     pause = PauseTrial(judge, file, asked, list(judge.told) if known is None else known)
@@ -84,10 +84,10 @@ def test_a_run_left_at_its_rungs_ends_as_the_one_that_was_not(tmp_path, rungs, s
     if "train" in settings and isinstance(settings["train"].dataset, Stream):
         settings = {**settings, "max_steps": 28}
     whole, parts = Judge(), Judge(waits=rungs)
-    expected = stretch(tmp_path / "whole", whole, follow, rungs, **settings)
+    expected = job(tmp_path / "whole", whole, follow, rungs, **settings)
     for _ in rungs:
-        assert stretch(tmp_path / "parts", parts, follow, rungs, **settings) is None
-    run = stretch(tmp_path / "parts", parts, follow, rungs, **settings)
+        assert job(tmp_path / "parts", parts, follow, rungs, **settings) is None
+    run = job(tmp_path / "parts", parts, follow, rungs, **settings)
     assert parts.told == whole.told
     for name in LEFT:
         assert differences(run.left[name], expected.left[name]) == [], name
@@ -98,10 +98,10 @@ def test_a_search_inside_the_run_goes_on(tmp_path):
         return AutoLR(rates=(LR / 16, LR * 16), budget=3.0)
 
     whole, parts = Judge(), Judge(waits=(3, 20))
-    expected = stretch(tmp_path / "whole", whole, search, (3, 20))
+    expected = job(tmp_path / "whole", whole, search, (3, 20))
     for _ in range(2):
-        assert stretch(tmp_path / "parts", parts, search, (3, 20)) is None
-    run = stretch(tmp_path / "parts", parts, search, (3, 20))
+        assert job(tmp_path / "parts", parts, search, (3, 20)) is None
+    run = job(tmp_path / "parts", parts, search, (3, 20))
     assert parts.told == whole.told
     for name in LEFT:
         assert differences(run.left[name], expected.left[name]) == [], name
@@ -109,7 +109,7 @@ def test_a_search_inside_the_run_goes_on(tmp_path):
 
 @pytest.mark.parametrize("step", [4, 9])  # in the window of rung 10, and not
 def test_a_run_that_is_asked_to_leave_goes_on_from_there(tmp_path, step):
-    expected = stretch(tmp_path / "whole", whole := Judge(), follow)
+    expected = job(tmp_path / "whole", whole := Judge(), follow)
 
     class Steps(FollowCandidate):
         made = 0
@@ -122,9 +122,9 @@ def test_a_run_that_is_asked_to_leave_goes_on_from_there(tmp_path, step):
 
     judge = Judge()
     asked = lambda: Steps.made == step - 1  # noqa: E731  # seen at the end of the next step
-    assert stretch(tmp_path / "parts", judge, counted, asked=asked) is None
+    assert job(tmp_path / "parts", judge, counted, asked=asked) is None
     assert torch.load(tmp_path / "parts/rung.ckpt", weights_only=True)["global_step"] == step
-    run = stretch(tmp_path / "parts", judge, counted)
+    run = job(tmp_path / "parts", judge, counted)
     assert judge.told == whole.told
     for name in LEFT:
         assert differences(run.left[name], expected.left[name]) == [], name
@@ -138,17 +138,17 @@ def test_a_score_that_the_study_never_heard_of_is_told_again(tmp_path):
 
     dying, judge = Dying(), Judge()
     with pytest.raises(SystemExit):
-        stretch(tmp_path, dying, follow)
-    stretch(tmp_path, judge, follow, known=())
+        job(tmp_path, dying, follow)
+    job(tmp_path, judge, follow, known=())
     assert list(judge.told) == [5, 10]
     assert judge.told[5] == dying.told[5]
 
 
 def test_a_rung_that_the_study_knows_is_not_told_again(tmp_path):
     judge = Judge(waits=(5,))
-    assert stretch(tmp_path, judge, follow) is None
+    assert job(tmp_path, judge, follow) is None
     shutil.copy(tmp_path / "rung.ckpt", tmp_path / "kept.ckpt")
-    stretch(tmp_path, judge, follow, known=(5,))
+    job(tmp_path, judge, follow, known=(5,))
     assert list(judge.told) == [5, 10]
 
 

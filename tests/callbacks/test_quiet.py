@@ -24,12 +24,12 @@ from lightning.pytorch.loggers.logger import Logger
 from autolr import schedules
 from autolr.callbacks import AutoLR
 from autolr.callbacks.quiet import drop, quiet
-from autolr.online import Annealed, Judgement
+from autolr.online import Annealed, Thresholds
 from tests.callbacks.runs import LR, Net, differences, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-LOSING = Annealed(candidates=2, checks=(), judgement=Judgement(returns=0))
+LOSING = Annealed(candidates=2, checks=(), thresholds=Thresholds(rollbacks=0))
 
 
 def searcher():

@@ -9,14 +9,14 @@ from lightning.pytorch.plugins import MixedPrecision
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online import Annealed, Check, Judgement
+from autolr.online import Annealed, Check, Thresholds
 from tests.callbacks.runs import LR, VAL, Bare, Net, differences, fit
 
 LOW = {"lr": {"low": 1e-9, "high": 1e-8, "log": True}}  # the own optimizer goes nowhere
 SPS = {**LOW, "rule": ["fixed", "sps_max"]}
 DOG = {**LOW, "rule": ["fixed", "dog"], "rule.alpha": {"choices": 0.01, "when": {"rule": "dog"}}}
 # Of 28 steps: a race up to step 8, and two rivals from 11 to 17.
-STRATEGY = Annealed(3, 0.3, (Check(0.4, 0.6, (0.5, 2.0), refines=True),), Judgement(returns=0))
+STRATEGY = Annealed(3, 0.3, (Check(0.4, 0.6, (0.5, 2.0), refines=True),), Thresholds(rollbacks=0))
 COMPARED = ("weights and buffers", "global_step", "data order", "generators")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -56,7 +56,7 @@ def test_a_space_of_the_own_optimizer_alone_changes_no_bit(tmp_path):
 
 
 def test_rules_that_lose_leave_no_trace_in_the_run(tmp_path):
-    ties = Annealed(3, 0.3, (), Judgement(tie=1e6, returns=0))
+    ties = Annealed(3, 0.3, (), Thresholds(tie=1e6, rollbacks=0))
     space = {"lr": LR, "rule": ["fixed", "sps_max", "dog"], "schedule": "constant"}
     callback = AutoLR(ties, candidates=space, budget=9.0)
     searched = fit(tmp_path / "searched", callbacks=[callback])

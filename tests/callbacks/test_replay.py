@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 import autolr
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
-from autolr.online import Annealed, Check, Judgement
+from autolr.online import Annealed, Check, Thresholds
 from tests.callbacks.namespace import Callback
 from tests.callbacks.runs import (
     LR,
@@ -37,7 +37,7 @@ CHECKED = Annealed(
         Check(0.6, 0.7, factors=(0.25,)),
         Check(0.95, 0.95),
     ),
-    judgement=Judgement(returns=0, settled=1e6),  # what is learned and lost cannot be replayed
+    thresholds=Thresholds(rollbacks=0, settled=1e6),  # what is learned and lost cannot be replayed
 )
 
 
@@ -261,7 +261,7 @@ def test_a_run_whose_rate_changed_in_mid_run_is_replayed_from_its_result(make, s
     result = callback.result
     winners = {told.candidate for told in result.scores if told.kept}
     assert len(winners) > 1  # so rivals born in mid-run took the run's place
-    assert result.returns == ()
+    assert result.rollbacks == ()
     again = FollowCandidate(result.peak, result.schedule)
     replayed = fit(tmp_path / "replayed", make, [again], **settings)
     assert differences(trained(searched.left), trained(replayed.left)) == []

@@ -8,7 +8,7 @@ import torch
 
 from autolr.callbacks import AutoLR
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online import Annealed, Check, Judgement
+from autolr.online import Annealed, Check, Thresholds
 from tests.callbacks.namespace import ModelCheckpoint, pl
 from tests.callbacks.runs import LR, TRAIN, Net, differences, fit
 
@@ -89,7 +89,7 @@ def test_so_does_a_run_that_was_cut_between_validation_and_the_epochs_end(tmp_pa
 def test_the_cuts_are_where_their_names_say(whole):
     states = {step: stored(path) for step, path in whole.checkpoints.items()}
     searches = {
-        step: state["search"] and state["search"]["shadows"] for step, state in states.items()
+        step: state["search"] and state["search"]["rivals"] for step, state in states.items()
     }
     assert {step: search and len(search["rivals"]) for step, search in searches.items()} == {
         7: 2,
@@ -111,12 +111,12 @@ def test_the_cuts_are_where_their_names_say(whole):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_cut_after_a_return_can_return_to_the_same_state_again(tmp_path):
-    watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Judgement(band=0.0))
+    watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Thresholds(band=0.0))
     settings = {"strategy": watches, "mode": "max"}  # of the loss: training makes it worse
     whole = whole_run(tmp_path / "whole", searcher(**settings))
-    assert [told.step for told in whole.result.returns] == [45, 52]
-    assert [told.to for told in whole.result.returns] == [20, 20]
-    assert stored(whole.checkpoints[49])["search"]["shadows"]["best"] is not None
+    assert [told.step for told in whole.result.rollbacks] == [45, 52]
+    assert [told.to for told in whole.result.rollbacks] == [20, 20]
+    assert stored(whole.checkpoints[49])["search"]["rivals"]["best"] is not None
     for step in (21, 49):  # the state that is returned to is of step 20
         path = whole.checkpoints[step]
         assert_same(whole, resume(tmp_path / str(step), path, searcher(**settings)))
@@ -178,7 +178,7 @@ def test_gradients_that_are_being_accumulated_are_kept(tmp_path):
     path = tmp_path / "cut.ckpt"
     callbacks = [searcher(), SavesAt(path, batch=15)]  # the second of three, in the race
     whole = fit(tmp_path / "whole", Net, callbacks, train=Resumable(), **settings)
-    search = stored(path)["search"]["shadows"]
+    search = stored(path)["search"]["rivals"]
     assert [len(search["rivals"]), len(search["gradients"])] == [2, 6]
     whole.result = callbacks[0].result
     rest = resume(tmp_path / "rest", path, searcher(), train=Resumable(), **settings)
@@ -214,7 +214,7 @@ def test_what_a_module_keeps_beside_its_weights_comes_back_with_each_rival(tmp_p
     keep = {"every_n_train_steps": 12}  # as an epoch begins rivals take on what the run has
     whole = whole_run(tmp_path / "whole", searcher(), Counting, keep=keep, train=Resumable())
     path = whole.checkpoints[12]
-    kept = stored(path)["search"]["shadows"]
+    kept = stored(path)["search"]["rivals"]
     means = [rival["snapshot"]["attributes"][0]["mean"] for rival in kept["rivals"]]
     assert means[0] != means[1]
     rest = resume(tmp_path / "rest", path, searcher(), Counting, train=Resumable())
@@ -233,7 +233,7 @@ class Clipping(Net):
 @pytest.mark.filterwarnings("ignore")
 def test_what_a_module_does_behind_the_last_batch_is_done_to_each_rival(tmp_path):
     whole = whole_run(tmp_path / "whole", searcher(), Clipping)
-    kept = stored(whole.checkpoints[14])["search"]["shadows"]
+    kept = stored(whole.checkpoints[14])["search"]["rivals"]
     last = [max(float(t.abs().max()) for t in r["snapshot"]["tensors"]) for r in kept["rivals"]]
     assert max(last) > 0.1  # not yet
     assert_same(whole, resume(tmp_path / "rest", whole.checkpoints[14], searcher(), Clipping))
@@ -257,8 +257,8 @@ def test_a_checkpoint_that_is_written_as_the_run_fails_holds_the_search(tmp_path
     callbacks = [searcher(), Fails(25), kept]
     with pytest.raises(KeyError):
         fit(tmp_path / "cut", Net, callbacks, train=Resumable(), max_epochs=EPOCHS)
-    shadows = stored(tmp_path / "ckpt" / "cut.ckpt")["search"]["shadows"]
-    assert [shadows["step"], len(shadows["rivals"])] == [25, 2]
+    rivals = stored(tmp_path / "ckpt" / "cut.ckpt")["search"]["rivals"]
+    assert [rivals["step"], len(rivals["rivals"])] == [25, 2]
     rest = resume(tmp_path / "rest", tmp_path / "ckpt" / "cut.ckpt", searcher(), train=Resumable())
     assert rest.left["global_step"] == 55  # the batch at which it failed has been drawn
     assert len(rest.result.scores) == len(resumable.result.scores)

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from autolr import schedules
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
-from autolr.online import Annealed, Judgement
+from autolr.online import Annealed, Thresholds
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
     RANK,
@@ -121,7 +121,7 @@ def replayed(make=Net, applied=(), **settings):
     """Return where a searched run differs from one that follows what was found from its start."""
     settings = {"data": MANY, "batch_size": 8, "max_epochs": 2, **settings}
     wrapped = settings.pop("strategy", {})
-    callback = AutoLR(Annealed(judgement=Judgement(returns=0)), schedule=CONSTANT)
+    callback = AutoLR(Annealed(thresholds=Thresholds(rollbacks=0)), schedule=CONSTANT)
     searched = fit(make, [*applied, callback], strategy=DDPStrategy(**wrapped), **settings)
     result = callback.result
     follower = FollowCandidate(result.run_peak, result.schedule)

@@ -16,7 +16,7 @@ import torch
 
 import autolr
 from autolr.callbacks import AutoLR
-from autolr.online import Result
+from autolr.result import Result
 from tests.callbacks.runs import differences
 from tests.distributed.modules import Smooth
 from tests.distributed.ranks import ACCUMULATED, MANY, PRECISE, fit, ruled

@@ -12,29 +12,29 @@ from pathlib import Path
 
 import pytest
 
-from autolr.driver import handshake, open_engine
-from autolr.driver.door import Door
+from autolr.driver import handshake, remote_engine
+from autolr.driver.endpoint import Endpoint
 from autolr.driver.messages import FromWorker, Lost, Over, Ready
-from autolr.driver.open_engine import OpenEngine
+from autolr.driver.remote_engine import RemoteEngine
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[OpenEngine]:
-    made = OpenEngine(tmp_path, "127.0.0.1")
+def engine(tmp_path: Path) -> Iterator[RemoteEngine]:
+    made = RemoteEngine(tmp_path, "127.0.0.1")
     made.start(0)
     yield made
     made.close()
 
 
 @pytest.fixture
-def door(engine: OpenEngine, tmp_path: Path) -> Door:
-    found = Door.read(tmp_path)
+def endpoint(engine: RemoteEngine, tmp_path: Path) -> Endpoint:
+    found = Endpoint.read(tmp_path)
     assert found is not None
     return found
 
 
-def visit(door: Door) -> socket.socket:
-    return socket.create_connection((door.host, door.port), 5)
+def visit(endpoint: Endpoint) -> socket.socket:
+    return socket.create_connection((endpoint.host, endpoint.port), 5)
 
 
 def is_closed(visitor: socket.socket) -> bool:
@@ -50,7 +50,7 @@ def is_closed(visitor: socket.socket) -> bool:
     return False
 
 
-def news(engine: OpenEngine, seconds: float = 5.0) -> tuple[int, FromWorker]:
+def news(engine: RemoteEngine, seconds: float = 5.0) -> tuple[int, FromWorker]:
     end = time.monotonic() + seconds
     while not (heard := engine.poll(0.1)):
         assert time.monotonic() < end
@@ -65,10 +65,10 @@ def until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 def test_one_byte_now_and_then_does_not_prolong_the_handshake(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handshake, "WITHIN", 0.6)
-    with visit(door) as slow:
+    with visit(endpoint) as slow:
         began = time.monotonic()
         while not is_closed(slow):
             with suppress(OSError):
@@ -81,7 +81,7 @@ def test_one_byte_now_and_then_does_not_prolong_the_handshake(
 def test_a_driver_that_says_a_byte_now_and_then_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake, "WITHIN", 0.6)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as worker:
-        entering = worker.submit(Door("127.0.0.1", server.getsockname()[1], "key").enter)
+        entering = worker.submit(Endpoint("127.0.0.1", server.getsockname()[1], "key").enter)
         said, _ = server.accept()
         with said:
             for _ in range(20):
@@ -93,26 +93,26 @@ def test_a_driver_that_says_a_byte_now_and_then_is_left(monkeypatch: pytest.Monk
             assert isinstance(entering.exception(timeout=1), TimeoutError)
 
 
-def test_a_recorded_answer_proves_nothing(engine: OpenEngine, door: Door) -> None:
+def test_a_recorded_answer_proves_nothing(engine: RemoteEngine, endpoint: Endpoint) -> None:
     """A relay stands between a worker and its driver, and says again what it has heard."""
     with socket.create_server(("127.0.0.1", 0)) as relay, ThreadPoolExecutor() as worker:
-        there = Door("127.0.0.1", relay.getsockname()[1], door.key)
+        there = Endpoint("127.0.0.1", relay.getsockname()[1], endpoint.key)
         entering = worker.submit(there.enter)
         inner, _ = relay.accept()
-        with inner, visit(door) as outer:
+        with inner, visit(endpoint) as outer:
             inner.sendall(outer.recv(handshake.CHALLENGE, socket.MSG_WAITALL))
             answer = inner.recv(handshake.ANSWER, socket.MSG_WAITALL)
             outer.sendall(answer)
             inner.sendall(outer.recv(32, socket.MSG_WAITALL))
             entering.result().close()
-    with visit(door) as again:
+    with visit(endpoint) as again:
         again.recv(handshake.CHALLENGE, socket.MSG_WAITALL)
         again.sendall(answer)
         until(lambda: is_closed(again))
 
 
-def test_words_of_the_driver_sent_back_prove_nothing(door: Door) -> None:
-    with visit(door) as first:
+def test_words_of_the_driver_sent_back_prove_nothing(endpoint: Endpoint) -> None:
+    with visit(endpoint) as first:
         challenge = first.recv(handshake.CHALLENGE, socket.MSG_WAITALL)
         first.sendall((challenge * 2)[: handshake.ANSWER])
         until(lambda: is_closed(first))
@@ -120,7 +120,7 @@ def test_words_of_the_driver_sent_back_prove_nothing(door: Door) -> None:
 
 def test_who_does_not_know_the_key_is_no_driver() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as worker:
-        entering = worker.submit(Door("127.0.0.1", server.getsockname()[1], "key").enter)
+        entering = worker.submit(Endpoint("127.0.0.1", server.getsockname()[1], "key").enter)
         said, _ = server.accept()
         with said:
             challenge = handshake.challenge()
@@ -132,14 +132,14 @@ def test_who_does_not_know_the_key_is_no_driver() -> None:
 
 
 def test_at_most_32_strangers_are_there_and_a_worker_gets_in(
-    engine: OpenEngine, door: Door
+    engine: RemoteEngine, endpoint: Endpoint
 ) -> None:
     before = len(os.listdir("/proc/self/fd"))
     with ExitStack() as stack:
-        strangers = [stack.enter_context(visit(door)) for _ in range(100)]
+        strangers = [stack.enter_context(visit(endpoint)) for _ in range(100)]
         until(lambda: sum(map(is_closed, strangers)) == 68)
         assert len(os.listdir("/proc/self/fd")) - before <= 100 + 32
-        with door.enter() as channel:
+        with endpoint.enter() as channel:
             channel.send(Ready())
             assert news(engine) == (0, Ready())
 
@@ -162,13 +162,15 @@ def no_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_a_moment_without_descriptors_makes_no_driver_deaf(engine: OpenEngine, door: Door) -> None:
+def test_a_moment_without_descriptors_makes_no_driver_deaf(
+    engine: RemoteEngine, endpoint: Endpoint
+) -> None:
     visitors = [socket.socket() for _ in range(3)]
     with no_descriptors():
         for visitor in visitors:
-            visitor.connect((door.host, door.port))
+            visitor.connect((endpoint.host, endpoint.port))
         time.sleep(0.5)
-    with door.enter() as channel:
+    with endpoint.enter() as channel:
         channel.send(Ready())
         assert news(engine) == (0, Ready())
     for visitor in visitors:
@@ -176,14 +178,14 @@ def test_a_moment_without_descriptors_makes_no_driver_deaf(engine: OpenEngine, d
 
 
 def test_a_worker_that_sends_nonsense_is_dropped_in_a_line_and_the_next_one_takes_its_seat(
-    engine: OpenEngine, door: Door, caplog: pytest.LogCaptureFixture
+    engine: RemoteEngine, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with door.enter() as channel:
+    with endpoint.enter() as channel:
         channel._socket.send(b"\0\0\0\4[{}]")
         until(lambda: not engine.poll(0.01) and bool(caplog.records))
     (record,) = caplog.records
     assert record.getMessage() == "worker 0 is dropped, what it sent is no message: no message"
-    with door.enter() as channel:
+    with endpoint.enter() as channel:
         channel.send(Ready())
         assert news(engine) == (0, Ready())
         channel._socket.send(b"\xff\xff\xff\xff")
@@ -191,24 +193,26 @@ def test_a_worker_that_sends_nonsense_is_dropped_in_a_line_and_the_next_one_take
 
 
 def test_a_silent_worker_gives_its_seat_to_one_that_waits(
-    engine: OpenEngine, door: Door, monkeypatch: pytest.MonkeyPatch
+    engine: RemoteEngine, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_engine, "_READY_WITHIN", 0.3)
+    monkeypatch.setattr(remote_engine, "_READY_WITHIN", 0.3)
     engine.send(0, Over())  # any message
-    with door.enter() as silent:
+    with endpoint.enter() as silent:
         until(lambda: not engine.poll(0.01) and 0 in engine._channels)
         time.sleep(0.4)
         assert engine.poll(0.01) == []
         assert not is_closed(silent._socket)  # nobody else is there
-        with door.enter() as other:
+        with endpoint.enter() as other:
             other.send(Ready())
             assert news(engine) == (0, Ready())
             assert next(other.messages()) == Over()
 
 
-def test_half_a_message_of_one_worker_holds_up_no_other(engine: OpenEngine, door: Door) -> None:
+def test_half_a_message_of_one_worker_holds_up_no_other(
+    engine: RemoteEngine, endpoint: Endpoint
+) -> None:
     engine.start(1)
-    with door.enter() as one, door.enter() as other:
+    with endpoint.enter() as one, endpoint.enter() as other:
         one.send(Ready())
         other.send(Ready())
         seen: set[int] = set()

@@ -3,7 +3,7 @@
 import pickle
 
 from autolr.config import read_config
-from autolr.driver.director import Director, Work
+from autolr.driver.controller import TrialController, Work
 from autolr.study import open_study
 
 
@@ -11,7 +11,7 @@ def test_a_worker_is_not_sent_the_password_of_the_storage(tmp_path):
     url = "postgresql+psycopg://me:Pa55@host/runs?password=Pa55"
     config = read_config({"tune": {"storage": url, "space": {"lr": [0.1]}}})
     handle = open_study(f"sqlite:///{tmp_path}/runs.db", "s")
-    work = Director(config, handle, None, 10, lambda event: None).next()
+    work = TrialController(config, handle, None, 10, lambda event: None).next()
     assert isinstance(work, Work)
-    assert b"postgresql+psycopg://me:***@host/runs" in pickle.dumps(work.stretch)
-    assert b"Pa55" not in pickle.dumps(work.stretch)
+    assert b"postgresql+psycopg://me:***@host/runs" in pickle.dumps(work.job)
+    assert b"Pa55" not in pickle.dumps(work.job)

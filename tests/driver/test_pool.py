@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from autolr.config import Config, read_config
-from autolr.driver.door import Door
+from autolr.driver.endpoint import Endpoint
 from autolr.driver.events import Event, RungReached, TrialEnded, TrialStarted, WorkerLost
-from autolr.driver.interrupts import Stop
 from autolr.driver.messages import Check, Checked, Lost, Ready, Remark, Scored, ToWorker
-from autolr.driver.open_engine import OpenEngine
 from autolr.driver.pool import Pool
+from autolr.driver.remote_engine import RemoteEngine
+from autolr.driver.signals import Shutdown
 from autolr.errors import UserCodeError
 from autolr.study import peek
 from examples.scale.simulated import RUN_STEPS, SimulatedEngine, simulate
@@ -105,17 +105,17 @@ def test_paused_trials_are_no_secret_to_the_sampler(tmp_path: Path, eta: int) ->
 
 
 def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> None:
-    engine = OpenEngine(tmp_path, "127.0.0.1")
-    door = Door.read(tmp_path)
-    assert door is not None
+    engine = RemoteEngine(tmp_path, "127.0.0.1")
+    endpoint = Endpoint.read(tmp_path)
+    assert endpoint is not None
     heard: list[Event] = []
-    pool = Pool(checked_config(tmp_path), engine, 3, Stop(), heard.append)
+    pool = Pool(checked_config(tmp_path), engine, 3, Shutdown(), heard.append)
     pool.start()
 
     def guests() -> None:
-        with door.enter():  # the first one never gets ready
+        with endpoint.enter():  # the first one never gets ready
             for last_word in (Lost("it was told to go", own_fault=False), Checked(7)):
-                with door.enter() as channel:
+                with endpoint.enter() as channel:
                     channel.send(Ready())
                     assert isinstance(next(channel.messages()), Check)
                     channel.send(last_word)
@@ -131,16 +131,16 @@ def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> 
 def test_a_worker_that_speaks_of_a_trial_that_it_does_not_have_is_turned_out(
     tmp_path: Path,
 ) -> None:
-    engine = OpenEngine(tmp_path, "127.0.0.1")
-    door = Door.read(tmp_path)
-    assert door is not None
+    engine = RemoteEngine(tmp_path, "127.0.0.1")
+    endpoint = Endpoint.read(tmp_path)
+    assert endpoint is not None
     heard: list[Event] = []
-    pool = Pool(checked_config(tmp_path), engine, 1, Stop(), heard.append)
+    pool = Pool(checked_config(tmp_path), engine, 1, Shutdown(), heard.append)
     pool.start()
 
     def workers() -> None:
         for word in (Scored(3, 0.1), Remark("x"), Checked(7)):
-            with door.enter() as channel:
+            with endpoint.enter() as channel:
                 channel.send(Ready())
                 assert isinstance(next(channel.messages()), Check)
                 channel.send(word)
@@ -167,7 +167,7 @@ def test_a_config_whose_checks_all_end_their_workers_is_given_up(
             asked.append(worker)
 
     asked: list[int] = []
-    pool = Pool(checked_config(tmp_path), Deadly(), 2, Stop(), lambda event: None)
+    pool = Pool(checked_config(tmp_path), Deadly(), 2, Shutdown(), lambda event: None)
     pool.start()
     with pytest.raises(UserCodeError, match="the worker that checked the config is gone: gone"):
         pool.check()

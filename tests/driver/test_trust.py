@@ -11,9 +11,9 @@ import yaml
 from autolr.cli import main
 from autolr.config import TuneConfig
 from autolr.driver import trust
-from autolr.driver.door import Door
-from autolr.driver.lookup import Lookup
-from autolr.driver.open_engine import OpenEngine
+from autolr.driver.discovery import Discovery
+from autolr.driver.endpoint import Endpoint
+from autolr.driver.remote_engine import RemoteEngine
 from autolr.errors import ConfigError
 from autolr.study import announced
 from tests.end_to_end.conftest import CONFIG
@@ -32,11 +32,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_file_of_this_user_in_a_folder_of_this_user_is_believed(folder: Path) -> None:
-    assert Door.read(folder) == Door("127.0.0.1", 1, "k")
+    assert Endpoint.read(folder) == Endpoint("127.0.0.1", 1, "k")
     (folder / "driver.json").unlink()
-    assert Door.read(folder) is None
+    assert Endpoint.read(folder) is None
     for other in ("none", "a\0b", "x" * 5000):
-        assert Door.read(folder / other) is None
+        assert Endpoint.read(folder / other) is None
 
 
 def _of_another_user(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_the_folder_that_a_database_names_is_believed_no_more_than_any_other(
     folder.chmod(0o777)
     url = f"sqlite:///{tmp_path}/runs.db"
     with announced(url, "line", folder), pytest.raises(ConfigError, match="not everybody can"):
-        Lookup(TuneConfig(storage=url, study="line"), asks=True).enter()
+        Discovery(TuneConfig(storage=url, study="line"), asks=True).enter()
 
 
 @pytest.mark.parametrize(
@@ -106,19 +106,19 @@ def test_the_folder_that_a_database_names_is_believed_no_more_than_any_other(
 )
 def test_a_file_that_says_no_driver_is_as_if_it_were_not_there(folder: Path, text: str) -> None:
     (folder / "driver.json").write_text(text)
-    assert Door.read(folder) is None
+    assert Endpoint.read(folder) is None
 
 
 def test_a_host_that_cannot_be_one_is_no_driver(folder: Path) -> None:
     (folder / "driver.json").write_text(json.dumps({**DOOR, "host": "x" * 300 + "."}))
-    assert Lookup(TuneConfig(out=folder), asks=False).enter() is None
+    assert Discovery(TuneConfig(out=folder), asks=False).enter() is None
 
 
 def test_nothing_but_a_file_is_read(folder: Path) -> None:
     (folder / "driver.json").unlink()
     os.mkfifo(folder / "driver.json")
     with pytest.raises(ConfigError, match="must be a file of this user"):
-        Door.read(folder)
+        Endpoint.read(folder)
     assert trust.read_private(Path("/dev/zero/none"), 10) is None
 
 
@@ -136,13 +136,13 @@ def test_a_driver_refuses_a_folder_that_everybody_can_write_to_before_it_is_chec
         assert err.count("\n") == 1
         assert said.strip() == ""  # not even that the config is checked
     with pytest.raises(ConfigError, match="chmod o-w"):
-        OpenEngine(folder, "127.0.0.1")
+        RemoteEngine(folder, "127.0.0.1")
 
 
 def test_a_folder_that_is_made_is_nobody_elses_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        OpenEngine(tmp_path / "new", "127.0.0.1").close()
+        RemoteEngine(tmp_path / "new", "127.0.0.1").close()
     finally:
         os.umask(before)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o755
@@ -153,9 +153,9 @@ def test_a_folder_that_the_group_can_write_to_gets_a_line_from_a_worker_and_a_dr
 ) -> None:
     folder.chmod(0o775)
     lines: list[str] = []
-    lookup = Lookup(TuneConfig(out=folder), asks=False, listener=lines.append)
+    discovery = Discovery(TuneConfig(out=folder), asks=False, listener=lines.append)
     for _ in range(3):
-        lookup.enter()
+        discovery.enter()
     assert lines == [
         f"the group of {folder} can write to it, and so change what workers train; if it is not "
         f"yours alone: chmod g-w {folder}"

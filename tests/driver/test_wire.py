@@ -30,7 +30,7 @@ from autolr.driver.messages import (
     Train,
 )
 from autolr.driver.wire import WireError, from_json, to_json
-from autolr.stretch import Outcome, Stretch
+from autolr.job import TrialJob, TrialResult
 
 CONFIG = read_config(
     {
@@ -59,8 +59,8 @@ CANDIDATE = Candidate(
     (("model.x", 1e-7),),
     (("c", 0.5),),
 )
-STRETCH = Stretch(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
-OUTCOME = Outcome(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5, None, True, False)
+STRETCH = TrialJob(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
+OUTCOME = TrialResult(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5, None, True, False)
 TO_WORKER: list[ToWorker] = [
     Check(CONFIG, Path("results")),
     Train(STRETCH),
@@ -100,7 +100,7 @@ def _without_storage(message: Any) -> Any:
         case Check():
             return replace(message, config=config)
         case Train():
-            return Train(replace(message.stretch, config=config))
+            return Train(replace(message.job, config=config))
     return message
 
 
@@ -168,13 +168,13 @@ def test_what_no_worker_says_is_refused_and_runs_nothing(
     "data",
     [
         to_json(Ready()),
-        changed(Answer("go"), lambda told: told["fields"].update(verdict="run")),
-        changed(Answer("go"), lambda told: told["fields"].update(verdict=["go"])),
-        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(rungs=5)),
-        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(folder="a\0b")),
-        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(folder=None)),
-        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(candidate={"x": 1})),
-        changed(Train(STRETCH), lambda told: told["fields"]["stretch"].update(candidate=[])),
+        changed(Answer("go"), lambda told: told["fields"].update(decision="run")),
+        changed(Answer("go"), lambda told: told["fields"].update(decision=["go"])),
+        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(rungs=5)),
+        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(folder="a\0b")),
+        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(folder=None)),
+        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(candidate={"x": 1})),
+        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(candidate=[])),
         changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].pop("seed")),
         changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(fit=[])),
         changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(space={})),

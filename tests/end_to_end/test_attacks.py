@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from autolr.driver import handshake
-from autolr.driver.door import Door
+from autolr.driver.endpoint import Endpoint
 from autolr.driver.messages import Ready
 from autolr.study import look
 from tests.end_to_end.conftest import Project
@@ -59,9 +59,9 @@ def driver_of(project: Project, *arguments: str, descriptors: int = 1024) -> Ite
         process.wait()
 
 
-def door_of(project: Project) -> Door:
+def door_of(project: Project) -> Endpoint:
     end = time.monotonic() + 60
-    while (found := Door.read(project.folder / "autolr_runs/line")) is None:
+    while (found := Endpoint.read(project.folder / "autolr_runs/line")) is None:
         assert time.monotonic() < end, (project.folder / "driver.log").read_text()
         time.sleep(0.1)
     return found
@@ -70,8 +70,8 @@ def door_of(project: Project) -> Door:
 class Strangers:
     """Two hundred connections: silent, slow, talking nonsense, or repeating; each comes again."""
 
-    def __init__(self, door: Door) -> None:
-        self._address = door.host, door.port
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._address = endpoint.host, endpoint.port
         self._over = threading.Event()
         self._draw = random.Random(1)
         self._threads = [
@@ -133,9 +133,9 @@ def test_a_pickle_from_one_who_knows_the_key_runs_nothing_and_the_study_goes_on(
 ) -> None:
     planted = pickle.dumps(Planted(project.folder))
     with driver_of(project, "--workers", "1") as driver:
-        door = door_of(project)
+        endpoint = door_of(project)
         for first in ([], [Ready()]):
-            with door.enter() as channel:
+            with endpoint.enter() as channel:
                 if first:
                     channel.send(*first)
                 channel._socket.sendall(framed(planted))

@@ -29,7 +29,7 @@ _MOST = 16  # descriptors that a process is started with
 
 
 def _serve() -> None:
-    for module in ("autolr.cli", "autolr.driver", "autolr.objective", "autolr.progress", "pandas"):
+    for module in ("autolr.cli", "autolr.driver", "autolr.objective", "autolr.console", "pandas"):
         importlib.import_module(module)
     gc.freeze()  # a collection would copy the memory that forks share
     sys.path.pop(0)  # this file's folder: a command has none such

@@ -11,10 +11,10 @@ import torch
 import autolr
 from autolr.callbacks import AutoLR
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
-from autolr.online import AutoLRS, Box, Keep, Try
-from autolr.online.autolrs import Trial, forecast, next_rate
+from autolr.online import AutoLRS, Keep, PeakRange, Try
+from autolr.online.autolrs import ProbeForecast, forecast, next_rate
 
-BOX = Box.between(1e-3, 1.0)
+BOX = PeakRange.between(1e-3, 1.0)
 
 
 def decay(rate, steps, best=0.03):
@@ -107,7 +107,7 @@ def test_the_search_begins_in_the_middle_and_at_the_ends_and_then_goes_to_the_lo
     trials = ()
     for _ in range(10):
         rate = next_rate(BOX, trials, kappa=2.0)
-        trials = (*trials, Trial(rate, math.log(rate / 0.1) ** 2))
+        trials = (*trials, ProbeForecast(rate, math.log(rate / 0.1) ** 2))
     assert [trial.rate for trial in trials[:3]] == pytest.approx([10**-1.5, 1e-3, 1.0])
     assert min(trials, key=lambda trial: trial.forecast).rate == pytest.approx(0.1, rel=0.25)
 

@@ -1,4 +1,4 @@
-"""A winner at the edge of the box: where is looked next?"""
+"""A winner at the edge of the peak_range: where is looked next?"""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import math
@@ -7,9 +7,9 @@ import pytest
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.online import Annealed, Box, Judgement, Round, Search
+from autolr.online import Annealed, PeakRange, Round, Search, Thresholds
 from autolr.online.plan import outward, price
-from autolr.online.stored import search_from_dict, search_to_dict
+from autolr.online.serialization import search_from_dict, search_to_dict
 
 PEAKS = (0.1, 0.4, 1.6)
 FACTORS = (0.5, 2.0)
@@ -20,7 +20,7 @@ ROUNDS = (
     Round(90, 100, 6, factors=FACTORS),
     Round(120, 130, 6),
 )
-JUDGEMENT = Judgement(tie=0.03, margin=0.003, stall=0.25, settled=math.inf, band=0.5)
+JUDGEMENT = Thresholds(tie=0.03, margin=0.003, stall=0.25, settled=math.inf, band=0.5)
 
 
 def raced(scores, **settings):
@@ -100,10 +100,10 @@ def test_a_lower_rate_must_win_by_the_margin_of_a_check():
 
 def test_a_run_that_was_put_back_is_not_followed():
     search = raced([3.0, 2.0, 1.0]).observe([0.8, 0.5, 0.7])
-    assert search.recover(50).returns
+    assert search.recover(50).rollbacks
     assert rivals(search.recover(50)) == [0.5, 2.0]
     worse = search.observe([5.0, 4.0, 5.0])
-    assert worse.returns
+    assert worse.rollbacks
     assert rivals(worse) == [0.5, 2.0]
 
 
@@ -123,20 +123,20 @@ def test_below_the_lowest_peak_a_later_check_may_still_lower_the_schedule():
 
 
 def test_given_rates_are_limits_and_the_customary_box_is_none():
-    free = Annealed().begin(Box.around(0.1), None, 1000, 250)
+    free = Annealed().begin(PeakRange.around(0.1), None, 1000, 250)
     assert (free.lowest, free.highest) == (0.0, math.inf)
     assert free.ends == (0.1 / 16, 1.6)
-    given = Annealed().begin(Box.between(0.01, 1.0), None, 1000, 250)
+    given = Annealed().begin(PeakRange.between(0.01, 1.0), None, 1000, 250)
     assert (given.lowest, given.highest) == (0.01, 1.0)
 
 
 def test_a_single_racer_has_no_edge():
-    search = Annealed(candidates=1).begin(Box.around(0.1), None, 1000, 250)
+    search = Annealed(candidates=1).begin(PeakRange.around(0.1), None, 1000, 250)
     assert rivals(search.observe([1.0])) == [0.5, 2.0]
 
 
 def test_to_follow_costs_no_more_than_not_to():
-    search = Annealed().begin(Box.around(0.1), None, 1000, 250)
+    search = Annealed().begin(PeakRange.around(0.1), None, 1000, 250)
     spent, expected, score = 0, price(search.rounds, 5), 1.0
     while search.rounds:
         now = search.rounds[0]

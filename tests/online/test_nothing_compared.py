@@ -13,20 +13,17 @@ from autolr.candidate import Candidate
 from autolr.online import (
     Annealed,
     AutoLRS,
-    Box,
     Keep,
     Monitor,
-    Result,
+    PeakRange,
     Round,
     Search,
     SearchSettings,
     Try,
-    closing,
-    load_result,
-    news,
 )
-from autolr.online.page import page
-from autolr.online.stored import search_from_dict, search_to_dict
+from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.result import Result, closing, load_result, news
+from autolr.result.page import page
 from autolr.rules.fixed import OWN
 
 PEAKS = (0.01, 0.1, 1.0)
@@ -90,7 +87,7 @@ def test_a_metric_that_is_undefined_at_first_is_compared_as_soon_as_it_is_there(
     assert search.alive[0].peak == pytest.approx(0.02)
     search = search.observe([1.0, 2.0, 0.5])  # which is clearly better than it stalled
     assert search.alive[0].peak == pytest.approx(0.04)
-    assert search.returns == ()
+    assert search.rollbacks == ()
 
 
 def test_a_check_that_does_not_refine_is_compared_too_when_it_is_the_first_with_scores():
@@ -108,7 +105,7 @@ def test_one_finite_score_is_a_comparison_and_those_that_are_not_lose():
     assert search.alive[0].peak == 1.0
     again = search.observe([NAN] * 3)  # broken later: the run is put back, as after a divergence
     assert again.rounds
-    assert len(again.returns) == 1
+    assert len(again.rollbacks) == 1
 
 
 def test_equal_scores_are_a_tie_and_not_nothing():
@@ -209,7 +206,7 @@ def test_the_page_of_a_single_blind_race_can_be_drawn():
 
 
 def test_a_stage_without_a_finite_forecast_keeps_the_users_rate_to_the_end():
-    state = AutoLRS(probes=3).begin(Box.around(0.1), 80, own=0.05)
+    state = AutoLRS(probes=3).begin(PeakRange.around(0.1), 80, own=0.05)
     actions = []
     while (action := state.action) is not None:
         actions.append(action)
@@ -221,7 +218,7 @@ def test_a_stage_without_a_finite_forecast_keeps_the_users_rate_to_the_end():
 
 
 def test_a_later_stage_without_a_finite_forecast_is_no_such_thing():
-    state = AutoLRS(probes=2).begin(Box.around(0.1), 80, own=0.05)
+    state = AutoLRS(probes=2).begin(PeakRange.around(0.1), 80, own=0.05)
     for losses in ([1.0], [2.0]):
         state = state.tried(state.action, losses)
     state = state.kept(state.action)
@@ -232,7 +229,7 @@ def test_a_later_stage_without_a_finite_forecast_is_no_such_thing():
 
 
 def test_the_plan_of_a_search_knows_what_to_keep():
-    search = Annealed().begin(Box.around(1e-3), None, 1000, 250)
+    search = Annealed().begin(PeakRange.around(1e-3), None, 1000, 250)
     search = replace(search, kept=(OWN, 1e-3))
     for _ in range(2):
         search = search.observe([NAN] * len(search.alive))

@@ -9,15 +9,23 @@ import pytest
 
 from autolr import schedules
 from autolr.errors import ConfigError
-from autolr.online import Annealed, Box, Check, Round, SearchSettings, parse_strategy, plan_rounds
+from autolr.online import (
+    Annealed,
+    Check,
+    PeakRange,
+    Round,
+    SearchSettings,
+    parse_strategy,
+    plan_rounds,
+)
 from autolr.online.plan import price
 
 LENGTHS = [*range(1, 60, 3), *range(60, 1000, 93), 1_000, 4_321, 20_000, 1_000_000]
-BOX = Box.around(1e-3)
+BOX = PeakRange.around(1e-3)
 RIVALS = (Check(0.1, 0.2, factors=(0.5, 2.0), refines=True), Check(0.5, 0.6, factors=(0.25,)))
 WATCHED = (Check(0.3, 0.3), Check(0.8, 0.8))
 STRATEGIES = {
-    "the box's": Annealed(),
+    "the peak_range's": Annealed(),
     "one candidate": Annealed(candidates=1),
     "two": Annealed(candidates=2),
     "nine": Annealed(candidates=9),
@@ -47,9 +55,9 @@ def test_the_price_of_a_search_never_exceeds_its_cap(budget, strategy, schedule)
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 def test_the_price_is_what_a_simulated_search_spends(strategy):
-    box = Box(BOX.low, BOX.high * 1e6, BOX.prior)  # so high that no rival lies outside
+    peak_range = PeakRange(BOX.low, BOX.high * 1e6, BOX.prior)  # so high that no rival lies outside
     for steps in LENGTHS[:-1]:
-        search = strategy.begin(box, None, steps, steps // 4)
+        search = strategy.begin(peak_range, None, steps, steps // 4)
         spent, expected = 0, price(search.rounds, len(search.alive))
         for step in range(steps):
             if not search.rounds:
@@ -139,8 +147,8 @@ def test_a_cap_that_five_candidates_exceed_is_tried_with_three():
 
 
 def test_a_single_candidate_is_scored_once_at_no_cost_and_followed():
-    box = Box.between(0.01, 0.01)
-    search = Annealed(checks=RIVALS).begin(box, None, 1_000, 0)
+    peak_range = PeakRange.between(0.01, 0.01)
+    search = Annealed(checks=RIVALS).begin(peak_range, None, 1_000, 0)
     (race,) = search.rounds
     assert [c.peak for c in search.alive] == [0.01]
     assert race.horizon == Annealed().race * 1_000
@@ -161,7 +169,7 @@ def test_without_a_schedule_the_rate_has_risen_within_a_third_of_the_race():
 
 def test_peaks_are_even_in_log_rate_hold_the_prior_exactly_and_end_at_the_box():
     prior = 1e-3 / 3
-    peaks = [c.peak for c in Annealed().begin(Box.around(prior), None, 10_000, 5_000).alive]
+    peaks = [c.peak for c in Annealed().begin(PeakRange.around(prior), None, 10_000, 5_000).alive]
     assert peaks[0] == prior / 16
     assert peaks[2] == prior
     assert peaks[-1] == prior * 16
@@ -169,8 +177,8 @@ def test_peaks_are_even_in_log_rate_hold_the_prior_exactly_and_end_at_the_box():
 
 
 def test_a_box_has_the_geometric_mean_as_its_prior():
-    assert Box.between(0.01, 1.0).prior == pytest.approx(0.1, rel=1e-15)
-    assert Box.between(0.3, 0.3).prior == 0.3
+    assert PeakRange.between(0.01, 1.0).prior == pytest.approx(0.1, rel=1e-15)
+    assert PeakRange.between(0.3, 0.3).prior == 0.3
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,7 @@ def test_a_box_has_the_geometric_mean_as_its_prior():
 )
 def test_a_box_refuses_rates_that_are_not_positive_finite_and_in_order(rates):
     with pytest.raises(ConfigError, match="rates must be"):
-        Box.between(*rates)
+        PeakRange.between(*rates)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online import Annealed, Box, Check, SearchSettings
+from autolr.online import Annealed, Check, PeakRange, SearchSettings
 from autolr.online.plan import Round, plan_rounds, price
 from autolr.online.profiles import RunSpace
-from autolr.online.rest import followed, scaled, shrunk
+from autolr.online.reschedule import followed, scaled, shrunk
 from autolr.online.search import Search
 
 RUN = Candidate(
@@ -109,7 +109,7 @@ def test_the_price_counts_a_copy_for_every_profile_and_for_the_runs_own():
 
 
 def test_profiles_take_the_place_of_the_check_before_them():
-    search = Annealed().begin(Box.around(0.1), None, 1000, 250, TWO)
+    search = Annealed().begin(PeakRange.around(0.1), None, 1000, 250, TWO)
     costly = [(r.refines, len(r.factors), len(r.profiles)) for r in search.rounds if r.copies]
     assert costly == [(True, 2, 0), (False, 0, 2), (False, 2, 0)]
     assert price(search.rounds, len(search.alive)) <= 250
@@ -145,7 +145,7 @@ def test_the_best_profile_wins_and_ties_go_to_the_default(scores, winner):
 
 def test_the_run_is_not_compared_with_copies_that_were_annealed():
     search = play([[1.0], [0.5, 0.4, 0.45], [0.9]])
-    assert search.returns == ()
+    assert search.rollbacks == ()
     assert search.best == (70, 0.9)
 
 

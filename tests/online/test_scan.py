@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from autolr.online import Box, Scan, SearchSettings, opening
+from autolr.online import PeakRange, Scan, SearchSettings
 from autolr.online.plan import price
+from autolr.result import opening
 
 
 def descended(curvatures, own=1.0, cap=1000):
@@ -125,9 +126,9 @@ def test_scan_and_search_together_stay_within_the_budget(steps, budget):
 def test_a_line_says_what_was_found():
     found = descended(np.ones(1))
     search = SearchSettings().begin(found.centre, 1000, found)
-    box = Box.around(found.centre)
+    peak_range = PeakRange.around(found.centre)
     (line,) = opening(search, search.alive[2], 1000)
-    between = f"peaks from {box.low:.3g} to {box.high:.3g}"
+    between = f"peaks from {peak_range.low:.3g} to {peak_range.high:.3g}"
     said = f"a rate of {found.edge:.3g} diverges ({found.steps} steps of a copy)"
     assert line == f"AutoLR: {said}: {between}"
     nothing = told([1.0] * 100)

@@ -10,15 +10,15 @@ import pytest
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
-from autolr.online import Commit, Judgement, Probe, Return, Round, Search
-from autolr.online.rest import scaled
+from autolr.online import Commit, Probe, RollbackRecord, Round, Search, Thresholds
+from autolr.online.reschedule import scaled
 
 PEAKS = (0.1, 0.2, 0.4, 0.8)
 RACE = Round(0, 20, 6)
 REFINE = Round(30, 40, 6, factors=(0.5, 2.0), refines=True)
 LOWER = Round(60, 70, 6, factors=(0.25,))
 WATCHES = tuple(Round(step - 6, step, 6) for step in range(30, 200, 10))
-JUDGEMENT = Judgement(tie=0.01, margin=0.003, stall=0.25, band=0.02, cut=0.5, returns=3)
+JUDGEMENT = Thresholds(tie=0.01, margin=0.003, stall=0.25, band=0.02, cut=0.5, rollbacks=3)
 SCHEDULE = schedules.warmup(10) | schedules.constant() | schedules.cooldown(0.2, "linear")
 
 
@@ -239,9 +239,9 @@ def test_a_round_without_rivals_only_watches():
 
 def test_a_score_within_the_band_of_the_best_changes_nothing():
     search = raced(*WATCHES).observe([0.5]).observe([0.6])  # the band is of 0.5 or 1 - 0.5
-    assert len(search.returns) == 1
+    assert len(search.rollbacks) == 1
     search = raced(*WATCHES).observe([0.5]).observe([0.509])
-    assert (search.returns, search.best, search.improved) == ((), (30, 0.5), False)
+    assert (search.rollbacks, search.best, search.improved) == ((), (30, 0.5), False)
     assert search.alive == raced().alive
 
 
@@ -249,7 +249,7 @@ def test_a_run_that_has_become_worse_goes_back_to_its_best_state_at_half_the_rat
     search = raced(*WATCHES).observe([0.5])
     assert search.improved
     back = search.observe([0.7])
-    assert back.returns == (Return(step=40, to=30, factor=0.5, score=0.7),)
+    assert back.rollbacks == (RollbackRecord(step=40, to=30, factor=0.5, score=0.7),)
     assert back.best == (30, 0.5)
     assert not back.improved
     (run,) = back.alive
@@ -261,12 +261,12 @@ def test_a_run_that_has_become_worse_goes_back_to_its_best_state_at_half_the_rat
 @pytest.mark.parametrize("score", [math.nan, math.inf])
 def test_a_score_that_is_not_finite_sends_the_run_back_too(score):
     back = raced(*WATCHES).observe([score])
-    assert back.returns == (Return(step=30, to=20, factor=0.5, score=math.inf),)
+    assert back.rollbacks == (RollbackRecord(step=30, to=20, factor=0.5, score=math.inf),)
 
 
 def test_the_winner_of_a_check_is_sent_back_if_it_too_is_worse_than_the_past():
     back = raced(REFINE, LOWER).observe([3.0, 2.0, 4.0])
-    (told,) = back.returns
+    (told,) = back.rollbacks
     assert (told.step, told.to, told.score) == (40, 20, 2.0)
     run, quarter = back.alive
     assert run.peak == 0.2
@@ -277,7 +277,7 @@ def test_a_better_state_becomes_the_one_to_go_back_to():
     search = raced(*WATCHES)
     for score in (0.5, 0.505, 0.4, 0.9):
         search = search.observe([score])
-    assert [(r.step, r.to) for r in search.returns] == [(60, 50)]
+    assert [(r.step, r.to) for r in search.rollbacks] == [(60, 50)]
 
 
 def test_the_run_is_sent_back_so_often_and_then_left_alone():
@@ -285,16 +285,16 @@ def test_the_run_is_sent_back_so_often_and_then_left_alone():
     run = search.alive[0]
     while search.rounds:
         search = search.observe([5.0])
-    assert len(search.returns) == JUDGEMENT.returns
-    assert [r.step for r in search.returns] == [r.horizon for r in WATCHES[: JUDGEMENT.returns]]
-    end = rates(run)[-1] * JUDGEMENT.cut**JUDGEMENT.returns
+    assert len(search.rollbacks) == JUDGEMENT.rollbacks
+    assert [r.step for r in search.rollbacks] == [r.horizon for r in WATCHES[: JUDGEMENT.rollbacks]]
+    end = rates(run)[-1] * JUDGEMENT.cut**JUDGEMENT.rollbacks
     assert rates(search.alive[0])[-1] == end
 
 
 def test_after_a_commitment_nothing_is_judged():
     search = raced()
     assert isinstance(search.action, Commit)
-    assert (search.rounds, search.returns) == ((), ())
+    assert (search.rounds, search.rollbacks) == ((), ())
 
 
 # --- a loss that is not finite
@@ -303,7 +303,7 @@ def test_after_a_commitment_nothing_is_judged():
 def test_a_run_whose_loss_is_not_finite_goes_back_and_its_rivals_are_given_up():
     search = raced(REFINE, LOWER)
     back = search.recover(33)
-    assert back.returns == (Return(step=33, to=20, factor=0.5, score=math.inf),)
+    assert back.rollbacks == (RollbackRecord(step=33, to=20, factor=0.5, score=math.inf),)
     assert back.alive == (scaled(search.alive[0], 33, 0.5, refines=False),)
     assert back.action == Probe(back.alive, 30, 40, 6)
 
@@ -320,7 +320,7 @@ def test_before_its_rivals_are_born_they_are_made_of_the_recovered_run():
 
 def test_recoveries_and_returns_count_together_and_the_last_is_followed_by_an_error():
     search = raced(*WATCHES).observe([5.0]).recover(33).recover(36)
-    assert len(search.returns) == JUDGEMENT.returns == 3
+    assert len(search.rollbacks) == JUDGEMENT.rollbacks == 3
     with pytest.raises(DivergedError, match="step 39, after 3 returns") as diverged:
         search.recover(39)
     assert "\n" not in str(diverged.value)

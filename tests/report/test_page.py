@@ -12,9 +12,9 @@ import pytest
 
 from autolr import schedules
 from autolr.report import study_charts, study_page
-from autolr.report.account import Rung, progress, rungs
 from autolr.report.curves import curve
 from autolr.report.files import write_report
+from autolr.report.statistics import Rung, progress, rungs
 from autolr.study import Hyperband, Summary, TrialRecord
 
 START = datetime(2026, 1, 1)

@@ -53,7 +53,7 @@ def test_who_works_on_a_study_is_shown_as_long_as_it_lives(capsys, tmp_path):
         "from autolr import study\n"
         "handle = study.open_study(sys.argv[1], 'cut', sampler='random')\n"
         "handle.ask()\n"
-        "study.Tenancy(handle).renew()\n"
+        "study.Heartbeat(handle).renew()\n"
         "print(flush=True)\n"
         "sys.stdin.read()\n"
     )

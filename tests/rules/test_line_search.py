@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from autolr import rules
-from autolr.generators import Generators
+from autolr.rng import RngState
 from tests.rules.problems import Batches, ones, quadratic, step
 
 
@@ -29,7 +29,7 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
 def _made(optimizer: Any, batches: Batches, count: int) -> Made:
     """Make a step; evaluate its batch with its dropout masks before and after it."""
     weights = list(batches.model.parameters())
-    before, generators = _flat(weights), Generators.capture()
+    before, generators = _flat(weights), RngState.capture()
     loss = batches.loss(count)
     slopes = _flat(list(torch.autograd.grad(loss, weights)))
     left = torch.get_rng_state()
@@ -148,7 +148,7 @@ def test_a_closure_that_fails_leaves_the_step_undone(name: str) -> None:
             raise MemoryError
         return batches.loss(1)
 
-    generators = Generators.capture()
+    generators = RngState.capture()
     batches.loss(1)
     left = torch.get_rng_state()
     generators.restore()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
-from autolr.generators import Generators
+from autolr.rng import RngState
 from autolr.runtime.average import Average
 
 
@@ -157,7 +157,7 @@ def test_the_model_is_left_as_it_was_bit_for_bit(breaks):
     model = Net()
     average, _ = averaged(model, 7)
     model.body[3].eval()
-    before, generators = everything(model), Generators.capture()
+    before, generators = everything(model), RngState.capture()
 
     def forward():
         torch.rand(3), np.random.rand(), random.random()

@@ -9,10 +9,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import autolr
 from autolr.errors import ConfigError
-from autolr.online import Annealed, Judgement
+from autolr.online import Annealed, Thresholds
 
 STEPS = 200
-TIES = Judgement(margin=1e6, returns=0)  # nothing but the race is ever decided
+TIES = Thresholds(margin=1e6, rollbacks=0)  # nothing but the race is ever decided
 SPACE = {"lr": {"low": 2.0**-8, "high": 2.0**-2, "log": True}, "schedule": ["linear", "cosine"]}
 HIGH = {"lr": 2.0**-1, "schedule": ["linear", "exponential"]}  # so high that an early fall helps
 
@@ -71,9 +71,9 @@ def followed(begin, result):
 
 
 def test_copies_that_are_thrown_away_leave_no_trace_in_the_run(begin):
-    strategy = Annealed(judgement=TIES)
+    strategy = Annealed(thresholds=TIES)
     compared, ours = search(begin, strategy=strategy, candidates=SPACE, budget=1.0)
-    alone = Annealed(judgement=TIES, checks=())
+    alone = Annealed(thresholds=TIES, checks=())
     plain, theirs = search(begin, strategy=alone, rates=(2.0**-8, 2.0**-2), budget=1.0)
     assert sum(told.annealed for told in compared.scores) == 3
     assert compared.probe_steps > plain.probe_steps
@@ -88,7 +88,7 @@ def test_a_space_of_one_point_leaves_no_trace_at_all(begin):
 
 
 def test_a_run_that_changed_its_profile_is_replayed_bit_for_bit(begin):
-    strategy = Annealed(judgement=Judgement(returns=0))
+    strategy = Annealed(thresholds=Thresholds(rollbacks=0))
     result, ours = search(begin, strategy=strategy, candidates=HIGH)
     (won,) = [told for told in result.scores if told.annealed and told.kept]
     assert result.schedule == won.candidate.schedule

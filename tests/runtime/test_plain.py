@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from autolr.generators import Generators
+from autolr.rng import RngState
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 
@@ -82,13 +82,13 @@ def test_generators_come_back_from_a_safe_checkpoint_and_draw_the_same():
     np.random.seed(2)
     np.random.standard_normal(3)
     torch.manual_seed(3)
-    kept = Generators.capture().to_dict()
+    kept = RngState.capture().to_dict()
 
     def draw():
         return random.gauss(), random.random(), np.random.standard_normal(4), torch.rand(3)
 
     drawn = draw()
-    Generators.from_dict(through_a_file(kept)).restore()
+    RngState.from_dict(through_a_file(kept)).restore()
     again = draw()
     assert again[:2] == drawn[:2]
     assert np.array_equal(again[2], drawn[2])

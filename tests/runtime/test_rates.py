@@ -8,7 +8,7 @@ import torch
 
 from autolr import rules
 from autolr.errors import ConfigError
-from autolr.runtime.rates import Rates, customary_peak
+from autolr.runtime.rates import Rates, customary_peak_of
 
 
 class Loud(torch.optim.SGD):
@@ -126,12 +126,12 @@ def test_an_optimizer_without_a_positive_finite_rate_is_refused(rate):
 
 def test_each_optimizer_has_its_customary_peak_and_an_unknown_one_has_none(optimizer):
     weights = [torch.zeros(1, requires_grad=True)]
-    assert customary_peak(torch.optim.SGD(weights, lr=3.0)) == 0.1
-    assert customary_peak(torch.optim.AdamW(weights, lr=3.0)) == 1e-3
-    assert customary_peak(rules.build("sps_max", weights)) == 1.0
-    assert customary_peak(rules.build("momo_adam", weights)) == 0.01
-    assert customary_peak(rules.build("prodigy", weights)) == 1.0
-    assert customary_peak(optimizer) is None
+    assert customary_peak_of(torch.optim.SGD(weights, lr=3.0)) == 0.1
+    assert customary_peak_of(torch.optim.AdamW(weights, lr=3.0)) == 1e-3
+    assert customary_peak_of(rules.build("sps_max", weights)) == 1.0
+    assert customary_peak_of(rules.build("momo_adam", weights)) == 0.01
+    assert customary_peak_of(rules.build("prodigy", weights)) == 1.0
+    assert customary_peak_of(optimizer) is None
 
 
 def test_a_base_that_is_given_counts_for_all_who_share_the_rates(optimizer):

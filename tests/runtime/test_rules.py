@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader, TensorDataset
 import autolr
 from autolr import rules
 from autolr.errors import ConfigError
-from autolr.online import Annealed, Judgement
+from autolr.online import Annealed, Thresholds
 
 STEPS = 160
 LOW = {"lr": {"low": 1e-9, "high": 1e-8, "log": True}}  # the own optimizer goes nowhere
-ONCE = Annealed(judgement=Judgement(returns=0))  # what is learned and lost cannot be replayed
+ONCE = Annealed(thresholds=Thresholds(rollbacks=0))  # what is learned and lost cannot be replayed
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -91,11 +91,11 @@ def test_a_run_that_another_rule_has_won_is_replayed_bit_for_bit(begin, space):
 
 
 def test_where_the_own_optimizer_wins_rules_leave_no_trace(begin):
-    ties = Judgement(tie=1e6, margin=1e6, returns=0)
+    ties = Thresholds(tie=1e6, margin=1e6, rollbacks=0)
     space = {"lr": 2.0**-6, "rule": ["fixed", "sps_max", "dog"]}
     searched, learner = begin()
     before = learner.optimizer
-    strategy = Annealed(judgement=ties)
+    strategy = Annealed(thresholds=ties)
     result = autolr.search(learner, STEPS, strategy=strategy, candidates=space, budget=1.0)
     assert (result.rule, learner.optimizer) == ("fixed", before)
     assert len({told.candidate.rule for told in result.scores}) == 3

@@ -159,11 +159,11 @@ def test_the_scan_of_a_saved_result_is_read_again(tmp_path):
     assert autolr.load_result(tmp_path) == result
 
 
-# --- a winner at the edge of the box
+# --- a winner at the edge of the peak_range
 
 
 def test_a_best_peak_far_beyond_the_box_is_followed_there():
-    slow = (2.0**-9, 2.0**-11)  # SGD's box ends at 1.6, a hundredth of the best rate
+    slow = (2.0**-9, 2.0**-11)  # SGD's peak_range ends at 1.6, a hundredth of the best rate
     followed, limited = regression(torch.optim.SGD, slow), regression(torch.optim.SGD, slow)
     result = autolr.search(followed, 1000)
     assert result.peak > 16 * 1.6

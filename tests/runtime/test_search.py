@@ -12,12 +12,12 @@ from torch.utils.data import DataLoader, TensorDataset
 import autolr
 from autolr import schedules
 from autolr.errors import ConfigError, DivergedError
-from autolr.online import Annealed, Check, Judgement
+from autolr.online import Annealed, Check, Thresholds
 from autolr.runtime.learner import evaluating
 
 STEPS = 80
 WIDE = (1e-4, 1.0)  # SGD begins with their mean, 0.01; the best is higher
-NO_RETURNS = Judgement(returns=0)  # what is learned and lost cannot be replayed
+NO_RETURNS = Thresholds(rollbacks=0)  # what is learned and lost cannot be replayed
 RACE = Annealed(checks=())
 CHECKED = (Check(0.3, 0.5, factors=(0.5, 2.0), refines=True), Check(0.6, 0.7, factors=(0.25,)))
 
@@ -113,12 +113,12 @@ def test_the_run_ends_as_a_plain_run_with_the_chosen_rate(begin, clip):
 )
 @pytest.mark.parametrize("schedule", [None, schedules.cosine()])
 def test_a_run_whose_rate_changed_in_mid_run_is_replayed_too(begin, rates, raced, peak, schedule):
-    strategy = Annealed(candidates=2, checks=CHECKED, judgement=NO_RETURNS)
+    strategy = Annealed(candidates=2, checks=CHECKED, thresholds=NO_RETURNS)
     settings = {"strategy": strategy, "schedule": schedule, "rates": rates, "budget": 1.0}
     model, optimizer, learner = begin()
     result = autolr.search(learner, STEPS, **settings)
     assert [s.candidate.peak for s in result.scores if s.kept][:2] == [raced, peak]
-    assert (result.peak, result.returns) == (peak, ())
+    assert (result.peak, result.rollbacks) == (peak, ())
     for ours, plain in zip(state(model, optimizer), replay(begin, result), strict=True):
         assert torch.equal(ours, plain)
 
@@ -128,7 +128,7 @@ def test_the_same_run_to_the_bit_whether_it_is_only_watched_or_not(begin):
     states = []
     for checks in ((), watches):
         model, optimizer, learner = begin()
-        strategy = Annealed(checks=checks, judgement=NO_RETURNS)
+        strategy = Annealed(checks=checks, thresholds=NO_RETURNS)
         result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE, budget=1.0)
         assert len(result.scores) == 5 + len(checks)
         states.append([*state(model, optimizer), torch.get_rng_state()])
@@ -178,13 +178,13 @@ def test_the_rate_of_the_optimizer_is_left_as_it_was(begin):
 
 def test_scores_are_those_of_the_kept_probes(begin):
     _, _, learner = begin()
-    strategy = Annealed(checks=CHECKED, judgement=NO_RETURNS)
+    strategy = Annealed(checks=CHECKED, thresholds=NO_RETURNS)
     result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE, budget=1.0)
     kept = result.probes[result.probes.kept]
     assert kept.peak.iloc[-1] == result.peak
     assert list(kept.horizon) == sorted(set(result.probes.horizon))
     race = result.probes[result.probes.start == 0]
-    tie = 1 + strategy.judgement.tie
+    tie = 1 + strategy.thresholds.tie
     assert kept.score.iloc[0] <= tie * race.score.min()
 
 
@@ -284,7 +284,7 @@ def test_modes_of_modules_are_put_back_one_by_one():
 
 def test_the_result_is_saved_and_replays_from_its_file(begin, tmp_path):
     model, optimizer, learner = begin()
-    strategy = Annealed(checks=CHECKED, judgement=NO_RETURNS)
+    strategy = Annealed(checks=CHECKED, thresholds=NO_RETURNS)
     settings = {"strategy": strategy, "rates": WIDE, "budget": 1.0}
     result = autolr.search(learner, STEPS, **settings, save_to=tmp_path)
     loaded = autolr.load_result(tmp_path)
@@ -296,7 +296,7 @@ def test_the_result_is_saved_and_replays_from_its_file(begin, tmp_path):
 def test_more_candidates_and_other_rounds_are_scored_as_asked(begin):
     _, _, learner = begin()
     checks = (*CHECKED, Check(0.9, 0.9))
-    strategy = Annealed(candidates=7, race=0.3, checks=checks, judgement=NO_RETURNS)
+    strategy = Annealed(candidates=7, race=0.3, checks=checks, thresholds=NO_RETURNS)
     rates = (WIDE[0], 1.0)
     result = autolr.search(learner, STEPS, strategy=strategy, rates=rates, budget=5.0)
     race, check, later, watch = result.probes.groupby("horizon").size().items()
@@ -377,10 +377,10 @@ def test_a_run_that_breaks_late_is_put_back_and_ends_well(steps):
     strategy = Annealed(candidates=3, race=0.1, checks=watches)
     result = autolr.search(learner, steps, strategy=strategy, **settings)
     assert result.peak == 6
-    first, most = result.returns[0], strategy.judgement.returns
+    first, most = result.rollbacks[0], strategy.thresholds.rollbacks
     assert first.to <= 0.6 * steps < first.step
-    assert 2 <= len(result.returns) <= most
-    assert result.schedule.at(steps - 1, steps) == 0.5 ** len(result.returns)
+    assert 2 <= len(result.rollbacks) <= most
+    assert result.schedule.at(steps - 1, steps) == 0.5 ** len(result.rollbacks)
     assert abs(weights.weight.item()) < 1
     weights, learner = noisy()
     unguarded = Annealed(candidates=3, race=0.1, checks=())
@@ -395,7 +395,7 @@ def test_a_single_racer_that_is_checked_later_is_put_back_too():
     settings = {"schedule": late(16.0), "rates": (1.0, 36.0), "budget": 3.0}
     result = autolr.search(learner, 400, strategy=strategy, **settings)
     assert result.peak == 6
-    assert len(result.returns) == 2  # 6 and 3 diverge, 1.5 does not
+    assert len(result.rollbacks) == 2  # 6 and 3 diverge, 1.5 does not
     assert result.probes.score[result.probes.start > 320].max() < 1.1  # as before
     assert abs(weights.weight.item()) < 1
 
@@ -409,11 +409,11 @@ def test_a_run_is_put_back_when_its_data_makes_it_worse(begin, digits):
     learner._batches = [*right * 8, *wrong * 8]
     steps = len(learner._batches)
     checks = tuple(Check(n / 10, n / 10) for n in range(2, 10))
-    strategy = Annealed(checks=checks, judgement=Judgement(band=0.2))
+    strategy = Annealed(checks=checks, thresholds=Thresholds(band=0.2))
     result = autolr.search(learner, steps, strategy=strategy, rates=WIDE)
     scores = result.probes[result.probes.kept].score
-    assert {told.to <= steps / 2 < told.step for told in result.returns} == {True}
-    assert len(result.returns) == 4
+    assert {told.to <= steps / 2 < told.step for told in result.rollbacks} == {True}
+    assert len(result.rollbacks) == 4
     assert scores.max() > 2 * scores.min()  # so much worse it had become
     optimizers = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
     assert all(map(torch.isfinite, map(torch.sum, optimizers)))
@@ -440,8 +440,8 @@ def test_a_loss_that_is_not_finite_once_at_any_step_is_survived(breaks):
     result = autolr.search(learner, 640, strategy=strategy, **settings)
     assert result.scores[-1].horizon == 337
     if breaks < 337:  # the search has ended there: nobody looks
-        (told,) = result.returns
+        (told,) = result.rollbacks
         assert told.to < breaks < told.step <= breaks + 17
         assert learner.model.weight.isfinite().all()
     else:
-        assert result.returns == ()
+        assert result.rollbacks == ()

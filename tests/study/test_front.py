@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from autolr.errors import StorageError, StudyMismatchError
-from autolr.study import GoOn, next_action, open_study, peek
-from autolr.study.front import front
+from autolr.study import Resume, next_action, open_study, peek
+from autolr.study.records import front
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -70,7 +70,7 @@ def test_a_cut_trial_of_two_objectives_goes_on_with_its_parameters(url: str) -> 
     handle.close()
     handle = open_study(url, "two", cost="steps")
     assert handle.recover() == (0,)
-    assert next_action(handle.standings(), 1, None) == GoOn(0, promoted=False)
+    assert next_action(handle.statuses(), 1, None) == Resume(0, promoted=False)
     trial = handle.resume(0)
     assert trial.suggest_float("lr", 0.0, 1.0) == drawn
     assert handle.complete(trial, 0.5, {"steps": 48}).cost == 48.0

@@ -136,8 +136,8 @@ def test_a_run_that_stopped_early_leads_only_while_none_is_whole(
 def test_a_run_that_stopped_early_has_no_part_in_the_decisions_of_a_rung(url: str) -> None:
     handle = open_study(url, "digits", hyperband=Hyperband(10, 90))
     stopped = stop(handle, 0.0)  # at a rung, of an average that it does not have
-    (standing,) = handle.standings()
-    assert (standing.progress, standing.scores) == ("over", {})
+    (status,) = handle.statuses()
+    assert (status.progress, status.scores) == ("over", {})
     assert stopped.scores == {30: 0.0}  # for the sampler
     while (trial := handle.ask()).user_attrs["bracket"] != stopped.attrs["bracket"]:
         handle.fail(trial, "of another bracket")
@@ -179,7 +179,7 @@ def test_scores_are_known_to_the_next_process(url: str) -> None:
     for score in (1.0, 2.0):
         first.judge(first.ask(), 10, score)
     again = open_study(url, "digits", hyperband=hyperband)
-    assert [standing.scores for standing in again.standings()] == [{10: 1.0}, {10: 2.0}]
+    assert [status.scores for status in again.statuses()] == [{10: 1.0}, {10: 2.0}]
 
 
 CUT = """

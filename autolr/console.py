@@ -1,0 +1,174 @@
+"""What happens in a study, one line an event; on a terminal with a bar below."""
+
+import math
+from collections.abc import Iterator
+from shlex import quote
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from autolr import report, study
+from autolr.driver import (
+    CheckStarted,
+    Event,
+    Noted,
+    RungReached,
+    StudyReady,
+    TrialEnded,
+    TrialFailed,
+    TrialStarted,
+    TuneResult,
+    WorkerLost,
+    WorkersAwaited,
+)
+from autolr.storage_url import shown
+
+_BEST = 5  # trials in the table at the end
+
+
+class ConsoleProgress:
+    """A listener of `autolr.tune` that prints."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Bar(*columns, console=self._console, transient=True)
+        self._task = self._bar.add_task("trials", visible=False)
+        self._monitor = ""
+        self._next = "another one starts"
+
+    def __enter__(self) -> "ConsoleProgress":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Print an event."""
+        match event:
+            case CheckStarted() | Noted():
+                self._say(event.line if isinstance(event, Noted) else "checking the config ...")
+            case StudyReady():
+                self._ready(event)
+            case TrialStarted():
+                self._started(event)
+            case RungReached():
+                decision = "goes on" if event.goes_on else "waits" if event.waits else "stops"
+                finite = math.isfinite(event.score)
+                told = f"{event.score:.4g} averaged" if finite else "is not finite"
+                score = f"{self._monitor} {told}"
+                self._say(f"trial {event.number} after {event.step} steps: {score}, {decision}")
+            case TrialFailed():
+                again = f"(attempt {event.attempt}), it is tried again"
+                self._say(f"trial {event.number} failed: {event.reason} {again}")
+            case WorkersAwaited() | WorkerLost():
+                self._workers(event)
+            case TrialEnded():
+                self._ended(event)
+
+    def _workers(self, event: WorkersAwaited | WorkerLost) -> None:
+        if isinstance(event, WorkersAwaited):
+            self._next = "another one may come"
+            found = f"they find the driver in {event.folder}"
+            self._say(f"waits for workers: autolr worker CONFIG ({found})")
+            return
+        what = "" if event.number is None else f" at trial {event.number}"
+        self._say(f"worker {event.worker} is gone{what}: {event.why}; {self._next}")
+
+    def _started(self, event: TrialStarted) -> None:
+        bracket = "" if event.bracket is None else f" in bracket {event.bracket}"
+        begins = "starts again" if event.again else "starts"
+        if event.promoted is not None:
+            begins = f"is promoted after {event.promoted} steps"
+        self._say(f"trial {event.number} {begins}{bracket}: {report.describe(event.params)}")
+
+    def _ready(self, event: StudyReady) -> None:
+        tune = event.config.tune
+        self._monitor = tune.monitor
+        self._say(
+            f"study {tune.study!r} in {shown(tune.storage)}: {tune.trials} trials of "
+            f"{event.run_steps} steps, results in {tune.folder}"
+        )
+        if event.hyperband is not None:
+            self._console.print(report.brackets_table(event.hyperband.table()))
+        if event.finished:
+            self._say(f"{event.finished} trials are finished already")
+        for line in event.warnings:
+            self._say(f"warning: {line}")
+        if event.resumed:
+            self._say(f"cut, to be run again: {', '.join(f'trial {n}' for n in event.resumed)}")
+        self._bar.update(self._task, total=tune.trials, completed=event.finished, visible=True)
+
+    def _ended(self, event: TrialEnded) -> None:
+        trial = event.trial
+        if trial.state == "FAIL":
+            self._say(f"trial {trial.number} failed: {trial.attrs['reason']}")
+            return
+        self._bar.advance(self._task)
+        price = f"{trial.attrs['steps']} steps, {trial.attrs.get('seconds', 0.0):.1f} s"
+        if trial.value is None or not math.isfinite(trial.value):
+            self._say(f"trial {trial.number} ends: {trial.attrs['reason']} ({price})")
+            return
+        best = ", the best so far" if event.best else ""
+        metrics = {self._monitor: trial.value} | dict(trial.attrs["metrics"])
+        shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        self._say(f"trial {trial.number} ends: {shown} ({price}){best}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+
+def conclusion(result: TuneResult) -> Iterator[str | Table]:
+    """Yield what a study came to, line by line, its best trials as a table."""
+    tune = result.config.tune
+    counts = _counts(result)
+    if not result.complete:
+        yield f"study {tune.study!r}: {counts}; the same command goes on"
+    else:
+        nothing = "" if result.trained else ", nothing to train"
+        yield f"study {tune.study!r} is complete: {counts}{nothing}"
+    if result.best:
+        yield from _best(result)
+    elif result.stopped:
+        yield _only_stopped(result)
+    elif result.complete:
+        yield f"no trial came to a finite {tune.monitor}: autolr show has the reasons"
+    for file in result.files:
+        yield f"wrote {file}"
+    if result.best:
+        yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
+
+
+def _counts(result: TuneResult) -> str:
+    counts = f"{result.finished} of {result.config.tune.trials} trials finished"
+    if result.stopped:
+        counts += f", {result.stopped} of them stopped early"
+    return f"{counts}, {result.failed} failed" if result.failed else counts
+
+
+def _only_stopped(result: TuneResult) -> str:
+    tune, said = result.config.tune, "no trial ran to its planned end"
+    leader = study.leader(result.trials, tune.direction)
+    if leader is None:
+        return said
+    value = f"{tune.monitor} {leader.attrs[study.STOPPED_VALUE]:.4g}"
+    return f"{said}: best.yaml is of trial {leader.number}, {value}, where {leader.attrs['reason']}"
+
+
+def _best(result: TuneResult) -> Iterator[str | Table]:
+    objective, monitor = result.config.tune.objective, result.config.tune.monitor
+    if objective is not None:
+        yield f"none is better in both {' and '.join(objective)} than these:"
+    shown = result.best if objective is not None else result.best[:_BEST]
+    yield report.best_table(shown, monitor)
+    yield f"best: trial {result.best[0].number}, {report.describe(report.chosen(result.best[0]))}"

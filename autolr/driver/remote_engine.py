@@ -1,0 +1,157 @@
+"""Workers that come by themselves: each is an ``autolr worker`` on some host."""
+
+import logging
+import os
+import socket
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autolr.driver.admission import Admission
+from autolr.driver.channel import Channel, ready
+from autolr.driver.endpoint import FILE, Endpoint
+from autolr.driver.messages import FromWorker, Lost, Over, ToWorker
+from autolr.driver.trust import check_shared
+from autolr.driver.wire import WireError
+from autolr.errors import ConfigError
+from autolr.study import Lease
+
+_READY_WITHIN = 120.0  # seconds that a worker may be silent at first while others wait for its seat
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """A worker that has said nothing yet: what it was sent, and since when it has its seat."""
+
+    sent: list[ToWorker]
+    since: float = field(default_factory=time.monotonic)
+
+
+class RemoteEngine:
+    """Takes workers as they come, and lets them go.
+
+    The driver alone decides and touches the storage; a worker is at the other end of a TCP
+    connection, authenticated by a key that lies in the folder of results, which must be the same
+    on all hosts (a shared file system), for checkpoints are there too. What is said is not
+    encrypted: use a private network. A trial belongs to its worker for as long as the connection
+    lives: of a host that is gone without a word it breaks after half a minute, on both sides. Then
+    the trial goes on elsewhere, from its checkpoint. Should two workers train it for a moment, they
+    write the same: a job follows from its checkpoint bit for bit.
+
+    Args:
+        folder: The folder of results.
+        host: The name or address of this host that workers can reach; "": its own name.
+
+    Raises:
+        ConfigError: If the host's name cannot be listened at, or everybody can write to the folder.
+    """
+
+    def __init__(self, folder: Path, host: str = "") -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)  # whatever the umask is
+        check_shared(folder)
+        name = host or socket.gethostname()
+        try:
+            listener = socket.create_server((name, 0), backlog=128)
+        except OSError as error:
+            expected = f"an address of this host that workers can reach ({error.strerror})"
+            raise ConfigError.of("tune.listen", name, expected) from None
+        self._endpoint = Endpoint(name, listener.getsockname()[1], os.urandom(24).hex())
+        self._waiting: deque[Channel] = deque()  # workers without a seat
+        self._free: dict[int, list[ToWorker]] = {}  # seats, and what was said to them meanwhile
+        self._channels: dict[int, Channel] = {}
+        self._silent: dict[int, _Silent] = {}
+        self._over = False
+        self._admission = Admission(listener, self._endpoint.key, self._admit)
+        self._endpoint.write(folder)
+
+    def start(self, worker: int) -> None:
+        """Keep a seat for a worker that comes; see `Engine`."""
+        self._free[worker] = []
+
+    def send(self, worker: int, message: ToWorker) -> None:
+        """Send a message, to one that has not come yet as soon as it does; see `Engine`."""
+        self._over = self._over or isinstance(message, Over)
+        if worker in self._free:
+            self._free[worker].append(message)
+        elif worker in self._channels:
+            if worker in self._silent:
+                self._silent[worker].sent.append(message)
+            with suppress(OSError):  # it is gone, and `poll` will say so
+                self._channels[worker].send(message)
+
+    def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
+        """Return what workers have said; see `Engine`."""
+        self._seat_workers()
+        numbers = {channel: number for number, channel in self._channels.items()}
+        heard: list[tuple[int, FromWorker]] = []
+        for channel in ready(numbers, max(0.0, seconds)):
+            number = numbers[channel]
+            heard += [(number, message) for message in self._news(number, channel)]
+        return heard
+
+    def kill(self, worker: int) -> None:
+        """Turn a worker out: it ends all that it has started, and comes again; see `Engine`."""
+        self._free.pop(worker, None)
+        self._silent.pop(worker, None)
+        channel = self._channels.pop(worker, None)
+        if channel is not None:
+            channel.close()
+
+    def lease(self, worker: int) -> Lease | None:
+        """Return None: workers of a driver that is gone end by themselves; see `Engine`."""
+        return None
+
+    def close(self) -> None:
+        """End all workers' trials; see `Engine`."""
+        if self._over:
+            replace(self._endpoint, over=True).write(self._folder)
+        else:
+            (self._folder / FILE).unlink(missing_ok=True)
+        self._admission.close()
+        for channel in (*self._channels.values(), *self._waiting):
+            channel.close()
+
+    def _news(self, worker: int, channel: Channel) -> list[FromWorker]:
+        messages: list[FromWorker]
+        silent = self._silent.get(worker)
+        try:
+            messages = channel.receive()
+        except WireError as error:
+            _log.warning("worker %d is dropped, what it sent is no message: %s", worker, error)
+            messages = [Lost("what it sent is no message", own_fault=False)]
+        except (EOFError, OSError):
+            messages = [Lost("its connection broke", own_fault=False)]
+        if messages:
+            self._silent.pop(worker, None)
+        if any(isinstance(message, Lost) for message in messages):
+            self.kill(worker)
+        match messages:
+            case [Lost(own_fault=False)] if silent is not None:
+                self._free[worker] = silent.sent  # the next one takes its place
+                return []
+        return messages
+
+    def _seat_workers(self) -> None:
+        if self._waiting and not self._free:
+            self._unseat_silent()
+        while self._waiting and self._free:
+            worker = min(self._free)
+            channel = self._channels[worker] = self._waiting.popleft()
+            self._silent[worker] = silent = _Silent(self._free.pop(worker))
+            for message in silent.sent:
+                with suppress(OSError):
+                    channel.send(message)
+
+    def _unseat_silent(self) -> None:
+        """Free the seats of workers that have long said nothing, for those that wait."""
+        for worker, silent in list(self._silent.items()):
+            if time.monotonic() > silent.since + _READY_WITHIN:
+                self.kill(worker)
+                self._free[worker] = silent.sent
+
+    def _admit(self, found: socket.socket) -> None:
+        self._waiting.append(Channel(found, FromWorker))

@@ -1,0 +1,143 @@
+"""``autolr worker``: goes to a study's driver, wherever that is, and trains what it is given."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from autolr.config import read_config
+from autolr.driver.channel import Channel
+from autolr.driver.devices import own_share, per_trial
+from autolr.driver.discovery import Discovery
+from autolr.driver.local import LocalEngine
+from autolr.driver.messages import Done, Failed, FromWorker, Leave, Lost, Over, Train
+from autolr.driver.signals import PATIENCE, Shutdown, signals
+from autolr.driver.wire import WireError
+from autolr.errors import ConfigError
+from autolr.predicates import is_seconds
+
+_LOOK_EVERY = 0.5  # seconds
+_log = logging.getLogger(__name__)
+_LAUNCHERS = (  # what tells Lightning that this process is a rank of some run; a trial is not
+    *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK"),
+    *("NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "SLURM_NTASKS"),
+)
+
+
+def join(
+    config: str | Path | Mapping[str, Any],
+    *,
+    wait: float = 600.0,
+    listener: Callable[[str], None] = lambda line: None,
+    **settings: object,
+) -> None:
+    """Train for the driver of a study (``autolr tune --engine open``) until the study is complete.
+
+    The driver is found by a file in the study's folder of results, and may come later or be
+    started anew meanwhile. Which folder that is say the settings, or if they name a storage and no
+    folder, the study in it. A trial is trained in a process of its own, on the devices that this
+    one may use; of those its share, if SLURM or torchrun started several on this host. SIGTERM or
+    SIGINT have the trial written down and handed back.
+
+    Args:
+        config: As the driver's, in the same folder.
+        wait: Seconds without a driver that are waited for one; 30 at most if the study was complete
+            before.
+        listener: Told what happens, in lines.
+        settings: As for `tune`; ``storage``, ``study`` and ``out`` say which folder.
+
+    Raises:
+        ConfigError: If a setting cannot work, no such study came up in the storage, or somebody
+            else can write to the folder or to the file in it that says where the driver is.
+        StorageError: If the storage cannot be read.
+        AutoLRError: If no driver was there for that long.
+    """
+    if wait != 0 and not is_seconds(wait):
+        raise ConfigError.of("wait", wait, "0 seconds or more")
+    read = read_config(config)
+    asks = settings.get("storage") is not None and settings.get("out") is None
+    discovery = Discovery(read.tune.override(**settings), asks=asks, listener=listener)
+    device = own_share(per_trial(read.fit.get("trainer")))
+    named = (os.environ.get(name) for name in ("SLURM_ARRAY_TASK_ID", "SLURM_PROCID", "RANK"))
+    worker = int(next(filter(None, named), os.getpid()))  # names its log
+    for name in _LAUNCHERS:
+        os.environ.pop(name, None)
+    listener(f"waiting for the driver {discovery}")
+    with signals() as stop:
+        end = time.monotonic() + wait
+        while not stop.requested():
+            found = discovery.enter()
+            if found is None and (discovery.over or time.monotonic() >= end):
+                break
+            if found is None:
+                time.sleep(_LOOK_EVERY)
+                continue
+            channel, folder = found
+            listener("working")
+            _Relay(channel, LocalEngine({worker: device}, folder), worker).run(stop)
+            end = time.monotonic() + wait
+    if not stop.requested() and not discovery.complete:
+        discovery.give_up(wait)
+    listener("leaving" if stop.requested() else "the study is complete")
+
+
+class _Relay:
+    """Passes on what a driver and a worker of this host say to each other.
+
+    Args:
+        channel: To the driver.
+        engine: Runs the worker.
+        worker: Its number here.
+    """
+
+    def __init__(self, channel: Channel, engine: LocalEngine, worker: int) -> None:
+        self._channel = channel
+        self._engine = engine
+        self._worker = worker
+        self._closed = threading.Event()
+        self._busy = False
+
+    def run(self, stop: Shutdown) -> None:
+        """Pass on until one of them is gone, or a signal came and the trial is handed back."""
+        self._engine.start(self._worker)
+        threading.Thread(target=self._listen, daemon=True).start()
+        end = float("inf")
+        try:
+            while not self._closed.is_set() and time.monotonic() < end:
+                messages = [message for _, message in self._engine.poll(_LOOK_EVERY)]
+                if any(isinstance(message, Done | Failed | Lost) for message in messages):
+                    self._busy = False
+                if stop.requested() and not self._busy:
+                    messages.append(Lost("it was told to go", own_fault=False))
+                self._tell(messages)
+                if stop.requested() and end == float("inf"):
+                    self._engine.send(self._worker, Leave())
+                    end = time.monotonic() + PATIENCE
+        finally:
+            self._engine.close()
+            self._channel.close()
+
+    def _tell(self, messages: list[FromWorker]) -> None:
+        """Pass on, at once, what the driver shall hear before it gives more work."""
+        try:
+            if messages:
+                self._channel.send(*messages)
+            self._channel.flush()  # what was left over before
+        except OSError:
+            self._closed.set()
+        if any(isinstance(message, Lost) for message in messages):
+            self._closed.set()
+
+    def _listen(self) -> None:
+        try:
+            for message in self._channel.messages():
+                if isinstance(message, Over):
+                    break
+                self._busy = self._busy or isinstance(message, Train)
+                self._engine.send(self._worker, message)
+        except WireError as error:
+            _log.warning("the driver is left, what it sent is no message: %s", error)
+        self._closed.set()

@@ -1,0 +1,75 @@
+"""The peaks among which a search chooses."""
+
+import math
+from dataclasses import dataclass
+
+from autolr.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class PeakRange:
+    """The peaks among which a search chooses.
+
+    Attributes:
+        low: Lowest peak.
+        high: Highest peak; equal to ``low`` for a single candidate.
+        prior: The peak that is taken when the run is too short to search, or nothing can be
+            compared and the user has set none.
+        limits: Whether no peak outside is ever tried; else a winner at its edge is followed.
+    """
+
+    low: float
+    high: float
+    prior: float
+    limits: bool = False
+
+    @classmethod
+    def between(cls, low: float, high: float) -> "PeakRange":
+        """Return the peak_range within ``low`` and ``high``; its prior is their geometric mean.
+
+        Raises:
+            ConfigError: If they are not positive, finite and in order.
+        """
+        if not (0 < low <= high < math.inf):
+            raise ConfigError.of("rates", (low, high), "(low, high) with 0 < low <= high")
+        return cls(low, high, low if low == high else math.sqrt(low * high), limits=True)
+
+    @classmethod
+    def around(cls, prior: float, spread: float = 16.0) -> "PeakRange":
+        """Return the peak_range of rates within a factor ``spread`` of a prior peak."""
+        return cls(prior / spread, prior * spread, prior)
+
+    def kept(self, own: float | None) -> float:
+        """Return the peak of a run in which nothing can be compared.
+
+        Args:
+            own: The one that the user has set, if he has. It counts unless limits exclude it.
+        """
+        fits = own is not None and (not self.limits or self.low <= own <= self.high)
+        return own if own is not None and fits else self.prior
+
+    def spaced(self, count: int) -> list[float]:
+        """Return so many peaks, evenly spaced in log rate from the lowest to the highest."""
+        if count == 1:
+            return [self.prior]
+        ratio = (self.high / self.low) ** (1 / (count - 1))
+        peaks = [self.low, *(self.low * ratio**index for index in range(1, count - 1)), self.high]
+        return [self.prior if math.isclose(peak, self.prior) else peak for peak in peaks]
+
+
+def parse_rates(rates: object, prior: float) -> PeakRange:
+    """Return the peak_range of a pair (low, high); None: the rates around a prior peak.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if rates is None:
+        return PeakRange.around(prior)
+    if isinstance(rates, tuple | list) and len(rates) == 2 and all(map(is_number, rates)):
+        return PeakRange.between(float(rates[0]), float(rates[1]))
+    raise ConfigError.of("rates", rates, "a pair (low, high)")
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,157 @@
+"""Which rules race for a run, and with how many peaks each."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
+
+from autolr import rules
+from autolr.candidate import Candidate
+from autolr.domains import Value
+from autolr.online.peaks import PeakRange
+from autolr.online.plan import Check, Round, plan_rounds
+from autolr.rules.fixed import OWN
+from autolr.schedules import Schedule
+
+if TYPE_CHECKING:
+    from autolr.online.profiles import RuleChoice
+
+_SEVERAL = 3  # peaks of a rule beside others
+_SHORTEST = 12  # steps of a race between rules
+_SHARE = 0.75  # of its length without them, at least
+
+
+@dataclass(frozen=True, slots=True)
+class RaceEntry:
+    """A rule that races, and the peaks that it may have.
+
+    Attributes:
+        peak_range: The peaks.
+        rule: One of `autolr.rules.names`.
+        settings: Of the rule, as pairs.
+    """
+
+    peak_range: PeakRange
+    rule: str = OWN
+    settings: tuple[tuple[str, Value], ...] = ()
+
+    def peaks(self, count: int) -> list[float]:
+        """Return at most so many peaks, rising.
+
+        They are evenly spaced in log rate over the peak_range; three of another rule than "fixed" are its
+        default and the middles between that and the ends of the peak_range.
+        """
+        low, high, prior = self.peak_range.low, self.peak_range.high, self.peak_range.prior
+        if count == 1 or low == high:
+            return [prior]
+        if self.rule != OWN and count == _SEVERAL:
+            return [math.sqrt(low * prior), prior, math.sqrt(prior * high)]
+        return self.peak_range.spaced(count)
+
+    def limits(self, count: int) -> tuple[float, float, float, float]:
+        """Return the lowest and highest peak of any rival, and the ends of so many that race."""
+        peaks = self.peaks(count)
+        ends = (peaks[0], peaks[-1]) if len(peaks) > 1 else (0.0, math.inf)
+        return (
+            (self.peak_range.low, self.peak_range.high, *ends)
+            if self.peak_range.limits
+            else (0.0, math.inf, *ends)
+        )
+
+
+LineUp: TypeAlias = tuple[tuple[RaceEntry, int], ...]  # with how many peaks each
+
+
+def race_entries(choices: Sequence["RuleChoice"], own: PeakRange) -> tuple[RaceEntry, ...]:
+    """Return the entries for what a space lets a run choose from.
+
+    Args:
+        choices: Rules, and their peaks where the space names them; else they are those of the
+            rule's record.
+        own: The peaks of the user's own optimizer.
+    """
+    return tuple(
+        RaceEntry(_peak_range(choice, own), choice.name, choice.settings) for choice in choices
+    )
+
+
+def plan_race(
+    entries: Sequence[RaceEntry],
+    most: int,
+    race: int,
+    checks: Sequence[Check],
+    run: tuple[int, int],
+) -> tuple[LineUp, tuple[Round, ...]]:
+    """Return who races, and the rounds of the search.
+
+    More rules make a shorter race of the peaks of each, and most often the user's own optimizer
+    wins it: rules have one peak, and the last ones are left out, before the race is less than 75 %
+    as long as that of the first entry alone. Where nothing fits there are no rounds, and its
+    prior peak is left.
+
+    Args:
+        entries: The most wished first.
+        most: Peaks of the user's own optimizer, or of a rule alone.
+        race: Wished length of the race, in steps.
+        checks: The later rounds.
+        run: Optimizer steps of the run, and steps beside it at most.
+    """
+
+    @cache
+    def planned(line_up: LineUp) -> tuple[Round, ...]:
+        count = sum(len(entry.peaks(peaks)) for entry, peaks in line_up)
+        return plan_rounds(race, checks, run[0], count, run[1])
+
+    alone = [((entries[0], count),) for count in sorted({most, min(_SEVERAL, most)})[::-1]]
+    longest = planned(alone[0])
+    for line_up in [*_line_ups(entries, most), *alone]:
+        rounds = planned(line_up)
+        if rounds and (len(line_up) == 1 or _tells(rounds, longest)):
+            return line_up, rounds
+    return ((entries[0], 1),), ()
+
+
+def candidates_of(line_up: LineUp, schedule: Schedule) -> tuple[Candidate, ...]:
+    """Return the candidates of a race: of each rule rising peaks, in the order of the rules."""
+    return tuple(
+        Candidate(entry.rule, peak, schedule, rule_settings=entry.settings)
+        for entry, count in line_up
+        for peak in entry.peaks(count)
+    )
+
+
+def left_out(entries: Sequence[RaceEntry], alive: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return the rules that a run is too short for."""
+    racing = {candidate.rule for candidate in alive}
+    return tuple(entry.rule for entry in entries if entry.rule not in racing)
+
+
+def _peak_range(choice: "RuleChoice", own: PeakRange) -> PeakRange:
+    if choice.rates is not None:
+        return PeakRange.between(*choice.rates)
+    if choice.name == OWN:
+        return own
+    peak = rules.record(choice.name).peak
+    return PeakRange(peak.low, peak.high, peak.default, limits=peak.searched)
+
+
+def _line_ups(entries: Sequence[RaceEntry], most: int) -> Iterator[LineUp]:
+    """Yield who may race where there are several, the most wished first."""
+    for count in range(len(entries), 1, -1):
+        for peaks in (min(_SEVERAL, most), 1) if count == len(entries) else (1,):
+            yield tuple((e, most if e.rule == OWN else peaks) for e in entries[:count])
+
+
+def _tells(rounds: Sequence[Round], longest: Sequence[Round]) -> bool:
+    """Return whether a race between rules is long enough, and its winner's peak is refined.
+
+    Args:
+        rounds: With that race.
+        longest: With the race of the first entry alone.
+    """
+    wished = longest[0].horizon if longest else math.inf
+    if rounds[0].horizon < max(min(_SHORTEST, wished), _SHARE * wished):
+        return False
+    refined, refines = (any(r.refines and r.factors for r in plan) for plan in (rounds, longest))
+    return refined or not refines

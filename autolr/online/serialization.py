@@ -1,0 +1,107 @@
+"""A search and what it has seen, as plain JSON values and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from autolr.candidate import Candidate
+from autolr.online.events import ProbeScore, RollbackRecord
+from autolr.online.plan import Round
+from autolr.online.scan import Scan
+from autolr.online.search import Search, Thresholds
+from autolr.schedules import Schedule
+
+
+def search_to_dict(search: Search) -> dict[str, Any]:
+    """Return plain JSON values; `search_from_dict` takes them back."""
+    return {
+        "alive": [candidate.to_dict() for candidate in search.alive],
+        "rounds": [_round_to_dict(now) for now in search.rounds],
+        "thresholds": asdict(search.thresholds),
+        "lowest": repr(search.lowest),
+        "highest": repr(search.highest),
+        "ends": [repr(peak) for peak in search.ends],
+        "limits": {rule: [repr(peak) for peak in four] for rule, four in search.limits},
+        "scan": None if search.scan is None else search.scan.to_dict(),
+        "scores": scores_to_list(search.scores),
+        "returns": rollbacks_to_list(search.rollbacks),
+        "best": None if search.best is None else [search.best[0], repr(search.best[1])],
+        "kept": None if search.kept is None else [search.kept[0], repr(search.kept[1])],
+    }
+
+
+def search_from_dict(values: Mapping[str, Any]) -> Search:
+    """Return the search that `search_to_dict` described, equal to it."""
+    best, kept = values["best"], values.get("kept")
+    return Search(
+        alive=tuple(map(Candidate.from_dict, values["alive"])),
+        rounds=tuple(map(_round_from_dict, values["rounds"])),
+        thresholds=Thresholds(**values["thresholds"]),
+        lowest=float(values["lowest"]),
+        highest=float(values["highest"]),
+        ends=(float(values["ends"][0]), float(values["ends"][1])),
+        limits=tuple((rule, _four(peaks)) for rule, peaks in values["limits"].items()),
+        scan=None if values["scan"] is None else Scan.from_dict(values["scan"]),
+        scores=scores_from_list(values["scores"]),
+        rollbacks=rollbacks_from_list(values["returns"]),
+        best=None if best is None else (best[0], float(best[1])),
+        kept=None if kept is None else (kept[0], float(kept[1])),
+    )
+
+
+def _four(peaks: Sequence[str]) -> tuple[float, float, float, float]:
+    first, second, third, fourth = map(float, peaks)
+    return first, second, third, fourth
+
+
+def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:
+    """Return each score as plain JSON values, which know no infinity."""
+    return [
+        {
+            "candidate": told.candidate.to_dict(),
+            "start": told.start,
+            "horizon": told.horizon,
+            "score": repr(told.score),
+            "kept": told.kept,
+            "annealed": told.annealed,
+        }
+        for told in scores
+    ]
+
+
+def scores_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[ProbeScore, ...]:
+    """Return the scores that `scores_to_list` described."""
+    return tuple(
+        ProbeScore(
+            Candidate.from_dict(row["candidate"]),
+            row["start"],
+            row["horizon"],
+            float(row["score"]),
+            row["kept"],
+            row.get("annealed", False),
+        )
+        for row in rows
+    )
+
+
+def rollbacks_to_list(rollbacks: Sequence[RollbackRecord]) -> list[dict[str, Any]]:
+    """Return each return as plain JSON values."""
+    return [{**asdict(told), "score": repr(told.score)} for told in rollbacks]
+
+
+def rollbacks_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[RollbackRecord, ...]:
+    """Return the rollbacks that `rollbacks_to_list` described."""
+    return tuple(
+        RollbackRecord(row["step"], row["to"], row["factor"], float(row["score"])) for row in rows
+    )
+
+
+def _round_to_dict(now: Round) -> dict[str, Any]:
+    values = {field.name: getattr(now, field.name) for field in fields(now)}
+    profiles = [profile.to_dict() for profile in now.profiles]
+    return {**values, "factors": list(now.factors), "profiles": profiles}
+
+
+def _round_from_dict(values: Mapping[str, Any]) -> Round:
+    profiles = tuple(map(Schedule.from_dict, values["profiles"]))
+    return Round(**{**values, "factors": tuple(values["factors"]), "profiles": profiles})

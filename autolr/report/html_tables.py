@@ -1,0 +1,184 @@
+"""The tables of a study's page."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from autolr.drawing.sheet import wide
+from autolr.names import short
+from autolr.report.statistics import (
+    ReportedStudy,
+    ReportedTrial,
+    Rung,
+    cost_of,
+    fates,
+    monitor_of,
+    price,
+    ranked,
+    run_steps,
+    score_of,
+)
+from autolr.report.table import cell_text, chosen, describe, stopped_early
+
+ROWS = 1000  # of the table of all trials
+_COLUMNS = 8  # parameters with a column of their own
+
+
+def values_table(trial: ReportedTrial) -> str:
+    """Return a trial's parameters, and what it logged last."""
+    rows: list[tuple[str, object]] = [(name, value) for name, value in chosen(trial).items()]
+    rows += [(f"{name} at the end", value) for name, value in _metrics(trial).items()]
+    return _table(("parameter", f"trial {trial.number}"), rows, "short")
+
+
+def leaders_table(study: ReportedStudy, trials: Sequence[ReportedTrial]) -> str:
+    """Return complete trials, the first one of them the best, each with its distance from that."""
+    cost, params = cost_of(study), _columns(trials)
+    behind = [] if cost is not None else ["behind"]
+    priced = [] if cost is None else [cost]
+    columns = ["trial", monitor_of(study), *behind, *priced, *map(short, params)]
+    rows = []
+    for trial in trials:
+        values = chosen(trial)
+        gap = [
+            gap_text(trial.value, trials[0].value) if trial.number != trials[0].number else "best"
+        ]
+        gap = gap if behind else []
+        price = [trial.cost] if priced else []
+        cells = [values.get(name) for name in params]
+        rows.append([trial.number, trial.value, *gap, *price, *cells])
+    return _table(columns, rows)
+
+
+def prices_table(study: ReportedStudy) -> str:
+    """Return the price of the trials by what became of them, and of all."""
+    rows: list[Sequence[object]] = []
+    total, length = price(study.trials), run_steps(study)
+    for fate, trials in {**fates(study), "all": study.trials}.items():
+        paid = price(trials)
+        steps = f"{paid.steps:,}" if paid.steps else ""
+        share = f"{paid.steps / total.steps:.0%}" if paid.steps else ""
+        runs = f"{paid.steps / length:.3g}" if paid.steps and length else ""
+        time = time_text(paid.seconds) if paid.seconds else ""
+        rows.append((fate, len(trials), steps, share, runs, time))
+    return _table(("trials", "", "steps", "share", "whole runs", "training time"), rows)
+
+
+def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
+    """Return what happened at each rung of each bracket."""
+    columns = ("bracket", "judged after", "judged", "went on", f"best {monitor} there")
+    rows: list[Sequence[object]] = []
+    for rung in rungs:
+        if rung.step is None:
+            ran = f"{rung.passed} of {rung.judged} to the end"
+            rows.append((rung.bracket, "never", "", ran, ""))
+            continue
+        share = f"{rung.passed} ({rung.passed / rung.judged:.0%})"
+        rows.append((rung.bracket, f"{rung.step:,} steps", rung.judged, share, rung.best))
+    return _table(columns, rows)
+
+
+def reasons_table(trials: Sequence[ReportedTrial], files: Mapping[int, str]) -> str:
+    """Return why trials failed or diverged, the most frequent reason first.
+
+    Args:
+        trials: Those trials.
+        files: Where the traceback of a trial is, by its number.
+    """
+    counts = Counter(str(trial.attrs.get("reason", "not known")) for trial in trials)
+    rows = []
+    for reason, count in counts.most_common():
+        own = [trial for trial in trials if str(trial.attrs.get("reason", "not known")) == reason]
+        numbers = ", ".join(str(trial.number) for trial in own[:8]) + (", …" if count > 8 else "")
+        found = next((files[trial.number] for trial in own if trial.number in files), "")
+        rows.append((reason, own[0].state.lower(), count, numbers, found))
+    return _table(("reason", "state", "trials", "which", "traceback"), rows)
+
+
+def trials_list(study: ReportedStudy) -> str:
+    """Return a row for each trial: complete ones best first, then the others by number."""
+    best = ranked(study)
+    numbers = {trial.number for trial in best}
+    trials = [*best, *(trial for trial in study.trials if trial.number not in numbers)][:ROWS]
+    params = _columns(study.trials)
+    rare = any(name not in params for trial in trials for name in chosen(trial))
+    own = [cost] if (cost := cost_of(study)) not in (None, "steps", "seconds") else []
+    columns = ["trial", "state", monitor_of(study), *own, *map(short, params)]
+    columns += [*(["other parameters"] if rare else []), "steps", "seconds", "why"]
+    rows = [_row(trial, params, rare=rare, priced=bool(own)) for trial in trials]
+    head = "".join(_cell("th", name, "" if name != "why" else "text") for name in columns)
+    body = "\n".join(rows)
+    return f'<div class="wide all"><table><tr>{head}</tr>\n{body}</table></div>'
+
+
+def gap_text(value: float | None, best: float | None) -> str:
+    """Return how far a value is from the best one, as people read it.
+
+    >>> gap_text(0.0255, 0.025), gap_text(0.5, 0.0), gap_text(0.3, 0.3)
+    ('2 %', '0.5', 'equal')
+    """
+    if value is None or best is None:
+        return ""
+    if value == best:
+        return "equal"
+    gap = abs(value - best)
+    if best == 0 or gap >= 10 * abs(best):
+        return f"{gap:.3g}"
+    percent = 100 * gap / abs(best)
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], style: str = "") -> str:
+    """Return a table, the first column set left; a float that is not finite is "diverged"."""
+    head = "".join(_cell("th", name, "" if k else "text") for k, name in enumerate(columns))
+    lines = (
+        "".join(_cell("td", cell, "" if k else "text") for k, cell in enumerate(row))
+        for row in rows
+    )
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    opening = f'<table class="{style}">' if style else "<table>"
+    return wide(f"{opening}<tr>{head}</tr>\n{body}</table>")
+
+
+def time_text(seconds: float) -> str:
+    """Return a time as people read it.
+
+    >>> time_text(90.0), time_text(600.0), time_text(9000.0)
+    ('90 s', '10 min', '2.5 h')
+    """
+    for size, unit, above in ((3600.0, "h", 7200.0), (60.0, "min", 120.0)):
+        if seconds >= above:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _row(trial: ReportedTrial, params: Sequence[str], *, rare: bool, priced: bool) -> str:
+    values = chosen(trial)
+    state = "stopped early" if stopped_early(trial) else trial.state.lower()
+    cells: list[object] = [trial.number, state, score_of(trial)]
+    cells += [trial.cost] if priced else []
+    cells += [values.get(name) for name in params]
+    others = {name: value for name, value in values.items() if name not in params}
+    cells += [describe(others)] if rare else []
+    cells += [trial.attrs.get(name) for name in ("steps", "seconds")]
+    opening = "<tr>" if trial.state == "COMPLETE" else '<tr class="rest">'
+    why = _cell("td", trial.attrs.get("reason"), "text why")
+    return f"{opening}{''.join(_cell('td', cell) for cell in cells)}{why}</tr>"
+
+
+def _columns(trials: Sequence[ReportedTrial]) -> list[str]:
+    """Return the parameters that a quarter of the trials have, 8 at most."""
+    counts = Counter(name for trial in trials for name in chosen(trial))
+    return [name for name, count in counts.items() if 4 * count >= len(trials)][:_COLUMNS]
+
+
+def _metrics(trial: ReportedTrial) -> Mapping[str, Any]:
+    return dict(trial.attrs.get("metrics", {}))
+
+
+def _cell(tag: str, value: object, style: str = "") -> str:
+    lost = isinstance(value, float) and not math.isfinite(value)
+    opening = f'{tag} class="{style}"' if style else tag
+    return f"<{opening}>{escape('diverged' if lost else cell_text(value))}</{tag}>"

@@ -1,0 +1,115 @@
+"""What a run tells its user of its search, in few lines."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from autolr.candidate import Candidate
+from autolr.online.events import ProbeScore, RollbackRecord
+from autolr.online.forecast import expected_at, forecast_origin, run_scores
+from autolr.online.monitor import Monitor
+from autolr.online.search import Search
+from autolr.result.result import Result
+from autolr.rules.fixed import OWN
+
+
+def opening(search: Search, live: Candidate, total_steps: int) -> Iterator[str]:
+    """Yield a line for what happened before the first step: a scan, or that there is no search.
+
+    Args:
+        search: Before its first score.
+        live: What the run begins with.
+        total_steps: Of the run.
+    """
+    if scan := search.scan:
+        own = [candidate.peak for candidate in search.alive if candidate.rule == live.rule]
+        low, high = own[0], own[-1]
+        found = (
+            f"no rate up to {scan.last:.3g} diverges"
+            if scan.edge is None
+            else (f"a rate of {scan.edge:.3g} diverges")
+        )
+        yield f"AutoLR: {found} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
+    if not search.rounds:
+        yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
+
+
+def news(before: Search, after: Search, total_steps: int, monitor: Monitor) -> Iterator[str]:
+    """Yield a line for each thing that happened between two states of a search.
+
+    They are: the peak is settled, the rate was changed later, the run was put back, the end of the
+    run can be forecast. The end of a search is left to whoever knows its price.
+    """
+    if not before.rounds or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
+        return
+    if _settled(after) and not _settled(before):
+        step = after.scores[-1].horizon
+        run = after.alive[0]
+        yield f"AutoLR: {_named(run.rule)}peak {run.peak:.3g} at step {step} of {total_steps}"
+    elif _settled(before):
+        yield from _change(after.scores[len(before.scores) :], total_steps)
+    for told in after.rollbacks[len(before.rollbacks) :]:
+        yield _return(told, before, monitor)
+    yield from _forecast(before, after, total_steps, monitor)
+
+
+def closing(result: Result) -> str:
+    """Return the line for the end of a search, with its price."""
+    price = f"{result.probe_steps} steps beside the run's {result.total_steps}"
+    if not result.compared:
+        return (
+            f"AutoLR: nothing could be compared: {result.monitor.name} was not finite in any of "
+            f"{len(result.scores)} probes ({price}); {_named(result.rule)}the run keeps a peak of "
+            f"{result.run_peak:.3g}"
+        )
+    return (
+        f"AutoLR: {_named(result.rule)}peak {result.peak:.3g} after {len(result.scores)} probes, "
+        f"{price}"
+    )
+
+
+def excluded(rules: Sequence[str]) -> Iterator[str]:
+    """Yield a line for the rules of a space that do not race, if there are any."""
+    if rules:
+        told = ", ".join(rules)
+        yield f"AutoLR: the race leaves out {told}: at most 5 rules, fewer in a short run"
+
+
+def _named(rule: str) -> str:
+    return "" if rule == OWN else f"{rule}, "
+
+
+def _settled(search: Search) -> bool:
+    """Return whether a search of several peaks is over, but for later checks of its winner."""
+    raced = sum(told.start == 0 for told in search.scores)
+    refined = bool(search.rounds) and not any(r.refines for r in search.rounds)
+    return raced > 1 and refined and not search.blind
+
+
+def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
+    """Tell that a rival has taken the run's place; the run was scored first."""
+    for rival in (one for one in told[1:] if one.kept):
+        if rival.annealed:
+            yield f"AutoLR: step {rival.horizon}: goes on with {rival.candidate.schedule}"
+            continue
+        factor = rival.rate(total_steps) / told[0].rate(total_steps)
+        yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"
+
+
+def _return(told: RollbackRecord, before: Search, monitor: Monitor) -> str:
+    was = "" if before.best is None else f", was {monitor.text(before.best[1])} at step {told.to}"
+    value = monitor.text(told.score)
+    score = f"{monitor.name} {value}{was}" if math.isfinite(told.score) else "the loss diverged"
+    back = "there" if was and math.isfinite(told.score) else f"step {told.to}"
+    return f"AutoLR: step {told.step}: {score}: back to {back}, rate x{told.factor:.3g}"
+
+
+def _forecast(before: Search, after: Search, total_steps: int, monitor: Monitor) -> Iterator[str]:
+    """Tell what is expected, once: when no later score will count."""
+    curve = run_scores(after.scores, after.rollbacks)
+    upcoming = [(due.horizon, 0.0) for due in after.rounds]
+    last = forecast_origin([*curve, *upcoming], total_steps)
+    if len(after.scores) == len(before.scores) or last != after.scores[-1].horizon:
+        return
+    if (forecast := expected_at(curve, total_steps, total_steps)) is not None:
+        said = f"expected {monitor.name} {monitor.expected(forecast)} after {total_steps} steps"
+        yield f"AutoLR: step {last}: {said}"

@@ -1,0 +1,135 @@
+"""A result as one HTML page: no network, no script, light and dark."""
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from autolr import schedules
+from autolr.drawing.sheet import document, facts, wide
+from autolr.online.events import ProbeScore
+from autolr.result.charts import rates_chart, run_chart, schedule_chart
+from autolr.rules.fixed import OWN
+from autolr.schedules import Schedule
+
+if TYPE_CHECKING:
+    from autolr.result.result import Result
+
+_LONG = 300  # letters of a schedule that the page's code would not show
+
+
+def page(result: "Result") -> str:
+    """Return the page of a result, complete and self-contained."""
+    name = escape(result.monitor.name)
+    parts = [
+        f"<h1>{_title(result)}</h1>",
+        f"<p>found by autolr within a run of {result.total_steps:,} steps</p>",
+        _facts(result),
+        f"<h2>Rates compared</h2><p>{name} that each would come to if it were annealed there; "
+        "filled: what the run went on with</p>",
+        rates_chart(result),
+        f"<h2>The run</h2><p>{name} if it were annealed at that step</p>",
+        run_chart(result) + schedule_chart(result),
+        _profiles(result),
+        "<h2>Replay it with plain torch</h2>",
+        f"<pre>{escape(snippet(result))}</pre>",
+        f"<h2>All scores</h2>{_table(result)}",
+    ]
+    return document(f"autolr: {_title(result)}", parts)
+
+
+def snippet(result: "Result") -> str:
+    """Return the lines of Python that replay a result on an ``optimizer`` of the user's."""
+    if result.factor is not None:
+        return (
+            "# keep the scheduler of your module, and multiply every rate\n"
+            f"# that it and its optimizer are given by {result.factor!r}"
+        )
+    text = repr(result.schedule)
+    if len(text) > _LONG:
+        made = "import autolr\n"
+        schedule = 'schedule = autolr.load_result("result.json").schedule'
+    else:
+        made = f"from autolr.schedules import {', '.join(sorted(_kinds(result.schedule)))}\n"
+        schedule = f"schedule = {text}"
+    if result.rule == OWN:
+        optimizer = f"# the optimizer, made with lr={result.run_peak!r}\n"
+    else:
+        made = f"import autolr.rules\n{made}"
+        settings = "".join(f", {name}={value!r}" for name, value in result.rule_settings)
+        build = f"build({result.rule!r}, model.parameters(), peak={result.run_peak!r}{settings})"
+        optimizer = f"optimizer = autolr.rules.{build}\n"
+    cut = f"# the run ended after {result.stopped_at} of these {result.total_steps} steps\n"
+    lost = "# what was learned and lost between a step and its return is not replayed\n"
+    return (
+        f"from torch.optim.lr_scheduler import LambdaLR\n{made}\n"
+        f"{lost if result.rollbacks else ''}"
+        f"{cut if result.stopped_at is not None else ''}"
+        f"{optimizer}"
+        f"{schedule}\n"
+        f"scheduler = LambdaLR(optimizer, schedule.timed({result.total_steps}))\n"
+        "# scheduler.step() after each optimizer.step()"
+    )
+
+
+def _title(result: "Result") -> str:
+    if not result.compared:
+        return f"No peak: nothing could be compared, the run kept {result.run_peak:.4g}"
+    peak = f"eak rate {result.peak:.4g}"
+    return f"P{peak}" if result.rule == OWN else f"Rule {result.rule}, p{peak}"
+
+
+def _facts(result: "Result") -> str:
+    total, beside = result.stopped_at or result.total_steps, result.probe_steps
+    rows = [("price", f"{result.price:.3g} runs", f"{total:,} steps and {beside:,} beside them")]
+    if result.stopped_at is not None:
+        said = f"of {result.total_steps:,} steps: it was not annealed"
+        rows.append(("the run ended early", f"after {result.stopped_at:,}", said))
+    if result.forecast is not None:
+        value, _, spread = result.monitor.expected(result.forecast).partition(" ")
+        rows.append((f"{result.monitor.name} expected at the end", value, spread.strip("()")))
+    passes = f"{result.validation_passes} passes"
+    rows.append(("validation", passes, f"for {len(result.scores)} scores"))
+    back = "to its best state, at a lower rate" if result.rollbacks else "it never got worse"
+    times = f"{len(result.rollbacks)} time{'' if len(result.rollbacks) == 1 else 's'}"
+    rows.append(("put back", times if result.rollbacks else "never", back))
+    return facts(rows)
+
+
+def _profiles(result: "Result") -> str:
+    """Return the table of the schedules that were compared, if any were."""
+    told = [one for one in result.scores if one.annealed]
+    if not told:
+        return ""
+    name = escape(result.monitor.name)
+    rows = "".join(
+        f'{_open(one)}<td class="text">{escape(repr(one.candidate.schedule))}</td>'
+        f"<td>{result.monitor.text(one.score)}</td><td>{'yes' if one.kept else ''}</td></tr>"
+        for one in told
+    )
+    steps = f"steps {told[0].start} to {told[0].horizon}"
+    head = f'<tr><th class="text">schedule</th><th>{name}</th><th>kept</th></tr>'
+    said = f"<p>copies of the run followed all of the rest within {steps}</p>"
+    return f"<h2>Schedules compared</h2>{said}" + wide(f"<table>{head}{rows}</table>")
+
+
+def _table(result: "Result") -> str:
+    columns = ["rule", "step", "born at", "peak", "rate", result.monitor.name, "kept"]
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    rows = "".join(_row(result, told) for told in result.scores)
+    return wide(f"<table><tr>{head}</tr>\n{rows}</table>")
+
+
+def _row(result: "Result", told: ProbeScore) -> str:
+    peak, rate = f"{told.candidate.peak:.4g}", f"{told.rate(result.total_steps):.4g}"
+    score, kept = result.monitor.text(told.score), "yes" if told.kept else ""
+    cells = [told.candidate.rule, str(told.horizon), str(told.start), peak, rate, score, kept]
+    return f"{_open(told)}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
+
+
+def _kinds(schedule: Schedule) -> set[str]:
+    """Return the names that the text of a schedule calls."""
+    own = {schedule.kind} if hasattr(schedules, schedule.kind) else set()
+    return own.union(*map(_kinds, schedule.parts))
+
+
+def _open(told: ProbeScore) -> str:
+    return "<tr>" if told.kept else '<tr class="rest">'

@@ -1,0 +1,249 @@
+"""What a search found, what it cost, and how to replay it."""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autolr.candidate import Candidate
+from autolr.disk import check_folder, csv_cell, disk_errors, read_text
+from autolr.domains import Value
+from autolr.errors import ConfigError
+from autolr.online.events import ProbeScore, RollbackRecord
+from autolr.online.forecast import Forecast, expected_end
+from autolr.online.monitor import Monitor
+from autolr.online.scan import Scan
+from autolr.online.search import Search
+from autolr.online.serialization import (
+    rollbacks_from_list,
+    rollbacks_to_list,
+    scores_from_list,
+    scores_to_list,
+)
+from autolr.result.page import page
+from autolr.rules.fixed import OWN
+from autolr.schedules import Schedule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LARGEST = 2**26  # bytes of a stored result
+_FILE, _TABLE, _PAGE = "result.json", "probes.csv", "result.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one online search.
+
+    Attributes:
+        peak: The rate found, of the optimizer's parameter group with the highest rate. None where
+            nothing could be compared, as no score was finite: `run_peak` is what the run followed.
+        schedule: The schedule that the run followed, from its first step on.
+        scores: Every probe's score, in the order in which they came.
+        probe_steps: Optimizer steps made outside the run.
+        total_steps: Optimizer steps of the run itself, the horizon of ``schedule``.
+        validation_passes: Passes over the validation data that the search made.
+        rollbacks: Every time that the run was put back to an earlier state. The schedule holds the
+            lower rates that followed; what the run learned and lost cannot be replayed.
+        own_peak: The peak of the scheduler that the user's module has and the run followed; None
+            where the run followed ``schedule``.
+        forecast: The score expected at the end of the run, as it was known in the middle of it;
+            lower is better, as for all scores. None if there were too few scores by then.
+        monitor: What the scores are of.
+        scan: The scan for the edge of divergence, where one was made. Its steps are among
+            ``probe_steps``.
+        rule: How the run sets the size of its steps; "fixed" is the user's own optimizer.
+        rule_settings: Settings of the rule, as pairs.
+        stopped_at: Steps after which the run ended by itself, before its schedule did: it was not
+            annealed. None: it made all ``total_steps``, or its end is not known yet.
+        kept_peak: The peak that the run kept where nothing could be compared.
+
+    Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
+    ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
+    scheduler of its own, ``schedule`` says nothing of its shape, only what changed on the way
+    (constant: nothing): keep that scheduler, and multiply every rate that the module gives it and
+    its optimizer by ``factor``. Of another rule than "fixed" the optimizer is
+    ``autolr.rules.in_place_of(optimizer, result.rule, **dict(result.rule_settings))``, in a Trainer
+    ``ApplyRule(result.rule, dict(result.rule_settings))``.
+    """
+
+    peak: float | None
+    schedule: Schedule
+    scores: tuple[ProbeScore, ...]
+    probe_steps: int
+    total_steps: int
+    validation_passes: int
+    rollbacks: tuple[RollbackRecord, ...] = ()
+    own_peak: float | None = None
+    forecast: Forecast | None = None
+    monitor: Monitor = field(default_factory=Monitor)
+    scan: Scan | None = None
+    rule: str = OWN
+    rule_settings: tuple[tuple[str, Value], ...] = ()
+    stopped_at: int | None = None
+    kept_peak: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        search: Search,
+        run: Candidate,
+        total_steps: int,
+        *,
+        probe_steps: int,
+        validation_passes: int,
+        monitor: Monitor,
+    ) -> "Result":
+        """Return what a search has come to with a run that goes on with the candidate ``run``."""
+        return cls(
+            peak=None if search.blind else run.peak,
+            schedule=run.schedule,
+            scores=search.scores,
+            probe_steps=probe_steps,
+            total_steps=total_steps,
+            validation_passes=validation_passes,
+            rollbacks=search.rollbacks,
+            forecast=expected_end(search.scores, search.rollbacks, total_steps),
+            monitor=monitor,
+            scan=search.scan,
+            rule=run.rule,
+            rule_settings=run.rule_settings,
+            kept_peak=run.peak if search.blind else None,
+        )
+
+    @property
+    def compared(self) -> bool:
+        """Whether there is a peak; otherwise no score of several candidates was finite."""
+        return self.peak is not None
+
+    @property
+    def run_peak(self) -> float:
+        """The peak that the run followed: the one that was found, or the one that it kept."""
+        peak = self.kept_peak if self.peak is None else self.peak
+        assert peak is not None
+        return peak
+
+    @property
+    def factor(self) -> float | None:
+        """What to multiply the rates of the module's own scheduler with; None without one."""
+        return None if self.own_peak is None else self.run_peak / self.own_peak
+
+    @property
+    def price(self) -> float:
+        """All optimizer steps, search included, over those of the run."""
+        made = self.stopped_at or self.total_steps
+        return (made + self.probe_steps) / made
+
+    @property
+    def probes(self) -> "pd.DataFrame":
+        """One row a score: peak, start, horizon (steps), rate, score (lower is better), kept, rule.
+
+        ``rate`` is that of the step before the horizon. A scan that found an edge comes first: the
+        rate of the edge, at horizon 0, with an infinite score.
+        """
+        import pandas as pd  # here: it takes longer to import than all of autolr's core
+
+        columns = ["peak", "start", "horizon", "rate", "score", "kept", "rule"]
+        rows = [
+            (
+                s.candidate.peak,
+                s.start,
+                s.horizon,
+                s.rate(self.total_steps),
+                s.score,
+                s.kept,
+                s.candidate.rule,
+            )
+            for s in self.scores
+        ]
+        if self.scan is not None and (edge := self.scan.edge) is not None:
+            rows.insert(0, (edge, 0, 0, edge, math.inf, False, OWN))
+        return pd.DataFrame(rows, columns=columns)
+
+    def save(self, path: str | Path) -> None:
+        """Write the result into the folder ``path``, made if missing.
+
+        ``result.json`` is what `load_result` reads, ``probes.csv`` the table of scores, and
+        ``result.html`` a page for people, which needs nothing else.
+
+        Raises:
+            StorageError: If the disk is full or read-only.
+        """
+        folder = Path(path)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
+            self.probes.map(csv_cell).to_csv(folder / _TABLE, index=False)
+            (folder / _PAGE).write_text(page(self), "utf-8")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_dict` takes them back."""
+        return {
+            "rule": self.rule,
+            "rule_settings": dict(self.rule_settings),
+            "peak": self.peak,
+            "kept_peak": self.kept_peak,
+            "schedule": self.schedule.to_dict(),
+            "probe_steps": self.probe_steps,
+            "total_steps": self.total_steps,
+            "validation_passes": self.validation_passes,
+            "stopped_at": self.stopped_at,
+            "own_peak": self.own_peak,
+            "forecast": None if self.forecast is None else asdict(self.forecast),
+            "monitor": asdict(self.monitor),
+            "scan": None if self.scan is None else self.scan.to_dict(),
+            "scores": scores_to_list(self.scores),
+            "returns": rollbacks_to_list(self.rollbacks),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Result":
+        """Return the result that `to_dict` described."""
+        return cls(
+            peak=values["peak"],
+            kept_peak=values.get("kept_peak"),
+            schedule=Schedule.from_dict(values["schedule"]),
+            scores=scores_from_list(values["scores"]),
+            probe_steps=values["probe_steps"],
+            total_steps=values["total_steps"],
+            validation_passes=values["validation_passes"],
+            rollbacks=rollbacks_from_list(values["returns"]),
+            own_peak=values.get("own_peak"),
+            forecast=Forecast(**values["forecast"]) if values.get("forecast") else None,
+            monitor=Monitor(**values.get("monitor", {})),
+            scan=Scan.from_dict(values["scan"]) if values.get("scan") else None,
+            rule=values.get("rule", OWN),
+            rule_settings=tuple(values.get("rule_settings", {}).items()),
+            stopped_at=values.get("stopped_at"),
+        )
+
+
+def check_save_to(path: object) -> None:
+    """Refuse a folder into which `Result.save` could not write; nothing is written.
+
+    Raises:
+        ConfigError: If ``path`` is one, or no path; None passes.
+    """
+    if path is None:
+        return
+    if not isinstance(path, str | PathLike) or not str(path):
+        raise ConfigError.of("save_to", path, "a folder")
+    check_folder(Path(path), "save_to", (_FILE, _TABLE, _PAGE))
+
+
+def load_result(path: str | Path) -> Result:
+    """Return the result that `Result.save` wrote into the folder ``path`` (or its file).
+
+    Raises:
+        ConfigError: If there is no such file, or it is not a result.
+    """
+    file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
+    if not os.path.exists(file):  # unlike a path's method, it knows names that cannot be
+        raise ConfigError.of("path", str(path), f"a folder with {_FILE}")
+    try:
+        return Result.from_dict(json.loads(read_text(file, _LARGEST)))
+    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+        raise ConfigError(f"{file} is not a result of autolr: {error!r}") from None

@@ -1,0 +1,69 @@
+"""A candidate in training, with all that it has come to."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from autolr.candidate import Candidate
+from autolr.runtime.average import Average
+from autolr.runtime.snapshot import Snapshot
+
+
+@dataclass
+class CandidateRun:
+    """A candidate in training.
+
+    Attributes:
+        candidate: Which one.
+        factors: What the run's own rates are multiplied with, by step; shape (total_steps,).
+        snapshot: Its state while it is not in place; None for the live run.
+        average: The mean of its last weights, towards the end of a round.
+        diverged: Whether a loss was not finite; it is not trained any further.
+        annealed: Whether it is a copy that is scored as it is and thrown away.
+    """
+
+    candidate: Candidate
+    factors: NDArray[np.float64]
+    snapshot: Snapshot | None
+    average: Average | None = None
+    diverged: bool = False
+    annealed: bool = False
+
+    @property
+    def state(self) -> Snapshot:
+        """The state of a rival."""
+        assert self.snapshot is not None
+        return self.snapshot
+
+    def in_place(self) -> AbstractContextManager[None]:
+        """Have its state in place for a block."""
+        return nullcontext() if self.snapshot is None else self.snapshot.in_place()
+
+    def state_dict(self, *, gradients: bool) -> dict[str, Any]:
+        """Return tensors and plain containers, for `load_state_dict`."""
+        snapshot, average = self.snapshot, self.average
+        return {
+            "candidate": self.candidate.to_dict(),
+            "snapshot": None if snapshot is None else snapshot.state_dict(gradients=gradients),
+            "average": None if average is None else average.state_dict(),
+            "diverged": self.diverged,
+            "annealed": self.annealed,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], model: nn.Module) -> None:
+        """Take on what another run of the same candidate had come to, in the same model."""
+        if self.snapshot is not None:
+            self.snapshot.load_state_dict(state["snapshot"])
+        if state["average"] is not None:
+            self.average = Average(model, window=1)
+            self.average.load_state_dict(state["average"])
+        self.diverged = state["diverged"]
+
+    def weights(self, forward: Callable[[], object]) -> AbstractContextManager[None]:
+        """Have the weights in place that are scored, see `Average.in_place`."""
+        return nullcontext() if self.average is None else self.average.in_place(forward)

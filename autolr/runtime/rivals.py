@@ -1,0 +1,282 @@
+"""Rivals of a run, trained beside it on the very batches that go by."""
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from autolr.candidate import Candidate
+from autolr.errors import DivergedError
+from autolr.online import Probe, Search, shrunk
+from autolr.result import Result
+from autolr.rng import isolated_rng
+from autolr.rules.switching import begin_rule
+from autolr.runtime.candidate_run import CandidateRun
+from autolr.runtime.learner import RECENT, Learner
+from autolr.runtime.rates import Rates
+from autolr.runtime.scoring import Scoring
+from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.step_context import StepContext
+
+_LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
+
+
+class Rivals:
+    """Carries out a search inside a run.
+
+    The live run trains one candidate, whoever drives it. After each of its steps `follow` makes
+    the same step with every rival: same batch, same generator states. All scores are paired and
+    no data is drawn twice. When a rival wins, its state takes the place of the live one, as if
+    the run had been trained with it from its first step.
+
+    Args:
+        learner: The run.
+        rates: The rates of its optimizer. The owner sets ``rates.factor`` to `factor` before
+            every live step.
+        search: The search to carry out; `search` is replaced as it goes on.
+        total_steps: Optimizer steps of the run.
+        live: The candidate that the run trains first; one of the search's.
+        step: Optimizer steps that the run has made already.
+        on_scores: Called with the search each time that it has taken in scores.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        rates: Rates,
+        search: Search,
+        total_steps: int,
+        live: Candidate,
+        *,
+        step: int = 0,
+        on_scores: Callable[[Search], None] | None = None,
+    ) -> None:
+        self.search = search
+        self.step = step
+        self.probe_steps = search.scan.steps if search.scan else 0
+        self._learner = learner
+        self._rates = rates
+        self.total_steps = total_steps
+        self._on_scores = on_scores
+        self._scoring = Scoring(learner)
+        self._guarded = search.may_change  # a run that is only followed never is
+        self._best: Snapshot | None = None
+        begin_rule(learner.optimizer, live.rule)
+        self._live = self._candidate_run(live, None)
+        self._rivals: list[CandidateRun] = []
+        self._act()
+
+    @property
+    def live(self) -> Candidate:
+        """The candidate that the run trains; it changes with the state that is in place."""
+        return self._live.candidate
+
+    @property
+    def searching(self) -> bool:
+        """Whether the search is still going on."""
+        return bool(self.search.rounds)
+
+    @property
+    def factor(self) -> float:
+        """What the run's own rates are multiplied with at the next live step."""
+        return self._factor(self._live)
+
+    @property
+    def wants_batch(self) -> bool:
+        """Whether the batch to come may be needed again: by rivals, or where a round is near."""
+        return bool(self._rivals) or self.search.is_due(self.step, within=RECENT)
+
+    def capture(self) -> StepContext | None:
+        """Return what a live step begins with, for `follow`; None without rivals."""
+        return StepContext.capture(self._learner.optimizer) if self._rivals else None
+
+    def follow(self, loss: Tensor | None, before: StepContext | None, *, stepped: bool) -> None:
+        """Repeat with every rival what the live run has just done.
+
+        Args:
+            loss: The live run's loss on the present batch, if it had one.
+            before: What `capture` returned when the live run began with the batch.
+            stepped: Whether the live run has made an optimizer step (not so while it accumulates
+                gradients).
+
+        Raises:
+            DivergedError: If every candidate has diverged, or the run too often after the race.
+        """
+        if before is not None:
+            self._train_rivals(before, stepped=stepped)
+        if self._looks(stepped=stepped):
+            self._look(loss)
+            if self._guarded:
+                self._drop_diverged()
+        if stepped:
+            self.step += 1
+            self._sample()
+            self._act()
+
+    def result(self) -> Result:
+        """Return what was found and what it cost so far."""
+        return Result.of(
+            self.search,
+            self.live,
+            self.total_steps,
+            probe_steps=self.probe_steps,
+            validation_passes=self._scoring.passes,
+            monitor=self._learner.monitor,
+        )
+
+    def visit(self, action: Callable[[], None]) -> None:
+        """Call ``action`` with each rival's state in place; generators are left as they were."""
+        with isolated_rng():
+            for rival in self._rivals:
+                with rival.in_place():
+                    action()
+
+    def renew_attributes(self) -> None:
+        """Give every rival the plain attributes of the live run, as when an epoch begins."""
+        for rival in self._rivals:
+            rival.state.renew_attributes()
+
+    def _train_rivals(self, before: StepContext, *, stepped: bool) -> None:
+        after = StepContext.capture(self._learner.optimizer)
+        trained = [rival for rival in self._rivals if not rival.diverged]
+        losses = [self._train(rival, before) for rival in trained]
+        after.restore()
+        for rival, loss in zip(trained, losses, strict=True):  # only now: it waits for the device
+            rival.diverged = loss is not None and not math.isfinite(float(loss.detach()))
+        self.probe_steps += stepped * len(trained)
+
+    def _train(self, rival: CandidateRun, before: StepContext) -> Tensor | None:
+        """Make the live run's step with a rival's state; return the loss, if there is one."""
+        before.restore()
+        with rival.in_place(), self._rates.multiplied(self._factor(rival)):
+            return self._learner.train()
+
+    def _act(self) -> None:
+        """Do all that is due at this step of the run."""
+        while self.searching:
+            if self.step < self.search.rounds[0].start:
+                return
+            action = self.search.action
+            assert isinstance(action, Probe)
+            self._bear(action)
+            if self.step < action.horizon:
+                return
+            told = self._scoring.scores(self._live, self._rivals, annealed=action.annealed)
+            returned = len(self.search.rollbacks)
+            self.search = self.search.observe([told.get(c, math.inf) for c in action.candidates])
+            self._settle(returned=len(self.search.rollbacks) > returned)
+            if self._on_scores is not None:
+                self._on_scores(self.search)
+        self._rivals, self._best, self._live.average = [], None, None
+
+    def _bear(self, probe: Probe) -> None:
+        """Copy the run for each candidate of the probe that has no run yet."""
+        trained = [] if probe.annealed else [self.live]
+        trained += [rival.candidate for rival in self._rivals]
+        for candidate in probe.candidates:
+            if candidate not in trained:
+                self._rivals.append(self._candidate_run(candidate, self._copy(candidate.rule)))
+                if probe.annealed:
+                    self._anneal(self._rivals[-1], probe)
+
+    def _anneal(self, run: CandidateRun, probe: Probe) -> None:
+        """Have a copy follow the rest of its schedule within the probe."""
+        peak = self._rates.factor_of(run.candidate.peak, run.candidate.rule)
+        schedule, steps = run.candidate.schedule, probe.horizon - probe.start
+        multipliers = shrunk(schedule, probe.horizon, self.total_steps, steps)
+        run.factors[probe.start : probe.horizon] = [peak * m for m in multipliers]
+        run.annealed = True
+
+    def _sample(self) -> None:
+        """Take the weights into the averages while a window is open."""
+        now = next(iter(self.search.rounds), None)
+        if now is None or self.step <= now.horizon - now.window:
+            return
+        self._scoring.sample([self._live, *self._rivals], now.horizon - self.step + 1)
+
+    def _settle(self, *, returned: bool) -> None:
+        """Put the state in place that the search has decided for."""
+        run = self.search.alive[0]
+        winner = next(told.candidate for told in reversed(self.search.scores) if told.kept)
+        for rival in self._rivals if not returned else ():
+            if rival.candidate == winner and not rival.annealed:
+                self._promote(rival)
+        if self._guarded:
+            if self.search.improved:
+                self._keep_best()
+            elif returned:
+                self._roll_back()
+        self._live = self._candidate_run(run, None)
+        self._rivals = []
+
+    def _keep_best(self) -> None:
+        """Copy the run with its averaged weights: they are what the score belongs to."""
+        assert self._live.average is not None
+        with self._live.average.in_place(self._learner.forward):
+            self._best = self._copy() if self._best is None else self._best.renew()
+
+    def _roll_back(self) -> None:
+        assert self._best is not None
+        self._best.exchange()
+        self._best.renew()
+
+    def _look(self, loss: Tensor | None) -> None:
+        """Have a candidate that diverged on one rank count as diverged on all."""
+        self._live.diverged = loss is not None and not math.isfinite(float(loss))
+        runs = [self._live, *self._rivals]
+        flags = self._learner.ranks.any([run.diverged for run in runs])
+        for run, flag in zip(runs, flags, strict=True):
+            run.diverged = flag
+
+    def _drop_diverged(self) -> None:
+        """Take the candidates out whose loss is not finite; replace the live run if it is one."""
+        rivals = [rival for rival in self._rivals if not rival.annealed]
+        dead = [run for run in [self._live, *rivals] if run.diverged]
+        survivors = [rival for rival in rivals if not rival.diverged]
+        if self._live.diverged and not survivors:
+            self._recover()
+            return
+        if self._live.diverged:
+            lower = [rival for rival in survivors if rival.candidate.is_slower(self.live)]
+            heir = lower[-1] if lower else survivors[0]
+            self._promote(heir)
+        for run in dead:
+            self.search = self.search.drop(run.candidate)
+        self._rivals = [r for r in self._rivals if r.annealed or r.candidate in self.search.alive]
+
+    def _recover(self) -> None:
+        if not self.search.scores:
+            raise DivergedError(
+                f"every rate tried diverged within {self.step + 1} steps, down to "
+                f"{self.search.alive[0].peak:.3g}; give lower ones as rates=(low, high)"
+            )
+        self.search = self.search.recover(self.step + 1)
+        self._roll_back()
+        self._live = self._candidate_run(self.search.alive[0], None)
+        self._rivals = []
+
+    def _promote(self, rival: CandidateRun) -> None:
+        """Put a rival's state in place; the live run's becomes a rival."""
+        rival.state.exchange()
+        rival.snapshot, self._live.snapshot = None, rival.snapshot
+        self._rivals[self._rivals.index(rival)] = self._live
+        self._live = rival
+
+    def _copy(self, rule: str | None = None) -> Snapshot:
+        """Copy the run; by another rule it steps afresh, which the race alone does."""
+        found = Snapshot(self._learner.model, self._learner.optimizer, self._learner.extras)
+        if rule is not None and rule != self.live.rule:
+            with found.in_place():
+                begin_rule(self._learner.optimizer, rule)
+        return found
+
+    def _candidate_run(self, candidate: Candidate, snapshot: Snapshot | None) -> CandidateRun:
+        peak = self._rates.factor_of(candidate.peak, candidate.rule)
+        return CandidateRun(candidate, peak * candidate.schedule.values(self.total_steps), snapshot)
+
+    def _factor(self, run: CandidateRun) -> float:
+        return float(run.factors[min(self.step, self.total_steps - 1)])
+
+    def _looks(self, *, stepped: bool) -> bool:
+        due = self._guarded and stepped and self.step % _LOOK_EVERY == 0
+        return self.searching and (bool(self._rivals) or due)

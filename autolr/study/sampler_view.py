@@ -1,0 +1,98 @@
+"""A study as its samplers see it: what is not over counts by what it has told."""
+
+import copy
+import math
+from collections.abc import Container, Mapping, Sequence
+
+import numpy as np
+from optuna import Study
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
+
+
+class SamplerView(Study):
+    """A study in which a trial that waits or runs is one that was pruned at its last rung.
+
+    Optuna's samplers leave out WAITING trials, but those are the ones that were not good enough.
+
+    Args:
+        study: The study.
+        known: Its trials by number; None: they are read from the storage.
+        settled: Whether pruned trials are `settled`, for samplers that leave them out too.
+    """
+
+    def __init__(
+        self, study: Study, known: Mapping[int, FrozenTrial] | None, *, settled: bool = False
+    ) -> None:
+        self.__dict__ = {**study.__dict__, "_known": known, "_settled": settled}
+
+    @override
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        known: Mapping[int, FrozenTrial] | None = self.__dict__["_known"]
+        if known is None:
+            trials = super()._get_trials(deepcopy, None, use_cache)
+        else:
+            trials = [known[number] for number in sorted(known)]
+        seen = [told(trial) for trial in trials]
+        if self.__dict__["_settled"]:
+            seen = settled(seen, self.directions)
+        return [trial for trial in seen if states is None or trial.state in states]
+
+
+def told(trial: FrozenTrial) -> FrozenTrial:
+    """Return a trial that is not over as if it had been pruned at its last rung, if it has one."""
+    if trial.state not in (TrialState.WAITING, TrialState.RUNNING):
+        return trial
+    seen = copy.copy(trial)
+    seen.state = TrialState.PRUNED if trial.intermediate_values else TrialState.RUNNING
+    return seen
+
+
+def settled(
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]
+) -> list[FrozenTrial]:
+    """Return the trials, the pruned ones as complete ones with the score of their last rung.
+
+    One that diverged is worth, in each objective, as little as the worst of the others, however
+    far it came; without others it stays pruned, as does one that was never scored.
+    """
+    scores = [_values(trial) for trial in trials]
+    finite = [score for score in scores if score is not None]
+    if not finite:
+        return list(trials)
+    signs = np.array([1 if way == StudyDirection.MINIMIZE else -1 for way in directions])
+    worst: list[float] = (signs * np.max(signs * np.array(finite), axis=0)).tolist()
+    return [
+        _settled(trial, worst if score is None and _diverged(trial) else score)
+        for trial, score in zip(trials, scores, strict=True)
+    ]
+
+
+def _settled(trial: FrozenTrial, values: list[float] | None) -> FrozenTrial:
+    if trial.state != TrialState.PRUNED or values is None:
+        return trial
+    seen = copy.copy(trial)
+    seen.state, seen.values = TrialState.COMPLETE, values
+    attrs = trial.system_attrs.items()  # without constraints: samplers want all trials to have them
+    seen.system_attrs = {key: value for key, value in attrs if not key.startswith("constraints")}
+    return seen
+
+
+def _values(trial: FrozenTrial) -> list[float] | None:
+    if trial.state == TrialState.COMPLETE:
+        return list(trial.values)
+    if trial.state != TrialState.PRUNED or not trial.intermediate_values or _diverged(trial):
+        return None
+    return [trial.intermediate_values[max(trial.intermediate_values)]]
+
+
+def _diverged(trial: FrozenTrial) -> bool:
+    if trial.state != TrialState.PRUNED:
+        return False
+    return bool(trial.constraints) or any(map(math.isnan, trial.intermediate_values.values()))

@@ -1,0 +1,89 @@
+"""The shell that trains rivals beside a Lightning run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+from typing_extensions import override
+
+from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
+from autolr.runtime.rates import Rates
+from autolr.runtime.rivals import Rivals
+from autolr.runtime.step_context import StepContext
+
+
+class RivalsCallback(Callback):
+    """Feeds each live step to `Rivals`; what is searched for is up to the subclass."""
+
+    _rivals: Rivals | None = None
+    _learner: LightningLearner | None = None
+    _rates: Rates | None = None
+    _before: StepContext | None = None
+    _steps_before = 0
+    _stepped = False
+    _new_epoch = False
+
+    @override
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._new_epoch = True
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._steps_before = trainer.global_step
+        if self._rivals is None or self._learner is None:
+            return
+        if self._learner.has_batch_end:
+            self._rivals.visit(self._learner.end_batch)
+        if self._new_epoch:  # the module's own hooks at the epoch's start have run by now
+            self._rivals.renew_attributes()
+            self._new_epoch = False
+        if self._rivals.wants_batch or self._learner.has_batch_end:
+            self._learner.set_batch(batch, batch_idx)
+        self._before = self._rivals.capture()
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        self._stepped = trainer.global_step > self._steps_before
+        if self._rivals is None or self._learner is None:
+            return
+        self._learner.set_outputs(outputs, stepped=self._stepped)
+        live = self._rivals.live
+        self._rivals.follow(loss_of(outputs), self._before, stepped=self._stepped)
+        if self._rivals.live is not live and self._rivals.live != live:
+            self._replaced(trainer, pl_module)
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        super().on_exception(trainer, pl_module, exception)
+        self._release()
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        self._release()
+
+    def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
+        """Called when a rival's state has taken the place of the live run's."""
+
+    def _release(self) -> None:
+        if self._rates is not None:
+            self._rates.detach()
+        self._rates = self._learner = self._rivals = None
+
+
+def loss_of(outputs: Tensor | Mapping[str, Any] | None) -> Tensor | None:
+    """Return the loss among what a training step returned."""
+    loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+    return loss if isinstance(loss, Tensor) else None

@@ -1,0 +1,189 @@
+"""The page of a result, what it says of the run, and the forecast of its end."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html import unescape
+
+import pytest
+import torch
+
+from autolr import load_result, schedules
+from autolr.candidate import Candidate
+from autolr.online import Forecast, Monitor, ProbeScore, RollbackRecord, Round, Search, expected_end
+from autolr.online.reschedule import scaled
+from autolr.result import Result, news
+from autolr.result.page import page, snippet
+
+SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.4, "linear")
+RUN = Candidate(peak=0.1, schedule=SCHEDULE)
+HALF = scaled(RUN, 100, 0.5, refines=False)
+
+
+def told(horizon, score, candidate=RUN, *, kept=True, start=0):
+    return ProbeScore(candidate, start, horizon, score, kept)
+
+
+RACE = [told(20, math.inf, Candidate(peak=1.0), kept=False), told(20, 2.0)]
+FALLING = [told(step, 1 + math.exp(-step / 100)) for step in range(50, 1000, 50)]
+
+
+@pytest.fixture
+def result():
+    scores = (*RACE, *FALLING[:4], told(250, 1.9, HALF), *FALLING[5:])
+    rollbacks = (RollbackRecord(250, 200, 0.5, 1.9),)
+    forecast = expected_end(scores, rollbacks, 1000)
+    return Result(0.1, SCHEDULE, scores, 50, 1000, 19, rollbacks, forecast=forecast)
+
+
+def trees(text):
+    """Return the charts of a page; they are well-formed XML."""
+    return [ET.fromstring(chart) for chart in re.findall("<svg.*?</svg>", text, re.DOTALL)]
+
+
+def test_the_end_of_an_exponential_is_forecast_from_its_first_60_percent():
+    early = [one for one in FALLING if one.horizon <= 600]
+    for scores in (early, [*early, *(replace(one, score=9.0) for one in FALLING[12:])]):
+        found = expected_end(scores, (), 1000)
+        assert found.loss == pytest.approx(1 + math.exp(-10), abs=0.01)
+        assert found.low <= found.loss <= found.high
+    assert expected_end(early[:3], (), 1000) is None
+
+
+def test_a_run_that_was_put_back_is_forecast_from_the_state_it_went_on_with():
+    spoilt = replace(FALLING[9], score=50.0)
+    scores = [*FALLING[:9], spoilt, *FALLING[10:]]
+    back = RollbackRecord(spoilt.horizon, FALLING[8].horizon, 0.5, 50.0)
+    honest = [*FALLING[:9], replace(spoilt, score=FALLING[8].score), *FALLING[10:]]
+    assert expected_end(scores, [back], 1000) == expected_end(honest, (), 1000)
+
+
+def test_scores_of_copies_that_were_annealed_are_no_part_of_the_curve():
+    copy = replace(FALLING[3], horizon=220, score=0.1, annealed=True)
+    mixed = [*FALLING[:4], copy, *FALLING[4:]]
+    assert expected_end(mixed, (), 1000) == expected_end(FALLING, (), 1000)
+
+
+def test_a_forecast_is_saved_and_an_old_file_has_none(result, tmp_path):
+    result = replace(result, monitor=Monitor("val_acc", "max"))
+    result.save(tmp_path)
+    assert load_result(tmp_path) == result
+    values = json.loads((tmp_path / "result.json").read_text())
+    assert values["forecast"]["loss"] == result.forecast.loss
+    del values["forecast"], values["monitor"]
+    old = Result.from_dict(values)
+    assert (old.forecast, old.monitor) == (None, Monitor())
+    assert page(old)
+
+
+def test_accuracies_are_shown_as_they_are_monitored():
+    monitor = Monitor("val_acc", "max")
+    assert monitor.expected(Forecast(-0.91, -0.95, -0.84)) == "0.91 (0.84 to 0.95)"
+    assert Monitor().expected(Forecast(0.42, 0.39, 0.46)) == "0.42 (0.39 to 0.46)"
+
+
+def test_the_page_has_every_score_and_needs_no_network(result, tmp_path):
+    result.save(tmp_path)
+    text = (tmp_path / "result.html").read_text("utf-8")
+    assert text.count("<tr") == 1 + len(result.scores)
+    assert "diverged" in text
+    assert "1.05 runs" in text
+    for outside in ("http:", "https:", "src=", "href=", "<script", "@import", "url("):
+        assert outside not in text
+    assert len(text) < 60_000
+
+
+def test_what_a_user_names_cannot_become_markup(result):
+    name = "<script>alert('&\"')</script>"
+    text = page(replace(result, monitor=Monitor(name)))
+    assert "<script" not in text
+    assert name in unescape(text)
+    assert all(len(tree) for tree in trees(text))
+
+
+def test_the_charts_place_what_they_are_told(result):
+    rates, run, schedule = trees(page(result))
+    styles = [circle.get("class") for circle in rates.iter("circle")]
+    assert sorted(styles) == ["diverged", "kept"]
+    lost = [circle for circle in run.iter("circle") if circle.get("class") == "bad"]
+    assert [circle.find("title").text for circle in lost] == ["step 250: score 1.9"]
+    (curve,) = [line for line in schedule.iter("polyline") if line.get("class") == "run"]
+    points = [tuple(map(float, pair.split(","))) for pair in curve.get("points").split()]
+    ups = [y for _, y in points]
+    # 720 wide with 62 and 18 at the sides, 196 high with 28 above and 40 below; top at 1.06 peaks
+    assert points[0] == (62.0, pytest.approx(156 - 128 / 7 / 1.06, abs=0.06))  # 1 of 7 to rise
+    assert min(ups) == pytest.approx(156 - 128 / 1.06, abs=0.06)
+    assert points[-1][0] == pytest.approx(62 + 640 * 0.999, abs=0.06)
+
+
+@pytest.mark.parametrize("scores", [(), tuple(RACE), tuple(RACE[:1]), (told(20, -3.0),)])
+def test_a_page_of_few_or_no_scores_can_be_made(result, scores):
+    assert trees(page(replace(result, scores=scores, rollbacks=(), forecast=None)))
+
+
+@pytest.mark.parametrize(
+    "schedule", [SCHEDULE, HALF.schedule, schedules.tabulated([0.5, 1.0] * 99)]
+)
+def test_the_code_of_the_page_replays_the_schedule(result, schedule, tmp_path, monkeypatch):
+    result = replace(result, schedule=schedule)
+    result.save(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=result.peak)
+    names = {"optimizer": optimizer}
+    exec(snippet(result), names)
+    for step in range(0, 300):
+        assert names["scheduler"].get_last_lr() == [0.1 * schedule.at(step, 1000)]
+        optimizer.step()
+        names["scheduler"].step()
+
+
+def test_a_run_with_a_scheduler_of_its_own_is_told_its_factor(result):
+    assert "0.25" in snippet(replace(result, own_peak=0.4))
+
+
+ROUNDS = (
+    Round(0, 20, 6),
+    Round(30, 40, 6, (0.5, 2.0), refines=True),
+    Round(50, 60, 6, (0.5, 2.0)),
+    *(Round(step - 6, step, 6) for step in (80, 110, 140, 190)),
+)
+
+
+def lines(scores, total_steps=200):
+    """Play a search; return what is told, by step."""
+    runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4))
+    search, found = Search(runs, ROUNDS), {}
+    for told in scores:
+        step, before = search.rounds[0].horizon, search
+        search = search.observe(told)
+        if said := list(news(before, search, total_steps, Monitor("val_loss"))):
+            found[step] = said
+    return found
+
+
+def test_a_quiet_run_tells_its_peak_and_what_to_expect():
+    scores = [[2, 1], [0.9, 0.8, 0.95], [0.8, 0.9, 0.9], [0.7], [0.6], [0.5], [0.4]]
+    told = lines(scores)
+    assert told[40] == ["AutoLR: peak 0.2 at step 40 of 200"]
+    (said,) = told[110]  # the last score in the first 120 steps
+    assert said.startswith("AutoLR: step 110: expected val_loss 0.")
+    assert said.endswith(") after 200 steps")
+    assert set(told) == {40, 110}
+
+
+def test_later_changes_are_told_in_a_line_each():
+    scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], [0.49]]
+    told = lines(scores)
+    assert told[60] == ["AutoLR: step 60: rate x0.5"]
+    assert told[80] == [
+        "AutoLR: step 80: val_loss 0.845, was 0.5 at step 60: back to there, rate x0.5"
+    ]
+
+
+def test_a_loss_that_is_not_finite_is_told():
+    search = Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5))
+    (said,) = news(search, search.recover(70), 200, Monitor("val_loss"))
+    assert said == "AutoLR: step 70: the loss diverged: back to step 60, rate x0.5"
