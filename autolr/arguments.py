@@ -137,5 +137,5 @@ def _as(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return reading
 
 
-def _whole_or_name(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"[+-]?\d{1,4000}", text) else text
+def _whole_or_name(given: str | int) -> int | str:  # jsonargparse calls it on its own answer too
+    return int(given) if re.fullmatch(r"[+-]?\d{1,4000}", str(given)) else given

@@ -84,12 +84,6 @@ def check_folder(folder: Path, setting: str = "out", files: Iterable[str] = ()) 
     """
     if not is_path(folder):
         raise ConfigError.of(setting, str(folder), "the path of a folder")
-    try:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            os.lstat(folder / "x")
-    except (OSError, ValueError) as error:  # a name too long, with a NUL, or in no encoding
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError.of(setting, str(folder), f"a folder that can be made ({why})") from None
     place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     if not place.is_dir() or not os.access(place, os.W_OK):
         why = "a file" if place.exists() else "a link to nothing"

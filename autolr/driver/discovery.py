@@ -28,10 +28,11 @@ class Discovery:
     The study itself may say which folder that is. It is not told more: a key in a database is
     known to all who read it, and whoever knows it can have the driver run code.
 
-    A study that is complete may be about to be started again, with more trials or afresh. So only a
-    endpoint that was not there, or not over, at the first look says at once that it is over. All else
-    that looks complete does so after half a minute in which no driver came; and to one who has
-    had a driver, which knows better how many trials there shall be, not before it gives up.
+    A complete study may be about to be started again, with more trials or afresh. So only an
+    endpoint that was missing, or open, at the first look ends the wait at once when it says that
+    the study is over. Anything else that looks complete counts as such after half a minute without
+    a driver. A worker that has had a driver waits until it gives up, as only a driver knows how
+    many trials are wanted.
 
     Args:
         tune: The settings.

@@ -39,8 +39,8 @@ class RaceEntry:
     def peaks(self, count: int) -> list[float]:
         """Return at most so many peaks, rising.
 
-        They are evenly spaced in log rate over the peak_range; three of another rule than "fixed" are its
-        default and the middles between that and the ends of the peak_range.
+        They are evenly spaced in log rate over the range of peaks; three of another rule than
+        "fixed" are its default and the middles between that and the ends of the range.
         """
         low, high, prior = self.peak_range.low, self.peak_range.high, self.peak_range.prior
         if count == 1 or low == high:

@@ -45,8 +45,8 @@ class Annealed:
     et al. 2018, arXiv:1803.05407): rates are compared as the end of the run will compare them, not
     by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
     After the race the winner is compared with copies of itself at other rates, all of them further
-    out when it won at the edge of the peak_range, and with its own past: when its score is worse than an
-    earlier one, weights and optimizer go back there and the rate is halved.
+    out when it won at the edge of the range, and with its own past: when its score is worse than
+    an earlier one, weights and optimizer go back there and the rate is halved.
 
     Args:
         candidates: How many peaks race, spaced evenly in log rate. Rules that race beside the
@@ -96,7 +96,7 @@ class Annealed:
 
         Returns:
             A search whose rounds fit under ``cap``; without rounds where nothing fits: it commits
-            to the prior peak at once. A peak_range of a single peak is scored once and only followed.
+            to the prior peak at once. A range of a single peak is scored once and only followed.
         """
         entries = rules or (RaceEntry(peak_range),)
         first = entries[0].peak_range

@@ -12,7 +12,7 @@ from autolr.runtime.snapshot import OF_THE_RUN
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """The generators, and what schedulers have written into an optimizer's groups, at one step_context.
+    """The generators, and what schedulers have written into an optimizer's groups, at one step.
 
     A scheduler may move on before the step has been repeated for a rival: the step is repeated
     with the rates, momenta and decays that the run itself stepped with.

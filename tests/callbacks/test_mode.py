@@ -131,9 +131,9 @@ def test_a_folder_that_cannot_be_one_is_refused_before_the_first_step(tmp_path):
         file: f"a folder that can be made ({file} is a file)",
         file / "below": f"a folder that can be made ({file} is a file)",
         tmp_path / "taken": f"a folder to write to ({tmp_path}/taken/result.json is no file)",
-        tmp_path / ("x" * 300): "a folder that can be made (File name too long)",
-        "a\0b": "a folder that can be made (embedded null byte)",
-        "\ud800": "a folder that can be made ('utf-8' codec can't encode",
+        tmp_path / ("x" * 300): "the path of a folder",
+        "a\0b": "the path of a folder",
+        "\ud800": "the path of a folder",
         "": "a folder",
         3: "a folder",
     }.items():

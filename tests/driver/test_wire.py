@@ -36,7 +36,7 @@ CONFIG = read_config(
     {
         "seed_everything": 7,
         "trainer": {"accumulate_grad_batches": {4: 2}, "gradient_clip_val": math.inf},
-        "model": {"class_path": "line.Line", "init_args": {"name": "\udc80 é", "none": None}},
+        "model": {"class_path": "line.Line", "init_args": {"name": "\u2028 é", "none": None}},
         "tune": {
             "space": {
                 "lr": {"low": 1e-5, "high": 0.1, "log": True},
