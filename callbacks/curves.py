@@ -5,7 +5,7 @@ import math
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
-from autolr.online import Monitor, ProbeScore, Search
+from autolr.online import Monitor, ProbeScore, Progress
 from autolr.result import Result, news
 from autolr.rules.fixed import OWN
 from autolr.runtime.rivals import Rivals
@@ -19,14 +19,14 @@ class Curves:
     search ends. Steps are numbered as the Trainer numbers them, from 0.
 
     Args:
-        mode: Whether a lower ("min") or a higher ("max") monitored value is better.
+        monitor: What the scores are of.
     """
 
-    def __init__(self, mode: str) -> None:
-        self._sign = 1.0 if mode == "min" else -1.0
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self._told = 0
 
-    def skip(self, search: Search) -> None:
+    def skip(self, search: Progress) -> None:
         """Say that the scores of a search have been told before."""
         self._told = len(search.scores)
 
@@ -54,7 +54,7 @@ class Curves:
         self._told += len(new)
         finite = [told for told in new if math.isfinite(told.score)]
         steps = rivals.total_steps
-        return {f"score/{_named(told, steps)}": self._sign * told.score for told in finite}
+        return {f"score/{_named(told, steps)}": self._monitor.value(told.score) for told in finite}
 
 
 def _named(told: ProbeScore, total_steps: int) -> str:
@@ -62,7 +62,7 @@ def _named(told: ProbeScore, total_steps: int) -> str:
     return rate if told.candidate.rule == OWN else f"{told.candidate.rule}/{rate}"
 
 
-def tell(before: Search, rivals: Rivals, monitor: Monitor) -> None:
+def tell(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
     """Say in a line what has just happened to the run, if anything."""
     for line in news(before, rivals.search, rivals.total_steps, monitor):
         rank_zero_info(line)

@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from autolr.runtime.snapshot import Stateful
-from dataclasses import replace
-
-from lightning.pytorch.utilities import rank_zero_info
-
-from autolr.callbacks.own_schedulers import OwnRates
-from autolr.candidate import Candidate
-from autolr.online import Search, SearchSettings
-from autolr.result import excluded, opening
-from autolr.runtime.rates import Rates
-from autolr.runtime.scan import prior_peak
 
 _STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
 _STEP_HOOKS = (
@@ -91,7 +81,6 @@ class LightningLearner:
         self.monitor = Monitor(monitor, mode) if scored else Monitor("training loss")
         self._trainer = trainer
         self._monitor = monitor
-        self._sign = 1.0 if mode == "min" else -1.0
         self._batch: Any = None
         self._batch_idx = 0
         kept = RECENT if batch_norms(module) or not self.validation.exists else 0
@@ -212,7 +201,7 @@ class LightningLearner:
         if not self.validation.exists:
             return None
         self._wrapper.share_buffers()
-        return self._sign * self.validation.run()[self._monitor]
+        return self.monitor.score(self.validation.run()[self._monitor])
 
     @torch.no_grad()
     def forward(self) -> float:
@@ -281,32 +270,3 @@ def _drop(*_: Any, **__: Any) -> None:
 
 def _stored(batches: Any) -> Any:
     return packed(batches) if is_plain(batches) and size(batches) <= _STORED_BYTES else None
-
-
-def start_search(
-    learner: LightningLearner,
-    rates: Rates,
-    settings: SearchSettings,
-    own: OwnRates | None,
-    total_steps: int,
-    reach: int,
-) -> tuple[Search, Candidate]:
-    """Return the search, and the candidate that the run trains first.
-
-    Args:
-        learner: The run, with its first batch.
-        rates: The rates of its optimizer.
-        settings: What the user has set.
-        own: What the module's own schedulers make of the rate, if it has any.
-        total_steps: Optimizer steps of the run.
-        reach: Step by which the search has to be over.
-    """
-    prior, scan = prior_peak(learner, rates, settings, total_steps)
-    begin = settings.begin if own is None else own.beginning(settings)
-    search = begin(prior, total_steps, scan).until(reach)
-    live = settings.live(search, prior)
-    for line in (*opening(search, live, reach), *excluded(settings.left_out(search, prior))):
-        rank_zero_info(line)
-    if not search.rounds:
-        search = replace(search, alive=(live,))
-    return search, live

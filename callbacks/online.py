@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.curves import Curves, tell
-from autolr.callbacks.learner import LightningLearner, start_search
+from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
     check_mode,
@@ -32,12 +32,14 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_host import RuleRaceHost
 from autolr.callbacks.swa import Handover, restart_averages
-from autolr.online import Annealed, SearchSettings
+from autolr.errors import UnsupportedError
+from autolr.online import Monitor, SearchSettings, Strategy
 from autolr.result import Result, closing
 from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks, ranks_of
 from autolr.runtime.rates import Rates
+from autolr.runtime.start import start_search
 from autolr.runtime.stepper import Means
 from autolr.schedules import Schedule
 
@@ -73,11 +75,11 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     probe, and ``autolr/peak``.
 
     Args:
-        strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
+        strategy: How scores become decisions, with its settings: ``"annealed"``, an object such as
+            ``Annealed(budget=0.1)``, or one of your own (see `autolr.online.Strategy`).
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
-            plateau and a linear end over the last 20 %.
-        budget: Probe steps at most, as a share of the run's steps.
+            plateau and a linear end over the last 40 %.
         monitor: The metric of the validation loop that scores a probe. A run without validation
             compares training losses, with a warning.
         mode: Whether a lower ("min") or a higher ("max") metric is better.
@@ -106,11 +108,10 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         DivergedError: If every rate that was tried diverged.
     """
 
-    def __init__(  # noqa: PLR0913  each is a setting of its own
+    def __init__(
         self,
-        strategy: str | Annealed = "annealed",
+        strategy: str | Strategy = "annealed",
         schedule: str | Mapping[str, Any] | Schedule | None = None,
-        budget: float = 0.25,
         monitor: str = "val_loss",
         mode: str = "min",
         rates: tuple[float, float] | None = None,
@@ -120,7 +121,12 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         ranks: str = "together",
     ) -> None:
         check_mode(mode)
-        self._settings = SearchSettings(strategy, schedule, budget, rates, candidates)
+        self._settings = SearchSettings(strategy, schedule, rates, candidates)
+        if self._settings.searcher.rewinds:
+            raise UnsupportedError(
+                f"strategy={strategy!r} rewinds the run, which a Trainer does not support: use "
+                "autolr.search()"
+            )
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._means = Means(stack, ranks, rank_zero_info)
         self._found: Result | None = None
@@ -225,7 +231,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         restart_averages(trainer, module)
 
     def _prepare(self, trainer: Trainer, pl_module: LightningModule, ranks: Ranks) -> None:
-        self._curves = Curves(self._mode)
+        self._curves = Curves(Monitor(self._monitor, self._mode))
         self._handover = Handover(trainer)
         self._handover.check()
         if not trainer.global_step:
@@ -267,14 +273,24 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
-            self._rivals = resumed_search(self._stored, learner, rates, self._means)
+            strategy = self._settings.searcher
+            self._rivals = resumed_search(self._stored, learner, rates, strategy, self._means)
             self._curves.skip(self._rivals.search)
             self._stored = None
             return
         steps = total_steps(trainer, "AutoLR")
-        reach = self._handover.reach(trainer, steps)
+        rise = None if self._own is None else self._own.rise_in(steps)
+        deadline = self._handover.reach(trainer, steps)
         with learner.rehearsing(batch, batch_idx):
-            search, live = start_search(learner, rates, self._settings, self._own, steps, reach)
+            search, live = start_search(
+                learner,
+                rates,
+                self._settings,
+                steps,
+                rank_zero_info,
+                rise=rise,
+                deadline=deadline,
+            )
         self._rivals = ResumableRivals(learner, rates, search, steps, live, means=self._means)
 
     def _factor(self, trainer: Trainer) -> float:
@@ -283,8 +299,8 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             assert self._rivals is not None
             return self._rivals.factor
         assert self._rates is not None
-        peak = self._rates.factor_of(self._found.peak, self._found.rule)
-        return peak * self._found.schedule.at(trainer.global_step, self._found.total_steps)
+        found = self._found
+        return self._rates.factor_of(found.candidate, trainer.global_step, found.total_steps)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
         """Keep the result when the search has just ended or is cut; free what it needed."""

@@ -2,37 +2,24 @@
 
 import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autolr import schedules
+from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-
-if TYPE_CHECKING:
-    from autolr.online.peaks import PeakRange
+from autolr.online.events import Commit, ProbeScore, Train
+from autolr.online.peaks import PeakRange
+from autolr.online.strategy import Observation, RunInfo
+from autolr.rules.fixed import OWN
 
 _DECAY_TIMES = np.geomspace(0.1, 10.0, 256)  # tried in a fit, as multiples of the probe's length
 _PUBLISHED_FIRST = 1000  # steps of the first stage
 _RATES = 65  # at which the confidence bound is compared, evenly spaced in log rate
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """Train ``steps`` steps at ``rate``, then go back to the state in which they began."""
-
-    rate: float
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Train ``steps`` steps of the run at ``rate``."""
-
-    rate: float
-    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +33,15 @@ class ProbeForecast:
 
     rate: float
     forecast: float
+
+    def to_list(self) -> list[Any]:
+        """Return plain JSON values, which know no infinity; `from_list` takes them back."""
+        return [self.rate, repr(self.forecast)]
+
+    @classmethod
+    def from_list(cls, values: Sequence[Any]) -> Self:
+        """Return the forecast that `to_list` described."""
+        return cls(values[0], float(values[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """A run in progress. Nothing is changed, the next state is returned.
+    """A run by `AutoLRS` under way. Nothing is changed, the next state is returned.
 
     Attributes:
         settings: Of the strategy.
@@ -79,30 +75,61 @@ class Stages:
     """
 
     settings: "AutoLRS"
-    peak_range: "PeakRange"
+    peak_range: PeakRange
     lengths: tuple[int, ...]
     trials: tuple[ProbeForecast, ...] = ()
     done: tuple[Stage, ...] = ()
 
     @property
-    def action(self) -> Try | Keep | None:
-        """What must be done next; None at the end of the run."""
+    def action(self) -> Train | Commit:
+        """What must be done next: the probes of a stage, the stage, and so on to the last."""
         if not self.lengths:
-            return None
+            return self._commit()
         if len(self.trials) < self.settings.probes:
             steps = max(1, round(self.lengths[0] / self.settings.probes))
-            return Try(next_rate(self.peak_range, self.trials, self.settings.kappa), steps)
-        return Keep(Stage(self.lengths[0], self.trials).rate, self.lengths[0])
+            rate = next_rate(self.peak_range, self.trials, self.settings.kappa)
+            return Train(_at(rate), steps, rewind=True)
+        return Train(_at(Stage(self.lengths[0], self.trials).rate), self.lengths[0])
 
-    def tried(self, action: Try, losses: Sequence[float]) -> "Stages":
-        """Take in the training losses of a probe; they may end at one that is not finite."""
-        end = forecast(losses, self.lengths[0] - action.steps)
-        return replace(self, trials=(*self.trials, ProbeForecast(action.rate, end)))
+    def observe(self, observation: Observation) -> "Stages":
+        """Take in the training losses of a probe, or continue with the next stage."""
+        action = self.action
+        if isinstance(action, Commit):
+            return self
+        if not action.rewind:
+            stage = Stage(action.steps, self.trials)
+            return replace(self, lengths=self.lengths[1:], trials=(), done=(*self.done, stage))
+        end = forecast(observation.losses, self.lengths[0] - action.steps)
+        rate = action.run.peak
+        assert rate is not None
+        return replace(self, trials=(*self.trials, ProbeForecast(rate, end)))
 
-    def kept(self, action: Keep) -> "Stages":
-        """Go on to the next stage."""
-        stage = Stage(action.steps, self.trials)
-        return replace(self, lengths=self.lengths[1:], trials=(), done=(*self.done, stage))
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `AutoLRS.state_from_dict` takes them back."""
+        return {
+            "peak_range": asdict(self.peak_range),
+            "lengths": list(self.lengths),
+            "trials": [trial.to_list() for trial in self.trials],
+            "done": [[one.steps, [trial.to_list() for trial in one.trials]] for one in self.done],
+        }
+
+    def _commit(self) -> Commit:
+        """Return the run as it was made: its highest rate as the peak, the forecasts as scores."""
+        peak = max(stage.rate for stage in self.done)
+        table = [stage.rate / peak for stage in self.done for _ in range(stage.steps)]
+        scores: list[ProbeScore] = []
+        end = 0
+        for stage in self.done:
+            start, end = end, end + stage.steps
+            for trial in stage.trials:
+                kept = trial is stage.best
+                scores.append(ProbeScore(_at(trial.rate), start, end, trial.forecast, kept))
+        run = Candidate(peak=peak, schedule=schedules.tabulated(table))
+        return Commit(run, tuple(scores))
+
+
+def _at(rate: float) -> Candidate:
+    return Candidate(peak=rate, schedule=schedules.constant())
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +173,9 @@ class AutoLRS:
     growth: float = 2.0
     kappa: float = 2.0
 
+    budget: ClassVar[float] = math.inf  # its probes take as long as their stage
+    rewinds: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         if self.probes < 1:
             raise ConfigError.of("probes", self.probes, "at least 1")
@@ -156,20 +186,34 @@ class AutoLRS:
         if not 0 <= self.kappa < math.inf:
             raise ConfigError.of("kappa", self.kappa, "at least 0")
 
-    def begin(self, peak_range: "PeakRange", total_steps: int) -> Stages:
-        """Return the state in which a run of ``total_steps`` steps begins.
+    def begin(self, run: RunInfo) -> Stages:
+        """Return the state in which a run begins.
 
         Raises:
-            ConfigError: If ``total_steps`` is not a positive whole number.
+            ConfigError: If there is more to choose from than rates.
         """
-        if not isinstance(total_steps, int) or total_steps < 1:
-            raise ConfigError.of("total_steps", total_steps, "a whole number of at least 1")
+        rules = tuple(entry.rule for entry in run.entries if entry.rule != OWN)
+        given = {"schedule": run.schedule, "candidates": run.profiles or rules or None}
+        for name, value in given.items():
+            if value is not None:
+                raise ConfigError.of(name, value, "None: AutoLRS searches rates only")
+        total_steps = run.total_steps
         first = self.first or min(_PUBLISHED_FIRST, max(1, total_steps // 8))
         lengths: list[int] = []
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, peak_range, tuple(lengths))
+        return Stages(self, run.peaks, tuple(lengths))
+
+    def state_from_dict(self, values: Mapping[str, Any]) -> Stages:
+        """Return the state that `Stages.to_dict` described."""
+        done = [Stage(steps, _trials(trials)) for steps, trials in values["done"]]
+        lengths, peaks = tuple(values["lengths"]), PeakRange(**values["peak_range"])
+        return Stages(self, peaks, lengths, _trials(values["trials"]), tuple(done))
+
+
+def _trials(values: Sequence[Sequence[Any]]) -> tuple[ProbeForecast, ...]:
+    return tuple(map(ProbeForecast.from_list, values))
 
 
 def forecast(losses: Sequence[float], ahead: int) -> float:
@@ -210,7 +254,7 @@ def forecast(losses: Sequence[float], ahead: int) -> float:
     return max(lowest, a * math.exp(-(count - 1 + ahead) / decay_time) + c)
 
 
-def next_rate(peak_range: "PeakRange", trials: Sequence[ProbeForecast], kappa: float) -> float:
+def next_rate(peak_range: PeakRange, trials: Sequence[ProbeForecast], kappa: float) -> float:
     """Return the rate to try next: the one with the lowest confidence bound.
 
     The first three are the middle of the peak_range and its ends, because a process that has seen
@@ -225,7 +269,7 @@ def next_rate(peak_range: "PeakRange", trials: Sequence[ProbeForecast], kappa: f
 
 
 def _posterior(
-    peak_range: "PeakRange", trials: Sequence[ProbeForecast]
+    peak_range: PeakRange, trials: Sequence[ProbeForecast]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of the forecast loss over the grid of rates."""
     # here: scikit-learn takes longer to import than all of autolr's core

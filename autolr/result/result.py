@@ -12,8 +12,8 @@ from autolr.errors import ConfigError
 from autolr.online.events import ProbeScore, RollbackRecord
 from autolr.online.forecast import Forecast, expected_end
 from autolr.online.monitor import Monitor
+from autolr.online.progress import Progress
 from autolr.online.scan import Scan
-from autolr.online.search import Search
 from autolr.online.serialization import (
     rollbacks_from_list,
     rollbacks_to_list,
@@ -80,7 +80,7 @@ class Result:
     @classmethod
     def of(
         cls,
-        search: Search,
+        search: Progress,
         run: Candidate,
         total_steps: int,
         *,
@@ -103,6 +103,11 @@ class Result:
             rule=run.rule,
             rule_settings=run.rule_settings,
         )
+
+    @property
+    def candidate(self) -> Candidate:
+        """What the run followed."""
+        return Candidate(self.rule, self.peak, self.schedule, rule_settings=self.rule_settings)
 
     @property
     def factor(self) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autolr.errors import UnsupportedError
 
@@ -42,6 +42,11 @@ def unpacked(value: Any, device: torch.device) -> Any:
     if type(value) is dict and _ELSEWHERE in value:
         return value[_ELSEWHERE].to(device, copy=True)
     return _each(value, lambda item: unpacked(item, device))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of a model's first parameter; the CPU without any."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def outline(value: Any) -> str:

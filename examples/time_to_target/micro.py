@@ -17,7 +17,7 @@ from torch import nn
 
 from autolr import TorchLearner
 from autolr.candidate import Candidate
-from autolr.online import Round, Search
+from autolr.online import AnnealedState, Progress, Round, Search
 from autolr.runtime.rates import Rates
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.snapshot import Snapshot
@@ -160,7 +160,7 @@ def _beside(task: Task, number: int, *, stack: bool) -> tuple[TorchLearner, Rate
     candidates = tuple(
         Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
     )
-    search = Search(candidates, (Round(0, _FAR, 2),))
+    search = Progress(AnnealedState(Search(candidates, (Round(0, _FAR, 2),))))
     rates = Rates.of(learner.optimizer)
     means = Means(stack)
     return learner, rates, Rivals(learner, rates, search, _FAR, candidates[0], means=means)

@@ -15,6 +15,7 @@ from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
+from autolr.online import Annealed
 from tests.callbacks.runs import LR, TRAIN, Net, Stream, differences, fit, train_loader, val_loader
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -95,7 +96,7 @@ def test_a_run_left_at_its_rungs_ends_as_the_one_that_was_not(tmp_path, rungs, s
 
 def test_a_search_inside_the_run_goes_on(tmp_path):
     def search():
-        return AutoLR(rates=(LR / 16, LR * 16), budget=3.0)
+        return AutoLR(Annealed(budget=3.0), rates=(LR / 16, LR * 16))
 
     whole, parts = Judge(), Judge(waits=(3, 20))
     expected = job(tmp_path / "whole", whole, search, (3, 20))

@@ -11,7 +11,7 @@ from tests.callbacks.runs import RACE, differences, fit
 @pytest.mark.filterwarnings("ignore")
 def test_one_process_alone_trains_as_if_together(tmp_path):
     def search(ranks):
-        callback = AutoLR(RACE, rates=(2.0**-16, 2.0**-6), budget=3.0, ranks=ranks)
+        callback = AutoLR(RACE, rates=(2.0**-16, 2.0**-6), ranks=ranks)
         left = fit(tmp_path / ranks, callbacks=[callback]).left
         return {"left": left, "result": callback.result.to_dict()}
 

@@ -31,8 +31,8 @@ COMPARED = ("weights and buffers", "optimizer", "generators", "global_step", "mo
 
 
 def searcher(**settings):
-    strategy = Annealed(candidates=3, race=0.2, checks=CHECKS)
-    return AutoLR(**{"strategy": strategy, "rates": RATES, "budget": 3.0, **settings})
+    strategy = Annealed(candidates=3, race=0.2, checks=CHECKS, budget=3.0)
+    return AutoLR(**{"strategy": strategy, "rates": RATES, **settings})
 
 
 def whole_run(folder, callback, make=Net, **settings):
@@ -113,7 +113,7 @@ def test_the_cuts_are_where_their_names_say(whole):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_cut_after_a_return_can_return_to_the_same_state_again(tmp_path):
-    watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Thresholds(band=0.0))
+    watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Thresholds(band=0.0), budget=3.0)
     settings = {"strategy": watches, "mode": "max"}  # of the loss: training makes it worse
     whole = whole_run(tmp_path / "whole", searcher(**settings))
     assert [told.step for told in whole.result.rollbacks] == [45, 52]
@@ -252,7 +252,7 @@ class Small(Bare):
 
 @pytest.mark.filterwarnings("ignore")
 def test_rivals_that_are_trained_in_one_pass_go_on_in_one_pass(tmp_path):
-    settings = {"strategy": Annealed(4, 0.2, CHECKS), "stack": True}
+    settings = {"strategy": Annealed(4, 0.2, CHECKS, budget=3.0), "stack": True}
     whole = whole_run(tmp_path / "whole", searcher(**settings), Small)
     rivals = stored(whole.checkpoints[7])["search"]["rivals"]
     decided = {"tried": True, "one_by_one": False, "rounded": True}
@@ -301,8 +301,12 @@ def test_a_checkpoint_of_a_run_that_was_stopped_early_holds_the_search(tmp_path,
     ("changed", "trainer", "told"),
     [
         ({"rates": (2.0**-9, 2.0**-6)}, {}, "rates was (0.0009765625, 0.015625), is (0.001953125"),
-        ({"strategy": Annealed(5, 0.2, CHECKS)}, {}, "strategy's candidates was 3, is 5"),
-        ({"strategy": Annealed(3, 0.2)}, {}, "another strategy's checks"),
+        (
+            {"strategy": Annealed(5, 0.2, CHECKS, budget=3.0)},
+            {},
+            "strategy's candidates was 3, is 5",
+        ),
+        ({"strategy": Annealed(3, 0.2, budget=3.0)}, {}, "another strategy's checks"),
         ({"schedule": "cosine"}, {}, "schedule was None, is cosine()"),
         ({}, {"max_epochs": 9}, "the number of steps was 56, is 63"),
         ({"monitor": "val_acc", "mode": "max"}, {}, "mode was 'min', is 'max'"),

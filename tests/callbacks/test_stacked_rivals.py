@@ -53,13 +53,11 @@ class Watching(Perceptron):
 
 
 def searcher(**settings):
-    strategy = Annealed(candidates=5, race=0.5)
-    return AutoLR(
-        **{"strategy": strategy, "rates": RATES, "budget": 5.0, "stack": True, **settings}
-    )
+    strategy = Annealed(candidates=5, race=0.5, budget=5.0)
+    return AutoLR(**{"strategy": strategy, "rates": RATES, "stack": True, **settings})
 
 
-WIDE = Annealed(candidates=9, race=0.5, checks=())
+WIDE = Annealed(candidates=9, race=0.5, checks=(), budget=5.0)
 
 
 def weights(fitted):

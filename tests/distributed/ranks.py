@@ -175,8 +175,9 @@ def untouched():
 
 
 APART: Any = {"ranks": "apart"}
-STACKED: Any = {"strategy": Annealed(candidates=9), "budget": 1.0, "stack": True}
-PROFILES: Any = {"search": {"candidates": {"schedule": ["linear", "rex"]}, "budget": 1.0}}
+STACKED: Any = {"strategy": Annealed(candidates=9, budget=1.0), "stack": True}
+PROFILED = {"candidates": {"schedule": ["linear", "rex"]}}
+PROFILES: Any = {"search": {"strategy": Annealed(budget=1.0), **PROFILED}}
 ACCUMULATED = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.05}
 VIEWS: Any = {"gradient_as_bucket_view": True}
 

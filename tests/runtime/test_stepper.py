@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import autolr
+from autolr.online import Annealed
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
@@ -340,7 +341,9 @@ def test_a_search_with_stacked_probes_counts_every_step_that_the_optimizer_makes
         made = []
         optimizer.register_step_post_hook(lambda *_: made.append(1))
         learner = autolr.TorchLearner(model, optimizer, batches(), loss)
-        result = autolr.search(learner, 60, rates=(1e-3, 1.0), budget=1.0, stack=stack)
+        result = autolr.search(
+            learner, 60, strategy=Annealed(budget=1.0), rates=(1e-3, 1.0), stack=stack
+        )
         assert len(made) == 60 + result.probe_steps
         return result
 
