@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from autolr.callbacks.requirements import (
     check_rates,
     check_rivals,
     check_scores,
+    check_searcher,
     total_steps,
     warn_of_default_length,
 )
@@ -32,7 +34,6 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_host import RuleRaceHost
 from autolr.callbacks.swa import Handover, restart_averages
-from autolr.errors import UnsupportedError
 from autolr.online import Monitor, SearchSettings, Strategy
 from autolr.result import Result, closing
 from autolr.rng import RngState
@@ -122,11 +123,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     ) -> None:
         check_mode(mode)
         self._settings = SearchSettings(strategy, schedule, rates, candidates)
-        if self._settings.searcher.rewinds:
-            raise UnsupportedError(
-                f"strategy={strategy!r} rewinds the run, which a Trainer does not support: use "
-                "autolr.search()"
-            )
+        check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._means = Means(stack, ranks, rank_zero_info)
         self._found: Result | None = None
@@ -273,24 +270,16 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
-            strategy = self._settings.searcher
-            self._rivals = resumed_search(self._stored, learner, rates, strategy, self._means)
+            by = self._settings.searcher
+            self._rivals = resumed_search(self._stored, by, learner, rates, self._means)
             self._curves.skip(self._rivals.search)
             self._stored = None
             return
         steps = total_steps(trainer, "AutoLR")
+        start = partial(start_search, learner, rates, self._settings, steps, rank_zero_info)
         rise = None if self._own is None else self._own.rise_in(steps)
-        deadline = self._handover.reach(trainer, steps)
         with learner.rehearsing(batch, batch_idx):
-            search, live = start_search(
-                learner,
-                rates,
-                self._settings,
-                steps,
-                rank_zero_info,
-                rise=rise,
-                deadline=deadline,
-            )
+            search, live = start(rise=rise, deadline=self._handover.reach(trainer, steps))
         self._rivals = ResumableRivals(learner, rates, search, steps, live, means=self._means)
 
     def _factor(self, trainer: Trainer) -> float:

@@ -16,6 +16,7 @@ from torch.nn import SyncBatchNorm
 from autolr.callbacks.swa import estimated_steps, swa_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.errors import ConfigError, UnsupportedError
+from autolr.online import SearchSettings
 
 _LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
 
@@ -86,6 +87,19 @@ def check_rivals(
         raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
         raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
+
+
+def check_searcher(settings: SearchSettings) -> None:
+    """Refuse a strategy that cannot search within a Trainer's run.
+
+    Raises:
+        UnsupportedError: If it rewinds the run: a Trainer's data and callbacks only go forward.
+    """
+    if settings.searcher.rewinds:
+        raise UnsupportedError(
+            f"strategy={settings.strategy!r} rewinds the run, which a Trainer does not support: "
+            "use autolr.search()"
+        )
 
 
 def check_no_swa(trainer: Trainer, who: str) -> None:

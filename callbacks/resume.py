@@ -71,18 +71,18 @@ def stored_search(
 
 def resumed_search(
     stored: Mapping[str, Any],
+    strategy: Strategy,
     learner: LightningLearner,
     rates: Rates,
-    strategy: Strategy,
     means: Means,
 ) -> ResumableRivals:
     """Return the search that `stored_search` described, of a run that is where it was then.
 
     Args:
         stored: As `check_resumed` has passed it.
+        strategy: That of the search.
         learner: The run.
         rates: The rates of its optimizer.
-        strategy: That of the search.
         means: How rivals are trained.
     """
     learner.load_state_dict(stored["learner"])

@@ -9,6 +9,7 @@ from autolr.online.annealed import Annealed as Annealed
 from autolr.online.annealed import AnnealedState as AnnealedState
 from autolr.online.autolrs import AutoLRS as AutoLRS
 from autolr.online.autolrs import Stage as Stage
+from autolr.online.events import Action as Action
 from autolr.online.events import Commit as Commit
 from autolr.online.events import Probe as Probe
 from autolr.online.events import ProbeScore as ProbeScore
@@ -26,6 +27,7 @@ from autolr.online.plan import Round as Round
 from autolr.online.plan import plan_rounds as plan_rounds
 from autolr.online.progress import Progress as Progress
 from autolr.online.race import RaceEntry as RaceEntry
+from autolr.online.reschedule import scaled as scaled
 from autolr.online.reschedule import shrunk as shrunk
 from autolr.online.scan import Scan as Scan
 from autolr.online.search import Search as Search

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from autolr.candidate import Candidate
@@ -31,6 +31,7 @@ class Progress:
         scores: Every score so far.
         rollbacks: Every time that the run was put back.
         best: Step and score of the run when its state was last saved.
+        action: What must be done next.
     """
 
     state: State
@@ -38,11 +39,10 @@ class Progress:
     scores: tuple[ProbeScore, ...] = ()
     rollbacks: tuple[RollbackRecord, ...] = ()
     best: tuple[int, float] | None = None
+    action: Action = field(init=False, compare=False)
 
-    @property
-    def action(self) -> Action:
-        """What must be done next."""
-        return self.state.action
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "action", self.state.action)  # once: it may take a strategy long
 
     @property
     def searching(self) -> bool:
