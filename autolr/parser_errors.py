@@ -15,6 +15,10 @@ from autolr.errors import unknown_name
 
 _SECTIONS = ("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "tune")
 _MOST_NAMES = 8  # names of arguments that are listed
+_MOVED = {  # arguments that 0.1 had, by class: what to write today
+    ("AutoLR", "budget"): "its strategy does; write strategy: {class_path: autolr.online.Annealed, "
+    "init_args: {budget: ...}}"
+}
 _NOISE = re.compile(
     r"Does not validate|Subtypes:|Errors:|Given value type|Subclass types|a class path \(str\)"
     r"|a dict with|Expected a path but|Not a valid subclass"
@@ -77,6 +81,8 @@ def _problem(line: str, path: list[str], owner: str) -> str:
         return f"{where}: {owner} needs {needed[1]}" if owner else f"{needed[1]} is missing"
     if other := re.fullmatch(r"Import path (.+) does not correspond to a (.+)", line):
         return f"{where}.class_path must be a {other[2]}, got {other[1]}"
+    if other := re.fullmatch(r"Import path (.+) does not implement protocol (.+)", line):
+        return f"{where}.class_path must be a {other[2]}, got {other[1]}"
     if command := re.match(
         r"argument subcommand: invalid choice: '(.+)' \(choose from (.+)\)", line
     ):
@@ -90,7 +96,9 @@ def _unknown_option(name: str, where: str, owner: str) -> str:
     if not owner:
         key = name if where else name.partition(".")[0]
         return f"{where}: unknown key {key!r}" if where else unknown_name("key", key, _SECTIONS)
-    return f"{where}: {owner} does not take {name!r}{_hint(name, _parameters(owner))}"
+    moved = _MOVED.get((owner.rpartition(".")[2], name))
+    hint = _hint(name, _parameters(owner)) if moved is None else f": {moved}"
+    return f"{where}: {owner} does not take {name!r}{hint}"
 
 
 def _hint(name: str, taken: list[str]) -> str:

@@ -111,7 +111,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
 
     def __init__(
         self,
-        strategy: str | Strategy = "annealed",
+        strategy: Strategy | str = "annealed",  # the parser of LightningCLI reports on the first
         schedule: str | Mapping[str, Any] | Schedule | None = None,
         monitor: str = "val_loss",
         mode: str = "min",

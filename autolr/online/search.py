@@ -14,7 +14,7 @@ from autolr.online.plan import Round, outward
 from autolr.online.reschedule import followed, scaled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
 class Thresholds:
     """When a difference of scores counts, as shares of their size.
 

@@ -159,6 +159,10 @@ def parse_strategy(given: object) -> Strategy:
     if isinstance(given, str) and given in _NAMED:
         return cast("Strategy", _NAMED[given]())
     methods = ("begin", "state_from_dict", "budget", "rewinds")
-    if is_dataclass(given) and all(hasattr(given, name) for name in methods):
+    if (
+        is_dataclass(given)
+        and not isinstance(given, type)
+        and all(hasattr(given, name) for name in methods)
+    ):
         return cast("Strategy", given)
     raise ConfigError.of("strategy", given, _EXPECTED)

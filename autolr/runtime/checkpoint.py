@@ -29,8 +29,8 @@ def check_format(stored: Mapping[str, Any]) -> None:
     """
     if stored.get("format") != FORMAT:
         raise UnsupportedError(
-            "the checkpoint holds a search of another version of autolr, which cannot be resumed: "
-            "finish it with that version, or fit from the start"
+            "the checkpoint holds a search under way of another version of autolr, which cannot be "
+            "resumed: finish it with that version, or fit from the start"
         )
 
 

@@ -332,6 +332,20 @@ def test_a_checkpoint_of_a_run_without_autolr_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", [{"format": 1}, {"shadows": {"search": {"judgement": {}}}}])
+def test_a_search_under_way_of_another_version_is_refused_in_one_line(tmp_path, whole, change):
+    checkpoint = torch.load(whole.checkpoints[28], weights_only=False)
+    stored = checkpoint["callbacks"]["AutoLR"]["search"]
+    if "format" not in change:  # version 0.1 had other keys, and no number
+        stored.clear()
+    stored.update(change)
+    torch.save(checkpoint, tmp_path / "other.ckpt")
+    with pytest.raises(UnsupportedError, match="of another version of autolr") as refused:
+        resume(tmp_path / "rest", tmp_path / "other.ckpt", searcher())
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_finished_search_says_in_a_line_that_a_longer_run_does_not_stretch_it(tmp_path, whole):
     with pytest.warns(UserWarning, match=r"has 56 steps, this run 70; .* at a rate of 0$") as told:
         rest = resume(tmp_path, whole.checkpoints[56], searcher(), max_epochs=10)
