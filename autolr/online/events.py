@@ -11,9 +11,9 @@ class Probe:
     """Score these candidates at a step of the run.
 
     Attributes:
-        candidates: Those to score. The run continues as the first one, if that has been scored in
-            the probe before, and the first probe has the run itself begin as one of its own. A
-            candidate that is not in training begins as a copy of the run at ``start``.
+        candidates: Those to score. In the first probe the run begins as the one closest to the
+            prior peak; in a later one it continues as the first, with that one's state if it was
+            scored in the probe before. Every other begins as a copy of the run at ``start``.
         start: Step at which that happens.
         horizon: Step at which all are scored.
         window: How many of the last steps before it are averaged for the score.

@@ -49,13 +49,15 @@ class RunInfo:
         return self.entries[0].peak_range
 
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Return the candidate of the first entry's rule whose peak is closest to the prior one.
+        """Return the candidate whose peak is closest to the prior one, if possible by the first rule.
 
         With it the run begins, and ends where nothing can be compared.
         """
         target = math.log(self.peaks.prior)
         among = [one for one in candidates if one.rule == self.entries[0].rule]
-        return min(among, key=lambda one: abs(math.log(one.peak or math.nan) - target))
+        return min(
+            among or candidates, key=lambda one: abs(math.log(one.peak or math.nan) - target)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class RungScores:
     """Scores a run at rungs.
 
     Args:
-        learner: The run.
+        learner: The run, with validation data.
         rungs: Optimizer steps at which to score, rising; those behind ``step`` are left out.
         window: Length of an average, as a share of the steps before its rung.
         step: Optimizer steps that the run has made already.
@@ -101,4 +101,5 @@ class RungScores:
         assert self._average is not None
         with isolated_rng(), self._average.in_place(self._learner.forward):
             score = self._learner.validate()
-            return self._learner.forward() if score is None else score
+        assert score is not None  # a run without validation is refused before it begins
+        return score

@@ -47,7 +47,7 @@ POLICIES: dict[str, tuple[Annealed, Schedule | None]] = {
     "race only": (_checks(watched=False), None),
     "race, refined": (_checks(_REFINE, watched=False), None),
     "without the last check": (_checks(_REFINE, _LATER[0]), None),
-    "never put back": (_judged(returns=0), None),
+    "never put back": (_judged(rollbacks=0), None),
     "put back at 2 %": (_judged(band=0.02), None),
     "best of the race, no tie": (_judged(tie=0.0), None),
     "rivals need no share of the progress": (_judged(stall=0.0), None),
