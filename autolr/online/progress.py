@@ -50,17 +50,24 @@ class Progress:
         return not isinstance(self.action, Commit)
 
     @property
+    def probe(self) -> Probe | None:
+        """The probe that is under way or comes next; None if another action does."""
+        return self.action if isinstance(self.action, Probe) else None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether losses are watched in the present probe."""
+        return self.probe is not None and self.probe.guarded
+
+    @property
     def candidates(self) -> tuple[Candidate, ...]:
         """What is compared next; at the end what the run continues as."""
-        action = self.action
-        return action.candidates if isinstance(action, Probe) else (action.run,)
+        return (self.action.run,) if self.probe is None else self.probe.candidates
 
     def is_due(self, step: int, *, within: int) -> bool:
         """Return whether the next probe begins or ends within so many steps."""
-        now = self.action
-        if not isinstance(now, Probe):
-            return False
-        return 0 <= now.start - step <= within or 0 <= now.horizon - step <= within
+        ends = () if self.probe is None else (self.probe.start, self.probe.horizon)
+        return any(0 <= end - step <= within for end in ends)
 
     def observe(self, observation: Observation) -> "Progress":
         """Return the progress after the action has been carried out.

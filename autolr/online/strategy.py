@@ -49,7 +49,7 @@ class RunInfo:
         return self.entries[0].peak_range
 
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Return the candidate whose peak is closest to the prior one, if possible by the first rule.
+        """Return the candidate by the first rule, if any, whose peak is closest to the prior one.
 
         With it the run begins, and ends where nothing can be compared.
         """

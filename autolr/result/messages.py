@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from autolr.candidate import Candidate
-from autolr.online.events import Probe, ProbeScore, RollbackRecord
+from autolr.online.events import ProbeScore, RollbackRecord
 from autolr.online.forecast import expected_at, forecast_origin, run_scores
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
@@ -73,8 +73,7 @@ def _named(rule: str) -> str:
 
 def _settled(search: Progress) -> bool:
     """Return whether the peak is known, and the run is still compared with others."""
-    action = search.action
-    return isinstance(action, Probe) and action.settled
+    return search.probe is not None and search.probe.settled
 
 
 def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
@@ -100,8 +99,7 @@ def _forecast(
 ) -> Iterator[str]:
     """Tell what is expected, once: when no later score will count."""
     curve = run_scores(after.scores, after.rollbacks)
-    due = after.action
-    upcoming = [(due.horizon, 0.0)] if isinstance(due, Probe) else []
+    upcoming = [] if after.probe is None else [(after.probe.horizon, 0.0)]
     last = forecast_origin([*curve, *upcoming], total_steps)
     if len(after.scores) == len(before.scores) or last != after.scores[-1].horizon:
         return

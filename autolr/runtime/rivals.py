@@ -116,7 +116,7 @@ class Rivals:
             self._train_rivals(before, stepped=stepped)
         if self._looks(stepped=stepped):
             self._look(loss)
-            if self._guarded:
+            if self.search.guarded:
                 self._drop_diverged()
         if stepped:
             self.step += 1
@@ -170,7 +170,7 @@ class Rivals:
 
     def _act(self) -> None:
         """Do all that is due at this step of the run."""
-        while (probe := self._probe) is not None:
+        while (probe := self.search.probe) is not None:
             if self.step < probe.start:
                 return
             self._bear(probe)
@@ -218,7 +218,7 @@ class Rivals:
 
     def _sample(self) -> None:
         """Take the weights into the averages while a window is open."""
-        now = self._probe
+        now = self.search.probe
         if now is None or self.step <= now.horizon - now.window:
             return
         runs = [self._live, *self._division.mine(self._rivals)]
@@ -277,7 +277,7 @@ class Rivals:
 
     def _lose(self, last: Sequence[Candidate]) -> None:
         """Have the strategy know that the last candidates have diverged; no state is left."""
-        probe = self._probe
+        probe = self.search.probe
         assert probe is not None
         self._dropped += [] if probe.annealed else last
         self._observe(self.step + 1, [math.inf] * len(probe.candidates), lost=True)
@@ -306,17 +306,6 @@ class Rivals:
     def _factor(self, run: CandidateRun) -> float:
         return float(run.factors[min(self.step, self.total_steps - 1)])
 
-    @property
-    def _probe(self) -> Probe | None:
-        """The probe that is under way or comes next; None when the search is over."""
-        action = self.search.action
-        return action if isinstance(action, Probe) else None
-
-    @property
-    def _guarded(self) -> bool:
-        """Whether losses are watched in the present probe."""
-        return self._probe is not None and self._probe.guarded
-
     def _looks(self, *, stepped: bool) -> bool:
-        due = self._guarded and stepped and self.step % _LOOK_EVERY == 0
+        due = self.search.guarded and stepped and self.step % _LOOK_EVERY == 0
         return self.searching and (bool(self._rivals) or due)

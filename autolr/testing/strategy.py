@@ -1,13 +1,17 @@
 """What every search strategy must do."""
 
+import contextlib
 import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
+from autolr import schedules
 from autolr.candidate import Candidate
+from autolr.errors import ConfigError
 from autolr.online import (
     Action,
     Commit,
@@ -26,6 +30,17 @@ from autolr.online import (
 LENGTHS = (1, 7, 50, 1000, 20_000)
 """Runs, in optimizer steps."""
 
+_OWN = RaceEntry(PeakRange.around(0.1))
+GIVEN: dict[str, dict[str, Any]] = {
+    "one peak": {"entries": (RaceEntry(PeakRange.between(0.1, 0.1)),)},
+    "limits": {"entries": (RaceEntry(PeakRange.between(0.01, 0.1)),)},
+    "a schedule": {"schedule": schedules.warmup(0.2) | schedules.cosine(), "rise": 10},
+    "profiles": {"profiles": (schedules.linear(), schedules.rex())},
+    "rules": {"entries": (_OWN, RaceEntry(PeakRange.around(1.0), "sps_max"))},
+    "no own rule": {"entries": (RaceEntry(PeakRange.around(1.0), "sps_max"),)},
+}
+"""What a run may differ in from that of `run_of`."""
+
 _BEST = 0.03  # the peak that scores best, within the range of `run_of`
 _MOST_ACTIONS = 10_000  # of a search; a strategy that needs more never ends
 _BROKEN = (math.nan, math.inf, -math.inf)
@@ -39,7 +54,7 @@ def run_of(strategy: Strategy, total_steps: int) -> RunInfo:
         budget=budget if math.isinf(budget) else int(budget),
         deadline=total_steps,
         own_rate=0.1,
-        entries=(RaceEntry(PeakRange.around(0.1)),),
+        entries=(_OWN,),
     )
 
 
@@ -220,6 +235,13 @@ class StrategyContract:
         self, strategy: Strategy, lose: tuple[int, ...]
     ) -> None:
         Played(strategy, run_of(strategy, 1000), lose=lose)
+
+    @pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
+    def test_what_a_user_can_give_is_taken_or_refused(
+        self, strategy: Strategy, run: RunInfo, given: dict[str, Any]
+    ) -> None:
+        with contextlib.suppress(ConfigError):
+            assert Played(strategy, dataclasses.replace(run, **given)).spent <= run.budget
 
     def test_fields_that_are_not_known_do_not_stop_it(
         self, strategy: Strategy, run: RunInfo
