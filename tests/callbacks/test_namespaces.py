@@ -19,7 +19,7 @@ CORE = (  # what is attached, leaves no trace, is replayed, resumed, left, appli
     "test_rule.py::test_the_optimizer_of_the_module_gives_way_to_the_rules",
     "test_rule.py::test_a_grad_scaler_leaves_the_rule_its_loss",
     "test_rule.py::test_checkpoints_of_weights_alone_are_refused",
-    "test_served.py::test_averages_begin_anew_from_the_winner[False]",
+    "test_supported.py::test_averages_begin_anew_from_the_winner[False]",
     "test_swa.py::test_where_none_fits_the_customary_peak_is_kept",
     "test_swa.py::test_a_search_with_one_candidate_changes_no_bit[at once]",
 )
