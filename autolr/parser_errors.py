@@ -16,6 +16,10 @@ from autolr.errors import unknown_name
 _SECTIONS = ("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "tune")
 _TRAINERS = ("lightning.pytorch.Trainer", "pytorch_lightning.Trainer")
 _MOST_NAMES = 8  # names of arguments that are listed
+_MOVED = {  # arguments that 0.1 had, by class: what to write today
+    ("AutoLR", "budget"): "its strategy does; write strategy: {class_path: autolr.online.Annealed, "
+    "init_args: {budget: ...}}"
+}
 _NOISE = re.compile(
     r"Does not validate|Subtypes:|Errors:|Given value type|Subclass types|a class path \(str\)"
     r"|a dict with|Expected a path but|Not a valid subclass"
@@ -76,7 +80,8 @@ def _problem(line: str, path: list[str], owner: str) -> str:
         return f"{group[1]}: unknown key {group[2]!r}{_hint(group[2], taken)}"
     if needed := re.fullmatch(r"the following arguments are required: (.+)", line):
         return f"{where}: {owner} needs {needed[1]}" if owner else f"{needed[1]} is missing"
-    if other := re.fullmatch(r"Import path (.+) does not correspond to a (.+)", line):
+    wrong = r"Import path (.+) does not (?:correspond to a|implement protocol) (.+)"
+    if other := re.fullmatch(wrong, line):
         return f"{where}.class_path must be a {other[2]}, got {other[1]}"
     if value := re.fullmatch(r"argument --(\S+): invalid (\w+) value: (.*)", line, re.DOTALL):
         return f"{value[1]} must be {value[2].strip('_').replace('_', ' ')}, got {value[3]}"
@@ -93,7 +98,9 @@ def _unknown_option(name: str, where: str, owner: str) -> str:
     if not owner:
         key = name if where else name.partition(".")[0]
         return f"{where}: unknown key {key!r}" if where else unknown_name("key", key, _SECTIONS)
-    return f"{where}: {owner} does not take {name!r}{_hint(name, _parameters(owner))}"
+    moved = _MOVED.get((owner.rpartition(".")[2], name))
+    hint = _hint(name, _parameters(owner)) if moved is None else f": {moved}"
+    return f"{where}: {owner} does not take {name!r}{hint}"
 
 
 def _hint(name: str, taken: list[str]) -> str:

@@ -10,6 +10,7 @@ from autolr.callbacks.early_end import warn_of_end, warn_of_enders
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_alone, check_rates, total_steps
 from autolr.callbacks.swa import Handover
+from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.runtime.rates import Rates
 from autolr.schedules import Schedule
@@ -37,8 +38,7 @@ class FollowCandidate(Callback):
         number = isinstance(peak, int | float) and not isinstance(peak, bool)
         if not (number and 0 < peak < float("inf")):
             raise ConfigError.of("peak", peak, "a positive number")
-        self._peak = peak
-        self._schedule = schedules.parse(schedule)
+        self._candidate = Candidate(peak=peak, schedule=schedules.parse(schedule))
         self._total_steps = 0
         self._rates: Rates | None = None
         self._handover = Handover()
@@ -77,8 +77,7 @@ class FollowCandidate(Callback):
 
     def _factor(self, trainer: Trainer) -> float:
         assert self._rates is not None
-        multiplier = self._schedule.at(trainer.global_step, self._total_steps)
-        return self._peak / self._rates.base * multiplier
+        return self._rates.factor_of(self._candidate, trainer.global_step, self._total_steps)
 
     def _release(self) -> None:
         if self._rates is not None:

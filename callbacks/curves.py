@@ -3,7 +3,7 @@
 import math
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info
-from autolr.online import Monitor, ProbeScore, Search
+from autolr.online import Monitor, ProbeScore, Progress
 from autolr.result import Result, news
 from autolr.rules.fixed import OWN
 from autolr.runtime.rivals import Rivals
@@ -24,7 +24,7 @@ class Curves:
         self._monitor = monitor
         self._told = 0
 
-    def skip(self, search: Search) -> None:
+    def skip(self, search: Progress) -> None:
         """Say that the scores of a search have been told before."""
         self._told = len(search.scores)
 
@@ -52,8 +52,8 @@ class Curves:
         new = rivals.search.scores[self._told :]
         self._told += len(new)
         finite = [told for told in new if math.isfinite(told.score)]
-        steps, value = rivals.total_steps, self._monitor.value
-        return {f"score/{_named(told, steps)}": value(told.score) for told in finite}
+        steps = rivals.total_steps
+        return {f"score/{_named(told, steps)}": self._monitor.value(told.score) for told in finite}
 
 
 def _named(told: ProbeScore, total_steps: int) -> str:
@@ -61,7 +61,7 @@ def _named(told: ProbeScore, total_steps: int) -> str:
     return rate if told.candidate.rule == OWN else f"{told.candidate.rule}/{rate}"
 
 
-def tell(before: Search, rivals: Rivals, monitor: Monitor) -> None:
+def tell(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
     """Say in a line what has just happened to the run, if anything."""
     for line in news(before, rivals.search, rivals.total_steps, monitor):
         rank_zero_info(line)

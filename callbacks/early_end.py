@@ -1,10 +1,10 @@
-"""Runs that end before their schedule does: said before where it can be known, and after."""
+"""The ends of searches and of runs: what is said of them, and before where it can be known."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from autolr.callbacks.namespaces import Trainer, rank_zero_warn
-from autolr.result import Result
+from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
+from autolr.result import Result, closing
 
 _ENDERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
 _PACKAGES = ("lightning", "pytorch_lightning")
@@ -40,6 +40,19 @@ def warn_of_end(trainer: Trainer, who: str, steps: int) -> int | None:
         "annealed; set max_epochs or max_steps to the length that you can afford"
     )
     return made
+
+
+def announce(result: Result, *, cut: bool = False) -> None:
+    """Say what the search has come to; warn where nothing could be compared.
+
+    Args:
+        result: The result.
+        cut: Whether the run ended before the search: then a peak is no news.
+    """
+    if not result.compared:
+        rank_zero_warn(closing(result))
+    elif result.probe_steps and not cut:
+        rank_zero_info(closing(result))
 
 
 def closed(result: Result, trainer: Trainer, save_to: str | Path | None) -> Result:

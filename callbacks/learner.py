@@ -29,15 +29,6 @@ if TYPE_CHECKING:
 
     from autolr.runtime.collectives import Ranks
     from autolr.runtime.snapshot import Stateful
-from dataclasses import replace
-
-from autolr.callbacks.namespaces import rank_zero_info
-from autolr.callbacks.own_schedulers import OwnRates
-from autolr.candidate import Candidate
-from autolr.online import Search, SearchSettings
-from autolr.result import excluded, opening
-from autolr.runtime.rates import Rates, set_peak
-from autolr.runtime.scan import prior_peak
 
 _STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
 
@@ -229,33 +220,3 @@ class LightningLearner:
 
 def _stored(batches: Any) -> Any:
     return packed(batches) if is_plain(batches) and size(batches) <= _STORED_BYTES else None
-
-
-def start_search(
-    learner: LightningLearner,
-    rates: Rates,
-    settings: SearchSettings,
-    own: OwnRates | None,
-    total_steps: int,
-    reach: int,
-) -> tuple[Search, Candidate]:
-    """Return the search, and the candidate that the run trains first.
-
-    Args:
-        learner: The run, with its first batch.
-        rates: The rates of its optimizer.
-        settings: What the user has set.
-        own: What the module's own schedulers make of the rate, if it has any.
-        total_steps: Optimizer steps of the run.
-        reach: Step by which the search has to be over.
-    """
-    prior, scan = prior_peak(learner, rates, settings, total_steps)
-    begin = settings.begin if own is None else own.beginning(settings)
-    kept = settings.kept(prior, set_peak(learner.optimizer, rates) if own is None else own.peak)
-    search = replace(begin(prior, total_steps, scan).until(reach), kept=kept)
-    live = settings.live(search, prior)
-    for line in (*opening(search, live, reach), *excluded(settings.left_out(search, prior))):
-        rank_zero_info(line)
-    if not search.rounds:
-        search = replace(search, alive=(live,))
-    return search, live

@@ -10,15 +10,14 @@ from typing_extensions import override
 
 from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.curves import Curves, tell
-from autolr.callbacks.early_end import closed, warn_of_enders
-from autolr.callbacks.learner import LightningLearner, start_search
-from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info, rank_zero_warn
+from autolr.callbacks.early_end import announce, closed, warn_of_enders
+from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
     check_alone,
     check_rates,
     check_rivals,
-    scoring,
+    check_searcher,
     total_steps,
     warn_of_default_length,
 )
@@ -32,11 +31,11 @@ from autolr.callbacks.resume import (
 )
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_host import RuleRaceHost
+from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import Handover, restart_averages
-from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
-from autolr.online import Annealed, SearchSettings
-from autolr.result import Result, check_save_to, closing
+from autolr.online import SearchSettings, Strategy
+from autolr.result import Result, check_save_to
 from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks, ranks_of
@@ -62,26 +61,26 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     `StochasticWeightAveraging` the search ends before the first epoch that is averaged: from there
     on it anneals the rate, from where the schedule is then, to its ``swa_lrs``, as it always does.
 
-    Under DDP every rank trains every rival, scores are averages over all, and
-    an error on one in set-up or validation ends all with the same line; one in training is left to
-    Lightning and the process group's timeout. A search under way is not resumed there.
+    Under DDP every rank trains every rival, scores are averages over all, and an error on one in
+    set-up or validation ends all with the same line; one in training is left to Lightning and the
+    process group's timeout. A search under way is not resumed there.
 
     A fit that is resumed with ``ckpt_path`` goes on with the search. A checkpoint grows by a copy
     of weights and optimizer (the state to go back to), by one for each rival while there are any,
     and by up to 64 MiB of batches for a module with batch norm or without validation. It holds the
     global generators too: a fit cut at an epoch's end ends as the uninterrupted one, bit for bit.
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
-    other anew). Settings and length must be those that the search was start_search with.
+    other anew). Settings and length must be those that the search began with.
 
     The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/RATE`` of each
     probe, and ``autolr/peak``.
 
     Args:
-        strategy: ``"annealed"``, or a strategy object such as ``Annealed(candidates=7)``.
+        strategy: How scores become decisions, with its settings: ``"annealed"``, an object such as
+            ``Annealed(budget=0.1)``, or one of your own (see `autolr.online.Strategy`).
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
             plateau and a linear end over the last 40 %.
-        budget: Probe steps at most, as a share of the run's steps.
         monitor: The metric of the validation loop that scores a probe. A run without validation
             compares training losses, with a warning.
         mode: Whether a lower ("min") or a higher ("max") metric is better. None: what its name says
@@ -98,9 +97,8 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             the first training step and written after the fit.
 
     Raises:
-        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or if
-            another `AutoLR` or a `FollowCandidate` is beside it: here, or before the first training
-            step.
+        ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
+            another `AutoLR` or `FollowCandidate` is beside it: here, or before the first step.
         UnsupportedError: Before the first training step, if the set-up is not served: manual
             optimization, several optimizers, another strategy than DDP on several devices,
             compiled modules, a run without an end.
@@ -110,9 +108,8 @@ class AutoLR(RivalsCallback, RuleRaceHost):
 
     def __init__(
         self,
-        strategy: str | Annealed = "annealed",
+        strategy: Strategy | str = "annealed",  # the parser of LightningCLI reports on the first
         schedule: str | Mapping[str, Any] | Schedule | None = None,
-        budget: float = 0.25,
         monitor: str = "val_loss",
         mode: str | None = None,
         rates: tuple[float, float] | None = None,
@@ -120,7 +117,8 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         save_to: str | Path | None = None,
     ) -> None:
         check_mode(mode)
-        self._settings = SearchSettings(strategy, schedule, budget, rates, candidates)
+        self._settings = SearchSettings(strategy, schedule, rates, candidates)
+        check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._found: Result | None = None
         self._own: OwnRates | None = None
@@ -193,7 +191,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._rivals is not None:  # stopped before the search was over
             self._found = replace(self._rivals.result(), own_peak=self._own_peak)
-            _warn_of_no_peak(self._found)
+            announce(self._found, cut=True)
         super().on_train_end(trainer, pl_module)
         if self._found is not None:
             self._found = closed(self._found, trainer, self._save_to)
@@ -253,15 +251,13 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
         """Refuse what is not served."""
         check_rivals(trainer, module, "AutoLR")
-        validation = ValidationPass(trainer, module, ranks)
-        monitor = scoring(validation, self._monitor, self._mode)
-        mode = self._mode or monitor.mode
+        learner = learner_of(trainer, module, ranks, self._monitor, self._mode)
+        mode = self._mode or learner.monitor.mode
         self._begun_with = described(trainer, self._settings, self._monitor, mode)
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
-        self._learner = LightningLearner(trainer, module, validation, monitor)
-        self._curves = Curves(monitor)
+        self._learner, self._curves = learner, Curves(learner.monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert isinstance(self._rivals, ResumableRivals)
@@ -274,15 +270,14 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
-            self._rivals = resumed_search(self._stored, learner, rates)
+            self._rivals = resumed_search(self._stored, self._settings.searcher, learner, rates)
             self._curves.skip(self._rivals.search)
             self._stored = None
             return
-        steps = total_steps(trainer, "AutoLR")
-        reach = self._handover.reach(trainer, steps)
         with learner.rehearsing(batch, batch_idx):
-            search, live = start_search(learner, rates, self._settings, self._own, steps, reach)
-        self._rivals = ResumableRivals(learner, rates, search, steps, live)
+            begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
+        steps = total_steps(trainer, "AutoLR")
+        self._rivals = ResumableRivals(learner, rates, begun[0], steps, live=begun[1])
 
     def _factor(self, trainer: Trainer) -> float:
         """Return what the run's own rates are multiplied with at the step to come."""
@@ -290,8 +285,8 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             assert self._rivals is not None
             return self._rivals.factor
         assert self._rates is not None
-        peak = self._rates.factor_of(self._found.run_peak, self._found.rule)
-        return peak * self._found.schedule.at(trainer.global_step, self._found.total_steps)
+        found = self._found
+        return self._rates.factor_of(found.candidate, trainer.global_step, found.total_steps)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
         """Keep the result when the search has just ended or is cut; free what it needed."""
@@ -300,11 +295,4 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         self._found = replace(self._rivals.result(), own_peak=self._own_peak)
         self._curves.decision(trainer, self._found)
         self._rivals = self._learner = None
-        if self._found.compared and self._found.probe_steps:
-            rank_zero_info(closing(self._found))
-        _warn_of_no_peak(self._found)
-
-
-def _warn_of_no_peak(result: Result) -> None:
-    if not result.compared:
-        rank_zero_warn(closing(result))
+        announce(self._found)

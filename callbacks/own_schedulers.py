@@ -2,9 +2,9 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from autolr import schedules
 from autolr.callbacks.namespaces import LightningModule, LRSchedulerConfig, Trainer, is_overridden
-from autolr.online import Scan, Search, SearchSettings
 from autolr.rng import isolated_rng
-from autolr.schedules import Schedule
 
 _TOP = 0.95  # a scheduler seldom hits its own top at a whole step; from this share on it is there
 
@@ -35,20 +33,13 @@ class OwnRates:
     peak: float
     rise: int
 
-    @property
-    def rising(self) -> Schedule:
-        """A schedule that reaches its peak when these rates do."""
-        return schedules.warmup(self.rise) | schedules.constant()
+    def rise_in(self, total_steps: int) -> int:
+        """Return the step of a run at which a schedule that reaches its peak with these is highest.
 
-    def beginning(self, settings: SearchSettings) -> Callable[[float, int, Scan | None], Search]:
-        """Return `SearchSettings.begin` for candidates that multiply these rates."""
-
-        def begin(prior: float, total_steps: int, scan: Scan | None) -> Search:
-            search = replace(settings, schedule=self.rising).begin(prior, total_steps, scan)
-            alive = tuple(replace(c, schedule=schedules.constant()) for c in search.alive)
-            return replace(search, alive=alive)
-
-        return begin
+        A ``rise`` of 1 is a share to a warm-up: its schedule is highest at the end of the run.
+        """
+        rising = schedules.warmup(self.rise) | schedules.constant()
+        return int(rising.values(total_steps).argmax())
 
     @classmethod
     def of(cls, trainer: Trainer, module: LightningModule, total_steps: int) -> "OwnRates | None":

@@ -1,6 +1,5 @@
 """Score a trial at rungs, and stop it where it is not worth finishing."""
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -9,24 +8,21 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from autolr import schedules
 from autolr.callbacks.learner import LightningLearner
-from autolr.callbacks.namespaces import LightningModule, Trainer
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import (
     check_no_swa,
     check_rivals,
     scoring,
     total_steps,
 )
-from autolr.callbacks.rivals import RivalsCallback, loss_of
+from autolr.callbacks.rivals import loss_of
 from autolr.callbacks.validation import ValidationPass
-from autolr.candidate import Candidate
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
-from autolr.online import Round, Search, Thresholds
-from autolr.runtime.checkpoint import ResumableRivals
+from autolr.runtime.checkpoint import FORMAT, check_format
 from autolr.runtime.collectives import Alone, Ranks, ranks_of
-from autolr.runtime.rates import Rates
+from autolr.runtime.rungs import RungScores
 
 _CHECK_EVERY = 16  # steps between looks at the loss; each look waits for the device
 
@@ -41,10 +37,10 @@ class Reporter(Protocol):
         """Return whether the trial should stop."""
 
 
-class PruneTrial(RivalsCallback):
+class PruneTrial(Callback):
     """Report comparable scores at rungs, and stop when the trial says so.
 
-    The score at a rung is not the loss of the step_context, in which a schedule that is still high
+    The score at a rung is not the loss of the moment, in which a schedule that is still high
     looks bad: it is the validation metric of the average of the run's weights over the last
     ``window`` share of the steps before the rung, which stands for a copy annealed to a rate of
     zero and costs no step. The run itself is not changed. After the fit a last pass over the
@@ -98,7 +94,10 @@ class PruneTrial(RivalsCallback):
         self._mode = mode
         self._window = window
         self._ranks: Ranks = Alone()
-        self._stored: dict[str, Any] | None = None  # scores under way, of the fit that goes on
+        self._stored: dict[str, Any] | None = None  # scores under way, of the fit that is resumed
+        self._learner: LightningLearner | None = None
+        self._scores: RungScores | None = None
+        self._steps_before = 0
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -119,23 +118,23 @@ class PruneTrial(RivalsCallback):
         self._learner = LightningLearner(trainer, module, validation, monitor)
         steps = self.run_steps = total_steps(trainer, "PruneTrial")
         self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}
-        self._rates = Rates.of(trainer.optimizers[0])
-        self._rivals = self._scoring(trainer, self._learner, self._rates)
-
-    def _scoring(
-        self, trainer: Trainer, learner: LightningLearner, rates: Rates
-    ) -> ResumableRivals:
-        """Return what scores the run at its rungs, gone on with if the fit is resumed."""
-        report = functools.partial(self._report, trainer)
+        rungs = [step for step in self._names if step < steps]  # the last step's score is `final`
+        self._scores = RungScores(self._learner, rungs, self._window, step=trainer.global_step)
         stored, self._stored = self._stored, None
         if stored is not None:
-            learner.load_state_dict(stored["learner"])
-            return ResumableRivals.resumed(learner, rates, stored["rivals"], on_scores=report)
-        steps, made = self.run_steps, trainer.global_step
-        rounds = [self._round(step) for step in self._names if made < step < steps]
-        run = Candidate(peak=1.0, schedule=schedules.constant())  # stands for the run as it is
-        search = Search((run,), tuple(rounds), Thresholds(rollbacks=0))
-        return ResumableRivals(learner, rates, search, steps, run, step=made, on_scores=report)
+            check_format(stored)
+            self._learner.load_state_dict(stored["learner"])
+            self._scores.load_state_dict(stored["scores"])
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._steps_before = trainer.global_step
+        assert self._learner is not None
+        assert self._scores is not None
+        if self._scores.wants_batch:
+            self._learner.set_batch(batch, batch_idx)
 
     @override
     def on_train_batch_end(
@@ -146,7 +145,13 @@ class PruneTrial(RivalsCallback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        assert self._learner is not None
+        assert self._scores is not None
+        stepped = trainer.global_step > self._steps_before
+        self._learner.set_outputs(outputs, stepped=stepped)
+        score = self._scores.follow(stepped=stepped)
+        if score is not None:
+            self._report(trainer, self._learner.monitor.value(score), self._scores.step)
         loss = loss_of(outputs)
         if trainer.global_step % _CHECK_EVERY == 0:
             diverged = loss is not None and not torch.isfinite(loss)
@@ -158,27 +163,26 @@ class PruneTrial(RivalsCallback):
         if self._learner is not None:
             self.final = self._learner.validation.run()
             self.diverged |= not math.isfinite(self.final[self._monitor])
-        super().on_train_end(trainer, pl_module)
+        self._learner = self._scores = None
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._learner = self._scores = None
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        if not isinstance(self._rivals, ResumableRivals) or self._learner is None:
+        if self._scores is None or self._learner is None:
             return {}
-        state = self._rivals.state_dict()
-        return {} if state is None else {"rivals": state, "learner": self._learner.state_dict()}
+        scores, learner = self._scores.state_dict(), self._learner.state_dict()
+        return {} if scores is None else {"format": FORMAT, "scores": scores, "learner": learner}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._stored = state_dict or None
 
-    def _round(self, step: int) -> Round:
-        window = max(2, round(self._window * step))
-        return Round(max(0, step - window), step, window)
-
-    def _report(self, trainer: Trainer, search: Search) -> None:
-        assert self._learner is not None
-        told = search.scores[-1]
-        value = self._learner.monitor.value(told.score)
-        self._trial.report(value, self._names[told.horizon])
+    def _report(self, trainer: Trainer, value: float, step: int) -> None:
+        self._trial.report(value, self._names[step])
         if trainer.strategy.broadcast(self._trial.should_prune()):
             self.pruned = trainer.should_stop = True

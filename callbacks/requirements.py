@@ -18,7 +18,7 @@ from autolr.callbacks.swa import estimated_steps, swa_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import mode_of
 from autolr.errors import ConfigError, UnsupportedError, nearest
-from autolr.online import Monitor
+from autolr.online import Monitor, SearchSettings
 
 _LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
 
@@ -92,6 +92,19 @@ def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
         raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
         raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
+
+
+def check_searcher(settings: SearchSettings) -> None:
+    """Refuse a strategy that cannot search within a Trainer's run.
+
+    Raises:
+        UnsupportedError: If it rewinds the run: a Trainer's data and callbacks only go forward.
+    """
+    if settings.searcher.rewinds:
+        raise UnsupportedError(
+            f"strategy={settings.strategy!r} rewinds the run, which a Trainer does not support: "
+            "use autolr.search()"
+        )
 
 
 def check_no_swa(trainer: Trainer, who: str) -> None:

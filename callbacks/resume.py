@@ -10,10 +10,10 @@ from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.requirements import total_steps
 from autolr.callbacks.swa import Handover, swa_of
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online import Annealed, SearchSettings, parse_strategy
+from autolr.online import SearchSettings, Strategy
 from autolr.result import Result
 from autolr.rng import RngState
-from autolr.runtime.checkpoint import ResumableRivals
+from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
 
 _LONGEST = 60  # characters of a value in a message
@@ -58,6 +58,7 @@ def stored_search(
     """Return a search under way, for `resumed_search`; None where it cannot go on."""
     state = rivals.state_dict()
     return state and {
+        "format": FORMAT,
         "rivals": state,
         "learner": learner.state_dict(),
         "own_peak": own_peak,
@@ -66,26 +67,32 @@ def stored_search(
 
 
 def resumed_search(
-    stored: Mapping[str, Any], learner: LightningLearner, rates: Rates
+    stored: Mapping[str, Any], strategy: Strategy, learner: LightningLearner, rates: Rates
 ) -> ResumableRivals:
-    """Return the search that `stored_search` described, of a run that is where it was then."""
+    """Return the search that `stored_search` described, of a run that is where it was then.
+
+    Args:
+        stored: As `check_resumed` has passed it.
+        strategy: That of the search.
+        learner: The run.
+        rates: The rates of its optimizer.
+    """
     learner.load_state_dict(stored["learner"])
-    return ResumableRivals.resumed(learner, rates, stored["rivals"])
+    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy)
 
 
 def described(
     trainer: Trainer, settings: SearchSettings, monitor: str, mode: str
 ) -> dict[str, str]:
     """Return all that a search depends on, by name, to be compared with that of a resumed fit."""
-    strategy = parse_strategy(settings.strategy)
-    assert isinstance(strategy, Annealed)
-    values: dict[str, object] = {
+    strategy: Any = settings.searcher  # a dataclass, of a kind that need not be known here
+    values: dict[str, object] = {"strategy": type(strategy).__name__}
+    values |= {
         f"strategy's {field.name}": getattr(strategy, field.name) for field in fields(strategy)
     }
     values |= {
         "schedule": None if settings.schedule is None else schedules.parse(settings.schedule),
         "rates": None if settings.rates is None else tuple(map(float, settings.rates)),
-        "budget": float(settings.budget),
         "candidates": settings.candidates,
         "monitor": monitor,
         "mode": mode,
@@ -106,14 +113,17 @@ def check_resumed(
     """Refuse a checkpoint whose search cannot go on.
 
     Raises:
-        UnsupportedError: If it holds none, or one that was cut in the middle of a step, or of
-            several ranks: generators, batches and buffers in it are those of rank 0.
+        UnsupportedError: If it holds none, or one of another version of autolr, that was cut in
+            the middle of a step, or of several ranks: generators, batches and buffers in it are
+            those of rank 0.
         ConfigError: If the search was begun with other settings; with all that differs.
     """
     if trainer.world_size > 1:
         raise UnsupportedError(
             "AutoLR: a search under way is not resumed on several devices: fit from the start"
         )
+    if stored is not None:
+        check_format(stored)
     if stored is None or stored["rivals"]["step"] != trainer.global_step:
         raise UnsupportedError(
             f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "

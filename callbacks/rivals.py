@@ -58,6 +58,7 @@ class RivalsCallback(Callback):
             return
         self._learner.set_outputs(outputs, stepped=self._stepped)
         live = self._rivals.live
+        self._rivals.stop_requested = trainer.should_stop
         self._rivals.follow(loss_of(outputs), self._before, stepped=self._stepped)
         if self._rivals.live is not live and self._rivals.live != live:
             self._replaced(trainer, pl_module)

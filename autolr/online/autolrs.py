@@ -1,51 +1,20 @@
 """AutoLRS: stages at a constant rate, each searched by short probes and a Gaussian process."""
 
 import math
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from autolr import schedules
+from autolr.candidate import Candidate
 from autolr.errors import ConfigError
+from autolr.online.events import Commit, ProbeScore, Train
+from autolr.online.peaks import PeakRange
+from autolr.online.rate_model import ProbeForecast, best_of, forecast, next_rate
+from autolr.online.strategy import Observation, RunInfo
+from autolr.rules.fixed import OWN
 
-if TYPE_CHECKING:
-    from autolr.online.peaks import PeakRange
-
-_DECAY_TIMES = np.geomspace(0.1, 10.0, 256)  # tried in a fit, as multiples of the probe's length
 _PUBLISHED_FIRST = 1000  # steps of the first stage
-_RATES = 65  # at which the confidence bound is compared, evenly spaced in log rate
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """Train ``steps`` steps at ``rate``, then go back to the state in which they began."""
-
-    rate: float
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Train ``steps`` steps of the run at ``rate``."""
-
-    rate: float
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeForecast:
-    """What a probe came to.
-
-    Attributes:
-        rate: Its constant rate.
-        forecast: The loss forecast for the end of its stage; infinite when it diverged.
-    """
-
-    rate: float
-    forecast: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +31,36 @@ class Stage:
     trials: tuple[ProbeForecast, ...]
     rate: float
 
+    def to_list(self) -> list[Any]:
+        """Return plain JSON values; `from_list` takes them back."""
+        return [self.steps, self.rate, [trial.to_list() for trial in self.trials]]
 
-def best_of(trials: Sequence[ProbeForecast]) -> ProbeForecast:
-    """Return the probe that is chosen: the lowest forecast, of equals the lowest rate."""
-    return min(trials, key=lambda trial: (trial.forecast, trial.rate))
+    @classmethod
+    def from_list(cls, values: Sequence[Any]) -> Self:
+        """Return the stage that `to_list` described."""
+        steps, rate, trials = values
+        return cls(steps, _trials(trials), rate)
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """A run in progress. Nothing is changed, the next state is returned.
+    """A run by `AutoLRS` under way. Nothing is changed, the next state is returned.
 
     Attributes:
         settings: Of the strategy.
         peak_range: The rates to choose from.
         lengths: Steps of the stages that are not over, the one at hand first.
+        own: The rate of the run when nothing can be compared.
         trials: Probes of the stage at hand.
         done: The stages that are over.
-        own: The rate of the run when nothing can be compared; None: the lowest that was tried.
     """
 
     settings: "AutoLRS"
-    peak_range: "PeakRange"
+    peak_range: PeakRange
     lengths: tuple[int, ...]
+    own: float
     trials: tuple[ProbeForecast, ...] = ()
     done: tuple[Stage, ...] = ()
-    own: float | None = None
 
     @property
     def blind(self) -> bool:
@@ -96,26 +70,59 @@ class Stages:
         return ended and len(first) > 1 and not any(math.isfinite(t.forecast) for t in first)
 
     @property
-    def action(self) -> Try | Keep | None:
-        """What must be done next; None at the end of the run."""
+    def action(self) -> Train | Commit:
+        """What must be done next: the probes of a stage, the stage, and so on to the last."""
         if not self.lengths:
-            return None
-        if self.own is not None and self.blind:
-            return Keep(self.own, self.lengths[0])
+            return self._commit()
+        if self.blind:
+            return Train(_at(self.own), self.lengths[0])
         if len(self.trials) < self.settings.probes:
             steps = max(1, round(self.lengths[0] / self.settings.probes))
-            return Try(next_rate(self.peak_range, self.trials, self.settings.kappa), steps)
-        return Keep(best_of(self.trials).rate, self.lengths[0])
+            rate = next_rate(self.peak_range, self.trials, self.settings.kappa)
+            return Train(_at(rate), steps, rewind=True)
+        return Train(_at(best_of(self.trials).rate), self.lengths[0])
 
-    def tried(self, action: Try, losses: Sequence[float]) -> "Stages":
-        """Take in the training losses of a probe; they may end at one that is not finite."""
-        end = forecast(losses, self.lengths[0] - action.steps)
-        return replace(self, trials=(*self.trials, ProbeForecast(action.rate, end)))
+    def observe(self, observation: Observation) -> "Stages":
+        """Take in the training losses of a probe, or continue with the next stage."""
+        action = self.action
+        if isinstance(action, Commit):
+            return self
+        if not action.rewind:
+            assert action.run.peak is not None
+            stage = Stage(action.steps, self.trials, action.run.peak)
+            return replace(self, lengths=self.lengths[1:], trials=(), done=(*self.done, stage))
+        end = forecast(observation.losses, self.lengths[0] - action.steps)
+        rate = action.run.peak
+        assert rate is not None
+        return replace(self, trials=(*self.trials, ProbeForecast(rate, end)))
 
-    def kept(self, action: Keep) -> "Stages":
-        """Go on to the next stage."""
-        stage = Stage(action.steps, self.trials, action.rate)
-        return replace(self, lengths=self.lengths[1:], trials=(), done=(*self.done, stage))
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `AutoLRS.state_from_dict` takes them back."""
+        return {
+            "peak_range": asdict(self.peak_range),
+            "lengths": list(self.lengths),
+            "own": self.own,
+            "trials": [trial.to_list() for trial in self.trials],
+            "done": [one.to_list() for one in self.done],
+        }
+
+    def _commit(self) -> Commit:
+        """Return the run as it was made: its highest rate as the peak, the forecasts as scores."""
+        peak = max(stage.rate for stage in self.done)
+        table = [stage.rate / peak for stage in self.done for _ in range(stage.steps)]
+        scores: list[ProbeScore] = []
+        end = 0
+        for stage in self.done:
+            start, end = end, end + stage.steps
+            for trial in stage.trials:
+                kept = not self.blind and trial is best_of(stage.trials)
+                scores.append(ProbeScore(_at(trial.rate), start, end, trial.forecast, kept))
+        run = Candidate(peak=peak, schedule=schedules.tabulated(table))
+        return Commit(run, tuple(scores))
+
+
+def _at(rate: float) -> Candidate:
+    return Candidate(peak=rate, schedule=schedules.constant())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,9 @@ class AutoLRS:
     growth: float = 2.0
     kappa: float = 2.0
 
+    budget: ClassVar[float] = math.inf  # its probes take as long as their stage
+    rewinds: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         if self.probes < 1:
             raise ConfigError.of("probes", self.probes, "at least 1")
@@ -169,100 +179,31 @@ class AutoLRS:
         if not 0 <= self.kappa < math.inf:
             raise ConfigError.of("kappa", self.kappa, "at least 0")
 
-    def begin(self, peak_range: "PeakRange", total_steps: int, own: float | None = None) -> Stages:
-        """Return the state in which a run of ``total_steps`` steps begins.
-
-        Args:
-            peak_range: The rates to choose from.
-            total_steps: Optimizer steps of the run.
-            own: See `Stages`.
+    def begin(self, run: RunInfo) -> Stages:
+        """Return the state in which a run begins.
 
         Raises:
-            ConfigError: If ``total_steps`` is not a positive whole number.
+            ConfigError: If there is more to choose from than rates.
         """
-        if not isinstance(total_steps, int) or total_steps < 1:
-            raise ConfigError.of("total_steps", total_steps, "a whole number of at least 1")
+        rules = tuple(entry.rule for entry in run.entries if entry.rule != OWN)
+        given = {"schedule": run.schedule, "candidates": run.profiles or rules or None}
+        for name, value in given.items():
+            if value is not None:
+                raise ConfigError.of(name, value, "None: AutoLRS searches rates only")
+        total_steps = run.total_steps
         first = self.first or min(_PUBLISHED_FIRST, max(1, total_steps // 8))
         lengths: list[int] = []
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, peak_range, tuple(lengths), own=own)
+        return Stages(self, run.peaks, tuple(lengths), run.kept[1])
+
+    def state_from_dict(self, values: Mapping[str, Any]) -> Stages:
+        """Return the state that `Stages.to_dict` described."""
+        done = tuple(map(Stage.from_list, values["done"]))
+        lengths, peaks = tuple(values["lengths"]), PeakRange(**values["peak_range"])
+        return Stages(self, peaks, lengths, values["own"], _trials(values["trials"]), done)
 
 
-def forecast(losses: Sequence[float], ahead: int) -> float:
-    """Return the loss that a probe would come to ``ahead`` steps after its last one.
-
-        loss(t) = a exp(-t / d) + c, least squares; d from a grid of 0.1 to 10 probe lengths
-
-    The fit has no starting point and cannot fail. It is *bounded*: from a short noisy probe the
-    published fit extrapolates ten times its length, a loss below zero now and then, and the most
-    absurd forecast wins the stage. Here no loss is forecast to fall further after the probe than
-    the fitted curve fell within it, which a decay time of up to 1.4 probe lengths does not reach.
-
-    Args:
-        losses: Of successive steps.
-        ahead: How many steps after the last one.
-
-    Returns:
-        The forecast; infinite if a loss is not finite, or there is none; the last loss of fewer
-        than three.
-
-    Source: Jin et al. 2021, arXiv:2105.10762, the exponential model of the loss. The bound is ours.
-    """
-    if not losses or not all(map(math.isfinite, losses)):
-        return math.inf
-    count = len(losses)
-    if count < 3:
-        return float(losses[-1])
-    t, values = np.arange(count), np.asarray(losses, dtype=np.float64)
-    decays = np.exp(-t / (count * _DECAY_TIMES[:, None]))  # (times, count)
-    centred = decays - decays.mean(axis=1, keepdims=True)
-    slopes = centred @ values / (centred**2).sum(axis=1)
-    fits = values.mean() + slopes[:, None] * centred
-    best = int(((fits - values) ** 2).sum(axis=1).argmin())
-    decay_time, a = float(count * _DECAY_TIMES[best]), float(slopes[best])
-    c = float(values.mean() - a * decays[best].mean())
-    start, end = a + c, a * math.exp(-(count - 1) / decay_time) + c
-    lowest = end - max(0.0, start - end)
-    return max(lowest, a * math.exp(-(count - 1 + ahead) / decay_time) + c)
-
-
-def next_rate(peak_range: "PeakRange", trials: Sequence[ProbeForecast], kappa: float) -> float:
-    """Return the rate to try next: the one with the lowest confidence bound.
-
-    The first three are the middle of the peak_range and its ends, because a process that has seen
-    nothing prefers none. A probe that diverged counts as a little worse than the worst other.
-    """
-    seeds = (math.sqrt(peak_range.low * peak_range.high), peak_range.low, peak_range.high)
-    if len(trials) < len(seeds):
-        return seeds[len(trials)]
-    mean, deviation = _posterior(peak_range, trials)
-    grid = np.geomspace(peak_range.low, peak_range.high, _RATES)
-    return float(grid[int(np.argmin(mean - kappa * deviation))])
-
-
-def _posterior(
-    peak_range: "PeakRange", trials: Sequence[ProbeForecast]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of the forecast loss over the grid of rates."""
-    # here: scikit-learn takes longer to import than all of autolr's core
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
-    finite = [trial.forecast for trial in trials if math.isfinite(trial.forecast)] or [0.0]
-    worst = max(finite) + 0.1 * (max(finite) - min(finite))
-    losses = [min(trial.forecast, worst) for trial in trials]
-    width = math.log(peak_range.high / peak_range.low) or 1.0
-    places = [[math.log(trial.rate / peak_range.low) / width] for trial in trials]  # in [0, 1]
-    matern = Matern(length_scale=0.3, length_scale_bounds=(0.05, 2.0), nu=2.5)
-    noise = WhiteKernel(0.1, (1e-4, 1.0))  # in variances of the losses
-    process = GaussianProcessRegressor(
-        ConstantKernel(1.0, (0.1, 10.0)) * matern + noise, normalize_y=True
-    )
-    with warnings.catch_warnings():  # a length at its bound is as good as any
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(np.array(places), np.array(losses))
-    mean, deviation = process.predict(np.linspace(0.0, 1.0, _RATES).reshape(-1, 1), return_std=True)
-    return mean, deviation
+def _trials(values: Sequence[Sequence[Any]]) -> tuple[ProbeForecast, ...]:
+    return tuple(map(ProbeForecast.from_list, values))

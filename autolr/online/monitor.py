@@ -9,6 +9,9 @@ from autolr.online.forecast import Forecast
 class Monitor:
     """The metric that scores a run. A search's scores are lower for better, whatever the metric.
 
+    The sign changes here and nowhere else: with `score` where a value enters, with `value` where
+    it is shown.
+
     Attributes:
         name: As the user calls it.
         mode: Whether a lower ("min") or a higher ("max") value of it is better.
@@ -18,12 +21,12 @@ class Monitor:
     mode: str = "min"
 
     def score(self, value: float) -> float:
-        """Return the score that a value of the metric is."""
-        return self.value(value)
+        """Return the score that a value of the metric stands for; lower is better."""
+        return -value if self.mode == "max" else value
 
     def value(self, score: float) -> float:
         """Return the metric's value that a score stands for."""
-        return -score if self.mode == "max" else score
+        return self.score(score)  # a sign is its own inverse
 
     def text(self, score: float) -> str:
         """Return the metric's value as people read it.

@@ -13,7 +13,7 @@ _CHECK_WINDOW = 0.6  # the same of a check, which begins from a trained state
 _WATCH_WINDOW = 0.05  # share of the run that is averaged where it is only watched
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
 class Check:
     """A comparison of the run with rivals at other rates, born in the middle of it.
 

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from autolr.candidate import Candidate
-from autolr.errors import DivergedError
-from autolr.online.events import Commit, Probe, ProbeScore, RollbackRecord
+from autolr.online.events import Commit, Probe, ProbeScore, RollbackRecord, is_blind
 from autolr.online.plan import Round, outward
 from autolr.online.reschedule import followed, scaled
-from autolr.online.scan import Scan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
 class Thresholds:
     """When a difference of scores counts, as shares of their size.
 
@@ -62,7 +60,6 @@ class Search:
         ends: Peaks beyond which nothing was tried. A winner at one of them is followed: the rivals
             of its next check all lie on that side.
         limits: Where several rules race, by rule: the lowest and highest peak, and both ends.
-        scan: What came before the search, if it was needed.
         scores: Every score so far.
         rollbacks: Every time that the run was put back.
         best: Step and score of the best state of the run since the race.
@@ -77,7 +74,6 @@ class Search:
     highest: float = math.inf
     ends: tuple[float, float] = (0.0, math.inf)
     limits: tuple[tuple[str, tuple[float, float, float, float]], ...] = ()
-    scan: Scan | None = None
     scores: tuple[ProbeScore, ...] = ()
     rollbacks: tuple[RollbackRecord, ...] = ()
     best: tuple[int, float] | None = None
@@ -91,13 +87,6 @@ class Search:
         now = self.rounds[0]
         return Probe(self.alive, now.start, now.horizon, now.window, bool(now.profiles))
 
-    def is_due(self, step: int, *, within: int) -> bool:
-        """Return whether the next round begins or ends within so many steps."""
-        if not self.rounds:
-            return False
-        now = self.rounds[0]
-        return 0 <= now.start - step <= within or 0 <= now.horizon - step <= within
-
     @property
     def may_change(self) -> bool:
         """Whether the run's state can ever be replaced."""
@@ -105,16 +94,24 @@ class Search:
 
     @property
     def blind(self) -> bool:
-        """Whether nothing could be compared so far: of several candidates no score was finite."""
-        rounds = {told.horizon for told in self.scores}
-        compared = any(math.isfinite(told.score) for told in self.scores)
-        return not compared and len(rounds) < len(self.scores)
+        """Whether nothing could be compared so far, see `is_blind`."""
+        return is_blind(self.scores)
 
     @property
     def improved(self) -> bool:
         """Whether the last round left the run in its best state so far."""
         last = self.scores[-1]
         return self.best is not None and self.best[0] == last.horizon and not last.annealed
+
+    @property
+    def is_out_of_rollbacks(self) -> bool:
+        """Whether the run has been put back as often as it may be."""
+        return len(self.rollbacks) >= self.thresholds.rollbacks
+
+    @property
+    def can_recover(self) -> bool:
+        """Whether there is a state to go back to, and the run may go back."""
+        return self.best is not None and not self.is_out_of_rollbacks
 
     def until(self, step: int) -> "Search":
         """Return the search without the rounds that end after a step."""
@@ -171,14 +168,8 @@ class Search:
     def recover(self, step: int) -> "Search":
         """Answer to a run whose loss is not finite: back to its best state, at a lower rate.
 
-        Raises:
-            DivergedError: If that has happened too often, or there is no state to go back to.
+        To be called where it `can_recover`.
         """
-        if self.best is None or len(self.rollbacks) >= self.thresholds.rollbacks:
-            raise DivergedError(
-                f"the loss is not finite at step {step}, after {len(self.rollbacks)} returns to an "
-                "earlier state; give lower rates as rates=(low, high)"
-            )
         recovered = self._put_back(step, math.inf)
         begun = bool(self.rounds) and self.rounds[0].start < step
         if begun and self.rounds[0].profiles:  # the copies were of another state
@@ -259,7 +250,7 @@ class Search:
         if self.best is None or score <= self.best[1]:
             return replace(self, best=(step, score))
         band = self.thresholds.band * self._size(self.best[1])
-        if score <= self.best[1] + band or len(self.rollbacks) >= self.thresholds.rollbacks:
+        if score <= self.best[1] + band or self.is_out_of_rollbacks:
             return self
         return self._put_back(step, score)
 

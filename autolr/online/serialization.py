@@ -7,7 +7,6 @@ from typing import Any
 from autolr.candidate import Candidate
 from autolr.online.events import ProbeScore, RollbackRecord
 from autolr.online.plan import Round
-from autolr.online.scan import Scan
 from autolr.online.search import Search, Thresholds
 from autolr.schedules import Schedule
 
@@ -22,7 +21,6 @@ def search_to_dict(search: Search) -> dict[str, Any]:
         "highest": repr(search.highest),
         "ends": [repr(peak) for peak in search.ends],
         "limits": {rule: [repr(peak) for peak in four] for rule, four in search.limits},
-        "scan": None if search.scan is None else search.scan.to_dict(),
         "scores": scores_to_list(search.scores),
         "returns": rollbacks_to_list(search.rollbacks),
         "best": None if search.best is None else [search.best[0], repr(search.best[1])],
@@ -32,7 +30,7 @@ def search_to_dict(search: Search) -> dict[str, Any]:
 
 def search_from_dict(values: Mapping[str, Any]) -> Search:
     """Return the search that `search_to_dict` described, equal to it."""
-    best, kept = values["best"], values.get("kept")
+    best, kept = values["best"], values["kept"]
     return Search(
         alive=tuple(map(Candidate.from_dict, values["alive"])),
         rounds=tuple(map(_round_from_dict, values["rounds"])),
@@ -41,7 +39,6 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         highest=float(values["highest"]),
         ends=(float(values["ends"][0]), float(values["ends"][1])),
         limits=tuple((rule, _four(peaks)) for rule, peaks in values["limits"].items()),
-        scan=None if values["scan"] is None else Scan.from_dict(values["scan"]),
         scores=scores_from_list(values["scores"]),
         rollbacks=rollbacks_from_list(values["returns"]),
         best=None if best is None else (best[0], float(best[1])),

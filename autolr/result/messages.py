@@ -7,12 +7,12 @@ from autolr.candidate import Candidate
 from autolr.online.events import ProbeScore, RollbackRecord
 from autolr.online.forecast import expected_at, forecast_origin, run_scores
 from autolr.online.monitor import Monitor
-from autolr.online.search import Search
+from autolr.online.progress import Progress
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 
 
-def opening(search: Search, live: Candidate, total_steps: int) -> Iterator[str]:
+def opening(search: Progress, live: Candidate, total_steps: int) -> Iterator[str]:
     """Yield a line for what happened before the first step: a scan, or that there is no search.
 
     Args:
@@ -21,7 +21,7 @@ def opening(search: Search, live: Candidate, total_steps: int) -> Iterator[str]:
         total_steps: Of the run.
     """
     if scan := search.scan:
-        own = [candidate.peak for candidate in search.alive if candidate.rule == live.rule]
+        own = [candidate.peak for candidate in search.candidates if candidate.rule == live.rule]
         low, high = own[0], own[-1]
         found = (
             f"no rate up to {scan.last:.3g} diverges"
@@ -29,21 +29,21 @@ def opening(search: Search, live: Candidate, total_steps: int) -> Iterator[str]:
             else (f"a rate of {scan.edge:.3g} diverges")
         )
         yield f"AutoLR: {found} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
-    if not search.rounds:
+    if not search.searching:
         yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
 
 
-def news(before: Search, after: Search, total_steps: int, monitor: Monitor) -> Iterator[str]:
+def news(before: Progress, after: Progress, total_steps: int, monitor: Monitor) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
     They are: the peak is settled, the rate was changed later, the run was put back, the end of the
     run can be forecast. The end of a search is left to whoever knows its price.
     """
-    if not before.rounds or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
+    if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
     if _settled(after) and not _settled(before):
         step = after.scores[-1].horizon
-        run = after.alive[0]
+        run = after.action.run
         yield f"AutoLR: {_named(run.rule)}peak {run.peak:.3g} at step {step} of {total_steps}"
     elif _settled(before):
         yield from _change(after.scores[len(before.scores) :], total_steps)
@@ -78,11 +78,9 @@ def _named(rule: str) -> str:
     return "" if rule == OWN else f"{rule}, "
 
 
-def _settled(search: Search) -> bool:
-    """Return whether a search of several peaks is over, but for later checks of its winner."""
-    raced = sum(told.start == 0 for told in search.scores)
-    refined = bool(search.rounds) and not any(r.refines for r in search.rounds)
-    return raced > 1 and refined and not search.blind
+def _settled(search: Progress) -> bool:
+    """Return whether the peak is known, and the run is still compared with others."""
+    return search.probe is not None and search.probe.settled
 
 
 def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
@@ -95,7 +93,7 @@ def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
         yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"
 
 
-def _return(told: RollbackRecord, before: Search, monitor: Monitor) -> str:
+def _return(told: RollbackRecord, before: Progress, monitor: Monitor) -> str:
     was = "" if before.best is None else f", was {monitor.text(before.best[1])} at step {told.to}"
     value = monitor.text(told.score)
     score = f"{monitor.name} {value}{was}" if math.isfinite(told.score) else "the loss diverged"
@@ -103,10 +101,12 @@ def _return(told: RollbackRecord, before: Search, monitor: Monitor) -> str:
     return f"AutoLR: step {told.step}: {score}: back to {back}, rate x{told.factor:.3g}"
 
 
-def _forecast(before: Search, after: Search, total_steps: int, monitor: Monitor) -> Iterator[str]:
+def _forecast(
+    before: Progress, after: Progress, total_steps: int, monitor: Monitor
+) -> Iterator[str]:
     """Tell what is expected, once: when no later score will count."""
     curve = run_scores(after.scores, after.rollbacks)
-    upcoming = [(due.horizon, 0.0) for due in after.rounds]
+    upcoming = [] if after.probe is None else [(after.probe.horizon, 0.0)]
     last = forecast_origin([*curve, *upcoming], total_steps)
     if len(after.scores) == len(before.scores) or last != after.scores[-1].horizon:
         return

@@ -12,11 +12,11 @@ from autolr.candidate import Candidate
 from autolr.disk import check_folder, csv_cell, disk_errors, read_text
 from autolr.domains import Value
 from autolr.errors import ConfigError
-from autolr.online.events import ProbeScore, RollbackRecord
+from autolr.online.events import Commit, ProbeScore, RollbackRecord, is_blind
 from autolr.online.forecast import Forecast, expected_end
 from autolr.online.monitor import Monitor
+from autolr.online.progress import Progress
 from autolr.online.scan import Scan
-from autolr.online.search import Search
 from autolr.online.serialization import (
     rollbacks_from_list,
     rollbacks_to_list,
@@ -89,7 +89,7 @@ class Result:
     @classmethod
     def of(
         cls,
-        search: Search,
+        search: Progress,
         run: Candidate,
         total_steps: int,
         *,
@@ -98,10 +98,14 @@ class Result:
         monitor: Monitor,
     ) -> "Result":
         """Return what a search has come to with a run that goes on with the candidate ``run``."""
+        scores = search.scores
+        if isinstance(search.action, Commit) and search.action.scores:
+            scores = search.action.scores  # of a strategy that scores its probes itself
+        blind = is_blind(scores)
         return cls(
-            peak=None if search.blind else run.peak,
+            peak=None if blind else run.peak,
             schedule=run.schedule,
-            scores=search.scores,
+            scores=scores,
             probe_steps=probe_steps,
             total_steps=total_steps,
             validation_passes=validation_passes,
@@ -111,7 +115,7 @@ class Result:
             scan=search.scan,
             rule=run.rule,
             rule_settings=run.rule_settings,
-            kept_peak=run.peak if search.blind else None,
+            kept_peak=run.peak if blind else None,
         )
 
     @property
@@ -125,6 +129,11 @@ class Result:
         peak = self.kept_peak if self.peak is None else self.peak
         assert peak is not None
         return peak
+
+    @property
+    def candidate(self) -> Candidate:
+        """What the run followed."""
+        return Candidate(self.rule, self.run_peak, self.schedule, rule_settings=self.rule_settings)
 
     @property
     def factor(self) -> float | None:

@@ -1,28 +1,42 @@
 """A search that is under way, as a checkpoint holds it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
 from autolr.candidate import Candidate
-from autolr.online import Probe, Search
-from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.errors import UnsupportedError
+from autolr.online import Probe, Progress, Strategy
 from autolr.runtime.attributes import tensors_of
 from autolr.runtime.learner import Learner
-from autolr.runtime.plain import packed, unpacked
+from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.step_context import StepContext
 
+FORMAT = 2
+"""Of what a checkpoint holds of a search under way; version 0.1 wrote no such number."""
+
+
+def check_format(stored: Mapping[str, Any]) -> None:
+    """Refuse what another version of autolr has stored of a search under way.
+
+    Raises:
+        UnsupportedError: If so.
+    """
+    if stored.get("format") != FORMAT:
+        raise UnsupportedError(
+            "the checkpoint holds a search under way of another version of autolr, which cannot be "
+            "resumed: finish it with that version, or fit from the start"
+        )
+
 
 class ResumableRivals(Rivals):
-    """Rivals that can be put into a checkpoint, and go on from one.
+    """Rivals that can be put into a checkpoint, and continue from one.
 
-    The run's own weights, optimizer and generators are left to whoever writes the checkpoint.
+    The run's own weights, optimizer and generators are left to what writes the checkpoint.
     """
 
     _accumulating = False  # whether gradients wait for the next step
@@ -46,12 +60,12 @@ class ResumableRivals(Rivals):
         parameters, _ = tensors_of(self._learner.model)
         best = self._best
         state = {
-            "search": search_to_dict(self.search),
+            "search": self.search.to_dict(),
             "total_steps": self.total_steps,
             "step": self.step,
             "probe_steps": self.probe_steps,
             "validation_passes": self._scoring.passes,
-            "guarded": self._guarded,
+            "dropped": [candidate.to_dict() for candidate in self._dropped],
             "live": self._live.state_dict(gradients=kept),
             "rivals": [rival.state_dict(gradients=kept) for rival in self._rivals],
             "best": None if best is None else best.state_dict(gradients=False),
@@ -66,8 +80,7 @@ class ResumableRivals(Rivals):
         learner: Learner,
         rates: Rates,
         state: Mapping[str, Any],
-        *,
-        on_scores: Callable[[Search], None] | None = None,
+        strategy: Strategy,
     ) -> Self:
         """Return rivals that go on where others were when `state_dict` was called.
 
@@ -75,15 +88,13 @@ class ResumableRivals(Rivals):
             learner: The run, with the weights, optimizer and rates that it had then.
             rates: See `Rivals`; of the same base.
             state: What `state_dict` returned; its tensors are copied.
-            on_scores: See `Rivals`.
+            strategy: That of the search.
         """
-        state = unpacked(dict(state), _device(learner))
-        search = search_from_dict(state["search"])
+        state = unpacked(dict(state), device_of(learner.model))
+        search = Progress.from_dict(state["search"], strategy)
         live = Candidate.from_dict(state["live"]["candidate"])
-        idle = replace(search, rounds=())  # nothing is due before all is in place
         steps, step = state["total_steps"], state["step"]
-        rivals = cls(learner, rates, idle, steps, live, step=step, on_scores=on_scores)
-        rivals.search = search
+        rivals = cls(learner, rates, search, steps, live, step=step, wait=True)
         rivals._load(state)
         rivals._act()
         return rivals
@@ -91,7 +102,7 @@ class ResumableRivals(Rivals):
     def _load(self, state: Mapping[str, Any]) -> None:
         self.probe_steps = state["probe_steps"]
         self._scoring.passes = state["validation_passes"]
-        self._guarded = state["guarded"]
+        self._dropped = list(map(Candidate.from_dict, state["dropped"]))
         model = self._learner.model
         self._live.load_state_dict(state["live"], model)
         for told in state["rivals"]:
@@ -109,7 +120,3 @@ class ResumableRivals(Rivals):
             parameters, _ = tensors_of(model)
             for parameter, gradient in zip(parameters, state["gradients"], strict=True):
                 parameter.grad = gradient
-
-
-def _device(learner: Learner) -> torch.device:
-    return next((parameter.device for parameter in learner.model.parameters()), torch.device("cpu"))

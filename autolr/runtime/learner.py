@@ -120,7 +120,6 @@ class TorchLearner:
         self._iterator: Iterator[Any] = iter(())  # begun at the first step, as a loop would
         self._loss = loss
         self._validate = validate
-        self._sign = 1.0 if mode == "min" else -1.0
         self.monitor = Monitor(mode=mode) if validate else Monitor("training loss")
         self._clip = clip
         self._batch: Any = None
@@ -164,7 +163,7 @@ class TorchLearner:
         if self._validate is None:
             return None
         with evaluating(self.model), torch.no_grad():
-            return self._sign * float(self._validate(self.model))
+            return self.monitor.score(float(self._validate(self.model)))
 
     @torch.no_grad()
     def forward(self) -> float:

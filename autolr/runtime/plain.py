@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _SCALARS = (type(None), bool, int, float, str)
 _ELSEWHERE = "autolr: not on the CPU"  # the key that marks a tensor of an accelerator
@@ -38,6 +38,11 @@ def unpacked(value: Any, device: torch.device) -> Any:
     if type(value) is dict and _ELSEWHERE in value:
         return value[_ELSEWHERE].to(device, copy=True)
     return _each(value, lambda item: unpacked(item, device))
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of a model's first parameter; the CPU without any."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def size(value: Any) -> int:

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.optim import Optimizer
 
+from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.rules import catalogue
 from autolr.rules.fixed import OWN
@@ -76,12 +79,24 @@ class Rates:
             optimizer.register_step_post_hook(self._remove),
         )
 
-    def factor_of(self, peak: float | None, rule: str) -> float:
-        """Return the factor at which a rule has a peak; each rule of a `Switching` has its base."""
-        assert peak is not None  # a search fixes every peak
+    def factors_of(
+        self, candidate: Candidate, multipliers: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return what the run's own rates are multiplied with: peak x schedule / own peak.
+
+        Args:
+            candidate: With a peak; each rule of a `Switching` has a base of its own.
+            multipliers: Of the candidate's schedule, at any steps; shape (steps,).
+        """
+        assert candidate.peak is not None  # a search fixes every peak
         if isinstance(self._optimizer, Switching):
-            return peak / self._optimizer.bases[rule]
-        return peak / self.base
+            return candidate.peak / self._optimizer.bases[candidate.rule] * multipliers
+        return candidate.peak / self.base * multipliers
+
+    def factor_of(self, candidate: Candidate, step: int, total_steps: int) -> float:
+        """Return the factor of one step of a run, see `factors_of`."""
+        multiplier = candidate.schedule.at(step, total_steps)
+        return float(self.factors_of(candidate, np.array([multiplier]))[0])
 
     @property
     def applied(self) -> float:

@@ -1,13 +1,13 @@
 """Rivals of a run, trained beside it on the very batches that go by."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.errors import DivergedError
-from autolr.online import Probe, Search, shrunk
+from autolr.online import Observation, Probe, Progress, Rollback, Save, shrunk
 from autolr.result import Result
 from autolr.rng import isolated_rng
 from autolr.rules.switching import begin_rule
@@ -33,23 +33,26 @@ class Rivals:
         learner: The run.
         rates: The rates of its optimizer. The owner sets ``rates.factor`` to `factor` before
             every live step.
-        search: The search to carry out; `search` is replaced as it goes on.
+        search: The search to carry out; `search` is replaced as it proceeds.
         total_steps: Optimizer steps of the run.
         live: The candidate that the run trains first; one of the search's.
         step: Optimizer steps that the run has made already.
-        on_scores: Called with the search each time that it has taken in scores.
+        wait: Whether to leave undone what is due at once: a stored state is to be loaded.
+
+    Attributes:
+        stop_requested: Whether training will stop as soon as it can; strategies are informed.
     """
 
     def __init__(
         self,
         learner: Learner,
         rates: Rates,
-        search: Search,
+        search: Progress,
         total_steps: int,
         live: Candidate,
         *,
         step: int = 0,
-        on_scores: Callable[[Search], None] | None = None,
+        wait: bool = False,
     ) -> None:
         self.search = search
         self.step = step
@@ -57,14 +60,15 @@ class Rivals:
         self._learner = learner
         self._rates = rates
         self.total_steps = total_steps
-        self._on_scores = on_scores
+        self.stop_requested = False
         self._scoring = Scoring(learner)
-        self._guarded = search.may_change  # a run that is only followed never is
         self._best: Snapshot | None = None
+        self._dropped: list[Candidate] = []  # of the present probe, in the order of divergence
         begin_rule(learner.optimizer, live.rule)
         self._live = self._candidate_run(live, None)
         self._rivals: list[CandidateRun] = []
-        self._act()
+        if not wait:
+            self._act()
 
     @property
     def live(self) -> Candidate:
@@ -73,8 +77,8 @@ class Rivals:
 
     @property
     def searching(self) -> bool:
-        """Whether the search is still going on."""
-        return bool(self.search.rounds)
+        """Whether the search is still under way."""
+        return self.search.searching
 
     @property
     def factor(self) -> float:
@@ -100,13 +104,13 @@ class Rivals:
                 gradients).
 
         Raises:
-            DivergedError: If every candidate has diverged, or the run too often after the race.
+            DivergedError: If every candidate has diverged, and the strategy does not roll back.
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
         if self._looks(stepped=stepped):
             self._look(loss)
-            if self._guarded:
+            if self.search.guarded:
                 self._drop_diverged()
         if stepped:
             self.step += 1
@@ -153,60 +157,69 @@ class Rivals:
 
     def _act(self) -> None:
         """Do all that is due at this step of the run."""
-        while self.searching:
-            if self.step < self.search.rounds[0].start:
+        while (probe := self.search.probe) is not None:
+            if self.step < probe.start:
                 return
-            action = self.search.action
-            assert isinstance(action, Probe)
-            self._bear(action)
-            if self.step < action.horizon:
+            self._bear(probe)
+            if self.step < probe.horizon:
                 return
-            told = self._scoring.scores(self._live, self._rivals, annealed=action.annealed)
-            returned = len(self.search.rollbacks)
-            self.search = self.search.observe([told.get(c, math.inf) for c in action.candidates])
-            self._settle(returned=len(self.search.rollbacks) > returned)
-            if self._on_scores is not None:
-                self._on_scores(self.search)
+            scores = self._scoring.scores(self._live, self._rivals, annealed=probe.annealed)
+            self._observe(self.step, [scores.get(c, math.inf) for c in probe.candidates])
+            self._settle(self.step)
         self._rivals, self._best, self._live.average = [], None, None
+
+    def _observe(self, step: int, scores: Sequence[float] = (), *, lost: bool = False) -> None:
+        """Have the strategy know that its action has been carried out."""
+        among = self.search.candidates
+        (stop_requested,) = self._learner.ranks.any([self.stop_requested])
+        observation = Observation(
+            step,
+            tuple(scores),
+            diverged=tuple(map(among.index, self._dropped)),
+            lost=lost,
+            steps_left=self.total_steps - step,
+            stop_requested=stop_requested,
+        )
+        self.search, self._dropped = self.search.observe(observation), []
 
     def _bear(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no run yet."""
         trained = [] if probe.annealed else [self.live]
         trained += [rival.candidate for rival in self._rivals]
         for candidate in probe.candidates:
-            if candidate not in trained:
+            if candidate not in (*trained, *self._dropped):
                 self._rivals.append(self._candidate_run(candidate, self._copy(candidate.rule)))
                 if probe.annealed:
                     self._anneal(self._rivals[-1], probe)
 
     def _anneal(self, run: CandidateRun, probe: Probe) -> None:
         """Have a copy follow the rest of its schedule within the probe."""
-        peak = self._rates.factor_of(run.candidate.peak, run.candidate.rule)
         schedule, steps = run.candidate.schedule, probe.horizon - probe.start
-        multipliers = shrunk(schedule, probe.horizon, self.total_steps, steps)
-        run.factors[probe.start : probe.horizon] = [peak * m for m in multipliers]
+        multipliers = np.array(shrunk(schedule, probe.horizon, self.total_steps, steps))
+        factors = self._rates.factors_of(run.candidate, multipliers)
+        run.factors[probe.start : probe.horizon] = factors
         run.annealed = True
 
     def _sample(self) -> None:
         """Take the weights into the averages while a window is open."""
-        now = next(iter(self.search.rounds), None)
+        now = self.search.probe
         if now is None or self.step <= now.horizon - now.window:
             return
         self._scoring.sample([self._live, *self._rivals], now.horizon - self.step + 1)
 
-    def _settle(self, *, returned: bool) -> None:
-        """Put the state in place that the search has decided for."""
-        run = self.search.alive[0]
-        winner = next(told.candidate for told in reversed(self.search.scores) if told.kept)
-        for rival in self._rivals if not returned else ():
-            if rival.candidate == winner and not rival.annealed:
+    def _settle(self, step: int) -> None:
+        """Put the state in place that the strategy has decided for, up to its next probe."""
+        run = self.search.action.run
+        for rival in self._rivals:
+            if rival.candidate == run and not rival.annealed:
                 self._promote(rival)
-        if self._guarded:
-            if self.search.improved:
+        while isinstance(action := self.search.action, Save | Rollback):
+            if isinstance(action, Save):
                 self._keep_best()
-            elif returned:
+            else:
                 self._roll_back()
-        self._live = self._candidate_run(run, None)
+            self._observe(step)
+        self._live = self._candidate_run(self.search.action.run, None)
         self._rivals = []
 
     def _keep_best(self) -> None:
@@ -234,26 +247,22 @@ class Rivals:
         dead = [run for run in [self._live, *rivals] if run.diverged]
         survivors = [rival for rival in rivals if not rival.diverged]
         if self._live.diverged and not survivors:
-            self._recover()
+            self._lose([*(run.candidate for run in rivals), self.live])
             return
         if self._live.diverged:
             lower = [rival for rival in survivors if rival.candidate.is_slower(self.live)]
             heir = lower[-1] if lower else survivors[0]
             self._promote(heir)
-        for run in dead:
-            self.search = self.search.drop(run.candidate)
-        self._rivals = [r for r in self._rivals if r.annealed or r.candidate in self.search.alive]
+        self._dropped += [run.candidate for run in dead]
+        self._rivals = [r for r in self._rivals if r.annealed or r.candidate not in self._dropped]
 
-    def _recover(self) -> None:
-        if not self.search.scores:
-            raise DivergedError(
-                f"every rate tried diverged within {self.step + 1} steps, down to "
-                f"{self.search.alive[0].peak:.3g}; give lower ones as rates=(low, high)"
-            )
-        self.search = self.search.recover(self.step + 1)
-        self._roll_back()
-        self._live = self._candidate_run(self.search.alive[0], None)
-        self._rivals = []
+    def _lose(self, last: Sequence[Candidate]) -> None:
+        """Have the strategy know that the last candidates have diverged; no state is left."""
+        probe = self.search.probe
+        assert probe is not None
+        self._dropped += [] if probe.annealed else last
+        self._observe(self.step + 1, [math.inf] * len(probe.candidates), lost=True)
+        self._settle(self.step + 1)
 
     def _promote(self, rival: CandidateRun) -> None:
         """Put a rival's state in place; the live run's becomes a rival."""
@@ -271,12 +280,12 @@ class Rivals:
         return found
 
     def _candidate_run(self, candidate: Candidate, snapshot: Snapshot | None) -> CandidateRun:
-        peak = self._rates.factor_of(candidate.peak, candidate.rule)
-        return CandidateRun(candidate, peak * candidate.schedule.values(self.total_steps), snapshot)
+        multipliers = candidate.schedule.values(self.total_steps)
+        return CandidateRun(candidate, self._rates.factors_of(candidate, multipliers), snapshot)
 
     def _factor(self, run: CandidateRun) -> float:
         return float(run.factors[min(self.step, self.total_steps - 1)])
 
     def _looks(self, *, stepped: bool) -> bool:
-        due = self._guarded and stepped and self.step % _LOOK_EVERY == 0
+        due = self.search.guarded and stepped and self.step % _LOOK_EVERY == 0
         return self.searching and (bool(self._rivals) or due)

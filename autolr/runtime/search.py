@@ -3,21 +3,19 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autolr.candidate import Candidate
-from autolr.errors import ConfigError
-from autolr.online import Annealed, AutoLRS, Search, SearchSettings, parse_rates, parse_strategy
-from autolr.result import Result, check_save_to, closing, excluded, news, opening
+from autolr.online import SearchSettings, Strategy
+from autolr.result import Result, check_save_to, closing, news
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, carrier
-from autolr.runtime.autolrs import search_by_stages
 from autolr.runtime.learner import DrivenLearner
-from autolr.runtime.rates import Rates, customary_peak_of, set_peak
+from autolr.runtime.rates import Rates, set_peak
+from autolr.runtime.rewinding import train_rewinding
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak
+from autolr.runtime.start import start_search
 from autolr.schedules import Schedule
 
 _log = logging.getLogger(__name__)
@@ -27,9 +25,8 @@ def search(
     learner: DrivenLearner,
     total_steps: int,
     *,
-    strategy: str | Annealed | AutoLRS = "annealed",
+    strategy: str | Strategy = "annealed",
     schedule: Schedule | str | None = None,
-    budget: float = 0.25,
     rates: tuple[float, float] | None = None,
     candidates: str | Path | Mapping[str, Any] | None = None,
     save_to: str | Path | None = None,
@@ -42,12 +39,12 @@ def search(
     Args:
         learner: The run, untrained; `TorchLearner` adapts a model, its optimizer and batches.
         total_steps: Optimizer steps of the run.
-        strategy: How probes become a decision: ``"annealed"``, or ``"autolrs"``, the published
-            algorithm for comparison (see `AutoLRS`).
+        strategy: How probes become a decision, with its settings: ``"annealed"``, or an object
+            such as ``Annealed(budget=0.1)``; ``"autolrs"``, the published algorithm for comparison
+            (see `AutoLRS`), whose probes make about ``total_steps`` steps more; or one of your own
+            (see `autolr.online.Strategy`).
         schedule: A schedule or the name of a profile; None for a short warm-up, a plateau and a
             linear end. AutoLRS makes its own.
-        budget: Probe steps at most, as a share of ``total_steps``. AutoLRS knows no budget: its
-            probes make about ``total_steps`` steps more.
         rates: Lowest and highest peak; None: around the optimizer's customary peak. For an
             optimizer without one, about 28 steps of a copy at a growing rate, all on the first
             batch, find where training diverges: the search is around a tenth of that rate.
@@ -69,37 +66,31 @@ def search(
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
     check_save_to(save_to)
-    parsed = parse_strategy(strategy)
-    if isinstance(parsed, AutoLRS):
-        for name, given in (("schedule", schedule), ("candidates", candidates)):
-            if given is not None:
-                raise ConfigError.of(name, given, "None: AutoLRS searches rates only")
-        result = _train_in_stages(learner, parsed, rates, total_steps)
-    else:
-        settings = SearchSettings(parsed, schedule, budget, rates, candidates)
-        with _racing(learner, settings):
+    settings = SearchSettings(strategy, schedule, rates, candidates)
+    with _racing(learner, settings):
+        if settings.searcher.rewinds:
+            result = _train_rewinding(learner, settings, total_steps)
+        else:
             result = _train_beside(learner, settings, total_steps)
     if save_to is not None:
         result.save(save_to)
     return result
 
 
-def _train_in_stages(
-    learner: DrivenLearner,
-    strategy: AutoLRS,
-    rates: tuple[float, float] | None,
-    total_steps: int,
-) -> Result:
-    attached = Rates.of(learner.optimizer)
+def _train_rewinding(learner: DrivenLearner, settings: SearchSettings, total_steps: int) -> Result:
+    """Train the run with probes that are rewound."""
+    rates = Rates.of(learner.optimizer)
     try:
-        peak_range = parse_rates(rates, customary_peak_of(learner.optimizer) or attached.base)
-        kept = peak_range.kept(set_peak(learner.optimizer, attached))
-        result = search_by_stages(learner, attached, strategy.begin(peak_range, total_steps, kept))
-        if not result.compared:
-            _log.warning(closing(result))
-        return result
+        prior, scan = prior_peak(learner, rates, settings, total_steps)
+        run = settings.run_info(
+            prior, total_steps, rates.base, set_peak(learner.optimizer, rates), scan=scan
+        )
+        result = train_rewinding(learner, rates, settings.begin(run, scan), total_steps)
     finally:
-        attached.detach()
+        rates.detach()
+    if not result.compared:
+        _log.warning(closing(result))
+    return result
 
 
 @contextmanager
@@ -118,28 +109,12 @@ def _racing(learner: DrivenLearner, settings: SearchSettings) -> Iterator[None]:
         learner.optimizer = switching.settle()
 
 
-def _begin(
-    learner: DrivenLearner, rates: Rates, settings: SearchSettings, total_steps: int
-) -> tuple[Search, Candidate]:
-    """Return the search, and the candidate with which the run begins; draw its first batch."""
-    learner.next_batch()
-    prior, scan = prior_peak(learner, rates, settings, total_steps)
-    kept = settings.kept(prior, set_peak(learner.optimizer, rates))
-    begun = replace(settings.begin(prior, total_steps, scan), kept=kept)
-    live = settings.live(begun, prior)
-    for line in (
-        *opening(begun, live, total_steps),
-        *excluded(settings.left_out(begun, prior)),
-    ):
-        _log.info(line)
-    return begun, live
-
-
 def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps: int) -> Result:
     """Train the run with the search's rivals beside it."""
     rates = Rates.of(learner.optimizer)
     try:
-        begun, live = _begin(learner, rates, settings, total_steps)
+        learner.next_batch()
+        begun, live = start_search(learner, rates, settings, total_steps, _log.info)
         rivals = Rivals(learner, rates, begun, total_steps, live)
         for step in range(total_steps):
             if step:  # the first batch has been drawn

@@ -17,7 +17,7 @@ from torch import nn
 
 from autolr import TorchLearner
 from autolr.candidate import Candidate
-from autolr.online import Round, Search
+from autolr.online import AnnealedState, Progress, Round, Search
 from autolr.runtime.rates import Rates
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.snapshot import Snapshot
@@ -103,7 +103,7 @@ def _steps_with_rivals(learner: TorchLearner, number: int) -> Callable[[], None]
         Candidate(peak=1e-3 * 1.1**index, schedule=constant()) for index in range(number + 1)
     )
     rates = Rates.of(learner.optimizer)
-    search = Search(candidates, (Round(0, _FAR, 2),))
+    search = Progress(AnnealedState(Search(candidates, (Round(0, _FAR, 2),))))
     rivals = Rivals(learner, rates, search, _FAR, candidates[0])
 
     def steps() -> None:

@@ -17,7 +17,7 @@ from autolr.online import Annealed
 from tests.callbacks.namespace import CSVLogger, ModelCheckpoint, pl
 
 LR = 2.0**-7  # a power of two: factors of it are exact
-RACE = Annealed(candidates=3, checks=())  # to step 14 of 28
+RACE = Annealed(candidates=3, checks=(), budget=3.0)  # to step 14 of 28
 
 
 class Net(pl.LightningModule):

@@ -25,8 +25,8 @@ def test_a_space_of_one_point_changes_no_bit(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("margin", [1e6, 0.0], ids=["the default stays", "the best wins"])
 def test_a_run_that_chose_a_profile_is_replayed_bit_for_bit(margin, tmp_path):
-    strategy = Annealed(thresholds=Thresholds(margin=margin, rollbacks=0))
-    callback = AutoLR(strategy, candidates=SPACE, budget=1.0)
+    strategy = Annealed(thresholds=Thresholds(margin=margin, rollbacks=0), budget=1.0)
+    callback = AutoLR(strategy, candidates=SPACE)
     searched = fit(tmp_path / "searched", callbacks=[callback], **LONG)
     result = callback.result
     annealed = [told for told in result.scores if told.annealed]

@@ -13,7 +13,7 @@ RATES = (2.0**-16, 2.0**-6)
 
 
 def searcher(**settings):
-    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, **settings})
 
 
 class Cosine(Net):

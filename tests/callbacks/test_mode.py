@@ -44,7 +44,7 @@ def refused(folder, *callbacks, make=Several, **settings):
 @pytest.mark.parametrize(("given", "best"), [(None, max), ("min", min)])
 def test_an_accuracy_is_to_be_high_unless_the_user_says_otherwise(given, best, tmp_path):
     rates = (1e-7, 2e-2)  # the lowest learns nothing
-    callback = AutoLR(strategy=RACE, budget=3.0, monitor="val_acc", mode=given, rates=rates)
+    callback = AutoLR(strategy=RACE, monitor="val_acc", mode=given, rates=rates)
     fit(tmp_path, callbacks=[callback])
     result = callback.result
     values = {told.candidate.peak: result.monitor.value(told.score) for told in result.scores}
@@ -63,7 +63,7 @@ def test_a_name_that_does_not_say_it_needs_the_mode(tmp_path):
             "mode must be 'min' or 'max': the name 'val_score' does not say which values are "
             "better, got None"
         )
-    callback = AutoLR(strategy=RACE, budget=3.0, monitor="val_score", mode="max")
+    callback = AutoLR(strategy=RACE, monitor="val_score", mode="max")
     fit(tmp_path / "said", Several, [callback])
     assert callback.result.monitor.mode == "max"
 
@@ -82,7 +82,7 @@ def test_a_monitor_that_is_nearly_logged_is_asked_back_whatever_its_mode(make, t
 @pytest.mark.filterwarnings("ignore")
 def test_without_validation_the_training_loss_is_low_whatever_the_monitor_is(tmp_path):
     for monitor in ("val_acc", "val_score"):
-        callback = AutoLR(strategy=RACE, budget=3.0, monitor=monitor)
+        callback = AutoLR(strategy=RACE, monitor=monitor)
         fit(tmp_path / monitor, callbacks=[callback], val=None)
         assert (callback.result.monitor.name, callback.result.monitor.mode) == (
             "training loss",
@@ -115,7 +115,7 @@ def test_two_callbacks_that_set_the_rate_are_refused(pair, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("make", [lambda: AutoLR(budget=3.0), follow])
+@pytest.mark.parametrize("make", [lambda: AutoLR(RACE), follow])
 def test_a_rule_beside_one_is_served(make, tmp_path):
     fit(tmp_path, callbacks=[ApplyRule("fixed"), make()])
 

@@ -269,6 +269,7 @@ SETUPS = {
 }
 ONLY = schedules.constant()
 LOSING = Annealed(  # beside rivals at 2,048 times the rate, and watched to the end
+    budget=3.0,
     candidates=2,
     checks=(Check(0.6, 0.7, (2.0**11,), refines=True), Check(0.8, 0.8), Check(0.95, 0.95)),
     thresholds=Thresholds(rollbacks=0),
@@ -311,7 +312,7 @@ def test_a_search_with_one_candidate_changes_no_bit(name, plain, tmp_path):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", SETUPS)
 def test_a_search_whose_rivals_all_lose_changes_no_bit(name, plain, tmp_path):
-    callback, run = searched(name, tmp_path, LOSING, rates=(LR, LR * 2.0**22), budget=3.0)
+    callback, run = searched(name, tmp_path, LOSING, rates=(LR, LR * 2.0**22))
     assert callback.result.peak == LR
     assert callback.result.probe_steps > 0
     assert differences(run.left, plain(name).left) == []

@@ -17,7 +17,7 @@ from tests.callbacks.runs import LR, Net, curve, differences, fit
 
 # Of 28 steps: a race to step 14, two rivals from there to 20 and, where scores are, to 26.
 CHECKS = (Check(0.36, 0.56, (0.5, 2.0), refines=True), Check(0.64, 0.85, (0.5, 2.0)))
-STRATEGY = Annealed(candidates=3, race=0.5, checks=CHECKS)
+STRATEGY = Annealed(candidates=3, race=0.5, checks=CHECKS, budget=4.0)
 STEPS = 28
 
 
@@ -69,7 +69,7 @@ class Applied(pl.Callback):
 
 
 def searcher(**settings):
-    asked = {"strategy": STRATEGY, "budget": 4.0, "monitor": "val_auc", "schedule": "constant"}
+    asked = {"strategy": STRATEGY, "monitor": "val_auc", "schedule": "constant"}
     return AutoLR(**{**asked, **settings})
 
 

@@ -36,7 +36,7 @@ RATES = (2.0**-16, 2.0**-6)
 
 
 def searcher(**settings):
-    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, **settings})
 
 
 class Quadratic(pl.LightningModule):
@@ -88,8 +88,9 @@ class Breaking(Quadratic):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("broken_at", [21, 30, 32, 33, 47])
 def test_a_run_whose_loss_is_not_a_number_in_mid_run_recovers(broken_at, tmp_path):
-    watched = Annealed(candidates=3, checks=tuple(Check(n / 70, n / 70) for n in range(36, 66, 6)))
-    callback = AutoLR(watched, rates=(2.0**-7, 2.0**-3), budget=3.0)
+    checks = tuple(Check(n / 70, n / 70) for n in range(36, 66, 6))
+    watched = Annealed(candidates=3, checks=checks, budget=3.0)
+    callback = AutoLR(watched, rates=(2.0**-7, 2.0**-3))
     make = type("At", (Breaking,), {"broken_at": broken_at})
     run = fit(tmp_path, make, [callback], max_epochs=10)
     (told,) = callback.result.rollbacks
@@ -109,8 +110,9 @@ def test_a_run_put_back_by_its_own_score_goes_on_at_half_the_rate(tmp_path):
             self.log("val_loss", 2.0 * worse + self.layer.weight.square().sum())
 
     used = []
-    watched = Annealed(candidates=3, checks=(Check(0.4, 0.4), Check(0.57, 0.57), Check(0.8, 0.8)))
-    settings = {"rates": (2.0**-7, 2.0**-3), "schedule": schedules.constant(), "budget": 3.0}
+    checks = (Check(0.4, 0.4), Check(0.57, 0.57), Check(0.8, 0.8))
+    watched = Annealed(candidates=3, checks=checks, budget=3.0)
+    settings = {"rates": (2.0**-7, 2.0**-3), "schedule": schedules.constant()}
     callback = AutoLR(watched, **settings)
     fit(tmp_path, Rates, [callback], max_epochs=10)
     assert [s.horizon for s in callback.result.scores if s.kept] == [20, 28, 40, 56]
@@ -121,7 +123,7 @@ def test_a_run_put_back_by_its_own_score_goes_on_at_half_the_rate(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_default_box_lies_around_the_customary_peak(tmp_path):
-    callback = AutoLR(budget=3.0)
+    callback = AutoLR(Annealed(budget=3.0))
     fit(tmp_path, callbacks=[callback])
     first = callback.result.probes[callback.result.probes.start == 0]
     assert list(first.peak) == pytest.approx([1e-3 * 4.0**n for n in range(-2, 3)], rel=1e-12)
@@ -370,9 +372,6 @@ def test_a_compiled_module_is_refused(tmp_path):
         ("rates", (0.0, 0.1)),
         ("rates", 0.1),
         ("rates", ("a", "b")),
-        ("budget", 0.0),
-        ("budget", math.nan),
-        ("budget", "much"),
         ("strategy", "guess"),
         ("schedule", "no_such_profile"),
         ("schedule", {"kind": "cosine", "colour": 1}),

@@ -11,6 +11,7 @@ import autolr
 from autolr.callbacks import AutoLR
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.errors import ConfigError
+from autolr.online import Annealed
 from tests.callbacks.runs import LR, RACE, TRAIN, Bare, Net, Stream, differences, fit
 
 RATES = (2.0**-16, 2.0**-6)
@@ -20,7 +21,7 @@ ONLY = (LR, LR)
 
 
 def searcher(**settings):
-    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, **settings})
 
 
 class Scheduled(Net):
@@ -268,7 +269,7 @@ def test_where_an_optimizer_has_no_customary_peak_the_box_lies_below_a_scanned_e
         def make_optimizer(self):
             return Uncommon(self.parameters())
 
-    callback = AutoLR(budget=3.0)
+    callback = AutoLR(Annealed(budget=3.0))
     fit(tmp_path, Own, [callback])
     first = callback.result.probes[callback.result.probes.start == 0]
     edge, centre = callback.result.scan.edge, callback.result.scan.edge / 10

@@ -14,6 +14,8 @@ from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
+from autolr.errors import UnsupportedError
+from autolr.online import Annealed
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, TRAIN, Net, Stream, differences, fit, train_loader, val_loader
 
@@ -95,7 +97,7 @@ def test_a_run_left_at_its_rungs_ends_as_the_one_that_was_not(tmp_path, rungs, s
 
 def test_a_search_inside_the_run_goes_on(tmp_path):
     def search():
-        return AutoLR(rates=(LR / 16, LR * 16), budget=3.0)
+        return AutoLR(Annealed(budget=3.0), rates=(LR / 16, LR * 16))
 
     whole, parts = Judge(), Judge(waits=(3, 20))
     expected = job(tmp_path / "whole", whole, search, (3, 20))
@@ -150,6 +152,18 @@ def test_a_rung_that_the_study_knows_is_not_told_again(tmp_path):
     shutil.copy(tmp_path / "rung.ckpt", tmp_path / "kept.ckpt")
     job(tmp_path, judge, follow, known=(5,))
     assert list(judge.told) == [5, 10]
+
+
+def test_scores_under_way_of_another_version_are_refused_in_one_line(tmp_path):
+    assert job(tmp_path, Judge(waits=(5,)), follow) is None
+    checkpoint = torch.load(tmp_path / "rung.ckpt", weights_only=False)
+    stored = checkpoint["callbacks"]["PruneTrial"]
+    assert stored["scores"]["rungs"] == [10]
+    checkpoint["callbacks"]["PruneTrial"] = {"shadows": {}, "learner": stored["learner"]}  # 0.1
+    torch.save(checkpoint, tmp_path / "rung.ckpt")
+    with pytest.raises(UnsupportedError, match="of another version of autolr") as refused:
+        job(tmp_path, Judge(), follow)
+    assert "\n" not in str(refused.value)
 
 
 def test_what_is_logged_goes_on_behind_the_last_line_that_counts(tmp_path):

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import update_bn
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.errors import ConfigError, UnsupportedError
+from autolr.online import Annealed
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, VAL, Net, differences, fit, train_loader, val_loader
 
@@ -226,7 +227,7 @@ def test_a_run_that_diverges_is_stopped_and_says_so(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_it_works_beside_a_search(tmp_path):
     trial = Trial()
-    search = AutoLR(rates=(LR / 16, LR * 16), budget=3.0)
+    search = AutoLR(Annealed(budget=3.0), rates=(LR / 16, LR * 16))
     fit(tmp_path, callbacks=[search, PruneTrial(trial, (25,))])
     assert search.result.probe_steps > 0
     assert math.isfinite(trial.reports[25])

@@ -29,12 +29,12 @@ from tests.callbacks.runs import LR, Net, differences, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-LOSING = Annealed(candidates=2, checks=(), thresholds=Thresholds(rollbacks=0))
+LOSING = Annealed(candidates=2, checks=(), thresholds=Thresholds(rollbacks=0), budget=3.0)
 
 
 def searcher():
     """Return a search whose rival, at 2,048 times the rate, is trained and loses."""
-    return AutoLR(LOSING, schedule=schedules.constant(), rates=(LR, LR * 2.0**11), budget=3.0)
+    return AutoLR(LOSING, schedule=schedules.constant(), rates=(LR, LR * 2.0**11))
 
 
 class Witness(Net):

@@ -16,14 +16,15 @@ LOW = {"lr": {"low": 1e-9, "high": 1e-8, "log": True}}  # the own optimizer goes
 SPS = {**LOW, "rule": ["fixed", "sps_max"]}
 DOG = {**LOW, "rule": ["fixed", "dog"], "rule.alpha": {"choices": 0.01, "when": {"rule": "dog"}}}
 # Of 28 steps: a race up to step 8, and two rivals from 11 to 17.
-STRATEGY = Annealed(3, 0.3, (Check(0.4, 0.6, (0.5, 2.0), refines=True),), Thresholds(rollbacks=0))
+REFINE = Check(0.4, 0.6, (0.5, 2.0), refines=True)
+STRATEGY = Annealed(3, 0.3, (REFINE,), Thresholds(rollbacks=0), budget=9.0)
 COMPARED = ("weights and buffers", "global_step", "data order", "generators")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def searcher(space, **settings):
-    return AutoLR(STRATEGY, candidates=space, budget=9.0, **settings)
+    return AutoLR(STRATEGY, candidates=space, **settings)
 
 
 def replay(result):
@@ -56,9 +57,9 @@ def test_a_space_of_the_own_optimizer_alone_changes_no_bit(tmp_path):
 
 
 def test_rules_that_lose_leave_no_trace_in_the_run(tmp_path):
-    ties = Annealed(3, 0.3, (), Thresholds(tie=1e6, rollbacks=0))
+    ties = Annealed(3, 0.3, (), Thresholds(tie=1e6, rollbacks=0), budget=9.0)
     space = {"lr": LR, "rule": ["fixed", "sps_max", "dog"], "schedule": "constant"}
-    callback = AutoLR(ties, candidates=space, budget=9.0)
+    callback = AutoLR(ties, candidates=space)
     searched = fit(tmp_path / "searched", callbacks=[callback])
     assert {told.candidate.rule for told in callback.result.scores} == set(space["rule"])
     plain = fit(tmp_path / "plain")

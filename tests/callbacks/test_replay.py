@@ -31,6 +31,7 @@ from tests.callbacks.runs import (
 RATES = (2.0**-16, 2.0**-6)  # begins with 2**-11, too low for so short a run
 LIVE_FIRST = 2.0**-11
 CHECKED = Annealed(
+    budget=3.0,
     candidates=3,
     checks=(
         Check(0.3, 0.5, factors=(2.0**-4, 4.0), refines=True),
@@ -42,7 +43,7 @@ CHECKED = Annealed(
 
 
 def searcher(**settings):
-    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, **settings})
 
 
 class Momentum(Net):

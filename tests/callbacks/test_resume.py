@@ -29,8 +29,8 @@ COMPARED = ("weights and buffers", "optimizer", "generators", "global_step", "mo
 
 
 def searcher(**settings):
-    strategy = Annealed(candidates=3, race=0.2, checks=CHECKS)
-    return AutoLR(**{"strategy": strategy, "rates": RATES, "budget": 3.0, **settings})
+    strategy = Annealed(candidates=3, race=0.2, checks=CHECKS, budget=3.0)
+    return AutoLR(**{"strategy": strategy, "rates": RATES, **settings})
 
 
 def whole_run(folder, callback, make=Net, **settings):
@@ -111,7 +111,7 @@ def test_the_cuts_are_where_their_names_say(whole):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_cut_after_a_return_can_return_to_the_same_state_again(tmp_path):
-    watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Thresholds(band=0.0))
+    watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Thresholds(band=0.0), budget=3.0)
     settings = {"strategy": watches, "mode": "max"}  # of the loss: training makes it worse
     whole = whole_run(tmp_path / "whole", searcher(**settings))
     assert [told.step for told in whole.result.rollbacks] == [45, 52]
@@ -280,8 +280,12 @@ def test_a_checkpoint_of_a_run_that_was_stopped_early_holds_the_search(tmp_path,
     ("changed", "trainer", "told"),
     [
         ({"rates": (2.0**-9, 2.0**-6)}, {}, "rates was (0.0009765625, 0.015625), is (0.001953125"),
-        ({"strategy": Annealed(5, 0.2, CHECKS)}, {}, "strategy's candidates was 3, is 5"),
-        ({"strategy": Annealed(3, 0.2)}, {}, "another strategy's checks"),
+        (
+            {"strategy": Annealed(5, 0.2, CHECKS, budget=3.0)},
+            {},
+            "strategy's candidates was 3, is 5",
+        ),
+        ({"strategy": Annealed(3, 0.2, budget=3.0)}, {}, "another strategy's checks"),
         ({"schedule": "cosine"}, {}, "schedule was None, is cosine()"),
         ({}, {"max_epochs": 9}, "the number of steps was 56, is 63"),
         ({"monitor": "val_acc", "mode": "max"}, {}, "mode was 'min', is 'max'"),
@@ -304,6 +308,20 @@ def test_a_checkpoint_of_a_run_without_autolr_is_refused(tmp_path):
     fit(tmp_path / "plain", Net, [kept], max_epochs=1)
     with pytest.raises(UnsupportedError, match="step 7 holds neither a result nor a search"):
         resume(tmp_path / "rest", tmp_path / "cut.ckpt", searcher())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("change", [{"format": 1}, {"shadows": {"search": {"judgement": {}}}}])
+def test_a_search_under_way_of_another_version_is_refused_in_one_line(tmp_path, whole, change):
+    checkpoint = torch.load(whole.checkpoints[28], weights_only=False)
+    stored = checkpoint["callbacks"]["AutoLR"]["search"]
+    if "format" not in change:  # version 0.1 had other keys, and no number
+        stored.clear()
+    stored.update(change)
+    torch.save(checkpoint, tmp_path / "other.ckpt")
+    with pytest.raises(UnsupportedError, match="of another version of autolr") as refused:
+        resume(tmp_path / "rest", tmp_path / "other.ckpt", searcher())
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -224,8 +224,8 @@ def test_a_search_among_one_candidate_leaves_a_rule_alone(tmp_path):
     [("sps_max",), ("ldog", {"alpha": 1e-2}), ("smb", {"epoch": 4})],
 )
 def test_the_run_that_found_its_peak_equals_the_run_that_had_it(tmp_path, settings):
-    race = Annealed(candidates=3, checks=())
-    search = AutoLR(race, schedule="constant", rates=(0.25, 4.0), budget=2.0)
+    race = Annealed(candidates=3, checks=(), budget=2.0)
+    search = AutoLR(race, schedule="constant", rates=(0.25, 4.0))
     found = fit(tmp_path / "a", callbacks=[ApplyRule(*settings), search])
     assert search.result.probe_steps > 0
     follow = FollowCandidate(search.result.run_peak, schedules.constant())

@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +12,8 @@ from autolr.callbacks import AutoLR
 from autolr.online import Annealed
 from tests.callbacks.runs import LR, Bare, Net, differences, fit, val_loader
 
-RACE = Annealed(candidates=3, checks=())  # to step 14 of 28
-BUDGET = 4.0
+RACE = Annealed(candidates=3, checks=(), budget=4.0)  # to step 14 of 28
+LONG = replace(RACE, budget=40.0)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -53,10 +54,10 @@ def around(centre):
     ids=str,
 )
 def test_a_run_after_a_scan_is_to_the_bit_one_with_the_rates_that_it_found(tmp_path, trainer):
-    ours, theirs = AutoLR(strategy=RACE, budget=BUDGET), None
+    ours, theirs = AutoLR(strategy=RACE), None
     scanned = fit(tmp_path / "scanned", Odd, [ours], **trainer)
     rates = around(ours.result.scan.centre)
-    theirs = AutoLR(strategy=RACE, budget=BUDGET, rates=rates)
+    theirs = AutoLR(strategy=RACE, rates=rates)
     given = fit(tmp_path / "given", Odd, [theirs], **trainer)
     assert ours.result.probe_steps == theirs.result.probe_steps + ours.result.scan.steps
     assert ours.result.peak == theirs.result.peak
@@ -65,7 +66,7 @@ def test_a_run_after_a_scan_is_to_the_bit_one_with_the_rates_that_it_found(tmp_p
 
 
 def test_with_rates_nothing_is_scanned(tmp_path):
-    callback = AutoLR(strategy=RACE, budget=BUDGET, rates=(LR / 2, LR * 2))
+    callback = AutoLR(strategy=RACE, rates=(LR / 2, LR * 2))
     fit(tmp_path, Odd, [callback], max_epochs=2)
     assert callback.result.scan is None
 
@@ -73,7 +74,7 @@ def test_with_rates_nothing_is_scanned(tmp_path):
 def test_a_run_that_accumulates_gradients_is_scanned_at_the_size_of_a_whole_step(tmp_path):
     scans = []
     for batches in (1, 4):
-        callback = AutoLR(strategy=RACE, budget=40.0)
+        callback = AutoLR(strategy=LONG)
         settings = {"accumulate_grad_batches": batches, "max_epochs": 2}
         fit(tmp_path / str(batches), Quiet, [callback], **settings)
         scans.append(callback.result.scan)
@@ -84,9 +85,9 @@ def test_what_was_found_is_said_once_and_stays_in_the_checkpoints(tmp_path, capl
     monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
     caplog.set_level(logging.INFO, logger="lightning.pytorch")
     kept = ModelCheckpoint(tmp_path, "{step}", save_top_k=-1, save_on_train_epoch_end=True)
-    whole = AutoLR(strategy=RACE, budget=BUDGET)
+    whole = AutoLR(strategy=RACE)
     run = fit(tmp_path / "whole", Quiet, [whole, kept])
-    rest = AutoLR(strategy=RACE, budget=BUDGET)
+    rest = AutoLR(strategy=RACE)
     path = str(tmp_path / "step=7.ckpt")  # in the race
     resumed = fit(tmp_path / "rest", Quiet, [rest], ckpt_path=path)
     assert rest.result == whole.result
@@ -106,7 +107,7 @@ def test_a_scheduler_of_the_modules_own_is_scanned_from_the_rate_that_it_begins_
 
     scans = []
     for make in (Quiet, Rising):
-        callback = AutoLR(strategy=RACE, budget=40.0)
+        callback = AutoLR(strategy=LONG)
         fit(tmp_path / make.__name__, make, [callback], val=val_loader())
         scans.append(callback.result.scan)
     # the same rates, whatever the scheduler has made of the optimizer's, up to rounding

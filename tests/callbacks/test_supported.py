@@ -16,7 +16,7 @@ LIVE_FIRST = 2.0**-11
 
 
 def searcher(**settings):
-    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, **settings})
 
 
 # --- fp16 with a scaler: it skips steps at first, and grows often

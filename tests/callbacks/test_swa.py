@@ -38,7 +38,7 @@ def swa(start=3, epochs=10, **settings):
 
 
 def searcher(**settings):
-    return AutoLR(**{"strategy": RACE, "rates": RATES, "budget": 3.0, **settings})
+    return AutoLR(**{"strategy": RACE, "rates": RATES, **settings})
 
 
 class NoNorm(Net):
@@ -204,7 +204,7 @@ def test_averages_are_of_the_runs_weights_and_its_rate_goes_on_from_the_schedule
 @pytest.mark.parametrize(("averages", "last"), [([3], 14), ([4], 21), ([], 27)])
 def test_rounds_that_do_not_fit_before_the_first_average_are_left_out(averages, last, tmp_path):
     checks = (Check(0.2, 0.45, factors=(0.5, 2.0)), *(Check(e, e) for e in (0.65, 0.8, 0.95)))
-    callback = searcher(strategy=Annealed(candidates=3, race=0.2, checks=checks))
+    callback = searcher(strategy=Annealed(candidates=3, race=0.2, checks=checks, budget=3.0))
     fit(tmp_path, Net, [callback, *map(swa, averages)])
     assert callback.result.probes.horizon.max() == last
     assert callback.result.total_steps == 28  # the epoch that renews batch norm has none

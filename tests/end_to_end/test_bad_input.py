@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
+AUTOLR = "autolr.callbacks.AutoLR"
 NOISE = ("Traceback", "GPU available", "Seed set", "lightning.ai", "Tip:", "Warning")
+
+
+def searching(strategy: Any) -> dict[str, Any]:
+    """Return the changes of a config that attach an `AutoLR` with a strategy."""
+    return {"trainer/callbacks": [{"class_path": AUTOLR, "init_args": {"strategy": strategy}}]}
 
 
 def check_refused(finished: Any, status: int, *words: str) -> None:
@@ -46,6 +52,17 @@ def check_refused(finished: Any, status: int, *words: str) -> None:
         ({"model/class_path": "line.Points"}, 2, ["model.class_path", "LightningModule"]),
         ({"model/class_path": "collections.deque"}, 2, ["LightningModule", "collections.deque"]),
         ({"trainer/callbacks": [{"class_path": "no.X"}]}, 2, ["trainer.callbacks", "no.X"]),
+        (
+            {"trainer/callbacks": [{"class_path": AUTOLR, "init_args": {"budget": 0.5}}]},
+            2,
+            ["trainer.callbacks", "'budget'", "autolr.online.Annealed", "{budget: ...}"],
+        ),
+        (searching({"class_path": "line.Line"}), 2, ["strategy.class_path", "line.Line"]),
+        (
+            searching({"class_path": "autolr.Annealed", "init_args": {"budget": -1}}),
+            2,
+            ["budget", "positive share", "-1"],
+        ),
         ({"tune/monitor": "nope"}, 2, ["monitor", "'nope'", "val_acc, val_loss"]),
         ({"tune/monitor": "val_lss"}, 2, ["monitor", "did you mean 'val_loss'?", "val_acc"]),
         (

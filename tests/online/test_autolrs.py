@@ -11,8 +11,9 @@ import torch
 import autolr
 from autolr.callbacks import AutoLR
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
-from autolr.online import AutoLRS, Keep, PeakRange, Try
-from autolr.online.autolrs import ProbeForecast, forecast, next_rate
+from autolr.online import AutoLRS, Commit, Observation, PeakRange
+from autolr.online.rate_model import ProbeForecast, forecast, next_rate
+from tests.online.runs import run_of
 
 BOX = PeakRange.between(1e-3, 1.0)
 
@@ -25,43 +26,46 @@ def decay(rate, steps, best=0.03):
 
 def finished(state, losses_of):
     """Carry out a state; return it at its end with the actions that it asked for."""
-    actions = []
-    while (action := state.action) is not None:
+    actions, step = [], 0
+    while not isinstance(action := state.action, Commit):
         actions.append(action)
-        if isinstance(action, Try):
-            state = state.tried(action, losses_of(action.rate, action.steps))
-        else:
-            state = state.kept(action)
+        step += 0 if action.rewind else action.steps
+        losses = losses_of(action.run.peak, action.steps)
+        state = state.observe(Observation(step, losses=tuple(losses)))
     return state, actions
 
 
+def begun(steps):
+    return AutoLRS().begin(run_of(BOX, None, steps))
+
+
 def test_the_rate_whose_loss_falls_lowest_is_kept_in_every_stage():
-    state, _ = finished(AutoLRS().begin(BOX, 4000), decay)
+    state, _ = finished(begun(4000), decay)
     assert [stage.rate for stage in state.done] == pytest.approx([0.03] * 4, rel=0.3)
 
 
 def test_stages_double_and_each_has_ten_probes_of_a_tenth():
-    state, actions = finished(AutoLRS().begin(BOX, 4000), decay)
+    state, actions = finished(begun(4000), decay)
     assert [stage.steps for stage in state.done] == [500, 1000, 2000, 500]
-    tries = [action.steps for action in actions if isinstance(action, Try)]
+    tries = [action.steps for action in actions if action.rewind]
     assert tries == [50] * 10 + [100] * 10 + [200] * 10 + [50] * 10
-    kept = sum(action.steps for action in actions if isinstance(action, Keep))
+    kept = sum(action.steps for action in actions if not action.rewind)
     assert sum(tries) + kept == 2 * 4000
 
 
 def test_a_long_run_has_the_published_stages():
-    assert AutoLRS().begin(BOX, 40_000).lengths == (1000, 2000, 4000, 8000, 8000, 8000, 8000, 1000)
+    assert begun(40_000).lengths == (1000, 2000, 4000, 8000, 8000, 8000, 8000, 1000)
 
 
 def test_a_run_of_one_step_is_one_stage():
-    assert AutoLRS().begin(BOX, 1).lengths == (1,)
+    assert begun(1).lengths == (1,)
 
 
 def test_the_state_is_frozen_and_goes_on_as_another_one():
-    state = AutoLRS().begin(BOX, 100)
+    state = begun(100)
     with pytest.raises(dataclasses.FrozenInstanceError):
         state.lengths = ()
-    assert state.tried(state.action, [1.0]) is not state
+    assert state.observe(Observation(0, losses=(1.0,))) is not state
     assert state.trials == ()
 
 
@@ -94,13 +98,11 @@ def test_a_loss_that_is_not_finite_has_no_forecast():
     assert forecast([2.0, 1.0], 10) == 1.0
 
 
-def test_a_probe_that_diverged_is_never_kept_and_when_all_did_the_lowest_rate_is():
-    state, _ = finished(
-        AutoLRS().begin(BOX, 80), lambda rate, _: [math.nan] if rate > 0.01 else [1.0]
-    )
+def test_a_probe_that_diverged_is_never_kept_and_when_all_did_the_prior_one_is():
+    state, _ = finished(begun(80), lambda rate, _: [math.nan] if rate > 0.01 else [1.0])
     assert all(stage.rate <= 0.01 for stage in state.done)
-    state, _ = finished(AutoLRS().begin(BOX, 80), lambda *_: [math.inf])
-    assert {stage.rate for stage in state.done} == {BOX.low}
+    state, _ = finished(begun(80), lambda *_: [math.inf])
+    assert {stage.rate for stage in state.done} == {BOX.prior}
 
 
 def test_the_search_begins_in_the_middle_and_at_the_ends_and_then_goes_to_the_lowest():
@@ -122,7 +124,7 @@ def test_settings_that_cannot_work_are_refused(settings):
 
 def test_a_run_without_steps_is_refused():
     with pytest.raises(ConfigError, match="total_steps"):
-        AutoLRS().begin(BOX, 0)
+        autolr.search(learner(), 0, strategy="autolrs")
 
 
 def learner(rate=1.0):

@@ -10,6 +10,7 @@ from autolr.candidate import Candidate
 from autolr.online import Annealed, PeakRange, Round, Search, Thresholds
 from autolr.online.plan import outward, price
 from autolr.online.serialization import search_from_dict, search_to_dict
+from tests.online.runs import search_of
 
 PEAKS = (0.1, 0.4, 1.6)
 FACTORS = (0.5, 2.0)
@@ -123,20 +124,20 @@ def test_below_the_lowest_peak_a_later_check_may_still_lower_the_schedule():
 
 
 def test_given_rates_are_limits_and_the_customary_box_is_none():
-    free = Annealed().begin(PeakRange.around(0.1), None, 1000, 250)
+    free = search_of(Annealed(), PeakRange.around(0.1), None, 1000, 250)
     assert (free.lowest, free.highest) == (0.0, math.inf)
     assert free.ends == (0.1 / 16, 1.6)
-    given = Annealed().begin(PeakRange.between(0.01, 1.0), None, 1000, 250)
+    given = search_of(Annealed(), PeakRange.between(0.01, 1.0), None, 1000, 250)
     assert (given.lowest, given.highest) == (0.01, 1.0)
 
 
 def test_a_single_racer_has_no_edge():
-    search = Annealed(candidates=1).begin(PeakRange.around(0.1), None, 1000, 250)
+    search = search_of(Annealed(candidates=1), PeakRange.around(0.1), None, 1000, 250)
     assert rivals(search.observe([1.0])) == [0.5, 2.0]
 
 
 def test_to_follow_costs_no_more_than_not_to():
-    search = Annealed().begin(PeakRange.around(0.1), None, 1000, 250)
+    search = search_of(Annealed(), PeakRange.around(0.1), None, 1000, 250)
     spent, expected, score = 0, price(search.rounds, 5), 1.0
     while search.rounds:
         now = search.rounds[0]

@@ -12,19 +12,25 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online import (
     Annealed,
+    AnnealedState,
     AutoLRS,
-    Keep,
+    Commit,
     Monitor,
+    Observation,
     PeakRange,
+    Progress,
+    Rollback,
     Round,
+    Save,
     Search,
     SearchSettings,
-    Try,
+    Train,
 )
 from autolr.online.serialization import search_from_dict, search_to_dict
 from autolr.result import Result, closing, load_result, news
 from autolr.result.page import page
 from autolr.rules.fixed import OWN
+from tests.online.runs import run_of, search_of
 
 PEAKS = (0.01, 0.1, 1.0)
 OWN_PEAK = 0.03
@@ -47,10 +53,24 @@ def rates(candidate):
     return candidate.peak * candidate.schedule.values(STEPS)
 
 
+def progress(rounds=ROUNDS):
+    return Progress(AnnealedState(begun(rounds)))
+
+
+def observed(search, *rounds):
+    """Return the progress after these scores of rounds, and what the strategy does then."""
+    for scores in rounds:
+        step = search.probe.horizon
+        search = search.observe(Observation(step, tuple(scores)))
+        while isinstance(search.action, Save | Rollback):
+            search = search.observe(Observation(step))
+    return search
+
+
 def found(search):
     counts = {"probe_steps": 60, "validation_passes": 6}
     monitor = Monitor("val_auc", "max")
-    return Result.of(search, search.alive[0], STEPS, monitor=monitor, **counts)
+    return Result.of(search, search.action.run, STEPS, monitor=monitor, **counts)
 
 
 @pytest.mark.parametrize("broken", [NAN, math.inf, -math.inf])
@@ -140,10 +160,18 @@ def test_a_search_that_has_seen_nothing_yet_survives_a_checkpoint():
     assert again.observe([NAN] * 3) == search.observe([NAN] * 3)
 
 
-def test_a_checkpoint_of_before_has_nothing_to_keep():
-    old = search_to_dict(begun())
-    del old["kept"]
-    assert search_from_dict(old).kept is None
+def test_the_state_of_the_rival_that_goes_on_is_put_in_place_before_its_peak_is_changed():
+    state = AnnealedState(replace(begun(ROUNDS[:1]), kept=(OWN, OWN_PEAK)))
+    state = state.observe(Observation(20, (NAN,) * 3))
+    assert state.action == Save(begun().alive[0])
+    end = state.observe(Observation(20)).action
+    assert isinstance(end, Commit)
+    assert end.run.peak == OWN_PEAK
+
+
+def test_where_the_rival_keeps_its_peak_nothing_is_put_in_place_first():
+    state = AnnealedState(replace(begun(ROUNDS[:1]), kept=(OWN, 0.1)))
+    assert state.observe(Observation(20, (NAN,) * 3)).action == Commit(begun().alive[1])
 
 
 @pytest.mark.parametrize(
@@ -158,14 +186,15 @@ def test_a_checkpoint_of_before_has_nothing_to_keep():
     ],
 )
 def test_the_users_rate_is_kept_within_his_limits_else_the_customary_one(settings, own, kept):
-    assert SearchSettings(**settings).kept(0.001, own) == (OWN, pytest.approx(kept, rel=1e-12))
+    run = SearchSettings(**settings).run_info(0.001, 1000, set_peak=own)
+    assert run.kept == (OWN, pytest.approx(kept, rel=1e-12))
 
 
 # --- what is said and written of it
 
 
 def test_no_peak_is_written_and_the_rate_of_the_run_is(tmp_path):
-    result = found(begun().observe([NAN] * 3).observe([NAN] * 3))
+    result = found(observed(progress(), [NAN] * 3, [NAN] * 3))
     assert (result.peak, result.compared, result.run_peak) == (None, False, OWN_PEAK)
     result.save(tmp_path)
     stored = json.loads((tmp_path / "result.json").read_text())
@@ -178,7 +207,7 @@ def test_no_peak_is_written_and_the_rate_of_the_run_is(tmp_path):
 
 
 def test_a_result_of_before_is_read(tmp_path):
-    result = found(begun().observe([3.0, 1.0, 2.0]))
+    result = found(observed(progress(), [3.0, 1.0, 2.0]))
     old = result.to_dict()
     del old["kept_peak"]
     (tmp_path / "result.json").write_text(json.dumps(old))
@@ -187,10 +216,10 @@ def test_a_result_of_before_is_read(tmp_path):
 
 
 def test_one_line_says_what_could_not_be_compared():
-    before = begun()
-    after = before.observe([NAN] * 3)
+    before = progress()
+    after = observed(before, [NAN] * 3)
     assert list(news(before, after, STEPS, Monitor("val_auc"))) == []
-    end = after.observe([NAN] * 3)
+    end = observed(after, [NAN] * 3)
     assert list(news(after, end, STEPS, Monitor("val_auc"))) == []
     assert closing(found(end)) == (
         "AutoLR: nothing could be compared: val_auc was not finite in any of 6 probes (60 steps "
@@ -199,38 +228,43 @@ def test_one_line_says_what_could_not_be_compared():
 
 
 def test_the_page_of_a_single_blind_race_can_be_drawn():
-    assert "no val_auc was finite" in page(found(begun(ROUNDS[:1]).observe([NAN] * 3)))
+    assert "no val_auc was finite" in page(found(observed(progress(ROUNDS[:1]), [NAN] * 3)))
 
 
 # --- AutoLRS
 
 
+def run_of_autolrs():
+    return replace(run_of(PeakRange.around(0.1), total_steps=80), set_peak=0.05)
+
+
 def test_a_stage_without_a_finite_forecast_keeps_the_users_rate_to_the_end():
-    state = AutoLRS(probes=3).begin(PeakRange.around(0.1), 80, own=0.05)
-    actions = []
-    while (action := state.action) is not None:
+    strategy = AutoLRS(probes=3)
+    state, actions = strategy.begin(run_of_autolrs()), []
+    while isinstance(action := state.action, Train):
         actions.append(action)
-        lost = isinstance(action, Try)
-        state = state.tried(action, [NAN]) if lost else state.kept(action)
-    assert [type(action) for action in actions] == [Try] * 3 + [Keep] * 4
-    assert {action.rate for action in actions[3:]} == {0.05}
+        state = state.observe(Observation(0, losses=(NAN if action.rewind else 1.0,)))
+        assert strategy.state_from_dict(json.loads(json.dumps(state.to_dict()))) == state
+    assert [action.rewind for action in actions] == [True] * 3 + [False] * 4
+    assert {action.run.peak for action in actions[3:]} == {0.05}
     assert state.blind
+    assert not any(scored.kept for scored in action.scores)
+    assert found(Progress(state)).run_peak == 0.05
+    assert not found(Progress(state)).compared
 
 
 def test_a_later_stage_without_a_finite_forecast_is_no_such_thing():
-    state = AutoLRS(probes=2).begin(PeakRange.around(0.1), 80, own=0.05)
-    for losses in ([1.0], [2.0]):
-        state = state.tried(state.action, losses)
-    state = state.kept(state.action)
-    for _ in range(2):
-        state = state.tried(state.action, [NAN])
-    assert state.action == Keep(min(trial.rate for trial in state.trials), 20)
+    state = AutoLRS(probes=2).begin(run_of_autolrs())
+    for loss in (1.0, 2.0, 1.0, NAN, NAN):  # two probes, their stage, two probes
+        state = state.observe(Observation(0, losses=(loss,)))
+    lowest = min(trial.rate for trial in state.trials)
+    assert (state.action.run.peak, state.action.steps, state.action.rewind) == (lowest, 20, False)
     assert not state.blind
 
 
 def test_the_plan_of_a_search_knows_what_to_keep():
-    search = Annealed().begin(PeakRange.around(1e-3), None, 1000, 250)
-    search = replace(search, kept=(OWN, 1e-3))
+    search = search_of(Annealed(), PeakRange.around(1e-3))
+    assert search.kept == (OWN, 1e-3)
     for _ in range(2):
         search = search.observe([NAN] * len(search.alive))
     assert search.rounds == ()

@@ -19,6 +19,7 @@ from autolr.online import (
     plan_rounds,
 )
 from autolr.online.plan import price
+from tests.online.runs import search_of
 
 LENGTHS = [*range(1, 60, 3), *range(60, 1000, 93), 1_000, 4_321, 20_000, 1_000_000]
 BOX = PeakRange.around(1e-3)
@@ -40,7 +41,7 @@ STRATEGIES = {
 @cache
 def quartered(strategy, steps):
     """Return the rounds of a search that may cost a quarter of its run."""
-    return strategy.begin(BOX, None, steps, steps // 4).rounds
+    return search_of(strategy, BOX, None, steps, steps // 4).rounds
 
 
 @pytest.mark.parametrize("budget", [0.01, 0.25, 1.0])
@@ -49,7 +50,7 @@ def quartered(strategy, steps):
 def test_the_price_of_a_search_never_exceeds_its_cap(budget, strategy, schedule):
     for steps in LENGTHS:
         cap = int(budget * steps)
-        search = strategy.begin(BOX, schedule, steps, cap)
+        search = search_of(strategy, BOX, schedule, steps, cap)
         assert price(search.rounds, len(search.alive)) <= cap
 
 
@@ -57,7 +58,7 @@ def test_the_price_of_a_search_never_exceeds_its_cap(budget, strategy, schedule)
 def test_the_price_is_what_a_simulated_search_spends(strategy):
     peak_range = PeakRange(BOX.low, BOX.high * 1e6, BOX.prior)  # so high that no rival lies outside
     for steps in LENGTHS[:-1]:
-        search = strategy.begin(peak_range, None, steps, steps // 4)
+        search = search_of(strategy, peak_range, None, steps, steps // 4)
         spent, expected = 0, price(search.rounds, len(search.alive))
         for step in range(steps):
             if not search.rounds:
@@ -89,7 +90,7 @@ def test_what_is_averaged_lies_behind_the_round_before_and_within_the_life_of_ri
 
 def test_a_long_run_keeps_the_wished_shares():
     steps, strategy = 10_000, Annealed()
-    rounds = strategy.begin(BOX, None, steps, steps).rounds
+    rounds = search_of(strategy, BOX, None, steps, steps).rounds
     race, later = rounds[0], rounds[1:]
     assert (race.start, race.horizon) == (0, strategy.race * steps)
     for check, found in zip(strategy.checks, later, strict=True):
@@ -137,18 +138,18 @@ def test_what_ends_too_late_for_the_run_is_left_out():
 
 
 def test_a_run_too_short_for_any_search_commits_to_the_prior_peak_at_once():
-    search = Annealed().begin(BOX, None, 20, 5)
+    search = search_of(Annealed(), BOX, None, 20, 5)
     assert (search.rounds, [c.peak for c in search.alive]) == ((), [BOX.prior])
 
 
 def test_a_cap_that_five_candidates_exceed_is_tried_with_three():
-    counts = {len(Annealed().begin(BOX, None, steps, steps // 4).alive) for steps in LENGTHS}
+    counts = {len(search_of(Annealed(), BOX, None, steps, steps // 4).alive) for steps in LENGTHS}
     assert counts == {1, 3, 5}
 
 
 def test_a_single_candidate_is_scored_once_at_no_cost_and_followed():
     peak_range = PeakRange.between(0.01, 0.01)
-    search = Annealed(checks=RIVALS).begin(peak_range, None, 1_000, 0)
+    search = search_of(Annealed(checks=RIVALS), peak_range, None, 1_000, 0)
     (race,) = search.rounds
     assert [c.peak for c in search.alive] == [0.01]
     assert race.horizon == Annealed().race * 1_000
@@ -157,19 +158,21 @@ def test_a_single_candidate_is_scored_once_at_no_cost_and_followed():
 
 def test_a_race_does_not_end_before_the_schedule_has_reached_its_peak():
     late = schedules.warmup(0.1) | schedules.constant()
-    first = Annealed().begin(BOX, late, 1_000, 10_000).rounds[0]
+    first = search_of(Annealed(), BOX, late, 1_000, 10_000).rounds[0]
     assert first.horizon == 148  # 1.5 times 99, the step at which the peak is reached
 
 
 def test_without_a_schedule_the_rate_has_risen_within_a_third_of_the_race():
-    search = Annealed().begin(BOX, None, 10_000, 5_000)
+    search = search_of(Annealed(), BOX, None, 10_000, 5_000)
     multipliers = search.alive[0].schedule.values(10_000)
     assert multipliers[search.rounds[0].horizon // 3] == multipliers.max() == 1
 
 
 def test_peaks_are_even_in_log_rate_hold_the_prior_exactly_and_end_at_the_box():
     prior = 1e-3 / 3
-    peaks = [c.peak for c in Annealed().begin(PeakRange.around(prior), None, 10_000, 5_000).alive]
+    peaks = [
+        c.peak for c in search_of(Annealed(), PeakRange.around(prior), None, 10_000, 5_000).alive
+    ]
     assert peaks[0] == prior / 16
     assert peaks[2] == prior
     assert peaks[-1] == prior * 16
@@ -193,6 +196,13 @@ def test_a_box_refuses_rates_that_are_not_positive_finite_and_in_order(rates):
     "values",
     [
         {"candidates": 0},
+        {"budget": 0},
+        {"budget": -1},
+        {"budget": math.inf},
+        {"budget": math.nan},
+        {"budget": True},
+        {"budget": "0.25"},
+        {"budget": None},
         {"race": 0},
         {"race": 1},
         {"checks": (Check(0.1, 0.2), Check(0.05, 0.1))},
@@ -214,13 +224,6 @@ def test_a_strategy_refuses_values_out_of_range(values):
     [
         ("strategy", "random"),
         ("strategy", None),
-        ("budget", 0),
-        ("budget", -1),
-        ("budget", math.inf),
-        ("budget", math.nan),
-        ("budget", True),
-        ("budget", "0.25"),
-        ("budget", None),
         ("rates", 0.1),
         ("rates", (0.1,)),
         ("rates", (0.1, 0.2, 0.3)),
@@ -242,14 +245,16 @@ def test_settings_refuse_what_cannot_work_in_one_line(name, value):
 @pytest.mark.parametrize("steps", [0, -3, 1.5, "10"])
 def test_settings_refuse_a_run_of_no_steps(steps):
     with pytest.raises(ConfigError, match="total_steps must be a whole number"):
-        SearchSettings().begin(0.1, steps)
+        SearchSettings().run_info(0.1, steps)
 
 
 def test_the_run_begins_with_the_candidate_closest_to_the_prior():
     settings = SearchSettings()
-    assert settings.live(settings.begin(0.1, 10_000), 0.1).peak == 0.1
-    boxed = SearchSettings(rates=(0.01, 1.0))
-    assert boxed.live(boxed.begin(7.0, 10_000), 7.0).peak == pytest.approx(0.1, rel=1e-12)
+    run = settings.run_info(0.1, 10_000)
+    assert run.nearest(settings.begin(run).candidates).peak == 0.1
+    limited = SearchSettings(rates=(0.01, 1.0))
+    run = limited.run_info(7.0, 10_000)
+    assert run.nearest(limited.begin(run).candidates).peak == pytest.approx(0.1, rel=1e-12)
 
 
 def test_a_strategy_is_known_by_name_or_given_as_an_object():

@@ -13,6 +13,7 @@ from autolr.online.plan import Round, plan_rounds, price
 from autolr.online.profiles import RunSpace
 from autolr.online.reschedule import followed, scaled, shrunk
 from autolr.online.search import Search
+from tests.online.runs import begun, search_of
 
 RUN = Candidate(
     peak=0.1,
@@ -40,23 +41,22 @@ def test_a_space_of_one_profile_fixes_the_schedule_with_its_warmup():
     found = RunSpace.read({"lr": [0.1, 0.4, 0.2], "schedule": "cosine", "warmup": 0.05})
     schedule = schedules.warmup(0.05) | schedules.cosine()
     assert found == RunSpace((0.1, 0.4), schedule, ())
-    settings = SearchSettings(candidates={"lr": 0.25, "schedule": "cosine", "warmup": 0.05})
-    assert settings.begin(1.0, 1000) == SearchSettings(schedule=schedule, rates=(0.25, 0.25)).begin(
-        1.0, 1000
-    )
+    space = {"lr": 0.25, "schedule": "cosine", "warmup": 0.05}
+    given = begun(1.0, 1000, schedule=schedule, rates=(0.25, 0.25))
+    assert begun(1.0, 1000, candidates=space) == given
 
 
 @pytest.mark.parametrize("name", ["default", "quick", "adamw", "sgd", "profiles"])
 def test_the_catalogue_serves_runs_too(name):
     found = RunSpace.read(name)
     assert 2 <= len(found.profiles) <= 5
-    assert SearchSettings(candidates=name).begin(0.01, 1000).rounds
+    assert begun(0.01, 1000, candidates=name).rounds
 
 
 @pytest.mark.parametrize("lr", [{}, {"lr": "online"}])
 def test_without_rates_the_box_is_the_customary_one(lr):
-    settings = SearchSettings(candidates={**lr, "schedule": ["linear", "cosine"]})
-    assert settings.begin(0.1, 1000).alive[0].peak == pytest.approx(0.1 / 16)
+    search = begun(0.1, 1000, candidates={**lr, "schedule": ["linear", "cosine"]})
+    assert search.alive[0].peak == pytest.approx(0.1 / 16)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_price_counts_a_copy_for_every_profile_and_for_the_runs_own():
 
 
 def test_profiles_take_the_place_of_the_check_before_them():
-    search = Annealed().begin(PeakRange.around(0.1), None, 1000, 250, TWO)
+    search = search_of(Annealed(), PeakRange.around(0.1), None, 1000, 250, TWO)
     costly = [(r.refines, len(r.factors), len(r.profiles)) for r in search.rounds if r.copies]
     assert costly == [(True, 2, 0), (False, 0, 2), (False, 2, 0)]
     assert price(search.rounds, len(search.alive)) <= 250

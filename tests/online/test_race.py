@@ -5,16 +5,29 @@ import math
 
 import pytest
 
-from autolr.online import SearchSettings
+from autolr.online import Annealed, SearchSettings
 from autolr.online.plan import price
 from autolr.online.profiles import RuleChoice, RunSpace
 from autolr.online.serialization import search_from_dict, search_to_dict
+from tests.online import runs
 
 FOUR = {"rule": ["dog", "sps_max", "fixed", "prodigy"]}
 
 
 def begun(space, steps, budget=0.25):
-    return SearchSettings(candidates=space, budget=budget).begin(0.1, steps)
+    return runs.begun(0.1, steps, budget=budget, candidates=space)
+
+
+def left_out(space, steps, budget=0.25):
+    settings = SearchSettings(Annealed(budget=budget), candidates=space)
+    run = settings.run_info(0.1, steps)
+    return settings.left_out(run, settings.begin(run).candidates)
+
+
+def live(space):
+    settings = SearchSettings(candidates=space)
+    run = settings.run_info(0.1, 2000)
+    return run.nearest(settings.begin(run).candidates)
 
 
 def racing(search):
@@ -41,12 +54,11 @@ def test_the_own_optimizer_comes_first_and_rules_without_a_peak_have_one_candida
 
 @pytest.mark.parametrize("steps", [40, 100, 150, 200, 300, 500, 1000, 20_000])
 def test_the_price_fits_the_budget_and_a_race_of_rules_can_tell_something(steps):
-    settings = SearchSettings(candidates=FOUR)
-    search = settings.begin(0.1, steps)
+    search = begun(FOUR, steps)
     assert price(search.rounds, len(search.alive)) <= 0.25 * steps
     left = {"fixed", "dog", "sps_max", "prodigy"} - {c.rule for c in search.alive}
-    assert set(settings.left_out(search, 0.1)) == left
-    alone = SearchSettings().begin(0.1, steps)
+    assert set(left_out(FOUR, steps)) == left
+    alone = begun(None, steps)
     if len(left) < 3:
         assert search.rounds[0].horizon >= max(12, 0.75 * alone.rounds[0].horizon)
         assert any(now.refines and now.factors for now in search.rounds)
@@ -66,8 +78,7 @@ def test_at_most_five_rules_race_beside_the_own_optimizer():
     space = RunSpace.read({"rule": names})
     assert [choice.name for choice in space.rules] == ["fixed", *names[:5]]
     assert space.unread == ("momo",)
-    settings = SearchSettings(candidates={"rule": names}, budget=1.0)
-    assert settings.left_out(settings.begin(0.1, 20_000), 0.1) == ("momo",)
+    assert left_out({"rule": names}, 20_000, budget=1.0) == ("momo",)
 
 
 def test_rates_are_those_of_the_own_optimizer_or_of_the_rules_that_they_name():
@@ -89,7 +100,7 @@ def test_settings_of_a_rule_are_taken_at_their_middle():
 
 
 def test_all_rules_race_under_the_default_schedule_unless_the_space_names_one():
-    default = SearchSettings().begin(0.1, 2000).alive[0].schedule.kind
+    default = begun(None, 2000).alive[0].schedule.kind
     assert {c.schedule.kind for c in begun(FOUR, 2000).alive} == {default}
     named = begun({**FOUR, "schedule": "cosine"}, 2000)
     assert {c.schedule.kind for c in named.alive} == {"cosine"}
@@ -117,9 +128,6 @@ def test_each_rule_is_followed_within_peaks_of_its_own_and_one_without_them_to_b
 
 
 def test_the_run_begins_with_the_own_optimizer():
-    settings = SearchSettings(candidates=FOUR)
-    live = settings.live(settings.begin(0.1, 2000), 0.1)
-    assert (live.rule, live.peak) == ("fixed", 0.1)
-    settings = SearchSettings(candidates={"rule": ["sps_max", "dog"]})
-    live = settings.live(settings.begin(0.1, 2000), 0.1)
-    assert (live.rule, live.peak) == ("sps_max", 1.0)
+    assert (live(FOUR).rule, live(FOUR).peak) == ("fixed", 0.1)
+    other = live({"rule": ["sps_max", "dog"]})
+    assert (other.rule, other.peak) == ("sps_max", 1.0)

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from autolr.online import PeakRange, Scan, SearchSettings
+from autolr.online import Annealed, PeakRange, Scan, SearchSettings
 from autolr.online.plan import price
 from autolr.result import opening
+from tests.online.runs import progress_of
 
 
 def descended(curvatures, own=1.0, cap=1000):
@@ -113,26 +114,27 @@ def test_where_rates_are_given_nothing_is_scanned():
 @pytest.mark.parametrize("steps", [200, 500, 1000, 3000])
 @pytest.mark.parametrize("budget", [0.1, 0.25])
 def test_scan_and_search_together_stay_within_the_budget(steps, budget):
-    settings = SearchSettings(budget=budget)
+    settings = SearchSettings(Annealed(budget=budget))
     scan = settings.scan(0.01, steps)
     while scan is not None and scan.rate is not None:
         scan = scan.observe(1.0)
-    search = settings.begin(0.01, steps, scan)
-    assert search.scan == scan
+    progress = progress_of(0.01, steps, scan, budget)
+    assert progress.scan == scan
+    search = progress.state.search
     spent = price(search.rounds, len(search.alive)) + (scan.steps if scan else 0)
     assert spent <= budget * steps
 
 
 def test_a_line_says_what_was_found():
     found = descended(np.ones(1))
-    search = SearchSettings().begin(found.centre, 1000, found)
+    search = progress_of(found.centre, 1000, found)
     peak_range = PeakRange.around(found.centre)
-    (line,) = opening(search, search.alive[2], 1000)
+    (line,) = opening(search, search.candidates[2], 1000)
     between = f"peaks from {peak_range.low:.3g} to {peak_range.high:.3g}"
     said = f"a rate of {found.edge:.3g} diverges ({found.steps} steps of a copy)"
     assert line == f"AutoLR: {said}: {between}"
     nothing = told([1.0] * 100)
-    search = SearchSettings().begin(0.01, 1000, nothing)
-    (line,) = opening(search, search.alive[2], 1000)
+    search = progress_of(0.01, 1000, nothing)
+    (line,) = opening(search, search.candidates[2], 1000)
     assert line.startswith(f"AutoLR: no rate up to {nothing.last:.3g} diverges (31 steps")
-    assert not list(opening(SearchSettings().begin(0.01, 1000), search.alive[2], 1000))
+    assert not list(opening(progress_of(0.01, 1000), search.candidates[2], 1000))

@@ -13,7 +13,20 @@ import torch
 
 from autolr import load_result, schedules
 from autolr.candidate import Candidate
-from autolr.online import Forecast, Monitor, ProbeScore, RollbackRecord, Round, Search, expected_end
+from autolr.online import (
+    AnnealedState,
+    Forecast,
+    Monitor,
+    Observation,
+    ProbeScore,
+    Progress,
+    Rollback,
+    RollbackRecord,
+    Round,
+    Save,
+    Search,
+    expected_end,
+)
 from autolr.online.reschedule import scaled
 from autolr.result import Result, news
 from autolr.result.page import page, snippet
@@ -155,10 +168,12 @@ ROUNDS = (
 def lines(scores, total_steps=200):
     """Play a search; return what is told, by step."""
     runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4))
-    search, found = Search(runs, ROUNDS), {}
+    search, found = Progress(AnnealedState(Search(runs, ROUNDS))), {}
     for told in scores:
-        step, before = search.rounds[0].horizon, search
-        search = search.observe(told)
+        step, before = search.action.horizon, search
+        search = search.observe(Observation(step, tuple(told)))
+        while isinstance(search.action, Save | Rollback):
+            search = search.observe(Observation(step))
         if said := list(news(before, search, total_steps, Monitor("val_loss"))):
             found[step] = said
     return found
@@ -184,6 +199,8 @@ def test_later_changes_are_told_in_a_line_each():
 
 
 def test_a_loss_that_is_not_finite_is_told():
-    search = Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5))
-    (said,) = news(search, search.recover(70), 200, Monitor("val_loss"))
+    state = AnnealedState(Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5)))
+    search = Progress(state, scores=(*RACE,), best=(60, 0.5))
+    lost = search.observe(Observation(70, (math.inf,), lost=True))
+    (said,) = news(search, lost, 200, Monitor("val_loss"))
     assert said == "AutoLR: step 70: the loss diverged: back to step 60, rate x0.5"

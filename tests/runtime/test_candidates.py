@@ -71,10 +71,10 @@ def followed(begin, result):
 
 
 def test_copies_that_are_thrown_away_leave_no_trace_in_the_run(begin):
-    strategy = Annealed(thresholds=TIES)
-    compared, ours = search(begin, strategy=strategy, candidates=SPACE, budget=1.0)
-    alone = Annealed(thresholds=TIES, checks=())
-    plain, theirs = search(begin, strategy=alone, rates=(2.0**-8, 2.0**-2), budget=1.0)
+    strategy = Annealed(thresholds=TIES, budget=1.0)
+    compared, ours = search(begin, strategy=strategy, candidates=SPACE)
+    alone = Annealed(thresholds=TIES, checks=(), budget=1.0)
+    plain, theirs = search(begin, strategy=alone, rates=(2.0**-8, 2.0**-2))
     assert sum(told.annealed for told in compared.scores) == 3
     assert compared.probe_steps > plain.probe_steps
     assert (compared.peak, compared.schedule) == (plain.peak, plain.schedule)
@@ -98,7 +98,7 @@ def test_a_run_that_changed_its_profile_is_replayed_bit_for_bit(begin):
 
 @pytest.mark.parametrize("candidates", [SPACE, "default", "profiles"])
 def test_the_price_stays_under_the_budget(begin, candidates):
-    result, _ = search(begin, candidates=candidates, budget=0.25)
+    result, _ = search(begin, candidates=candidates)
     assert 0 < result.probe_steps <= 0.25 * STEPS
 
 
@@ -115,7 +115,7 @@ def test_the_published_algorithm_has_no_profiles(begin):
 
 
 def test_a_result_with_profiles_is_saved_and_drawn(begin, tmp_path):
-    result, _ = search(begin, candidates=SPACE, save_to=tmp_path, budget=1.0)
+    result, _ = search(begin, strategy=Annealed(budget=1.0), candidates=SPACE, save_to=tmp_path)
     assert autolr.load_result(tmp_path) == result
     page = (tmp_path / "result.html").read_text("utf-8")
     assert "Schedules compared" in page

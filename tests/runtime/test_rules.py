@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from autolr.online import Annealed, Thresholds
 
 STEPS = 160
 LOW = {"lr": {"low": 1e-9, "high": 1e-8, "log": True}}  # the own optimizer goes nowhere
-ONCE = Annealed(thresholds=Thresholds(rollbacks=0))  # what is learned and lost cannot be replayed
+WHOLE = Annealed(budget=1.0)
+ONCE = replace(WHOLE, thresholds=Thresholds(rollbacks=0))  # what is lost cannot be replayed
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -84,7 +86,7 @@ def replayed(begin, result):
 def test_a_run_that_another_rule_has_won_is_replayed_bit_for_bit(begin, space):
     space = {**space, **(LOW if "fixed" in space["rule"] else {})}
     model, learner = begin()
-    result = autolr.search(learner, STEPS, strategy=ONCE, candidates=space, budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=ONCE, candidates=space)
     assert result.rule in ("sps_max", "ldog")
     assert 0 < result.probe_steps <= STEPS
     assert all(map(torch.equal, model.state_dict().values(), replayed(begin, result)))
@@ -95,8 +97,8 @@ def test_where_the_own_optimizer_wins_rules_leave_no_trace(begin):
     space = {"lr": 2.0**-6, "rule": ["fixed", "sps_max", "dog"]}
     searched, learner = begin()
     before = learner.optimizer
-    strategy = Annealed(thresholds=ties)
-    result = autolr.search(learner, STEPS, strategy=strategy, candidates=space, budget=1.0)
+    strategy = replace(WHOLE, thresholds=ties)
+    result = autolr.search(learner, STEPS, strategy=strategy, candidates=space)
     assert (result.rule, learner.optimizer) == ("fixed", before)
     assert len({told.candidate.rule for told in result.scores}) == 3
     plain, theirs = begin()
@@ -120,7 +122,7 @@ def test_a_space_of_the_own_optimizer_alone_leaves_no_trace_at_all(begin):
 def test_another_rule_takes_over_where_the_own_optimizer_diverges(begin):
     space = {"lr": 1e30, "rule": ["fixed", "sps_max"]}
     model, learner = begin()
-    result = autolr.search(learner, STEPS, strategy=ONCE, candidates=space, budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=ONCE, candidates=space)
     assert (result.rule, type(learner.optimizer).__name__) == ("sps_max", "RuleOptimizer")
     assert "fixed" not in {told.candidate.rule for told in result.scores}
     assert all(map(torch.equal, model.state_dict().values(), replayed(begin, result)))
@@ -138,7 +140,7 @@ def test_a_result_says_which_rule_won(begin, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     space = {**LOW, "rule": ["fixed", "sps_max"]}
     space |= {"rule.c": {"choices": 1.0, "when": {"rule": "sps_max"}}}
-    result = autolr.search(begin()[1], STEPS, candidates=space, save_to=tmp_path, budget=1.0)
+    result = autolr.search(begin()[1], STEPS, strategy=WHOLE, candidates=space, save_to=tmp_path)
     assert (result.rule, result.rule_settings) == ("sps_max", (("c", 1.0),))
     assert autolr.load_result(tmp_path) == result
     assert caplog.messages[-1].startswith("AutoLR: sps_max, peak ")

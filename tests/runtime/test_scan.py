@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -61,11 +62,11 @@ def everything(learner):
 
 def test_a_run_after_a_scan_is_one_with_the_rates_that_the_scan_found():
     scanned = noisy_net()
-    found = autolr.search(scanned, STEPS, strategy=RACE, budget=1.0)
+    found = autolr.search(scanned, STEPS, strategy=replace(RACE, budget=1.0))
     centre = found.scan.centre
     given = noisy_net()
     rates = (centre / 16, centre * 16)
-    expected = autolr.search(given, STEPS, strategy=RACE, budget=1.0, rates=rates)
+    expected = autolr.search(given, STEPS, strategy=replace(RACE, budget=1.0), rates=rates)
     assert expected.scan is None
     assert [s.score for s in found.scores] == pytest.approx([s.score for s in expected.scores])
     assert found.peak == expected.peak

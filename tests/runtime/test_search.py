@@ -18,7 +18,8 @@ from autolr.runtime.learner import evaluating
 STEPS = 80
 WIDE = (1e-4, 1.0)  # SGD begins with their mean, 0.01; the best is higher
 NO_RETURNS = Thresholds(rollbacks=0)  # what is learned and lost cannot be replayed
-RACE = Annealed(checks=())
+RACE = Annealed(checks=(), budget=1.0)
+WHOLE = Annealed(budget=1.0)
 CHECKED = (Check(0.3, 0.5, factors=(0.5, 2.0), refines=True), Check(0.6, 0.7, factors=(0.25,)))
 
 
@@ -99,7 +100,7 @@ def replay(begin, result, clip=None):
 @pytest.mark.parametrize("clip", [None, 0.5])
 def test_the_run_ends_as_a_plain_run_with_the_chosen_rate(begin, clip):
     model, optimizer, learner = begin(clip=clip)
-    result = autolr.search(learner, STEPS, strategy=RACE, rates=WIDE, budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=RACE, rates=WIDE)
     assert result.peak not in (pytest.approx(0.01), WIDE[0])  # it began with 0.01
     # 2**-6 as the optimizer's own rate makes peak / own * own exact: no bit differs
     for ours, plain in zip(state(model, optimizer), replay(begin, result, clip), strict=True):
@@ -113,8 +114,8 @@ def test_the_run_ends_as_a_plain_run_with_the_chosen_rate(begin, clip):
 )
 @pytest.mark.parametrize("schedule", [None, schedules.cosine()])
 def test_a_run_whose_rate_changed_in_mid_run_is_replayed_too(begin, rates, raced, peak, schedule):
-    strategy = Annealed(candidates=2, checks=CHECKED, thresholds=NO_RETURNS)
-    settings = {"strategy": strategy, "schedule": schedule, "rates": rates, "budget": 1.0}
+    strategy = Annealed(candidates=2, checks=CHECKED, thresholds=NO_RETURNS, budget=1.0)
+    settings = {"strategy": strategy, "schedule": schedule, "rates": rates}
     model, optimizer, learner = begin()
     result = autolr.search(learner, STEPS, **settings)
     assert [s.candidate.peak for s in result.scores if s.kept][:2] == [raced, peak]
@@ -128,8 +129,8 @@ def test_the_same_run_to_the_bit_whether_it_is_only_watched_or_not(begin):
     states = []
     for checks in ((), watches):
         model, optimizer, learner = begin()
-        strategy = Annealed(checks=checks, thresholds=NO_RETURNS)
-        result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE, budget=1.0)
+        strategy = Annealed(checks=checks, thresholds=NO_RETURNS, budget=1.0)
+        result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE)
         assert len(result.scores) == 5 + len(checks)
         states.append([*state(model, optimizer), torch.get_rng_state()])
     assert all(map(torch.equal, *states))
@@ -137,7 +138,7 @@ def test_the_same_run_to_the_bit_whether_it_is_only_watched_or_not(begin):
 
 def test_with_any_own_rate_the_replay_is_equal_up_to_rounding(begin):
     model, optimizer, learner = begin(lr=0.3)
-    result = autolr.search(learner, STEPS, strategy=RACE, rates=WIDE, budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=RACE, rates=WIDE)
     # rates differ in their last digit, 1e-16; weights are float32, 80 steps of training
     for ours, plain in zip(state(model, optimizer), replay(begin, result), strict=True):
         assert torch.allclose(ours, plain, rtol=1e-3, atol=1e-4)
@@ -146,7 +147,7 @@ def test_with_any_own_rate_the_replay_is_equal_up_to_rounding(begin):
 def test_the_price_is_what_the_optimizer_was_asked_for_and_within_the_budget(begin):
     for steps in (1, 7, 40, 80, 120):
         _, optimizer, learner = begin()
-        result = autolr.search(learner, steps, rates=WIDE, budget=0.25)
+        result = autolr.search(learner, steps, rates=WIDE)
         assert optimizer.made == steps + result.probe_steps
         assert result.probe_steps <= 0.25 * steps
         assert result.total_steps == steps
@@ -178,8 +179,8 @@ def test_the_rate_of_the_optimizer_is_left_as_it_was(begin):
 
 def test_scores_are_those_of_the_kept_probes(begin):
     _, _, learner = begin()
-    strategy = Annealed(checks=CHECKED, thresholds=NO_RETURNS)
-    result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE, budget=1.0)
+    strategy = Annealed(checks=CHECKED, thresholds=NO_RETURNS, budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE)
     kept = result.probes[result.probes.kept]
     assert kept.peak.iloc[-1] == result.peak
     assert list(kept.horizon) == sorted(set(result.probes.horizon))
@@ -190,7 +191,7 @@ def test_scores_are_those_of_the_kept_probes(begin):
 
 def test_higher_is_better_in_mode_max(begin):
     _, _, learner = begin(score="accuracy", mode="max")
-    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=WHOLE, rates=WIDE)
     assert result.peak > 0.01
     assert result.probes.score.between(-1, 0).all()  # kept with the sign turned: lower is better
     assert result.probes.score.min() < -0.5
@@ -198,7 +199,7 @@ def test_higher_is_better_in_mode_max(begin):
 
 def test_without_validation_the_training_loss_is_compared(begin):
     _, _, learner = begin(score=None)
-    result = autolr.search(learner, STEPS, rates=WIDE, budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=WHOLE, rates=WIDE)
     assert result.validation_passes == 0
     assert result.peak > 0.01
     assert result.probes.score.between(0, 5).all()
@@ -210,7 +211,7 @@ def test_a_nan_score_never_wins(begin):
         return math.nan if largest > 2 else -largest
 
     _, _, learner = begin(score=broken_for_large)
-    result = autolr.search(learner, STEPS, rates=(1e-3, 30.0), budget=1.0)
+    result = autolr.search(learner, STEPS, strategy=WHOLE, rates=(1e-3, 30.0))
     assert math.isinf(result.probes.score.max())
     assert result.peak < 30
 
@@ -230,7 +231,7 @@ def quadratic(lr=1.0):
 
 def test_a_diverging_run_is_replaced_by_a_finite_rival():
     weights, learner = quadratic()
-    result = autolr.search(learner, 100, rates=(1e-2, 1e10), budget=1.0)  # begins with 1e4
+    result = autolr.search(learner, 100, strategy=WHOLE, rates=(1e-2, 1e10))  # begins with 1e4
     assert result.peak < 2
     assert weights.weight.isfinite().all()
 
@@ -238,7 +239,7 @@ def test_a_diverging_run_is_replaced_by_a_finite_rival():
 def test_when_every_rate_diverges_one_line_says_what_to_do():
     _, learner = quadratic()
     with pytest.raises(DivergedError, match=r"rates=\(low, high\)") as diverged:
-        autolr.search(learner, 100, rates=(1e8, 1e12), budget=1.0)
+        autolr.search(learner, 100, strategy=WHOLE, rates=(1e8, 1e12))
     assert "\n" not in str(diverged.value)
     assert not learner.optimizer._optimizer_step_pre_hooks
 
@@ -248,7 +249,6 @@ def test_when_every_rate_diverges_one_line_says_what_to_do():
     [
         {"strategy": "none"},
         {"schedule": "none"},
-        {"budget": 0},
         {"rates": (2.0, 1.0)},
         {"total_steps": 0},
     ],
@@ -284,8 +284,8 @@ def test_modes_of_modules_are_put_back_one_by_one():
 
 def test_the_result_is_saved_and_replays_from_its_file(begin, tmp_path):
     model, optimizer, learner = begin()
-    strategy = Annealed(checks=CHECKED, thresholds=NO_RETURNS)
-    settings = {"strategy": strategy, "rates": WIDE, "budget": 1.0}
+    strategy = Annealed(checks=CHECKED, thresholds=NO_RETURNS, budget=1.0)
+    settings = {"strategy": strategy, "rates": WIDE}
     result = autolr.search(learner, STEPS, **settings, save_to=tmp_path)
     loaded = autolr.load_result(tmp_path)
     assert loaded == result
@@ -296,9 +296,9 @@ def test_the_result_is_saved_and_replays_from_its_file(begin, tmp_path):
 def test_more_candidates_and_other_rounds_are_scored_as_asked(begin):
     _, _, learner = begin()
     checks = (*CHECKED, Check(0.9, 0.9))
-    strategy = Annealed(candidates=7, race=0.3, checks=checks, thresholds=NO_RETURNS)
+    strategy = Annealed(7, 0.3, checks, NO_RETURNS, budget=5.0)
     rates = (WIDE[0], 1.0)
-    result = autolr.search(learner, STEPS, strategy=strategy, rates=rates, budget=5.0)
+    result = autolr.search(learner, STEPS, strategy=strategy, rates=rates)
     race, check, later, watch = result.probes.groupby("horizon").size().items()
     assert (race, later, watch) == ((24, 7), (56, 2), (72, 1))
     assert check[0] == 40
@@ -312,8 +312,8 @@ def test_a_run_whose_score_is_never_finite_keeps_its_rate_and_says_so(begin, tmp
     for value, mode in ((math.nan, "min"), (math.inf, "max"), (math.inf, "min")):
         caplog.clear()
         _, optimizer, learner = begin(score=lambda _, value=value: value, mode=mode)
-        strategy = Annealed(checks=CHECKED)
-        result = autolr.search(learner, STEPS, strategy=strategy, budget=2.0, save_to=tmp_path)
+        strategy = Annealed(checks=CHECKED, budget=2.0)
+        result = autolr.search(learner, STEPS, strategy=strategy, save_to=tmp_path)
         assert (result.peak, result.run_peak) == (None, 2**-6)
         assert result.probe_steps == 4 * 20 + 2 * 16
         assert optimizer.made == STEPS + result.probe_steps
@@ -372,9 +372,9 @@ def noisy():
 def test_a_run_that_breaks_late_is_put_back_and_ends_well(steps):
     """A peak of 6 wins while the rate is a sixteenth of it; then the rate rises to it."""
     watches = tuple(Check(n / 20, n / 20) for n in range(11, 20))
-    settings = {"schedule": late(16.0), "rates": (6 * 2.0**-16, 6.0), "budget": 3.0}
+    settings = {"schedule": late(16.0), "rates": (6 * 2.0**-16, 6.0)}
     weights, learner = noisy()
-    strategy = Annealed(candidates=3, race=0.1, checks=watches)
+    strategy = Annealed(candidates=3, race=0.1, checks=watches, budget=3.0)
     result = autolr.search(learner, steps, strategy=strategy, **settings)
     assert result.peak == 6
     first, most = result.rollbacks[0], strategy.thresholds.rollbacks
@@ -383,7 +383,7 @@ def test_a_run_that_breaks_late_is_put_back_and_ends_well(steps):
     assert result.schedule.at(steps - 1, steps) == 0.5 ** len(result.rollbacks)
     assert abs(weights.weight.item()) < 1
     weights, learner = noisy()
-    unguarded = Annealed(candidates=3, race=0.1, checks=())
+    unguarded = Annealed(candidates=3, race=0.1, checks=(), budget=3.0)
     autolr.search(learner, steps, strategy=unguarded, **settings)
     assert not abs(weights.weight.item()) < 1e6  # so it was the guard
 
@@ -391,8 +391,8 @@ def test_a_run_that_breaks_late_is_put_back_and_ends_well(steps):
 def test_a_single_racer_that_is_checked_later_is_put_back_too():
     weights, learner = noisy()
     watches = tuple(Check(n / 20, n / 20) for n in range(11, 20))
-    strategy = Annealed(candidates=1, race=0.1, checks=watches)
-    settings = {"schedule": late(16.0), "rates": (1.0, 36.0), "budget": 3.0}
+    strategy = Annealed(candidates=1, race=0.1, checks=watches, budget=3.0)
+    settings = {"schedule": late(16.0), "rates": (1.0, 36.0)}
     result = autolr.search(learner, 400, strategy=strategy, **settings)
     assert result.peak == 6
     assert len(result.rollbacks) == 2  # 6 and 3 diverge, 1.5 does not
@@ -421,8 +421,9 @@ def test_a_run_is_put_back_when_its_data_makes_it_worse(begin, digits):
 
 def test_a_run_that_breaks_again_and_again_is_an_error_in_one_line():
     _, learner = noisy()
-    settings = {"schedule": late(2.0**12), "rates": (2.0**-1, 2.0**11), "budget": 3.0}
-    strategy = Annealed(candidates=3, race=0.1, checks=(Check(0.3, 0.3), Check(0.9, 0.9)))
+    settings = {"schedule": late(2.0**12), "rates": (2.0**-1, 2.0**11)}
+    checks = (Check(0.3, 0.3), Check(0.9, 0.9))
+    strategy = Annealed(candidates=3, race=0.1, checks=checks, budget=3.0)
     with pytest.raises(DivergedError, match="after 4 returns to an earlier state") as diverged:
         autolr.search(learner, 400, strategy=strategy, **settings)
     assert "\n" not in str(diverged.value)
@@ -435,8 +436,8 @@ def test_a_loss_that_is_not_finite_once_at_any_step_is_survived(breaks):
     _, learner = noisy()
     learner._batches = [torch.tensor(math.nan if n == breaks else 0.1) for n in range(640)]
     checks = (Check(0.3, 0.3), Check(337 / 640, 337 / 640))
-    strategy = Annealed(candidates=3, race=0.1, checks=checks)
-    settings = {"schedule": schedules.constant(), "rates": (2.0**-4, 2.0**-2), "budget": 3.0}
+    strategy = Annealed(candidates=3, race=0.1, checks=checks, budget=3.0)
+    settings = {"schedule": schedules.constant(), "rates": (2.0**-4, 2.0**-2)}
     result = autolr.search(learner, 640, strategy=strategy, **settings)
     assert result.scores[-1].horizon == 337
     if breaks < 337:  # the search has ended there: nobody looks

@@ -1,7 +1,8 @@
 """What version 0.1 wrote is read: results, schedules, a study that goes on, its files.
 
-The files in ``v0_1`` were written by version 0.1.0 (``AutoLR(...).result.save``, and ``autolr tune
-examples/digits/tune.yaml --trials 6``); ``{folder}`` stands for the folder in which that ran.
+The files in ``v0_1`` were written by version 0.1.0 (``AutoLR(...).result.save``, ``autolr tune
+examples/digits/tune.yaml --trials 6``, and a checkpoint of step 20 of a run with `AutoLR`, whose
+search ends at step 31); ``{folder}`` stands for the folder in which that ran.
 """
 
 import json
@@ -10,11 +11,19 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
 
 import autolr
 from autolr import schedules
+from autolr.callbacks import AutoLR
 from autolr.cli import main
+from autolr.errors import UnsupportedError
 
 _V0_1 = Path(__file__).parent / "v0_1"
 _DIGITS = Path(__file__).parents[2] / "examples/digits"
@@ -108,3 +117,42 @@ def test_a_study_goes_on_with_the_trials_that_it_had(
     assert "trial 6 starts" in out
     assert not any(f"trial {number} starts" in out for number in range(6))
     assert main(["fit", "autolr_runs/digits/best.yaml"]) == 0
+
+
+class Small(pl.LightningModule):
+    """The module of the checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(64, 10)
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        return cross_entropy(self.net(batch[0]), batch[1])
+
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        self.log("val_loss", self.training_step(batch, batch_idx))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.01)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_search_under_way_is_refused_in_one_line(tmp_path: Path) -> None:
+    images, labels = map(torch.from_numpy, load_digits(return_X_y=True))
+    data = DataLoader(TensorDataset(images.float() / 16, labels), batch_size=32)
+    trainer = pl.Trainer(
+        max_steps=40,
+        callbacks=[AutoLR()],
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    with pytest.raises(UnsupportedError) as refused:
+        trainer.fit(Small(), data, data, ckpt_path=_V0_1 / "mid_search.ckpt")
+    assert str(refused.value) == (
+        "the checkpoint holds a search under way of another version of autolr, which cannot be "
+        "resumed: finish it with that version, or fit from the start"
+    )

@@ -1,0 +1,201 @@
+"""The default strategy: a race of peaks, then the winner against rivals and its own past."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.errors import ConfigError
+from autolr.online.events import Action, Commit, Rollback, Save
+from autolr.online.peaks import is_number
+from autolr.online.plan import Check, Round
+from autolr.online.race import candidates_of, plan_race
+from autolr.online.search import Search, Thresholds
+from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.online.strategy import Observation, RunInfo
+from autolr.schedules import Schedule
+
+_FLOOR = 20  # steps of the race, where the budget allows them
+
+_WATCHED = (0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.65, 0.73, 0.81, 0.89, 0.97)  # of the run
+_PROFILED = (0.12, 0.15)  # of the run: when profiles are compared
+_CHECKS = (
+    Check(0.025, 0.045, factors=(0.5, 2.0), refines=True),
+    Check(0.09, 0.115, factors=(0.5, 2.0)),
+    Check(0.20, 0.23, factors=(0.5, 2.0)),
+    *(Check(end, end) for end in _WATCHED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Annealed:
+    """Score each peak by the loss it would have if it were annealed now, and go on comparing.
+
+    Candidates are runs: the run's own first steps under its schedule, each at its own peak. A
+    score is the validation loss of the average of a run's last steps, which stands for a copy
+    annealed to a rate of zero and costs no step (Sandler et al. 2023, arXiv:2301.02312; Izmailov
+    et al. 2018, arXiv:1803.05407): rates are compared as the end of the run will compare them, not
+    by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
+    After the race the winner is compared with copies of itself at other rates, all of them further
+    out when it won at the edge of the range of peaks, and with its own past: when its score is
+    worse than an earlier one, weights and optimizer go back there and the rate is halved.
+
+    Args:
+        candidates: How many peaks race, spaced evenly in log rate. Rules that race beside the
+            user's own optimizer have up to three.
+        race: Length of the race, as a share of the run, but at least 20 steps.
+        checks: The comparisons after it, rising.
+        thresholds: When a difference of scores counts.
+        budget: Probe steps at most, as a share of the run's steps.
+
+    Raises:
+        ConfigError: If a value is out of its range.
+    """
+
+    candidates: int = 5
+    race: float = 0.025
+    checks: tuple[Check, ...] = _CHECKS
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    budget: float = 0.25
+
+    rewinds: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.candidates < 1:
+            raise ConfigError.of("candidates", self.candidates, "at least 1")
+        if not 0 < self.race < 1:
+            raise ConfigError.of("race", self.race, "a share of the run in (0, 1)")
+        ends = [check.end for check in self.checks]
+        if ends != sorted(set(ends)) or not all(0 < c.start <= c.end < 1 for c in self.checks):
+            raise ConfigError.of("checks", self.checks, "rising shares of the run in (0, 1)")
+        if not (is_number(self.budget) and 0 < self.budget < math.inf):
+            raise ConfigError.of("budget", self.budget, "a positive share of the run's steps")
+
+    def begin(self, run: RunInfo) -> "AnnealedState":
+        """Return the search of a run, with rounds that fit under its budget.
+
+        Where nothing fits, or nothing before the deadline, it commits to the prior peak at once. A
+        single peak is scored once and only followed.
+        """
+        first = run.peaks
+        alone = len(run.entries) == 1 and first.low == first.high
+        checks = _with_profiles(() if alone else self.checks, run.profiles)
+        size = run.total_steps, int(run.budget)
+        line_up, rounds = plan_race(run.entries, self.candidates, self._race(run), checks, size)
+        alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
+        limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
+        search = Search(alive, rounds, self.thresholds, limits=limits, kept=run.kept)
+        search = search.until(run.deadline)
+        if not search.rounds:
+            search = replace(search, alive=(run.nearest(alive),))
+        search = search if len(line_up) > 1 else search.of_its_rule()
+        return AnnealedState(search, guarded=search.may_change)
+
+    def state_from_dict(self, values: Mapping[str, Any]) -> "AnnealedState":
+        """Return the state that `AnnealedState.to_dict` described."""
+        pending = values["pending"]
+        made = pending and (
+            Save(Candidate.from_dict(pending["run"]))
+            if pending["factor"] is None
+            else Rollback(Candidate.from_dict(pending["run"]), pending["factor"])
+        )
+        return AnnealedState(search_from_dict(values["search"]), values["guarded"], made)
+
+    def _race(self, run: RunInfo) -> int:
+        length = max(_FLOOR, round(self.race * run.total_steps))
+        if run.rise is not None:  # a race that ends before the peak is reached tells less
+            length = max(length, round(1.5 * run.rise))
+        return min(length, run.total_steps // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnealedState:
+    """A search by `Annealed` under way.
+
+    Attributes:
+        search: The comparisons, made and to come.
+        guarded: Whether the run's state can ever be replaced; one that is only followed is left
+            alone, whatever its loss.
+        pending: What has to be done before the next comparison.
+    """
+
+    search: Search
+    guarded: bool = True
+    pending: Save | Rollback | None = None
+
+    @property
+    def action(self) -> Action:
+        """What must be done next."""
+        if self.pending is not None:
+            return self.pending
+        action = self.search.action
+        if isinstance(action, Commit):
+            return action
+        return replace(action, guarded=self.guarded, settled=self._is_settled)
+
+    def observe(self, observation: Observation) -> "AnnealedState":
+        """Take in the scores of the present probe, or that the run has been lost."""
+        if self.pending is not None:
+            return replace(self, pending=None)
+        search = self.search
+        for index in observation.diverged:
+            search = search.drop(self.search.alive[index])
+        if observation.lost:
+            if not search.can_recover:
+                return self
+            recovered = search.recover(observation.step)
+            back = Rollback(search.alive[0], recovered.rollbacks[-1].factor)
+            return replace(self, search=recovered, pending=back)
+        scores = dict(zip(self.search.alive, observation.scores, strict=True))
+        search = search.observe([scores[candidate] for candidate in search.alive])
+        return replace(self, search=search, pending=self._pending(search))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `Annealed.state_from_dict` takes them back."""
+        pending = self.pending and {
+            "run": self.pending.run.to_dict(),
+            "factor": self.pending.factor if isinstance(self.pending, Rollback) else None,
+        }
+        return {
+            "search": search_to_dict(self.search),
+            "guarded": self.guarded,
+            "pending": pending,
+        }
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether a race of several peaks is over, but for later checks of its winner."""
+        raced = sum(scored.start == 0 for scored in self.search.scores)
+        refined = not any(r.refines for r in self.search.rounds)
+        return raced > 1 and refined and not self.search.blind
+
+    def _pending(self, search: Search) -> Save | Rollback | None:
+        """Return what the scores that came last ask for."""
+        winner = next(scored.candidate for scored in reversed(search.scores) if scored.kept)
+        if len(search.rollbacks) > len(self.search.rollbacks):
+            return Rollback(winner, search.rollbacks[-1].factor)
+        if not search.rounds:  # a run at another peak than its own begins with the winner's state
+            return Save(winner) if search.alive[0] != winner else None
+        useful = self.guarded and not search.is_out_of_rollbacks
+        return Save(winner) if useful and search.improved else None
+
+
+def _with_profiles(checks: tuple[Check, ...], profiles: tuple[Schedule, ...]) -> tuple[Check, ...]:
+    """Return the checks with one of profiles, in place of those before it that do not refine."""
+    if not profiles:
+        return checks
+    start, end = _PROFILED
+    first = [check for check in checks if check.refines and check.end <= start]
+    last = [check for check in checks if check.start >= end]
+    return (*first, Check(start, end, profiles=profiles), *last)
+
+
+def default_schedule(rounds: tuple[Round, ...]) -> Schedule:
+    """Return a warm-up within a third of the race, a plateau, and a linear end of 40 %.
+
+    Without rounds the warm-up takes 3 % of the run.
+    """
+    rise = max(2, rounds[0].horizon // 3) if rounds else 0.03
+    return schedules.warmup(rise) | schedules.constant() | schedules.cooldown(0.4, "linear")

@@ -1,0 +1,158 @@
+"""A search in progress: where its strategy stands, and what is on record of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from autolr.candidate import Candidate
+from autolr.errors import ConfigError, DivergedError
+from autolr.online.events import Action, Commit, Probe, ProbeScore, Rollback, RollbackRecord, Save
+from autolr.online.scan import Scan
+from autolr.online.serialization import (
+    rollbacks_from_list,
+    rollbacks_to_list,
+    scores_from_list,
+    scores_to_list,
+)
+from autolr.online.strategy import Observation, State, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a strategy does next, and what has come of it so far.
+
+    Nothing is changed, the next progress is returned. It is all that reports of a search need, so
+    a strategy keeps no more than it decides by.
+
+    Attributes:
+        state: Where the strategy stands.
+        scan: What came before the search, if it was needed.
+        scores: Every score so far.
+        rollbacks: Every time that the run was put back.
+        best: Step and score of the run when its state was last saved.
+        action: What must be done next.
+    """
+
+    state: State
+    scan: Scan | None = None
+    scores: tuple[ProbeScore, ...] = ()
+    rollbacks: tuple[RollbackRecord, ...] = ()
+    best: tuple[int, float] | None = None
+    action: Action = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "action", self.state.action)  # once: it may take a strategy long
+
+    @property
+    def searching(self) -> bool:
+        """Whether the search is still under way."""
+        return not isinstance(self.action, Commit)
+
+    @property
+    def probe(self) -> Probe | None:
+        """The probe that is under way or comes next; None if another action does."""
+        return self.action if isinstance(self.action, Probe) else None
+
+    @property
+    def guarded(self) -> bool:
+        """Whether losses are watched in the present probe."""
+        return self.probe is not None and self.probe.guarded
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What is compared next; at the end what the run continues as."""
+        return (self.action.run,) if self.probe is None else self.probe.candidates
+
+    def is_due(self, step: int, *, within: int) -> bool:
+        """Return whether the next probe begins or ends within so many steps."""
+        ends = () if self.probe is None else (self.probe.start, self.probe.horizon)
+        return any(0 <= end - step <= within for end in ends)
+
+    def observe(self, observation: Observation) -> "Progress":
+        """Return the progress after the action has been carried out.
+
+        Raises:
+            DivergedError: If the run is lost, and the strategy does not put it back.
+            ConfigError: If the strategy puts the run back and has never saved a state.
+        """
+        action = self.action
+        after = replace(self, state=self.state.observe(observation))
+        if isinstance(action, Save):
+            return replace(after, best=(observation.step, self._last_score))
+        if not isinstance(action, Probe):
+            return after
+        if not observation.lost:
+            after = replace(after, scores=self.scores + _scored(action, observation, after.action))
+        elif not isinstance(after.action, Rollback):
+            raise self._diverged(action, observation.step)
+        return after._with_rollback(observation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_dict` takes them back."""
+        return {
+            "state": self.state.to_dict(),
+            "scan": None if self.scan is None else self.scan.to_dict(),
+            "scores": scores_to_list(self.scores),
+            "returns": rollbacks_to_list(self.rollbacks),
+            "best": None if self.best is None else [self.best[0], repr(self.best[1])],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], strategy: Strategy) -> Self:
+        """Return the progress that `to_dict` described, of a search by the same strategy."""
+        best = values["best"]
+        return cls(
+            state=strategy.state_from_dict(values["state"]),
+            scan=None if values["scan"] is None else Scan.from_dict(values["scan"]),
+            scores=scores_from_list(values["scores"]),
+            rollbacks=rollbacks_from_list(values["returns"]),
+            best=None if best is None else (best[0], float(best[1])),
+        )
+
+    @property
+    def _last_score(self) -> float:
+        """What the run was scored with last; infinite before the first score."""
+        kept = (scored.score for scored in reversed(self.scores) if scored.kept)
+        return next(kept, math.inf)
+
+    def _with_rollback(self, observation: Observation) -> "Progress":
+        """Put on record that the strategy answers with a rollback, if it does."""
+        action = self.action
+        if not isinstance(action, Rollback):
+            return self
+        if self.best is None:
+            raise ConfigError("the strategy answers with Rollback, and never did with Save")
+        score = math.inf if observation.lost else self._last_score
+        made = RollbackRecord(observation.step, self.best[0], action.factor, score)
+        return replace(self, rollbacks=(*self.rollbacks, made))
+
+    def _diverged(self, probe: Probe, step: int) -> DivergedError:
+        if not self.scores:
+            lowest = min(candidate.peak or math.inf for candidate in probe.candidates)
+            return DivergedError(
+                f"every rate tried diverged within {step} steps, down to {lowest:.3g}; give lower "
+                "ones as rates=(low, high)"
+            )
+        return DivergedError(
+            f"the loss is not finite at step {step}, after {len(self.rollbacks)} returns to an "
+            "earlier state; give lower rates as rates=(low, high)"
+        )
+
+
+def _scored(probe: Probe, observation: Observation, then: Action) -> tuple[ProbeScore, ...]:
+    """Return what is on record of a probe; a candidate that was dropped has no score."""
+    return tuple(
+        ProbeScore(
+            candidate,
+            probe.start,
+            probe.horizon,
+            score if math.isfinite(score) else math.inf,
+            candidate == then.run,
+            probe.annealed,
+        )
+        for index, (candidate, score) in enumerate(
+            zip(probe.candidates, observation.scores, strict=True)
+        )
+        if index not in observation.diverged
+    )

@@ -1,0 +1,172 @@
+"""What a user may set of an online search, whatever its strategy."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, is_dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.domains import Value
+from autolr.errors import ConfigError
+from autolr.online.annealed import Annealed
+from autolr.online.autolrs import AutoLRS
+from autolr.online.peaks import PeakRange, parse_rates
+from autolr.online.profiles import RunSpace
+from autolr.online.progress import Progress
+from autolr.online.race import left_out, race_entries
+from autolr.online.scan import Scan
+from autolr.online.strategy import RunInfo, Strategy
+from autolr.rules.fixed import OWN
+from autolr.schedules import Schedule
+
+if TYPE_CHECKING:
+    from autolr.strict_yaml import Source
+
+_NAMED: dict[str, Any] = {"annealed": Annealed, "autolrs": AutoLRS}
+_EXPECTED = "'annealed', 'autolrs', or a strategy: a frozen dataclass such as Annealed()"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What a user may set of an online search beside a run, checked.
+
+    Args:
+        strategy: The name of a strategy, or a strategy object.
+        schedule: A schedule, the name of a profile or a mapping; None: the strategy's own choice.
+        rates: Lowest and highest peak; None: within a factor 16 of the customary peak, or of a
+            tenth of the rate at which a `Scan` diverges, and beyond where the winner is at the
+            edge of that.
+        candidates: A space of peaks and profiles, see `RunSpace`; None: only peaks are searched.
+
+    Attributes:
+        searcher: The strategy, as an object.
+        space: What ``candidates`` leaves to the run.
+
+    Raises:
+        ConfigError: If a value cannot work.
+    """
+
+    strategy: object = "annealed"
+    schedule: object = None
+    rates: tuple[float, float] | None = None
+    candidates: object = None
+    searcher: Strategy = field(init=False, repr=False, compare=False)
+    space: RunSpace = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "searcher", parse_strategy(self.strategy))
+        if self.schedule is not None:
+            schedules.parse(self.schedule)
+        if self.rates is not None:
+            parse_rates(self.rates, math.nan)
+        space = RunSpace(None, None)
+        if self.candidates is not None:
+            self._check_alone()
+            space = RunSpace.read(cast("Source", self.candidates))
+        object.__setattr__(self, "space", space)
+
+    @property
+    def rules(self) -> dict[str, dict[str, Value]]:
+        """The settings of the rules that race, by rule."""
+        return {choice.name: dict(choice.settings) for choice in self.space.rules}
+
+    def scan(self, own: float, total_steps: int) -> Scan | None:
+        """Return the scan for an optimizer without a customary peak; None where rates are given.
+
+        None too where the optimizer does not race, or the strategy has no budget.
+
+        Args:
+            own: The optimizer's own rate.
+            total_steps: Optimizer steps of the run.
+        """
+        given = self.space.rates or self.rates or OWN not in self.rules
+        cap = self._cap(total_steps)
+        return None if given or math.isinf(cap) else Scan.around(own, int(cap))
+
+    def run_info(
+        self,
+        prior: float,
+        total_steps: int,
+        own_rate: float | None = None,
+        set_peak: float | None = None,
+        *,
+        scan: Scan | None = None,
+        rise: int | None = None,
+        deadline: int | None = None,
+    ) -> RunInfo:
+        """Return what a strategy has to know of a run.
+
+        Args:
+            prior: The optimizer's customary peak, or what takes its place.
+            total_steps: Optimizer steps of the run.
+            own_rate: The optimizer's own rate; None: ``prior``.
+            set_peak: See `RunInfo`.
+            scan: What has been spent before; it counts under the budget.
+            rise: Step at which the scheduler of the user's module reaches its peak; None without.
+            deadline: Step by which the search has to be over; None: ``total_steps``.
+
+        Raises:
+            ConfigError: If ``total_steps`` is not a positive whole number.
+        """
+        budget = self._cap(total_steps) - (scan.steps if scan else 0)
+        schedule = self._schedule()
+        if rise is not None:  # candidates multiply the rates of the module's own scheduler
+            schedule = schedules.constant()
+        elif schedule is not None:
+            rise = int(schedule.values(total_steps).argmax())
+        return RunInfo(
+            total_steps,
+            budget,
+            total_steps if deadline is None else deadline,
+            prior if own_rate is None else own_rate,
+            race_entries(self.space.rules, self._peak_range(prior)),
+            schedule,
+            rise,
+            self.space.profiles,
+            set_peak,
+        )
+
+    def begin(self, run: RunInfo, scan: Scan | None = None) -> Progress:
+        """Return the search of a run, and of the scan that came before it, if there was one."""
+        return Progress(self.searcher.begin(run), scan)
+
+    def left_out(self, run: RunInfo, racing: Sequence[Candidate]) -> tuple[str, ...]:
+        """Return the rules of the space that are not among the candidates."""
+        return (*left_out(run.entries, racing), *self.space.unread)
+
+    def _schedule(self) -> Schedule | None:
+        return self.space.schedule if self.schedule is None else schedules.parse(self.schedule)
+
+    def _cap(self, total_steps: int) -> float:
+        """Return how many steps may be made beside the run."""
+        if not isinstance(total_steps, int) or total_steps < 1:
+            raise ConfigError.of("total_steps", total_steps, "a whole number of at least 1")
+        cap = self.searcher.budget * total_steps
+        return cap if math.isinf(cap) else int(cap)
+
+    def _peak_range(self, prior: float) -> PeakRange:
+        return parse_rates(self.space.rates or self.rates, prior)
+
+    def _check_alone(self) -> None:
+        for name in ("rates", "schedule"):
+            if (given := getattr(self, name)) is not None:
+                raise ConfigError.of(name, given, "left out: candidates has what there is")
+
+
+def parse_strategy(given: object) -> Strategy:
+    """Return the strategy for a name or a strategy object.
+
+    Raises:
+        ConfigError: If there is no such strategy, or the object is none.
+    """
+    if isinstance(given, str) and given in _NAMED:
+        return cast("Strategy", _NAMED[given]())
+    methods = ("begin", "state_from_dict", "budget", "rewinds")
+    if (
+        is_dataclass(given)
+        and not isinstance(given, type)
+        and all(hasattr(given, name) for name in methods)
+    ):
+        return cast("Strategy", given)
+    raise ConfigError.of("strategy", given, _EXPECTED)

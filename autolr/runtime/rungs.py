@@ -1,0 +1,105 @@
+"""Scores of a run at given steps, by averages of its weights; the run is not changed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autolr.rng import isolated_rng
+from autolr.runtime.attributes import tensors_of
+from autolr.runtime.average import Average
+from autolr.runtime.learner import RECENT, Learner
+from autolr.runtime.plain import device_of, packed, unpacked
+
+_FEWEST = 2  # steps of an average
+
+
+class RungScores:
+    """Scores a run at rungs.
+
+    Args:
+        learner: The run, with validation data.
+        rungs: Optimizer steps at which to score, rising; those behind ``step`` are left out.
+        window: Length of an average, as a share of the steps before its rung.
+        step: Optimizer steps that the run has made already.
+    """
+
+    def __init__(
+        self, learner: Learner, rungs: Sequence[int], window: float, *, step: int = 0
+    ) -> None:
+        self.step = step
+        self._learner = learner
+        self._rungs = [rung for rung in rungs if rung > step]
+        self._window = window
+        self._average: Average | None = None
+        self._accumulating = False  # whether gradients wait for the next step
+        self._busy = False
+
+    @property
+    def wants_batch(self) -> bool:
+        """Whether the batch to come may be needed for the next score."""
+        return bool(self._rungs) and self._rungs[0] - self.step <= RECENT
+
+    def follow(self, *, stepped: bool) -> float | None:
+        """Take in what the live run has just done; return the score if a rung is reached.
+
+        The score is lower for better, and infinite if it is not finite.
+
+        Args:
+            stepped: Whether the run has made an optimizer step.
+        """
+        self._busy = True
+        self.step += stepped
+        score = self._sample() if stepped and self._rungs else None
+        self._busy, self._accumulating = False, not stepped
+        return score
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Return tensors, by reference, and plain containers, for `load_state_dict`.
+
+        Gradients are among them only while they are accumulated. None when the run was cut short
+        in the middle of a step.
+        """
+        if self._busy:
+            return None
+        parameters, _ = tensors_of(self._learner.model)
+        gradients = [parameter.grad for parameter in parameters] if self._accumulating else None
+        state = {
+            "step": self.step,
+            "rungs": self._rungs,
+            "average": None if self._average is None else self._average.state_dict(),
+            "gradients": gradients,
+        }
+        found: dict[str, Any] = packed(state)
+        return found
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where another one was when `state_dict` was called."""
+        model = self._learner.model
+        state = unpacked(dict(state), device_of(model))
+        self.step, self._rungs = state["step"], state["rungs"]
+        if state["average"] is not None:
+            self._average = Average(model, window=1)
+            self._average.load_state_dict(state["average"])
+        if state["gradients"] is not None:
+            for parameter, grad in zip(tensors_of(model)[0], state["gradients"], strict=True):
+                parameter.grad = grad
+
+    def _sample(self) -> float | None:
+        """Take the weights into the average of the next rung; score it when that is reached."""
+        rung = self._rungs[0]
+        if self.step > rung - max(_FEWEST, round(self._window * rung)):
+            if self._average is None:
+                self._average = Average(self._learner.model, rung - self.step + 1)
+            self._average.add()
+        if self.step < rung:
+            return None
+        score, *_ = self._learner.ranks.gather(self._score)
+        self._rungs, self._average = self._rungs[1:], None
+        return score if math.isfinite(score) else math.inf
+
+    def _score(self) -> float:
+        assert self._average is not None
+        with isolated_rng(), self._average.in_place(self._learner.forward):
+            score = self._learner.validate()
+        assert score is not None  # a run without validation is refused before it begins
+        return score

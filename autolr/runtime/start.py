@@ -1,0 +1,47 @@
+"""How a search starts: its prior peak, its strategy's first action, and what the user reads."""
+
+from collections.abc import Callable
+
+from autolr.candidate import Candidate
+from autolr.online import Progress, SearchSettings
+from autolr.result import excluded, opening
+from autolr.runtime.learner import Learner
+from autolr.runtime.rates import Rates, set_peak
+from autolr.runtime.scan import prior_peak
+
+
+def start_search(
+    learner: Learner,
+    rates: Rates,
+    settings: SearchSettings,
+    total_steps: int,
+    say: Callable[[str], None],
+    *,
+    own_peak: float | None = None,
+    rise: int | None = None,
+    deadline: int | None = None,
+) -> tuple[Progress, Candidate]:
+    """Return the search, and the candidate that the run trains first.
+
+    Args:
+        learner: The run, with its first batch.
+        rates: The rates of its optimizer.
+        settings: What the user has set.
+        total_steps: Optimizer steps of the run.
+        say: Called with each line for the user.
+        own_peak: Highest rate of the scheduler of the user's module; None without one.
+        rise: Step at which the scheduler of the user's module reaches its peak; None without one.
+        deadline: Step by which the search has to be over; None: ``total_steps``.
+    """
+    prior, scan = prior_peak(learner, rates, settings, total_steps)
+    given = set_peak(learner.optimizer, rates) if own_peak is None else own_peak
+    run = settings.run_info(
+        prior, total_steps, rates.base, given, scan=scan, rise=rise, deadline=deadline
+    )
+    search = settings.begin(run, scan)
+    live = run.nearest(search.candidates)
+    for line in opening(search, live, run.deadline):
+        say(line)
+    for line in excluded(settings.left_out(run, search.candidates)):
+        say(line)
+    return search, live

@@ -1,0 +1,60 @@
+"""How a search starts in a Trainer: by what its callbacks and the module's schedulers do later."""
+
+from functools import partial
+
+from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
+from autolr.callbacks.own_schedulers import OwnRates
+from autolr.callbacks.requirements import scoring, total_steps
+from autolr.callbacks.swa import Handover
+from autolr.callbacks.validation import ValidationPass
+from autolr.candidate import Candidate
+from autolr.online import Progress, SearchSettings
+from autolr.runtime.collectives import Ranks
+from autolr.runtime.rates import Rates
+from autolr.runtime.start import start_search
+
+
+def learner_of(
+    trainer: Trainer, module: LightningModule, ranks: Ranks, monitor: str, mode: str | None
+) -> LightningLearner:
+    """Return the run as a search drives it.
+
+    Args:
+        trainer: A trainer that has begun to fit.
+        module: Its module.
+        ranks: The processes that train the run together.
+        monitor: See `scoring`.
+        mode: See `scoring`.
+
+    Raises:
+        ConfigError: As `scoring`.
+    """
+    validation = ValidationPass(trainer, module, ranks)
+    return LightningLearner(trainer, module, validation, scoring(validation, monitor, mode))
+
+
+def started(
+    trainer: Trainer,
+    learner: LightningLearner,
+    rates: Rates,
+    settings: SearchSettings,
+    own: OwnRates | None,
+    handover: Handover,
+) -> tuple[Progress, Candidate]:
+    """Return a search that has just started, and the candidate that the run trains first.
+
+    Args:
+        trainer: The Trainer, about to train its first batch.
+        learner: The run, with that batch.
+        rates: The rates of its optimizer.
+        settings: What the user has set.
+        own: What the module's own schedulers make of the rate, if it has any.
+        handover: When another callback takes the rate over, if one does.
+    """
+    steps = total_steps(trainer, "AutoLR")
+    start = partial(start_search, learner, rates, settings, steps, rank_zero_info)
+    deadline = handover.reach(trainer, steps)
+    if own is None:
+        return start(deadline=deadline)
+    return start(deadline=deadline, own_peak=own.peak, rise=own.rise_in(steps))

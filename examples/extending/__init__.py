@@ -1,0 +1,1 @@
+"""What others can add to autolr, each in one file outside the package."""
