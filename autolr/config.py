@@ -21,6 +21,7 @@ from autolr.search_spaces import load as load_space
 from autolr.space import Space
 from autolr.storage_url import shown
 from autolr.strict_yaml import Source, load_yaml
+from autolr.users_modules import import_modules
 
 STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # the full name of one
@@ -216,7 +217,7 @@ def read_config(source: Source) -> Config:
         _check("a section", section, "text such as model or trainer", isinstance(section, str))
     folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
     tune = parse_tune(fit.pop("tune", None))
-    space = load_space(tune.space, folder)
+    space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
     _check_targets(space, fit)
     return Config(fit, tune, space, _seed(fit), folder)
 

@@ -9,12 +9,12 @@ A file opens with a comment that says what it is for; the first line is listed b
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from autolr.candidate import check_space
+from autolr.candidate import check_space, unregistered
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.space import Space, parse_space
 from autolr.strict_yaml import Source, load_yaml, parse_yaml
@@ -27,12 +27,15 @@ def catalogue() -> dict[str, Traversable]:
     return dict(sorted((name, file) for name, file in named if name != file.name))
 
 
-def load(space: Source, folder: Path | None = None) -> Space:
+def load(
+    space: Source, folder: Path | None = None, register: Callable[[], object] | None = None
+) -> Space:
     """Return the space that a catalogue name, a path or a mapping stands for, checked.
 
     Args:
         space: A string that ends in .yaml or .yml is a path, another one a name.
-        folder: Where relative paths start; None: where one stands.
+        folder: Where relative paths start; None: the present folder.
+        register: Called if the space names a rule or profile that is not registered yet.
 
     Raises:
         SpaceError: If the catalogue has no such space, or it cannot work.
@@ -50,6 +53,8 @@ def load(space: Source, folder: Path | None = None) -> Space:
     else:
         raise SpaceError(unknown_name("search space", space, known) + ", or a path to a .yaml file")
     parsed = parse_space(mapping, source)
+    if register is not None and unregistered(parsed):
+        register()
     check_space(parsed, source)
     return parsed
 

@@ -7,8 +7,10 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from autolr.candidate import unregistered
 from autolr.config import Config, TuneConfig, parse_tune
 from autolr.space import Space
+from autolr.users_modules import import_modules
 
 LONGEST = 16 * 2**20  # bytes of a message; a config takes some thousands
 _PAIRS = "autolr: pairs"  # the key of a mapping whose keys are not all strings
@@ -93,13 +95,16 @@ def _of_config(config: Config) -> dict[str, Any]:
 def _to_config(value: Any, where: str) -> Config:
     _require(isinstance(value, dict), f"{where} is no mapping")
     _require(value.keys() == {field.name for field in fields(Config)}, f"the fields of {where}")
-    return Config(
+    config = Config(
         fit=_read(dict[Any, Any], value["fit"], f"{where}.fit"),
         tune=parse_tune(_read(dict[str, Any], value["tune"], f"{where}.tune")),
         space=Space.from_dict(_read(dict[str, Any], value["space"], f"{where}.space")),
         seed=_read(int, value["seed"], f"{where}.seed"),
         folder=_read(Path, value["folder"], f"{where}.folder"),
     )
+    if unregistered(config.space):  # the candidates that follow name them
+        import_modules(config.fit, config.folder)
+    return config
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from autolr.errors import ConfigError, unknown_name
-from autolr.rules.rule import Rule
+from autolr.rules.base import Rule
 from autolr.settings import NotNegative, check_of, read_setting
 
 _DECAYING = ("linear", "cosine", "wsd")
@@ -84,16 +84,43 @@ _RECORDS: dict[str, Record] = {}
 
 
 def add(record: Record) -> None:
-    """Make a rule known; the name must be free."""
-    if record.name in _RECORDS:
+    """Register a rule. A class that is defined again, as in a notebook, replaces its older self.
+
+    Raises:
+        TypeError: If another rule has the name.
+    """
+    before = _RECORDS.get(record.name)
+    if before is not None and not _is_same(before.rule, record.rule):
         raise TypeError(f"two rules are called {record.name!r}")
     _RECORDS[record.name] = record
+
+
+def _is_same(before: type[Rule] | None, after: type[Rule] | None) -> bool:
+    """Return whether both are one class of a source file."""
+    if before is None or after is None:
+        return False
+    return (before.__module__, before.__qualname__) == (after.__module__, after.__qualname__)
 
 
 def rule(
     name: str, family: str, peak: Peak, source: str, schedules: tuple[str, ...] = _DECAYING
 ) -> Callable[[R], R]:
-    """Give a rule that is written here a name; its summary is the first line of its docstring."""
+    """Register a subclass of `Rule` under a name: by it, the rule works wherever ours do.
+
+    Experimental: may change in a minor version. The class is a frozen dataclass with slots, as the
+    example ``examples/extending/sign_rule.py`` is; the first line of its docstring is the summary.
+    `autolr.testing.RuleContract` has the tests that it must pass.
+
+    Args:
+        name: The name in `build`, in ``ApplyRule`` and in search spaces; it must be free.
+        family: Its kind; `names` lists the rules of a family together.
+        peak: The peak where none is given, and the range of a search.
+        source: Where it is published.
+        schedules: Names of the profiles that make sense with it, the default one first.
+
+    Raises:
+        TypeError: If another rule has the name.
+    """
 
     def register(made: R) -> R:
         summary = (made.__doc__ or "").partition("\n")[0].rstrip(".")

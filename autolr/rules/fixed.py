@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import Peak, rule
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 
 OWN = "fixed"
 """The name that stands for an optimizer as it is, where a run chooses among rules."""

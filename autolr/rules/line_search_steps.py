@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autolr.rng import RngState
-from autolr.rules.rule import Answer, Ask, Blend, Trials
+from autolr.rules.base import Answer, Ask, Blend, Trials
 from autolr.rules.vectors import Tensors, Vectors, inner
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from autolr.rules.base import Blend, LineSearch, Memory, Statistics, Trials
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
-from autolr.rules.rule import Blend, LineSearch, Memory, Statistics, Trials
 from autolr.settings import Count, Positive, Real
 
 _PAIRS = ("s.s", "s.y", "s.g", "y.y", "y.g", "g.g")

@@ -6,19 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.rng import RngState
+from autolr.rules.base import Answer, LineSearch, Memory, Number, Rule, Statistics
 from autolr.rules.directions import DIRECTIONS
 from autolr.rules.line_search_steps import search
 from autolr.rules.moves import move
-from autolr.rules.ranks import mean_over_ranks
-from autolr.rules.rule import Answer, LineSearch, Memory, Number, Rule, Statistics
-from autolr.rules.vectors import Vectors
+from autolr.rules.vectors import Vectors, dense
 
 Closure = Callable[[], Any]
 
@@ -178,7 +177,7 @@ class RuleOptimizer(Optimizer):
         rate = max(float(group["lr"]) for group in self.param_groups)
         return Vectors(
             weights=[parameter for parameter, _ in found],
-            gradients=[_dense(parameter.grad) for parameter, _ in found],
+            gradients=[dense(parameter.grad) for parameter, _ in found],
             states=[self.state[parameter] for parameter, _ in found],
             steps=self.param_groups[0]["steps"],
             rate=rate,
@@ -275,11 +274,16 @@ def _without_rate(group: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in group.items() if name != "lr"}
 
 
-def _dense(gradient: Tensor | None) -> Tensor:
-    assert gradient is not None
-    if gradient.is_sparse:
-        raise UnsupportedError("rules need dense gradients, got a sparse one")
-    return gradient
+def mean_over_ranks(value: float, device: torch.device) -> float:
+    """Return the mean of the ranks' values; DDP averages gradients, but each rank has its loss."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return value
+    ranks = distributed.get_world_size()
+    if ranks == 1:
+        return value
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    distributed.all_reduce(total)
+    return float(total) / ranks
 
 
 def _number(value: Any) -> Number:

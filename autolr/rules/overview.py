@@ -3,8 +3,8 @@
 import inspect
 from typing import TYPE_CHECKING
 
+from autolr.rules.base import LineSearch, Rule
 from autolr.rules.catalogue import Record, names, record
-from autolr.rules.rule import LineSearch, Rule
 
 if TYPE_CHECKING:
     from rich.table import Table

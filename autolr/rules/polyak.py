@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Inertia, Memory, Number, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
-from autolr.rules.rule import Answer, Inertia, Memory, Number, Rule, Statistics
 from autolr.settings import Beta, Count, Finite, NotNegative, Positive
 
 _SPS = "Loizou et al. 2021, arXiv:2002.10542"

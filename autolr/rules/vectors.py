@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autolr.rules.rule import newest_share
+from autolr.errors import UnsupportedError
+from autolr.rules.base import newest_share
 
 Tensors = list[Tensor]
 
@@ -157,6 +158,18 @@ def inner(left: Tensors, right: Tensors) -> Tensor:
         return torch.stack([norm.to(device, torch.float64) for norm in norms]) ** 2
     dots = [torch.dot(_flat(a), _flat(b)) for a, b in zip(left, right, strict=True)]
     return torch.stack([dot.to(device, torch.float64) for dot in dots])
+
+
+def dense(gradient: Tensor | None) -> Tensor:
+    """Return a gradient that is there.
+
+    Raises:
+        UnsupportedError: If it is sparse.
+    """
+    assert gradient is not None
+    if gradient.is_sparse:
+        raise UnsupportedError("rules need dense gradients, got a sparse one")
+    return gradient
 
 
 _HALF = (torch.float16, torch.bfloat16)

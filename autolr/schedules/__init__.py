@@ -32,6 +32,7 @@ from autolr.schedules._untuned_warmup import untuned_warmup as untuned_warmup
 from autolr.schedules._warmup import warmup as warmup
 from autolr.schedules._wsd import wsd as wsd
 from autolr.schedules.catalogue import parse as parse
+from autolr.schedules.catalogue import profile as profile
 from autolr.schedules.registry import names as names
 from autolr.schedules.registry import settings_of as settings_of
 from autolr.schedules.schedule import Schedule as Schedule

@@ -31,6 +31,11 @@ class Entry:
     parts: tuple[int, float] = (0, 0)
     make: Callable[..., "Schedule"] | None = None
 
+    @property
+    def module(self) -> str:
+        """The module in which it is defined."""
+        return (self.make or self.formula).__module__
+
     def read(self, settings: Mapping[str, object]) -> dict[str, Value]:
         """Return all settings in their stored form, defaults included.
 
@@ -55,8 +60,13 @@ _ENTRIES: dict[str, Entry] = {}
 
 
 def register(entry: Entry) -> None:
-    """Make a kind known; the name must be free."""
-    if entry.kind in _ENTRIES:
+    """Register a kind. A formula that is defined again, as in a notebook, replaces its older self.
+
+    Raises:
+        TypeError: If another kind has the name.
+    """
+    before = _ENTRIES.get(entry.kind)
+    if before is not None and before.module != entry.module:
         raise TypeError(f"two kinds of schedule are called {entry.kind!r}")
     _ENTRIES[entry.kind] = entry
 
