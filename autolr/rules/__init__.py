@@ -1,7 +1,7 @@
 """Rules: how the size of a step is set. ``rate = peak x schedule x rule``.
 
-A rule is a value with a few settings. It is told a handful of inner products of each step and
-answers with its size; `build` gives the torch optimizer that carries it out:
+A rule is a value with a few settings. From a few inner products of each step it computes the size
+of that step. `build` returns the torch optimizer that makes such steps:
 
 >>> import torch
 >>> weight = torch.nn.Parameter(torch.tensor([3.0]))
@@ -67,7 +67,7 @@ def build(
     base: "Callable[[ParamsT], Optimizer] | None" = None,
     **settings: Any,
 ) -> "Optimizer":
-    """Return the optimizer that carries a rule out.
+    """Return the optimizer that makes the steps of a rule.
 
     Args:
         name: One of `names`.
@@ -75,8 +75,8 @@ def build(
         peak: The rate at which a schedule's multiplier is 1; None for the rule's default.
         base: Makes the optimizer whose steps the rule sizes, for rules without a direction of
             their own; None for plain gradient steps.
-        settings: Of the rule; those written here take a decoupled ``weight_decay`` too. What a
-            group says of itself goes before.
+        settings: Of the rule; rules of this package also take a decoupled ``weight_decay``. A
+            setting in a group overrides these.
 
     Raises:
         ConfigError: If there is no such rule, or a setting cannot work.
@@ -87,18 +87,18 @@ def build(
 
 
 def in_place_of(optimizer: "Optimizer", name: str, **settings: Any) -> "Optimizer":
-    """Return the optimizer of a rule for the groups of another one.
+    """Return the optimizer of a rule, for the groups of another optimizer.
 
-    The rates of the groups say how they relate: the highest becomes the rule's default peak. The
-    weight decay of each group is kept, and so is what else the user set in the optimizer or in
-    a group (betas, eps, momentum, ``use_muon``), where the rule's optimizer has it too: 0 and
-    false are values like others. What the optimizer has by default is not kept, but for the weight
-    decay. The rule "fixed" is the optimizer itself.
+    The highest rate of the groups becomes the rule's default peak; the ratios between their rates
+    are kept. So are the weight decay of each group and every other setting that the user gave to
+    the optimizer or a group (betas, eps, momentum, ``use_muon``) and that the rule's optimizer
+    has too; 0 and false are values like others. Defaults of the old optimizer are not kept, except
+    its weight decay. The rule "fixed" returns the optimizer itself.
 
     Args:
-        optimizer: Over the parameters; its state is left behind.
+        optimizer: Over the parameters; its state is dropped.
         name: One of `names`.
-        settings: Of the rule, for all groups; they replace what would be kept.
+        settings: Of the rule, for all groups; they override what would be kept.
 
     Raises:
         ConfigError: If there is no such rule, a setting cannot work, or the optimizer maximizes

@@ -1,4 +1,4 @@
-"""Steps from the curvature that the last one met."""
+"""Steps from the curvature along the last step."""
 
 import math
 from dataclasses import dataclass

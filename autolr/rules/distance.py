@@ -1,4 +1,4 @@
-"""Steps from the distance that has been covered: no rate is needed."""
+"""Steps from the distance to the start: no rate is needed."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The rule that leaves the rate alone."""
+"""The rule that does not change the rate."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import Peak, rule
 
 OWN = "fixed"
-"""The name that stands for an optimizer as it is, where a run chooses among rules."""
+"""The name of the optimizer itself, in a run that chooses among rules."""
 
 
 @rule(OWN, "fixed", Peak(0.1, 1e-4, 10.0), source="Robbins & Monro 1951")

@@ -1,4 +1,4 @@
-"""Steps that are tried first: each must lower the loss of its batch by as much as it promised."""
+"""Line searches: a step is tried, and taken if it lowers the loss of its batch enough."""
 
 import math
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from autolr.settings import Count, Positive, Real
 
 _SLS = "Vaswani et al. 2019, arXiv:1905.09997"
 _CAP = Peak.fixed(10.0)
-_FLAT = 1e-8  # length of a gradient that is not searched along
-_LAST_RESORT = 1e-6  # step where no trial was good enough
+_FLAT = 1e-8  # norm of the gradient below which rounding decides whether the loss falls
+_LAST_RESORT = 1e-6  # step if no trial was good enough, as in the authors' code
 
 Part = Annotated[float, Real(0, 1, open="both")]
 Half = Annotated[float, Real(0, 0.5, open="both")]

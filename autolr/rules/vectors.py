@@ -1,4 +1,4 @@
-"""The vectors of a step, and the inner products that rules ask for."""
+"""The vectors of a step, and the inner products that rules need."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -20,15 +20,15 @@ class Vectors:
 
     Attributes:
         weights: The parameters that have a gradient.
-        gradients: Theirs.
-        states: The optimizer's state of each, in which vectors of earlier steps are kept.
-        steps: Steps made before.
-        rate: Peak x schedule, of the group where it is highest.
-        shares: The rate of each relative to that.
-        decays: The weight decay of each.
-        loss: Of the batch before the step; NaN where the rule does not need it.
-        direction: The direction of the step, once it is known.
-        move: The whole move, where it is no multiple of the direction.
+        gradients: Their gradients.
+        states: The optimizer's state of each, which keeps vectors of earlier steps.
+        steps: Number of steps before this one.
+        rate: Peak x schedule, of the group with the highest one.
+        shares: The rate of each parameter relative to that, in [0, 1].
+        decays: The weight decay of each parameter.
+        loss: Of the batch before the step; NaN if the rule does not need it.
+        direction: The direction of the step, once it is computed.
+        move: The whole move, if it is no multiple of the direction.
     """
 
     weights: Tensors
@@ -43,7 +43,7 @@ class Vectors:
     move: Tensors | None = None
 
     def letter(self, name: str) -> Tensors | None:
-        """Return the tensors of a letter; None where they are all 0."""
+        """Return the tensors of a letter; None if they are all 0."""
         return _LETTERS[name](self)
 
     def products(self, pairs: Collection[str]) -> Tensor:
@@ -60,7 +60,7 @@ class Vectors:
         )
 
     def keep(self, letters: Collection[str]) -> None:
-        """Remember what the next step will compare with; to be called before the step."""
+        """Keep what the next step compares with. Call it before the step."""
         if "r" in letters:
             self.keep_once("start", self.weights)
         if "s" in letters:
@@ -77,21 +77,21 @@ class Vectors:
         return [state[name] for state in self.states]
 
     def sums(self, name: str) -> Tensors:
-        """Return what is kept under a name to be added to; 0 for tensors that are new."""
+        """Return the running sums kept under a name, zeros at first, to be updated in place."""
         for state, weight in zip(self.states, self.weights, strict=True):
             if name not in state:
                 state[name] = torch.zeros_like(weight)
         return [state[name] for state in self.states]
 
     def average(self, name: str, values: Tensors, beta: float, corrected: bool = True) -> Tensors:
-        """Take values into their exponential average, which is kept under a name.
+        """Update the exponential average that is kept under a name, and return it.
 
         Args:
             name: Where it is kept.
             values: Of this step.
-            beta: Share of the average that stays.
-            corrected: Whether all values so far count by their age alone (Adam's bias
-                correction); else the first one counts as if it had always been there.
+            beta: Decay of the average.
+            corrected: Whether to apply Adam's bias correction; else the average starts at the
+                first value.
         """
         self.keep_once(name, values)
         means = [state[name] for state in self.states]
@@ -99,7 +99,7 @@ class Vectors:
         return means
 
     def average_squares(self, name: str, values: Tensors, beta: float) -> Tensors:
-        """Take the squares of values into their average, as `average` does, in its memory."""
+        """Update the average of squared values, as `average` does, without a new tensor."""
         for state, value in zip(self.states, values, strict=True):
             if name not in state:
                 state[name] = value.detach().square()
@@ -116,10 +116,10 @@ class Vectors:
         return inner(left, right)
 
     def _squared_distance(self, present: str, name: str) -> Tensor:
-        """Return how far tensors are from where they were, squared, shape (tensors,).
+        """Return the squared distances of tensors from their kept values, shape (tensors,).
 
-        On a CPU one at a time: memory for all differences at once would be asked of the system
-        at each step, and cost more than the arithmetic.
+        On a CPU one at a time: allocating memory for all differences at each step would cost
+        more than the arithmetic.
         """
         now, earlier = getattr(self, present), self.kept(name)
         if earlier is None or now[0].device.type != "cpu":
@@ -138,7 +138,7 @@ class Vectors:
         return None if earlier is None else list(torch._foreach_sub(present, earlier))
 
     def keep_once(self, name: str, tensors: Tensors) -> None:
-        """Copy tensors into the states, where none are kept under that name."""
+        """Copy tensors into the states that keep none under that name."""
         for state, tensor in zip(self.states, tensors, strict=True):
             if name not in state:
                 state[name] = tensor.detach().clone()
@@ -150,7 +150,7 @@ class Vectors:
 
 
 def inner(left: Tensors, right: Tensors) -> Tensor:
-    """Return the inner product of each two tensors, shape (tensors,), float64."""
+    """Return the inner product of each pair of tensors, shape (tensors,), float64."""
     device = left[0].device
     if left is right:
         wide = torch.float32 if left[0].dtype in _HALF else None
@@ -161,7 +161,7 @@ def inner(left: Tensors, right: Tensors) -> Tensor:
 
 
 def dense(gradient: Tensor | None) -> Tensor:
-    """Return a gradient that is there.
+    """Return a gradient that exists.
 
     Raises:
         UnsupportedError: If it is sparse.
@@ -176,7 +176,7 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 def _flat(tensor: Tensor) -> Tensor:
-    """Return its elements in a row, in a type whose sums do not overflow."""
+    """Return its elements, shape (elements,), in a type whose sums do not overflow."""
     return tensor.flatten().float() if tensor.dtype in _HALF else tensor.flatten()
 
 

@@ -1,7 +1,7 @@
 """Learning-rate schedules: profiles, and the algebra that combines them.
 
-A schedule is a value. It gives the multiplier of the peak at a step of a run, and knows
-neither an optimizer nor how long the run is until it is asked:
+A schedule is a value that returns the multiplier of the peak at a step of a run. It holds neither
+an optimizer nor the length of the run, which is an argument:
 
 >>> schedule = warmup(0.1) | constant() | cooldown(0.2, "linear")
 >>> schedule.values(10).round(3).tolist()

@@ -30,7 +30,7 @@ def profile(formula: Callable[Concatenate[Array, float, P], Array]) -> Callable[
         formula: As above. Its name is the name of the profile, which must be free.
 
     Raises:
-        TypeError: If another kind has the name, or an annotation stands for no check.
+        TypeError: If another kind has the name, or an annotation has no check.
     """
     kind, parameters = formula.__name__, parameters_of(formula, skip=2)
     signature = inspect.Signature(list(parameters.values()))

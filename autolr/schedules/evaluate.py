@@ -29,7 +29,7 @@ def evaluate(schedule: "Schedule", k: Array, n: float) -> Array:
 
 
 def lengths(parts: Sequence["Schedule"], n: float) -> list[float]:
-    """Return how many of ``n`` steps each part takes; parts without a span share the rest.
+    """Return how many of ``n`` steps each part takes; parts without a span share the rest equally.
 
     Raises:
         ConfigError: If the spans take more than ``n``.
@@ -44,7 +44,7 @@ def lengths(parts: Sequence["Schedule"], n: float) -> list[float]:
 
 
 def check_shares(parts: Sequence["Schedule"]) -> None:
-    """Refuse parts whose shares cannot fit in any run.
+    """Check that the shares of parts fit in a run.
 
     Raises:
         ConfigError: If they sum to more than 1.
@@ -55,22 +55,26 @@ def check_shares(parts: Sequence["Schedule"]) -> None:
 
 
 def try_formula(entry: Entry, settings: Mapping[str, Value]) -> None:
-    """Refuse settings that each are in range but do not work together.
+    """Check that settings, each in its range, work together.
+
+    Args:
+        entry: The kind.
+        settings: In their stored form.
 
     Raises:
         ConfigError: If the formula raises it, or gives a multiplier that no rate can have.
     """
     assert entry.formula is not None
     with np.errstate(all="ignore"):
-        found = entry.formula(np.linspace(0.0, 1.0, 5), 1.0, **settings)
-    if not (np.isfinite(found) & (found >= 0)).all():
+        multipliers = entry.formula(np.linspace(0.0, 1.0, 5), 1.0, **settings)
+    if not (np.isfinite(multipliers) & (multipliers >= 0)).all():
         raise ConfigError.of(f"settings of {entry.kind}", settings, "less extreme")
 
 
 def _within(schedule: "Schedule", k: Array, length: float) -> Array:
     """Return the multipliers at the steps ``k`` of a schedule that takes ``length`` steps."""
     if length == 0:
-        return np.ones_like(k)  # not there
+        return np.ones_like(k)  # a span of 0 takes the schedule out
     entry, settings = find(schedule.kind), dict(schedule.settings)
     assert entry.formula is not None
     if schedule.parts:
@@ -91,7 +95,7 @@ def _operator(least: int, most: float) -> Callable[[Callable[..., Array]], Calla
 
 @_operator(2, math.inf)
 def chain(parts: Sequence["Schedule"], k: Array, n: float) -> Array:
-    """One after the other, each relative to the level at which the previous one ended."""
+    """Run parts one after the other, each relative to the last level of the one before."""
     multipliers, start, level = np.empty_like(k), 0.0, 1.0
     for part, length in zip(parts, lengths(parts, n), strict=True):
         here = k >= start  # later parts overwrite the rest; the last one holds its end
@@ -104,7 +108,7 @@ def chain(parts: Sequence["Schedule"], k: Array, n: float) -> Array:
 
 @_operator(2, math.inf)
 def product(parts: Sequence["Schedule"], k: Array, n: float) -> Array:
-    """All at once, multiplied."""
+    """Multiply schedules."""
     multipliers = np.ones_like(k)
     for part in parts:
         multipliers *= evaluate(part, k, n)
@@ -113,30 +117,30 @@ def product(parts: Sequence["Schedule"], k: Array, n: float) -> Array:
 
 @_operator(1, 1)
 def scale(parts: Sequence["Schedule"], k: Array, n: float, by: NotNegative) -> Array:
-    """Times a number."""
+    """Multiply by a number."""
     return by * evaluate(parts[0], k, n)
 
 
 @_operator(1, 1)
 def floor(parts: Sequence["Schedule"], k: Array, n: float, level: Share) -> Array:
-    """Squeezed into [level, 1]."""
+    """Map [0, 1] to [level, 1]."""
     return level + (1 - level) * evaluate(parts[0], k, n)
 
 
 @_operator(1, 1)
 def power(parts: Sequence["Schedule"], k: Array, n: float, exponent: Positive) -> Array:
-    """To a power."""
+    """Raise to a power."""
     return np.power(evaluate(parts[0], k, n), exponent)
 
 
 @_operator(1, 1)
 def every(parts: Sequence["Schedule"], k: Array, n: float, pace: Pace) -> Array:
-    """Sampled at multiples of a pace, and held in between."""
+    """Sample at multiples of a pace, and hold in between."""
     steps = pace * n if pace < 1 else pace
     return evaluate(parts[0], np.floor(k / steps + _ROUNDING) * steps, n)
 
 
 def _snap(steps: float) -> float:
-    """Return the whole number that ``steps`` is but for rounding, else ``steps``."""
+    """Return the whole number within rounding of ``steps``, else ``steps``."""
     nearest = round(steps)
     return float(nearest) if abs(steps - nearest) <= _ROUNDING * max(1, nearest) else steps
