@@ -1,8 +1,9 @@
 """Directions of a step: ``weights -= step x direction``.
 
-Each reads its constants from the settings of the rule: ``beta`` (or ``beta1``) of momentum,
-``beta2`` of the average of squared gradients, ``eps`` against division by 0. Each allocates at most
-one new tensor per gradient, since allocating memory costs more than the arithmetic.
+Each takes the vectors of a step and the rule, and reads its constants from the rule's settings:
+``beta`` (or ``beta1``) of momentum, ``beta2`` of the average of squared gradients, ``eps`` against
+division by 0. Each allocates at most one new tensor per gradient, since allocating memory costs
+more than the arithmetic.
 """
 
 import math

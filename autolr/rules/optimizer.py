@@ -210,7 +210,7 @@ class RuleOptimizer(Optimizer):
                 "optimizer.loss first (in a Trainer: add the callback ApplyRule)"
             )
         value = float(loss.detach() if isinstance(loss, Tensor) else loss)
-        return mean_over_ranks(value, device)
+        return _mean_over_ranks(value, device)
 
     def _answer(
         self,
@@ -274,7 +274,7 @@ def _without_rate(group: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in group.items() if name != "lr"}
 
 
-def mean_over_ranks(value: float, device: torch.device) -> float:
+def _mean_over_ranks(value: float, device: torch.device) -> float:
     """Return the mean of the ranks' values; DDP averages gradients, but each rank has its loss."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return value

@@ -116,7 +116,12 @@ class Switching(Optimizer):
 
 
 def begin_rule(optimizer: Optimizer, rule: str) -> None:
-    """Activate a rule of a `Switching` optimizer, with a new state, unless it is active."""
+    """Activate a rule of a `Switching` optimizer, with a new state, unless it is active.
+
+    Args:
+        optimizer: One of another class stays as it is.
+        rule: The name of the rule.
+    """
     if isinstance(optimizer, Switching) and optimizer.rule != rule:
         optimizer.begin(rule)
 

@@ -99,7 +99,13 @@ class Vectors:
         return means
 
     def average_squares(self, name: str, values: Tensors, beta: float) -> Tensors:
-        """Update the average of squared values, as `average` does, without a new tensor."""
+        """Update the average of squared values, as `average` does, without a new tensor.
+
+        Args:
+            name: Where it is kept.
+            values: Of this step.
+            beta: Decay of the average.
+        """
         for state, value in zip(self.states, values, strict=True):
             if name not in state:
                 state[name] = value.detach().square()
@@ -138,7 +144,12 @@ class Vectors:
         return None if earlier is None else list(torch._foreach_sub(present, earlier))
 
     def keep_once(self, name: str, tensors: Tensors) -> None:
-        """Copy tensors into the states that keep none under that name."""
+        """Copy tensors into the states that keep none under that name.
+
+        Args:
+            name: Where they are kept.
+            tensors: One for each state.
+        """
         for state, tensor in zip(self.states, tensors, strict=True):
             if name not in state:
                 state[name] = tensor.detach().clone()
@@ -150,7 +161,15 @@ class Vectors:
 
 
 def inner(left: Tensors, right: Tensors) -> Tensor:
-    """Return the inner product of each pair of tensors, shape (tensors,), float64."""
+    """Return the inner product of each pair of tensors.
+
+    Args:
+        left: Tensors.
+        right: As many, of the same shapes; the same list gives squared norms.
+
+    Returns:
+        Shape (tensors,), float64, on the device of the first tensor.
+    """
     device = left[0].device
     if left is right:
         wide = torch.float32 if left[0].dtype in _HALF else None

@@ -108,7 +108,11 @@ def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
 
 
 def parameters_of(formula: Callable[..., Any], skip: int) -> Mapping[str, inspect.Parameter]:
-    """Return the settings of a formula: its parameters after the first ``skip``.
+    """Return the settings of a formula.
+
+    Args:
+        formula: Its parameters are annotated with the types of `autolr.settings`.
+        skip: How many of its first parameters are no settings.
 
     Raises:
         TypeError: If an annotation has no check.

@@ -77,7 +77,12 @@ def trained(steps: int, model: nn.Module, optimizer: Optimizer, closure: Closure
 
 
 def equal(left: list[torch.Tensor], right: list[torch.Tensor]) -> bool:
-    """Return whether each two tensors are equal bit for bit."""
+    """Return whether two lists of tensors are equal bit for bit.
+
+    Args:
+        left: Tensors.
+        right: As many.
+    """
     return all(torch.equal(one, other) for one, other in zip(left, right, strict=True))
 
 
