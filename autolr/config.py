@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from autolr.candidate import unregistered
 from autolr.direction import MODES, mode_of, named_mode
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import HOST, is_path, is_seconds, is_text, is_whole, whole
@@ -220,6 +221,18 @@ def read_config(source: Source) -> Config:
     space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
     _check_targets(space, fit)
     return Config(fit, tune, space, _seed(fit), folder)
+
+
+def import_registered(config: Config) -> None:
+    """Import the modules of model and data, if the space names a rule or profile of theirs.
+
+    A process that gets a config from another one calls it before it uses a candidate.
+
+    Raises:
+        ConfigError: If a module is there and cannot be imported.
+    """
+    if unregistered(config.space):
+        import_modules(config.fit, config.folder)
 
 
 def fingerprint(config: Config) -> dict[str, Any]:

@@ -7,10 +7,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from autolr.candidate import unregistered
-from autolr.config import Config, TuneConfig, parse_tune
+from autolr.config import Config, TuneConfig, import_registered, parse_tune
 from autolr.space import Space
-from autolr.users_modules import import_modules
 
 LONGEST = 16 * 2**20  # bytes of a message; a config takes some thousands
 _PAIRS = "autolr: pairs"  # the key of a mapping whose keys are not all strings
@@ -102,8 +100,7 @@ def _to_config(value: Any, where: str) -> Config:
         seed=_read(int, value["seed"], f"{where}.seed"),
         folder=_read(Path, value["folder"], f"{where}.folder"),
     )
-    if unregistered(config.space):  # the candidates that follow name them
-        import_modules(config.fit, config.folder)
+    import_registered(config)  # before the candidate that follows in a job
     return config
 
 
