@@ -158,6 +158,19 @@ def check_space(space: Space, source: str = "space") -> None:
         raise SpaceError(f"{source}: {error}") from None
 
 
+def unregistered(space: Space) -> list[str]:
+    """Return the rules and profiles that a space names and that no imported module registers."""
+    registered = {"rule": rules.names(), "schedule": schedules.names()}
+    return [
+        str(option)
+        for name, domain in space.domains.items()
+        if name == "rule" or meaning(name) == "schedule"
+        if isinstance(domain, Choice)
+        for option in domain.options
+        if option not in registered[meaning(name)]
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """A rule with a profile. ``given`` has the choices that make it; None: it does not exist."""

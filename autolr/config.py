@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from autolr.candidate import unregistered
 from autolr.direction import MODES, mode_of, named_mode
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import HOST, is_path, is_seconds, is_text, is_whole, whole
@@ -21,6 +22,7 @@ from autolr.search_spaces import load as load_space
 from autolr.space import Space
 from autolr.storage_url import shown
 from autolr.strict_yaml import Source, load_yaml
+from autolr.users_modules import import_modules
 
 STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # the full name of one
@@ -216,9 +218,21 @@ def read_config(source: Source) -> Config:
         _check("a section", section, "text such as model or trainer", isinstance(section, str))
     folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
     tune = parse_tune(fit.pop("tune", None))
-    space = load_space(tune.space, folder)
+    space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
     _check_targets(space, fit)
     return Config(fit, tune, space, _seed(fit), folder)
+
+
+def import_registered(config: Config) -> None:
+    """Import the modules of model and data, if the space names a rule or profile of theirs.
+
+    A process that gets a config from another one calls it before it uses a candidate.
+
+    Raises:
+        ConfigError: If a module is there and cannot be imported.
+    """
+    if unregistered(config.space):
+        import_modules(config.fit, config.folder)
 
 
 def fingerprint(config: Config) -> dict[str, Any]:

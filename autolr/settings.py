@@ -30,11 +30,11 @@ class Constraint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Real(Constraint):
-    """A finite number between ``low`` and ``high``; ``open`` names the ends that are left out."""
+    """A finite number between ``low`` and ``high``; ``open`` says which ends are excluded."""
 
     low: float = 0.0
     high: float = math.inf
-    open: Literal["", "low", "high"] = ""
+    open: Literal["", "low", "high", "both"] = ""
 
     @property
     @override
@@ -42,8 +42,8 @@ class Real(Constraint):
         if math.isinf(self.low):
             return "a finite number"
         if math.isinf(self.high):
-            return f"a number {'above' if self.open == 'low' else 'of at least'} {self.low:g}"
-        left, right = "(" if self.open == "low" else "[", ")" if self.open == "high" else "]"
+            return f"a number {'above' if self._open('low') else 'of at least'} {self.low:g}"
+        left, right = "(" if self._open("low") else "[", ")" if self._open("high") else "]"
         return f"a number within {left}{self.low:g}, {self.high:g}{right}"
 
     @override
@@ -54,11 +54,14 @@ class Real(Constraint):
             number = float(value)
         except OverflowError:
             raise ValueError from None
-        above = number > self.low if self.open == "low" else number >= self.low
-        below = number < self.high if self.open == "high" else number <= self.high
+        above = number > self.low if self._open("low") else number >= self.low
+        below = number < self.high if self._open("high") else number <= self.high
         if not (above and below and math.isfinite(number)):
             raise ValueError
         return number
+
+    def _open(self, end: str) -> bool:
+        return self.open in (end, "both")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The catalogue: each search space is a YAML file in this folder.
 
-A file opens with a comment that says what it is for; the first line is listed by `autolr spaces`.
+The first comment of a file says what it is for; `autolr spaces` prints its first line.
 
 >>> names()
 ['adamw', 'default', 'profiles', 'quick', 'rules', 'sgd']
@@ -9,12 +9,12 @@ A file opens with a comment that says what it is for; the first line is listed b
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from autolr.candidate import check_space
+from autolr.candidate import check_space, unregistered
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.space import Space, parse_space
 from autolr.strict_yaml import Source, load_yaml, parse_yaml
@@ -22,17 +22,20 @@ from autolr.strict_yaml import Source, load_yaml, parse_yaml
 
 def catalogue() -> dict[str, Traversable]:
     """Return the files of the search spaces that ship with autolr, by name, sorted."""
-    found = (files("autolr") / "search_spaces").iterdir()
-    named = ((file.name.removesuffix(".yaml"), file) for file in found)
+    entries = (files("autolr") / "search_spaces").iterdir()
+    named = ((file.name.removesuffix(".yaml"), file) for file in entries)
     return dict(sorted((name, file) for name, file in named if name != file.name))
 
 
-def load(space: Source, folder: Path | None = None) -> Space:
-    """Return the space that a catalogue name, a path or a mapping stands for, checked.
+def load(
+    space: Source, folder: Path | None = None, register: Callable[[], object] | None = None
+) -> Space:
+    """Return the checked space of a catalogue name, a path or a mapping.
 
     Args:
         space: A string that ends in .yaml or .yml is a path, another one a name.
-        folder: Where relative paths start; None: where one stands.
+        folder: Where relative paths start; None: the present folder.
+        register: Called if the space names a rule or profile that is not registered yet.
 
     Raises:
         SpaceError: If the catalogue has no such space, or it cannot work.
@@ -50,12 +53,14 @@ def load(space: Source, folder: Path | None = None) -> Space:
     else:
         raise SpaceError(unknown_name("search space", space, known) + ", or a path to a .yaml file")
     parsed = parse_space(mapping, source)
+    if register is not None and unregistered(parsed):
+        register()
     check_space(parsed, source)
     return parsed
 
 
 def is_source(value: object) -> bool:
-    """Return whether ``value`` may stand for a space: a mapping, a path, or a line of text."""
+    """Return whether ``value`` has the type of a space: a mapping, a path, or a line of text."""
     if isinstance(value, str):
         return re.fullmatch(".+", value) is not None and "\0" not in value
     return isinstance(value, Mapping | Path)
@@ -79,7 +84,7 @@ def text(name: str) -> str:
 
 
 def describe(name: str) -> str:
-    """Return what a space in the catalogue is for, in one line.
+    """Return the first line of a space in the catalogue: what it is for.
 
     Raises:
         SpaceError: If the catalogue has no such space.

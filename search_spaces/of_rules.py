@@ -1,7 +1,4 @@
-"""The space of all rules, as their catalogue has them.
-
-``python -m autolr.search_spaces.of_rules`` writes it anew.
-"""
+"""Writes rules.yaml from the catalogue of rules: ``python -m autolr.search_spaces.of_rules``."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,11 +36,11 @@ def text() -> str:
 
 
 def _by_profiles() -> list[tuple[tuple[str, ...], list[str]]]:
-    found: dict[tuple[str, ...], list[str]] = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for record in map(rules.record, rules.names()):
         if len(record.schedules) > 1:
-            found.setdefault(tuple(sorted(record.schedules)), []).append(record.name)
-    return sorted(found.items(), key=lambda item: -len(item[1]))
+            groups.setdefault(tuple(sorted(record.schedules)), []).append(record.name)
+    return sorted(groups.items(), key=lambda item: -len(item[1]))
 
 
 def _list(start: str, items: Iterable[str], end: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from autolr.config import Config, TuneConfig, parse_tune
+from autolr.config import Config, TuneConfig, import_registered, parse_tune
 from autolr.space import Space
 
 LONGEST = 16 * 2**20  # bytes of a message; a config takes some thousands
@@ -93,13 +93,15 @@ def _of_config(config: Config) -> dict[str, Any]:
 def _to_config(value: Any, where: str) -> Config:
     _require(isinstance(value, dict), f"{where} is no mapping")
     _require(value.keys() == {field.name for field in fields(Config)}, f"the fields of {where}")
-    return Config(
+    config = Config(
         fit=_read(dict[Any, Any], value["fit"], f"{where}.fit"),
         tune=parse_tune(_read(dict[str, Any], value["tune"], f"{where}.tune")),
         space=Space.from_dict(_read(dict[str, Any], value["space"], f"{where}.space")),
         seed=_read(int, value["seed"], f"{where}.seed"),
         folder=_read(Path, value["folder"], f"{where}.folder"),
     )
+    import_registered(config)  # before the candidate that follows in a job
+    return config
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from autolr.config import import_registered
 from autolr.disk import disk_errors
 from autolr.driver.messages import (
     Answer,
@@ -88,6 +89,7 @@ class Worker:
     def _do(self, job: Check | Train, folder: Path) -> FromWorker:
         from autolr import objective
 
+        import_registered(job.config if isinstance(job, Check) else job.job.config)
         with _written_down(job, folder):
             if isinstance(job, Check):
                 return Checked(*objective.check_run(job.config, job.folder))

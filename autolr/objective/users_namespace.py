@@ -3,13 +3,13 @@
 import contextlib
 import inspect
 import pkgutil
-import sys
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from autolr.callbacks.namespaces import namespace_of
+from autolr.users_modules import make_importable
 
 _OLD = "pytorch_lightning"
 
@@ -20,9 +20,7 @@ def namespace(fit: Mapping[str, Any], folder: Path) -> str:
     Model and data decide, by what they derive from; where neither can be imported, class paths
     anywhere in the config. The folder of the config and the present one are importable from now on.
     """
-    for place in (str(Path.cwd()), str(folder)):
-        if place not in sys.path:
-            sys.path.insert(0, place)
+    make_importable(folder)
     for section in ("model", "data"):
         with contextlib.suppress(Exception):  # the parser imports it again, and says what is wrong
             kind = _kind(fit[section])

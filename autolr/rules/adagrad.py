@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 from autolr.settings import Positive
 
 

@@ -1,4 +1,4 @@
-"""What of an optimizer's settings the optimizer of a rule keeps, when it takes its place."""
+"""The settings that a rule's optimizer keeps of the optimizer that it replaces."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,16 @@ from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
 
-_ALWAYS = "weight_decay"  # belongs to the problem: also the default of the optimizer is kept
+_ALWAYS = "weight_decay"  # belongs to the problem, so the optimizer's default is kept too
 _UNKNOWN = object()
 
 
 def carried(own: Optimizer, name: str, takes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return, for each group of an optimizer, the settings that a rule's optimizer takes on.
+    """Return, for each group of an optimizer, the settings that a rule's optimizer keeps.
 
-    These are the weight decay, and each setting to which the user gave another value than the class
-    has by default, in one group at least: that of all groups is kept then, also where it is 0 or
-    false. A value of another form (three betas for two) is another setting.
+    These are the weight decay, and each setting whose value differs from the default of the class
+    in at least one group; it is then kept in all groups, also if it is 0 or false. A value of
+    another form (three betas for two) is another setting.
 
     Args:
         own: The optimizer.
@@ -26,7 +26,7 @@ def carried(own: Optimizer, name: str, takes: Mapping[str, Any]) -> list[dict[st
         takes: The settings of the rule's optimizer, and their defaults.
 
     Raises:
-        ConfigError: If the optimizer maximizes, and that of the rule can only minimize.
+        ConfigError: If the optimizer maximizes, and the rule's can only minimize.
     """
     groups, defaults = own.param_groups, {**own.defaults, **_class_defaults(own)}
     if "maximize" not in takes and any(group.get("maximize") is True for group in groups):
@@ -42,7 +42,7 @@ def carried(own: Optimizer, name: str, takes: Mapping[str, Any]) -> list[dict[st
 
 
 def in_common(groups: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the settings that all groups have with the same value, and those of each group.
+    """Split the settings of groups into those that are equal in all groups and the rest.
 
     >>> in_common([{"eps": 1e-6, "weight_decay": 0.1}, {"eps": 1e-6, "weight_decay": 0.0}])
     ({'eps': 1e-06}, [{'weight_decay': 0.1}, {'weight_decay': 0.0}])
@@ -77,7 +77,7 @@ def _same(left: Any, right: Any) -> bool:
 
 
 def _is_alike(value: Any, default: Any) -> bool:
-    """Return whether a value has the form of a setting; where the default is None, any has."""
+    """Return whether a value has the form of a default; any form fits None."""
     return default is None or _form(value) == _form(default)
 
 

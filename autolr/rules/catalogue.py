@@ -1,4 +1,4 @@
-"""The records of all rules; none of them needs torch to be read."""
+"""The records of all rules. Reading them does not import torch."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -6,22 +6,22 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from autolr.errors import ConfigError, unknown_name
-from autolr.rules.rule import Rule
+from autolr.rules.base import Rule
 from autolr.settings import NotNegative, check_of, read_setting
 
 _DECAYING = ("linear", "cosine", "wsd")
-SELF_DECAYING = ("constant", "wsd")  # for steps that fall with the loss
+SELF_DECAYING = ("constant", "wsd")  # for rules whose steps shrink with the loss by themselves
 R = TypeVar("R", bound=type[Rule])
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """What the peak of a rule may be.
+    """The default and the range of the peak of a rule.
 
     Attributes:
-        default: The peak where none is given.
-        low: Lowest peak of a search, its range being logarithmic.
-        high: Highest peak of a search; equal to ``low`` where it is not searched.
+        default: The peak if the user gives none.
+        low: Lowest peak of a search, in log scale.
+        high: Highest peak of a search; equal to ``low`` if the peak is not searched.
     """
 
     default: float
@@ -35,32 +35,32 @@ class Peak:
 
     @property
     def searched(self) -> bool:
-        """Whether the peak belongs into a search."""
+        """Whether a search should vary the peak."""
         return self.low < self.high
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known of a rule.
+    """The metadata of a rule.
 
     Attributes:
         name: As in `autolr.rules.build`.
         family: Its kind.
         summary: What it does, in one line.
         source: Where it comes from.
-        peak: The peak where none is given, and the range of a search.
-        schedules: The profiles that make sense with it; one that decays by itself wants none.
-        needs: What it computes at each step, see `Rule.needs`; of native rules "closure" where
-            `step` cannot do without one, else nothing.
-        horizon: Whether it has to know how long the run is.
-        averages: Whether averaged weights are evaluated in place of the last ones. Not so for
-            schedule-free ones: theirs are the weights in place.
-        rule: The rule, for those written here.
+        peak: The default peak, and the range of a search.
+        schedules: The profiles that suit it, the default one first.
+        needs: What it computes at each step, see `Rule.needs`. A native rule has "closure" if
+            `step` requires one, else nothing.
+        horizon: Whether it must know the length of the run.
+        averages: Whether averaged weights are evaluated in place of the last ones. False for
+            schedule-free optimizers, which hold the averages in the model themselves.
+        rule: The class of a rule of this package; None for a native rule.
         optimizer: ``package:Class`` of a native rule.
-        extra: The optional dependency of autolr that a native rule comes with; "" for none.
-        settings: What the native optimizer is given where the user gives nothing else.
+        extra: The extra of autolr that installs a native rule; "" for none.
+        settings: Defaults for the native optimizer in place of its own.
         one_rate: Whether all groups must have the same rate, or 0.
-        moves_all: Whether it moves a group with a rate of 0 too, as long as another one has more.
+        moves_all: Whether it also moves a group with rate 0 if another group has a higher one.
     """
 
     name: str
@@ -84,16 +84,43 @@ _RECORDS: dict[str, Record] = {}
 
 
 def add(record: Record) -> None:
-    """Make a rule known; the name must be free."""
-    if record.name in _RECORDS:
+    """Register a rule. A class that is defined again, as in a notebook, replaces its older self.
+
+    Raises:
+        TypeError: If another rule has the name.
+    """
+    before = _RECORDS.get(record.name)
+    if before is not None and not _is_same(before.rule, record.rule):
         raise TypeError(f"two rules are called {record.name!r}")
     _RECORDS[record.name] = record
+
+
+def _is_same(before: type[Rule] | None, after: type[Rule] | None) -> bool:
+    """Return whether both are one class of a source file."""
+    if before is None or after is None:
+        return False
+    return (before.__module__, before.__qualname__) == (after.__module__, after.__qualname__)
 
 
 def rule(
     name: str, family: str, peak: Peak, source: str, schedules: tuple[str, ...] = _DECAYING
 ) -> Callable[[R], R]:
-    """Give a rule that is written here a name; its summary is the first line of its docstring."""
+    """Register a subclass of `Rule` under a name: by it, the rule works wherever ours do.
+
+    Experimental: may change in a minor version. The class is a frozen dataclass with slots, as the
+    example ``examples/extending/sign_rule.py`` is; the first line of its docstring is the summary.
+    `autolr.testing.RuleContract` has the tests that it must pass.
+
+    Args:
+        name: The name in `build`, in ``ApplyRule`` and in search spaces; it must be free.
+        family: Its kind; `names` lists the rules of a family together.
+        peak: The peak where none is given, and the range of a search.
+        source: Where it is published.
+        schedules: Names of the profiles that make sense with it, the default one first.
+
+    Raises:
+        TypeError: If another rule has the name.
+    """
 
     def register(made: R) -> R:
         summary = (made.__doc__ or "").partition("\n")[0].rstrip(".")
@@ -117,16 +144,16 @@ def rule(
 
 
 def names() -> list[str]:
-    """Return the names of all rules, those of a family together; "fixed" comes first."""
+    """Return the names of all rules, grouped by family, "fixed" first."""
     families = dict.fromkeys(["fixed", *(record.family for record in _RECORDS.values())])
     return [name for kind in families for name, one in _RECORDS.items() if one.family == kind]
 
 
 def record(name: object) -> Record:
-    """Return what is known of a rule.
+    """Return the metadata of a rule.
 
     Raises:
-        ConfigError: If there is none of that name.
+        ConfigError: If no rule has that name.
 
     >>> record("dog").family, record("dog").averages
     ('distance', True)
@@ -137,10 +164,10 @@ def record(name: object) -> Record:
 
 
 def customary_peak(rule_or_class: Rule | str) -> float | None:
-    """Return the peak from which people start, None if nothing is known of it.
+    """Return the customary first peak of a rule or optimizer; None if there is none.
 
     Args:
-        rule_or_class: A rule, or the name of an optimizer's class.
+        rule_or_class: A rule, or the class name of an optimizer.
 
     >>> customary_peak("Prodigy"), customary_peak("Unknown")
     (1.0, None)
@@ -152,10 +179,14 @@ def customary_peak(rule_or_class: Rule | str) -> float | None:
 
 
 def make(name: str, settings: Mapping[str, object]) -> tuple[Rule, float]:
-    """Return a rule that is written here, and the weight decay that goes with it.
+    """Return a rule of this package, and its weight decay.
+
+    Args:
+        name: Of the rule.
+        settings: Of the rule; ``weight_decay`` may be among them.
 
     Raises:
-        ConfigError: If it does not take a setting, or refuses a value.
+        ConfigError: If the rule does not take a setting or its value.
     """
     made = record(name).rule
     assert made is not None
@@ -171,13 +202,17 @@ def make(name: str, settings: Mapping[str, object]) -> tuple[Rule, float]:
 
 
 def check_settings(name: object, settings: Mapping[str, object]) -> None:
-    """Refuse settings that a rule does not take.
+    """Check the settings of a rule.
 
-    Those of native rules are checked when their optimizer is built, by its own signature.
+    Those of native rules are checked later, against the signature of their optimizer.
+
+    Args:
+        name: Of the rule.
+        settings: Of the rule; ``weight_decay`` may be among them.
 
     Raises:
         ConfigError: If there is no such rule, or a setting cannot work.
     """
-    found = record(name)
-    if found.rule is not None:
-        make(found.name, settings)
+    entry = record(name)
+    if entry.rule is not None:
+        make(entry.name, settings)

@@ -22,10 +22,10 @@ def build_optimizer(
     name: str, params: ParamsT, peak: float | None, base: Base | None, settings: Mapping[str, Any]
 ) -> Optimizer:
     """Return the optimizer of a rule; see `autolr.rules.build`."""
-    found = record(name)
-    rate = found.peak.default if peak is None else _checked(peak)
-    if found.rule is None:
-        return _native(found, params, rate, base, settings)
+    entry = record(name)
+    rate = entry.peak.default if peak is None else _checked(peak)
+    if entry.rule is None:
+        return _native(entry, params, rate, base, settings)
     rule, decay = make(name, settings)
     if base is not None and "weight_decay" in settings:
         base = _decaying(name, base, decay)
@@ -37,24 +37,26 @@ def build_optimizer(
 
 
 def replacement(own: Optimizer, name: str, settings: Mapping[str, Any]) -> Optimizer:
-    """Return the optimizer of a rule for another one's groups; see `autolr.rules.in_place_of`."""
+    """Return the optimizer of a rule, for the groups of another; see `rules.in_place_of`."""
     if name == OWN:
         return _kept(own, settings)
-    found = record(name)
+    entry = record(name)
     rates = [float(group.get("initial_lr", group["lr"])) for group in own.param_groups]
     if not (math.isfinite(highest := max(rates)) and highest > 0):
         raise ConfigError.of("the optimizer's lr", highest, "a positive number")
-    takes = {"weight_decay": 0.0} if found.rule is not None else _takes(_class_of(found))
+    takes = {"weight_decay": 0.0} if entry.rule is not None else _takes(_class_of(entry))
     kept = carried(own, name, takes)
     common, apart = in_common([{k: v for k, v in one.items() if k not in settings} for one in kept])
     groups = [
-        {"params": group["params"], "lr": found.peak.default * rate / highest, **one}
+        {"params": group["params"], "lr": entry.peak.default * rate / highest, **one}
         for group, rate, one in zip(own.param_groups, rates, apart, strict=True)
     ]
     optimizer = build_optimizer(name, groups, None, None, {**common, **settings})
     for key in {key for one in apart for key in one}:
         if key not in optimizer.defaults:
-            raise ConfigError(f"{name} has one {key} for all groups, got several: set the rule's")
+            raise ConfigError(
+                f"{name} has one {key} for all groups, got several: set {key} of the rule"
+            )
     return optimizer
 
 
@@ -69,7 +71,7 @@ def _kept(own: Optimizer, settings: Mapping[str, Any]) -> Optimizer:
 
 
 def _decaying(name: str, base: Base, decay: float) -> Base:
-    """Return a base with a weight decay for the groups that have none of their own."""
+    """Return a base with a default weight decay for its groups."""
 
     def build(params: ParamsT) -> Optimizer:
         made = base([{"weight_decay": decay, **group} for group in _as_groups(params)])
@@ -86,42 +88,42 @@ def _check_decays(whose: str, optimizer: Optimizer) -> None:
 
 
 def _as_groups(params: ParamsT) -> list[dict[str, Any]]:
-    found: list[Any] = list(params)
-    return found if found and isinstance(found[0], dict) else [{"params": found}]
+    members: list[Any] = list(params)
+    return members if members and isinstance(members[0], dict) else [{"params": members}]
 
 
 def _native(
-    found: Record, params: ParamsT, rate: float, base: Base | None, settings: Mapping[str, Any]
+    entry: Record, params: ParamsT, rate: float, base: Base | None, settings: Mapping[str, Any]
 ) -> Optimizer:
     if base is not None:
-        raise ConfigError(f"{found.name} makes steps of its own: base must be left out")
-    made = _class_of(found)
+        raise ConfigError(f"{entry.name} makes steps of its own: base must be left out")
+    made = _class_of(entry)
     takes = _takes(made)
     for setting in settings:
         if setting not in takes:
             known = ", ".join(takes)
-            raise ConfigError(f"{found.name} has no setting {setting!r}; it takes: {known}")
+            raise ConfigError(f"{entry.name} has no setting {setting!r}; it takes: {known}")
     try:
-        optimizer: Optimizer = made(params, lr=rate, **{**found.settings, **settings})
+        optimizer: Optimizer = made(params, lr=rate, **{**entry.settings, **settings})
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{found.name}: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{entry.name}: {' '.join(str(error).split())}") from error
     rates = {float(group["lr"]) for group in optimizer.param_groups}
-    if found.one_rate and len(rates if found.moves_all else rates - {0.0}) > 1:
-        zero = "" if found.moves_all else " (or 0)"
-        expected = f"the same rate in all groups{zero}, which {found.name} has to have"
+    if entry.one_rate and len(rates if entry.moves_all else rates - {0.0}) > 1:
+        zero = "" if entry.moves_all else " (or 0)"
+        expected = f"the same rate in all groups{zero}, which {entry.name} has to have"
         raise ConfigError.of("lr", sorted(rates), expected)
     return optimizer
 
 
-def _class_of(found: Record) -> type[Any]:
-    module, _, name = found.optimizer.partition(":")
+def _class_of(entry: Record) -> type[Any]:
+    module, _, name = entry.optimizer.partition(":")
     try:
         made: type[Any] = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        install = f"pip install 'lightning-autolr[{found.extra}]'"
-        raise ConfigError(f"{found.name} needs the package {module}: {install}") from None
+        install = f"pip install 'lightning-autolr[{entry.extra}]'"
+        raise ConfigError(f"{entry.name} needs the package {module}: {install}") from None
     return made
 
 

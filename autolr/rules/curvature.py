@@ -1,4 +1,4 @@
-"""Steps from the curvature that the last one met."""
+"""Steps from the curvature along the last step."""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import Peak, rule
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 from autolr.settings import Positive
 
 

@@ -1,8 +1,9 @@
-"""Directions of a step: what the weights move along, ``weights -= step x direction``.
+"""Directions of a step: ``weights -= step x direction``.
 
-Each takes its constants from the settings of the rule: ``beta`` (or ``beta1``) of momentum,
-``beta2`` of the average of squared gradients, ``eps`` against division by 0. At most one new tensor
-is made for each gradient: asking the system for memory costs more than the arithmetic.
+Each takes the vectors of a step and the rule, and reads its constants from the rule's settings:
+``beta`` (or ``beta1``) of momentum, ``beta2`` of the average of squared gradients, ``eps`` against
+division by 0. Each allocates at most one new tensor per gradient, since allocating memory costs
+more than the arithmetic.
 """
 
 import math
@@ -60,7 +61,7 @@ def sum_scaled(vectors: Vectors, rule: Any) -> Tensors:
 
 
 def energy(vectors: Vectors, rule: Any) -> Tensors:
-    """Spend energy, and return the direction of `AEGD`: ``2 r v``."""
+    """Update the energy, and return the direction of `AEGD`: ``2 r v``."""
     if vectors.loss + rule.c <= 0:
         expected = f"above {-vectors.loss:g}, the loss being {vectors.loss:g}"
         raise ConfigError.of("c of AEGD", rule.c, expected)
@@ -69,15 +70,15 @@ def energy(vectors: Vectors, rule: Any) -> Tensors:
         if "energy" not in state:
             state["energy"] = torch.full_like(weight, root)
     energies = [state["energy"] for state in vectors.states]
-    found = list(torch._foreach_mul(vectors.gradients, vectors.gradients))
+    direction = list(torch._foreach_mul(vectors.gradients, vectors.gradients))
     squares = 4 * root**2
-    torch._foreach_mul_(found, [2 * vectors.rate * share / squares for share in vectors.shares])
-    torch._foreach_add_(found, 1.0)
-    torch._foreach_div_(energies, found)
-    torch._foreach_copy_(found, vectors.gradients)
-    torch._foreach_mul_(found, energies)
-    torch._foreach_div_(found, root)
-    return found
+    torch._foreach_mul_(direction, [2 * vectors.rate * share / squares for share in vectors.shares])
+    torch._foreach_add_(direction, 1.0)
+    torch._foreach_div_(energies, direction)
+    torch._foreach_copy_(direction, vectors.gradients)
+    torch._foreach_mul_(direction, energies)
+    torch._foreach_div_(direction, root)
+    return direction
 
 
 def _mean_square(vectors: Vectors, rule: Any) -> Tensors:

@@ -1,4 +1,4 @@
-"""Steps from the distance that has been covered: no rate is needed."""
+"""Steps from the distance to the start: no rate is needed."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import Peak, rule
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 from autolr.settings import NotNegative, Positive
 
 _DOG = "Ivgi et al. 2023, arXiv:2302.12022"

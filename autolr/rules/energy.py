@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import Peak, rule
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 from autolr.settings import Positive
 
 

@@ -1,14 +1,14 @@
-"""The rule that leaves the rate alone."""
+"""The rule that does not change the rate."""
 
 from dataclasses import dataclass
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import Peak, rule
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 
 OWN = "fixed"
-"""The name that stands for an optimizer as it is, where a run chooses among rules."""
+"""The name of the optimizer itself, in a run that chooses among rules."""
 
 
 @rule(OWN, "fixed", Peak(0.1, 1e-4, 10.0), source="Robbins & Monro 1951")

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import Peak, rule
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 from autolr.settings import Beta, Positive, Real
 
 _HD = "Baydin et al. 2018, arXiv:1703.04782"

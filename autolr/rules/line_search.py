@@ -1,4 +1,4 @@
-"""Steps that are tried first: each must lower the loss of its batch by as much as it promised."""
+"""Line searches: a step is tried, and taken if it lowers the loss of its batch enough."""
 
 import math
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar
 
 from typing_extensions import override
 
+from autolr.rules.base import LineSearch, Memory, Statistics, Trials
 from autolr.rules.catalogue import Peak, rule
-from autolr.rules.rule import LineSearch, Memory, Statistics, Trials
 from autolr.settings import Count, Positive, Real
 
 _SLS = "Vaswani et al. 2019, arXiv:1905.09997"
 _CAP = Peak.fixed(10.0)
-_FLAT = 1e-8  # length of a gradient that is not searched along
-_LAST_RESORT = 1e-6  # step where no trial was good enough
+_FLAT = 1e-8  # norm of the gradient below which rounding decides whether the loss falls
+_LAST_RESORT = 1e-6  # step if no trial was good enough, as in the authors' code
 
 Part = Annotated[float, Real(0, 1, open="both")]
 Half = Annotated[float, Real(0, 0.5, open="both")]
@@ -78,7 +78,7 @@ class Goldstein(LineSearch):
     """Stochastic line search for a step that is neither too long nor too short.
 
     A trial that lowers the loss too little is followed by one ``shrink`` times as long, one
-    that lowers it nearly as much as the gradient promises by one ``job`` times as long,
+    that lowers it nearly as much as the gradient promises by one ``stretch`` times as long,
     until
 
         f - (1 - c) step <g, w> <= f(x - step w) <= f - c step <g, w>
@@ -89,7 +89,7 @@ class Goldstein(LineSearch):
     Args:
         c: Share of the decrease that the gradient promises; below 1/2.
         shrink: Ratio of a trial to one that was too long.
-        job: Ratio of a trial to one that was too short.
+        stretch: Ratio of a trial to one that was too short.
         grow: What the first trial may grow by in an epoch.
         epoch: Steps of an epoch.
         first: First trial of the first step.
@@ -104,7 +104,7 @@ class Goldstein(LineSearch):
 
     c: Half = 0.1
     shrink: Part = 0.9
-    job: Growth = 2.0
+    stretch: Growth = 2.0
     grow: Growth = 2.0
     epoch: Count = 500
     first: Positive = 1.0
@@ -126,7 +126,7 @@ class Goldstein(LineSearch):
                 if size == rate:
                     return size, {"step": max(size, wished)}
                 good = max(good, size)
-                size = min(size * self.job, rate)
+                size = min(size * self.stretch, rate)
             else:
                 size *= self.shrink
         return good or min(_LAST_RESORT, rate), {"step": good or size}

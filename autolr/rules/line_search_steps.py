@@ -1,4 +1,4 @@
-"""Carries out the trials of a line search."""
+"""Runs the trials of a line search."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autolr.rng import RngState
-from autolr.rules.rule import Answer, Ask, Blend, Trials
+from autolr.rules.base import Answer, Ask, Blend, Trials
 from autolr.rules.vectors import Tensors, Vectors, inner
 
 
 def search(
     trials: Trials, vectors: Vectors, move: Callable[[float], None], evaluate: Callable[[], float]
 ) -> Answer:
-    """Answer what a search asks, and return what it found.
+    """Run the trials of a line search, and return the size of the step and the memory.
 
-    Afterwards the weights, their gradients and the generators are as they were before. A
-    `Blend` becomes the move of the vectors.
+    The weights, their gradients and the random generators are restored afterwards. A `Blend`
+    becomes ``vectors.move``.
 
     Args:
-        trials: The search.
+        trials: What the search yields.
         vectors: Of the step.
-        move: Makes a step of a size.
-        evaluate: Returns the loss of the batch and leaves its gradients with the weights.
+        move: Makes a step of a given size.
+        evaluate: Returns the loss of the batch, and sets the gradients of the weights.
     """
     after = RngState.capture()
     bench = _Bench(vectors)
@@ -33,10 +33,10 @@ def search(
         while True:
             ask = trials.send(_answer(ask, bench, move, evaluate))
     except StopIteration as end:
-        found, memory = end.value
-        if not isinstance(found, Blend):
-            return found, memory
-        vectors.move = bench.blend(found)
+        size, memory = end.value
+        if not isinstance(size, Blend):
+            return size, memory
+        vectors.move = bench.blend(size)
         return 0.0, memory
     finally:
         bench.clear()
@@ -74,8 +74,8 @@ class _Bench:
 
     def products(self, pairs: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         letters = self._letters()
-        found = torch.stack([inner(letters[pair[0]], letters[pair[2]]) for pair in pairs])
-        return dict(zip(pairs, found.cpu().numpy(), strict=True))
+        products = torch.stack([inner(letters[pair[0]], letters[pair[2]]) for pair in pairs])
+        return dict(zip(pairs, products.cpu().numpy(), strict=True))
 
     def blend(self, shares: Blend) -> Tensors:
         letters = self._letters()

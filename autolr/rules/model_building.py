@@ -1,4 +1,4 @@
-"""Steps from a model of the loss, built where the plain step was too long."""
+"""Steps from a model of the loss, built if the plain step was too long."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from autolr.rules.base import Blend, LineSearch, Memory, Statistics, Trials
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
-from autolr.rules.rule import Blend, LineSearch, Memory, Statistics, Trials
 from autolr.settings import Count, Positive, Real
 
 _PAIRS = ("s.s", "s.y", "s.g", "y.y", "y.g", "g.g")
-_FLAT = 1e-8  # length of a gradient that is not searched along
+_FLAT = 1e-8  # norm of the gradient below which rounding decides whether the loss falls
 
 Part = Annotated[float, Real(0, 1, open="both")]
 Products = Mapping[str, NDArray[np.float64]]
@@ -80,7 +80,7 @@ class ModelBuilding(LineSearch):
             return size, self._remembered(memory, statistics.rate, bent=False)
         products: Products = yield _PAIRS
         remembered = self._remembered(memory, statistics.rate, bent=True)
-        if np.isfinite(tried) and all(np.isfinite(found).all() for found in products.values()):
+        if np.isfinite(tried) and all(np.isfinite(product).all() for product in products.values()):
             return self._bent(products), remembered
         return 0.0, {**remembered, "factor": self.beta * float(remembered["factor"])}
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Number, Rule, Statistics, newest_share
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
 from autolr.rules.polyak import reach
-from autolr.rules.rule import Answer, Memory, Number, Rule, Statistics, newest_share
 from autolr.settings import Beta, Finite, Positive
 
 _MOMO = "Schaipp et al. 2024, arXiv:2305.07583"

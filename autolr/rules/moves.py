@@ -19,8 +19,8 @@ def move(vectors: Vectors, sizes: Sequence[float], rule: Any) -> None:
 
     Args:
         vectors: Weights and direction; the velocity ``v`` is kept in their states.
-        sizes: One for each tensor, for a group of the highest rate.
-        rule: Says which, and has the setting ``beta``.
+        sizes: Shape (tensors,), for a group with the highest rate.
+        rule: Its ``inertia`` says which formula, its setting ``beta`` the share.
     """
     if vectors.move is not None:
         torch._foreach_add_(vectors.weights, vectors.move)

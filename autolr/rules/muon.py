@@ -15,9 +15,9 @@ from autolr.errors import UnsupportedError
 class Muon(Optimizer):
     """`torch.optim.Muon` for the weight matrices, `torch.optim.AdamW` for all the rest.
 
-    Muon is for matrices only, and a model has other parameters too, which its authors leave to
-    AdamW. Muon's updates get the root mean square of AdamW's (``0.2 sqrt(max(rows, columns))``
-    times the orthogonal matrix), so that one rate serves both.
+    Muon trains matrices only; its authors train all other parameters by AdamW. Muon's updates get
+    the root mean square of AdamW's (``0.2 sqrt(max(rows, columns))``
+    times the orthogonal matrix), so that one rate fits both.
 
     A matrix is a parameter with two dimensions. Embeddings and the last layer, which are matrices
     better left to AdamW, can be given in a group with ``use_muon: False``. A group is split in

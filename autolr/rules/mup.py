@@ -1,4 +1,4 @@
-"""muP: a peak that was found on a narrow model fits a wide one."""
+"""muP: reuse the best peak of a narrow model for a wide one."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ Shapes: TypeAlias = Mapping[str, Sequence[int]]
 
 
 class Module(Protocol):
-    """What is asked of a `torch.nn.Module`."""
+    """The part of `torch.nn.Module` that is used here."""
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         """Return names and tensors."""
@@ -24,11 +24,10 @@ def mup_groups(
     rate: float,
     weight_decay: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Return a model's parameters in groups, each with the rate that its widths ask for.
+    """Return a model's parameters in groups, each with the rate for its widths.
 
-    A rate of one group stays related to the others whatever tunes or schedules them: hand the
-    groups to any optimizer. A dimension counts as width where the two models differ in it, and
-    its multiplier m is the ratio.
+    Pass the groups to any optimizer: tuning and scheduling keep the ratios between their rates. A
+    dimension counts as width if the two models differ in it, and its multiplier m is the ratio.
 
     | | Adam and its kin | SGD |
     |---|---|---|
@@ -42,12 +41,12 @@ def mup_groups(
 
     Args:
         model: The wide model.
-        base: The model that the rate was found for, or its shapes by the names of the
-            parameters. It may lie on the device "meta".
+        base: The narrow model that the rate was tuned for, or its shapes by the names of the
+            parameters. It may be on the device "meta".
         kind: Whether the optimizer normalizes the gradient element by element ("adam").
-        rate: That of the base.
-        weight_decay: That of the base: divided by a group's factor, or the decay of a step
-            would change with its rate. None leaves it to the optimizer.
+        rate: Of the base.
+        weight_decay: Of the base. It is divided by a group's factor, so that rate x decay is the
+            same in all groups. None leaves it to the optimizer.
 
     Raises:
         ConfigError: If the models do not have the same parameters.
@@ -76,11 +75,11 @@ def mup_groups(
 
 
 def width_factors(shapes: Shapes, base: Shapes, kind: Kind) -> dict[str, float]:
-    """Return what `mup_groups` multiplies the rate of each parameter with.
+    """Return the factor of the rate of each parameter, as `mup_groups` uses it.
 
     Args:
-        shapes: Those of the wide model by the names of its parameters.
-        base: Those of the base.
+        shapes: Of the wide model, by the names of its parameters.
+        base: Of the base, likewise.
         kind: As in `mup_groups`.
     """
     if kind not in ("adam", "sgd"):

@@ -1,9 +1,9 @@
-"""Rules of well-kept packages: optimizers as they are, whose ``lr`` is the peak.
+"""Native rules: optimizers of other packages, unchanged, whose ``lr`` is the peak.
 
 A rule is a row of a table. Its package is imported when its optimizer is built; the class there
-documents formula and settings. Left out, though easily had, is what was found to differ from its
-publication or its authors' code: AdaGO and D-Adaptation of Adan in pytorch_optimizer 4.1.
-Where a default differs, the row has the published one.
+documents formula and settings. AdaGO and D-Adaptation of Adan in pytorch_optimizer 4.1 are left
+out, because they differ from their publication or their authors' code. Where a default differs
+from the published one, the row has the published one.
 """
 
 from collections.abc import Iterable

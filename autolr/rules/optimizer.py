@@ -1,4 +1,4 @@
-"""The torch optimizer that carries a rule out."""
+"""The torch optimizer whose steps a rule sizes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,43 +6,42 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 from typing_extensions import override
 
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.rng import RngState
+from autolr.rules.base import Answer, LineSearch, Memory, Number, Rule, Statistics
 from autolr.rules.directions import DIRECTIONS
 from autolr.rules.line_search_steps import search
 from autolr.rules.moves import move
-from autolr.rules.ranks import mean_over_ranks
-from autolr.rules.rule import Answer, LineSearch, Memory, Number, Rule, Statistics
-from autolr.rules.vectors import Vectors
+from autolr.rules.vectors import Vectors, dense
 
 Closure = Callable[[], Any]
 
 
 class RuleOptimizer(Optimizer):
-    """Makes steps of the size that a rule says.
+    """Makes steps of the size that a rule returns.
 
-    ``group["lr"]`` is the peak, and schedulers multiply it as ever; groups with a lower rate make
-    steps as much smaller. All that a rule remembers is in ``state`` and ``param_groups``, so
-    that checkpoints and snapshots hold it.
+    ``group["lr"]`` is the peak, and schedulers multiply it as usual. Groups with a lower rate make
+    steps that are smaller by the same ratio. The memory of a rule is in ``state`` and
+    ``param_groups``, so checkpoints and snapshots contain it.
 
     Args:
         params: Parameters, or groups of them.
         rule: The rule.
-        peak: The rate of groups that have none of their own.
+        peak: The rate of groups that have no ``lr``.
         base: Makes the optimizer whose steps the rule sizes, in place of plain gradient steps: at
-            each step its rate is the rule's size.
+            each step its rate is the size that the rule returns.
         weight_decay: Decoupled: ``weights *= 1 - size x weight_decay`` before each step, in groups
-            that have none of their own. A base has its own.
+            that have no ``weight_decay``. Ignored with a base, which has its own.
 
     Attributes:
         rule: The rule.
-        loss: The loss of the next step, where `step` gets no closure, or one that knows only a
-            part of it (accumulated gradients). It is used once.
+        loss: The loss of the next step, for calls of `step` without a closure, or with one that
+            computes a part of the loss (accumulated gradients). It is used once.
 
     Raises:
         ConfigError: If the rule cannot size the steps of a base.
@@ -70,9 +69,9 @@ class RuleOptimizer(Optimizer):
 
     @property
     def loss(self) -> Tensor | float | None:
-        """The loss of the next step; a part of the state, as accumulated gradients are."""
-        found: Tensor | float | None = self.param_groups[0]["loss"]
-        return found
+        """The loss of the next step. It is part of the state, as accumulated gradients are."""
+        value: Tensor | float | None = self.param_groups[0]["loss"]
+        return value
 
     @loss.setter
     def loss(self, value: Tensor | float | None) -> None:
@@ -88,11 +87,11 @@ class RuleOptimizer(Optimizer):
         """Make one step and return what the closure returned first.
 
         Args:
-            closure: Computes the gradients and returns the loss. Without one the gradients are
-                there already, and a rule that needs the loss finds it in `loss`.
+            closure: Computes the gradients and returns the loss. None if the gradients are already
+                computed; a rule that needs the loss then reads `loss`.
 
         Raises:
-            UnsupportedError: If the rule needs a loss or a closure that is not there.
+            UnsupportedError: If the rule needs a loss or a closure and has none.
         """
         if self.searches and closure is None:
             raise UnsupportedError(f"{_name(self.rule)} tries its steps: step() needs a closure")
@@ -105,7 +104,7 @@ class RuleOptimizer(Optimizer):
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Have the averaged weights in place for a block, where the rule has an average."""
+        """Swap the averaged weights in for a block, if the rule has an average."""
         held = self._averaged()
         own = [parameter.data for parameter in held]
         for parameter in held:
@@ -117,7 +116,7 @@ class RuleOptimizer(Optimizer):
                 parameter.data = data
 
     def take_averages(self) -> None:
-        """Have the averaged weights in place for good."""
+        """Replace the weights by their average."""
         for parameter in self._averaged():
             parameter.data = self.state[parameter]["average"].clone()
 
@@ -173,17 +172,17 @@ class RuleOptimizer(Optimizer):
         if self.rule.averaging:
             self._average(vectors, first["steps"])
 
-    def _vectors(self, found: Sequence[tuple[Tensor, dict[str, Any]]]) -> Vectors:
-        """Return the vectors of parameters that have a gradient, each given with its group."""
+    def _vectors(self, members: Sequence[tuple[Tensor, dict[str, Any]]]) -> Vectors:
+        """Return the vectors of a step from its parameters with a gradient, and their groups."""
         rate = max(float(group["lr"]) for group in self.param_groups)
         return Vectors(
-            weights=[parameter for parameter, _ in found],
-            gradients=[_dense(parameter.grad) for parameter, _ in found],
-            states=[self.state[parameter] for parameter, _ in found],
+            weights=[parameter for parameter, _ in members],
+            gradients=[dense(parameter.grad) for parameter, _ in members],
+            states=[self.state[parameter] for parameter, _ in members],
             steps=self.param_groups[0]["steps"],
             rate=rate,
-            shares=[float(group["lr"]) / rate if rate else 0.0 for _, group in found],
-            decays=[group.get("weight_decay", 0.0) for _, group in found],
+            shares=[float(group["lr"]) / rate if rate else 0.0 for _, group in members],
+            decays=[group.get("weight_decay", 0.0) for _, group in members],
         )
 
     def _needs(self) -> tuple[str, ...]:
@@ -195,13 +194,13 @@ class RuleOptimizer(Optimizer):
         pairs = [pair for pair in self._needs() if pair != "loss"]
         if not pairs:
             return Statistics(steps, rate, loss, {})
-        found = vectors.products(pairs).cpu().numpy()
+        products = vectors.products(pairs).cpu().numpy()
         if not self.rule.per_tensor:
-            sums = found.sum(axis=1).tolist()
+            sums = products.sum(axis=1).tolist()
             return Statistics(steps, rate, loss, dict(zip(pairs, sums, strict=True)))
         indices, count = places
         rows = np.zeros((len(pairs), count))
-        rows[:, indices] = found
+        rows[:, indices] = products
         return Statistics(steps, rate, loss, dict(zip(pairs, rows, strict=True)))
 
     def _needed_loss(self, loss: Any, device: torch.device) -> float:
@@ -211,7 +210,7 @@ class RuleOptimizer(Optimizer):
                 "optimizer.loss first (in a Trainer: add the callback ApplyRule)"
             )
         value = float(loss.detach() if isinstance(loss, Tensor) else loss)
-        return mean_over_ranks(value, device)
+        return _mean_over_ranks(value, device)
 
     def _answer(
         self,
@@ -239,7 +238,7 @@ class RuleOptimizer(Optimizer):
         )
 
     def _move(self, vectors: Vectors, sizes: np.ndarray[Any, Any]) -> None:
-        """Move the weights; ``sizes`` has one for each, for a group of the highest rate."""
+        """Move the weights; ``sizes``, shape (tensors,), are those of the highest rate."""
         if self._base is None:
             move(vectors, sizes.tolist(), self.rule)
         else:
@@ -258,7 +257,7 @@ class RuleOptimizer(Optimizer):
                 group["lr"] = own
 
     def _average(self, vectors: Vectors, steps: int) -> None:
-        """Take the weights into their polynomial-decay average (Shamir & Zhang 2013, eq. (4))."""
+        """Update the polynomial-decay average of the weights (Shamir & Zhang 2013, eq. (4))."""
         power = self.rule.averaging
         means = vectors.kept("average")
         if means is None:
@@ -275,11 +274,16 @@ def _without_rate(group: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in group.items() if name != "lr"}
 
 
-def _dense(gradient: Tensor | None) -> Tensor:
-    assert gradient is not None
-    if gradient.is_sparse:
-        raise UnsupportedError("rules need dense gradients, got a sparse one")
-    return gradient
+def _mean_over_ranks(value: float, device: torch.device) -> float:
+    """Return the mean of the ranks' values; DDP averages gradients, but each rank has its loss."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return value
+    ranks = distributed.get_world_size()
+    if ranks == 1:
+        return value
+    total = torch.tensor(value, dtype=torch.float64, device=device)
+    distributed.all_reduce(total)
+    return float(total) / ranks
 
 
 def _number(value: Any) -> Number:

@@ -1,10 +1,10 @@
-"""The catalogue of rules, written for people."""
+"""The catalogue of rules as text: a table, and a page for each rule."""
 
 import inspect
 from typing import TYPE_CHECKING
 
+from autolr.rules.base import LineSearch, Rule
 from autolr.rules.catalogue import Record, names, record
-from autolr.rules.rule import LineSearch, Rule
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,7 +13,7 @@ _HEADERS = ("family", "rule", "what it does", "peak", "schedules", "needs")
 
 
 def table() -> "Table":
-    """Return a line for each rule, by family."""
+    """Return a table with a row for each rule, by family."""
     from rich.box import SIMPLE  # here: rules are read in places that print nothing
     from rich.table import Table
 
@@ -27,7 +27,7 @@ def table() -> "Table":
 
 
 def cells(one: Record) -> tuple[str, ...]:
-    """Return what the table says of a rule, behind its family."""
+    """Return the cells of a rule in the table, after its family."""
     needs = ", ".join(need for need in _needs(one) if need in ("loss", "closure"))
     return one.name, one.summary, _peak(one), ", ".join(one.schedules), needs
 
@@ -39,10 +39,10 @@ def _needs(one: Record) -> list[str]:
 
 
 def page(name: str) -> str:
-    """Return all that is known of a rule.
+    """Return the metadata, settings and docstring of a rule.
 
     Raises:
-        ConfigError: If there is none of that name.
+        ConfigError: If no rule has that name.
     """
     one = record(name)
     facts = {

@@ -1,22 +1,22 @@
-"""Polyak's step: as long as the lowest loss is away, measured along the gradient."""
+"""Polyak's step: from the distance of the loss to its lowest value, over the squared gradient."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Inertia, Memory, Number, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
-from autolr.rules.rule import Answer, Inertia, Memory, Number, Rule, Statistics
 from autolr.settings import Beta, Count, Finite, NotNegative, Positive
 
 _SPS = "Loizou et al. 2021, arXiv:2002.10542"
 
 
 def reach(height: Number, squared: Number) -> float:
-    """Return the size at which a descent along a direction has used a height up.
+    """Return the step after which a linear model of the loss reaches the lowest loss.
 
     Args:
-        height: Loss above the lowest one; below 0 it counts as 0.
+        height: Loss minus the lowest one; below 0 it counts as 0.
         squared: Slope along the direction; 0 gives no step.
 
     >>> reach(2.0, 8.0), reach(-1.0, 8.0), reach(2.0, 0.0)
@@ -158,4 +158,4 @@ class AliG(Rule):
         return min(polyak, statistics.rate), memory
 
 
-_STATIONARY = 1e-8  # length of a gradient
+_STATIONARY = 1e-8  # norm of the gradient below which it is mostly rounding

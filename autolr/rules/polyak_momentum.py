@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Inertia, Memory, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
 from autolr.rules.polyak import reach
-from autolr.rules.rule import Answer, Inertia, Memory, Rule, Statistics
 from autolr.settings import Beta, Finite, Positive
 
 _ALR = "Wang et al. 2023, arXiv:2305.12939"

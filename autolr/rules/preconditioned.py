@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from typing_extensions import override
 
+from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
 from autolr.rules.polyak import reach
-from autolr.rules.rule import Answer, Memory, Rule, Statistics
 from autolr.settings import Beta, Finite, Positive
 
 _SANIA = "Abdukhakimov et al. 2023, arXiv:2312.17369"

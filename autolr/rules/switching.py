@@ -1,4 +1,4 @@
-"""Several optimizers over the same parameters, of which one steps."""
+"""Several optimizers over the same parameters; one of them steps."""
 
 import copy
 from collections.abc import Mapping
@@ -13,22 +13,22 @@ from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import Closure, RuleOptimizer
 
 STEPPED_BY = "autolr_rule"
-"""The entry of a group that names the rule whose optimizer steps; only `Switching` has it."""
+"""The key of a param group that names the active rule; only `Switching` sets it."""
 
 
 class Switching(Optimizer):
-    """One of several optimizers over the same parameters; which one is a part of its state.
+    """Several optimizers over the same parameters, one of which is active.
 
-    Its groups are those of the optimizer that steps, rates included, and so is its state. Whoever
-    exchanges or stores both, and every entry of the groups, has exchanged or stored the rule too.
+    ``param_groups`` and ``state`` are those of the active optimizer, and the groups name its rule:
+    code that exchanges or stores groups and state exchanges or stores the rule too.
 
     Args:
-        own: The optimizer that there was; it steps first, as the rule "fixed".
-        settings: Those of the other rules, by rule.
+        own: The module's optimizer; it is active first, as the rule "fixed".
+        settings: Of the other rules, by the name of the rule.
 
     Attributes:
-        own: The optimizer that there was.
-        bases: The highest rate of the groups, by rule: what a peak is measured by.
+        own: The module's optimizer.
+        bases: The highest rate of the groups, by rule; peaks are relative to it.
 
     Raises:
         ConfigError: If there is no such rule, or a setting cannot work.
@@ -57,19 +57,19 @@ class Switching(Optimizer):
 
     @property
     def rule(self) -> str:
-        """The rule whose optimizer steps."""
-        found: str = self.param_groups[0][STEPPED_BY]
-        return found
+        """The name of the active rule."""
+        rule: str = self.param_groups[0][STEPPED_BY]
+        return rule
 
     @property
     def active(self) -> Optimizer:
-        """The optimizer that steps, over the present groups and state."""
-        found = self._held[self.rule]
-        found.param_groups, found.state = self.param_groups, self.state
-        return found
+        """The active optimizer, over the present groups and state."""
+        optimizer = self._held[self.rule]
+        optimizer.param_groups, optimizer.state = self.param_groups, self.state
+        return optimizer
 
     def begin(self, rule: str) -> None:
-        """Have another optimizer step from here on, as if it had just been made."""
+        """Make the optimizer of another rule active, with a new state."""
         self.state.clear()
         for group, entries in zip(self.param_groups, self._fresh[rule], strict=True):
             params = group["params"]
@@ -77,28 +77,28 @@ class Switching(Optimizer):
             group |= {"params": params, **copy.deepcopy(entries)}
 
     def settle(self) -> Optimizer:
-        """Return the optimizer that steps, for use by itself."""
-        found = self.active
-        for group in found.param_groups:
+        """Return the active optimizer, for use without this one."""
+        optimizer = self.active
+        for group in optimizer.param_groups:
             del group[STEPPED_BY]
-        return found
+        return optimizer
 
     @override
     def step(self, closure: Closure | None = None) -> Any:
-        """Make a step of the present rule."""
+        """Make a step of the active rule."""
         return self.active.step(closure)
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the optimizer that steps, and its name in each group."""
+        """Return the state of the active optimizer; each group names the rule."""
         return self.active.state_dict()
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take on what `state_dict` returned, the rule included.
+        """Load what `state_dict` returned, and activate its rule.
 
         Raises:
-            ConfigError: If it is of a rule that is not among these.
+            ConfigError: If its rule is not one of these.
         """
         rule = state_dict["param_groups"][0].get(STEPPED_BY, OWN)
         if rule not in self._held:
@@ -116,19 +116,24 @@ class Switching(Optimizer):
 
 
 def begin_rule(optimizer: Optimizer, rule: str) -> None:
-    """Have an optimizer that switches step by a rule, afresh where it did by another one."""
+    """Activate a rule of a `Switching` optimizer, with a new state, unless it is active.
+
+    Args:
+        optimizer: One of another class stays as it is.
+        rule: The name of the rule.
+    """
     if isinstance(optimizer, Switching) and optimizer.rule != rule:
         optimizer.begin(rule)
 
 
 def carrier(optimizer: Optimizer) -> RuleOptimizer | None:
-    """Return what carries a rule out: the optimizer, or the one that steps in its place."""
-    found = optimizer.active if isinstance(optimizer, Switching) else optimizer
-    return found if isinstance(found, RuleOptimizer) else None
+    """Return the `RuleOptimizer` that steps; None if another kind does."""
+    active = optimizer.active if isinstance(optimizer, Switching) else optimizer
+    return active if isinstance(active, RuleOptimizer) else None
 
 
 def _entries(rule: str, optimizer: Optimizer) -> list[dict[str, Any]]:
-    """Return what the groups of an optimizer hold, but for their parameters."""
+    """Return the entries of an optimizer's groups, without their parameters."""
     return [
         {name: value for name, value in group.items() if name != "params"} | {STEPPED_BY: rule}
         for group in optimizer.param_groups

@@ -1,4 +1,4 @@
-"""The vectors of a step, and the inner products that rules ask for."""
+"""The vectors of a step, and the inner products that rules need."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autolr.rules.rule import newest_share
+from autolr.errors import UnsupportedError
+from autolr.rules.base import newest_share
 
 Tensors = list[Tensor]
 
@@ -19,15 +20,15 @@ class Vectors:
 
     Attributes:
         weights: The parameters that have a gradient.
-        gradients: Theirs.
-        states: The optimizer's state of each, in which vectors of earlier steps are kept.
-        steps: Steps made before.
-        rate: Peak x schedule, of the group where it is highest.
-        shares: The rate of each relative to that.
-        decays: The weight decay of each.
-        loss: Of the batch before the step; NaN where the rule does not need it.
-        direction: The direction of the step, once it is known.
-        move: The whole move, where it is no multiple of the direction.
+        gradients: Their gradients.
+        states: The optimizer's state of each, which keeps vectors of earlier steps.
+        steps: Number of steps before this one.
+        rate: Peak x schedule, of the group with the highest one.
+        shares: The rate of each parameter relative to that, in [0, 1].
+        decays: The weight decay of each parameter.
+        loss: Of the batch before the step; NaN if the rule does not need it.
+        direction: The direction of the step, once it is computed.
+        move: The whole move, if it is no multiple of the direction.
     """
 
     weights: Tensors
@@ -42,7 +43,7 @@ class Vectors:
     move: Tensors | None = None
 
     def letter(self, name: str) -> Tensors | None:
-        """Return the tensors of a letter; None where they are all 0."""
+        """Return the tensors of a letter; None if they are all 0."""
         return _LETTERS[name](self)
 
     def products(self, pairs: Collection[str]) -> Tensor:
@@ -59,7 +60,7 @@ class Vectors:
         )
 
     def keep(self, letters: Collection[str]) -> None:
-        """Remember what the next step will compare with; to be called before the step."""
+        """Keep what the next step compares with. Call it before the step."""
         if "r" in letters:
             self.keep_once("start", self.weights)
         if "s" in letters:
@@ -76,21 +77,21 @@ class Vectors:
         return [state[name] for state in self.states]
 
     def sums(self, name: str) -> Tensors:
-        """Return what is kept under a name to be added to; 0 for tensors that are new."""
+        """Return the running sums kept under a name, zeros at first, to be updated in place."""
         for state, weight in zip(self.states, self.weights, strict=True):
             if name not in state:
                 state[name] = torch.zeros_like(weight)
         return [state[name] for state in self.states]
 
     def average(self, name: str, values: Tensors, beta: float, corrected: bool = True) -> Tensors:
-        """Take values into their exponential average, which is kept under a name.
+        """Update the exponential average that is kept under a name, and return it.
 
         Args:
             name: Where it is kept.
             values: Of this step.
-            beta: Share of the average that stays.
-            corrected: Whether all values so far count by their age alone (Adam's bias
-                correction); else the first one counts as if it had always been there.
+            beta: Decay of the average.
+            corrected: Whether to apply Adam's bias correction; else the average starts at the
+                first value.
         """
         self.keep_once(name, values)
         means = [state[name] for state in self.states]
@@ -98,7 +99,13 @@ class Vectors:
         return means
 
     def average_squares(self, name: str, values: Tensors, beta: float) -> Tensors:
-        """Take the squares of values into their average, as `average` does, in its memory."""
+        """Update the average of squared values, as `average` does, without a new tensor.
+
+        Args:
+            name: Where it is kept.
+            values: Of this step.
+            beta: Decay of the average.
+        """
         for state, value in zip(self.states, values, strict=True):
             if name not in state:
                 state[name] = value.detach().square()
@@ -115,10 +122,10 @@ class Vectors:
         return inner(left, right)
 
     def _squared_distance(self, present: str, name: str) -> Tensor:
-        """Return how far tensors are from where they were, squared, shape (tensors,).
+        """Return the squared distances of tensors from their kept values, shape (tensors,).
 
-        On a CPU one at a time: memory for all differences at once would be asked of the system
-        at each step, and cost more than the arithmetic.
+        On a CPU one at a time: allocating memory for all differences at each step would cost
+        more than the arithmetic.
         """
         now, earlier = getattr(self, present), self.kept(name)
         if earlier is None or now[0].device.type != "cpu":
@@ -137,7 +144,12 @@ class Vectors:
         return None if earlier is None else list(torch._foreach_sub(present, earlier))
 
     def keep_once(self, name: str, tensors: Tensors) -> None:
-        """Copy tensors into the states, where none are kept under that name."""
+        """Copy tensors into the states that keep none under that name.
+
+        Args:
+            name: Where they are kept.
+            tensors: One for each state.
+        """
         for state, tensor in zip(self.states, tensors, strict=True):
             if name not in state:
                 state[name] = tensor.detach().clone()
@@ -149,7 +161,15 @@ class Vectors:
 
 
 def inner(left: Tensors, right: Tensors) -> Tensor:
-    """Return the inner product of each two tensors, shape (tensors,), float64."""
+    """Return the inner product of each pair of tensors.
+
+    Args:
+        left: Tensors.
+        right: As many, of the same shapes; the same list gives squared norms.
+
+    Returns:
+        Shape (tensors,), float64, on the device of the first tensor.
+    """
     device = left[0].device
     if left is right:
         wide = torch.float32 if left[0].dtype in _HALF else None
@@ -159,11 +179,23 @@ def inner(left: Tensors, right: Tensors) -> Tensor:
     return torch.stack([dot.to(device, torch.float64) for dot in dots])
 
 
+def dense(gradient: Tensor | None) -> Tensor:
+    """Return a gradient that exists.
+
+    Raises:
+        UnsupportedError: If it is sparse.
+    """
+    assert gradient is not None
+    if gradient.is_sparse:
+        raise UnsupportedError("rules need dense gradients, got a sparse one")
+    return gradient
+
+
 _HALF = (torch.float16, torch.bfloat16)
 
 
 def _flat(tensor: Tensor) -> Tensor:
-    """Return its elements in a row, in a type whose sums do not overflow."""
+    """Return its elements, shape (elements,), in a type whose sums do not overflow."""
     return tensor.flatten().float() if tensor.dtype in _HALF else tensor.flatten()
 
 

@@ -1,7 +1,7 @@
 """Learning-rate schedules: profiles, and the algebra that combines them.
 
-A schedule is a value. It gives the multiplier of the peak at a step of a run, and knows
-neither an optimizer nor how long the run is until it is asked:
+A schedule is a value that returns the multiplier of the peak at a step of a run. It holds neither
+an optimizer nor the length of the run, which is an argument:
 
 >>> schedule = warmup(0.1) | constant() | cooldown(0.2, "linear")
 >>> schedule.values(10).round(3).tolist()
@@ -32,6 +32,7 @@ from autolr.schedules._untuned_warmup import untuned_warmup as untuned_warmup
 from autolr.schedules._warmup import warmup as warmup
 from autolr.schedules._wsd import wsd as wsd
 from autolr.schedules.catalogue import parse as parse
+from autolr.schedules.catalogue import profile as profile
 from autolr.schedules.registry import names as names
 from autolr.schedules.registry import settings_of as settings_of
 from autolr.schedules.schedule import Schedule as Schedule

@@ -26,7 +26,7 @@ _SHAPES: dict[str, Callable[[Array], Array]] = {
 def cooldown(
     k: Array, n: float, span: Span = 0.2, shape: Shape = "1-sqrt", final: Share | None = None
 ) -> Array:
-    """Fall from the level reached so far to ``final`` of it.
+    """Fall from the present level to the share ``final`` of it.
 
         m(u) = final + (1 - final) d(u)         u = k / n, n: the span in steps
         d(u) = 1 - u                            linear

@@ -8,7 +8,7 @@ from autolr.settings import Array, Table
 
 @profile
 def tabulated(k: Array, n: float, table: Table) -> Array:
-    """Follow a table, whatever made it: a measurement, a refinement, another library.
+    """Follow a table of multipliers, such as one measured or made by another library.
 
         m(i / N) = table[i], i = 0 ... N - 1               linear in between, held at the end
 

@@ -1,4 +1,4 @@
-"""The warm-up that Adam's memory asks for."""
+"""The warm-up that matches the memory of Adam's second moment."""
 
 from typing import Annotated, Literal
 

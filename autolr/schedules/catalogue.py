@@ -1,4 +1,4 @@
-"""How a profile joins the catalogue, and how one is found there by name."""
+"""Registering a profile, and reading a schedule by the name of its profile."""
 
 import functools
 import inspect
@@ -14,13 +14,23 @@ P = ParamSpec("P")
 
 
 def profile(formula: Callable[Concatenate[Array, float, P], Array]) -> Callable[P, Schedule]:
-    """Turn a formula into the public constructor of a profile with its name.
+    """Register a formula as the profile of its name, and return the profile's constructor.
+
+    Experimental: may change in a minor version. The profile works wherever ours do, once its
+    module is imported; ``examples/extending/triangle_profile.py`` is an example, and
+    `autolr.testing.ProfileContract` has the tests that it must pass.
 
     The formula takes the steps ``k`` (real, shape (m,), within [0, n]), the length ``n`` > 0 of
     the profile in steps, and its settings, annotated with what `autolr.settings`
     offers; it returns the multipliers at ``k``. A setting called ``span`` is the schedule's
     own span. A formula may raise a ConfigError for a combination of settings: it is tried
     on a run of one step when a schedule is made.
+
+    Args:
+        formula: As above. Its name is the name of the profile, which must be free.
+
+    Raises:
+        TypeError: If another kind has the name, or an annotation has no check.
     """
     kind, parameters = formula.__name__, parameters_of(formula, skip=2)
     signature = inspect.Signature(list(parameters.values()))

@@ -1,4 +1,4 @@
-"""How a schedule is written: as a Python expression and as plain data."""
+"""A schedule as a Python expression and as plain data, and back."""
 
 import functools
 import operator
@@ -43,13 +43,13 @@ def to_dict(schedule: "Schedule") -> dict[str, Any]:
     settings = {name: _plain(value) for name, value in schedule.settings}
     if schedule.kind in _SUFFIX:
         return {"kind": schedule.kind, **settings, "parts": [to_dict(_inner(schedule))]}
-    found: dict[str, Any] = {"kind": schedule.kind}
+    mapping: dict[str, Any] = {"kind": schedule.kind}
     if schedule.span is not None or "span" in find(schedule.kind).parameters:
-        found["span"] = schedule.span
-    found |= settings
+        mapping["span"] = schedule.span
+    mapping |= settings
     if schedule.parts:
-        found["parts"] = [to_dict(part) for part in schedule.parts]
-    return found
+        mapping["parts"] = [to_dict(part) for part in schedule.parts]
+    return mapping
 
 
 def read(value: object) -> "Schedule":
@@ -70,8 +70,8 @@ def read(value: object) -> "Schedule":
     if "span" in entry.parameters:
         return _make(kind, settings)
     span = settings.pop("span", None)
-    found = _make(kind, settings)
-    return found if span is None else found.over(span)
+    schedule = _make(kind, settings)
+    return schedule if span is None else schedule.over(span)
 
 
 def _make(kind: str, settings: dict[Any, object]) -> "Schedule":

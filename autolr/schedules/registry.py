@@ -1,4 +1,4 @@
-"""Which kinds of schedule there are, their formulas and their settings."""
+"""The registry of the kinds of schedule, with their formulas and settings."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -31,32 +31,42 @@ class Entry:
     parts: tuple[int, float] = (0, 0)
     make: Callable[..., "Schedule"] | None = None
 
+    @property
+    def module(self) -> str:
+        """The module in which it is defined."""
+        return (self.make or self.formula).__module__
+
     def read(self, settings: Mapping[str, object]) -> dict[str, Value]:
         """Return all settings in their stored form, defaults included.
 
         Raises:
-            ConfigError: If one is unknown, missing, or has a value that cannot work.
+            ConfigError: If one is unknown, missing, or has a value outside its range.
         """
         unknown = [name for name in settings if name not in self.parameters]
         if unknown:
             takes = ", ".join(self.parameters) or "none"
             raise ConfigError(f"{self.kind} has no setting {unknown[0]!r}; it takes: {takes}")
-        found: dict[str, Value] = {}
+        values: dict[str, Value] = {}
         for name, parameter in self.parameters.items():
             value = settings.get(name, parameter.default)
             if value is inspect.Parameter.empty:
                 raise ConfigError(f"{self.kind} needs the setting {name!r}")
             check = check_of(parameter.annotation)
-            found[name] = read_setting(f"{name} of {self.kind}", check, value)
-        return found
+            values[name] = read_setting(f"{name} of {self.kind}", check, value)
+        return values
 
 
 _ENTRIES: dict[str, Entry] = {}
 
 
 def register(entry: Entry) -> None:
-    """Make a kind known; the name must be free."""
-    if entry.kind in _ENTRIES:
+    """Register a kind. A formula that is defined again, as in a notebook, replaces its older self.
+
+    Raises:
+        TypeError: If another kind has the name.
+    """
+    before = _ENTRIES.get(entry.kind)
+    if before is not None and before.module != entry.module:
         raise TypeError(f"two kinds of schedule are called {entry.kind!r}")
     _ENTRIES[entry.kind] = entry
 
@@ -65,7 +75,7 @@ def find(kind: str) -> Entry:
     """Return the entry of a kind.
 
     Raises:
-        ConfigError: If there is none of that name.
+        ConfigError: If no kind has that name.
     """
     if kind not in _ENTRIES:
         raise ConfigError(f"no schedule {kind!r}; there are: {', '.join(names())}")
@@ -87,7 +97,7 @@ def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
     The annotations hold the checks of `autolr.settings`.
 
     Raises:
-        ConfigError: If there is no profile of that name.
+        ConfigError: If no profile has that name.
 
     >>> {name: setting.default for name, setting in settings_of("cosine").items()}
     {'final': 0.0, 'exponent': 1.0}
@@ -98,12 +108,16 @@ def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
 
 
 def parameters_of(formula: Callable[..., Any], skip: int) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters after the first ``skip``: the settings.
+    """Return the settings of a formula.
+
+    Args:
+        formula: Its parameters are annotated with the types of `autolr.settings`.
+        skip: How many of its first parameters are no settings.
 
     Raises:
-        TypeError: If an annotation stands for no check.
+        TypeError: If an annotation has no check.
     """
-    found = dict(list(inspect.signature(formula).parameters.items())[skip:])
-    for parameter in found.values():
+    settings = dict(list(inspect.signature(formula).parameters.items())[skip:])
+    for parameter in settings.values():
         check_of(parameter.annotation)
-    return MappingProxyType(found)
+    return MappingProxyType(settings)

@@ -1,4 +1,4 @@
-"""The schedule: a value that says which multiplier belongs to which step."""
+"""The schedule: a value that maps steps to multipliers of the peak."""
 
 import functools
 import json
@@ -11,13 +11,14 @@ import numpy as np
 
 from autolr.errors import ConfigError
 from autolr.schedules import notation
+from autolr.schedules import operators as operators  # registers them
 from autolr.schedules.evaluate import check_shares, evaluate, try_formula
 from autolr.schedules.registry import Entry, find
 from autolr.settings import Array, Integer, Maybe, Real, Value, read_setting
 
 _SPAN = Maybe(Real(0))
 _LENGTH = Real(0, open="low")
-_BLOCK = 256  # steps evaluated at once: a run asks for one after the other
+_BLOCK = 256  # steps evaluated at once: a run reads them in order, and one at a time is slower
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,17 +26,17 @@ class Schedule:
     """A learning-rate schedule, as multipliers of the peak.
 
     Step k of T uses the multiplier at progress k / T: the first step is at progress 0, the
-    last one at (T - 1) / T. It knows no run: the same value serves every number of steps.
-    Made by the profiles (``cosine()``) and combined by ``a | b`` (one after the other),
+    last one at (T - 1) / T. The length of the run is no part of it: one value fits every length.
+    It is made by the profiles (``cosine()``) and combined by ``a | b`` (one after the other),
     ``a * b``, ``a * 0.5``, ``a ** 2``, ``over``, ``floor`` and ``every``.
 
     Attributes:
         kind: Name of the profile or operator whose formula it follows.
         settings: All settings of that formula, as pairs of name and value.
         parts: The schedules that an operator combines.
-        span: How much of a run, or of the chain that it is part of, it takes: up to 1 a share,
-            above 1 optimizer steps, None all that other parts leave. On its own, a schedule
-            holds its last value after its span. A span of 0 takes it out.
+        span: Its length in a run or chain: up to 1 a share of it, above 1 optimizer steps, None
+            all that other parts leave. A schedule that is no part of a chain holds its last value
+            after its span. A span of 0 takes it out.
 
     Raises:
         ConfigError: If a setting cannot work, or the shares of a chain sum to more than 1.
@@ -180,10 +181,10 @@ class Schedule:
             ConfigError: If ``text`` is not JSON, or not a schedule.
         """
         try:
-            found = json.loads(text)
+            mapping = json.loads(text)
         except ValueError as error:
             raise ConfigError(f"a schedule must be JSON: {error}") from None
-        return notation.read(found)
+        return notation.read(mapping)
 
     def __repr__(self) -> str:
         return notation.text(self)
@@ -214,5 +215,5 @@ class Schedule:
 def _block(schedule: Schedule, total_steps: int, index: int) -> list[float]:
     """Return the multipliers of steps 256 x index to 256 x (index + 1), as far as there are."""
     steps = np.arange(index * _BLOCK, min((index + 1) * _BLOCK, total_steps), dtype=np.float64)
-    found: list[float] = evaluate(schedule, steps, float(total_steps)).tolist()
-    return found
+    multipliers: list[float] = evaluate(schedule, steps, float(total_steps)).tolist()
+    return multipliers

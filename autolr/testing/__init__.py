@@ -1,4 +1,4 @@
-"""Contract tests to inherit, for what others write: needs pytest, and is loaded by tests only.
+"""Contract tests to inherit for extensions of your own. They need pytest; only tests load them.
 
 Experimental. In a test module of your own:
 
@@ -10,6 +10,10 @@ Experimental. In a test module of your own:
 
 import pytest
 
-pytest.register_assert_rewrite("autolr.testing.strategy")  # a failure then shows both sides
+# a failure then shows both sides
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("profile", "rule", "strategy")))
 
+from autolr.testing.profile import ProfileContract as ProfileContract  # noqa: E402
+from autolr.testing.rule import RuleCase as RuleCase  # noqa: E402
+from autolr.testing.rule import RuleContract as RuleContract  # noqa: E402
 from autolr.testing.strategy import StrategyContract as StrategyContract  # noqa: E402

@@ -17,7 +17,7 @@ class DigitsCNN(LightningModule):
     Args:
         hidden: Channels of the first convolution; the second has twice as many.
         dropout: Share of the features that is dropped in training.
-        lr: Rate of the optimizer, if nothing else sets it.
+        lr: Rate of the optimizer, if no callback sets it.
     """
 
     def __init__(self, hidden: int = 16, dropout: float = 0.2, lr: float = 1e-3) -> None:

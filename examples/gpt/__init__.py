@@ -1,1 +1,1 @@
-"""A byte-level GPT, its peak found inside the run."""
+"""A byte-level GPT; AutoLR searches its peak inside the run."""

@@ -1,4 +1,4 @@
-"""Draw what AutoLR found on the GPT, beside whole runs at every peak that it tried.
+"""Draw the rates that AutoLR compared on the GPT, and whole runs at each peak of its race.
 
     python -m examples.gpt.figure examples/gpt/figure.png     # needs the extra bench
 
@@ -19,9 +19,9 @@ def main() -> None:
     """Train, draw, save."""
     autolr = AutoLR()
     loss = fit(autolr, STEPS)
-    found = autolr.result
-    probes = found.probes
-    first = found.scores[0].candidate.schedule
+    result = autolr.result
+    probes = result.probes
+    first = result.scores[0].candidate.schedule
     peaks = sorted(set(probes[probes["start"] == 0]["peak"]))
     finals = [fit(FollowCandidate(peak, first), STEPS) for peak in peaks]
 
@@ -32,11 +32,13 @@ def main() -> None:
         (line,) = left.plot(scored["rate"], scored["score"], "o-", label=f"at step {horizon}")
         kept = scored[scored["kept"]]
         left.plot(kept["rate"], kept["score"], "o", markersize=11, mfc="none", c=line.get_color())
-    left.set(title=f"beside the run: {found.probe_steps} steps in all", ylabel="val_loss, averaged")
+    left.set(
+        title=f"beside the run: {result.probe_steps} steps in all", ylabel="val_loss, averaged"
+    )
     left.legend(frameon=False)
     right.plot(peaks, finals, "o-", color="0.5", label=f"fixed peaks: {len(peaks)} runs")
-    label = f"AutoLR: {found.price:.2f} runs"
-    right.plot(found.peak, loss, "*", markersize=15, color="C3", label=label)
+    label = f"AutoLR: {result.price:.2f} runs"
+    right.plot(result.peak, loss, "*", markersize=15, color="C3", label=label)
     right.set(title=f"after the run of {STEPS} steps", ylabel="val_loss")
     right.legend(frameon=False)
     for axes in (left, right):
@@ -44,7 +46,7 @@ def main() -> None:
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(sys.argv[1], dpi=120)
     rows = ", ".join(f"{p:.3g}: {v:.3f}" for p, v in zip(peaks, finals, strict=True))
-    print(f"AutoLR: peak {found.peak:.3g}, val_loss {loss:.3f}, price {found.price:.3f} runs")
+    print(f"AutoLR: peak {result.peak:.3g}, val_loss {loss:.3f}, price {result.price:.3f} runs")
     print(f"whole runs by peak: {rows}")
 
 

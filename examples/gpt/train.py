@@ -118,7 +118,7 @@ def fit(callback: Callback, steps: int) -> float:
 
 
 def main() -> None:
-    """Train, and say what was found."""
+    """Train, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--save-to", type=Path, default=None, help="a folder for the result")

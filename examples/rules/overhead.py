@@ -2,8 +2,8 @@
 
 python -m examples.rules.overhead [NAME ...]
 
-CPU seconds of a training step, forward and backward included; medians of repetitions that take
-turns, so that what else the machine does slows all of them alike.
+CPU seconds of a training step, forward and backward included; medians of repetitions that
+alternate, so that other work on the machine slows all rules alike.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from autolr.rules import LineSearch
 _WIDTH, _LAYERS = 500, 4  # 10^6 parameters
 _BATCH = 128
 _STEPS = 5  # of a repetition
-_PEAK = 1e-6  # small: the weights stay where they are, whatever the rule
-_TARGET = 0.25  # of a rule without extra passes
+_PEAK = 1e-6  # so small that no rule moves the weights far
+_TARGET = 0.25  # largest overhead of a rule without extra passes
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     chosen = [name for name in names if name in args.rules] or names
-    found = overheads(chosen, args.repetitions)
+    measured = overheads(chosen, args.repetitions)
     table = Table("rule", "ms / step", "over SGD", "evaluations / step")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, (seconds, over, evaluations) in found.items():
+    for name, (seconds, over, evaluations) in measured.items():
         mark = " !" if over > _TARGET and evaluations == 1 else ""
         table.add_row(name, f"{1e3 * seconds:.1f}", f"{over:+.0%}{mark}", f"{evaluations:g}")
     Console().print(table)

@@ -22,7 +22,7 @@ from examples.time_to_target.results import Job
 from examples.time_to_target.tasks_base import Batch, Batches, Task
 from examples.time_to_target.workloads import make
 
-SEARCHED = ", searched"  # ends the name of a method whose peak is found in the run
+SEARCHED = ", searched"  # ends the name of a method whose peak is searched in the run
 WORKLOADS = ("logreg_digits", "mlp_flights", "dropnet_mnist5k")
 
 
@@ -35,8 +35,8 @@ def methods() -> list[str]:
 def measure(job: Job) -> dict[str, object]:
     """Run a job and return its row.
 
-    ``evaluations`` are the passes forward and backward over a batch, whoever made them; inside a
-    search the annealed copies count, in a line search every trial.
+    ``evaluations`` are all passes forward and backward over a batch, including those of the
+    search's rivals and of a line search's trials.
     """
     task, count = _counted(make(job.workload, job.seed, job.scale))
     record = rules.record(job.method.removesuffix(SEARCHED))
@@ -70,11 +70,11 @@ def _searched(task: Task, optimizer: Optimizer, record: Record) -> tuple[float, 
     )
     rates = (record.peak.low, record.peak.high)
     try:
-        found = autolr.search(learner, task.steps, schedule=_profile(record), rates=rates)
+        result = autolr.search(learner, task.steps, schedule=_profile(record), rates=rates)
     except DivergedError:
         return math.inf, math.nan
     final = task.validate(task.model)
-    return math.inf if is_lost(final, initial) else final, found.run_peak
+    return math.inf if is_lost(final, initial) else final, result.run_peak
 
 
 def _profile(record: Record) -> Schedule:
@@ -84,7 +84,7 @@ def _profile(record: Record) -> Schedule:
 
 
 def _counted(task: Task) -> tuple[Task, Callable[[], int]]:
-    """Return the task, and how often its loss on a batch was asked for."""
+    """Return the task, and a counter of the calls of its loss."""
     calls = 0
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -98,12 +98,12 @@ def _counted(task: Task) -> tuple[Task, Callable[[], int]]:
 def _of_averages(
     validate: Callable[[nn.Module], float], optimizer: Optimizer
 ) -> Callable[[nn.Module], Any]:
-    """Return the validation of the weights that the rule wants judged."""
+    """Return the validation of the weights that the rule evaluates: averages, if it has them."""
 
-    def judged(model: nn.Module) -> float:
+    def evaluated(model: nn.Module) -> float:
         if not isinstance(optimizer, RuleOptimizer):
             return validate(model)
         with optimizer.averaged():
             return validate(model)
 
-    return judged
+    return evaluated

@@ -32,10 +32,10 @@ def markdown(runs: pd.DataFrame, oracles: Mapping[str, Oracle]) -> str:
 
 def _cells(plain: pd.DataFrame, searched: pd.DataFrame, oracles: Mapping[str, Oracle]) -> list[str]:
     by_task = [_mean(plain[plain.workload == name], oracles) for name in oracles]
-    found = [_mean(searched, oracles), _price(searched)]
+    searches = [_mean(searched, oracles), _price(searched)]
     if not rules.record(str(plain.method.iloc[0])).peak.searched:
-        found = ["not searched", ""]
-    return [*by_task, _mean(plain, oracles), _price(plain), *found]
+        searches = ["not searched", ""]
+    return [*by_task, _mean(plain, oracles), _price(plain), *searches]
 
 
 def _mean(runs: pd.DataFrame, oracles: Mapping[str, Oracle]) -> str:

@@ -1,1 +1,1 @@
-"""What a study costs beside its training, and what it survives."""
+"""What a study costs besides training, and which failures it survives."""

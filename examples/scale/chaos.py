@@ -1,7 +1,7 @@
-"""Kill -9 at random: ``python -m examples.scale.chaos [TRIALS [KILLS [WORKERS]]]``.
+"""Kill at random, by SIGKILL: ``python -m examples.scale.chaos [TRIALS [KILLS [WORKERS]]]``.
 
-A study of a tiny model; every few seconds a random worker, or now and then the driver with the
-same command started again, is killed. At the end nothing may be lost, twice or left over.
+A study of a tiny model. Every second or so, the script kills a random worker, or the driver, which
+it starts again by the same command. At the end no trial may be lost, trained twice or left over.
 """
 
 import os
@@ -68,7 +68,7 @@ tune:
   storage: sqlite:///runs.db
   study: chaos
 """
-_PATIENCE = 1800.0  # seconds for the whole
+_PATIENCE = 1800.0  # seconds for the whole study, which takes minutes
 
 
 def write_project(folder: Path, trials: int) -> None:
@@ -79,7 +79,7 @@ def write_project(folder: Path, trials: int) -> None:
 
 @dataclass
 class Chaos:
-    """A study under way in a folder, and what was done to it."""
+    """A running study in a folder, and the kills so far."""
 
     folder: Path
     workers: int
@@ -89,7 +89,7 @@ class Chaos:
     draw: random.Random = field(default_factory=lambda: random.Random(1))
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """Start the command, as a user would; its output is kept."""
+        """Start the command, as a user would, and keep its output."""
         command = ["-m", "autolr", "tune", "tune.yaml", "--workers", str(self.workers)]
         with (self.folder / "stdout.txt").open("ab") as out:
             return subprocess.Popen([sys.executable, *command], cwd=self.folder, stdout=out)
@@ -99,14 +99,16 @@ class Chaos:
         return peek(f"sqlite:///{self.folder}/runs.db", "chaos")
 
     def holders(self) -> list[Lease]:
-        """Return the workers that hold a trial, as the study says, dead or alive."""
+        """Return the workers that hold a trial in the study, dead or alive."""
         summary = self.look()
         trials = () if summary is None else summary.trials
-        told = [t.attrs["worker"] for t in trials if t.state == "RUNNING" and "worker" in t.attrs]
-        return [Lease.from_dict(one) for one in told]
+        workers = [
+            t.attrs["worker"] for t in trials if t.state == "RUNNING" and "worker" in t.attrs
+        ]
+        return [Lease.from_dict(one) for one in workers]
 
     def kill(self, driver: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
-        """Kill the driver, after that three times a worker, and so on; return the driver."""
+        """Kill the driver on every fourth call, else a worker; return the running driver."""
         workers = [lease for lease in self.holders() if lease.held]
         if not workers:
             return driver
@@ -124,7 +126,7 @@ class Chaos:
         return self.start()
 
     def run(self, kills: int) -> None:
-        """Run the study to its end with so many kills on the way."""
+        """Run the study to its end, with ``kills`` kills on the way."""
         driver = self.start()
         end = time.monotonic() + _PATIENCE
         while driver.poll() is None:
@@ -135,19 +137,19 @@ class Chaos:
         assert driver.returncode == 0, (self.folder / "stdout.txt").read_text()[-2000:]
 
     def check(self, trials: int) -> tuple[TrialRecord, ...]:
-        """See that nothing was lost, trained twice to the end, or left over."""
+        """Check that no trial was lost, trained twice to the end, or left over."""
         summary = self.look()
         assert summary is not None
         states = Counter(trial.state for trial in summary.trials)
         assert states["COMPLETE"] + states["PRUNED"] == trials == len(summary.trials), states
-        told = (self.folder / "stdout.txt").read_text()
-        acknowledged = re.findall(r"^trial (\d+) ends: val_loss (\S+)", told, re.M)
+        output = (self.folder / "stdout.txt").read_text()
+        acknowledged = re.findall(r"^trial (\d+) ends: val_loss (\S+)", output, re.M)
         assert Counter(number for number, _ in acknowledged).most_common(1)[0][1] == 1
         for number, value in acknowledged:
             kept = summary.trials[int(number)].value
             assert kept is not None
             assert f"{kept:.4g}" == value
-        scores = re.findall(r"^trial (\d+) after (\d+) steps: val_loss (\S+)", told, re.M)
+        scores = re.findall(r"^trial (\d+) after (\d+) steps: val_loss (\S+)", output, re.M)
         for number, step, score in scores:
             assert f"{summary.trials[int(number)].scores[int(step)]:.4g}" == score
         whole = [tuple(t.params.items()) for t in summary.trials if t.state == "COMPLETE"]
@@ -166,13 +168,19 @@ class Chaos:
 def _seconds_until(true: Callable[[], bool]) -> float:
     began = time.monotonic()
     while not true():
-        assert time.monotonic() - began < _PATIENCE, "what was killed is never let go"
+        assert time.monotonic() - began < _PATIENCE, "a killed process is never released"
         time.sleep(0.01)
     return time.monotonic() - began
 
 
 def main(trials: int = 40, kills: int = 20, workers: int = 4) -> None:
-    """Run a study, kill what runs it, and print what came of it."""
+    """Run a study, kill its processes, and print the outcome.
+
+    Args:
+        trials: Of the study.
+        kills: Processes to kill.
+        workers: Trials at a time.
+    """
     with tempfile.TemporaryDirectory() as name:
         chaos = Chaos(Path(name), workers)
         write_project(chaos.folder, trials)

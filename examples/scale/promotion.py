@@ -1,9 +1,9 @@
 """Pausing against stopping at equal steps: ``python -m examples.scale.promotion [STUDIES]``.
 
-Random search with Hyperband (eta 3, rungs after a ninth and a third of a run) over runs that were
-really made: ``examples/time_to_target/oracle.csv`` has the validation losses of 108 runs of each
-workload on the way. Both ways draw the same runs in the same order; each study ends when its steps
-are spent. Last, a formula whose curves hardly ever cross. Nothing is trained.
+Random search with Hyperband (eta 3, rungs after a ninth and a third of a run) over recorded runs:
+``examples/time_to_target/oracle.csv`` has the validation curves of 108 runs of each workload. Both
+variants draw the same runs in the same order; each study ends when its steps are spent. The last
+row is a formula whose curves hardly ever cross. Nothing is trained.
 """
 
 import math
@@ -53,7 +53,7 @@ class _Run:
         return self
 
     def _train(self, number: int) -> None:
-        """Train to the next rung where the trial is not let pass, or to its end."""
+        """Train to the first rung at which the trial is not promoted, or to its end."""
         trial = self.trials[number]
         assert trial.bracket is not None
         for rung in (r for r in _BAND.rungs(trial.bracket) if r > self.at.get(number, 0)):
@@ -79,7 +79,7 @@ class _Run:
 
 
 def _measured(runs: pd.DataFrame, seed: int) -> Loss:
-    """Return the losses of measured runs, in an order of the seed's."""
+    """Return the losses of measured runs, shuffled by the seed."""
     drawn = runs.sample(frac=1, random_state=seed)
     losses = {at: drawn[column].fillna(math.inf).to_list() for at, column in _COLUMNS.items()}
     return lambda number, step: losses[step][number % len(drawn)]
@@ -98,7 +98,7 @@ def _formula(seed: int) -> Loss:
 
 
 def _compare(label: str, made: Callable[[int], Loss], runs: int, studies: int) -> int:
-    """Print a row; return the steps that were trained twice."""
+    """Print a row; return the number of steps that were trained twice."""
     pairs = [
         tuple(_Run(made(seed), pauses).spend(runs * _BAND.max_steps) for pauses in (True, False))
         for seed in range(studies)
@@ -111,7 +111,7 @@ def _compare(label: str, made: Callable[[int], Loss], runs: int, studies: int) -
 
 
 def main(studies: int) -> None:
-    """Run the studies both ways and print what they found."""
+    """Run the studies both ways and print the comparison."""
     measured = pd.read_csv(_ORACLE)
     repeated = 0
     print(f"best loss, mean of {studies} studies; of how many pausing is better, worse")

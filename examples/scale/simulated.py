@@ -34,22 +34,22 @@ RUN_STEPS = 243
 
 @dataclass
 class _Simulated:
-    """A worker: what it will say next, and the job that it is in."""
+    """A worker: the messages that it will send, and its job."""
 
-    says: deque[FromWorker] = field(default_factory=lambda: deque([Ready()]))
+    outbox: deque[FromWorker] = field(default_factory=lambda: deque([Ready()]))
     job: TrialJob | None = None
     step: int = 0
 
 
 class SimulatedEngine:
-    """Runs workers that score a trial by its rate, as fast as they are asked.
+    """Runs workers that score a trial by its rate at once.
 
     Args:
-        deaths: The probability that a worker is gone when it should have said something.
-        seed: Of the deaths, and of who speaks first.
+        deaths: The probability that a worker dies instead of sending a message.
+        seed: Of the deaths, and of the order of messages.
 
     Attributes:
-        trained: Steps in all, those that were made again after a death included.
+        trained: All steps, including those that were repeated after a death.
         waited: Seconds from each score to its answer.
     """
 
@@ -60,43 +60,43 @@ class SimulatedEngine:
         self._draw = random.Random(seed)
         self._workers: dict[int, _Simulated] = {}
         self._written: dict[str, int] = {}  # of a trial's folder, the step in its checkpoint
-        self._asked: dict[int, float] = {}
+        self._reported: dict[int, float] = {}
 
     def start(self, worker: int) -> None:
         """Start a worker; see `Engine`."""
         self._workers[worker] = _Simulated()
 
     def send(self, worker: int, message: ToWorker) -> None:
-        """Take a message; see `Engine`."""
+        """Handle a message; see `Engine`."""
         one = self._workers[worker]
         match message:
             case Check():
-                one.says.append(Checked(RUN_STEPS))
+                one.outbox.append(Checked(RUN_STEPS))
             case Train(job):
                 one.job = job
                 one.step = self._written.get(job.folder.name, 0) if job.known else 0
-                self._go_on(one)
+                self._continue(one)
             case Answer(decision):
-                self.waited.append(time.perf_counter() - self._asked.pop(worker))
+                self.waited.append(time.perf_counter() - self._reported.pop(worker))
                 if decision == "go":
-                    self._go_on(one)
+                    self._continue(one)
                 else:
-                    one.says.append(Done(_outcome(one, waits=decision == "wait")))
+                    one.outbox.append(Done(_outcome(one, waits=decision == "wait")))
             case Leave():
-                one.says.append(Done(_outcome(one, waits=True)))
+                one.outbox.append(Done(_outcome(one, waits=True)))
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
-        """Return what one of the workers says; see `Engine`."""
-        speaking = [number for number, one in self._workers.items() if one.says]
-        if not speaking:
+        """Return a message of one of the workers; see `Engine`."""
+        ready = [number for number, one in self._workers.items() if one.outbox]
+        if not ready:
             return []
-        number = self._draw.choice(speaking)
-        message = self._workers[number].says.popleft()
+        number = self._draw.choice(ready)
+        message = self._workers[number].outbox.popleft()
         if self._draw.random() < self._deaths and not isinstance(message, Ready):
-            self._workers[number] = _Simulated(says=deque())
+            self._workers[number] = _Simulated(outbox=deque())
             return [(number, Lost("it was ended by SIGKILL", own_fault=False))]
         if isinstance(message, Scored):
-            self._asked[number] = time.perf_counter()
+            self._reported[number] = time.perf_counter()
         return [(number, message)]
 
     def kill(self, worker: int) -> None:
@@ -111,21 +111,21 @@ class SimulatedEngine:
         """End all workers; see `Engine`."""
         self._workers.clear()
 
-    def _go_on(self, one: _Simulated) -> None:
-        """Train to the next rung, where a checkpoint is written, or to the end."""
+    def _continue(self, one: _Simulated) -> None:
+        """Train to the next rung and write a checkpoint there, or train to the end."""
         assert one.job is not None
         ahead = [rung for rung in one.job.rungs if rung > one.step]
         before, one.step = one.step, ahead[0] if ahead else RUN_STEPS
         self.trained += one.step - before
         if ahead:
             self._written[one.job.folder.name] = one.step
-            one.says.append(Scored(one.step, _loss(one)))
+            one.outbox.append(Scored(one.step, _loss(one)))
         else:
-            one.says.append(Done(_outcome(one, waits=False)))
+            one.outbox.append(Done(_outcome(one, waits=False)))
 
 
 def _loss(one: _Simulated) -> float:
-    """Return a loss that is lowest at a rate of 0.01, and falls as training goes on."""
+    """Return a loss that is lowest at a rate of 0.01, and falls with the steps."""
     assert one.job is not None
     peak = one.job.candidate.peak or 1.0
     return math.log10(peak / 0.01) ** 2 + 1 / math.sqrt(one.step)
@@ -145,7 +145,16 @@ def simulate(
     listener: Callable[[Event], None] = lambda event: None,
     **settings: object,
 ) -> Study:
-    """Run a study with simulated workers, its storage an SQLite file in ``folder``."""
+    """Run a study with simulated workers, its storage an SQLite file in ``folder``.
+
+    Args:
+        folder: For the storage and the results.
+        engine: Runs the workers.
+        workers: How many.
+        trials: Of the study.
+        listener: Called with each event.
+        settings: More settings of ``tune:``.
+    """
     config = _config(folder, trials, settings)
     hyperband = Hyperband(1, RUN_STEPS)
     handle = open_study(config.tune.storage, config.tune.study, seed=7, hyperband=hyperband)

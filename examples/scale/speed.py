@@ -1,8 +1,9 @@
 """Trials an hour with one worker and two: ``python -m examples.scale.speed [TRIALS [ROUNDS]]``.
 
-The study of examples/digits, no pruning; from the first trial's start to the last one's end, for
-workers import torch before that. On as many idle cores as there are workers. One and two take
-turns, for a machine that others share is not always equally fast; the medians are compared.
+The study of examples/digits without pruning, timed from the start of the first trial to the end of
+the last one, so without the imports of the workers. It needs an idle core for each worker. Studies
+with one and with two workers alternate, because a shared machine varies in speed; the script
+compares medians.
 """
 
 import sys
@@ -46,11 +47,11 @@ def _trials_an_hour(workers: int, trials: int) -> float:
             "out": folder,
             "pruner": "none",
         }
-        settings |= {"trial_timeout": 3600}  # one worker is a process too
+        settings |= {"trial_timeout": 3600}  # with a timeout, a single worker is a process too
         tune(_CONFIG, trials=trials, workers=workers, listener=listen, **settings)
     return 3600 * len(ended) / (max(ended) - min(began))
 
 
 if __name__ == "__main__":
-    asked = [int(word) for word in sys.argv[1:]]
-    main(*asked, *(12, 5)[len(asked) :])
+    given = [int(word) for word in sys.argv[1:]]
+    main(*given, *(12, 5)[len(given) :])

@@ -1,8 +1,8 @@
-"""The same study started at once: ``python -m examples.scale.starts [ROUNDS [STARTS]]``.
+"""Simultaneous starts of one study: ``python -m examples.scale.starts [ROUNDS [STARTS]]``.
 
-In each round so many processes start the same command on a database that is not there yet: one
-shall run, and the others end with exit 4 and its name. Then one more starts while a driver works,
-and is timed from its first instruction to its end, interpreter and imports included.
+In each round several processes start the same command on a database that does not exist yet. One
+must run the study; the others must exit with 4 and its process id. Then the script starts one more
+while a driver runs, and times it from start to end, interpreter and imports included.
 """
 
 import re
@@ -20,7 +20,7 @@ _COMMAND = (sys.executable, "-m", "autolr", "tune", "tune.yaml")
 
 
 def main(rounds: int = 10, starts: int = 6) -> None:
-    """Run the rounds and print what became of the starts."""
+    """Run the rounds and print the outcomes of the starts."""
     outcomes: Counter[str] = Counter()
     late: list[float] = []
     for _ in range(rounds):
@@ -39,14 +39,14 @@ def _round(folder: Path, starts: int, late: list[float]) -> Counter[str]:
         time.sleep(0.01)
     began = time.monotonic()
     extra = _start(folder)
-    told = extra.communicate()[1]
+    message = extra.communicate()[1]
     late.append(time.monotonic() - began)
     ended = [(process.communicate()[1], process.returncode) for process in processes]
     (winner,) = (
         process.pid for process, (_, status) in zip(processes, ended, strict=True) if status == 0
     )
     assert extra.returncode == 4
-    assert _names(told) == winner
+    assert _names(message) == winner
     return Counter(_outcome(text, status, winner) for text, status in ended)
 
 
@@ -56,16 +56,18 @@ def _start(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def _outcome(told: str, status: int, winner: int) -> str:
+def _outcome(message: str, status: int, winner: int) -> str:
     if status == 0:
         return "ran the study"
-    named = "naming the one that runs" if _names(told) == winner else f"saying {told.strip()!r}"
+    named = (
+        "naming the one that runs" if _names(message) == winner else f"saying {message.strip()!r}"
+    )
     return f"exit {status}, {named}"
 
 
-def _names(told: str) -> int:
-    found = re.search(r"in use by process (\d+)", told)
-    return 0 if found is None else int(found[1])
+def _names(message: str) -> int:
+    match = re.search(r"in use by process (\d+)", message)
+    return 0 if match is None else int(match[1])
 
 
 if __name__ == "__main__":

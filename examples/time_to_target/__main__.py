@@ -90,11 +90,11 @@ def _run(folder: Path, jobs: Sequence[results.Job], workers: int) -> int:
 
 
 def _report(args: argparse.Namespace, jobs: Sequence[results.Job], methods: Sequence[str]) -> None:
-    """Print the table of these jobs, write the figure, and both into the README if asked."""
+    """Print the table of these jobs, write the figure, and with ``--readme`` update the README."""
     rows = results.load(args.out)
-    asked = {(job.method, job.workload, job.seed, job.scale) for job in jobs}
+    wanted = {(job.method, job.workload, job.seed, job.scale) for job in jobs}
     keys = rows[list(results.KEY)].itertuples(index=False, name=None)
-    rows = rows[[key in asked for key in keys]]
+    rows = rows[[key in wanted for key in keys]]
     oracles = _oracles(args.workloads, args.scale, args.profiles)
     lines = table.lines(rows, oracles, methods)
     if not lines:

@@ -42,7 +42,12 @@ def load(name: str) -> Arrays:
 
 
 def cached(key: str, build: Callable[[], Arrays]) -> Arrays:
-    """Return what ``build`` made when ``key`` was first asked for on this machine."""
+    """Return the cached arrays of ``key``; ``build`` makes them at first use on this machine.
+
+    Args:
+        key: Names the file in the cache.
+        build: Makes the arrays.
+    """
     path = cache_folder() / f"{key}.npz"
     if not path.exists():
         with _one_thread():
@@ -87,7 +92,7 @@ def _digits() -> Arrays:
 
 
 def _flights() -> Arrays:
-    """Return the flights from New York in 2013, and which of them came late.
+    """Return the flights from New York in 2013, and which of them arrived late.
 
     num (n, 12) and cat (n, 6) hold what is known before departure, the weather of the hour
     included; y is whether the arrival was more than 15 minutes late.

@@ -108,7 +108,7 @@ def _fitted(
     """Fit once; with ``before`` the module has a schedule of its own."""
     ledger, initial = Ledger(), task.validate(task.model)
     module = _Module(ledger.watched(task), ledger, scheduled=before is not None)
-    final, found = math.inf, math.nan
+    final, used = math.inf, math.nan
     with _quiet(), TemporaryDirectory() as folder, ledger.counting():
         try:
             if before is not None:
@@ -116,10 +116,10 @@ def _fitted(
             trainer = _trainer(task, callbacks, folder)
             trainer.fit(module, *loaders(task))
             final = float(trainer.callback_metrics["val_loss"])
-            found = module.lr if peak is None else peak()
+            used = module.lr if peak is None else peak()
         except DivergedError:
             pass
-    return ledger.outcome(final, found, task.steps, lost=is_lost(final, initial))
+    return ledger.outcome(final, used, task.steps, lost=is_lost(final, initial))
 
 
 def _trainer(task: Task, callbacks: Sequence[Callback], folder: str) -> Trainer:

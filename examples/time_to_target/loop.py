@@ -163,7 +163,7 @@ class _Loop:
         self.seconds += time.perf_counter() - started
 
     def validate(self) -> float:
-        """Return the validation loss, of the weights that the method wants judged."""
+        """Return the validation loss of the weights that the method evaluates."""
         started = time.perf_counter()
         self._switch("eval")
         with self._evaluating:

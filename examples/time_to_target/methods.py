@@ -9,10 +9,10 @@ from examples.time_to_target.replay import TUNERS, live, replayed
 from examples.time_to_target.tasks_base import Task
 from examples.time_to_target.workloads import make
 
-LIVE = "_live"  # ends the name of a tuner that is run for real
+LIVE = "_live"  # ends the name of a tuner whose runs are trained, not replayed
 
 Method = Callable[[str, int, float], Outcome]
-"""From a workload's name, its seed and the scale to what the method came to."""
+"""From a workload's name, its seed and the scale to the outcome of a method."""
 
 
 def _of_task(run: Callable[[Task], Outcome], name: str, seed: int, scale: float) -> Outcome:

@@ -2,7 +2,7 @@
 
     python -m examples.time_to_target.oracle [--jobs 2] [--workloads NAME ...] [--scale 1]
 
-computes what oracle.csv lacks, so an interrupted run goes on, and prints the oracles.
+computes the runs that oracle.csv lacks, so that an interrupted run resumes, and prints the oracles.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a method came to on one workload, and the ledger in which its costs are counted."""
+"""The outcome of a method on one workload, and the ledger that counts its costs."""
 
 import dataclasses
 import time
@@ -19,11 +19,11 @@ class Outcome:
 
     Attributes:
         final: Validation loss at the end; infinite when the run diverged.
-        peak: The rate that was found or given; NaN for a method without one.
+        peak: The rate that was searched or given; NaN for a method without one.
         total_steps: All optimizer steps, search included.
-        trained_steps: Those of them that made the model that is judged.
-        validation_passes: Those that the method asks for, and the one at the end. The twelve
-            others with which the plain loop draws a curve are the benchmark's own.
+        trained_steps: Those of them that trained the evaluated model.
+        validation_passes: Those that the method needs, and the one at the end. The twelve others,
+            by which the plain loop draws a curve, are the benchmark's own.
         seconds: Wall time; NaN for a replay.
         busy_seconds: Of them, inside training steps and validation.
         diverged: Whether the run was lost.
@@ -40,7 +40,7 @@ class Outcome:
 
 
 class Ledger:
-    """Counts what happens, whoever makes it happen.
+    """Counts all steps and passes of a method.
 
     Attributes:
         steps: Optimizer steps, of any optimizer in this process while `counting`.
@@ -71,7 +71,7 @@ class Ledger:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Take the block's time as training or validation."""
+        """Count the time of a block as training or validation."""
         started = time.perf_counter()
         try:
             yield

@@ -33,7 +33,7 @@ def _checks(*checks: Check, watched: bool = True) -> Annealed:
     return replace(_DEFAULT, checks=(*checks, *(_WATCHES if watched else ())))
 
 
-def _judged(**changes: Any) -> Annealed:
+def _with_thresholds(**changes: Any) -> Annealed:
     return replace(_DEFAULT, thresholds=replace(Thresholds(), **changes))
 
 
@@ -47,11 +47,11 @@ POLICIES: dict[str, tuple[Annealed, Schedule | None]] = {
     "race only": (_checks(watched=False), None),
     "race, refined": (_checks(_REFINE, watched=False), None),
     "without the last check": (_checks(_REFINE, _LATER[0]), None),
-    "never put back": (_judged(rollbacks=0), None),
-    "put back at 2 %": (_judged(band=0.02), None),
-    "best of the race, no tie": (_judged(tie=0.0), None),
-    "rivals need no share of the progress": (_judged(stall=0.0), None),
-    "both sides at every check": (_judged(settled=1e9), None),
+    "never put back": (_with_thresholds(rollbacks=0), None),
+    "put back at 2 %": (_with_thresholds(band=0.02), None),
+    "best of the race, no tie": (_with_thresholds(tie=0.0), None),
+    "rivals need no share of the progress": (_with_thresholds(stall=0.0), None),
+    "both sides at every check": (_with_thresholds(settled=1e9), None),
     "race of 4 %": (replace(_DEFAULT, race=0.04), None),
     "linear end of 20 %": (_DEFAULT, _ending(0.2)),
     "linear end of 60 %": (_DEFAULT, _ending(0.6)),
@@ -60,7 +60,7 @@ POLICIES: dict[str, tuple[Annealed, Schedule | None]] = {
 
 
 def run(policy: str, workload: str, seed: int) -> tuple[float, float, int]:
-    """Return final / oracle, the price, and how often the run was put back."""
+    """Return final / oracle, the price, and the number of rollbacks."""
     torch.set_num_threads(1)
     strategy, schedule = POLICIES[policy]
     task = WORKLOADS[workload](seed, 1.0)
@@ -74,13 +74,13 @@ def run(policy: str, workload: str, seed: int) -> tuple[float, float, int]:
         validate=task.validate,
         clip=task.clip,
     )
-    found = autolr.search(learner, task.steps, strategy=strategy, schedule=schedule)
+    result = autolr.search(learner, task.steps, strategy=strategy, schedule=schedule)
     final = task.validate(task.model)
     ratio = _LOST if is_lost(final, initial) else final / oracle_of(workload, _THREE).loss
-    return ratio, found.price, len(found.rollbacks)
+    return ratio, result.price, len(result.rollbacks)
 
 
-def _row(policy: str, ratios: dict[tuple[str, int], float], price: float, returns: int) -> str:
+def _row(policy: str, ratios: dict[tuple[str, int], float], price: float, rollbacks: int) -> str:
     values = np.array(list(ratios.values()))
     worst = max(ratios, key=ratios.__getitem__)
     by_task = {
@@ -93,7 +93,7 @@ def _row(policy: str, ratios: dict[tuple[str, int], float], price: float, return
         *(f"{value:.2f}" for value in by_task.values()),
         f"{ratios[worst]:.2f} {worst[0]}, seed {worst[1]}",
         f"{price:.3f}",
-        str(returns),
+        str(rollbacks),
     ]
     return f"| {' | '.join(cells)} |"
 

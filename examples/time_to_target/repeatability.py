@@ -113,10 +113,10 @@ def main() -> None:
     peaks = small_batches(0).peaks
     runs = [(peak, seed) for peak in peaks for seed in _ORACLE_SEEDS]
     with get_context("spawn").Pool(args.jobs) as pool:
-        found = pool.map(suggested, range(args.seeds), chunksize=1)
+        suggestions = pool.map(suggested, range(args.seeds), chunksize=1)
         finals = np.array(pool.starmap(whole_run, runs, chunksize=1)).reshape(len(peaks), -1)
     losses = dict(zip(peaks, finals.mean(1).tolist(), strict=True))
-    print(table([peak for peak, _ in found], [loss for _, loss in found], losses))
+    print(table([peak for peak, _ in suggestions], [loss for _, loss in suggestions], losses))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Tuners, replayed on the oracle's stored curves, or run for real.
 
 A candidate of a replay is the run of the grid that is nearest: its peak in log rate, its profile.
-Its stored curve says what the pruner sees at 1/27, 1/9, 1/3 and the whole of the run, and its
-steps are booked up to where it is stopped. A study keeps one seed of the workload, as a user
+Its stored curve is what the pruner sees at 1/27, 1/9, 1/3 and the whole of the run, and its
+steps count up to where it is stopped. A study keeps one seed of the workload, as a user
 would, and chooses by the validation loss that is also reported; so do the oracle and all others.
 """
 
@@ -19,9 +19,9 @@ from examples.time_to_target.loop import PROFILES, train
 from examples.time_to_target.oracle import CURVE, load_oracle
 from examples.time_to_target.outcome import Ledger, Outcome
 from examples.time_to_target.studies import (
-    Found,
     Report,
     Source,
+    StudyResult,
     gaussian_process,
     tpe_hyperband,
 )
@@ -38,7 +38,7 @@ REPLAYS = 20
 class Tuner(Protocol):
     """A study over a source's runs, reproducible by its seed."""
 
-    def __call__(self, source: Source, *, seed: int) -> Found:
+    def __call__(self, source: Source, *, seed: int) -> StudyResult:
         """Run the study."""
 
 
@@ -74,7 +74,7 @@ class Recording:
         self.low, self.high = min(peaks), max(peaks)
 
     def run(self, peak: float, profile: str, report: Report) -> int:
-        """Replay the nearest run; one that diverged ends where it did."""
+        """Replay the nearest run, up to where it diverged if it did."""
         near = min(
             (key for key in self._curves if key[1] == profile),
             key=lambda key: abs(math.log(key[0] / peak)),
@@ -95,7 +95,7 @@ class Training:
         scale: Of its length.
 
     Attributes:
-        ledger: In which the time of the runs is booked.
+        ledger: Counts the time of the runs.
     """
 
     def __init__(self, name: str, seed: int, scale: float) -> None:
@@ -118,7 +118,7 @@ class Training:
             return loss
 
         reported = dataclasses.replace(task, validate=reporting)
-        with self.ledger.busy():  # a run that is stopped does not say what it took
+        with self.ledger.busy():  # a run that is stopped returns no steps
             return train(reported, task.make_optimizer(peak), PROFILES[profile]).steps
 
 
@@ -127,14 +127,14 @@ def replayed(tuner: str, name: str, seed: int, scale: float) -> Outcome:
     grid = load_oracle(scale)
     rows = grid[(grid.workload == name) & (grid.seed == seed)]
     recording = Recording(rows, make(name, seed, scale).steps)
-    found = [TUNERS[tuner](recording, seed=replay) for replay in range(REPLAYS)]
-    final = median(each.final for each in found)
+    studies = [TUNERS[tuner](recording, seed=replay) for replay in range(REPLAYS)]
+    final = median(each.final for each in studies)
     return Outcome(
         final=final,
-        peak=median(each.peak for each in found),
-        total_steps=round(median(each.total_steps for each in found)),
+        peak=median(each.peak for each in studies),
+        total_steps=round(median(each.total_steps for each in studies)),
         trained_steps=recording.steps,
-        validation_passes=round(median(each.validation_passes for each in found)),
+        validation_passes=round(median(each.validation_passes for each in studies)),
         seconds=math.nan,
         busy_seconds=math.nan,
         diverged=not math.isfinite(final),
@@ -146,7 +146,7 @@ def live(tuner: str, name: str, seed: int, scale: float) -> Outcome:
     source = Training(name, seed, scale)
     ledger = source.ledger
     with ledger.counting():
-        found = TUNERS[tuner](source, seed=0)
-    ledger.validation_passes = found.validation_passes
-    lost = not math.isfinite(found.final)
-    return ledger.outcome(found.final, found.peak, source.steps, lost=lost)
+        study = TUNERS[tuner](source, seed=0)
+    ledger.validation_passes = study.validation_passes
+    lost = not math.isfinite(study.final)
+    return ledger.outcome(study.final, study.peak, source.steps, lost=lost)

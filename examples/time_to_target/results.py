@@ -1,4 +1,4 @@
-"""results.csv: a row a run, appended as runs finish; an interrupted benchmark goes on."""
+"""results.csv: one row per run, appended when it finishes; an interrupted benchmark resumes."""
 
 import csv
 import os
@@ -34,7 +34,7 @@ class Job:
 
 
 def load(folder: Path) -> pd.DataFrame:
-    """Return the rows that a folder has, without one that was cut while it was written."""
+    """Return the rows in a folder, without a row whose writer was killed."""
     path = folder / FILE
     if not path.exists():
         return pd.DataFrame(columns=list(COLUMNS))
@@ -52,13 +52,13 @@ def run_missing(
 
     Args:
         folder: Where the rows are.
-        jobs: All that are wanted.
+        jobs: To run, unless they have a row.
         workers: Processes.
-        measure: Runs a job and returns its row, which begins with the job's fields; of the
-            methods of this benchmark without one. It is pickled.
+        measure: Runs a job and returns its row, which begins with the job's fields; None for the
+            methods of this benchmark. It is pickled.
 
     Yields:
-        Each job as it is over, with an empty text, or with the error that it ended in.
+        Each job when it ends, with its error or an empty text.
     """
     folder.mkdir(parents=True, exist_ok=True)
     present = set(load(folder)[list(KEY)].itertuples(index=False, name=None))
@@ -97,7 +97,7 @@ def _pool(workers: int) -> Executor:
 
 
 def _begin_worker() -> None:
-    """Use one thread, and end with the parent, even where it was killed."""
+    """Use one thread, and end with the parent, even if that is killed."""
     _one_thread()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

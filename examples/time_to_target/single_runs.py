@@ -1,4 +1,4 @@
-"""Methods that are one run of the plain loop, each as its documentation says."""
+"""Methods that are one run of the plain loop, each used as its documentation recommends."""
 
 import dataclasses
 import math
@@ -65,7 +65,7 @@ def dadaptation(task: Task) -> Outcome:
 
 
 def dog(task: Task) -> Outcome:
-    """DoG at its defaults without a schedule; the polynomial-decay average is judged.
+    """DoG at its defaults without a schedule; the polynomial-decay average is evaluated.
 
     With batch norm the first movement is 1e-4 in place of 1e-6.
 

@@ -1,4 +1,4 @@
-"""Optuna studies over (peak, profile) within a budget of steps, wherever the runs come from."""
+"""Optuna studies over (peak, profile) within a budget of steps, over any source of runs."""
 
 import math
 import warnings
@@ -18,7 +18,7 @@ _GP_STARTUP = 3  # random trials; the default of 10 would leave none of 5 or 10 
 
 
 class Stop(Exception):
-    """Raised at a checkpoint at which a run is not to go on."""
+    """Raised at a checkpoint at which a run must end."""
 
 
 Report = Callable[[int, float], None]
@@ -47,14 +47,14 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a study came to.
+class StudyResult:
+    """The result of a study.
 
     Attributes:
         final: Of the best run that was finished; infinite when all of them diverged.
         peak: Of that run; NaN without one.
         total_steps: Of all runs, finished or not.
-        validation_passes: At the rungs at which the pruner looked.
+        validation_passes: At the rungs that the pruner saw.
     """
 
     final: float
@@ -63,19 +63,19 @@ class Found:
     validation_passes: int
 
 
-def tpe_hyperband(source: Source, runs: int, seed: int) -> Found:
+def tpe_hyperband(source: Source, runs: int, seed: int) -> StudyResult:
     """TPE at its defaults with Hyperband (1 to 27, eta 3), for the steps of ``runs`` runs."""
     pruner = HyperbandPruner(min_resource=1, max_resource=CHECKPOINTS[-1], reduction_factor=3)
     sampler = TPESampler(seed=seed)
     return _search(source, runs * source.steps, sampler, pruner, _RUNGS)
 
 
-def gaussian_process(source: Source, runs: int, seed: int) -> Found:
+def gaussian_process(source: Source, runs: int, seed: int) -> StudyResult:
     """GPSampler without pruning, for the steps of ``runs`` runs.
 
     Three trials are random in place of the default's ten, with which it would be random search.
     """
-    with warnings.catch_warnings():  # it is experimental, and says so whenever a run diverged
+    with warnings.catch_warnings():  # it warns that it is experimental at each run that diverged
         warnings.simplefilter("ignore")
         sampler = GPSampler(seed=seed, n_startup_trials=_GP_STARTUP)
         return _search(source, runs * source.steps, sampler, NopPruner(), _RUNGS[-1:])
@@ -87,7 +87,7 @@ def _search(
     sampler: BaseSampler,
     pruner: BasePruner,
     rungs: tuple[int, ...],
-) -> Found:
+) -> StudyResult:
     """Run trials while the budget allows the next one its first rung."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     # Hyperband draws a trial's bracket from the study's name: unnamed it would not be repeatable.
@@ -99,7 +99,7 @@ def _search(
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
         study.tell(trial, value, state)
     final, peak = min(spending.finished, default=(math.inf, math.nan))
-    return Found(
+    return StudyResult(
         final=final,
         peak=peak if math.isfinite(final) else math.nan,
         total_steps=spending.spent,
@@ -159,6 +159,6 @@ class _Spending:
         return losses[-1]
 
     def _ends(self, trial: Trial, k: int, allowed: int) -> bool:
-        """Return whether a trial ends at this rung: pruned, or the next one is too dear."""
+        """Return whether a trial ends at this rung: pruned, or the next one is over budget."""
         following = self._rungs[self._rungs.index(k) + 1]
         return trial.should_prune() or self.at(following) > allowed

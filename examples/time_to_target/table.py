@@ -113,7 +113,7 @@ def cells(line: Line) -> tuple[str, ...]:
 
 
 def footnote(table: Sequence[Line]) -> str:
-    """Return what the star in the row of AutoLRS says; empty without that row."""
+    """Return the footnote of the row of AutoLRS; empty without that row."""
     for line in table:
         if line.method == "autolrs":
             return (

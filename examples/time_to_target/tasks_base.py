@@ -1,4 +1,4 @@
-"""What a task is, and what the families of tasks share."""
+"""The task, and code that the families of tasks share."""
 
 import functools
 import math

@@ -163,7 +163,7 @@ def test_a_config_whose_checks_all_end_their_workers_is_given_up(
 
         def send(self, worker: int, message: ToWorker) -> None:
             assert isinstance(message, Check)
-            self._workers[worker].says.append(Lost("gone", own_fault))
+            self._workers[worker].outbox.append(Lost("gone", own_fault))
             asked.append(worker)
 
     asked: list[int] = []

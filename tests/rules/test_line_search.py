@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from autolr import rules
+from autolr.errors import ConfigError
 from autolr.rng import RngState
+from autolr.rules.line_search import Goldstein
 from tests.rules.problems import Batches, ones, quadratic, step
 
 
@@ -170,3 +172,15 @@ def test_most_armijo_steps_need_one_trial() -> None:
     for _ in range(50):
         step(optimizer, counted)
     assert len(evaluations) < 2.3 * 50
+
+
+@pytest.mark.parametrize("settings", [{"shrink": 1}, {"c": 0.5}, {"shrink": 0}])
+def test_shares_at_which_no_search_ends_are_refused(settings: dict[str, float]) -> None:
+    (name,) = settings
+    with pytest.raises(ConfigError, match=rf"{name} of Goldstein must be a number within \(0, "):
+        rules.check_settings("goldstein", settings)
+
+
+def test_the_settings_of_goldstein_keep_their_names() -> None:
+    settings = ["c", "shrink", "stretch", "grow", "epoch", "first", "tries"]
+    assert list(Goldstein().settings()) == settings

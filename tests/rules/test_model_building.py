@@ -6,8 +6,8 @@ import torch
 
 from autolr import rules
 from autolr.rules import Statistics
+from autolr.rules.base import Blend
 from autolr.rules.model_building import ModelBuilding
-from autolr.rules.rule import Blend
 from tests.rules.problems import ones, quadratic, step
 
 _FIRST = Statistics(step=0, rate=1.0, loss=1.0, products={"g.w": 1.0})

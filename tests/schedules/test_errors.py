@@ -22,6 +22,7 @@ from autolr.schedules import (
     onecycle,
     piecewise,
     polynomial,
+    registry,
     rex,
     sgdr,
     step,
@@ -31,6 +32,7 @@ from autolr.schedules import (
     warmup,
     wsd,
 )
+from autolr.settings import Array
 
 BAD_SETTINGS: list[tuple[Callable[[], object], str]] = [
     (lambda: linear(1.5), r"final of linear must be a number within \[0, 1\], got 1.5"),
@@ -204,3 +206,21 @@ def test_operators_take_only_schedules_and_numbers() -> None:
         linear() * "cosine"  # type: ignore[operator]
     with pytest.raises(TypeError):
         cosine(floor=0.1)  # type: ignore[call-arg]
+
+
+def test_a_profile_that_is_defined_again_replaces_its_older_self(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
+    def again(k: Array, n: float) -> Array:
+        return np.ones_like(k)
+
+    schedules.profile(again)
+    assert repr(schedules.profile(again)()) == "again()"
+    again.__module__ = "another"
+    with pytest.raises(TypeError, match="two kinds of schedule are called 'again'"):
+        schedules.profile(again)
+    again.__name__ = "cosine"
+    with pytest.raises(TypeError, match="two kinds of schedule are called 'cosine'"):
+        schedules.profile(again)

@@ -19,15 +19,15 @@ Answer: TypeAlias = tuple[Number, Memory]
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a rule is told of one step.
+    """What a rule gets to know of one step.
 
     Attributes:
-        step: Steps made before, from 0.
+        step: Index of the step, from 0.
         rate: Peak x schedule: the rate of the groups, the highest one where they differ.
-        loss: Loss of the batch before the step, the mean over devices; NaN where the rule does
-            not need it.
-        products: The inner products that the rule `needs`, summed over all tensors or, of a rule
-            per tensor, shape (tensors,).
+        loss: Loss of the batch before the step, the mean over ranks; NaN if the rule does not
+            need it.
+        products: The inner products that the rule `needs`: sums over all tensors, or one for each
+            tensor, shape (tensors,), if the rule is ``per_tensor``.
     """
 
     step: int
@@ -42,32 +42,32 @@ class Statistics:
 class Rule:
     """Sets the size of each step; a subclass is a frozen dataclass of settings.
 
-    The fields are annotated with what `autolr.settings` offers and checked when a rule is made.
-    The size that `step` returns counts in full: where the formula has a rate or a cap it takes
-    ``statistics.rate``, else it multiplies with it.
+    Annotate the fields with the types of `autolr.settings`; values are checked when a rule is made.
+    `step` returns the whole size, rate included: use ``statistics.rate`` where the formula has a
+    rate or a cap, else multiply by it.
 
-    A rule names the inner products that it `needs` by two letters, as ``"g.g"``:
+    A rule names each inner product that it `needs` by two letters, as in ``"g.g"``:
 
     * ``g`` the gradient, ``d`` the direction of the step (``weights -= step x direction``);
-    * ``w`` the way of the weights in a step of size 1: the direction, less in groups of a lower
-      rate;
+    * ``w`` how far a step of size 1 moves the weights: the direction, shorter in groups with a
+      lower rate;
     * ``x`` the weights, ``r`` the weights less those before the first step;
-    * ``u`` the direction of the last step, ``s`` the last move of the weights, ``y`` what it
-      changed in the gradient; all 0 at the first step;
-    * ``m`` the momentum that the direction is made of, if it is; ``v`` the velocity of rules
-      with inertia, 0 at the first step;
+    * ``u`` the direction of the last step, ``s`` the last move of the weights, ``y`` the change of
+      the gradient over that move; all 0 at the first step;
+    * ``m`` the momentum, for directions made of it; ``v`` the velocity of rules with inertia, 0 at
+      the first step;
 
-    and ``"loss"``. Only what is needed is computed and kept.
+    and ``"loss"``. Only what a rule needs is computed and kept.
 
     Attributes:
         needs: Inner products and "loss".
-        begins_with: Inner products that are needed at the first step only.
+        begins_with: Inner products needed at the first step only.
         direction: The name of the direction of its steps, see `autolr.rules.directions`.
-        inertia: Whether moves go on, a share ``beta`` of each in the next one: "heavy ball",
+        inertia: Whether each move contains the share ``beta`` of the last one: "heavy ball",
             "nesterov" (which looks ahead), or "" for no; see `autolr.rules.moves`.
         per_tensor: Whether each tensor gets a step size of its own.
-        averaging: The power of the polynomial-decay average of the weights that is evaluated in
-            their place; 0 for none.
+        averaging: Power of the polynomial-decay average of the weights, which is evaluated in
+            place of the last weights; 0 for none.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -86,7 +86,7 @@ class Rule:
             object.__setattr__(self, name, read_setting(f"{name} of {_name(self)}", check, value))
 
     def step(self, statistics: Statistics, memory: Memory) -> Answer:
-        """Return the size of the step, and what is remembered for the next one.
+        """Return the size of the step, and the memory for the next one.
 
         Args:
             statistics: Of this step.
@@ -106,12 +106,12 @@ class Rule:
 class Blend:
     """A move made of three vectors: ``weights += c_s s + c_g g + c_y y``.
 
-    Each number is of one tensor that has a gradient, shape (tensors,).
+    Each coefficient has shape (tensors with a gradient,).
 
     Attributes:
-        s: Of the move that was tried last.
+        s: Coefficient of the move that was tried last.
         g: Of the gradient.
-        y: Of what that move changed in the gradient.
+        y: Of the change of the gradient over that move.
     """
 
     s: NDArray[np.float64]
@@ -119,7 +119,7 @@ class Blend:
     y: NDArray[np.float64]
 
 
-# A size is answered with a loss, a tuple of pairs with their inner products.
+# The caller sends a loss for a size, and inner products for a tuple of pairs.
 Ask: TypeAlias = float | tuple[str, ...]
 Found: TypeAlias = tuple[Number | Blend, Memory]
 Trials: TypeAlias = Generator[Ask, Any, Found]
@@ -128,7 +128,7 @@ Trials: TypeAlias = Generator[Ask, Any, Found]
 class LineSearch(Rule):
     """A rule that tries steps before it takes one.
 
-    A model with batch norm counts each trial into its running statistics.
+    Each trial updates the running statistics of batch norm.
     """
 
     __slots__ = ()
@@ -136,23 +136,27 @@ class LineSearch(Rule):
     def trials(self, statistics: Statistics, memory: Memory) -> Trials:
         """Yield what to try, and return as `step` does, or a `Blend` in place of a size.
 
-        * A size is answered with the loss after such a step: of the same batch, with the
-          generators where they were at the first loss.
-        * A tuple of pairs is answered with a mapping from each to its inner products, shape
-          (tensors with a gradient,): ``g`` is the gradient before the step, ``s`` the move
-          that was tried last, ``y`` what it changed in the gradient.
+        * For a size, the caller sends the loss after such a step: of the same batch, with the
+          same random numbers as the first loss.
+        * For a tuple of pairs, the caller sends a mapping from each pair to its inner products,
+          shape (tensors with a gradient,): ``g`` is the gradient before the step, ``s`` the move
+          that was tried last, ``y`` the change of the gradient over it.
+
+        Args:
+            statistics: Of this step.
+            memory: What the last step returned; empty at the first one.
         """
         raise NotImplementedError
 
 
 def newest_share(beta: float, steps: int, corrected: bool = True) -> float:
-    """Return how much the newest value counts in an exponential average of all so far.
+    """Return the weight of the newest value in an exponential average.
 
     Args:
-        beta: Share of the average that stays.
-        steps: Values before it.
-        corrected: Whether the values count by their age alone (Adam's bias correction); else
-            the first one counts as if it had always been there.
+        beta: Decay of the average: the weight of the last average.
+        steps: Number of values before the newest one.
+        corrected: Whether to apply Adam's bias correction; else the average starts at the first
+            value.
 
     >>> newest_share(0.5, steps=0), newest_share(0.5, steps=1)
     (1.0, 0.6666666666666666)

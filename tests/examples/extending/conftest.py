@@ -1,0 +1,19 @@
+"""What an example registers stays in its own tests: others list the profiles and rules we ship."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from autolr.rules import catalogue
+from autolr.schedules import registry
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_registered_here() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+        patch.setattr(catalogue, "_RECORDS", dict(catalogue._RECORDS))
+        yield
+    for module in ("triangle_profile", "sign_rule"):
+        sys.modules.pop(f"examples.extending.{module}", None)
