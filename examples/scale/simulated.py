@@ -75,11 +75,11 @@ class SimulatedEngine:
             case Train(job):
                 one.job = job
                 one.step = self._written.get(job.folder.name, 0) if job.known else 0
-                self._go_on(one)
+                self._continue(one)
             case Answer(decision):
                 self.waited.append(time.perf_counter() - self._asked.pop(worker))
                 if decision == "go":
-                    self._go_on(one)
+                    self._continue(one)
                 else:
                     one.says.append(Done(_outcome(one, waits=decision == "wait")))
             case Leave():
@@ -111,7 +111,7 @@ class SimulatedEngine:
         """End all workers; see `Engine`."""
         self._workers.clear()
 
-    def _go_on(self, one: _Simulated) -> None:
+    def _continue(self, one: _Simulated) -> None:
         """Train to the next rung, where a checkpoint is written, or to the end."""
         assert one.job is not None
         ahead = [rung for rung in one.job.rungs if rung > one.step]

@@ -307,7 +307,7 @@ def test_a_checkpoint_of_a_run_without_autolr_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_finished_search_says_in_a_line_that_a_longer_run_does_not_stretch_it(tmp_path, whole):
+def test_a_finished_search_says_in_a_line_that_a_longer_run_does_not_extend_it(tmp_path, whole):
     with pytest.warns(UserWarning, match=r"has 56 steps, this run 70; .* at a rate of 0$") as told:
         rest = resume(tmp_path, whole.checkpoints[56], searcher(), max_epochs=10)
     assert rest.left["global_step"] == 70

@@ -119,7 +119,7 @@ def test_a_group_of_half_the_rate_makes_half_the_step(name: str) -> None:
 
 
 @every_rule
-def test_a_run_goes_on_from_a_checkpoint_bit_for_bit(name: str) -> None:
+def test_a_run_continues_from_a_checkpoint_bit_for_bit(name: str) -> None:
     model, closure = problem()
     optimizer = built(name, model.parameters())
     trained(5, model, optimizer, closure)
@@ -156,7 +156,7 @@ def test_a_rival_that_is_trained_beside_and_thrown_away_leaves_no_trace(name: st
 
 
 @every_rule
-def test_a_snapshot_goes_on_as_the_run_did(name: str) -> None:
+def test_a_snapshot_continues_as_the_run_did(name: str) -> None:
     model, closure = problem()
     optimizer = built(name, model.parameters())
     trained(5, model, optimizer, closure)
@@ -167,7 +167,7 @@ def test_a_snapshot_goes_on_as_the_run_did(name: str) -> None:
 
 
 @every_rule
-def test_weights_in_bfloat16_are_served(name: str) -> None:
+def test_weights_in_bfloat16_are_supported(name: str) -> None:
     model, closure = problem(torch.bfloat16)
     optimizer = built(name, model.parameters())
     found = trained(3, model, optimizer, closure)
