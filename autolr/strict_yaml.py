@@ -29,6 +29,13 @@ class _Loader(yaml.SafeLoader):
     Only the plain tags are known, so that nothing can be executed; a repeated key is an error.
     """
 
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        # before PyYAML's own limit, whose time grows as the square of the open brackets;
+        # twice, as a merge key nests a list and a mapping for a level that then goes
+        if self.flow_level >= 2 * _DEEPEST:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass)
+
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen: set[tuple[str, str]] = set()

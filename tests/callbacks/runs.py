@@ -164,7 +164,9 @@ def _left(folder: Path, module, trainer, seen):
 def logged(path):
     """Return the rows of a CSVLogger's file without what a search tells it."""
     with path.open() as file:
-        rows = [{k: v for k, v in row.items() if not _told(k)} for row in csv.DictReader(file)]
+        rows = [
+            {k: v for k, v in row.items() if not _is_reported(k)} for row in csv.DictReader(file)
+        ]
     return [row for row in rows if set(filter(row.get, row)) > {"step"}]
 
 
@@ -174,7 +176,7 @@ def curve(folder, name):
         return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row.get(name)}
 
 
-def _told(name):
+def _is_reported(name):
     return name.startswith("autolr/")
 
 

@@ -116,7 +116,7 @@ def test_two_callbacks_that_set_the_rate_are_refused(pair, tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("make", [lambda: AutoLR(RACE), follow])
-def test_a_rule_beside_one_is_served(make, tmp_path):
+def test_a_rule_beside_one_is_supported(make, tmp_path):
     fit(tmp_path, callbacks=[ApplyRule("fixed"), make()])
 
 

@@ -13,7 +13,7 @@ CORE = (  # what is attached, leaves no trace, is replayed, resumed, left, appli
     "test_replay.py::test_the_run_ends_as_one_at_the_chosen_peak_from_its_first_step[plain]",
     "test_resume.py::test_a_cut_run_ends_as_the_uninterrupted_one[in the race]",
     "test_pause.py::test_a_run_left_at_its_rungs_ends_as_the_one_that_was_not[(5, 10)-plain]",
-    "test_pause.py::test_a_search_inside_the_run_goes_on",
+    "test_pause.py::test_a_search_inside_the_run_continues",
     "test_prune.py::test_a_pruned_run_stops_at_its_rung",
     "test_prune.py::test_a_run_with_its_own_scheduler_is_scored_and_not_changed",
     "test_rule.py::test_the_optimizer_of_the_module_gives_way_to_the_rules",

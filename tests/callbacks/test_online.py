@@ -100,7 +100,7 @@ def test_a_run_whose_loss_is_not_a_number_in_mid_run_recovers(broken_at, tmp_pat
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_put_back_by_its_own_score_goes_on_at_half_the_rate(tmp_path):
+def test_a_run_put_back_by_its_own_score_continues_at_half_the_rate(tmp_path):
     class Rates(Quadratic):
         def on_before_optimizer_step(self, optimizer):
             used.append(optimizer.param_groups[0]["lr"])
@@ -122,7 +122,7 @@ def test_a_run_put_back_by_its_own_score_goes_on_at_half_the_rate(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_default_box_lies_around_the_customary_peak(tmp_path):
+def test_the_default_range_lies_around_the_customary_peak(tmp_path):
     callback = AutoLR(Annealed(budget=3.0))
     fit(tmp_path, callbacks=[callback])
     first = callback.result.probes[callback.result.probes.start == 0]
@@ -229,7 +229,7 @@ def test_an_exception_in_training_leaves_the_rates_alone(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_whose_length_nobody_has_set_is_warned_of(tmp_path):
+def test_a_run_whose_length_is_not_set_is_warned_of(tmp_path):
     class Stops(pl.Callback):
         def on_train_batch_end(self, trainer, *_):
             trainer.should_stop = True
@@ -327,7 +327,7 @@ REFUSED = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("make", "message", "error", "settings"), REFUSED.values(), ids=REFUSED)
-def test_what_is_not_served_is_refused_before_the_first_step(
+def test_what_is_not_supported_is_refused_before_the_first_step(
     make, message, error, settings, tmp_path
 ):
     class Watched(make):
@@ -398,7 +398,7 @@ def checkpoints(folder):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_cut_after_the_search_goes_on_with_its_peak_bit_for_bit(tmp_path):
+def test_a_run_cut_after_the_search_continues_with_its_peak_bit_for_bit(tmp_path):
     loader = {"train": train_loader(shuffle=False)}  # Lightning stores no generators
     callback = searcher()
     whole = fit(tmp_path, Bare, [callback, kept(tmp_path / "ckpt")], **loader)

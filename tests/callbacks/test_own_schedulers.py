@@ -188,7 +188,7 @@ def test_a_plateau_forgets_the_run_that_a_rival_replaced(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_cut_run_goes_on_with_its_own_scheduler_bit_for_bit(tmp_path):
+def test_a_cut_run_continues_with_its_own_scheduler_bit_for_bit(tmp_path):
     class Cosine(Bare):
         def configure_optimizers(self):
             optimizer = super().configure_optimizers()
@@ -259,7 +259,7 @@ def test_on_data_without_a_length_it_is_found_too(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_where_an_optimizer_has_no_customary_peak_the_box_lies_below_a_scanned_edge(tmp_path):
+def test_where_an_optimizer_has_no_customary_peak_the_range_lies_below_a_scanned_edge(tmp_path):
     class Uncommon(torch.optim.AdamW):
         """Not among the optimizers whose peaks are known."""
 

@@ -95,7 +95,7 @@ def test_a_run_left_at_its_rungs_ends_as_the_one_that_was_not(tmp_path, rungs, s
         assert differences(run.left[name], expected.left[name]) == [], name
 
 
-def test_a_search_inside_the_run_goes_on(tmp_path):
+def test_a_search_inside_the_run_continues(tmp_path):
     def search():
         return AutoLR(Annealed(budget=3.0), rates=(LR / 16, LR * 16))
 
@@ -110,7 +110,7 @@ def test_a_search_inside_the_run_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize("step", [4, 9])  # in the window of rung 10, and not
-def test_a_run_that_is_asked_to_leave_goes_on_from_there(tmp_path, step):
+def test_a_run_that_must_leave_continues_from_there(tmp_path, step):
     expected = job(tmp_path / "whole", whole := Judge(), follow)
 
     class Steps(FollowCandidate):
@@ -132,7 +132,7 @@ def test_a_run_that_is_asked_to_leave_goes_on_from_there(tmp_path, step):
         assert differences(run.left[name], expected.left[name]) == [], name
 
 
-def test_a_score_that_the_study_never_heard_of_is_told_again(tmp_path):
+def test_a_score_that_the_study_never_received_is_reported_again(tmp_path):
     class Dying(Judge):
         def judge(self, step, score):
             super().judge(step, score)
@@ -146,7 +146,7 @@ def test_a_score_that_the_study_never_heard_of_is_told_again(tmp_path):
     assert judge.told[5] == dying.told[5]
 
 
-def test_a_rung_that_the_study_knows_is_not_told_again(tmp_path):
+def test_a_rung_that_the_study_knows_is_not_reported_again(tmp_path):
     judge = Judge(waits=(5,))
     assert job(tmp_path, judge, follow) is None
     shutil.copy(tmp_path / "rung.ckpt", tmp_path / "kept.ckpt")
@@ -166,7 +166,7 @@ def test_scores_under_way_of_another_version_are_refused_in_one_line(tmp_path):
     assert "\n" not in str(refused.value)
 
 
-def test_what_is_logged_goes_on_behind_the_last_line_that_counts(tmp_path):
+def test_what_is_logged_continues_behind_the_last_line_that_counts(tmp_path):
     first = JsonLines(tmp_path)
     for step in range(6):
         first.log_metrics({"loss": step / 2, "bad": float("nan")}, step)

@@ -325,7 +325,7 @@ def test_a_search_under_way_of_another_version_is_refused_in_one_line(tmp_path, 
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_finished_search_says_in_a_line_that_a_longer_run_does_not_stretch_it(tmp_path, whole):
+def test_a_finished_search_says_in_a_line_that_a_longer_run_does_not_extend_it(tmp_path, whole):
     with pytest.warns(UserWarning, match=r"has 56 steps, this run 70; .* at a rate of 0$") as told:
         rest = resume(tmp_path, whole.checkpoints[56], searcher(), max_epochs=10)
     assert rest.left["global_step"] == 70

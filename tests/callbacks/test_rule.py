@@ -192,7 +192,7 @@ def test_a_checkpoint_holds_the_averages_that_were_scored(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [DOG, ("sps_max",)])
-def test_a_resumed_run_goes_on_from_the_weights_in_training(tmp_path, settings):
+def test_a_resumed_run_continues_from_the_weights_in_training(tmp_path, settings):
     whole = undrawn(tmp_path / "whole", callbacks=[ApplyRule(*settings)])
     undrawn(tmp_path / "cut", callbacks=[ApplyRule(*settings)], max_epochs=2)
     last = tmp_path / "cut" / "kept" / "last.ckpt"

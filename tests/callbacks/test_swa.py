@@ -186,7 +186,7 @@ class Seen(Callback):
 
 
 @pytest.mark.parametrize("name", ["", "averages first"])
-def test_averages_are_of_the_runs_weights_and_its_rate_goes_on_from_the_schedule(name, tmp_path):
+def test_averages_are_of_the_runs_weights_and_its_rate_continues_from_the_schedule(name, tmp_path):
     callback, seen, average = searcher(schedule="rex"), Seen(), swa(3, 2)
     run = fit(tmp_path, NoNorm, [*both(callback, average, name), seen])
     result = callback.result
@@ -241,7 +241,7 @@ def test_a_search_that_is_overtaken_by_shorter_epochs_is_cut(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "averages first"])
-def test_a_run_cut_before_or_after_its_start_goes_on_as_if_it_had_not_been(name, tmp_path):
+def test_a_run_cut_before_or_after_its_start_continues_as_if_it_had_not_been(name, tmp_path):
     def callbacks():
         return both(searcher(), swa(3, 3), name)
 

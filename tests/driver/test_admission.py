@@ -50,7 +50,7 @@ def is_closed(visitor: socket.socket) -> bool:
     return False
 
 
-def news(engine: RemoteEngine, seconds: float = 5.0) -> tuple[int, FromWorker]:
+def next_message(engine: RemoteEngine, seconds: float = 5.0) -> tuple[int, FromWorker]:
     end = time.monotonic() + seconds
     while not (heard := engine.poll(0.1)):
         assert time.monotonic() < end
@@ -141,7 +141,7 @@ def test_at_most_32_strangers_are_there_and_a_worker_gets_in(
         assert len(os.listdir("/proc/self/fd")) - before <= 100 + 32
         with endpoint.enter() as channel:
             channel.send(Ready())
-            assert news(engine) == (0, Ready())
+            assert next_message(engine) == (0, Ready())
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def no_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_a_moment_without_descriptors_makes_no_driver_deaf(
+def test_a_short_lack_of_descriptors_makes_no_driver_deaf(
     engine: RemoteEngine, endpoint: Endpoint
 ) -> None:
     visitors = [socket.socket() for _ in range(3)]
@@ -172,7 +172,7 @@ def test_a_moment_without_descriptors_makes_no_driver_deaf(
         time.sleep(0.5)
     with endpoint.enter() as channel:
         channel.send(Ready())
-        assert news(engine) == (0, Ready())
+        assert next_message(engine) == (0, Ready())
     for visitor in visitors:
         visitor.close()
 
@@ -187,9 +187,9 @@ def test_a_worker_that_sends_nonsense_is_dropped_in_a_line_and_the_next_one_take
     assert record.getMessage() == "worker 0 is dropped, what it sent is no message: no message"
     with endpoint.enter() as channel:
         channel.send(Ready())
-        assert news(engine) == (0, Ready())
+        assert next_message(engine) == (0, Ready())
         channel._socket.send(b"\xff\xff\xff\xff")
-        assert news(engine) == (0, Lost("what it sent is no message", own_fault=False))
+        assert next_message(engine) == (0, Lost("what it sent is no message", own_fault=False))
 
 
 def test_a_silent_worker_gives_its_seat_to_one_that_waits(
@@ -204,7 +204,7 @@ def test_a_silent_worker_gives_its_seat_to_one_that_waits(
         assert not is_closed(silent._socket)  # nobody else is there
         with endpoint.enter() as other:
             other.send(Ready())
-            assert news(engine) == (0, Ready())
+            assert next_message(engine) == (0, Ready())
             assert next(other.messages()) == Over()
 
 
@@ -221,5 +221,5 @@ def test_half_a_message_of_one_worker_holds_up_no_other(
         one._socket.send(b"\0\0\1\0{")
         began = time.monotonic()
         other.send(Ready())
-        assert news(engine) == (1, Ready())
+        assert next_message(engine) == (1, Ready())
         assert time.monotonic() - began < 1

@@ -33,7 +33,7 @@ def heard(channel: Channel) -> list[object]:
     return channel.receive() if ready([channel], 5.0) else []
 
 
-def test_a_message_that_comes_in_pieces_is_waited_for_by_nobody(
+def test_a_message_that_comes_in_pieces_blocks_no_reader(
     ends: tuple[Channel, socket.socket],
 ) -> None:
     channel, other = ends

@@ -8,7 +8,7 @@ import yaml
 
 from autolr.cli import main
 from autolr.config import TuneConfig
-from autolr.driver import discovery as lookup_module
+from autolr.driver import discovery as discovery_module
 from autolr.driver.discovery import Discovery
 from autolr.driver.messages import Over
 from autolr.driver.remote_engine import RemoteEngine
@@ -82,7 +82,7 @@ def test_a_study_that_gets_over_is_left_at_once_also_by_who_had_no_seat(tmp_path
 def test_a_study_that_was_complete_is_left_after_the_grace_unless_a_driver_came(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookup_module, "_GRACE", 0.0)
+    monkeypatch.setattr(discovery_module, "_GRACE", 0.0)
     handle = open_study(url, "line")
     handle.complete(handle.ask(), 1.0)
     handle.close()
@@ -187,7 +187,7 @@ def test_a_study_that_was_there_stays_when_its_config_turns_out_wrong(
     assert (stored.direction, stored.folder) == ("maximize", tmp_path / "far")
 
 
-def test_a_study_of_somebody_else_is_left_as_it_is(url: str, tmp_path: Path) -> None:
+def test_a_study_of_another_user_is_left_as_it_is(url: str, tmp_path: Path) -> None:
     handle = open_study(url, "line")
     handle.complete(handle.ask(), 1.0)
     with announced(url, "line", tmp_path / "far"):

@@ -40,7 +40,7 @@ def small_memory() -> Iterator[Path]:
 
 def test_who_runs_out_of_memory_is_at_fault(engine: LocalEngine, small_memory: Path) -> None:
     (small_memory / "cgroup.procs").write_text(str(start(engine)))
-    loss = first_news(engine)
+    loss = first_message(engine)
     assert isinstance(loss, Lost)
     assert "out of memory" in loss.why
     assert loss.own_fault
@@ -48,7 +48,7 @@ def test_who_runs_out_of_memory_is_at_fault(engine: LocalEngine, small_memory: P
 
 def test_who_is_killed_is_not(engine: LocalEngine) -> None:
     os.kill(start(engine), signal.SIGKILL)
-    assert first_news(engine) == Lost("it was ended by SIGKILL", own_fault=False)
+    assert first_message(engine) == Lost("it was ended by SIGKILL", own_fault=False)
 
 
 def test_memory_is_taken_from_a_worker_before_its_driver(engine: LocalEngine) -> None:
@@ -63,7 +63,7 @@ def start(engine: LocalEngine) -> int:
     return lease.pid
 
 
-def first_news(engine: LocalEngine) -> FromWorker:
+def first_message(engine: LocalEngine) -> FromWorker:
     end = time.monotonic() + 60
     while not (heard := engine.poll(1.0)):
         assert time.monotonic() < end

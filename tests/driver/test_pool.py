@@ -26,7 +26,7 @@ def study_of(folder: Path) -> Any:
     return summary
 
 
-def test_four_workers_finish_what_was_asked_for(tmp_path: Path) -> None:
+def test_four_workers_finish_all_trials(tmp_path: Path) -> None:
     heard: list[Event] = []
     engine = SimulatedEngine()
     handle = simulate(tmp_path, engine, 4, 25, heard.append)
@@ -68,7 +68,7 @@ def test_one_worker_decides_the_same_in_every_study(tmp_path: Path) -> None:
     assert ends[0] == ends[1]
 
 
-def test_a_study_that_dies_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+def test_a_study_that_dies_continues_as_if_it_had_not(tmp_path: Path) -> None:
     class Died(BaseException):
         """The end of a driver at any event."""
 
@@ -104,7 +104,7 @@ def test_paused_trials_are_no_secret_to_the_sampler(tmp_path: Path, eta: int) ->
     assert sum(0.01 / 30 < rate < 0.01 * 30 for rate in late) > 14
 
 
-def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> None:
+def test_the_config_is_checked_by_a_worker_that_is_ready_and_stays(tmp_path: Path) -> None:
     engine = RemoteEngine(tmp_path, "127.0.0.1")
     endpoint = Endpoint.read(tmp_path)
     assert endpoint is not None
@@ -112,7 +112,7 @@ def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> 
     pool = Pool(checked_config(tmp_path), engine, 3, Shutdown(), heard.append)
     pool.start()
 
-    def guests() -> None:
+    def workers() -> None:
         with endpoint.enter():  # the first one never gets ready
             for last_word in (Lost("it was told to go", own_fault=False), Checked(7)):
                 with endpoint.enter() as channel:
@@ -120,8 +120,8 @@ def test_the_config_is_checked_by_whoever_is_ready_and_stays(tmp_path: Path) -> 
                     assert isinstance(next(channel.messages()), Check)
                     channel.send(last_word)
 
-    with ThreadPoolExecutor() as pool_of_guests:
-        came = pool_of_guests.submit(guests)
+    with ThreadPoolExecutor() as threads:
+        came = threads.submit(workers)
         assert pool.check() == Checked(7)
         came.result()
     engine.close()

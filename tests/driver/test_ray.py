@@ -92,7 +92,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         with suppress(pytest.skip.Exception):  # then the study is in a file
             server = stack.enter_context(served())
         url = "sqlite:///runs.db" if server is None else server.new_database()
-        yield _told(url, cluster, server)
+        yield _story(url, cluster, server)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _cluster() -> Iterator[Any]:
         made.shutdown()
 
 
-def _told(url: str, cluster: Any, server: Server | None) -> Story:
+def _story(url: str, cluster: Any, server: Server | None) -> Story:
     begun: list[Event] = []
     heard: list[Event] = []
     restarts: list[threading.Timer] = []
@@ -165,7 +165,7 @@ def test_a_signal_has_the_trials_of_all_nodes_written_down(story: Story) -> None
 
 
 @pytest.mark.slow
-def test_a_trial_whose_node_is_lost_goes_on_elsewhere(story: Story) -> None:
+def test_a_trial_whose_node_is_lost_continues_elsewhere(story: Story) -> None:
     assert (story.result.finished, story.result.failed) == (3, 0)
     gone = [event.number for event in story.heard if isinstance(event, WorkerLost)]
     (cut,) = (number for number in gone if number is not None)
@@ -190,7 +190,7 @@ def test_nothing_is_trained_twice_and_all_is_as_if_nothing_had_happened(
 
 
 @pytest.mark.slow
-def test_a_study_goes_on_when_its_server_was_restarted_as_a_node_was_lost(story: Story) -> None:
+def test_a_study_continues_when_its_server_was_restarted_as_a_node_was_lost(story: Story) -> None:
     if not story.url.startswith("postgresql"):
         pytest.skip("no PostgreSQL server is installed")
     assert story.restarts == 1

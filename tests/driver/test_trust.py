@@ -62,7 +62,7 @@ PLANTED: list[tuple[Callable[[Path], object], str]] = [
 
 
 @pytest.mark.parametrize(("plant", "said"), PLANTED, ids=range(len(PLANTED)))
-def test_what_somebody_else_could_have_written_ends_a_worker_in_a_line(
+def test_what_another_user_could_have_written_ends_a_worker_in_a_line(
     folder: Path,
     plant: Callable[[Path], object],
     said: str,
@@ -139,7 +139,7 @@ def test_a_driver_refuses_a_folder_that_everybody_can_write_to_before_it_is_chec
         RemoteEngine(folder, "127.0.0.1")
 
 
-def test_a_folder_that_is_made_is_nobody_elses_whatever_the_umask(tmp_path: Path) -> None:
+def test_a_folder_that_is_made_is_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         RemoteEngine(tmp_path / "new", "127.0.0.1").close()

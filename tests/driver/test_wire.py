@@ -59,11 +59,11 @@ CANDIDATE = Candidate(
     (("model.x", 1e-7),),
     (("c", 0.5),),
 )
-STRETCH = TrialJob(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
+JOB = TrialJob(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
 OUTCOME = TrialResult(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5, None, True, False)
 TO_WORKER: list[ToWorker] = [
     Check(CONFIG, Path("results")),
-    Train(STRETCH),
+    Train(JOB),
     Answer("wait"),
     Leave(),
     Over(),
@@ -170,11 +170,11 @@ def test_what_no_worker_says_is_refused_and_runs_nothing(
         to_json(Ready()),
         changed(Answer("go"), lambda told: told["fields"].update(decision="run")),
         changed(Answer("go"), lambda told: told["fields"].update(decision=["go"])),
-        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(rungs=5)),
-        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(folder="a\0b")),
-        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(folder=None)),
-        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(candidate={"x": 1})),
-        changed(Train(STRETCH), lambda told: told["fields"]["job"].update(candidate=[])),
+        changed(Train(JOB), lambda told: told["fields"]["job"].update(rungs=5)),
+        changed(Train(JOB), lambda told: told["fields"]["job"].update(folder="a\0b")),
+        changed(Train(JOB), lambda told: told["fields"]["job"].update(folder=None)),
+        changed(Train(JOB), lambda told: told["fields"]["job"].update(candidate={"x": 1})),
+        changed(Train(JOB), lambda told: told["fields"]["job"].update(candidate=[])),
         changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].pop("seed")),
         changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(fit=[])),
         changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(space={})),

@@ -59,7 +59,7 @@ def driver_of(project: Project, *arguments: str, descriptors: int = 1024) -> Ite
         process.wait()
 
 
-def door_of(project: Project) -> Endpoint:
+def endpoint_of(project: Project) -> Endpoint:
     end = time.monotonic() + 60
     while (found := Endpoint.read(project.folder / "autolr_runs/line")) is None:
         assert time.monotonic() < end, (project.folder / "driver.log").read_text()
@@ -115,7 +115,7 @@ class Strangers:
 def test_two_hundred_strangers_keep_no_worker_out_and_end_no_driver(project: Project) -> None:
     with (
         driver_of(project, "--workers", "1", descriptors=256) as driver,
-        Strangers(door_of(project)) as strangers,
+        Strangers(endpoint_of(project)) as strangers,
     ):
         time.sleep(3)
         began = time.monotonic()
@@ -128,12 +128,12 @@ def test_two_hundred_strangers_keep_no_worker_out_and_end_no_driver(project: Pro
     assert look(f"sqlite:///{project.folder}/runs.db", "line").finished == 4
 
 
-def test_a_pickle_from_one_who_knows_the_key_runs_nothing_and_the_study_goes_on(
+def test_a_pickle_from_one_who_knows_the_key_runs_nothing_and_the_study_continues(
     project: Project,
 ) -> None:
     planted = pickle.dumps(Planted(project.folder))
     with driver_of(project, "--workers", "1") as driver:
-        endpoint = door_of(project)
+        endpoint = endpoint_of(project)
         for first in ([], [Ready()]):
             with endpoint.enter() as channel:
                 if first:
@@ -148,7 +148,7 @@ def test_a_pickle_from_one_who_knows_the_key_runs_nothing_and_the_study_goes_on(
     assert log.count("what it sent is no message") >= 2
 
 
-def _plant_door(project: Project, host: str, port: int, key: str) -> Path:
+def _plant_endpoint(project: Project, host: str, port: int, key: str) -> Path:
     folder = project.folder / "autolr_runs/line"
     folder.mkdir(parents=True)
     file = folder / "driver.json"
@@ -176,7 +176,7 @@ def test_a_driver_that_sends_pickles_has_a_worker_run_nothing(project: Project) 
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=serve, args=[server], daemon=True).start()
-        _plant_door(project, "127.0.0.1", server.getsockname()[1], "known")
+        _plant_endpoint(project, "127.0.0.1", server.getsockname()[1], "known")
         worker = project.start("worker", "tune.yaml", "--wait", "2")
         worker.wait_for("working")
         time.sleep(2)
@@ -197,16 +197,16 @@ def test_a_driver_of_the_old_kind_has_a_worker_run_nothing(project: Project) -> 
 
         threading.Thread(target=serve, daemon=True).start()
         host, port = listener.address
-        _plant_door(project, str(host), int(port), "known")
+        _plant_endpoint(project, str(host), int(port), "known")
         finished = project.run("worker", "tune.yaml", "--wait", "3")
     assert finished.status == 1
     assert "no driver in" in finished.err
     assert not (project.folder / "ran").exists()
 
 
-def test_a_door_that_another_user_could_have_planted_is_not_gone_to(project: Project) -> None:
+def test_an_endpoint_that_another_user_could_have_planted_is_not_joined(project: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        file = _plant_door(project, "127.0.0.1", server.getsockname()[1], "known")
+        file = _plant_endpoint(project, "127.0.0.1", server.getsockname()[1], "known")
         file.chmod(0o666)
         finished = project.run("worker", "tune.yaml", "--wait", "3")
         file.chmod(0o600)

@@ -125,7 +125,7 @@ def test_a_config_that_was_corrected_works_at_once(project: Any) -> None:
     ],
     ids=lambda value: value[1].splitlines()[0][:30] if isinstance(value, tuple) else None,
 )
-def test_a_model_that_cannot_be_trained_is_told_apart_before_a_trial(
+def test_a_model_that_cannot_be_trained_is_recognized_before_a_trial(
     project: Any, change: tuple[str, str], status: int, words: list[str]
 ) -> None:
     old, new = change
@@ -276,7 +276,7 @@ def test_a_config_that_is_no_file_is_refused(project: Any) -> None:
         (["tnue", "tune.yaml"], ["'tnue'", "'tune'"]),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(
+def test_wrong_usage_is_explained_in_one_line(
     project: Any, arguments: list[str], words: list[str]
 ) -> None:
     check_refused(project.run(*arguments), 2, *words)

@@ -41,7 +41,9 @@ def optuna(project: Any, command: str) -> Any:
 
 
 @pytest.mark.slow
-def test_a_study_goes_on_while_it_is_open_in_the_dashboard_and_written_by_it(project: Any) -> None:
+def test_a_study_continues_while_it_is_open_in_the_dashboard_and_written_by_it(
+    project: Any,
+) -> None:
     pytest.importorskip("optuna_dashboard")
     project.tune("--trials", 2)
     where = ("--storage", "sqlite:///runs.db", "--port", 0)

@@ -18,7 +18,7 @@ def database() -> Iterator[Server]:
         yield running
 
 
-def test_a_study_goes_on_while_its_server_is_restarted_and_is_held_by_one_driver(
+def test_a_study_continues_while_its_server_is_restarted_and_is_held_by_one_driver(
     project: Project, database: Server
 ) -> None:
     url = database.new_database()

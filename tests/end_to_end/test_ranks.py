@@ -24,7 +24,7 @@ def test_trials_of_two_ranks_are_judged_and_counted(project: Any) -> None:
         assert steps == sorted(set(steps))  # only rank 0 writes, and nothing twice
 
 
-def test_a_trial_of_two_ranks_goes_on_after_a_signal(project: Any) -> None:
+def test_a_trial_of_two_ranks_continues_after_a_signal(project: Any) -> None:
     project.configure({"trainer/devices": 2, "trainer/strategy": "ddp", "tune/trials": 1})
     command = project.start("tune", "tune.yaml", PAUSE="0.2")
     command.wait_for("goes on")

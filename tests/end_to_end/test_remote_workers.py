@@ -34,8 +34,8 @@ def test_only_who_knows_the_key_is_let_in(tmp_path: Path) -> None:
         replace(endpoint, key="guessed").enter()
     with endpoint.enter() as channel:
         channel.send(Ready())
-        assert first_news(engine) == (0, Ready())
-    assert first_news(engine) == (0, Lost("its connection broke", own_fault=False))
+        assert first_message(engine) == (0, Ready())
+    assert first_message(engine) == (0, Lost("its connection broke", own_fault=False))
     engine.close()
     assert Endpoint.read(tmp_path) is None
 
@@ -55,14 +55,14 @@ def test_a_worker_that_leaves_before_it_said_a_word_is_replaced_by_the_next(
             assert channel.receive() == [Over()]
             if last_word is not None:
                 channel.send(last_word)
-    assert first_news(engine) == (0, Ready())
+    assert first_message(engine) == (0, Ready())
     engine.close()
     left = Endpoint.read(tmp_path)
     assert left is not None
     assert left.over
 
 
-def test_a_door_behind_which_nobody_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_does_not_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake, "WITHIN", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait to be accepted
         with pytest.raises(TimeoutError):
@@ -91,20 +91,20 @@ def test_who_knocks_and_says_nothing_is_sent_away_and_who_is_known_may_be_silent
         assert knocking.recv(256) == b""
         assert engine.poll(0.1) == []
         channel.send(Ready())
-        assert first_news(engine) == (0, Ready())
+        assert first_message(engine) == (0, Ready())
         threading.Timer(0.3, engine.send, [0, Over()]).start()
         assert next(channel.messages()) == Over()
     engine.close()
 
 
-def first_news(engine: RemoteEngine) -> tuple[int, object]:
+def first_message(engine: RemoteEngine) -> tuple[int, object]:
     while not (heard := engine.poll(1.0)):
         pass
     (news,) = heard
     return news
 
 
-def test_an_open_study_says_what_it_waits_for(
+def test_a_study_with_remote_workers_says_what_it_waits_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Left(BaseException):
@@ -170,7 +170,7 @@ def test_a_study_is_trained_by_workers_that_come_before_it_and_die(project: Proj
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_told_to_go_hands_its_trial_back(project: Project) -> None:
+def test_a_worker_that_must_leave_hands_its_trial_back(project: Project) -> None:
     workers = [come(project) for _ in range(2)]
     driver = project.start(*_OPEN)
     driver.wait_for("after 16 steps")

@@ -121,7 +121,7 @@ def test_a_signal_before_the_first_trial_leaves_no_study(project: Any) -> None:
     assert not (project.folder / "runs.db").exists()
 
 
-def test_a_second_driver_is_told_who_holds_the_study(project: Any) -> None:
+def test_a_second_driver_reads_who_holds_the_study(project: Any) -> None:
     first = project.start("tune", "tune.yaml", PAUSE="0.03")
     first.wait_for("trial 0 starts")
     second = project.run("tune", "tune.yaml")

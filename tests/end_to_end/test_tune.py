@@ -173,7 +173,7 @@ def test_a_score_can_be_maximized(project: Any) -> None:
     assert f"best: trial {complete['value'].idxmax()}," in finished.out
 
 
-def test_hyper_parameters_that_change_the_length_of_a_run_are_served(project: Any) -> None:
+def test_hyper_parameters_that_change_the_length_of_a_run_are_supported(project: Any) -> None:
     project.configure({"tune/space/data.init_args.batch_size": [4, 8, 16]})
     project.tune()
     whole = trials(project).query("state == 'COMPLETE'")

@@ -61,7 +61,7 @@ def test_a_run_of_one_step_is_one_stage():
     assert begun(1).lengths == (1,)
 
 
-def test_the_state_is_frozen_and_goes_on_as_another_one():
+def test_the_state_is_frozen_and_continues_as_another_one():
     state = begun(100)
     with pytest.raises(dataclasses.FrozenInstanceError):
         state.lengths = ()

@@ -39,7 +39,7 @@ def rivals(search):
     return sorted(round(c.peak * c.schedule.at(step, 200) / now, 12) for c in others)
 
 
-def test_a_winner_within_the_box_is_compared_with_lower_and_higher_rates():
+def test_a_winner_within_the_range_is_compared_with_lower_and_higher_rates():
     assert rivals(raced([2.0, 1.0, 2.0])) == [0.5, 2.0]
 
 
@@ -123,7 +123,7 @@ def test_below_the_lowest_peak_a_later_check_may_still_lower_the_schedule():
     assert rivals(search) == [0.5, 2.0]
 
 
-def test_given_rates_are_limits_and_the_customary_box_is_none():
+def test_given_rates_are_limits_and_the_customary_range_is_none():
     free = search_of(Annealed(), PeakRange.around(0.1), None, 1000, 250)
     assert (free.lowest, free.highest) == (0.0, math.inf)
     assert free.ends == (0.1 / 16, 1.6)

@@ -82,7 +82,7 @@ def test_a_race_and_a_round_without_a_finite_score_end_the_search(broken):
     assert search.blind
 
 
-def test_the_rival_next_to_the_rate_that_is_kept_goes_on_and_then_that_rate_itself():
+def test_the_rival_next_to_the_rate_that_is_kept_continues_and_then_that_rate_itself():
     search = begun().observe([NAN] * 3)
     assert search.alive[0].peak == 0.01  # 0.03 is nearer to it than to 0.1
     end = search.observe([NAN] * 3).alive[0]
@@ -143,7 +143,7 @@ def test_a_run_that_is_only_followed_is_scored_to_its_end():
     assert alone.alive[0].peak == 0.01
 
 
-def test_of_several_rules_the_users_own_optimizer_goes_on():
+def test_of_several_rules_the_users_own_optimizer_continues():
     names = ("lion", OWN, OWN)
     alive = tuple(
         Candidate(rule, peak, schedules.constant()) for rule, peak in zip(names, PEAKS, strict=True)

@@ -168,7 +168,7 @@ def test_without_a_schedule_the_rate_has_risen_within_a_third_of_the_race():
     assert multipliers[search.rounds[0].horizon // 3] == multipliers.max() == 1
 
 
-def test_peaks_are_even_in_log_rate_hold_the_prior_exactly_and_end_at_the_box():
+def test_peaks_are_even_in_log_rate_hold_the_prior_exactly_and_end_at_the_range():
     prior = 1e-3 / 3
     peaks = [
         c.peak for c in search_of(Annealed(), PeakRange.around(prior), None, 10_000, 5_000).alive
@@ -179,7 +179,7 @@ def test_peaks_are_even_in_log_rate_hold_the_prior_exactly_and_end_at_the_box():
     assert [math.log2(b / a) for a, b in pairwise(peaks)] == pytest.approx([2.0] * 4, abs=1e-12)
 
 
-def test_a_box_has_the_geometric_mean_as_its_prior():
+def test_the_range_of_peaks_has_the_geometric_mean_as_its_prior():
     assert PeakRange.between(0.01, 1.0).prior == pytest.approx(0.1, rel=1e-15)
     assert PeakRange.between(0.3, 0.3).prior == 0.3
 
@@ -187,7 +187,7 @@ def test_a_box_has_the_geometric_mean_as_its_prior():
 @pytest.mark.parametrize(
     "rates", [(0, 1), (-1, 1), (2, 1), (1, math.inf), (math.nan, 1), (1, math.nan)]
 )
-def test_a_box_refuses_rates_that_are_not_positive_finite_and_in_order(rates):
+def test_the_range_of_peaks_refuses_rates_that_are_not_positive_finite_and_in_order(rates):
     with pytest.raises(ConfigError, match="rates must be"):
         PeakRange.between(*rates)
 

@@ -22,7 +22,7 @@ RUN = Candidate(
 TWO = (schedules.linear(), schedules.cosine())
 
 
-def test_a_range_of_rates_is_the_box_and_profiles_are_taken_at_their_middle():
+def test_a_range_of_rates_is_that_of_peaks_and_profiles_are_taken_at_their_middle():
     space = {
         "lr": {"low": 1e-3, "high": 0.1, "log": True},
         "schedule": ["wsd", "polynomial"],
@@ -47,14 +47,14 @@ def test_a_space_of_one_profile_fixes_the_schedule_with_its_warmup():
 
 
 @pytest.mark.parametrize("name", ["default", "quick", "adamw", "sgd", "profiles"])
-def test_the_catalogue_serves_runs_too(name):
+def test_the_catalogue_is_for_runs_too(name):
     found = RunSpace.read(name)
     assert 2 <= len(found.profiles) <= 5
     assert begun(0.01, 1000, candidates=name).rounds
 
 
 @pytest.mark.parametrize("lr", [{}, {"lr": "online"}])
-def test_without_rates_the_box_is_the_customary_one(lr):
+def test_without_rates_the_range_is_the_customary_one(lr):
     search = begun(0.1, 1000, candidates={**lr, "schedule": ["linear", "cosine"]})
     assert search.alive[0].peak == pytest.approx(0.1 / 16)
 
@@ -149,7 +149,7 @@ def test_the_run_is_not_compared_with_copies_that_were_annealed():
     assert search.best == (70, 0.9)
 
 
-def test_a_run_that_diverges_beside_its_copies_goes_on_without_them():
+def test_a_run_that_diverges_beside_its_copies_continues_without_them():
     search = play([[1.0]]).recover(35)
     assert search.alive == (scaled(RUN, 35, 0.5, refines=False),)
     assert search.rounds[0].horizon == 70

@@ -43,7 +43,7 @@ def rates(candidate, steps=200):
 # --- the race
 
 
-def test_all_race_and_the_best_goes_on_to_the_end():
+def test_all_race_and_the_best_continues_to_the_end():
     search = begun()
     assert search.action == Probe(search.alive, start=0, horizon=20, window=6)
     assert search.observe([4.0, 1.0, 3.0, 2.0]).action == Commit(search.alive[1])
@@ -74,7 +74,7 @@ def test_a_score_that_is_not_finite_loses(broken):
     assert [score.score for score in search.scores] == [math.inf, 2.0, 3.0, math.inf]
 
 
-def test_when_all_have_diverged_the_lowest_peak_goes_on():
+def test_when_all_have_diverged_the_lowest_peak_continues():
     assert peaks(begun().observe([math.nan, math.inf, math.nan, math.inf])) == [0.1]
 
 
@@ -164,7 +164,7 @@ def test_after_the_refinement_a_rival_must_gain_a_share_of_what_the_run_gained()
     assert raced(REFINE, score=1.0).observe([0.6, 0.59, 1.0]).alive[0].peak == 0.2
 
 
-def test_of_a_run_and_rivals_that_are_not_finite_any_finite_one_goes_on():
+def test_of_a_run_and_rivals_that_are_not_finite_any_finite_one_continues():
     assert raced(REFINE).observe([math.nan, 9.0, math.inf]).alive[0].peak == 0.2
 
 

@@ -21,10 +21,10 @@ def refused(capsys: pytest.CaptureFixture[str], status: int, *arguments: object)
     """Return the line with which ``autolr dashboard`` ends, with this exit status."""
     impossible = ["--port", "65536"]  # so that it never serves, whatever it overlooks
     assert main(["dashboard", *impossible, *map(str, arguments)]) == status
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.count("\n") == 1
-    return told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    return output.err
 
 
 def test_a_mistyped_storage_is_refused_and_not_created(

@@ -276,7 +276,7 @@ def test_a_curve_is_what_was_logged_else_what_the_study_knows(tmp_path):
     assert curve(one, "val_loss", tmp_path) == [(44.0, 1.5), (88.0, 0.75)]
 
 
-def test_the_command_is_told_where_best_yaml_is_of_the_best_trial(tmp_path):
+def test_the_command_is_given_where_best_yaml_is_of_the_best_trial(tmp_path):
     summary, file = study(full(0, 0.5), full(1, 0.4)), tmp_path / "best.yaml"
     file.write_text("# The best candidate of study digits (trial 0, val_loss 0.5).\n")
     assert "autolr fit" not in page(summary, tmp_path)

@@ -85,11 +85,11 @@ def test_a_study_is_shown_trial_by_trial(capsys, storage):
 
 
 def test_json_holds_every_trial_as_it_is_stored(capsys, storage):
-    told = json.loads(shown(capsys, "digits", "--storage", storage, "--json"))
+    shown_study = json.loads(shown(capsys, "digits", "--storage", storage, "--json"))
     summary = study.look(storage, "digits")
-    assert [trial["value"] for trial in told["trials"]] == [0.25, 0.5, None, None]
-    assert told["trials"][0]["scores"] == {"10": 0.75}
-    assert told["trials"][0]["params"] == summary.trials[0].params
+    assert [trial["value"] for trial in shown_study["trials"]] == [0.25, 0.5, None, None]
+    assert shown_study["trials"][0]["scores"] == {"10": 0.75}
+    assert shown_study["trials"][0]["params"] == summary.trials[0].params
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_a_storage_that_is_not_there_is_not_created(capsys, tmp_path):
 def test_the_optuna_command_reads_the_same_study(storage):
     optuna = Path(sys.executable).with_name("optuna")
     command = [optuna, "trials", "--study-name", "digits", "--storage", storage, "-f", "json"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [row["state"] for row in json.loads(told.stdout)] == [
+    shown_study = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [row["state"] for row in json.loads(shown_study.stdout)] == [
         "COMPLETE",
         "COMPLETE",
         "PRUNED",

@@ -123,7 +123,7 @@ def test_keys_that_the_optimizer_of_the_rule_does_not_know_are_left_behind() -> 
         )
 
 
-def test_a_run_that_maximizes_goes_on_doing_so_or_is_refused() -> None:
+def test_a_run_that_maximizes_keeps_doing_so_or_is_refused() -> None:
     weight = matrix()
     made = rules.in_place_of(AdamW([weight], maximize=True), "lion")
     weight.grad = torch.ones_like(weight)

@@ -9,7 +9,7 @@ from tests.rules.convex import LeastSquares, distances, follow, run
 
 
 @pytest.mark.parametrize(("name", "peak"), [("momo", 0.1), ("momo_adam", 0.1)])
-def test_the_lowest_loss_is_found_where_nobody_tells_it(name: str, peak: float) -> None:
+def test_the_lowest_loss_is_found_where_it_is_not_given(name: str, peak: float) -> None:
     problem = LeastSquares(noise=1.0)
     made = []
 

@@ -107,7 +107,7 @@ def test_a_checkpoint_holds_the_rule(rule, tmp_path):
     assert all(map(torch.equal, weights(again), alone(rule)))
 
 
-def test_the_optimizer_of_the_last_rule_goes_on_by_itself():
+def test_the_optimizer_of_the_last_rule_continues_by_itself():
     model, own = begun()
     optimizer = Switching(own, SETTINGS)
     train(model, optimizer, BATCHES[:5])

@@ -36,7 +36,7 @@ def lines(errors):
     return {(type(error), str(error)) for error in errors}
 
 
-def test_every_rank_hears_what_all_have_told_to_the_last_bit():
+def test_every_rank_receives_what_all_sent_to_the_last_bit():
     def tell(ranks, rank):
         return ranks.gather(lambda: [rank, 0.1 + rank, math.inf, {"a": None}])
 
@@ -83,7 +83,7 @@ def test_a_rank_that_fails_between_calls_within_a_call_ends_all(before):
     assert monotonic() - begun < 30, "some rank has waited for nothing"
 
 
-def test_ranks_go_on_agreeing_after_an_error_that_was_caught():
+def test_ranks_still_agree_after_an_error_that_was_caught():
     def tell(ranks, rank):
         with pytest.raises(UserCodeError):
             ranks.gather(lambda: ranks.gather(lambda: fail(OSError()) if rank else 0))

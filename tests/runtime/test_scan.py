@@ -163,7 +163,7 @@ def test_the_scan_of_a_saved_result_is_read_again(tmp_path):
 # --- a winner at the edge of the peak_range
 
 
-def test_a_best_peak_far_beyond_the_box_is_followed_there():
+def test_a_best_peak_far_beyond_the_range_is_followed_there():
     slow = (2.0**-9, 2.0**-11)  # SGD's peak_range ends at 1.6, a hundredth of the best rate
     followed, limited = regression(torch.optim.SGD, slow), regression(torch.optim.SGD, slow)
     result = autolr.search(followed, 1000)

@@ -293,7 +293,7 @@ def test_the_result_is_saved_and_replays_from_its_file(begin, tmp_path):
         assert torch.equal(ours, plain)
 
 
-def test_more_candidates_and_other_rounds_are_scored_as_asked(begin):
+def test_more_candidates_and_other_rounds_are_scored_as_set(begin):
     _, _, learner = begin()
     checks = (*CHECKED, Check(0.9, 0.9))
     strategy = Annealed(7, 0.3, checks, NO_RETURNS, budget=5.0)

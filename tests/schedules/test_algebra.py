@@ -154,7 +154,7 @@ def test_rounding_never_moves_a_boundary(total_steps: int) -> None:
         assert after == pytest.approx(0.93 if schedule.kind == "every" else 0.5)
 
 
-def test_one_value_serves_every_length_of_run() -> None:
+def test_one_value_fits_every_length_of_run() -> None:
     schedule = wsd(0.1, 0.3, "linear", start=0.1) * cosine()
     assert schedule.values(1000)[::10] == pytest.approx(schedule.values(100), abs=1e-12)
 

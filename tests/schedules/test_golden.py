@@ -109,7 +109,7 @@ def _next_shape(case: Case) -> str:
     return {"linear": "linear", "sqrt": "1-sqrt"}[case["decay"]]
 
 
-def _moment(profile: str, step: int, total_steps: int) -> tuple[float, float]:
+def _position(profile: str, step: int, total_steps: int) -> tuple[float, float]:
     """Return the step and length that our index convention gives to a row."""
     if profile == "cosine_incl_end":
         return step, total_steps - 1  # the last step is at progress 1
@@ -125,7 +125,7 @@ def _moment(profile: str, step: int, total_steps: int) -> tuple[float, float]:
 )
 def test_equals_the_other_implementation(row: dict[str, str]) -> None:
     schedule = SCHEDULES[row["profile"]](json.loads(row["params_json"]))
-    step, total_steps = _moment(row["profile"], int(row["step"]), int(row["total_steps"]))
+    step, total_steps = _position(row["profile"], int(row["step"]), int(row["total_steps"]))
     tolerance = 2e-6 if "optax" in row["source"] else 1e-12  # optax rows are float32
     assert schedule.at(step, total_steps) == pytest.approx(
         float(row["multiplier"]), abs=tolerance, rel=0

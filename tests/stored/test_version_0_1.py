@@ -109,7 +109,7 @@ def test_a_study_is_reported(study: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_study_goes_on_with_the_trials_that_it_had(
+def test_a_study_continues_with_the_trials_that_it_had(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["tune", "digits/tune.yaml", "--trials", "7"]) == 0

@@ -31,7 +31,7 @@ def test_there_is_no_front_of_nothing() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", pytest.param("gp", marks=pytest.mark.slow)])
-def test_a_study_of_score_and_cost_goes_on_and_leaves_its_front(url: str, sampler: str) -> None:
+def test_a_study_of_score_and_cost_continues_and_leaves_its_front(url: str, sampler: str) -> None:
     for _ in range(2):
         handle = open_study(url, "two", direction="maximize", cost="steps", sampler=sampler, seed=1)
         for number in range(7):
@@ -64,7 +64,7 @@ def test_a_foreign_study_of_other_objectives_is_one_line(url: str) -> None:
         peek(url, "theirs")
 
 
-def test_a_cut_trial_of_two_objectives_goes_on_with_its_parameters(url: str) -> None:
+def test_a_cut_trial_of_two_objectives_continues_with_its_parameters(url: str) -> None:
     handle = open_study(url, "two", cost="steps")
     drawn = handle.ask().suggest_float("lr", 0.0, 1.0)
     handle.close()
@@ -76,7 +76,7 @@ def test_a_cut_trial_of_two_objectives_goes_on_with_its_parameters(url: str) -> 
     assert handle.complete(trial, 0.5, {"steps": 48}).cost == 48.0
 
 
-def test_optuna_names_the_objectives_as_we_do_unless_somebody_named_them_before(url: str) -> None:
+def test_optuna_names_the_objectives_as_we_do_unless_they_had_names_before(url: str) -> None:
     handle = open_study(url, "two", cost="steps")
     stored = optuna.load_study(study_name="two", storage=url)
     assert stored.metric_names is None  # as in a study of an earlier release

@@ -84,7 +84,7 @@ def test_many_brackets_are_quick_to_share_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "peers", "goes_on"),
+    ("score", "peers", "promoted"),
     [
         (5.0, [], True),  # the first one
         (5.0, [4.0], False),  # 2 < eta: only the best
@@ -99,15 +99,15 @@ def test_many_brackets_are_quick_to_share_out() -> None:
         (2.0, [1.0, math.nan, math.inf, -math.inf, 4.0], True),  # they count towards n
     ],
 )
-def test_one_in_eta_of_the_scores_seen_so_far_goes_on(
-    score: float, peers: list[float], goes_on: bool
+def test_one_in_eta_of_the_scores_seen_so_far_continues(
+    score: float, peers: list[float], promoted: bool
 ) -> None:
-    assert Hyperband(1, 9).promotes(score, peers) is goes_on
-    assert Hyperband(1, 9).promotes(score, peers[::-1]) is goes_on
+    assert Hyperband(1, 9).promotes(score, peers) is promoted
+    assert Hyperband(1, 9).promotes(score, peers[::-1]) is promoted
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
-def test_a_score_that_is_not_finite_never_goes_on(score: float) -> None:
+def test_a_score_that_is_not_finite_never_continues(score: float) -> None:
     assert not Hyperband(1, 9).promotes(score, [])
 
 

@@ -45,7 +45,7 @@ def run_trial(handle: Study, value: float) -> tuple[float, str]:
     return chosen
 
 
-def test_a_resumed_study_goes_on_as_one_in_a_file_that_was_not_interrupted(
+def test_a_resumed_study_continues_as_one_in_a_file_that_was_not_interrupted(
     database: str, url: str
 ) -> None:
     with locked(url, "digits"):

@@ -37,7 +37,7 @@ def fill(url: str, trials: int = 5) -> None:
     ],
 )
 @pytest.mark.parametrize("use", [open_study, peek])
-def test_a_url_that_cannot_work_is_told_how_it_should_look(
+def test_the_error_for_a_url_that_cannot_work_shows_how_it_should_look(
     storage: str, expected: str, use: Callable[[str, str], object]
 ) -> None:
     with pytest.raises(ConfigError, match="storage must be") as caught:

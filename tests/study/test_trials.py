@@ -200,7 +200,7 @@ with locked(sys.argv[1], "digits"):
 """
 
 
-def test_a_killed_study_goes_on_where_it_was(url: str, start: Start) -> None:
+def test_a_killed_study_continues_where_it_was(url: str, start: Start) -> None:
     process = start(CUT, url)
     assert process.stdout is not None
     rate = float(process.stdout.readline())

@@ -117,9 +117,9 @@ def test_two_objectives_leave_the_trials_that_none_beats_in_both(
 
     (tmp_path / "two.yaml").write_text(yaml.safe_dump(config))
     assert main(["tune", "two.yaml"]) == 0
-    told = capsys.readouterr().out
-    assert "8 of 8 trials finished, nothing to train" in told
-    assert "none is better in both val_loss and cost than these:" in told
+    output = capsys.readouterr().out
+    assert "8 of 8 trials finished, nothing to train" in output
+    assert "none is better in both val_loss and cost than these:" in output
     del config["tune"]["objective"]
     with pytest.raises(StudyMismatchError, match=r"study 'autolr' was made with pruner.name = "):
         autolr.tune(config)
@@ -230,13 +230,13 @@ class Waits:
         return "wait"
 
 
-def test_a_trial_goes_on_from_no_checkpoint_but_its_own(
+def test_a_trial_continues_from_no_checkpoint_but_its_own(
     config: dict[str, Any], tmp_path: Path
 ) -> None:
     candidate = Candidate(peak=0.01)
     folder = tmp_path / "trial_0"
 
-    def told(trial: str) -> list[int]:
+    def rungs_of(trial: str) -> list[int]:
         judge = Waits()
         known = (9,)
         run_trial(
@@ -244,9 +244,9 @@ def test_a_trial_goes_on_from_no_checkpoint_but_its_own(
         )
         return judge.rungs
 
-    assert told("a 0") == [9]
-    assert told("a 0") == [18]
-    assert told("b 0") == [9]
+    assert rungs_of("a 0") == [9]
+    assert rungs_of("a 0") == [18]
+    assert rungs_of("b 0") == [9]
 
 
 def _leave_at_a_rung(event: object) -> None:
@@ -389,8 +389,8 @@ def test_safe_globals_are_a_list_of_full_names(config: dict[str, Any], names: An
 
 
 def test_a_full_disk_is_not_the_fault_of_who_writes_to_it(tmp_path: Path) -> None:
-    told = r"^cannot write to .*: No space left on device$"
-    with pytest.raises(StorageError, match=told), users_code(tmp_path):
+    output = r"^cannot write to .*: No space left on device$"
+    with pytest.raises(StorageError, match=output), users_code(tmp_path):
         Path("/dev/full").write_text("x")
 
 

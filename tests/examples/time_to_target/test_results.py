@@ -46,7 +46,7 @@ def test_a_run_that_fails_is_reported_and_has_no_row(tmp_path):
 SHORT = ["--workloads", "logreg_digits", "--scale", "0.02", "--seeds", "1"]
 
 
-def test_the_command_goes_on_where_it_was(tmp_path, capsys):
+def test_the_command_continues_where_it_was(tmp_path, capsys):
     arguments = [*SHORT, "--jobs", "1", "--out", str(tmp_path)]
     assert main([*arguments, "--methods", "sgd"]) == 0
     first = results.load(tmp_path)

@@ -45,7 +45,9 @@ def test_every_rule_is_run_and_searched_where_its_peak_is() -> None:
 
 
 @pytest.mark.parametrize(("method", "least", "most"), [("dog", 1.0, 1.0), ("armijo", 1.5, 20.0)])
-def test_evaluations_are_counted_whoever_makes_them(method: str, least: float, most: float) -> None:
+def test_evaluations_are_counted_whatever_makes_them(
+    method: str, least: float, most: float
+) -> None:
     found = measure(Job(method, "logreg_digits", 0, _SMALL))
     evaluations, steps = found["evaluations"], found["run_steps"]
     assert isinstance(evaluations, int)

@@ -37,7 +37,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_digits_is_tuned_once_and_after_a_kill_goes_on(tmp_path: Path) -> None:
+def test_digits_is_tuned_once_and_after_a_kill_continues(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as file:
         first = subprocess.Popen(
