@@ -13,7 +13,7 @@ from multiprocessing import AuthenticationError
 
 WITHIN = 5.0  # seconds for all of it
 _NONCE = 32  # bytes
-_GREETING = b"autolr worker 1\n"  # the last figure counts versions of what is said
+_GREETING = b"autolr worker 2\n"  # the last figure counts the versions of the messages
 CHALLENGE = len(_GREETING) + _NONCE
 _CODE = 32  # bytes of SHA-256
 ANSWER = _NONCE + _CODE

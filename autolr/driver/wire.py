@@ -4,8 +4,9 @@ import json
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from autolr.config import Config, TuneConfig, parse_tune
 from autolr.space import Space
@@ -65,6 +66,8 @@ def _plain(value: Any) -> Any:
         return dict(items) if named else {_PAIRS: items}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
+    if isinstance(value, Enum):
+        return value.value
     return str(value) if isinstance(value, Path) else value
 
 
@@ -109,9 +112,6 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         return _read_union(get_args(hint), value, where)
-    if origin is Literal:
-        _require(isinstance(value, str) and value in get_args(hint), f"{where} is {value!r:.60}")
-        return value
     if origin is not None:
         return _read_container(origin, get_args(hint), value, where)
     return _read_record(hint, value, where) if is_dataclass(hint) else _scalar(hint, value, where)
@@ -148,6 +148,8 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     if hint is Path and type(value) is str and "\0" not in value:
         return Path(value)
+    if issubclass(hint, Enum):
+        return hint(value)
     _require(type(value) is hint, f"{where} is no {hint.__name__}")
     return value
 

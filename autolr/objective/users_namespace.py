@@ -3,26 +3,26 @@
 import contextlib
 import inspect
 import pkgutil
-import sys
 import typing
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolr.callbacks.namespaces import namespace_of
+from autolr.objective.loading import make_importable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _OLD = "pytorch_lightning"
 
 
-def namespace(fit: Mapping[str, Any], folder: Path) -> str:
+def namespace(fit: Mapping[str, Any], folder: "Path") -> str:
     """Return "pytorch_lightning" for a config that uses it, else "lightning.pytorch".
 
     Model and data decide, by what they derive from; where neither can be imported, class paths
     anywhere in the config. The folder of the config and the present one are importable from now on.
     """
-    for place in (str(Path.cwd()), str(folder)):
-        if place not in sys.path:
-            sys.path.insert(0, place)
+    make_importable(folder)
     for section in ("model", "data"):
         with contextlib.suppress(Exception):  # the parser imports it again, and says what is wrong
             kind = _kind(fit[section])

@@ -10,7 +10,7 @@ from autolr.config import read_config
 from autolr.driver.controller import TrialController, Work, has_no_step
 from autolr.driver.events import Event, TrialEnded, TrialFailed
 from autolr.errors import UserCodeError
-from autolr.job import TrialResult
+from autolr.job import Decision, TrialResult
 from autolr.study import Hyperband, Study, TrialRecord, open_study
 
 STEPS = 90
@@ -69,7 +69,7 @@ def test_a_trial_that_has_made_a_step_before_is_tried_again_whatever_raises(
     controller: TrialController, handle: Study, heard: list[Event]
 ) -> None:
     number = begin(controller)
-    assert controller.judge(number, 10, 0.5) == "go"
+    assert controller.judge(number, 10, 0.5) == Decision.CONTINUE
     controller.cut(number)
     assert begin(controller) == number
     controller.fail(number, "OSError: no disk", unbegun=True)
