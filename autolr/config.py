@@ -22,6 +22,7 @@ from autolr.space import Space
 from autolr.storage_url import shown
 from autolr.strict_yaml import Source, load_yaml
 
+OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
 STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # the full name of one
 _ENGINE = r"[^\W\d]\w*([.:][^\W\d]\w*)*"  # a name or a path; the driver knows which there are
@@ -204,6 +205,11 @@ class Config:
     space: Space
     seed: int
     folder: Path
+
+    @property
+    def names_objective(self) -> bool:
+        """Whether a section `objective:` stands in place of LightningCLI's."""
+        return OBJECTIVE in self.fit
 
 
 def read_config(source: Source) -> Config:

@@ -12,7 +12,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 
 from autolr.candidate import Candidate
-from autolr.config import Config, set_dotted
+from autolr.config import OBJECTIVE, Config, set_dotted
 from autolr.errors import ConfigError
 from autolr.job import Judge, TrialJob, TrialResult
 from autolr.objective.corners import corners
@@ -20,7 +20,6 @@ from autolr.objective.protocol import Checkup, Objective
 from autolr.objective.user_code import no_exit, users_code
 from autolr.parser_errors import one_line
 
-SECTION = "objective"
 _KEYS = {"class_path", "init_args"}
 
 
@@ -71,10 +70,10 @@ def load_objective(config: Config, candidate: Candidate) -> Objective:
     make_importable(config.folder)
     section: Any = config.fit
     for name, value in candidate.settings:
-        if name.startswith(f"{SECTION}."):
+        if name.startswith(f"{OBJECTIVE}."):
             section = set_dotted(section, name, value)
-    if SECTION in section:
-        return _instantiated(section[SECTION])
+    if OBJECTIVE in section:
+        return _instantiated(section[OBJECTIVE])
     from autolr.objective.lightning_objective import LightningCLIObjective  # here: it needs torch
 
     return LightningCLIObjective()
@@ -89,7 +88,7 @@ def make_importable(folder: Path) -> None:
 
 def _distinct(config: Config) -> list[Candidate]:
     """Return candidates that show each setting of the objective that the space has."""
-    if SECTION not in config.fit:  # LightningCLI's own check does that, with its parser
+    if not config.names_objective:  # LightningCLI's own check does that, with its parser
         return [Candidate()]
     return [*corners(config.space)] or [Candidate()]
 
@@ -98,17 +97,17 @@ def _instantiated(section: Any) -> Objective:
     path = section.get("class_path") if isinstance(section, Mapping) else section
     fits = isinstance(path, str) and (isinstance(section, str) or section.keys() <= _KEYS)
     if not fits:
-        raise ConfigError.of(SECTION, section, "a class path, or class_path and init_args")
+        raise ConfigError.of(OBJECTIVE, section, "a class path, or class_path and init_args")
     made = _class(str(path))
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(made, f"{SECTION}.init_args")
+    parser.add_class_arguments(made, f"{OBJECTIVE}.init_args")
     arguments = (section.get("init_args") or {}) if isinstance(section, Mapping) else {}
     try:
-        parsed = parser.parse_object({SECTION: {"init_args": arguments}} if arguments else {})
+        parsed = parser.parse_object({OBJECTIVE: {"init_args": arguments}} if arguments else {})
     except ArgumentError as error:
         raise ConfigError(one_line(str(error))) from None
     instantiate = getattr(parser, "instantiate", parser.instantiate_classes)  # the former name last
-    objective: Objective = instantiate(parsed)[SECTION]["init_args"]
+    objective: Objective = instantiate(parsed)[OBJECTIVE]["init_args"]
     return objective
 
 
@@ -118,8 +117,8 @@ def _class(path: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         reason = " ".join(str(error).split())
         expected = f"the path of a class that can be imported ({reason})"
-        raise ConfigError.of(f"{SECTION}.class_path", path, expected) from None
+        raise ConfigError.of(f"{OBJECTIVE}.class_path", path, expected) from None
     if not (isinstance(made, type) and callable(getattr(made, "run", None))):
         expected = "an objective, a class with check(...) and run(...)"
-        raise ConfigError.of(f"{SECTION}.class_path", path, expected)
+        raise ConfigError.of(f"{OBJECTIVE}.class_path", path, expected)
     return made

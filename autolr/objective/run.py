@@ -15,7 +15,7 @@ from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
 from autolr.config import Config, TuneConfig, set_dotted
-from autolr.errors import DivergedError
+from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective.lightning_cli import (
     instantiate,
@@ -106,6 +106,8 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         ConfigError: If the config cannot work; before the first training step.
         UserCodeError: If the model or the data raise.
     """
+    if config.names_objective:
+        raise ConfigError("autolr fit trains LightningCLI configs, and this one names an objective")
     attached: AutoLR | None = None
     with lightning_errors(out or Path.cwd()), quiet_lightning(config, logging.WARNING):
         section = (

@@ -1,0 +1,1 @@
+"""Extensions of autolr from outside the package, each in one file."""
