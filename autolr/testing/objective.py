@@ -78,7 +78,9 @@ class ObjectiveContract:
         assert tuple(judge.scores) == job.rungs
         assert all(math.isfinite(score) for score in (*judge.scores.values(), result.value))
         assert (result.steps, result.run_steps) == (job.run_steps, job.run_steps)
-        assert not (result.paused or result.pruned or result.diverged)
+        assert not (result.paused)
+        assert not (result.pruned)
+        assert not (result.diverged)
 
     def test_a_paused_run_is_resumed_as_if_it_had_not_been(
         self, job: TrialJob, checkup: Checkup, tmp_path: Path

@@ -1,1 +1,1 @@
-"""Extensions of autolr from outside the package, each in one file."""
+"""What others can add to autolr, each in one file outside the package."""
