@@ -59,7 +59,7 @@ class Discovery:
         self._asks = asks
         self._listener = listener
         self._warned: str | None = None
-        self._asked = False
+        self._answered = False
         self._due = 0.0
         self._folder = None if asks else tune.folder
         self._stored_complete = False
@@ -125,10 +125,10 @@ class Discovery:
         try:
             stored = study.peek(self._tune.storage, self._tune.study)
         except StorageError:
-            if not self._asked:
+            if not self._answered:
                 raise
         else:  # (a server may be restarted in between)
-            self._asked = True
+            self._answered = True
             self._folder = None if stored is None else stored.folder
             self._stored_complete = stored is not None and stored.finished >= self._tune.trials
         self._due = time.monotonic() + _ASK_EVERY

@@ -22,8 +22,8 @@ class WireError(ValueError):
 
 def to_json(*messages: object) -> bytes:
     """Return messages, which are dataclasses, as a list in JSON, each with its name."""
-    told = [{"message": type(one).__name__, "fields": _plain(one)} for one in messages]
-    return json.dumps(told).encode()
+    listed = [{"message": type(one).__name__, "fields": _plain(one)} for one in messages]
+    return json.dumps(listed).encode()
 
 
 def from_json(data: bytes, expected: Any) -> list[Any]:
@@ -38,19 +38,19 @@ def from_json(data: bytes, expected: Any) -> list[Any]:
     """
     known = {kind.__name__: kind for kind in get_args(expected)}
     try:
-        found = _unpaired(json.loads(data.decode()))
-        _require(isinstance(found, list), "no list of messages")
-        return [_message(one, known) for one in found]
+        listed = _unpaired(json.loads(data.decode()))
+        _require(isinstance(listed, list), "no list of messages")
+        return [_message(one, known) for one in listed]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise WireError(reason[:_SHOWN] or type(error).__name__) from None
 
 
-def _message(found: Any, known: Mapping[str, Any]) -> Any:
-    _require(isinstance(found, dict) and found.keys() == {"message", "fields"}, "no message")
-    name = found["message"]
+def _message(message: Any, known: Mapping[str, Any]) -> Any:
+    _require(isinstance(message, dict) and message.keys() == {"message", "fields"}, "no message")
+    name = message["message"]
     _require(isinstance(name, str) and name in known, f"unknown message {name!r:.60}")
-    return _read(known[name], found["fields"], name)
+    return _read(known[name], message["fields"], name)
 
 
 def _plain(value: Any) -> Any:

@@ -17,13 +17,13 @@ class _Corner:
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
         """Return what is given, or the low end."""
-        found: Any = self._given.get(name, low)
-        return float(found)
+        value: Any = self._given.get(name, low)
+        return float(value)
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
         """Return what is given, or the low end."""
-        found: Any = self._given.get(name, low)
-        return int(found)
+        value: Any = self._given.get(name, low)
+        return int(value)
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
         """Return what is given, or the first choice."""
@@ -43,10 +43,10 @@ def corners(space: Space) -> Iterator[Candidate]:
 
 def _needed(space: Space, name: str) -> dict[str, Value]:
     """Return values of other parameters under which a parameter exists."""
-    found: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     for parent, allowed in space.domains[name].when:
-        found |= {**_needed(space, parent), parent: allowed[0]}
-    return found
+        values |= {**_needed(space, parent), parent: allowed[0]}
+    return values
 
 
 def filled(config: Config) -> dict[str, Any]:

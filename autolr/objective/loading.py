@@ -80,7 +80,7 @@ def load_objective(config: Config, candidate: Candidate) -> Objective:
 
 
 def make_importable(folder: Path) -> None:
-    """Have modules in the folder of a config, and in the present one, found by ``import``."""
+    """Let ``import`` look in the folder of a config, and in the present one."""
     for place in (str(Path.cwd()), str(folder)):
         if place not in sys.path:
             sys.path.insert(0, place)

@@ -26,9 +26,9 @@ def namespace(fit: Mapping[str, Any], folder: "Path") -> str:
     for section in ("model", "data"):
         with contextlib.suppress(Exception):  # the parser imports it again, and says what is wrong
             kind = _kind(fit[section])
-            found = namespace_of(kind) if inspect.isclass(kind) else None
-            if found is not None:
-                return found
+            named = namespace_of(kind) if inspect.isclass(kind) else None
+            if named is not None:
+                return named
     return _OLD if _mentions_old(fit) else "lightning.pytorch"
 
 
