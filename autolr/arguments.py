@@ -62,7 +62,7 @@ def parser() -> ArgumentParser:
         help="trials at a time; auto: one for each GPU",
     )
     tune.add_argument(
-        "--engine", type=str, default=None, help="what runs the workers: local, ray or open"
+        "--engine", type=str, default=None, help="what runs the workers: local, ray or remote"
     )
     tune.add_argument(
         "--listen", type=str, default=None, help="address at which an open study takes workers"

@@ -67,10 +67,10 @@ def _tune(arguments: Namespace) -> int:
 
 
 def _worker(arguments: Namespace) -> int:
-    from autolr.driver import join  # here: optuna takes a while to import
+    from autolr.driver import run_worker  # here: optuna takes a while to import
 
     settings = arguments.as_dict()
-    join(settings.pop("config"), listener=_print, **settings)
+    run_worker(settings.pop("config"), listener=_print, **settings)
     return 0
 
 

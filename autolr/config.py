@@ -24,8 +24,10 @@ from autolr.storage_url import shown
 from autolr.strict_yaml import Source, load_yaml
 from autolr.users_modules import import_modules
 
+OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
 STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # the full name of one
+_ENGINE = r"[^\W\d]\w*([.:][^\W\d]\w*)*"  # a name or a path; the driver knows which there are
 _MOST_WORKERS = 4096
 _SECONDS = "a number of seconds above 0, or null"
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
@@ -75,7 +77,8 @@ class TuneConfig:
         workers: Trials at a time; "auto": one for each GPU that can be seen, at least one.
         trial_timeout: Seconds that a trial may train at a job before it is taken for hung and
             killed, which is one of three attempts; None: no limit.
-        engine: "local", processes of this machine; "ray"; or "open", each ``autolr worker``.
+        engine: "local", processes of this machine; "ray"; "remote", each ``autolr worker``; or the
+            path of a class, ``my_project.MyEngine``. "open" is the former name of "remote".
         listen: Name or address at which workers that come reach this host; None: its own name.
         objective: None: the monitor alone. ``[monitor, "cost"]``: it and the optimizer steps of a
             trial, those of its probes included, which are minimized; or "seconds", its wall time.
@@ -123,7 +126,7 @@ class TuneConfig:
                 self.workers == "auto" or is_whole(self.workers, 1, _MOST_WORKERS),
             ),
             "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
-            "engine": ("local, ray or open", self.engine in ("local", "ray", "open")),
+            "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),
             "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
             "sampler": (f"one of {', '.join(_SAMPLERS)}", self.sampler in _SAMPLERS),
             "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
@@ -204,6 +207,11 @@ class Config:
     space: Space
     seed: int
     folder: Path
+
+    @property
+    def names_objective(self) -> bool:
+        """Whether a section `objective:` stands in place of LightningCLI's."""
+        return OBJECTIVE in self.fit
 
 
 def read_config(source: Source) -> Config:

@@ -145,7 +145,7 @@ def conclusion(result: TuneResult) -> Iterator[str | Table]:
         yield f"no trial came to a finite {tune.monitor}: autolr show has the reasons"
     for file in result.files:
         yield f"wrote {file}"
-    if result.best:
+    if result.best and not result.config.names_objective:
         yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
 
 

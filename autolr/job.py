@@ -1,26 +1,44 @@
-"""What whoever runs a study and whoever trains its trials tell each other about a trial."""
+"""What a driver and the objective that trains its trials exchange about one trial.
+
+Experimental: these values may change between minor versions.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from autolr.candidate import Candidate
 from autolr.config import Config
 
-Decision = Literal["go", "wait", "stop"]
+
+class Decision(Enum):
+    """What the study decides about a trial at a rung; the values are what is sent as JSON."""
+
+    CONTINUE = "continue"  # train on, to the next rung or the end
+    PAUSE = "pause"  # leave a checkpoint and end the job; the trial may be promoted later
+    STOP = "stop"  # the score is not finite: the trial has diverged
 
 
 class Judge(Protocol):
-    """Decides at a rung."""
+    """The study, as a trial that is being trained sees it."""
 
     def judge(self, step: int, score: float) -> Decision:
-        """Return whether a trial goes on, waits for its turn, or is over."""
+        """Report a score at a rung, and return whether the trial continues.
+
+        Args:
+            step: The rung, one of `TrialJob.rungs`, in optimizer steps.
+            score: The monitored metric there, in its own unit and sign.
+        """
+
+    def remark(self, line: str) -> None:
+        """Pass a line on to the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """What of a trial is trained at a job: from its start or checkpoint, to a rung or the end.
+    """What of a trial is trained in one job: from its start or checkpoint, to a rung or the end.
 
     Attributes:
         config: The study's config.
@@ -30,7 +48,7 @@ class TrialJob:
         run_steps: Length of the run that the rungs are meant for. A run of another length, as with
             another batch size, is judged at the same shares of its own.
         known: Rungs whose scores the study has.
-        pauses: Whether it leaves a checkpoint at each rung, and can go on from there.
+        pauses: Whether it leaves a checkpoint at each rung, and can be resumed from there.
         trial: Of which study and trial it is; its checkpoint says so.
     """
 
@@ -51,7 +69,7 @@ class TrialJob:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """What a job of a trial came to.
+    """The result of one job of a trial.
 
     Attributes:
         value: The monitored metric at the end.
@@ -59,21 +77,21 @@ class TrialResult:
         steps: Optimizer steps in all since the trial's start, probes included.
         run_steps: Optimizer steps of the whole run, the horizon of its schedule.
         seconds: Wall time of the job.
-        peak: The peak of the rate, given or found; None if the run ended before it was found.
-        pruned: Whether the run was stopped at a rung.
+        peak: The peak of the rate, given or searched; None if the run ended before it was known.
+        pruned: Whether the run was stopped at a rung, for good.
         diverged: Whether its loss stopped being finite, or a score of it is not.
-        waits: Whether it was left before its end, and can go on from its checkpoint.
+        paused: Whether it was left before its end, and can be resumed.
         stopped_at: Steps after which the run ended by itself before ``run_steps``, as a callback or
-            the module had it (`EarlyStopping`); None: it did not.
+            the module decided (`EarlyStopping`); None: it did not.
     """
 
     value: float
     metrics: Mapping[str, float]
     steps: int
     run_steps: int
-    seconds: float
-    peak: float | None
-    pruned: bool
-    diverged: bool
-    waits: bool = False
+    seconds: float = 0.0
+    peak: float | None = None
+    pruned: bool = False
+    diverged: bool = False
+    paused: bool = False
     stopped_at: int | None = None

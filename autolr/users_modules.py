@@ -17,7 +17,7 @@ def make_importable(folder: Path) -> None:
 
 
 def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
-    """Import the modules of a config's model and data.
+    """Import the modules of a config's model, data and objective.
 
     Args:
         fit: A LightningCLI config.
@@ -28,7 +28,7 @@ def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
             the parser of the config, whose message names the setting.
     """
     make_importable(folder)
-    for section in ("model", "data"):
+    for section in ("model", "data", "objective"):
         value = fit.get(section)
         path = value.get("class_path") if isinstance(value, Mapping) else value
         if isinstance(path, str) and "." in path:

@@ -47,7 +47,7 @@ class PauseTrial(Callback):
         ConfigError: In the fit, if a checkpoint holds what would not be loaded again.
 
     Attributes:
-        decision: What was decided last; "wait" too when the run was asked to leave.
+        decision: The last one; PAUSE too when the run was asked to leave.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class PauseTrial(Callback):
         known: Collection[int] = (),
         trial: str = "",
     ) -> None:
-        self.decision: Decision = "go"
+        self.decision = Decision.CONTINUE
         self._judge = judge
         self._checkpoint = checkpoint
         self._asked = asked
@@ -146,12 +146,13 @@ class PauseTrial(Callback):
             self._write(trainer)
         if self._due is not None:
             step, score = self._due
-            decision = self._judge.judge(step, score) if trainer.is_global_zero else "go"
-            self.decision = trainer.strategy.broadcast(decision)
+            if trainer.is_global_zero:
+                self.decision = self._judge.judge(step, score)
+            self.decision = trainer.strategy.broadcast(self.decision)
             self._due = None
-        if self.decision == "go" and self._told_to_leave:
-            self.decision = "wait"
-        if self.decision != "go":
+        if self.decision is Decision.CONTINUE and self._told_to_leave:
+            self.decision = Decision.PAUSE
+        if self.decision is not Decision.CONTINUE:
             raise TrialPaused
 
     def _write(self, trainer: Trainer) -> None:

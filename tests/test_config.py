@@ -273,7 +273,7 @@ def test_a_pruner_may_be_a_name_or_a_mapping() -> None:
         ),
         ({"mode": "minimum"}, "tune.mode must be min or max, got 'minimum'"),
         ({"monitor": ""}, "tune.monitor must be the name of a logged metric, got ''"),
-        ({"engine": "dask"}, "tune.engine must be local, ray or open, got 'dask'"),
+        ({"engine": "a b"}, "tune.engine must be local, ray, remote or a class path, got 'a b'"),
         ({"listen": 80}, "tune.listen must be a host, or null, got 80"),
         ({"sampler": "grid"}, "tune.sampler must be one of tpe, random, gp, cmaes, got 'grid'"),
         ({"pruner": "median"}, "tune.pruner must be hyperband or none, got 'median'"),

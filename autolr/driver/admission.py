@@ -84,17 +84,17 @@ class Admission:
 
     def _accept(self) -> None:
         try:
-            found, _ = self._listener.accept()
+            connection, _ = self._listener.accept()
         except OSError as error:  # others: the visitor is gone again, or the listener is closed
             if error.errno in _SCARCE and not self._turn_away_oldest():
                 self._closed.wait(_REST)
             return
         if len(self._visitors) >= _UNPROVEN:
             self._turn_away_oldest()
-        visitor = _Visitor(found, handshake.challenge(), time.monotonic() + handshake.WITHIN)
-        found.setblocking(False)
-        self._visitors[found] = visitor
-        self._selector.register(found, selectors.EVENT_READ)
+        visitor = _Visitor(connection, handshake.challenge(), time.monotonic() + handshake.WITHIN)
+        connection.setblocking(False)
+        self._visitors[connection] = visitor
+        self._selector.register(connection, selectors.EVENT_READ)
         self._say(visitor, visitor.challenge)
 
     def _hear(self, visitor: _Visitor) -> None:

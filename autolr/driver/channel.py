@@ -29,17 +29,17 @@ class Channel:
     receives.
 
     Args:
-        found: The connection; it is the channel's from now on.
+        connection: The connection; it is the channel's from now on.
         hears: A union of the messages that may come.
     """
 
-    def __init__(self, found: socket.socket, hears: Any) -> None:
-        found.setblocking(False)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    def __init__(self, connection: socket.socket, hears: Any) -> None:
+        connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEPT_ALIVE.items():
             if hasattr(socket, name):  # not on every system
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        self._socket = found
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._socket = connection
         self._hears = hears
         self._received = bytearray()
         self._unsent = bytearray()
@@ -109,12 +109,12 @@ class Channel:
         while True:
             try:
                 ready([self], None)
-                heard = self.receive()
+                received = self.receive()
             except (EOFError, OSError, ValueError) as error:  # ValueError: it was closed here
                 if isinstance(error, WireError):
                     raise
                 return
-            yield from heard
+            yield from received
 
     def close(self) -> None:
         """End the connection; a thread that waits for messages is woken."""

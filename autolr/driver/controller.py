@@ -40,8 +40,9 @@ class TrialController:
         handle: The study, open.
         hyperband: The brackets; None without pruning.
         run_steps: Optimizer steps of a whole run.
-        listener: Told what happens.
-        identity: What tells the study from all others.
+        listener: Called with each event.
+        identity: Distinguishes the study from all others.
+        pauses: Whether a run can be resumed from a rung.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class TrialController:
         run_steps: int,
         listener: Callable[[Event], None],
         identity: str = "",
+        *,
+        pauses: bool = True,
     ) -> None:
         self._config = config
         self._handle = handle
@@ -59,6 +62,7 @@ class TrialController:
         self._run_steps = run_steps
         self._listener = listener
         self._identity = identity
+        self._pauses = pauses and config.tune.pruner.pause
         self._open: dict[int, tuple[optuna.Trial, Candidate]] = {}
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
         self.trained: set[int] = set()
@@ -85,7 +89,9 @@ class TrialController:
         goes_on = self._handle.judge(trial, step, score)
         waits = not goes_on and math.isfinite(score)
         self._listener(RungReached(number, step, score, goes_on, waits and self._pauses))
-        return "go" if goes_on else "wait" if waits else "stop"
+        if goes_on:
+            return Decision.CONTINUE
+        return Decision.PAUSE if waits else Decision.STOP
 
     def remark(self, number: int, line: str) -> None:
         """Pass on what the user should know about a trial."""
@@ -144,10 +150,6 @@ class TrialController:
         """Return where a trial logs."""
         return self._config.tune.folder / f"trial_{number}"
 
-    @property
-    def _pauses(self) -> bool:
-        return self._config.tune.pruner.pause
-
     def _record(self, number: int) -> TrialRecord:
         return self._handle.trial(number)
 
@@ -188,7 +190,7 @@ class TrialController:
         }
         if outcome.diverged:
             return self._handle.prune(trial, study.DIVERGED, attrs)
-        if outcome.waits:
+        if outcome.paused:
             return self._handle.pause(trial, attrs)
         if outcome.pruned:
             return self._handle.prune(trial, _UNPROMOTED, attrs)

@@ -1,4 +1,4 @@
-"""Which devices there are, and which worker gets which; torch is not asked."""
+"""Which devices there are, and which worker gets which; no torch needed."""
 
 import os
 import shutil
@@ -53,8 +53,8 @@ def visible(environment: Mapping[str, str] = os.environ) -> list[str]:
             return [device.strip() for device in environment[name].split(",") if device.strip()]
     if shutil.which("nvidia-smi") is None:
         return []
-    asked = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    done = subprocess.run(asked, capture_output=True, text=True)
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True)
     return done.stdout.split() if done.returncode == 0 else []
 
 

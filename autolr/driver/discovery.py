@@ -1,4 +1,4 @@
-"""Where a worker finds the driver of its study."""
+"""Finding the driver of a study."""
 
 import time
 from collections.abc import Callable
@@ -25,18 +25,17 @@ _GRACE = 30.0  # seconds that a driver of the same job may take to start
 class Discovery:
     """Looks for the driver's endpoint in the folder of results.
 
-    The study itself may say which folder that is. It is not told more: a key in a database is
-    known to all who read it, and whoever knows it can have the driver run code.
+    The study itself may say which folder that is. It holds no more: all who can read a database
+    would know the key, and with the key anyone can have a worker run code.
 
-    A complete study may be about to be started again, with more trials or afresh. So only an
-    endpoint that was missing, or open, at the first look ends the wait at once when it says that
-    the study is over. Anything else that looks complete counts as such after half a minute without
-    a driver. A worker that has had a driver waits until it gives up, as only a driver knows how
-    many trials are wanted.
+    A study that is complete may be about to be started again, with more trials or afresh. So only
+    an endpoint that was absent, or not over, at the first look is believed at once when it says
+    that it is over. Anything else that looks complete is believed after half a minute without a
+    driver; a worker that has had a driver, which knows how many trials are wanted, keeps waiting.
 
     Args:
         tune: The settings.
-        asks: Whether the study is asked, in its storage; else the folder is that of the settings.
+        asks: Whether the study's storage says where the folder is; else the settings do.
         listener: Gets a line about a folder that the group can write to.
 
     Attributes:
@@ -60,7 +59,7 @@ class Discovery:
         self._asks = asks
         self._listener = listener
         self._warned: str | None = None
-        self._asked = False
+        self._answered = False
         self._due = 0.0
         self._folder = None if asks else tune.folder
         self._stored_complete = False
@@ -74,8 +73,8 @@ class Discovery:
         """Return a channel to the driver, and its folder; None: no driver is there.
 
         Raises:
-            ConfigError: If the storage or the study cannot be what the settings say, or somebody
-                else can write to the folder or to its file about the driver.
+            ConfigError: If the storage or the study cannot be what the settings say, or another
+                user can write to the folder or to its file about the driver.
             StorageError: If the storage could not be read, not even once.
         """
         if self._asks and time.monotonic() >= self._due:
@@ -87,16 +86,16 @@ class Discovery:
         endpoint = Endpoint.read(self._folder)
         if endpoint is not None and not endpoint.over:
             with suppress(OSError, EOFError, AuthenticationError, UnicodeError):
-                found = endpoint.enter(), self._folder
+                connected = endpoint.enter(), self._folder
                 self._looked = self._entered = True
-                return found
+                return connected
         if not self._looked:
             self._looked, self._old = True, endpoint
         self._note(endpoint)
         return None
 
     def give_up(self, waited: float) -> NoReturn:
-        """Say what is wrong when nobody came for ``waited`` seconds.
+        """Say what is wrong after ``waited`` seconds without a driver.
 
         Raises:
             ConfigError: If there is no such study.
@@ -104,7 +103,7 @@ class Discovery:
         """
         if self._asks:
             study.look(self._tune.storage, self._tune.study)
-        raise AutoLRError(f"no driver {self} for {waited:g} s (autolr tune --engine open)")
+        raise AutoLRError(f"no driver {self} for {waited:g} s (autolr tune --engine remote)")
 
     def _note(self, endpoint: Endpoint | None) -> None:
         """Note whether the study is complete, and whether that is to be believed."""
@@ -126,10 +125,10 @@ class Discovery:
         try:
             stored = study.peek(self._tune.storage, self._tune.study)
         except StorageError:
-            if not self._asked:
+            if not self._answered:
                 raise
         else:  # (a server may be restarted in between)
-            self._asked = True
+            self._answered = True
             self._folder = None if stored is None else stored.folder
             self._stored_complete = stored is not None and stored.finished >= self._tune.trials
         self._due = time.monotonic() + _ASK_EVERY

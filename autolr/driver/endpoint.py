@@ -63,10 +63,10 @@ class Endpoint:
             EOFError: If the other side closes the connection.
             AuthenticationError: If it is not the driver.
         """
-        found = socket.create_connection((self.host, self.port), handshake.WITHIN)
+        connection = socket.create_connection((self.host, self.port), handshake.WITHIN)
         try:
-            handshake.enter(found, self.key)
-            return Channel(found, ToWorker)
+            handshake.enter(connection, self.key)
+            return Channel(connection, ToWorker)
         except BaseException:
-            found.close()
+            connection.close()
             raise

@@ -168,5 +168,5 @@ class TuneResult:
 
     @property
     def complete(self) -> bool:
-        """Whether the study has all the trials that it was asked for."""
+        """Whether the study has all the trials that its config wants."""
         return self.finished >= self.config.tune.trials

@@ -13,7 +13,7 @@ from multiprocessing import AuthenticationError
 
 WITHIN = 5.0  # seconds for all of it
 _NONCE = 32  # bytes
-_GREETING = b"autolr worker 1\n"  # the last figure counts versions of what is said
+_GREETING = b"autolr worker 2\n"  # the last figure counts the versions of the messages
 CHALLENGE = len(_GREETING) + _NONCE
 _CODE = 32  # bytes of SHA-256
 ANSWER = _NONCE + _CODE
@@ -25,15 +25,25 @@ def challenge() -> bytes:
 
 
 def confirmation(key: str, challenge: bytes, answer: bytes) -> bytes | None:
-    """Return what the driver says to a worker's answer; None: that one does not know the key."""
+    """Return the driver's code for a worker's answer; None: that worker does not know the key.
+
+    Args:
+        key: What both must know.
+        challenge: What the driver sent.
+        answer: What the worker sent.
+    """
     nonce, code = answer[:_NONCE], answer[_NONCE:]
     if not hmac.compare_digest(code, _code(key, b"worker", challenge, nonce)):
         return None
     return _code(key, b"driver", challenge, nonce)
 
 
-def enter(found: socket.socket, key: str) -> None:
+def enter(connection: socket.socket, key: str) -> None:
     """Do a worker's part.
+
+    Args:
+        connection: To the driver; nothing has been sent yet.
+        key: What both must know.
 
     Raises:
         OSError: If the connection breaks, or it takes too long.
@@ -42,24 +52,24 @@ def enter(found: socket.socket, key: str) -> None:
             stranger.
     """
     end = time.monotonic() + WITHIN
-    asked = _exactly(found, CHALLENGE, end)
-    if not asked.startswith(_GREETING):
+    challenge = _exactly(connection, CHALLENGE, end)
+    if not challenge.startswith(_GREETING):
         raise AuthenticationError("no driver of this version")
     nonce = secrets.token_bytes(_NONCE)
-    found.sendall(nonce + _code(key, b"worker", asked, nonce))
+    connection.sendall(nonce + _code(key, b"worker", challenge, nonce))
     try:
-        said = _exactly(found, _CODE, end)
+        answer = _exactly(connection, _CODE, end)
     except EOFError:
         raise AuthenticationError("the driver has another key") from None
-    if not hmac.compare_digest(said, _code(key, b"driver", asked, nonce)):
+    if not hmac.compare_digest(answer, _code(key, b"driver", challenge, nonce)):
         raise AuthenticationError("it does not know the key")
 
 
-def _exactly(found: socket.socket, size: int, end: float) -> bytes:
+def _exactly(connection: socket.socket, size: int, end: float) -> bytes:
     data = b""
     while len(data) < size:
-        found.settimeout(max(1e-3, end - time.monotonic()))
-        more = found.recv(size - len(data))
+        connection.settimeout(max(1e-3, end - time.monotonic()))
+        more = connection.recv(size - len(data))
         if not more:
             raise EOFError
         data += more

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from autolr import objective
 from autolr.driver.controller import TrialController, Work
 from autolr.driver.messages import with_traceback
 from autolr.driver.signals import PATIENCE, Interrupted, Shutdown
@@ -11,33 +12,38 @@ from autolr.job import Decision
 from autolr.study import Finish
 
 
-def run_inline(controller: TrialController, stop: Shutdown, end: float) -> None:
+def run_inline(controller: TrialController, shutdown: Shutdown, end: float) -> None:
     """Train until the study is over, a signal comes, or the clock is past ``end``.
+
+    Args:
+        controller: Decides what is trained.
+        shutdown: Whether a signal came.
+        end: Of `time.monotonic`; no trial is started after it.
 
     Raises:
         UserCodeError: If too many trials in a row failed.
         ConfigError: If the config cannot work after all.
     """
-    while not stop.requested() and time.monotonic() < end:
+    while not shutdown.requested() and time.monotonic() < end:
         action = controller.next()
         if isinstance(action, Finish):
             controller.finish()
         if not isinstance(action, Work):
             return
-        _train(controller, action, stop)
+        _train(controller, action, shutdown)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """What a running trial sees of the study."""
+    """The study as a running trial sees it."""
 
     controller: TrialController
     number: int
-    stop: Shutdown
+    shutdown: Shutdown
 
     def judge(self, step: int, score: float) -> Decision:
         """Ask the controller, whose storage is written without interruption."""
-        with self.stop.shielded():
+        with self.shutdown.shielded():
             return self.controller.judge(self.number, step, score)
 
     def remark(self, line: str) -> None:
@@ -45,13 +51,11 @@ class _Judge:
         self.controller.remark(self.number, line)
 
 
-def _train(controller: TrialController, work: Work, stop: Shutdown) -> None:
-    from autolr import objective  # here: torch and lightning take seconds to import
-
-    judge = _Judge(controller, work.number, stop)
+def _train(controller: TrialController, work: Work, shutdown: Shutdown) -> None:
+    judge = _Judge(controller, work.number, shutdown)
     try:
-        with stop.within(PATIENCE):
-            outcome = objective.run_trial(work.job, judge, stop.requested, judge.remark)
+        with shutdown.within(PATIENCE):
+            outcome = objective.run_trial(work.job, judge, shutdown.requested)
     except UserCodeError as error:
         with_traceback(error, work.job.folder / "error.txt")
         controller.fail(work.number, str(error), unbegun=isinstance(error, SetupError))

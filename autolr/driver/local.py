@@ -12,6 +12,9 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from autolr.config import Config
+from autolr.driver.devices import are_named, per_trial, shared_out, visible
+from autolr.driver.engines import Engine
 from autolr.driver.messages import FromWorker, Lost, ToWorker
 from autolr.study import Lease
 
@@ -26,7 +29,7 @@ class _Worker:
     lease: Lease
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """Starts a process for each worker, in a session of its own.
 
     It sees its devices only, and prints to ``FOLDER/worker_N.log``. When this process is killed,
@@ -41,10 +44,21 @@ class LocalEngine:
     def __init__(
         self, devices: Sequence[str | None] | Mapping[int, str | None], folder: Path
     ) -> None:
+        self.workers = len(devices)
         self._devices = devices
         self._folder = folder
         self._workers: dict[int, _Worker] = {}
         self._oom_kills = _oom_kills()
+
+    @classmethod
+    def place(cls, config: Config) -> "LocalEngine | None":
+        """Give each worker its devices; see `Engine`."""
+        tune, ranks = config.tune, per_trial(config.fit.get("trainer"))
+        alone = tune.workers == 1 and ranks == 1 and tune.trial_timeout is None
+        # A heartbeat cannot be sent from within a step, so a server's study gets a worker.
+        if alone and not are_named() and len(visible()) <= 1 and tune.storage.startswith("sqlite"):
+            return None
+        return cls(shared_out(tune.workers, ranks if visible() else 1), tune.folder)
 
     def start(self, worker: int) -> None:
         """Start a worker; see `Engine`."""
@@ -66,31 +80,31 @@ class LocalEngine:
 
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message; see `Engine`."""
-        held = self._workers.get(worker)
-        if held is not None:
+        known = self._workers.get(worker)
+        if known is not None:
             with suppress(OSError):  # it is gone, and `poll` will say so
-                held.pipe.send(message)
+                known.pipe.send(message)
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
-        """Return what workers have said; see `Engine`."""
-        numbers = {held.pipe: number for number, held in self._workers.items()}
-        heard: list[tuple[int, FromWorker]] = []
+        """Return messages of workers; see `Engine`."""
+        numbers = {known.pipe: number for number, known in self._workers.items()}
+        received: list[tuple[int, FromWorker]] = []
         for pipe in wait(list(numbers), max(0.0, seconds)):
             assert isinstance(pipe, Connection)
             try:
-                heard.append((numbers[pipe], pipe.recv()))
+                received.append((numbers[pipe], pipe.recv()))
             except (EOFError, OSError):
-                heard.append((numbers[pipe], self._lost(numbers[pipe])))
-        return heard
+                received.append((numbers[pipe], self._lost(numbers[pipe])))
+        return received
 
     def kill(self, worker: int) -> None:
         """End a worker and all that it has started; see `Engine`."""
-        held = self._workers.pop(worker, None)
-        if held is not None:
+        known = self._workers.pop(worker, None)
+        if known is not None:
             with suppress(ProcessLookupError):
-                os.killpg(held.process.pid, signal.SIGKILL)
-            held.process.wait()
-            held.pipe.close()
+                os.killpg(known.process.pid, signal.SIGKILL)
+            known.process.wait()
+            known.pipe.close()
 
     def lease(self, worker: int) -> Lease | None:
         """Return the process that a worker is; see `Engine`."""
@@ -134,5 +148,5 @@ def _oom_kills() -> int:
         counters = Path("/proc/vmstat").read_text()
     except OSError:
         return 0
-    found = re.search(r"^oom_kill (\d+)$", counters, re.M)
-    return int(found[1]) if found else 0
+    count = re.search(r"^oom_kill (\d+)$", counters, re.M)
+    return int(count[1]) if count else 0

@@ -1,4 +1,4 @@
-"""What a driver and its workers say to each other; `wire` writes and reads it as JSON."""
+"""The messages between a driver and its workers; `wire` writes and reads them as JSON."""
 
 import traceback
 from dataclasses import dataclass, replace
@@ -55,12 +55,14 @@ class Checked:
     """From a worker: the config works, and a run has ``run_steps`` optimizer steps.
 
     Attributes:
-        run_steps: So many.
+        run_steps: Their number.
         warnings: What the user should know, a line each.
+        pauses: Whether a run can be resumed from a rung; see `Checkup`.
     """
 
     run_steps: int
     warnings: tuple[str, ...] = ()
+    pauses: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """From a worker: what the job came to."""
+    """From a worker: the result of the job."""
 
     outcome: TrialResult
 
@@ -90,7 +92,7 @@ class Failed:
     """From a worker: the model or the data raised (a `UserCodeError`), or autolr did.
 
     Attributes:
-        kind: The name of one of our errors.
+        kind: The name of an error of autolr.
         reason: In one line.
     """
 
@@ -100,7 +102,7 @@ class Failed:
     def __post_init__(self) -> None:
         known = getattr(errors, self.kind, None)
         if not (isinstance(known, type) and issubclass(known, AutoLRError)):
-            raise ValueError(f"{self.kind!r} is none of our errors")
+            raise ValueError(f"{self.kind!r} is not an error of autolr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Lost:
 
     Attributes:
         why: In words.
-        own_fault: Whether what it trained is to blame, and not who killed it.
+        own_fault: Whether what it trained is to blame, and not another process that killed it.
     """
 
     why: str

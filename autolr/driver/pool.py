@@ -1,4 +1,4 @@
-"""A study whose trials are trained by workers: a loop that passes messages on."""
+"""A study whose trials are trained by workers: a loop that reads and answers their messages."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from autolr import errors
 from autolr.config import Config
 from autolr.driver.controller import TrialController, Work
-from autolr.driver.engine import Engine
+from autolr.driver.engines import Engine
 from autolr.driver.events import Event, WorkerLost
 from autolr.driver.messages import (
     Answer,
@@ -34,7 +34,7 @@ _STILLBORN = 3  # workers that end before they are ready, in a row, or in the ch
 
 
 @dataclass
-class _Seat:
+class _State:
     """A worker as the loop sees it: what it trains, and until when it may."""
 
     ready: bool = False
@@ -49,8 +49,8 @@ class Pool:
         config: The whole config.
         engine: Runs the workers.
         workers: How many.
-        stop: Tells whether a signal came.
-        listener: Told of workers that are lost.
+        shutdown: Whether a signal came.
+        listener: Called when a worker is lost.
         reuse: Whether a worker may train several trials; not so one whose trials have several
             ranks, for its process group ends with it.
     """
@@ -60,7 +60,7 @@ class Pool:
         config: Config,
         engine: Engine,
         workers: int,
-        stop: Shutdown,
+        shutdown: Shutdown,
         listener: Callable[[Event], None],
         *,
         reuse: bool = True,
@@ -68,8 +68,8 @@ class Pool:
         self._reuse = reuse
         self._config = config
         self._engine = engine
-        self._seats = {worker: _Seat() for worker in range(workers)}
-        self._stop = stop
+        self._states = {worker: _State() for worker in range(workers)}
+        self._shutdown = shutdown
         self._listener = listener
         self._stillborn = 0
         self._checker: int | None = None
@@ -77,11 +77,11 @@ class Pool:
 
     def start(self) -> None:
         """Start all workers; they import what they need while the config is checked."""
-        for worker in self._seats:
+        for worker in self._states:
             self._engine.start(worker)
 
     def check(self) -> Checked:
-        """Have a worker check the config, and return what it says of a run.
+        """Have a worker check the config, and return what is known of a run.
 
         Raises:
             ConfigError: If the config cannot work.
@@ -90,8 +90,8 @@ class Pool:
         """
         checked: Checked | None = None
         while checked is None:
-            if self._stop.signum is not None:
-                raise Interrupted(self._stop.signum)
+            if self._shutdown.signum is not None:
+                raise Interrupted(self._shutdown.signum)
             self._have_checked()
             for worker, message in self._engine.poll(_LOOK_EVERY):
                 if isinstance(message, Checked):
@@ -102,8 +102,8 @@ class Pool:
         return checked
 
     def _have_checked(self) -> None:
-        """Give the check to one that is ready, unless somebody is at it."""
-        ready = [worker for worker, seat in self._seats.items() if seat.ready]
+        """Give the check to a worker that is ready, unless one has it."""
+        ready = [worker for worker, state in self._states.items() if state.ready]
         if self._checker is None and ready:
             self._checker = ready[0]
             self._engine.send(
@@ -128,33 +128,33 @@ class Pool:
 
         Args:
             controller: Decides.
-            end: Of `time.monotonic`; nothing is begun after it.
-            renew: Called now and then, so that others know that this process is there.
+            end: Of `time.monotonic`; no trial is started after it.
+            renew: Called several times a second, so that others see that this process runs.
 
         Raises:
             UserCodeError: If too many trials in a row failed.
             ConfigError: If the config cannot work after all.
         """
-        while not self._stop.requested():
+        while not self._shutdown.requested():
             if time.monotonic() < end and self._assign(controller):
                 controller.finish()
-                for worker in self._seats:
+                for worker in self._states:
                     self._engine.send(worker, Over())
                 return
             if time.monotonic() >= end and not self._busy():
                 return
-            self._listen(controller)
+            self._read(controller)
             self._enforce(controller)
             renew()
         self._leave(controller)
 
     def _busy(self) -> bool:
-        return any(seat.number is not None for seat in self._seats.values())
+        return any(state.number is not None for state in self._states.values())
 
     def _assign(self, controller: TrialController) -> bool:
-        """Give work to all who are free; return whether the study is over."""
-        for worker, seat in self._seats.items():
-            if not seat.ready or seat.number is not None:
+        """Give work to all free workers; return whether the study is over."""
+        for worker, state in self._states.items():
+            if not state.ready or state.number is not None:
                 continue
             action = controller.next()
             if isinstance(action, Finish):
@@ -164,28 +164,28 @@ class Pool:
             lease = self._engine.lease(worker)
             if lease is not None:
                 controller.begun(action.number, lease.to_dict())
-            seat.number = action.number
-            seat.deadline = time.monotonic() + (self._config.tune.trial_timeout or float("inf"))
+            state.number = action.number
+            state.deadline = time.monotonic() + (self._config.tune.trial_timeout or float("inf"))
             self._engine.send(worker, Train(action.job))
         return False
 
-    def _listen(self, controller: TrialController) -> None:
+    def _read(self, controller: TrialController) -> None:
         for worker, message in self._engine.poll(_LOOK_EVERY):
             self._receive(controller, worker, message)
 
     def _receive(
         self, controller: TrialController | None, worker: int, message: FromWorker
     ) -> None:
-        seat = self._seats[worker]
+        state = self._states[worker]
         match message:
             case Ready():
-                seat.ready, self._stillborn = True, 0
+                state.ready, self._stillborn = True, 0
             case Scored() | Remark() | Done():
-                if controller is None or seat.number is None:
-                    why = "it speaks of a trial that it does not have"
+                if controller is None or state.number is None:
+                    why = "it reports on a trial that it does not have"
                     self._lost(controller, worker, why, own_fault=False)
                 else:
-                    self._receive_of_trial(controller, worker, seat.number, message)
+                    self._receive_of_trial(controller, worker, state.number, message)
             case Failed():
                 error = _error(message)
                 if not isinstance(error, UserCodeError):
@@ -204,14 +204,14 @@ class Pool:
                 controller.remark(number, line)
             case Done(outcome):
                 controller.end(number, outcome)
-                self._seats[worker].number = None
+                self._states[worker].number = None
                 self._renew(worker)
 
     def _fail(
         self, controller: TrialController | None, worker: int, reason: str, *, unbegun: bool = False
     ) -> None:
         """Count a failed attempt; its worker may be in any state, so another one is started."""
-        number = self._seats[worker].number
+        number = self._states[worker].number
         self._restart(worker)
         if controller is not None and number is not None:
             controller.fail(number, reason, unbegun=unbegun)
@@ -219,13 +219,13 @@ class Pool:
     def _lost(
         self, controller: TrialController | None, worker: int, why: str, *, own_fault: bool
     ) -> None:
-        seat = self._seats[worker]
-        self._listener(WorkerLost(worker, why, seat.number))
-        if not seat.ready:
+        state = self._states[worker]
+        self._listener(WorkerLost(worker, why, state.number))
+        if not state.ready:
             self._stillborn += 1
             if self._stillborn == _STILLBORN:
                 raise UserCodeError(f"no worker can be started: {why}")
-        number = seat.number
+        number = state.number
         self._restart(worker)
         if controller is None or number is None:
             return
@@ -235,27 +235,27 @@ class Pool:
             controller.cut(number)
 
     def _renew(self, worker: int) -> None:
-        if not self._reuse and not self._stop.requested():
+        if not self._reuse and not self._shutdown.requested():
             self._restart(worker)
 
     def _restart(self, worker: int) -> None:
         if worker == self._checker:
             self._checker = None
         self._engine.kill(worker)
-        self._seats[worker] = _Seat()
+        self._states[worker] = _State()
         self._engine.start(worker)
 
     def _enforce(self, controller: TrialController) -> None:
         """End trials that hang."""
-        for worker, seat in list(self._seats.items()):
-            if time.monotonic() > seat.deadline:
+        for worker, state in list(self._states.items()):
+            if time.monotonic() > state.deadline:
                 seconds = self._config.tune.trial_timeout
                 self._fail(controller, worker, f"no end within trial_timeout, {seconds:g} s")
 
     def _leave(self, controller: TrialController) -> None:
-        """Have all trials written down, and end the workers; who takes too long is cut."""
-        for worker, seat in self._seats.items():
-            if seat.number is not None:
+        """Have all trials write a checkpoint; those that take too long are cut."""
+        for worker, state in self._states.items():
+            if state.number is not None:
                 self._engine.send(worker, Leave())
         end = time.monotonic() + PATIENCE
         while self._busy() and time.monotonic() < end:
@@ -263,14 +263,14 @@ class Pool:
                 if isinstance(message, Scored | Remark | Done):
                     self._receive(controller, worker, message)
                 elif isinstance(message, Lost | Failed):
-                    self._cut(controller, self._seats[worker])
-        for seat in self._seats.values():
-            self._cut(controller, seat)
+                    self._cut(controller, self._states[worker])
+        for state in self._states.values():
+            self._cut(controller, state)
 
-    def _cut(self, controller: TrialController, seat: _Seat) -> None:
-        if seat.number is not None:
-            controller.cut(seat.number)
-            seat.number = None
+    def _cut(self, controller: TrialController, state: _State) -> None:
+        if state.number is not None:
+            controller.cut(state.number)
+            state.number = None
 
 
 def _error(message: Failed) -> AutoLRError:

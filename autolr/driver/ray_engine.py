@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from autolr.config import Config
+from autolr.driver.devices import per_trial
+from autolr.driver.engines import Engine
 from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Failed, FromWorker, Lost, ToWorker
 from autolr.driver.wire import from_json, to_json
@@ -25,15 +28,15 @@ _END_WITHIN = 2.0  # seconds that a node has to end a worker
 _CALLS = 3  # at a time: news, a message, the end
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Has an actor of Ray's for each worker, which starts it on its node as a process of its own.
 
-    Ray places the actors; a node that is lost takes its workers along, and their trials go on
-    elsewhere from their checkpoints. For that the driver's working folder and the folder of
+    Ray places the actors; a node that is lost takes its workers along, and their trials are
+    resumed elsewhere from their checkpoints. For that the driver's working folder and the folder of
     results must be the same on all nodes (a shared file system); a node where they are not is
     refused. Connects to the cluster that ``RAY_ADDRESS`` names or that runs here, else starts one.
     A worker for which there is no room waits for it. Messages are JSON; Ray itself pickles what its
-    processes exchange, and whoever may connect to the cluster runs code on it.
+    processes exchange, and anyone who can connect to the cluster can run code on it.
 
     Args:
         ranks: Devices that a trial needs.
@@ -52,17 +55,22 @@ class RayEngine:
         self._gpus = int(self._ray.cluster_resources().get("GPU", 0)) if gpus else 0
         needs = {"num_cpus": 1, "num_gpus": ranks} if self._gpus else {"num_cpus": ranks}
         self._remote = self._ray.remote(max_concurrency=_CALLS, **needs)(Guard)
-        self._ranks = ranks
+        self.workers = max(1, self._gpus // ranks)  # "auto": one for each trial with GPUs
         self._folder = folder
         self._secret = _marked(folder)
         self._actors: dict[int, Any] = {}
-        self._asked: dict[Any, int] = {}  # workers by the answer that is waited for
-        self._there: set[int] = set()  # workers that have answered
+        self._pending: dict[Any, int] = {}  # workers by the answer that is waited for
+        self._answering: set[int] = set()  # workers that have answered
 
-    @property
-    def places(self) -> int:
-        """Trials for which the cluster has GPUs at present, at least 1."""
-        return max(1, self._gpus // self._ranks)
+    @classmethod
+    def place(cls, config: Config) -> "RayEngine":
+        """Connect to the cluster; see `Engine`."""
+        trainer = config.fit.get("trainer")
+        on_cpu = isinstance(trainer, Mapping) and trainer.get("accelerator") == "cpu"
+        made = cls(per_trial(trainer), not on_cpu, config.tune.folder)
+        if isinstance(config.tune.workers, int):
+            made.workers = config.tune.workers
+        return made
 
     def start(self, worker: int) -> None:
         """Start a worker where there is room; see `Engine`."""
@@ -76,25 +84,27 @@ class RayEngine:
             self._actors[worker].send.remote(to_json(message))
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
-        """Return what workers have said; see `Engine`."""
-        if not self._asked:
+        """Return messages of workers; see `Engine`."""
+        if not self._pending:
             time.sleep(max(0.0, seconds))
             return []
-        answers, _ = self._ray.wait(list(self._asked), timeout=max(0.0, seconds))
-        heard: list[tuple[int, FromWorker]] = []
+        answers, _ = self._ray.wait(list(self._pending), timeout=max(0.0, seconds))
+        received: list[tuple[int, FromWorker]] = []
         for answer in answers:
-            worker = self._asked.pop(answer)
-            heard += [(worker, message) for message in self._news(worker, answer)]
-        return heard
+            worker = self._pending.pop(answer)
+            received += [(worker, message) for message in self._news(worker, answer)]
+        return received
 
     def kill(self, worker: int) -> None:
         """End a worker and all that it has started; see `Engine`."""
         actor = self._actors.pop(worker, None)
         if actor is None:
             return
-        self._asked = {answer: other for answer, other in self._asked.items() if other != worker}
-        if worker in self._there:
-            self._there.remove(worker)
+        self._pending = {
+            answer: other for answer, other in self._pending.items() if other != worker
+        }
+        if worker in self._answering:
+            self._answering.remove(worker)
             with suppress(self._ray.exceptions.RayError):
                 self._ray.get(actor.end.remote(), timeout=_END_WITHIN)
         self._ray.kill(actor)
@@ -103,8 +113,8 @@ class RayEngine:
         """Return the process that a worker is; see `Engine`."""
         if worker in self._actors:
             with suppress(self._ray.exceptions.RayError):
-                found = self._ray.get(self._actors[worker].lease.remote(), timeout=_END_WITHIN)
-                return None if found is None else Lease.from_dict(found)
+                lease = self._ray.get(self._actors[worker].lease.remote(), timeout=_END_WITHIN)
+                return None if lease is None else Lease.from_dict(lease)
         return None
 
     def close(self) -> None:
@@ -115,17 +125,17 @@ class RayEngine:
             self._ray.shutdown()
 
     def _ask(self, worker: int) -> None:
-        self._asked[self._actors[worker].poll.remote(_LONG)] = worker
+        self._pending[self._actors[worker].poll.remote(_LONG)] = worker
 
     def _news(self, worker: int, answer: Any) -> list[FromWorker]:
         try:
-            told = self._ray.get(answer)
+            sent = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
-            self._there.discard(worker)
+            self._answering.discard(worker)
             own_fault = isinstance(error, self._ray.exceptions.OutOfMemoryError)
             return [Lost(f"its node or its actor is gone ({type(error).__name__})", own_fault)]
-        messages: list[FromWorker] = from_json(told, FromWorker)
-        self._there.add(worker)
+        messages: list[FromWorker] = from_json(sent, FromWorker)
+        self._answering.add(worker)
         if not any(isinstance(message, Lost) for message in messages):
             self._ask(worker)
         return messages
@@ -171,8 +181,8 @@ class Guard:
 
     def lease(self) -> dict[str, Any] | None:
         """Return the process that the worker is, as `Lease` describes it."""
-        found = self._engine.lease(self._worker)
-        return None if found is None else found.to_dict()
+        lease = self._engine.lease(self._worker)
+        return None if lease is None else lease.to_dict()
 
     def end(self) -> None:
         """End the worker and all that it has started."""

@@ -1,44 +1,51 @@
-"""Workers that come by themselves: each is an ``autolr worker`` on some host."""
+"""Workers on other hosts, which connect by themselves: each is an ``autolr worker``."""
 
 import logging
 import os
 import socket
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from autolr import study
+from autolr.config import Config
 from autolr.driver.admission import Admission
 from autolr.driver.channel import Channel, ready
 from autolr.driver.endpoint import FILE, Endpoint
+from autolr.driver.engines import Engine
+from autolr.driver.events import WorkersAwaited
 from autolr.driver.messages import FromWorker, Lost, Over, ToWorker
 from autolr.driver.trust import check_shared
 from autolr.driver.wire import WireError
 from autolr.errors import ConfigError
-from autolr.study import Lease
+from autolr.study import Lease, Session
 
-_READY_WITHIN = 120.0  # seconds that a worker may be silent at first while others wait for its seat
+_READY_WITHIN = 120.0  # seconds that a worker may be silent at first while others wait for its slot
+_MANY = 256  # for workers: "auto"; each costs the pool a record of a few fields
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Silent:
-    """A worker that has said nothing yet: what it was sent, and since when it has its seat."""
+    """A worker that has sent nothing yet: what it was sent, and since when it has its slot."""
 
     sent: list[ToWorker]
     since: float = field(default_factory=time.monotonic)
 
 
-class RemoteEngine:
-    """Takes workers as they come, and lets them go.
+class RemoteEngine(Engine):
+    """Takes workers as they connect, and lets them leave.
 
     The driver alone decides and touches the storage; a worker is at the other end of a TCP
     connection, authenticated by a key that lies in the folder of results, which must be the same
-    on all hosts (a shared file system), for checkpoints are there too. What is said is not
+    on all hosts (a shared file system), for checkpoints are there too. Messages are not
     encrypted: use a private network. A trial belongs to its worker for as long as the connection
-    lives: of a host that is gone without a word it breaks after half a minute, on both sides. Then
-    the trial goes on elsewhere, from its checkpoint. Should two workers train it for a moment, they
+    lives: of a host that is suddenly gone it breaks after half a minute, on both sides. Then
+    the trial is resumed elsewhere, from its checkpoint. If two workers train it for a moment, they
     write the same: a job follows from its checkpoint bit for bit.
 
     Args:
@@ -50,6 +57,7 @@ class RemoteEngine:
     """
 
     def __init__(self, folder: Path, host: str = "") -> None:
+        self.workers = _MANY
         self._folder = folder
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)  # whatever the umask is
         check_shared(folder)
@@ -60,20 +68,52 @@ class RemoteEngine:
             expected = f"an address of this host that workers can reach ({error.strerror})"
             raise ConfigError.of("tune.listen", name, expected) from None
         self._endpoint = Endpoint(name, listener.getsockname()[1], os.urandom(24).hex())
-        self._waiting: deque[Channel] = deque()  # workers without a seat
-        self._free: dict[int, list[ToWorker]] = {}  # seats, and what was said to them meanwhile
+        self._waiting: deque[Channel] = deque()  # workers without a slot
+        self._free: dict[int, list[ToWorker]] = {}  # slots, and what was sent to them meanwhile
         self._channels: dict[int, Channel] = {}
         self._silent: dict[int, _Silent] = {}
         self._over = False
         self._admission = Admission(listener, self._endpoint.key, self._admit)
         self._endpoint.write(folder)
 
+    @classmethod
+    def prepare(cls, config: Config, note: Callable[[str], None]) -> Config:
+        """Check the folder, and name it so that workers in another one find it; see `Engine`."""
+        if (line := check_shared(config.tune.folder)) is not None:
+            note(line)
+        return replace(config, tune=config.tune.override(out=config.tune.folder.absolute()))
+
+    @classmethod
+    def place(cls, config: Config) -> "RemoteEngine":
+        """Accept workers from now on; see `Engine`."""
+        made = cls(config.tune.folder, config.tune.listen or "")
+        if isinstance(config.tune.workers, int):
+            made.workers = config.tune.workers
+        return made
+
+    @contextmanager
+    def announced(
+        self, config: Config, session: Session | None, listener: Callable[[Any], None]
+    ) -> Iterator[None]:
+        """Have the study name its folder, where workers look; see `Engine`."""
+        tune = config.tune
+        with study.announced(
+            tune.storage,
+            tune.study,
+            tune.folder,
+            direction=tune.direction,
+            cost=tune.cost,
+            session=session,
+        ):
+            listener(WorkersAwaited(tune.folder))
+            yield
+
     def start(self, worker: int) -> None:
-        """Keep a seat for a worker that comes; see `Engine`."""
+        """Keep a slot for the next worker; see `Engine`."""
         self._free[worker] = []
 
     def send(self, worker: int, message: ToWorker) -> None:
-        """Send a message, to one that has not come yet as soon as it does; see `Engine`."""
+        """Send a message, to one that has not connected yet as soon as it does; see `Engine`."""
         self._over = self._over or isinstance(message, Over)
         if worker in self._free:
             self._free[worker].append(message)
@@ -84,17 +124,17 @@ class RemoteEngine:
                 self._channels[worker].send(message)
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
-        """Return what workers have said; see `Engine`."""
-        self._seat_workers()
+        """Return messages of workers; see `Engine`."""
+        self._give_slots()
         numbers = {channel: number for number, channel in self._channels.items()}
-        heard: list[tuple[int, FromWorker]] = []
+        received: list[tuple[int, FromWorker]] = []
         for channel in ready(numbers, max(0.0, seconds)):
             number = numbers[channel]
-            heard += [(number, message) for message in self._news(number, channel)]
-        return heard
+            received += [(number, message) for message in self._news(number, channel)]
+        return received
 
     def kill(self, worker: int) -> None:
-        """Turn a worker out: it ends all that it has started, and comes again; see `Engine`."""
+        """Disconnect a worker: it ends what it has started, and connects again; see `Engine`."""
         self._free.pop(worker, None)
         self._silent.pop(worker, None)
         channel = self._channels.pop(worker, None)
@@ -135,9 +175,9 @@ class RemoteEngine:
                 return []
         return messages
 
-    def _seat_workers(self) -> None:
+    def _give_slots(self) -> None:
         if self._waiting and not self._free:
-            self._unseat_silent()
+            self._free_silent()
         while self._waiting and self._free:
             worker = min(self._free)
             channel = self._channels[worker] = self._waiting.popleft()
@@ -146,12 +186,12 @@ class RemoteEngine:
                 with suppress(OSError):
                     channel.send(message)
 
-    def _unseat_silent(self) -> None:
-        """Free the seats of workers that have long said nothing, for those that wait."""
+    def _free_silent(self) -> None:
+        """Free the slots of workers that have long been silent, for those that wait."""
         for worker, silent in list(self._silent.items()):
             if time.monotonic() > silent.since + _READY_WITHIN:
                 self.kill(worker)
                 self._free[worker] = silent.sent
 
-    def _admit(self, found: socket.socket) -> None:
-        self._waiting.append(Channel(found, FromWorker))
+    def _admit(self, connection: socket.socket) -> None:
+        self._waiting.append(Channel(connection, FromWorker))

@@ -1,4 +1,4 @@
-"""``autolr worker``: goes to a study's driver, wherever that is, and trains what it is given."""
+"""``autolr worker``: connects to a study's driver and trains what that sends."""
 
 import logging
 import os
@@ -27,31 +27,30 @@ _LAUNCHERS = (  # what tells Lightning that this process is a rank of some run; 
 )
 
 
-def join(
+def run_worker(
     config: str | Path | Mapping[str, Any],
     *,
     wait: float = 600.0,
     listener: Callable[[str], None] = lambda line: None,
     **settings: object,
 ) -> None:
-    """Train for the driver of a study (``autolr tune --engine open``) until the study is complete.
+    """Train for the driver of a study (``autolr tune --engine remote``) until it is complete.
 
-    The driver is found by a file in the study's folder of results, and may come later or be
-    started anew meanwhile. Which folder that is say the settings, or if they name a storage and no
-    folder, the study in it. A trial is trained in a process of its own, on the devices that this
-    one may use; of those its share, if SLURM or torchrun started several on this host. SIGTERM or
-    SIGINT have the trial written down and handed back.
+    A file in the study's folder of results says where the driver is, which may start later or
+    anew meanwhile. The settings say which folder that is; if they name a storage and no folder,
+    the study in it does. A trial is trained in a process of its own, on the devices that this
+    one may use; of those its share, if SLURM or torchrun started several on this host. At SIGTERM
+    or SIGINT the trial writes a checkpoint and is handed back.
 
     Args:
         config: As the driver's, in the same folder.
-        wait: Seconds without a driver that are waited for one; 30 at most if the study was complete
-            before.
-        listener: Told what happens, in lines.
+        wait: Seconds to wait for a driver; 30 at most if the study was complete before.
+        listener: Called with a line for each event.
         settings: As for `tune`; ``storage``, ``study`` and ``out`` say which folder.
 
     Raises:
-        ConfigError: If a setting cannot work, no such study came up in the storage, or somebody
-            else can write to the folder or to the file in it that says where the driver is.
+        ConfigError: If a setting cannot work, no such study came up in the storage, or another user
+            can write to the folder or to the file in it that says where the driver is.
         StorageError: If the storage cannot be read.
         AutoLRError: If no driver was there for that long.
     """
@@ -66,26 +65,26 @@ def join(
     for name in _LAUNCHERS:
         os.environ.pop(name, None)
     listener(f"waiting for the driver {discovery}")
-    with signals() as stop:
+    with signals() as shutdown:
         end = time.monotonic() + wait
-        while not stop.requested():
-            found = discovery.enter()
-            if found is None and (discovery.over or time.monotonic() >= end):
+        while not shutdown.requested():
+            connected = discovery.enter()
+            if connected is None and (discovery.over or time.monotonic() >= end):
                 break
-            if found is None:
+            if connected is None:
                 time.sleep(_LOOK_EVERY)
                 continue
-            channel, folder = found
+            channel, folder = connected
             listener("working")
-            _Relay(channel, LocalEngine({worker: device}, folder), worker).run(stop)
+            _Relay(channel, LocalEngine({worker: device}, folder), worker).run(shutdown)
             end = time.monotonic() + wait
-    if not stop.requested() and not discovery.complete:
+    if not shutdown.requested() and not discovery.complete:
         discovery.give_up(wait)
-    listener("leaving" if stop.requested() else "the study is complete")
+    listener("leaving" if shutdown.requested() else "the study is complete")
 
 
 class _Relay:
-    """Passes on what a driver and a worker of this host say to each other.
+    """Passes messages on between a driver and a worker of this host.
 
     Args:
         channel: To the driver.
@@ -100,7 +99,7 @@ class _Relay:
         self._closed = threading.Event()
         self._busy = False
 
-    def run(self, stop: Shutdown) -> None:
+    def run(self, shutdown: Shutdown) -> None:
         """Pass on until one of them is gone, or a signal came and the trial is handed back."""
         self._engine.start(self._worker)
         threading.Thread(target=self._listen, daemon=True).start()
@@ -110,18 +109,18 @@ class _Relay:
                 messages = [message for _, message in self._engine.poll(_LOOK_EVERY)]
                 if any(isinstance(message, Done | Failed | Lost) for message in messages):
                     self._busy = False
-                if stop.requested() and not self._busy:
-                    messages.append(Lost("it was told to go", own_fault=False))
-                self._tell(messages)
-                if stop.requested() and end == float("inf"):
+                if shutdown.requested() and not self._busy:
+                    messages.append(Lost("it was shut down", own_fault=False))
+                self._pass_on(messages)
+                if shutdown.requested() and end == float("inf"):
                     self._engine.send(self._worker, Leave())
                     end = time.monotonic() + PATIENCE
         finally:
             self._engine.close()
             self._channel.close()
 
-    def _tell(self, messages: list[FromWorker]) -> None:
-        """Pass on, at once, what the driver shall hear before it gives more work."""
+    def _pass_on(self, messages: list[FromWorker]) -> None:
+        """Send messages in one go: the driver must have all of them before it sends more work."""
         try:
             if messages:
                 self._channel.send(*messages)

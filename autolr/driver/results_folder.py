@@ -35,7 +35,7 @@ class ResultsFolder:
         return cls(tune.study, locate(tune.storage).place, known or uuid.uuid4().hex)
 
     def check(self, folder: Path) -> None:
-        """Pass a folder that is this study's or nobody's.
+        """Pass a folder that is this study's or no study's.
 
         Raises:
             StorageError: If it belongs to another study.

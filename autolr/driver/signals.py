@@ -22,7 +22,7 @@ class Interrupted(BaseException):
 
 
 class Shutdown:
-    """Whether a signal asked for the end; it is enforced only inside `within`.
+    """Whether a signal requested the end; it is enforced only inside `within`.
 
     Elsewhere the study's storage is written, and what is half written would be left behind.
     """
@@ -78,20 +78,20 @@ class Shutdown:
 
 @contextmanager
 def signals() -> Iterator[Shutdown]:
-    """Tell the first SIGINT, SIGTERM or SIGHUP to a `Shutdown`; a second one ends the process.
+    """Pass the first SIGINT, SIGTERM or SIGHUP to a `Shutdown`; a second one ends the process.
 
     Two within half a second are one: ``timeout`` and programs that start others pass on what a
     terminal has sent to all. A terminal that is gone is written to no more. Under ``nohup`` SIGHUP
     means nothing.
     """
-    stop = Shutdown()
+    shutdown = Shutdown()
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield shutdown
         return
-    interrupt = _Interrupt(stop)
+    interrupt = _Interrupt(shutdown)
 
     def alarm(signum: int, frame: FrameType | None) -> None:
-        stop.enforce()
+        shutdown.enforce()
 
     handlers: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGALRM: alarm}
     handlers |= {signal.SIGINT: interrupt, signal.SIGTERM: interrupt}
@@ -99,17 +99,17 @@ def signals() -> Iterator[Shutdown]:
         handlers[signal.SIGHUP] = interrupt
     before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
-        yield stop
+        yield shutdown
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
 
 
 class _Interrupt:
-    """Tells a `Shutdown` of a signal, and ends the process at the next one."""
+    """Passes a signal to a `Shutdown`, and ends the process at the next one."""
 
-    def __init__(self, stop: Shutdown) -> None:
-        self._stop = stop
+    def __init__(self, shutdown: Shutdown) -> None:
+        self._shutdown = shutdown
         self._first = math.inf
         self._terminals = [number for number in (1, 2) if os.isatty(number)]
 
@@ -117,12 +117,12 @@ class _Interrupt:
         if time.monotonic() > self._first + _ONE_SIGNAL:
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
-        if self._stop.requested():
+        if self._shutdown.requested():
             return
         self._first = time.monotonic()
         if signum == signal.SIGHUP:
             self._silence()
-        self._stop.ask(signum)
+        self._shutdown.ask(signum)
 
     def _silence(self) -> None:
         """Have what is written to the terminal go nowhere."""

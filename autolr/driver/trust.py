@@ -1,7 +1,7 @@
 """Which folder and file a driver and the workers of other hosts trust.
 
 A worker trains what its driver says, which is as good as running its code. So what says where the
-driver is must be from this user, and nobody else may be able to change it.
+driver is must be from this user, and no one else may be able to change it.
 """
 
 import errno
@@ -51,15 +51,15 @@ def read_private(file: Path, longest: int) -> bytes | None:
             return None
         raise ConfigError.of(str(file), "a link", "a file of this user") from None
     with open(descriptor, "rb") as opened:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             raise ConfigError.of(str(file), "another kind of file", "a file of this user")
-        if found.st_uid != os.getuid():
+        if status.st_uid != os.getuid():
             expected = f"a file of this user (uid {os.getuid()})"
-            raise ConfigError.of(str(file), f"one of uid {found.st_uid}", expected)
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ConfigError.of(str(file), f"one of uid {status.st_uid}", expected)
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise ConfigError.of(
-                str(file), oct(stat.S_IMODE(found.st_mode)), "writable for its owner only"
+                str(file), oct(stat.S_IMODE(status.st_mode)), "writable for its owner only"
             )
         data = opened.read(longest + 1)
     return data if len(data) <= longest else None

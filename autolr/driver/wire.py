@@ -4,8 +4,9 @@ import json
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from autolr.config import Config, TuneConfig, import_registered, parse_tune
 from autolr.space import Space
@@ -21,8 +22,8 @@ class WireError(ValueError):
 
 def to_json(*messages: object) -> bytes:
     """Return messages, which are dataclasses, as a list in JSON, each with its name."""
-    told = [{"message": type(one).__name__, "fields": _plain(one)} for one in messages]
-    return json.dumps(told).encode()
+    listed = [{"message": type(one).__name__, "fields": _plain(one)} for one in messages]
+    return json.dumps(listed).encode()
 
 
 def from_json(data: bytes, expected: Any) -> list[Any]:
@@ -37,19 +38,19 @@ def from_json(data: bytes, expected: Any) -> list[Any]:
     """
     known = {kind.__name__: kind for kind in get_args(expected)}
     try:
-        found = _unpaired(json.loads(data.decode()))
-        _require(isinstance(found, list), "no list of messages")
-        return [_message(one, known) for one in found]
+        listed = _unpaired(json.loads(data.decode()))
+        _require(isinstance(listed, list), "no list of messages")
+        return [_message(one, known) for one in listed]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise WireError(reason[:_SHOWN] or type(error).__name__) from None
 
 
-def _message(found: Any, known: Mapping[str, Any]) -> Any:
-    _require(isinstance(found, dict) and found.keys() == {"message", "fields"}, "no message")
-    name = found["message"]
+def _message(message: Any, known: Mapping[str, Any]) -> Any:
+    _require(isinstance(message, dict) and message.keys() == {"message", "fields"}, "no message")
+    name = message["message"]
     _require(isinstance(name, str) and name in known, f"unknown message {name!r:.60}")
-    return _read(known[name], found["fields"], name)
+    return _read(known[name], message["fields"], name)
 
 
 def _plain(value: Any) -> Any:
@@ -65,6 +66,8 @@ def _plain(value: Any) -> Any:
         return dict(items) if named else {_PAIRS: items}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
+    if isinstance(value, Enum):
+        return value.value
     return str(value) if isinstance(value, Path) else value
 
 
@@ -111,9 +114,6 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         return _read_union(get_args(hint), value, where)
-    if origin is Literal:
-        _require(isinstance(value, str) and value in get_args(hint), f"{where} is {value!r:.60}")
-        return value
     if origin is not None:
         return _read_container(origin, get_args(hint), value, where)
     return _read_record(hint, value, where) if is_dataclass(hint) else _scalar(hint, value, where)
@@ -150,6 +150,8 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     if hint is Path and type(value) is str and "\0" not in value:
         return Path(value)
+    if issubclass(hint, Enum):
+        return hint(value)
     _require(type(value) is hint, f"{where} is no {hint.__name__}")
     return value
 

@@ -1,24 +1,21 @@
 """A worker: trains what its driver sends. Run as ``python -m autolr.driver.worker DESCRIPTOR``."""
 
 import hashlib
+import importlib
 import os
 import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from autolr.config import import_registered
-from autolr.disk import disk_errors
+from autolr.driver.jobs import folder_of, guarded, performed
 from autolr.driver.messages import (
     Answer,
     Check,
-    Checked,
-    Done,
-    Failed,
     FromWorker,
     Leave,
     Ready,
@@ -26,14 +23,15 @@ from autolr.driver.messages import (
     Scored,
     ToWorker,
     Train,
-    with_traceback,
 )
 from autolr.driver.wire import from_json, to_json
-from autolr.errors import AutoLRError, ConfigError, StorageError, UserCodeError
+from autolr.errors import ConfigError
 from autolr.job import Decision
 
+# Most configs are LightningCLI's: torch and Lightning load while the config is still being checked.
+_IMPORTED_FIRST = "autolr.objective.lightning_objective"
 _JOB = "AUTOLR_JOB"  # a file with what the other ranks of a trial do
-_DIGEST = "AUTOLR_JOB_SHA256"  # of that file: it lies where others may be able to write
+_DIGEST = "AUTOLR_JOB_SHA256"  # of that file: others may be able to write to its folder
 
 
 class Worker:
@@ -52,15 +50,13 @@ class Worker:
     def run(self) -> None:
         """Work until the driver is gone."""
         threading.Thread(target=self._listen, daemon=True).start()
-        from autolr import objective  # here: the driver is heard while torch is imported
-
-        assert objective
+        importlib.import_module(_IMPORTED_FIRST)  # here: meanwhile the driver's messages are read
         self._pipe.send(Ready())
         while True:
             self._pipe.send(self._answer_to(self._jobs.get()))
 
     def judge(self, step: int, score: float) -> Decision:
-        """Ask the driver; see `Judge`."""
+        """Ask the driver for its decision; see `Judge`."""
         self._pipe.send(Scored(step, score))
         return self._answers.get()
 
@@ -83,42 +79,17 @@ class Worker:
                     self._jobs.put(message)
 
     def _answer_to(self, job: Check | Train) -> FromWorker:
-        folder = job.folder if isinstance(job, Check) else job.job.folder
-        return _guarded(lambda: self._do(job, folder), folder)
+        folder = folder_of(job)
+        return guarded(lambda: self._perform(job, folder), folder)
 
-    def _do(self, job: Check | Train, folder: Path) -> FromWorker:
-        from autolr import objective
-
-        import_registered(job.config if isinstance(job, Check) else job.job.config)
+    def _perform(self, job: Check | Train, folder: Path) -> FromWorker:
         with _written_down(job, folder):
-            if isinstance(job, Check):
-                return Checked(*objective.check_run(job.config, job.folder))
-            return Done(objective.run_trial(job.job, self, self._leave.is_set, self.remark))
-
-
-def _guarded(action: Callable[[], FromWorker], folder: Path) -> FromWorker:
-    """Return what an action returns, or in a message what it raised."""
-    try:
-        with disk_errors(folder):
-            return action()
-    except UserCodeError as error:
-        return _told(error, folder)
-    except AutoLRError as error:
-        return Failed(type(error).__name__, str(error))
-
-
-def _told(error: UserCodeError, folder: Path) -> Failed:
-    try:
-        told = with_traceback(error, folder / "error.txt")
-    except StorageError as full:
-        return Failed(StorageError.__name__, str(full))
-    said = error if folder.name.startswith("trial_") else told
-    return Failed(type(error).__name__, str(said))
+            return performed(job, self, self._leave.is_set)
 
 
 @contextmanager
 def _written_down(job: Check | Train, folder: Path) -> Iterator[None]:
-    """Have the ranks that Lightning starts find the job, for as long as it takes."""
+    """Keep the job in a file while it is done, for the ranks that Lightning starts."""
     folder.mkdir(parents=True, exist_ok=True)
     file, text = folder / "job.json", to_json(job)
     os.environ |= {_JOB: str(file), _DIGEST: hashlib.sha256(text).hexdigest()}
@@ -130,26 +101,24 @@ def _written_down(job: Check | Train, folder: Path) -> Iterator[None]:
 
 
 class _Mute:
-    """The judge of a rank that does not talk to the driver."""
+    """The judge of a rank that is not connected to the driver."""
 
     def judge(self, step: int, score: float) -> Decision:
-        """Go on, unless rank 0 is told something else."""
-        return "go"
+        """Continue; the decision for rank 0 is broadcast to the others."""
+        return Decision.CONTINUE
+
+    def remark(self, line: str) -> None:
+        """Drop the line: rank 0 passes it on."""
 
 
 def _follow() -> None:
-    """Do what rank 0 does, which tells the driver of it."""
+    """Do what rank 0 does, which alone reports to the driver."""
     text = Path(os.environ[_JOB]).read_bytes()
     if hashlib.sha256(text).hexdigest() != os.environ[_DIGEST]:
         raise ConfigError(f"{os.environ[_JOB]} is not what rank 0 wrote")
     job: Check | Train
     (job,) = from_json(text, Check | Train)
-    from autolr import objective
-
-    if isinstance(job, Check):
-        objective.check_run(job.config, job.folder)
-    else:
-        objective.run_trial(job.job, _Mute())
+    performed(job, _Mute(), lambda: False)
 
 
 def main() -> None:

@@ -1,5 +1,32 @@
-"""One run: config and candidate -> LightningCLI -> Trainer -> score."""
+"""What trains one trial: a protocol, and LightningCLI as its one implementation here.
 
-from autolr.objective.check import check_run as check_run
-from autolr.objective.run import fit as fit
-from autolr.objective.run import run_trial as run_trial
+Importing this package loads neither torch nor Lightning; `fit` and the objectives do, when they
+are first used. `Objective` and its values are experimental.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from autolr.job import Decision as Decision
+from autolr.job import Judge as Judge
+from autolr.job import TrialJob as TrialJob
+from autolr.job import TrialResult as TrialResult
+from autolr.objective.loading import check_run as check_run
+from autolr.objective.loading import run_trial as run_trial
+from autolr.objective.protocol import Checkup as Checkup
+from autolr.objective.protocol import Objective as Objective
+
+if TYPE_CHECKING:
+    from autolr.objective.lightning_objective import LightningCLIObjective as LightningCLIObjective
+    from autolr.objective.run import fit as fit
+
+_LAZY = {
+    "LightningCLIObjective": "autolr.objective.lightning_objective",
+    "fit": "autolr.objective.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

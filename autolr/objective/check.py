@@ -1,9 +1,9 @@
-"""Everything that can be known of a run before it trains."""
+"""Everything that can be known of a LightningCLI run before it trains."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -11,19 +11,20 @@ from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import enders
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_rates, total_steps
-from autolr.candidate import Candidate, candidate_of
-from autolr.config import Config, TuneConfig, set_dotted
-from autolr.domains import Choice, Value
+from autolr.candidate import Candidate
+from autolr.config import Config, TuneConfig
 from autolr.errors import ConfigError
-from autolr.objective.blame import no_exit
+from autolr.objective.corners import corners, filled, opened
 from autolr.objective.lightning_cli import (
     instantiate,
+    lightning_errors,
     parsing,
     quiet_lightning,
     trial_config,
-    users_code,
 )
+from autolr.objective.protocol import Checkup
 from autolr.objective.run import rate_callbacks
+from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI
 
 _NO_LOGGER = "loggers.logger.DummyLogger"  # False upsets monitors
-
-
-class Checkup(NamedTuple):
-    """What is known of a run before it trains: its optimizer steps, and lines of warning."""
-
-    run_steps: int
-    warnings: tuple[str, ...]
 
 
 def check_run(config: Config, folder: Path) -> Checkup:
@@ -55,11 +49,11 @@ def check_run(config: Config, folder: Path) -> Checkup:
     candidate = Candidate(peak=1e-3)
     tune = config.tune
     look = _Look()
-    with users_code(folder), quiet_lightning(config):
-        fit = trial_config(_filled(config), candidate, folder)
+    with lightning_errors(folder), quiet_lightning(config):
+        fit = trial_config(filled(config), candidate, folder)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
         fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
-        cli = instantiate(fit, config.folder, config.seed, _opened(config))
+        cli = instantiate(fit, config.folder, config.seed, opened(config))
         early = enders(cli.trainer)
         _check_callbacks(cli.trainer)
         _check_space(cli, config, folder)
@@ -94,7 +88,7 @@ class _NoReports:
 
 
 class _LookedAt(BaseException):
-    """Leaves a fit before its first step; no Exception, so that nobody catches it."""
+    """Leaves a fit before its first step; no Exception, so that user code does not catch it."""
 
 
 class _Look(Callback):
@@ -126,79 +120,12 @@ class _Tried(Callback):
             trainer.strategy.optimizers = own
 
 
-class _Corner:
-    """A trial with the values that are given, else with the first choice or the low end."""
-
-    def __init__(self, given: Mapping[str, Value]) -> None:
-        self._given = given
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """Return what is given, or the low end."""
-        found: Any = self._given.get(name, low)
-        return float(found)
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
-        """Return what is given, or the low end."""
-        found: Any = self._given.get(name, low)
-        return int(found)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-        """Return what is given, or the first choice."""
-        return self._given.get(name, choices[0])
-
-
-def _corners(space: Space) -> Iterator[Candidate]:
-    """Yield candidates that show each choice of the space, and both ends of each range.
-
-    The first one has the first value of each parameter.
-    """
-    for name, domain in space.parameters:
-        ends = domain.options if isinstance(domain, Choice) else (domain.low, domain.high)
-        for value in ends:
-            yield candidate_of(space.suggest(_Corner({**_needed(space, name), name: value})))
-
-
-def _needed(space: Space, name: str) -> dict[str, Value]:
-    """Return values of other parameters under which a parameter exists."""
-    found: dict[str, Value] = {}
-    for parent, allowed in space.domains[name].when:
-        found |= {**_needed(space, parent), parent: allowed[0]}
-    return found
-
-
 def _rules(space: Space) -> Iterator[ApplyRule]:
     """Yield what applies each rule of the space, with each of its settings."""
-    chosen = {(found.rule, found.rule_settings): found for found in _corners(space)}
-    for found in chosen.values():
-        if not found.is_own:
-            yield ApplyRule(found.rule, dict(found.rule_settings))
-
-
-def _filled(config: Config) -> dict[str, Any]:
-    """Return the fit part; what it leaves open and the space sets has its first value."""
-    filled, opened = config.fit, _opened(config)
-    for name, value in next(_corners(config.space)).settings:
-        if name in opened:
-            filled = set_dotted(filled, name, value)
-    return filled
-
-
-def _opened(config: Config) -> list[str]:
-    """Return the settings that the config leaves open and the space sets.
-
-    An error of the others is one of the config's own values, whatever the space makes of them.
-    """
-    names = [name for name, _ in next(_corners(config.space)).settings]
-    return [name for name in names if not _has(config.fit, name)]
-
-
-def _has(config: Mapping[str, Any], name: str) -> bool:
-    inner: Any = config
-    for key in name.split("."):
-        if not isinstance(inner, Mapping) or key not in inner:
-            return False
-        inner = inner[key]
-    return True
+    chosen = {(corner.rule, corner.rule_settings): corner for corner in corners(space)}
+    for corner in chosen.values():
+        if not corner.is_own:
+            yield ApplyRule(corner.rule, dict(corner.rule_settings))
 
 
 def _check_kept(cli: "LightningCLI", tune: TuneConfig) -> None:
@@ -222,7 +149,7 @@ def _check_callbacks(trainer: Trainer) -> None:
 
 def _check_space(cli: "LightningCLI", config: Config, folder: Path) -> None:
     """Refuse a space that sets what the classes do not take, before a trial finds out."""
-    for candidate in _corners(config.space):
+    for candidate in corners(config.space):
         if candidate.settings:
             fit = trial_config(config.fit, candidate, folder)
             with parsing(config.space.paths):

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonargparse
 from jsonargparse import ArgumentError
 
 from autolr.callbacks.namespaces import (
@@ -20,9 +19,8 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.candidate import Candidate
 from autolr.config import Config, set_dotted
-from autolr.disk import disk_error
-from autolr.errors import AutoLRError, ConfigError, UserCodeError
-from autolr.objective.blame import no_exit, place_of
+from autolr.errors import ConfigError
+from autolr.objective.user_code import no_exit, shortened_line, users_code
 from autolr.objective.users_namespace import namespace
 from autolr.parser_errors import one_line
 
@@ -35,7 +33,6 @@ _TRIAL_DEFAULTS = {  # unless the config says otherwise; a study of many runs is
     "enable_checkpointing": False,
 }
 _NEEDED_BY = {"enable_progress_bar": "ProgressBar", "enable_checkpointing": "Checkpoint"}
-_ERROR_LENGTH = 300  # characters of a parser's message that are shown
 
 
 @contextlib.contextmanager
@@ -98,7 +95,7 @@ def parsing(searched: Sequence[str] = ()) -> Iterator[None]:
     except ArgumentError as error:
         message = one_line(str(error))
         guilty = any(_is_about(message, name) for name in searched)
-        raise ConfigError(_short(f"tune.space: {message}" if guilty else message)) from None
+        raise ConfigError(shortened_line(f"tune.space: {message}" if guilty else message)) from None
 
 
 def _is_about(message: str, name: str) -> bool:
@@ -110,42 +107,14 @@ def _is_about(message: str, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def users_code(folder: Path) -> Iterator[None]:
-    """Give errors of the user's code a name of their own and a place; ours and interrupts pass.
+def lightning_errors(folder: Path) -> Iterator[None]:
+    """As `users_code`, where Lightning also says that a config is wrong.
 
-    A full disk is not that code's fault; ``folder`` is where a run writes.
+    Args:
+        folder: Where a run writes.
     """
-    try:
-        yield
-    except AutoLRError:
-        raise
-    except either(MisconfigurationException) as error:  # Lightning's name for a wrong config
-        raise ConfigError(_short(str(error))) from error
-    except Exception as error:
-        root = _unwrapped(error)
-        if isinstance(root, AutoLRError):
-            raise root from None
-        if (full := disk_error(root, folder)) is not None:
-            raise full from root
-        told = _short(f"{type(root).__name__}: {root}")
-        raise UserCodeError(f"{told}{place_of(root)}") from root
-
-
-def _unwrapped(error: Exception) -> Exception:
-    """Return what a class raised as the parser made it: the parser wraps it up to four times."""
-    while _is_parsers(error) and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    return error
-
-
-def _is_parsers(error: Exception) -> bool:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    home = Path(jsonargparse.__file__).parent
-    return frame is not None and home in Path(frame.tb_frame.f_code.co_filename).parents
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _ERROR_LENGTH else line[: _ERROR_LENGTH - 1] + "…"
+    with users_code(folder):
+        try:
+            yield
+        except either(MisconfigurationException) as error:  # Lightning's name for a wrong config
+            raise ConfigError(shortened_line(str(error))) from error

@@ -1,4 +1,4 @@
-"""Training a candidate, or the run of a config."""
+"""Training a candidate, or the run of a config, through LightningCLI."""
 
 import logging
 import math
@@ -15,10 +15,15 @@ from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
 from autolr.config import Config, TuneConfig, set_dotted
-from autolr.errors import DivergedError
+from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
-from autolr.objective.blame import before_first_step, no_exit
-from autolr.objective.lightning_cli import instantiate, quiet_lightning, trial_config, users_code
+from autolr.objective.lightning_cli import (
+    instantiate,
+    lightning_errors,
+    quiet_lightning,
+    trial_config,
+)
+from autolr.objective.user_code import before_first_step, no_exit
 from autolr.runtime.loading import UnreadableError, allowing, load
 
 if TYPE_CHECKING:
@@ -26,23 +31,14 @@ if TYPE_CHECKING:
     from autolr.callbacks.prune import Reporter
 
 
-def _never() -> bool:
-    return False
-
-
-def run_trial(
-    job: TrialJob,
-    judge: Judge,
-    asked: Callable[[], bool] = _never,
-    remark: Callable[[str], None] = lambda line: None,
-) -> TrialResult:
+def run_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) -> TrialResult:
     """Train one candidate through an ordinary Trainer and score it.
 
     Args:
-        job: What to train. Where its checkpoint is there, the run goes on from it.
-        judge: Is told the scores at the rungs, and decides.
-        asked: Tells whether the trial shall be written down and left as soon as possible.
-        remark: Gets a line if the checkpoint is there and cannot be used.
+        job: What to train. A run whose checkpoint exists is resumed from it.
+        judge: Gets the scores at the rungs and decides; gets a line if the checkpoint exists and
+            cannot be used.
+        leave: Whether to write a checkpoint and leave as soon as possible.
 
     Raises:
         ConfigError: If the config cannot work, before the first training step; or if a checkpoint
@@ -52,13 +48,13 @@ def run_trial(
     """
     started = time.monotonic()
     tune = job.config.tune
-    pause = PauseTrial(judge, job.checkpoint, asked, job.known, job.trial)
+    pause = PauseTrial(judge, job.checkpoint, leave, job.known, job.trial)
     trial: Reporter = pause if job.pauses else _Stopping(judge)
     horizon = job.run_steps
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
     setters = rate_callbacks(job.candidate, tune)
     made: list[Trainer] = []
-    with before_first_step(made), users_code(job.folder), quiet_lightning(job.config):
+    with before_first_step(made), lightning_errors(job.folder), quiet_lightning(job.config):
         fit = trial_config(job.config.fit, job.candidate, job.folder)
         cli = instantiate(fit, job.config.folder, job.config.seed)
         trainer: Any = cli.trainer
@@ -66,10 +62,10 @@ def run_trial(
         trainer.callbacks[:0] = [pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
         with no_exit(), allowing(tune.safe_globals):
-            decision = _fit(cli, job, pause, remark)
+            decision = _fit(cli, job, pause, judge)
         steps = trainer.global_step
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    ended = decision == "go" and not prune.pruned and not prune.diverged
+    ended = decision is Decision.CONTINUE and not prune.pruned and not prune.diverged
     probe_steps, peak = _searched(setters[-1])
     return TrialResult(
         value=prune.final.get(tune.monitor, math.nan),
@@ -79,27 +75,25 @@ def run_trial(
         seconds=time.monotonic() - started,
         peak=job.candidate.peak if peak is None else peak,
         pruned=prune.pruned,
-        diverged=prune.diverged or decision == "stop",
-        waits=decision == "wait",
+        diverged=prune.diverged or decision is Decision.STOP,
+        paused=decision is Decision.PAUSE,
         stopped_at=steps if ended and steps < prune.run_steps else None,
     )
 
 
-def _fit(
-    cli: "LightningCLI", job: TrialJob, pause: PauseTrial, remark: Callable[[str], None]
-) -> Decision:
+def _fit(cli: "LightningCLI", job: TrialJob, pause: PauseTrial, judge: Judge) -> Decision:
     """Train to the end, or until the run is left; return why."""
-    resumed, steps = _resumed(job.checkpoint, pause, remark)
+    resumed, steps = _resumed(job.checkpoint, pause, judge)
     cli.trainer.loggers.append(JsonLines(job.folder, steps))
     try:
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resumed, weights_only=True)
     except DivergedError:  # every peak that was tried inside the run
-        return "stop"
+        return Decision.STOP
     except TrialPaused:
         return pause.decision
     except either(SIGTERMException):  # Lightning was faster
-        return "wait"
-    return "go"
+        return Decision.PAUSE
+    return Decision.CONTINUE
 
 
 def fit(config: Config, out: Path | None) -> "AutoLR | None":
@@ -112,8 +106,10 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         ConfigError: If the config cannot work; before the first training step.
         UserCodeError: If the model or the data raise.
     """
+    if config.names_objective:
+        raise ConfigError("autolr fit trains LightningCLI configs, and this one names an objective")
     attached: AutoLR | None = None
-    with users_code(out or Path.cwd()), quiet_lightning(config, logging.WARNING):
+    with lightning_errors(out or Path.cwd()), quiet_lightning(config, logging.WARNING):
         section = (
             config.fit
             if out is None
@@ -140,7 +136,7 @@ def rate_callbacks(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
 
 
 class _Stopping:
-    """Has `PruneTrial` stop a run at the rung where it is not let pass."""
+    """Has `PruneTrial` stop a run at the rung where it is not promoted."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
@@ -148,7 +144,7 @@ class _Stopping:
 
     def report(self, value: float, step: int) -> None:
         """Ask the judge."""
-        self._stops = self._judge.judge(step, value) != "go"
+        self._stops = self._judge.judge(step, value) is not Decision.CONTINUE
 
     def should_prune(self) -> bool:
         """Return whether the last score was too bad."""
@@ -166,14 +162,12 @@ def _searched(callback: Callback) -> tuple[int, float | None]:
         return (0 if search is None else search["rivals"]["probe_steps"]), None
 
 
-def _resumed(
-    checkpoint: Path, pause: PauseTrial, remark: Callable[[str], None]
-) -> tuple[Path | None, int]:
-    """Return the checkpoint to go on from and its steps; None where there is none of the trial."""
+def _resumed(checkpoint: Path, pause: PauseTrial, judge: Judge) -> tuple[Path | None, int]:
+    """Return the checkpoint to resume from and its steps; None where the trial has none."""
     if not os.path.lexists(checkpoint):
         return None, 0
     try:
         return checkpoint, pause.step_of(load(checkpoint))
     except UnreadableError as error:
-        remark(f"{checkpoint} is not used, {error}; the trial begins anew")
+        judge.remark(f"{checkpoint} is not used, {error}; the trial begins anew")
         return None, 0

@@ -5,16 +5,18 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolr.callbacks.namespaces import namespace_of
 from autolr.users_modules import make_importable
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _OLD = "pytorch_lightning"
 
 
-def namespace(fit: Mapping[str, Any], folder: Path) -> str:
+def namespace(fit: Mapping[str, Any], folder: "Path") -> str:
     """Return "pytorch_lightning" for a config that uses it, else "lightning.pytorch".
 
     Model and data decide, by what they derive from; where neither can be imported, class paths
@@ -24,9 +26,9 @@ def namespace(fit: Mapping[str, Any], folder: Path) -> str:
     for section in ("model", "data"):
         with contextlib.suppress(Exception):  # the parser imports it again, and says what is wrong
             kind = _kind(fit[section])
-            found = namespace_of(kind) if inspect.isclass(kind) else None
-            if found is not None:
-                return found
+            named = namespace_of(kind) if inspect.isclass(kind) else None
+            if named is not None:
+                return named
     return _OLD if _mentions_old(fit) else "lightning.pytorch"
 
 

@@ -17,9 +17,13 @@ from autolr.report.table import TrialLike, stopped_early, trials_csv
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
-# Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`.
+{use}
 # Modules: {modules}
 """
+_USE = (
+    "# Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`."
+)
+_USE_OF_OBJECTIVE = "# The objective has its arguments; its peak and schedule are in schedule.json."
 _STOPPED = """\
 # No trial ran to its planned end: {reason}.
 """
@@ -29,6 +33,8 @@ _MODULES = re.compile(r"^# Modules: (.+)$", re.MULTILINE)  # for `autolr fit`, s
 def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
     """Return a LightningCLI config that trains a candidate with the shipped callbacks.
 
+    A config with an objective of its own has the candidate's settings only.
+
     Args:
         config: The study's config.
         candidate: One with a peak.
@@ -36,6 +42,8 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
     fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
     for name, value in candidate.settings:
         fit = set_dotted(fit, name, value)
+    if config.names_objective:
+        return fit
     follow = {
         "class_path": "autolr.callbacks.FollowCandidate",
         "init_args": {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()},
@@ -80,12 +88,13 @@ def artefacts(
         return table
     found = Candidate.from_dict({**best.attrs["found"]})
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
+    use = _USE_OF_OBJECTIVE if config.names_objective else _USE
     header = _HEADER.format(
         study=config.tune.study,
         number=best.number,
         monitor=config.tune.monitor,
         value=best.attrs["stopped_value"] if stopped_early(best) else best.value,
-        file=shlex.quote(config_file.as_posix()),
+        use=use.format(file=shlex.quote(config_file.as_posix())),
         modules=config.folder,
     )
     if stopped_early(best):

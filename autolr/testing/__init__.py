@@ -10,9 +10,12 @@ Experimental. In a test module of your own:
 
 import pytest
 
-# a failure then shows both sides
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("profile", "rule", "strategy")))
+_CONTRACTS = ("engine", "objective", "profile", "rule", "strategy")
 
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _CONTRACTS))  # shows both sides
+
+from autolr.testing.engine import EngineContract as EngineContract  # noqa: E402
+from autolr.testing.objective import ObjectiveContract as ObjectiveContract  # noqa: E402
 from autolr.testing.profile import ProfileContract as ProfileContract  # noqa: E402
 from autolr.testing.rule import RuleCase as RuleCase  # noqa: E402
 from autolr.testing.rule import RuleContract as RuleContract  # noqa: E402

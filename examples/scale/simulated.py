@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autolr.config import Config, fingerprint, read_config
 from autolr.driver.controller import TrialController
+from autolr.driver.engines import Engine
 from autolr.driver.events import Event
 from autolr.driver.messages import (
     Answer,
@@ -26,7 +27,7 @@ from autolr.driver.messages import (
 )
 from autolr.driver.pool import Pool
 from autolr.driver.signals import Shutdown
-from autolr.job import TrialJob, TrialResult
+from autolr.job import Decision, TrialJob, TrialResult
 from autolr.study import Hyperband, Lease, Study, open_study
 
 RUN_STEPS = 243
@@ -41,7 +42,7 @@ class _Simulated:
     step: int = 0
 
 
-class SimulatedEngine:
+class SimulatedEngine(Engine):
     """Runs workers that score a trial by its rate at once.
 
     Args:
@@ -53,6 +54,8 @@ class SimulatedEngine:
         waited: Seconds from each score to its answer.
     """
 
+    workers = 8
+
     def __init__(self, deaths: float = 0.0, seed: int = 0) -> None:
         self.trained = 0
         self.waited: list[float] = []
@@ -61,6 +64,11 @@ class SimulatedEngine:
         self._workers: dict[int, _Simulated] = {}
         self._written: dict[str, int] = {}  # of a trial's folder, the step in its checkpoint
         self._reported: dict[int, float] = {}
+
+    @classmethod
+    def place(cls, config: Config) -> "SimulatedEngine":
+        """Return workers that never die; see `Engine`."""
+        return cls()
 
     def start(self, worker: int) -> None:
         """Start a worker; see `Engine`."""
@@ -78,12 +86,12 @@ class SimulatedEngine:
                 self._continue(one)
             case Answer(decision):
                 self.waited.append(time.perf_counter() - self._reported.pop(worker))
-                if decision == "go":
+                if decision is Decision.CONTINUE:
                     self._continue(one)
                 else:
-                    one.outbox.append(Done(_outcome(one, waits=decision == "wait")))
+                    one.outbox.append(Done(_outcome(one, paused=decision is Decision.PAUSE)))
             case Leave():
-                one.outbox.append(Done(_outcome(one, waits=True)))
+                one.outbox.append(Done(_outcome(one, paused=True)))
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
         """Return a message of one of the workers; see `Engine`."""
@@ -121,7 +129,7 @@ class SimulatedEngine:
             self._written[one.job.folder.name] = one.step
             one.outbox.append(Scored(one.step, _loss(one)))
         else:
-            one.outbox.append(Done(_outcome(one, waits=False)))
+            one.outbox.append(Done(_outcome(one, paused=False)))
 
 
 def _loss(one: _Simulated) -> float:
@@ -131,10 +139,10 @@ def _loss(one: _Simulated) -> float:
     return math.log10(peak / 0.01) ** 2 + 1 / math.sqrt(one.step)
 
 
-def _outcome(one: _Simulated, *, waits: bool) -> TrialResult:
+def _outcome(one: _Simulated, *, paused: bool) -> TrialResult:
     assert one.job is not None
     peak = one.job.candidate.peak
-    return TrialResult(_loss(one), {}, one.step, RUN_STEPS, 0.0, peak, False, False, waits)
+    return TrialResult(_loss(one), {}, one.step, RUN_STEPS, 0.0, peak, False, False, paused)
 
 
 def simulate(

@@ -44,7 +44,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from autolr.callbacks.rule_host import check_checkpoints
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.objective.lightning_cli import users_code
+from autolr.objective.lightning_cli import lightning_errors
 
 assert issubclass(FollowCandidate, pl.Callback)
 assert issubclass(FollowCandidate, lightning.pytorch.Callback)
@@ -84,7 +84,7 @@ for names in pl, lightning.pytorch:
     assert swa_of(trainer) is averages
     with raises(UnsupportedError):
         check_checkpoints(trainer)
-    with raises(ConfigError), users_code(Path()):
+    with raises(ConfigError), lightning_errors(Path()):
         names.Trainer(fast_dev_run=-1)  # a MisconfigurationException
 pl.Trainer(accelerator="cpu", callbacks=AutoLR())  # a Trainer takes a callback alone, of its own
 """

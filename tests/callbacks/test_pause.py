@@ -15,6 +15,7 @@ from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
 from autolr.errors import UnsupportedError
+from autolr.job import Decision
 from autolr.online import Annealed
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, TRAIN, Net, Stream, differences, fit, train_loader, val_loader
@@ -34,7 +35,7 @@ class Judge:
     def judge(self, step, score):
         assert step not in self.told
         self.told[step] = score
-        return "wait" if step in self.waits else "go"
+        return Decision.PAUSE if step in self.waits else Decision.CONTINUE
 
 
 class Augmented(Dataset[Any]):

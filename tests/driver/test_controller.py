@@ -1,5 +1,6 @@
 """What becomes of trials, decided from what their attempts came to."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from autolr.config import read_config
 from autolr.driver.controller import TrialController, Work, has_no_step
 from autolr.driver.events import Event, TrialEnded, TrialFailed
 from autolr.errors import UserCodeError
-from autolr.job import TrialResult
+from autolr.job import Decision, TrialResult
 from autolr.study import Hyperband, Study, TrialRecord, open_study
 
 STEPS = 90
@@ -69,7 +70,7 @@ def test_a_trial_that_has_made_a_step_before_is_tried_again_whatever_raises(
     controller: TrialController, handle: Study, heard: list[Event]
 ) -> None:
     number = begin(controller)
-    assert controller.judge(number, 10, 0.5) == "go"
+    assert controller.judge(number, 10, 0.5) == Decision.CONTINUE
     controller.cut(number)
     assert begin(controller) == number
     controller.fail(number, "OSError: no disk", unbegun=True)
@@ -138,3 +139,52 @@ def test_a_run_that_stopped_at_a_rung_keeps_the_score_of_the_rung(
     assert record.scores == {30: 0.3}
     assert record.attrs["stopped_value"] == 0.5
     assert handle.statuses()[0].scores == {30: 0.3}
+
+
+def test_a_trial_that_pauses_waits_and_is_resumed_as_promoted_or_ends_with_the_study(
+    controller: TrialController, handle: Study, heard: list[Event]
+) -> None:
+    number = begin(controller)
+    controller.judge(number, 10, 0.5)
+    controller.end(number, outcome(0.5, 10, paused=True))
+    assert handle.trial(number).state == "WAITING"
+    assert not isinstance(heard[-1], TrialEnded)
+    controller.finish()
+    record = handle.trial(number)
+    assert (record.state, record.attrs["reason"]) == ("PRUNED", "not among the best at its rung")
+    assert isinstance(heard[-1], TrialEnded)
+
+
+def test_a_score_that_is_not_finite_stops_its_trial(controller: TrialController) -> None:
+    assert controller.judge(begin(controller), 10, math.nan) is Decision.STOP
+
+
+def test_a_score_that_is_not_promoted_pauses_its_trial(controller: TrialController) -> None:
+    decisions = [controller.judge(begin(controller), 10, 0.1 * i) for i in range(1, 6)]
+    assert Decision.STOP not in decisions
+    assert decisions[-1] is Decision.PAUSE
+
+
+@pytest.mark.parametrize("pauses", [True, False])
+def test_jobs_pause_only_where_the_objective_can_resume_a_run(
+    pauses: bool, tmp_path: Path, handle: Study, heard: list[Event]
+) -> None:
+    tune = {"space": {"lr": [0.1, 0.01]}, "out": str(tmp_path)}
+    config = read_config({"tune": {**tune, "storage": f"sqlite:///{tmp_path}/runs.db"}})
+    brackets = Hyperband(10, STEPS)
+    controller = TrialController(config, handle, brackets, STEPS, heard.append, pauses=pauses)
+    work = controller.next()
+    assert isinstance(work, Work)
+    assert work.job.pauses == pauses
+
+
+def test_the_job_of_a_trial_that_was_cut_knows_the_scores_of_its_rungs(
+    controller: TrialController,
+) -> None:
+    number = begin(controller)
+    controller.judge(number, 10, 0.5)
+    controller.cut(number)
+    work = controller.next()
+    assert isinstance(work, Work)
+    assert (work.number, work.job.known) == (number, (10,))
+    assert controller.trained == {number}

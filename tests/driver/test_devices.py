@@ -1,8 +1,8 @@
 import pytest
 
 from autolr.config import read_config
-from autolr.driver import loop
 from autolr.driver.devices import own_share, per_trial, shared_out, visible
+from autolr.driver.local import LocalEngine
 from autolr.errors import ConfigError
 
 
@@ -78,4 +78,5 @@ def test_one_worker_with_a_device_that_was_named_is_a_process_that_sees_it_alone
     devices: str, shares: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTOLR_DEVICES", devices)
-    assert loop._devices(read_config({"tune": {"space": {"lr": 0.1}}})) == shares
+    engine = LocalEngine.place(read_config({"tune": {"space": {"lr": 0.1}}}))
+    assert (None if engine is None else engine._devices) == shares

@@ -114,7 +114,7 @@ def test_the_config_is_checked_by_a_worker_that_is_ready_and_stays(tmp_path: Pat
 
     def workers() -> None:
         with endpoint.enter():  # the first one never gets ready
-            for last_word in (Lost("it was told to go", own_fault=False), Checked(7)):
+            for last_word in (Lost("it was shut down", own_fault=False), Checked(7)):
                 with endpoint.enter() as channel:
                     channel.send(Ready())
                     assert isinstance(next(channel.messages()), Check)
@@ -125,7 +125,7 @@ def test_the_config_is_checked_by_a_worker_that_is_ready_and_stays(tmp_path: Pat
         assert pool.check() == Checked(7)
         came.result()
     engine.close()
-    assert heard == [WorkerLost(1, "it was told to go", None)]
+    assert heard == [WorkerLost(1, "it was shut down", None)]
 
 
 def test_a_worker_that_speaks_of_a_trial_that_it_does_not_have_is_turned_out(
@@ -151,7 +151,7 @@ def test_a_worker_that_speaks_of_a_trial_that_it_does_not_have_is_turned_out(
         assert pool.check() == Checked(7)
         engine.close()
         came.result()
-    assert heard == [WorkerLost(0, "it speaks of a trial that it does not have", None)] * 2
+    assert heard == [WorkerLost(0, "it reports on a trial that it does not have", None)] * 2
 
 
 @pytest.mark.parametrize(("own_fault", "checks"), [(True, 1), (False, 3)])

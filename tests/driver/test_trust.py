@@ -129,7 +129,7 @@ def test_a_driver_refuses_a_folder_that_everybody_can_write_to_before_it_is_chec
     Path("tune.yaml").write_text(yaml.safe_dump(CONFIG))
     folder.chmod(0o777)
     for arguments in ([], ["--dry-run"]):
-        command = ["tune", "tune.yaml", "--engine", "open", "--out", "results", *arguments]
+        command = ["tune", "tune.yaml", "--engine", "remote", "--out", "results", *arguments]
         assert main([*command, "--listen", "127.0.0.1"]) == 2
         said, err = capsys.readouterr()
         assert "not everybody can write to" in err
@@ -163,6 +163,6 @@ def test_a_folder_that_the_group_can_write_to_gets_a_line_from_a_worker_and_a_dr
     monkeypatch.chdir(folder.parent)
     config = {**CONFIG, "model": {"class_path": "no.Model"}}
     Path("tune.yaml").write_text(yaml.safe_dump(config))
-    command = ["tune", "tune.yaml", "--engine", "open", "--out", "results", "--dry-run"]
+    command = ["tune", "tune.yaml", "--engine", "remote", "--out", "results", "--dry-run"]
     assert main(command) == 2
     assert "the group of" in capsys.readouterr().out

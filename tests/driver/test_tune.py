@@ -31,7 +31,7 @@ from autolr.driver import (
 from autolr.errors import ConfigError, StorageError, StudyMismatchError
 from autolr.job import Decision, TrialJob
 from autolr.objective import run_trial
-from autolr.objective.lightning_cli import users_code
+from autolr.objective.lightning_cli import lightning_errors
 
 MODEL = """\
 import torch
@@ -227,7 +227,10 @@ class Waits:
 
     def judge(self, step: int, score: float) -> Decision:
         self.rungs.append(step)
-        return "wait"
+        return Decision.PAUSE
+
+    def remark(self, line: str) -> None:
+        """Forget the line."""
 
 
 def test_a_trial_continues_from_no_checkpoint_but_its_own(
@@ -390,7 +393,7 @@ def test_safe_globals_are_a_list_of_full_names(config: dict[str, Any], names: An
 
 def test_a_full_disk_is_not_the_fault_of_who_writes_to_it(tmp_path: Path) -> None:
     output = r"^cannot write to .*: No space left on device$"
-    with pytest.raises(StorageError, match=output), users_code(tmp_path):
+    with pytest.raises(StorageError, match=output), lightning_errors(tmp_path):
         Path("/dev/full").write_text("x")
 
 

@@ -30,7 +30,7 @@ from autolr.driver.messages import (
     Train,
 )
 from autolr.driver.wire import WireError, from_json, to_json
-from autolr.job import TrialJob, TrialResult
+from autolr.job import Decision, TrialJob, TrialResult
 
 CONFIG = read_config(
     {
@@ -64,7 +64,7 @@ OUTCOME = TrialResult(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5,
 TO_WORKER: list[ToWorker] = [
     Check(CONFIG, Path("results")),
     Train(JOB),
-    Answer("wait"),
+    Answer(Decision.PAUSE),
     Leave(),
     Over(),
 ]
@@ -74,7 +74,7 @@ FROM_WORKER: list[FromWorker] = [
     Scored(5, -math.inf),
     Remark("a line"),
     Done(OUTCOME),
-    Done(replace(OUTCOME, value=1 / 3, peak=0.1, waits=True)),
+    Done(replace(OUTCOME, value=1 / 3, peak=0.1, paused=True)),
     Failed("StorageError", "a full disk"),
     Lost("gone", own_fault=True),
 ]
@@ -168,8 +168,10 @@ def test_what_no_worker_says_is_refused_and_runs_nothing(
     "data",
     [
         to_json(Ready()),
-        changed(Answer("go"), lambda told: told["fields"].update(decision="run")),
-        changed(Answer("go"), lambda told: told["fields"].update(decision=["go"])),
+        changed(Answer(Decision.CONTINUE), lambda told: told["fields"].update(decision="run")),
+        changed(
+            Answer(Decision.CONTINUE), lambda told: told["fields"].update(decision=["continue"])
+        ),
         changed(Train(JOB), lambda told: told["fields"]["job"].update(rungs=5)),
         changed(Train(JOB), lambda told: told["fields"]["job"].update(folder="a\0b")),
         changed(Train(JOB), lambda told: told["fields"]["job"].update(folder=None)),

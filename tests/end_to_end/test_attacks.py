@@ -27,7 +27,7 @@ from tests.end_to_end.conftest import Project
 
 pytestmark = pytest.mark.slow
 
-_OPEN = ["tune", "tune.yaml", "--engine", "open", "--listen", "127.0.0.1"]
+_OPEN = ["tune", "tune.yaml", "--engine", "remote", "--listen", "127.0.0.1"]
 _STRANGERS = 200
 
 

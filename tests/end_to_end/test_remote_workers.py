@@ -21,7 +21,7 @@ from autolr.driver.remote_engine import RemoteEngine
 from autolr.study import look
 from tests.end_to_end.conftest import CONFIG, Command, Project
 
-_OPEN = ["tune", "tune.yaml", "--engine", "open", "--workers", "auto", "--listen", "127.0.0.1"]
+_OPEN = ["tune", "tune.yaml", "--engine", "remote", "--workers", "auto", "--listen", "127.0.0.1"]
 
 
 def test_only_who_knows_the_key_is_let_in(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_worker_that_leaves_before_it_said_a_word_is_replaced_by_the_next(
     engine.send(0, Over())  # before anybody has come
     endpoint = Endpoint.read(tmp_path)
     assert endpoint is not None
-    for last_word in (None, Lost("it was told to go", own_fault=False), Ready()):
+    for last_word in (None, Lost("it was shut down", own_fault=False), Ready()):
         with endpoint.enter() as channel:
             while not ready([channel], 0.0):
                 assert engine.poll(0.01) == []
@@ -120,13 +120,13 @@ def test_a_study_with_remote_workers_says_what_it_waits_for(
             raise Left
 
     with pytest.raises(Left):
-        autolr.tune(CONFIG, engine="open", listen="127.0.0.1", listener=leave)
-    progress(WorkerLost(1, "it was told to go", None))
+        autolr.tune(CONFIG, engine="remote", listen="127.0.0.1", listener=leave)
+    progress(WorkerLost(1, "it was shut down", None))
     assert capsys.readouterr().out.splitlines() == [
         "checking the config ...",
         "waits for workers: autolr worker CONFIG "
         f"(they find the driver in {tmp_path}/autolr_runs/line)",
-        "worker 1 is gone: it was told to go; another one may come",
+        "worker 1 is gone: it was shut down; another one may come",
     ]
 
 
@@ -178,7 +178,7 @@ def test_a_worker_that_must_leave_hands_its_trial_back(project: Project) -> None
     assert workers[0].wait().status == 0
     finished = driver.wait()
     assert finished.status == 0, finished
-    assert "is gone: it was told to go" in finished.out
+    assert "is gone: it was shut down" in finished.out
     assert "is gone at trial" not in finished.out
     rungs = re.findall(r"^trial (\d+) after (\d+) steps", finished.out, re.M)
     assert rungs

@@ -31,7 +31,16 @@ def test_a_worker_in_another_folder_finds_its_driver_by_the_study(
     elsewhere.folder.mkdir()
     worker = elsewhere.start("worker", "../tune.yaml", "--storage", url, "--wait", "60")
     worker.wait_for("waiting for the driver of study 'line'")
-    opened = ("--engine", "open", "--workers", "auto", "--listen", "127.0.0.1", "--out", "results")
+    opened = (
+        "--engine",
+        "remote",
+        "--workers",
+        "auto",
+        "--listen",
+        "127.0.0.1",
+        "--out",
+        "results",
+    )
     finished = project.run("tune", "tune.yaml", "--storage", url, *opened)
     assert finished.status == 0, finished
     last = worker.wait()

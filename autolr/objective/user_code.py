@@ -1,4 +1,4 @@
-"""Errors of the user's code: where they were raised, and whether they would come again."""
+"""Errors of the user's code: their one line and place, and whether they would come again."""
 
 import contextlib
 import errno
@@ -6,20 +6,48 @@ import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 
-from autolr.callbacks.namespaces import Trainer
-from autolr.errors import SetupError, UserCodeError
+import jsonargparse
+
+from autolr.disk import disk_error
+from autolr.errors import AutoLRError, SetupError, UserCodeError
+
+if TYPE_CHECKING:
+    from autolr.callbacks.namespaces import Trainer
 
 _PASSING = (MemoryError, ConnectionError, TimeoutError, URLError)
 _PASSING_NUMBERS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 _PASSING_WORDS = ("out of memory", "can't allocate memory", "dataloader worker (pid")
+_ERROR_LENGTH = 300  # characters: a parser may repeat a whole config
 _INSTALLED = ("site-packages", "dist-packages")
 _STANDARD = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
 @contextlib.contextmanager
-def before_first_step(trainers: Sequence[Trainer]) -> Iterator[None]:
+def users_code(folder: Path) -> Iterator[None]:
+    """Give errors of the user's code a name of their own and a place; ours and interrupts pass.
+
+    Args:
+        folder: Where a run writes; a full disk there is not that code's fault.
+    """
+    try:
+        yield
+    except AutoLRError:
+        raise
+    except Exception as error:
+        root = _unwrapped(error)
+        if isinstance(root, AutoLRError):
+            raise root from None
+        if (full := disk_error(root, folder)) is not None:
+            raise full from root
+        line = shortened_line(f"{type(root).__name__}: {root}")
+        raise UserCodeError(f"{line}{place_of(root)}") from root
+
+
+@contextlib.contextmanager
+def before_first_step(trainers: "Sequence[Trainer]") -> Iterator[None]:
     """Raise an error of the user's code that comes before the first step as a `SetupError`.
 
     What raises while a run is set up does so at every attempt. Out of memory, out of descriptors,
@@ -43,8 +71,8 @@ def no_exit() -> Iterator[None]:
     try:
         yield
     except SystemExit as error:
-        told = f"the process was ended: SystemExit: {error.code}{place_of(error)}"
-        raise UserCodeError(told) from error
+        line = f"the process was ended: SystemExit: {error.code}{place_of(error)}"
+        raise UserCodeError(line) from error
 
 
 def place_of(error: BaseException) -> str:
@@ -54,6 +82,27 @@ def place_of(error: BaseException) -> str:
         if _is_users(file, str(frame.f_globals.get("__name__"))):
             return f" ({_shown(Path(file))}:{line})"
     return ""
+
+
+def shortened_line(text: str) -> str:
+    """Return a text on one line, at most 300 characters of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= _ERROR_LENGTH else line[: _ERROR_LENGTH - 1] + "…"
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return what a class raised as the parser made it: the parser wraps it up to four times."""
+    while _is_parsers(error) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return error
+
+
+def _is_parsers(error: Exception) -> bool:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    home = Path(jsonargparse.__file__).parent
+    return frame is not None and home in Path(frame.tb_frame.f_code.co_filename).parents
 
 
 def _may_pass(error: BaseException | None) -> bool:

@@ -1,0 +1,54 @@
+"""Checking a config in this process, or in a worker where a run has several ranks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from autolr import objective
+from autolr.config import Config
+from autolr.driver.devices import per_trial, shared_out, visible
+from autolr.driver.events import Event
+from autolr.driver.local import LocalEngine
+from autolr.driver.messages import Checked, with_traceback
+from autolr.driver.pool import Pool
+from autolr.driver.signals import Shutdown
+from autolr.errors import UserCodeError
+
+
+def check_here(config: Config, folder: Path) -> Checked:
+    """Have the objective check a config in this process.
+
+    Args:
+        config: The whole config.
+        folder: Where the traceback of a user's error goes.
+
+    Raises:
+        ConfigError: If the config cannot work.
+        UserCodeError: If the user's code raises.
+    """
+    try:
+        return Checked(*objective.check_run(config, folder))
+    except UserCodeError as error:
+        raise with_traceback(error, folder / "error.txt") from error
+
+
+def check_anywhere(config: Config, listener: Callable[[Event], None]) -> Checked:
+    """Check in this process; a run of several ranks in another, for Lightning starts it again.
+
+    Args:
+        config: The whole config.
+        listener: Called if the worker is lost.
+
+    Raises:
+        ConfigError: If the config cannot work.
+        UserCodeError: If the user's code raises.
+    """
+    ranks = per_trial(config.fit.get("trainer"))
+    if ranks == 1:
+        return check_here(config, config.tune.folder)
+    engine = LocalEngine(shared_out(1, ranks if visible() else 1), config.tune.folder)
+    pool = Pool(config, engine, 1, Shutdown(), listener)
+    try:
+        pool.start()
+        return pool.check()
+    finally:
+        engine.close()

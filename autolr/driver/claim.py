@@ -1,0 +1,98 @@
+"""Everything that is decided about a study before it is opened: its config, folder and lock."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autolr import study
+from autolr.config import Config, fingerprint, read_config
+from autolr.disk import check_folder, disk_errors
+from autolr.driver.engines import Engine, engine_class
+from autolr.driver.events import CheckStarted, Event, Noted
+from autolr.driver.results_folder import ResultsFolder
+from autolr.strict_yaml import Source
+from autolr.study import Session, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A study that this process may work on.
+
+    Attributes:
+        config: The whole config, as its engine needs it.
+        engine: What runs its workers.
+        stored: The study as it is stored; None: it begins.
+        owner: The study as its folder of results names it.
+        session: What holds the lock, where that is a database's.
+        fresh: Whether a stored study of this name is deleted first.
+    """
+
+    config: Config
+    engine: type[Engine]
+    stored: Summary | None
+    owner: ResultsFolder
+    session: Session | None = None
+    fresh: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stored study has all its trials."""
+        return self.stored is not None and self.stored.finished >= self.config.tune.trials
+
+
+@contextmanager
+def claimed(
+    source: Source,
+    settings: dict[str, Any],
+    listener: Callable[[Event], None],
+    *,
+    fresh: bool,
+    lock: bool,
+) -> Iterator[Claim]:
+    """Check config, engine, lock, fingerprint and folder, and hold the lock in the block.
+
+    All that needs no torch is checked here, and nowhere else.
+
+    Args:
+        source: The config.
+        settings: Of the section ``tune:``, instead of those in the config.
+        listener: Called with what the user should know.
+        fresh: Whether a stored study of this name is ignored.
+        lock: Whether the study is locked; a dry run does not.
+
+    Raises:
+        ConfigError: If a setting cannot work.
+        StorageError: If the storage cannot be used, is in use, or holds another study; if the
+            folder of results belongs to another study, or its disk is full.
+    """
+    read = read_config(source)
+    read = replace(read, tune=read.tune.override(**settings))
+    notes: list[str] = []
+    engine = engine_class(read.tune.engine, notes.append)
+    config = engine.prepare(read, notes.append)
+    for line in notes:
+        listener(Noted(line))
+    tune = config.tune
+    held = study.locked(tune.storage, tune.study, tune.folder) if lock else nullcontext()
+    with held as session, disk_errors(tune.folder):
+        stored = None if fresh else _stored(config)
+        owner = ResultsFolder.of(tune, stored)
+        owner.check(tune.folder)
+        claim = Claim(config, engine, stored, owner, session, fresh)
+        if not claim.complete or not lock:
+            check_folder(tune.folder)
+            study.sampler(tune.sampler, config.seed)  # what it needs is installed
+            listener(CheckStarted())
+            if lock and session is None:  # a file's lock does not reach other hosts
+                study.check_unheld(tune.storage, tune.study)
+        yield claim
+
+
+def _stored(config: Config) -> Summary | None:
+    """Return the study as it is stored, if it was begun, and was begun with this config."""
+    stored = study.peek(config.tune.storage, config.tune.study)
+    if stored is None or not stored.fingerprint:
+        return None
+    study.check(config.tune.study, stored.fingerprint, fingerprint(config))
+    return stored
