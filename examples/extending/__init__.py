@@ -1,1 +1,1 @@
-"""What others can add to autolr, each in one file outside the package."""
+"""Extensions of autolr from outside the package, each in one file."""
