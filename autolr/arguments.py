@@ -65,7 +65,7 @@ def parser() -> ArgumentParser:
         "--engine", type=str, default=None, help="what runs the workers: local, ray or remote"
     )
     tune.add_argument(
-        "--listen", type=str, default=None, help="address at which an open study takes workers"
+        "--listen", type=str, default=None, help="address at which remote workers reach this host"
     )
     tune.add_argument("--storage", type=str, default=None, help="URL, as sqlite:///autolr.db")
     tune.add_argument("--study", type=str, default=None, help="name of the study")
