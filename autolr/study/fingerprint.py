@@ -19,7 +19,7 @@ class Difference(NamedTuple):
     new: str
 
 
-def plain(parts: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``parts`` as JSON gives them back: tuples are lists, keys are strings."""
     result: dict[str, Any] = json.loads(json.dumps(parts))
     return result
@@ -34,7 +34,7 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Differen
     >>> first_difference({"optimizer": {"lr": 0.1}}, {"optimizer": {"lr": 0.2}})
     Difference(key='optimizer.lr', old='0.1', new='0.2')
     """
-    before, after = dict(_leaves(plain(old))), dict(_leaves(plain(new)))
+    before, after = dict(_leaves(as_json(old))), dict(_leaves(as_json(new)))
     for path in {**after, **before}:
         if path in before and path in after and _same(before[path], after[path]):
             continue
@@ -42,7 +42,7 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Differen
     return None
 
 
-def check(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+def check_fingerprint(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
     """Compare what a study was made with and what it would go on with.
 
     Raises:

@@ -10,14 +10,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from autolr.errors import StudyMismatchError
-from autolr.study.fingerprint import check, plain
+from autolr.study.fingerprint import as_json, check_fingerprint
 from autolr.study.hyperband import Hyperband
 from autolr.study.promotion import TrialStatus, peers
+from autolr.study.ranking import best, sign_of
 from autolr.study.records import (
     FINGERPRINT,
     PROMOTED,
     TrialRecord,
-    best,
     count,
     direction_of,
     record_of,
@@ -90,13 +90,13 @@ class Study:
         with storage_errors(self._url):
             stored = self._study.user_attrs.get(FINGERPRINT)
             if stored is None and not self._records:
-                self._study.set_user_attr(FINGERPRINT, plain(parts))
+                self._study.set_user_attr(FINGERPRINT, as_json(parts))
                 return
         if stored is None:
             raise StudyMismatchError(
                 f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
             )
-        check(self.name, stored, parts)
+        check_fingerprint(self.name, stored, parts)
 
     def set_attr(self, key: str, value: Any) -> None:
         """Keep a note with the study; JSON can hold ``value``."""
@@ -179,7 +179,7 @@ class Study:
         with storage_errors(self._url):
             for key, value in changed.items():
                 trial.set_user_attr(key, value)
-        attrs = {**record.attrs, **plain(changed)}
+        attrs = {**record.attrs, **as_json(changed)}
         self._update(trial.number, attrs=attrs, params=dict(trial.params))
 
     def end_waiting(self, reason: str) -> tuple[TrialRecord, ...]:
@@ -202,7 +202,7 @@ class Study:
 
     def statuses(self) -> tuple[TrialStatus, ...]:
         """Return what `next_action` decides by."""
-        sign = 1.0 if self._direction == "minimize" else -1.0
+        sign = sign_of(self._direction)
         return tuple(status_of(record, sign) for record in self.trials)
 
     def report(self, trial: optuna.Trial, step: int, score: float) -> float:

@@ -15,7 +15,7 @@ from autolr.storage_url import shown
 from autolr.study.address import locate
 from autolr.study.handle import Study
 from autolr.study.reading import peek
-from autolr.study.records import Summary
+from autolr.study.summary import Summary
 
 LEASE_SECONDS = 60.0  # how long a holder on another host is believed without a word from it
 _DRIVER = "driver"  # the study's attribute that names its driver

@@ -13,7 +13,7 @@ from autolr.study.handle import Study
 from autolr.study.hyperband import Hyperband
 from autolr.study.records import FINGERPRINT, FOLDER, Direction
 from autolr.study.session import Session
-from autolr.study.storage import connect, quiet, storage_errors
+from autolr.study.storage import connect, storage_errors, without_logs
 
 
 def open_study(
@@ -52,7 +52,7 @@ def open_study(
     chosen = sampling.sampler(sampler, seed)
     wanted = _directions(direction, cost)
     storage = connect(address, session)
-    with storage_errors(url, reading=True), quiet():
+    with storage_errors(url, reading=True), without_logs():
         if fresh and name in optuna.get_all_study_names(storage):
             optuna.delete_study(study_name=name, storage=storage)
         study = optuna.create_study(
@@ -99,7 +99,7 @@ def announced(
         StorageError: If the storage cannot be used.
     """
     storage = connect(locate(url), session)
-    with storage_errors(url, reading=True), quiet():
+    with storage_errors(url, reading=True), without_logs():
         study = optuna.create_study(
             storage=storage,
             study_name=check_name(name),

@@ -9,8 +9,9 @@ from optuna.storages import BaseStorage, RDBStorage
 from autolr.errors import ConfigError, unknown_name
 from autolr.storage_url import shown
 from autolr.study.address import check_name, locate
-from autolr.study.records import FINGERPRINT, Summary, direction_of, record_of
-from autolr.study.storage import UNREADABLE, connect_existing, quiet, reason, storage_errors
+from autolr.study.records import FINGERPRINT, direction_of, record_of
+from autolr.study.storage import UNREADABLE, connect_existing, reason, storage_errors, without_logs
+from autolr.study.summary import Summary
 
 
 def peek(url: str, name: str) -> Summary | None:
@@ -87,7 +88,7 @@ def existing(url: str, name: str | None = None) -> tuple[BaseStorage, int | None
     raise _missing(url, name, known)
 
 
-def names(url: str) -> tuple[str, ...]:
+def study_names(url: str) -> tuple[str, ...]:
     """Return the names of the studies in a storage, oldest first. Nothing is created.
 
     Raises:
@@ -105,7 +106,7 @@ def _opened(url: str) -> Iterator[RDBStorage | None]:
     if storage is None:
         yield None
         return
-    with storage_errors(url, reading=True), quiet():
+    with storage_errors(url, reading=True), without_logs():
         try:
             yield storage
         finally:

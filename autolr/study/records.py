@@ -1,10 +1,8 @@
-"""Trials and studies as plain values."""
+"""A stored trial as a plain value, and the names of the attributes that autolr stores."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -57,60 +55,6 @@ class TrialRecord:
         return self.state == "PRUNED" and STOPPED_AT in self.attrs
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A study as it was when it was read.
-
-    Attributes:
-        name: The study's name.
-        direction: Whether lower or higher values are better; a cost is always minimized.
-        fingerprint: What it was made with; empty before the first check.
-        attrs: The study's other user attributes.
-        trials: By number.
-    """
-
-    name: str
-    direction: Direction
-    fingerprint: Mapping[str, Any]
-    attrs: Mapping[str, Any]
-    trials: tuple[TrialRecord, ...]
-
-    @property
-    def folder(self) -> Path | None:
-        """Where its latest driver said that the results are; None: none has said so."""
-        told = self.attrs.get(FOLDER)
-        return Path(told) if isinstance(told, str) else None
-
-    @property
-    def finished(self) -> int:
-        """Trials that are COMPLETE or PRUNED: what the setting ``trials`` counts."""
-        return count(self.trials, "COMPLETE", "PRUNED")
-
-    @property
-    def failed(self) -> int:
-        """Trials that ended with an error."""
-        return count(self.trials, "FAIL")
-
-    @property
-    def running(self) -> int:
-        """Trials under way, or left so by a process that died."""
-        return count(self.trials, "RUNNING")
-
-    @property
-    def waiting(self) -> int:
-        """Cut trials that will go on first."""
-        return count(self.trials, "WAITING")
-
-    @property
-    def front(self) -> tuple[TrialRecord, ...]:
-        """The trials that none beats in both value and cost, best value first; () without cost."""
-        return front_of(self.trials, self.direction)
-
-    def best(self, n: int = 1) -> tuple[TrialRecord, ...]:
-        """Return the ``n`` `best` COMPLETE trials, best first; fewer if there are fewer."""
-        return best(self.trials, self.direction, n)
-
-
 def record_of(trial: FrozenTrial) -> TrialRecord:
     """Return Optuna's trial as a plain value."""
     state: Any = trial.state.name
@@ -156,58 +100,3 @@ def direction_of(study: optuna.Study) -> Direction:
 def count(trials: Iterable[TrialRecord], *states: State) -> int:
     """Return how many trials are in one of ``states``."""
     return sum(trial.state in states for trial in trials)
-
-
-def best(
-    trials: Iterable[TrialRecord], direction: Direction, n: int = 1
-) -> tuple[TrialRecord, ...]:
-    """Return the ``n`` best COMPLETE trials, best first; of equal ones the oldest first.
-
-    Of trials that have a cost, those of the front come alone.
-    """
-    trials = tuple(trials)
-    if any(trial.cost is not None for trial in trials):
-        return front_of(trials, direction)[:n]
-    sign = 1.0 if direction == "minimize" else -1.0
-    scored = [
-        (sign * trial.value, trial.number, trial)
-        for trial in trials
-        if trial.value is not None and math.isfinite(trial.value)
-    ]
-    return tuple(trial for _, _, trial in sorted(scored)[:n])
-
-
-def leader(trials: Iterable[TrialRecord], direction: Direction) -> TrialRecord | None:
-    """Return the best COMPLETE trial; without one the best of those that stopped early."""
-    trials = tuple(trials)
-    sign = 1.0 if direction == "minimize" else -1.0
-    stopped = [trial for trial in trials if trial.stopped and trial.attrs[STOPPED_AT]]
-    stopped.sort(key=lambda trial: sign * trial.attrs[STOPPED_VALUE])
-    return next(iter((*best(trials, direction), *stopped)), None)
-
-
-def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[TrialRecord, ...]:
-    """Return the trials that none beats in both value and cost, best value first."""
-    sign = 1.0 if direction == "minimize" else -1.0
-    priced = [trial for trial in trials if trial.value is not None and trial.cost is not None]
-    points = [(sign * (trial.value or 0.0), trial.cost or 0.0) for trial in priced]
-    return tuple(priced[index] for index in front(points))
-
-
-def front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
-    """Return the indices of the points that no other one beats: the Pareto front, both minimized.
-
-    A point is beaten by one that is as low in both and lower in one; equal ones beat neither. By
-    the first coordinate, lowest first; of equal points the earliest first.
-
-    >>> front([(0.5, 20.0), (0.1, 90.0), (0.6, 30.0), (0.3, 40.0)])
-    (1, 3, 0)
-    """
-    found: list[int] = []
-    least = math.inf
-    for index in sorted(range(len(points)), key=points.__getitem__):
-        cost = points[index][1]
-        if cost < least or (found and points[index] == points[found[-1]]):
-            found.append(index)
-            least = cost
-    return tuple(found)

@@ -157,7 +157,7 @@ def _is_whole(engine: sqlalchemy.Engine) -> bool:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def without_logs() -> Iterator[None]:
     """Keep Optuna from logging: what matters reaches the caller as an error."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(before, optuna.logging.ERROR))
