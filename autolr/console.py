@@ -90,7 +90,7 @@ class ConsoleProgress:
         begins = "starts again" if event.again else "starts"
         if event.promoted is not None:
             begins = f"is promoted after {event.promoted} steps"
-        self._say(f"trial {event.number} {begins}{bracket}: {report.describe(event.params)}")
+        self._say(f"trial {event.number} {begins}{bracket}: {report.params_text(event.params)}")
 
     def _ready(self, event: StudyReady) -> None:
         tune = event.config.tune
@@ -171,4 +171,4 @@ def _best(result: TuneResult) -> Iterator[str | Table]:
         yield f"none is better in both {' and '.join(objective)} than these:"
     shown = result.best if objective is not None else result.best[:_BEST]
     yield report.best_table(shown, monitor)
-    yield f"best: trial {result.best[0].number}, {report.describe(report.chosen(result.best[0]))}"
+    yield f"best: trial {result.best[0].number}, {report.params_text(report.chosen(result.best[0]))}"

@@ -128,39 +128,3 @@ def written(name: str, path: Path, expected: str) -> Iterator[None]:
             raise full from error
         why = error.strerror or error
         raise ConfigError.of(name, str(path), f"{expected} ({why})") from None
-
-
-def has_text(file: Path, text: str) -> bool:
-    """Return whether ``file`` can be read and is ``text``."""
-    try:
-        return file.read_bytes() == _bytes(text)
-    except OSError:
-        return False
-
-
-def write_whole(file: Path, content: str | bytes) -> None:
-    """Write a file, or replace it; never half of it. A device is written to."""
-    data = content if isinstance(content, bytes) else _bytes(content)
-    try:
-        place = file.resolve()  # a link stays one
-    except RuntimeError:  # Python's word for links in a circle
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file)) from None
-    if place.is_char_device():
-        place.write_bytes(data)
-        return
-    if place.exists() and not place.is_file():
-        kind = errno.EISDIR if place.is_dir() else errno.EINVAL  # a pipe may never be read
-        raise OSError(kind, os.strerror(kind), str(file))
-    draft = place.with_name(f"{place.name}.new")
-    try:
-        draft.write_bytes(data)
-        draft.replace(place)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-
-
-def _bytes(text: str) -> bytes:
-    """Return text in UTF-8; half a character, as in names of files, is written as its number."""
-    return text.encode("utf-8", "backslashreplace")

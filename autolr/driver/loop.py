@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from autolr import report, study
+from autolr.atomic import has_text, write_atomically
 from autolr.config import Config, fingerprint, read_config
-from autolr.disk import check_folder, disk_errors, has_text, write_whole
+from autolr.disk import check_folder, disk_errors
 from autolr.driver.controller import TrialController
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.engines import engine_of
@@ -123,7 +124,7 @@ def _complete(config: Config, stored: study.Summary) -> TuneResult:
 def _write(folder: Path, files: Mapping[Path, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in files.items():
-        write_whole(file, text)
+        write_atomically(file, text)
 
 
 def _check(config: Config, folder: Path) -> Checked:

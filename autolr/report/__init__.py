@@ -15,6 +15,6 @@ from autolr.report.show import trials_table as trials_table
 from autolr.report.table import best_table as best_table
 from autolr.report.table import brackets_table as brackets_table
 from autolr.report.table import chosen as chosen
-from autolr.report.table import describe as describe
-from autolr.report.table import trials_frame as trials_frame
-from autolr.report.table import write_trials as write_trials
+from autolr.report.table import params_text as params_text
+from autolr.report.trials_file import trials_frame as trials_frame
+from autolr.report.trials_file import write_trials as write_trials

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autolr.drawing import Point
-from autolr.report.statistics import ReportedTrial, steps_of
+from autolr.report.price import steps_of
+from autolr.study import TrialRecord
 
 
-def curve(trial: ReportedTrial, monitor: str, folder: Path | None) -> list[Point]:
+def curve(trial: TrialRecord, monitor: str, folder: Path | None) -> list[Point]:
     """Return a trial's metric by optimizer steps made, finite values only.
 
     Args:

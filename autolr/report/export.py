@@ -13,7 +13,8 @@ import yaml
 from autolr.candidate import Candidate
 from autolr.config import Config, read_config, set_dotted
 from autolr.disk import read_text
-from autolr.report.table import TrialLike, stopped_early, trials_csv
+from autolr.report.trials_file import trials_csv
+from autolr.study import TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
@@ -62,7 +63,7 @@ def read_run(file: str) -> Config:
 
 
 def artefacts(
-    config: Config, folder: Path, trials: Sequence[TrialLike], best: TrialLike | None
+    config: Config, folder: Path, trials: Sequence[TrialRecord], best: TrialRecord | None
 ) -> dict[Path, str]:
     """Return trials.csv, and of the best trial, if there is one, best.yaml and schedule.json.
 
@@ -84,11 +85,11 @@ def artefacts(
         study=config.tune.study,
         number=best.number,
         monitor=config.tune.monitor,
-        value=best.attrs["stopped_value"] if stopped_early(best) else best.value,
+        value=best.attrs["stopped_value"] if best.stopped else best.value,
         file=shlex.quote(config_file.as_posix()),
         modules=config.folder,
     )
-    if stopped_early(best):
+    if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
     text = yaml.safe_dump(best_config(config, found), sort_keys=False)
     schedule = {"peak": found.peak, "schedule": found.schedule.to_dict()}

@@ -10,17 +10,10 @@ from autolr.candidate import Candidate
 from autolr.drawing import Axis, Chart, Frame, Point
 from autolr.errors import ConfigError
 from autolr.report.curves import curve, thinned
-from autolr.report.statistics import (
-    ReportedStudy,
-    ReportedTrial,
-    cost_of,
-    diverged,
-    monitor_of,
-    price,
-    progress,
-    ranked,
-)
+from autolr.report.price import price_of, progress
+from autolr.report.statistics import cost_of, diverged, monitor_of
 from autolr.report.table import cell_text
+from autolr.study import Summary, TrialRecord
 
 _POINTS = 12_000  # of all curves together
 _MANY = 60  # trials whose lines would hide each other
@@ -34,9 +27,9 @@ _FATES = {  # of the others: their styles, and what they are
 }
 
 
-def curves_chart(study: ReportedStudy, folder: Path | None) -> Chart | None:
+def curves_chart(study: Summary, folder: Path | None) -> Chart | None:
     """Return the metric of all trials over their steps, the best ones in colours."""
-    monitor, best = monitor_of(study), ranked(study)[: len(_BRIGHT)]
+    monitor, best = monitor_of(study), study.ranked[: len(_BRIGHT)]
     most = max(8, _POINTS // max(1, len(study.trials)))
     lines = {
         trial.number: thinned(curve(trial, monitor, folder), max(most, 200 * (trial in best)))
@@ -60,9 +53,9 @@ def curves_chart(study: ReportedStudy, folder: Path | None) -> Chart | None:
     return Chart(frame, (drawn, *ends), f"{monitor} of all trials over their steps", tuple(key))
 
 
-def schedule_chart(trial: ReportedTrial) -> Chart | None:
+def trial_schedule_chart(trial: TrialRecord) -> Chart | None:
     """Return the schedule that a trial followed, times its peak; None if it left none."""
-    candidate, total = candidate_of(trial), int(trial.attrs.get("run_steps", 0))
+    candidate, total = followed_candidate(trial), int(trial.attrs.get("run_steps", 0))
     if candidate is None or total < 1:
         return None
     steps = np.unique(np.linspace(0, total - 1, _FEW).round().astype(int))
@@ -75,9 +68,9 @@ def schedule_chart(trial: ReportedTrial) -> Chart | None:
     return Chart(frame, (line,), f"the rate of trial {trial.number} over its steps")
 
 
-def progress_chart(study: ReportedStudy) -> Chart | None:
+def progress_chart(study: Summary) -> Chart | None:
     """Return the best value so far against all steps paid for; None without values or steps."""
-    found, total = progress(study), price(study.trials).steps
+    found, total = progress(study), price_of(study.trials).steps
     if not found or total < 1:
         return None
     name, falling = f"best {monitor_of(study)} so far", study.direction != "maximize"
@@ -92,10 +85,10 @@ def progress_chart(study: ReportedStudy) -> Chart | None:
     return Chart(frame, (frame.line(stairs, "run"), *dots), label)
 
 
-def front_chart(study: ReportedStudy) -> Chart | None:
+def front_chart(study: Summary) -> Chart | None:
     """Return the Pareto front among the complete trials; None without two objectives."""
     front, monitor = study.front, monitor_of(study)
-    priced = [trial for trial in ranked(study) if trial.cost is not None]
+    priced = [trial for trial in study.ranked if trial.cost is not None]
     if not front or not priced:
         return None
     x = Axis.over([trial.cost or 0.0 for trial in priced], cost_of(study) or "cost")
@@ -116,7 +109,7 @@ def front_chart(study: ReportedStudy) -> Chart | None:
     return Chart(frame, tuple(marks), f"{monitor} against {x.label}", tuple(key))
 
 
-def candidate_of(trial: ReportedTrial) -> Candidate | None:
+def followed_candidate(trial: TrialRecord) -> Candidate | None:
     """Return what a trial followed; None if it left nothing that this version can read."""
     try:
         return Candidate.from_dict({**trial.attrs["found"]})
@@ -124,25 +117,25 @@ def candidate_of(trial: ReportedTrial) -> Candidate | None:
         return None
 
 
-def named(study: ReportedStudy, trial: ReportedTrial) -> str:
+def named(study: Summary, trial: TrialRecord) -> str:
     """Return a trial and its value in a few words."""
     return f"trial {trial.number}: {monitor_of(study)} {cell_text(trial.value)}"
 
 
-def _fate(trial: ReportedTrial) -> str:
+def _fate(trial: TrialRecord) -> str:
     if diverged(trial) or trial.state == "FAIL":
         return "FAIL"
     return "COMPLETE" if trial.state == "COMPLETE" else "PRUNED"
 
 
-def _line_style(trial: ReportedTrial, others: int) -> str:
+def _line_style(trial: TrialRecord, others: int) -> str:
     """Return the style of a trial that is not among the best, fainter where there are many."""
     style = _FATES[_fate(trial)][1]
     fainter = {"thin c4": "pale c4", "pale c4": "ghost c4", "pale bad": "pale bad"}
     return style if others <= _MANY else fainter[style]
 
 
-def _end(frame: Frame, trial: ReportedTrial, points: Sequence[Point]) -> str:
+def _end(frame: Frame, trial: TrialRecord, points: Sequence[Point]) -> str:
     """Return a dot where a trial broke off, or where a single value is all there is of it."""
     if _fate(trial) != "FAIL" and len(points) > 1:
         return ""
@@ -151,7 +144,7 @@ def _end(frame: Frame, trial: ReportedTrial, points: Sequence[Point]) -> str:
 
 
 def _curves_axis(
-    study: ReportedStudy, lines: Mapping[int, Sequence[Point]], bright: Mapping[int, str]
+    study: Summary, lines: Mapping[int, Sequence[Point]], bright: Mapping[int, str]
 ) -> Axis:
     """Return the axis of the best trials and of all ends, and of the rest what is not far off."""
     ends = {trial.number for trial in study.trials if trial.state == "COMPLETE"}

@@ -4,15 +4,17 @@ import os
 import re
 from pathlib import Path
 
+from autolr.atomic import write_atomically
 from autolr.config import STUDY_NAME
-from autolr.disk import write_whole, written
+from autolr.disk import written
 from autolr.errors import ConfigError
 from autolr.report.page import study_charts, study_page
-from autolr.report.statistics import OthersStudy, ReportedStudy
-from autolr.report.table import write_trials
+from autolr.report.statistics import without_attributes
+from autolr.report.trials_file import write_trials
+from autolr.study import Summary
 
 
-def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[Path, ...]:
+def write_report(study: Summary, results: Path | None, to: Path) -> tuple[Path, ...]:
     """Write report.html, trials.csv and figures/*.svg into the folder ``to``, made if missing.
 
     Args:
@@ -27,7 +29,7 @@ def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[
         ConfigError: If ``to`` cannot be written.
         StorageError: If the disk is full or broken.
     """
-    study = study if study.fingerprint else OthersStudy.of(study)
+    study = study if study.fingerprint else without_attributes(study)
     charts = study_charts(study, results)
     page, table, folder = to / "report.html", to / "trials.csv", to / "figures"
     files: dict[Path, str] = {}
@@ -39,9 +41,9 @@ def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[
     with written("to", to, "a folder to write to"):
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
-            write_whole(file, text)
+            write_atomically(file, text)
         write_trials(study.trials, table)
-        write_whole(page, study_page(study, results, charts))
+        write_atomically(page, study_page(study, results, charts))
     return (page, table, *files)
 
 

@@ -8,32 +8,24 @@ from typing import Any
 
 from autolr.drawing.sheet import wide
 from autolr.names import short
-from autolr.report.statistics import (
-    ReportedStudy,
-    ReportedTrial,
-    Rung,
-    cost_of,
-    fates,
-    monitor_of,
-    price,
-    ranked,
-    run_steps,
-    score_of,
-)
-from autolr.report.table import cell_text, chosen, describe, stopped_early
+from autolr.report.price import price_of, run_steps
+from autolr.report.rungs import Rung
+from autolr.report.statistics import cost_of, fates, monitor_of, score_of
+from autolr.report.table import cell_text, chosen, params_text
+from autolr.study import Summary, TrialRecord
 
 ROWS = 1000  # of the table of all trials
 _COLUMNS = 8  # parameters with a column of their own
 
 
-def values_table(trial: ReportedTrial) -> str:
+def values_table(trial: TrialRecord) -> str:
     """Return a trial's parameters, and what it logged last."""
     rows: list[tuple[str, object]] = [(name, value) for name, value in chosen(trial).items()]
     rows += [(f"{name} at the end", value) for name, value in _metrics(trial).items()]
     return _table(("parameter", f"trial {trial.number}"), rows, "short")
 
 
-def leaders_table(study: ReportedStudy, trials: Sequence[ReportedTrial]) -> str:
+def leaders_table(study: Summary, trials: Sequence[TrialRecord]) -> str:
     """Return complete trials, the first one of them the best, each with its distance from that."""
     cost, params = cost_of(study), _columns(trials)
     behind = [] if cost is not None else ["behind"]
@@ -52,12 +44,12 @@ def leaders_table(study: ReportedStudy, trials: Sequence[ReportedTrial]) -> str:
     return _table(columns, rows)
 
 
-def prices_table(study: ReportedStudy) -> str:
+def prices_table(study: Summary) -> str:
     """Return the price of the trials by what became of them, and of all."""
     rows: list[Sequence[object]] = []
-    total, length = price(study.trials), run_steps(study)
+    total, length = price_of(study.trials), run_steps(study)
     for fate, trials in {**fates(study), "all": study.trials}.items():
-        paid = price(trials)
+        paid = price_of(trials)
         steps = f"{paid.steps:,}" if paid.steps else ""
         share = f"{paid.steps / total.steps:.0%}" if paid.steps else ""
         runs = f"{paid.steps / length:.3g}" if paid.steps and length else ""
@@ -80,7 +72,7 @@ def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
     return _table(columns, rows)
 
 
-def reasons_table(trials: Sequence[ReportedTrial], files: Mapping[int, str]) -> str:
+def reasons_table(trials: Sequence[TrialRecord], files: Mapping[int, str]) -> str:
     """Return why trials failed or diverged, the most frequent reason first.
 
     Args:
@@ -97,9 +89,9 @@ def reasons_table(trials: Sequence[ReportedTrial], files: Mapping[int, str]) -> 
     return _table(("reason", "state", "trials", "which", "traceback"), rows)
 
 
-def trials_list(study: ReportedStudy) -> str:
+def trials_list(study: Summary) -> str:
     """Return a row for each trial: complete ones best first, then the others by number."""
-    best = ranked(study)
+    best = study.ranked
     numbers = {trial.number for trial in best}
     trials = [*best, *(trial for trial in study.trials if trial.number not in numbers)][:ROWS]
     params = _columns(study.trials)
@@ -154,27 +146,27 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _row(trial: ReportedTrial, params: Sequence[str], *, rare: bool, priced: bool) -> str:
+def _row(trial: TrialRecord, params: Sequence[str], *, rare: bool, priced: bool) -> str:
     values = chosen(trial)
-    state = "stopped early" if stopped_early(trial) else trial.state.lower()
+    state = "stopped early" if trial.stopped else trial.state.lower()
     cells: list[object] = [trial.number, state, score_of(trial)]
     cells += [trial.cost] if priced else []
     cells += [values.get(name) for name in params]
     others = {name: value for name, value in values.items() if name not in params}
-    cells += [describe(others)] if rare else []
+    cells += [params_text(others)] if rare else []
     cells += [trial.attrs.get(name) for name in ("steps", "seconds")]
     opening = "<tr>" if trial.state == "COMPLETE" else '<tr class="rest">'
     why = _cell("td", trial.attrs.get("reason"), "text why")
     return f"{opening}{''.join(_cell('td', cell) for cell in cells)}{why}</tr>"
 
 
-def _columns(trials: Sequence[ReportedTrial]) -> list[str]:
+def _columns(trials: Sequence[TrialRecord]) -> list[str]:
     """Return the parameters that a quarter of the trials have, 8 at most."""
     counts = Counter(name for trial in trials for name in chosen(trial))
     return [name for name, count in counts.items() if 4 * count >= len(trials)][:_COLUMNS]
 
 
-def _metrics(trial: ReportedTrial) -> Mapping[str, Any]:
+def _metrics(trial: TrialRecord) -> Mapping[str, Any]:
     return dict(trial.attrs.get("metrics", {}))
 
 

@@ -22,37 +22,29 @@ from autolr.report.html_tables import (
     values_table,
 )
 from autolr.report.parameters import KEY, parameter_charts
+from autolr.report.price import price_of, run_steps
+from autolr.report.rungs import rungs
 from autolr.report.show import heading
-from autolr.report.statistics import (
-    ReportedStudy,
-    ReportedTrial,
-    cost_of,
-    diverged,
-    fates,
-    monitor_of,
-    price,
-    ranked,
-    run_steps,
-    rungs,
-)
-from autolr.report.table import cell_text, chosen, stopped_early
+from autolr.report.statistics import cost_of, diverged, fates, monitor_of
+from autolr.report.table import cell_text, chosen
+from autolr.study import Summary, TrialRecord
 
 _LEADERS = 6
 _PARAMETER = "parameter_"  # begins the name of a chart of one
 _BEST_OF = r"# The best candidate of study {} \(trial {},"  # first line of best.yaml
 
 
-def study_charts(study: ReportedStudy, results: Path | None) -> dict[str, Chart]:
+def study_charts(study: Summary, results: Path | None) -> dict[str, Chart]:
     """Return the charts of a study by name, those that there is something to draw for.
 
     Args:
         study: The study.
         results: Its folder, with what its trials logged; None: there is none.
     """
-    best = ranked(study)[:1]
+    best = study.ranked[:1]
     charts = {
         "front": figures.front_chart(study),
-        "schedule": figures.schedule_chart(best[0]) if best else None,
+        "schedule": figures.trial_schedule_chart(best[0]) if best else None,
         "curves": figures.curves_chart(study, results),
         "progress": figures.progress_chart(study),
     }
@@ -62,9 +54,9 @@ def study_charts(study: ReportedStudy, results: Path | None) -> dict[str, Chart]
     return drawn
 
 
-def study_page(study: ReportedStudy, results: Path | None, charts: Mapping[str, Chart]) -> str:
+def study_page(study: Summary, results: Path | None, charts: Mapping[str, Chart]) -> str:
     """Return the page of a study with its `study_charts`, complete and self-contained."""
-    best = ranked(study)
+    best = study.ranked
     parts = [
         f"<h1>{escape(_title(study, best))}</h1>",
         f"<p>{escape(heading(study).removeprefix(f'study {study.name!r}: '))}</p>",
@@ -92,13 +84,13 @@ _PROGRESS = (
 )
 
 
-def _title(study: ReportedStudy, best: Sequence[ReportedTrial]) -> str:
+def _title(study: Summary, best: Sequence[TrialRecord]) -> str:
     if not best:
         return f"Study {study.name}"
     return f"Study {study.name}: {monitor_of(study)} {cell_text(best[0].value)}"
 
 
-def _summary(study: ReportedStudy, best: Sequence[ReportedTrial]) -> list[tuple[str, str, str]]:
+def _summary(study: Summary, best: Sequence[TrialRecord]) -> list[tuple[str, str, str]]:
     rows = []
     if best:
         better = "higher" if study.direction == "maximize" else "lower"
@@ -112,8 +104,8 @@ def _summary(study: ReportedStudy, best: Sequence[ReportedTrial]) -> list[tuple[
     return [*rows, *_paid(study)]
 
 
-def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
-    candidate = figures.candidate_of(trial)
+def _peak(trial: TrialRecord) -> list[tuple[str, str, str]]:
+    candidate = figures.followed_candidate(trial)
     if candidate is None:
         return []
     rule = "" if candidate.rule == "fixed" else f"rule {candidate.rule}, "
@@ -121,8 +113,8 @@ def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
     return [("peak rate", peak, f"{rule}schedule {chosen(trial).get('schedule', 'below')}")]
 
 
-def _paid(study: ReportedStudy) -> list[tuple[str, str, str]]:
-    paid, length = price(study.trials), run_steps(study)
+def _paid(study: Summary) -> list[tuple[str, str, str]]:
+    paid, length = price_of(study.trials), run_steps(study)
     least = "at least " if paid.unknown else ""
     steps = f"{paid.steps:,} optimizer steps"
     runs = f"{paid.steps / length:.3g} whole runs" if length else f"{paid.steps:,} steps"
@@ -137,7 +129,7 @@ def _paid(study: ReportedStudy) -> list[tuple[str, str, str]]:
     return [*rows, ("trials", str(paid.trials), ", ".join(counts))]
 
 
-def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> str:
+def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
     file = None if results is None else results / "best.yaml"
     if file is not None and _is_of(file, study, trial):
         train = f"<p>Train it:</p><pre>autolr fit {escape(quote(file.as_posix()))}</pre>"
@@ -145,13 +137,13 @@ def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> s
         train = "<p>autolr tune writes best.yaml, to train it, when it ends; --out says where.</p>"
     else:
         train = ""
-    candidate = figures.candidate_of(trial)
+    candidate = figures.followed_candidate(trial)
     found = "" if candidate is None else escape(_rounded(repr(candidate.schedule)))
     said = f"<p>schedule: {found}</p>" if found else ""
     return f"<h2>The best</h2>{values_table(trial)}{said}{train}"
 
 
-def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
+def _is_of(file: Path, study: Summary, trial: TrialRecord) -> bool:
     """Return whether a best.yaml is of a trial, not of one that was the best before it."""
     if not file.is_file():  # a pipe may never say a word
         return False
@@ -163,16 +155,14 @@ def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
     return re.match(_BEST_OF.format(re.escape(study.name), trial.number), first) is not None
 
 
-def _nothing(study: ReportedStudy) -> str:
-    stopped = sum(map(stopped_early, study.trials))
+def _nothing(study: Summary) -> str:
+    stopped = sum(trial.stopped for trial in study.trials)
     said = "No trial is complete." if study.trials else "The study has no trials yet."
     said += f" {stopped} stopped early, before their rates were annealed." if stopped else ""
     return f"<h2>The best</h2><p>{said}</p>"
 
 
-def _leaders(
-    study: ReportedStudy, best: Sequence[ReportedTrial], charts: Mapping[str, Chart]
-) -> str:
+def _leaders(study: Summary, best: Sequence[TrialRecord], charts: Mapping[str, Chart]) -> str:
     if not best:
         return ""
     cost = cost_of(study)
@@ -188,11 +178,11 @@ def _leaders(
     return f"<h2>How sure</h2><p>{said}</p>{leaders_table(study, best[:_LEADERS])}"
 
 
-def _cost(study: ReportedStudy, results: Path | None) -> str:
+def _cost(study: Summary, results: Path | None) -> str:
     """Return what the price was paid for, and what went wrong."""
     if not study.trials:
         return ""
-    missing = price(study.trials).unknown
+    missing = price_of(study.trials).unknown
     trials = "1 trial" if missing == 1 else f"{missing} trials"
     said = f"Some steps of {trials} that failed, were cut or are not over are not known."
     if not study.fingerprint:
@@ -204,7 +194,7 @@ def _cost(study: ReportedStudy, results: Path | None) -> str:
     )
 
 
-def _tracebacks(trials: Sequence[ReportedTrial], results: Path | None) -> dict[int, str]:
+def _tracebacks(trials: Sequence[TrialRecord], results: Path | None) -> dict[int, str]:
     if results is None:
         return {}
     files = {trial.number: results / f"trial_{trial.number}" / "error.txt" for trial in trials}
@@ -220,7 +210,7 @@ def _parameters(charts: Mapping[str, Chart]) -> str:
 
 
 def _section(
-    charts: Mapping[str, Chart], name: str, title: str, said: str, best: Sequence[ReportedTrial]
+    charts: Mapping[str, Chart], name: str, title: str, said: str, best: Sequence[TrialRecord]
 ) -> str:
     if name not in charts:
         return ""
@@ -228,7 +218,7 @@ def _section(
     return f"<h2>{title}</h2><p>{escape(text)}</p>{charts[name].html()}"
 
 
-def _schedule_text(best: Sequence[ReportedTrial]) -> str:
+def _schedule_text(best: Sequence[TrialRecord]) -> str:
     searched = any(
         meaning(name) == "lr" and value != "online"
         for trial in best
@@ -239,7 +229,7 @@ def _schedule_text(best: Sequence[ReportedTrial]) -> str:
     return "the peak of trial {} times its schedule; what was changed later in its run is left out"
 
 
-def _hyperband(study: ReportedStudy) -> str:
+def _hyperband(study: Summary) -> str:
     found = rungs(study)
     if not found:
         return ""
@@ -247,11 +237,11 @@ def _hyperband(study: ReportedStudy) -> str:
     return f"<h2>Hyperband</h2><p>{said}</p>{rungs_table(found, monitor_of(study))}"
 
 
-def _all(study: ReportedStudy) -> str:
+def _all(study: Summary) -> str:
     if not study.trials:
         return ""
     lines = "the score of a trial that is not complete is that of its last rung"
-    if any(map(stopped_early, study.trials)):
+    if any(trial.stopped for trial in study.trials):
         lines += ", or of the end of a run that stopped early, which compares with no other"
     if len(study.trials) > ROWS:
         lines += f"; here are {ROWS} of {len(study.trials)}, all are in trials.csv"

@@ -8,16 +8,9 @@ from typing import Any
 
 from autolr.drawing import Axis, Chart, Frame
 from autolr.names import meaning
-from autolr.report.statistics import (
-    ReportedStudy,
-    ReportedTrial,
-    monitor_of,
-    ranked,
-    score_of,
-    sign_of,
-    varied,
-)
+from autolr.report.statistics import monitor_of, score_of, varied
 from autolr.report.table import cell_text
+from autolr.study import Summary, TrialRecord, sign_of
 
 KEY = (
     ("c1", "the best"),
@@ -39,12 +32,12 @@ _MANY = 150  # dots that would hide each other
 class _Dot:
     """A trial with a value of the parameter, and a score: NaN if it diverged or failed."""
 
-    trial: ReportedTrial
+    trial: TrialRecord
     value: Any
     score: float
 
 
-def parameter_charts(study: ReportedStudy) -> dict[str, Chart]:
+def parameter_charts(study: Summary) -> dict[str, Chart]:
     """Return a chart for each parameter that differs among trials with scores, 24 at most.
 
     Those that most trials have come first.
@@ -55,7 +48,7 @@ def parameter_charts(study: ReportedStudy) -> dict[str, Chart]:
     return {name: _chart(study, name, drawn[name]) for name in names}
 
 
-def _dots(pairs: Sequence[tuple[ReportedTrial, Any]]) -> list[_Dot]:
+def _dots(pairs: Sequence[tuple[TrialRecord, Any]]) -> list[_Dot]:
     scored = (
         (trial, value, math.nan if trial.state == "FAIL" else score_of(trial))
         for trial, value in pairs
@@ -68,8 +61,8 @@ def _tells(dots: Sequence[_Dot]) -> bool:
     return several and any(math.isfinite(dot.score) for dot in dots)
 
 
-def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
-    sign, best = sign_of(study), [trial.number for trial in ranked(study)[:1]]
+def _chart(study: Summary, name: str, dots: Sequence[_Dot]) -> Chart:
+    sign, best = sign_of(study.direction), [trial.number for trial in study.ranked[:1]]
     final = [dot.score for dot in dots if dot.trial.value is not None]
     rest = [dot.score for dot in dots if dot.trial.value is None]
     y = Axis.of_scores(final or rest, monitor_of(study), falling=sign > 0).reaching(rest)
@@ -109,12 +102,12 @@ def _aside(dot: _Dot) -> float:
     return 0.5 * (dot.trial.number * 0.618 % 1 - 0.5)
 
 
-def _domain(study: ReportedStudy, name: str) -> Mapping[str, Any]:
+def _domain(study: Summary, name: str) -> Mapping[str, Any]:
     domain = study.fingerprint.get("space", {}).get(name, {})
     return domain if isinstance(domain, Mapping) else {}
 
 
-def _choices(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> list[Any]:
+def _choices(study: Summary, name: str, dots: Sequence[_Dot]) -> list[Any]:
     """Return the choices in the order of the space, of many the best; [] of numbers in a range."""
     seen = list(dict.fromkeys(dot.value for dot in dots))  # the best first
     given = [value for value in _domain(study, name).get("choices", []) if value in seen]
@@ -130,7 +123,7 @@ def _choice_axis(choices: Sequence[Any], name: str) -> Axis:
     return Axis.of_choices([_short(str(choice), room) for choice in choices], name)
 
 
-def _number_axis(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Axis:
+def _number_axis(study: Summary, name: str, dots: Sequence[_Dot]) -> Axis:
     values = [float(dot.value) for dot in dots]
     domain = _domain(study, name)
     wide = max(values) > max(_SPREAD * min(values), _SKEW * median(values))

@@ -63,7 +63,7 @@ def run_chart(result: "Result") -> str:
     return frame.svg(*marks, label=f"{result.monitor.name} of the run over its steps") + key(keys)
 
 
-def schedule_chart(result: "Result") -> str:
+def rate_chart(result: "Result") -> str:
     """Draw the rate of the run over its steps."""
     steps = np.unique(np.linspace(0, result.total_steps - 1, _FEW).round().astype(int))
     values = result.schedule.values(result.total_steps)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from autolr import schedules
 from autolr.drawing.sheet import document, facts, wide
 from autolr.online.events import ProbeScore
-from autolr.result.charts import rates_chart, run_chart, schedule_chart
+from autolr.result.charts import rate_chart, rates_chart, run_chart
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LONG = 300  # letters of a schedule that the page's code would not show
 
 
-def page(result: "Result") -> str:
+def result_page(result: "Result") -> str:
     """Return the page of a result, complete and self-contained."""
     name = escape(result.monitor.name)
     parts = [
@@ -27,7 +27,7 @@ def page(result: "Result") -> str:
         "filled: what the run went on with</p>",
         rates_chart(result),
         f"<h2>The run</h2><p>{name} if it were annealed at that step</p>",
-        run_chart(result) + schedule_chart(result),
+        run_chart(result) + rate_chart(result),
         _profiles(result),
         "<h2>Replay it with plain torch</h2>",
         f"<pre>{escape(snippet(result))}</pre>",

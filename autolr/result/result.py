@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autolr.atomic import write_atomically
 from autolr.candidate import Candidate
 from autolr.disk import check_folder, csv_cell, disk_errors, read_text
 from autolr.domains import Value
@@ -23,7 +24,7 @@ from autolr.online.serialization import (
     scores_from_list,
     scores_to_list,
 )
-from autolr.result.page import page
+from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -175,9 +176,9 @@ class Result:
         folder = Path(path)
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
-            self.probes.map(csv_cell).to_csv(folder / _TABLE, index=False)
-            (folder / _PAGE).write_text(page(self), "utf-8")
+            write_atomically(folder / _FILE, json.dumps(self.to_dict(), indent=1) + "\n")
+            write_atomically(folder / _TABLE, self.probes.map(csv_cell).to_csv(index=False))
+            write_atomically(folder / _PAGE, result_page(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` takes them back."""

@@ -40,6 +40,7 @@ from autolr.study.promotion import TrialStatus as TrialStatus
 from autolr.study.promotion import Wait as Wait
 from autolr.study.promotion import next_action as next_action
 from autolr.study.ranking import leader as leader
+from autolr.study.ranking import sign_of as sign_of
 from autolr.study.reading import existing as existing
 from autolr.study.reading import look as look
 from autolr.study.reading import look_around as look_around

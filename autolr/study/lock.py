@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from autolr.atomic import write_atomically
 from autolr.errors import ConfigError, StorageBusyError
 from autolr.study.address import Address, check_name, locate
 from autolr.study.session import Session
@@ -80,9 +81,8 @@ def _lock_path(address: Address, name: str, folder: Path | str | None) -> Path:
 
 def _write_holder(path: Path) -> None:
     since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
-    draft.replace(path)  # never half a file
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    write_atomically(path, json.dumps(holder))
 
 
 def _read_holder(path: Path) -> str:

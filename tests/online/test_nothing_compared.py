@@ -23,7 +23,7 @@ from autolr.online import (
 )
 from autolr.online.serialization import search_from_dict, search_to_dict
 from autolr.result import Result, closing, load_result, news
-from autolr.result.page import page
+from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
 
 PEAKS = (0.01, 0.1, 1.0)
@@ -199,7 +199,7 @@ def test_one_line_says_what_could_not_be_compared():
 
 
 def test_the_page_of_a_single_blind_race_can_be_drawn():
-    assert "no val_auc was finite" in page(found(begun(ROUNDS[:1]).observe([NAN] * 3)))
+    assert "no val_auc was finite" in result_page(found(begun(ROUNDS[:1]).observe([NAN] * 3)))
 
 
 # --- AutoLRS

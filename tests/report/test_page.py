@@ -14,7 +14,8 @@ from autolr import schedules
 from autolr.report import study_charts, study_page
 from autolr.report.curves import curve
 from autolr.report.files import write_report
-from autolr.report.statistics import Rung, progress, rungs
+from autolr.report.price import progress
+from autolr.report.rungs import Rung, rungs
 from autolr.study import Hyperband, Summary, TrialRecord
 
 START = datetime(2026, 1, 1)

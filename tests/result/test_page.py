@@ -16,7 +16,7 @@ from autolr.candidate import Candidate
 from autolr.online import Forecast, Monitor, ProbeScore, RollbackRecord, Round, Search, expected_end
 from autolr.online.reschedule import scaled
 from autolr.result import Result, news
-from autolr.result.page import page, snippet
+from autolr.result.page import result_page, snippet
 
 SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.4, "linear")
 RUN = Candidate(peak=0.1, schedule=SCHEDULE)
@@ -76,7 +76,7 @@ def test_a_forecast_is_saved_and_an_old_file_has_none(result, tmp_path):
     del values["forecast"], values["monitor"]
     old = Result.from_dict(values)
     assert (old.forecast, old.monitor) == (None, Monitor())
-    assert page(old)
+    assert result_page(old)
 
 
 def test_accuracies_are_shown_as_they_are_monitored():
@@ -98,14 +98,14 @@ def test_the_page_has_every_score_and_needs_no_network(result, tmp_path):
 
 def test_what_a_user_names_cannot_become_markup(result):
     name = "<script>alert('&\"')</script>"
-    text = page(replace(result, monitor=Monitor(name)))
+    text = result_page(replace(result, monitor=Monitor(name)))
     assert "<script" not in text
     assert name in unescape(text)
     assert all(len(tree) for tree in trees(text))
 
 
 def test_the_charts_place_what_they_are_told(result):
-    rates, run, schedule = trees(page(result))
+    rates, run, schedule = trees(result_page(result))
     styles = [circle.get("class") for circle in rates.iter("circle")]
     assert sorted(styles) == ["diverged", "kept"]
     lost = [circle for circle in run.iter("circle") if circle.get("class") == "bad"]
@@ -121,7 +121,7 @@ def test_the_charts_place_what_they_are_told(result):
 
 @pytest.mark.parametrize("scores", [(), tuple(RACE), tuple(RACE[:1]), (told(20, -3.0),)])
 def test_a_page_of_few_or_no_scores_can_be_made(result, scores):
-    assert trees(page(replace(result, scores=scores, rollbacks=(), forecast=None)))
+    assert trees(result_page(replace(result, scores=scores, rollbacks=(), forecast=None)))
 
 
 @pytest.mark.parametrize(

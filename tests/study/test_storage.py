@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autolr.errors import AutoLRError, ConfigError, StorageError, StudyMismatchError
-from autolr.study import names, open_study, peek, storage_errors
+from autolr.study import open_study, peek, storage_errors, study_names
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -239,7 +239,7 @@ def test_fresh_starts_over_and_leaves_other_studies(url: str) -> None:
     fill(url)
     open_study(url, "other")
     assert open_study(url, "digits", fresh=True).trials == ()
-    assert set(names(url)) == {"digits", "other"}
+    assert set(study_names(url)) == {"digits", "other"}
 
 
 def test_another_direction_is_another_study(url: str) -> None:
