@@ -36,9 +36,7 @@ def write_atomically(file: Path, content: str | bytes) -> None:
         place.write_bytes(data)
         return
     if place.exists() and not place.is_file():
-        kind = (
-            errno.EISDIR if place.is_dir() else errno.EINVAL
-        )  # a pipe may block forever
+        kind = errno.EISDIR if place.is_dir() else errno.EINVAL  # a pipe may block forever
         raise OSError(kind, os.strerror(kind), str(file))
     draft = place.with_name(f"{place.name}.new")
     try:

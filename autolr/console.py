@@ -171,4 +171,5 @@ def _best(result: TuneResult) -> Iterator[str | Table]:
         yield f"none is better in both {' and '.join(objective)} than these:"
     shown = result.best if objective is not None else result.best[:_BEST]
     yield report.best_table(shown, monitor)
-    yield f"best: trial {result.best[0].number}, {report.params_text(report.chosen(result.best[0]))}"
+    first = result.best[0]
+    yield f"best: trial {first.number}, {report.params_text(report.chosen(first))}"

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autolr.errors import ConfigError, StorageError
-from autolr.predicates import is_path
+from autolr.predicates import is_file_path
 
 # a full, read-only or broken disk, and a limit of the user's: no fault of what is written
 _DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
@@ -82,7 +82,7 @@ def check_folder(folder: Path, setting: str = "out", files: Iterable[str] = ()) 
         ConfigError: If it is no folder, cannot be one, or cannot be written to; or if a folder or
             what cannot be written to is in the place of a file.
     """
-    if not is_path(folder):
+    if not is_file_path(folder):
         raise ConfigError.of(setting, str(folder), "the path of a folder")
     try:
         with suppress(FileNotFoundError, NotADirectoryError):

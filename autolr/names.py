@@ -3,13 +3,13 @@
 _OF_THE_CANDIDATE = ("lr", "schedule", "rule")  # a name behind their dot is no key of a config
 
 
-def is_path(name: str) -> bool:
+def is_config_path(name: str) -> bool:
     """Return whether a parameter is the user's own: a dotted path into the config.
 
     ``lr.X``, ``schedule.X`` and ``rule.X`` are not, as the plain names are not: they describe the
     candidate.
 
-    >>> [name for name in ("lr", "lr.dog", "rule.alpha", "model.width") if is_path(name)]
+    >>> [name for name in ("lr", "lr.dog", "rule.alpha", "model.width") if is_config_path(name)]
     ['model.width']
     """
     return "." in name and meaning(name) not in _OF_THE_CANDIDATE
@@ -41,4 +41,4 @@ def short(name: str) -> str:
     >>> short("model.init_args.width"), short("lr.dog")
     ('width', 'lr.dog')
     """
-    return name.rpartition(".")[2] if is_path(name) else name
+    return name.rpartition(".")[2] if is_config_path(name) else name

@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypeVar
 
 from autolr.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
 from autolr.errors import SpaceError, unknown_name
-from autolr.names import is_path
+from autolr.names import is_config_path
 
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -79,7 +79,7 @@ class Space:
     @property
     def paths(self) -> tuple[str, ...]:
         """The names that are paths into the user's config."""
-        return tuple(filter(is_path, self.names))
+        return tuple(filter(is_config_path, self.names))
 
     @property
     def domains(self) -> dict[str, Domain]:

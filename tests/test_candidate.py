@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from autolr import schedules
-from autolr.candidate import Candidate, candidate_of, check_space
+from autolr.candidate import Candidate, candidate_of
+from autolr.candidate_space import check_space
 from autolr.errors import ConfigError, SpaceError
 from autolr.space import parse_space
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from autolr import errors
-from autolr.config import Config
 from autolr.atomic import write_atomically
+from autolr.config import Config
 from autolr.disk import disk_errors
 from autolr.errors import AutoLRError, UserCodeError
 from autolr.job import Decision, TrialJob, TrialResult

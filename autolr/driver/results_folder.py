@@ -5,11 +5,11 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from autolr.config import TuneConfig
 from autolr.atomic import has_text, write_atomically
 from autolr.errors import StorageError
 from autolr.storage_url import shown
 from autolr.study import ID, Summary, locate
+from autolr.tune_config import TuneConfig
 
 _FILE = "study.json"
 

@@ -7,8 +7,9 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from autolr.config import Config, TuneConfig, parse_tune
+from autolr.config import Config
 from autolr.space import Space
+from autolr.tune_config import TuneConfig, parse_tune
 
 LONGEST = 16 * 2**20  # bytes of a message; a config takes some thousands
 _PAIRS = "autolr: pairs"  # the key of a mapping whose keys are not all strings

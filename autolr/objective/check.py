@@ -12,7 +12,7 @@ from autolr.callbacks.early_end import enders
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
-from autolr.config import Config, TuneConfig, set_dotted
+from autolr.config import Config, set_dotted
 from autolr.domains import Choice, Value
 from autolr.errors import ConfigError
 from autolr.objective.blame import no_exit
@@ -27,6 +27,7 @@ from autolr.objective.run import rate_callbacks
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
+from autolr.tune_config import TuneConfig
 
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI

@@ -9,12 +9,13 @@ from autolr.candidate import Candidate
 from autolr.domains import Value
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.autolrs import AutoLRS
-from autolr.online.peaks import PeakRange, is_number, parse_rates
+from autolr.online.peaks import PeakRange, parse_rates
 from autolr.online.plan import Check, Round
 from autolr.online.profiles import RunSpace
 from autolr.online.race import RaceEntry, candidates_of, left_out, plan_race, race_entries
 from autolr.online.scan import Scan
 from autolr.online.search import Search, Thresholds
+from autolr.predicates import is_number
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from autolr.drawing import Axis, Chart, Frame
 from autolr.names import meaning
+from autolr.predicates import is_number
 from autolr.report.statistics import monitor_of, score_of, varied
 from autolr.report.table import cell_text
 from autolr.study import Summary, TrialRecord, sign_of
@@ -111,7 +112,7 @@ def _choices(study: Summary, name: str, dots: Sequence[_Dot]) -> list[Any]:
     """Return the choices in the order of the space, of many the best; [] of numbers in a range."""
     seen = list(dict.fromkeys(dot.value for dot in dots))  # the best first
     given = [value for value in _domain(study, name).get("choices", []) if value in seen]
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in seen)
+    numbers = all(map(is_number, seen))
     if numbers and not given:
         return []
     few = seen[:_CHOICES]

@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from autolr.cli import main
-from autolr.config import TuneConfig
 from autolr.driver import discovery as lookup_module
 from autolr.driver.discovery import Discovery
 from autolr.driver.messages import Over
 from autolr.driver.remote_engine import RemoteEngine
 from autolr.study import FOLDER, announced, open_study, peek, study_names
+from autolr.tune_config import TuneConfig
 from tests.end_to_end.conftest import CONFIG
 
 
