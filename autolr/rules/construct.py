@@ -140,4 +140,4 @@ def _is_named(parameter: inspect.Parameter) -> bool:
 def _checked(peak: object) -> float:
     if not (is_number(peak) and 0 < peak < math.inf):
         raise ConfigError.of("peak", peak, "a finite number above 0")
-    return float(peak)  # type: ignore[arg-type]
+    return float(peak)
