@@ -396,5 +396,5 @@ def test_a_full_disk_is_not_the_fault_of_who_writes_to_it(tmp_path: Path) -> Non
 
 def test_a_link_to_nothing_is_no_folder_for_results(config: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(ConfigError, match=r"link is a link to nothing"):
+    with pytest.raises(ConfigError, match=r"link is a broken link"):
         autolr.tune(config, out="link")
