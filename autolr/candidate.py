@@ -1,7 +1,7 @@
-"""A candidate: one point of the search, and how it is made of a space's values.
+"""A candidate: one point of the search, built from a space's values.
 
->>> found = candidate_of({"lr": 0.1, "schedule": "cosine", "warmup": 0.05, "model.width": 64})
->>> found.peak, found.schedule, found.settings
+>>> candidate = candidate_of({"lr": 0.1, "schedule": "cosine", "warmup": 0.05, "model.width": 64})
+>>> candidate.peak, candidate.schedule, candidate.settings
 (0.1, warmup(0.05) | cosine(), (('model.width', 64),))
 """
 
@@ -20,10 +20,10 @@ from autolr.predicates import is_number
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
-ONLINE = "online"  # as `lr`: the peak is found inside the trial
-DEFAULT_SCHEDULE = "linear"  # where neither a space nor a rule names one
+ONLINE = "online"  # as `lr`: the online search chooses the peak inside the trial
+DEFAULT_SCHEDULE = "linear"  # where neither the space nor the rule names a schedule
 
-_LARGEST = sys.float_info.max  # of a float; Python's whole numbers go further
+_LARGEST = sys.float_info.max  # of a float; a Python int can be larger
 _FIELDS = ("rule", "peak", "schedule", "settings", "rule_settings")
 
 
@@ -33,10 +33,10 @@ class Candidate:
 
     Args:
         rule: How the base step is set; one of `autolr.rules.names`.
-        peak: The rate at which the schedule's multiplier is 1; None: found inside the run.
+        peak: The rate at which the schedule's multiplier is 1; None: the search chooses it.
         schedule: The multipliers.
-        settings: Dotted paths into the user's config, and values; pairs or a mapping. Kept sorted.
-        rule_settings: Settings of the rule, likewise; what is not there has the rule's default.
+        settings: Dotted paths into the user's config, and values: pairs or a mapping; stored sorted.
+        rule_settings: Settings of the rule, likewise; absent ones have the rule's default.
 
     Raises:
         ConfigError: If the rule is unknown or does not take a setting, or the peak is not a finite
@@ -58,7 +58,7 @@ class Candidate:
 
     @property
     def is_own(self) -> bool:
-        """Whether it leaves the module's optimizer as it is."""
+        """Whether the run keeps the module's own optimizer."""
         return self.rule == OWN and not self.rule_settings
 
     @property
@@ -68,19 +68,19 @@ class Candidate:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def is_slower(self, other: "Candidate") -> bool:
-        """Return whether it has the rule of another candidate, at a lower peak."""
+        """Return whether it has the same rule as another candidate, at a lower peak."""
         return self.rule == other.rule and (self.peak or 0.0) < (other.peak or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON; ``rule_settings`` only where there are some."""
-        found: dict[str, Any] = {"rule": self.rule, "peak": self.peak}
-        found |= {"schedule": self.schedule.to_dict(), "settings": dict(self.settings)}
+        """Return it as plain JSON; without ``rule_settings`` where it has none."""
+        plain: dict[str, Any] = {"rule": self.rule, "peak": self.peak}
+        plain |= {"schedule": self.schedule.to_dict(), "settings": dict(self.settings)}
         own = dict(self.rule_settings)
-        return found | ({"rule_settings": own} if own else {})
+        return plain | ({"rule_settings": own} if own else {})
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> "Candidate":
-        """Return the candidate that `to_dict` wrote; what is missing has its default.
+        """Return the candidate that `to_dict` wrote; missing keys have their default.
 
         Raises:
             ConfigError: If a key is unknown or a value cannot work.
@@ -93,16 +93,17 @@ class Candidate:
 
 
 def candidate_of(values: Mapping[str, Any]) -> Candidate:
-    """Return the candidate that a space's values stand for.
+    """Return the candidate that a space's values describe.
 
-    ``lr`` is the peak, or "online"; absent, it is found online too, or is the rule's own where that
-    is not searched. ``schedule`` names a profile (absent: the first of the rule's record) and the
-    other plain names are its settings, but for ``warmup``: a profile that does not take it is put
-    behind a warm-up of that share of the run, if it is above 0.
+    ``lr`` is the peak, or "online". If it is absent, the search is online, or the peak is the
+    rule's default if the rule has no peak to search. ``schedule`` names a profile; if it is absent,
+    the profile is the first one of the rule's record. The other plain names are settings of the
+    profile. ``warmup`` is a share of the run: a profile without such a setting follows a warm-up of
+    this length.
 
-    Names with a dot are the user's settings, but for ``rule.X``, the setting X of the rule, and
-    ``lr.X`` and ``schedule.X``: they stand for ``lr`` and ``schedule`` where a space has several of
-    them, for different rules. X is free then.
+    Names with a dot are paths into the user's config, except three: ``rule.X`` is the setting X of
+    the rule; ``lr.X`` and ``schedule.X`` are ``lr`` and ``schedule`` of a space that has several,
+    for different rules, with any label X.
 
     Raises:
         ConfigError: If a value cannot work; the message names the setting.

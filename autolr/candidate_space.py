@@ -17,11 +17,15 @@ _OWN = ("lr", "schedule", "warmup", "rule")  # the plain names that are no setti
 def check_space(space: Space, source: str = "space") -> None:
     """Refuse, before any trial, a space whose points are not all candidates.
 
-    Names, profiles and which profile takes what are checked in full for each rule, values at both
-    ends of each range and at each choice.
+    For each rule it checks names, profiles and their settings in full, and values at both ends of
+    each range and at each choice.
+
+    Args:
+        space: The space.
+        source: Where it comes from; starts the error message.
 
     Raises:
-        SpaceError: With one line that names the source and the parameter.
+        SpaceError: If a point cannot work; the message names the source and the parameter.
     """
     own = {name: domain for name, domain in space.domains.items() if not is_config_path(name)}
     try:
@@ -39,7 +43,10 @@ def check_space(space: Space, source: str = "space") -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A rule with a profile. ``given`` has the choices that make it; None: it does not exist."""
+    """A rule with a profile.
+
+    ``given`` has the values of the choices that lead to it; None: the choice does not exist.
+    """
 
     rule: str
     kind: str
@@ -58,7 +65,7 @@ def _cases(domains: Mapping[str, Domain]) -> Iterator[_Case]:
 def _options(
     name: str, domains: Mapping[str, Domain], given: Mapping[str, str | None]
 ) -> Iterator[Mapping[str, str | None]]:
-    """Yield what is given with each value of a choice, and without it where it may not exist."""
+    """Yield ``given`` with each value of a choice, and with None where it may not exist."""
     domain = domains.get(name)
     if domain is None:
         yield given
@@ -75,11 +82,12 @@ def _options(
 def _only(meant: str, given: Mapping[str, str | None], domains: Mapping[str, Domain]) -> str:
     """Return the name under which ``lr`` or ``schedule`` can exist; "" if it cannot."""
     labelled = (name for name in domains if meaning(name) == meant)
-    found = [name for name in labelled if _possible(name, given, domains)]
-    if len(found) > 1:
-        hint = f"add when: {{rule: [...]}} to {found[1]}, other rules than those of {found[0]}"
-        raise SpaceError(f"{found[0]} and {found[1]} may both exist in one candidate; {hint}")
-    return found[0] if found else ""
+    possible = [name for name in labelled if _possible(name, given, domains)]
+    if len(possible) > 1:
+        first, second = possible[:2]
+        hint = f"add when: {{rule: [...]}} to {second}, other rules than those of {first}"
+        raise SpaceError(f"{first} and {second} may both exist in one candidate; {hint}")
+    return possible[0] if possible else ""
 
 
 def _check_names(domains: Mapping[str, Domain], takes: Mapping[str, Iterable[str]]) -> None:
@@ -107,7 +115,7 @@ def _check_point(values: Mapping[str, Any], case: _Case) -> None:
 
 
 def _possible(name: str, given: Mapping[str, str | None], domains: Mapping[str, Domain]) -> bool:
-    """Return whether a parameter can exist together with what is given."""
+    """Return whether a parameter can exist under the given choices."""
     if name in given:
         return given[name] is not None
     return all(
@@ -119,7 +127,7 @@ def _possible(name: str, given: Mapping[str, str | None], domains: Mapping[str, 
 def _samples(
     domains: Mapping[str, Domain], given: Mapping[str, str | None]
 ) -> Iterator[dict[str, Any]]:
-    """Yield points that show each choice, all low ends together and all high ends together."""
+    """Yield points that cover each choice, all low ends together and all high ends together."""
     ends: dict[str, tuple[Any, ...]] = {
         n: d.options if isinstance(d, Choice) else (d.low, d.high) for n, d in domains.items()
     }

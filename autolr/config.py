@@ -1,4 +1,4 @@
-"""The config of a study: the `tune:` section, and what a resumed study must share.
+"""The config of a study: LightningCLI's part, the section `tune:` and the search space.
 
 >>> config = read_config({"model": {}, "tune": {"space": {"lr": 0.1}, "trials": 5}})
 >>> config.tune.trials, config.tune.mode, config.seed, config.space.names
@@ -21,7 +21,7 @@ from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
 
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
-_LARGEST_SEED = 2**32 - 1  # numpy's, and so Lightning's
+_LARGEST_SEED = 2**32 - 1  # of numpy's seeds, and so of Lightning's
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,12 @@ class Config:
     """A whole config.
 
     Args:
-        fit: What LightningCLI gets: the config without `tune:`.
+        fit: The config for LightningCLI: without `tune:`.
         tune: The section `tune:`.
         space: The search space that it names.
         seed: `seed_everything`, or 0 where that is false or absent.
-        folder: Absolute; paths in the config are relative to it. Of a mapping: where one stands.
+        folder: The absolute folder that paths in the config are relative to: that of the file, or
+            the working directory if the config is a mapping.
     """
 
     fit: dict[str, Any]
@@ -61,10 +62,11 @@ def read_config(source: Source) -> Config:
 
 
 def fingerprint(config: Config) -> dict[str, Any]:
-    """Return, as plain JSON, what a resumed study must have in common with the stored one.
+    """Return, as plain JSON, the settings that must not change when a study is resumed.
 
-    That is the fit part (its seed apart), the space, the seed, monitor, mode, pruner, sampler and,
-    if there is one, the objective; not how long, where and under which name the study runs.
+    These are LightningCLI's part without its seed, the space, the seed, monitor, mode, pruner,
+    sampler and, if set, the objective. How long, where and under which name the study runs may
+    change.
     """
     parts = {
         "config": {key: value for key, value in config.fit.items() if key != "seed_everything"},
@@ -76,17 +78,22 @@ def fingerprint(config: Config) -> dict[str, Any]:
         "sampler": config.tune.sampler,
     }
     parts |= {} if config.tune.objective is None else {"objective": list(config.tune.objective)}
-    # NaN and the infinities become strings: as numbers they are no JSON, and NaN != NaN.
+    # NaN and the infinities become strings: JSON does not have them, and NaN != NaN.
     return dict(json.loads(json.dumps(parts), parse_constant=str))
 
 
 def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str, Any]:
     """Return a deep copy in which ``name``, such as model.init_args.width, is ``value``.
 
-    Missing or empty mappings on the way are made.
+    Missing or empty mappings on the path are created.
+
+    Args:
+        config: Nested mappings; it is not changed.
+        name: The dotted path.
+        value: The new value.
 
     Raises:
-        ConfigError: If something on the way is there and is not a mapping.
+        ConfigError: If the path leads through a value that is not a mapping.
     """
     result: dict[str, Any] = copy.deepcopy(dict(config))
     inner = result
@@ -102,7 +109,7 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
 
 
 def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:
-    """Refuse a dotted name that points outside the config, through a value or at another one."""
+    """Refuse dotted names outside the config's sections, or that pass through a value."""
     known = tuple(dict.fromkeys((*_SECTIONS, *fit)))
     filled = dict(fit)
     for name in sorted(space.paths):  # parents before children

@@ -12,10 +12,11 @@ class Pruner:
 
     Args:
         name: "hyperband" or "none".
-        eta: Of the trials at a rung, one in ``eta`` goes on; 3 is the paper's, at least 2.
+        eta: One in ``eta`` trials is promoted at a rung; at least 2. The default, 3, is the
+            paper's.
         min_steps: Optimizer steps before the first rung; None: derived from the run's length.
-        pause: Whether a trial that does not go on leaves a checkpoint at its rung, from where it
-            may be promoted later; else it is over.
+        pause: Whether a trial that is not promoted is paused with a checkpoint at its rung, so
+            that it may be promoted later; else it is pruned.
     """
 
     name: str = "hyperband"

@@ -37,27 +37,27 @@ class TuneConfig:
     Args:
         space: A name of the catalogue, a path to a .yaml file, or a mapping.
         monitor: The logged metric that is optimized.
-        mode: "min" or "max"; None: what the monitor's name says, see `named_mode`. It stays None
-            where the name does not say it, and is missed as soon as it is needed.
-        trials: How many trials the study shall finish in all, however often it is resumed.
-        timeout: Seconds after which no trial is started; None: no limit.
-        workers: Trials at a time; "auto": one for each GPU that can be seen, at least one.
-        trial_timeout: Seconds that a trial may train at a job before it is taken for hung and
-            killed, which is one of three attempts; None: no limit.
-        engine: "local", processes of this machine; "ray"; or "open", each ``autolr worker``.
-        listen: Name or address at which workers that come reach this host; None: its own name.
-        objective: None: the monitor alone. ``[monitor, "cost"]``: it and the optimizer steps of a
-            trial, those of its probes included, which are minimized; or "seconds", its wall time.
-        pruner: A `Pruner`, its name, or a mapping with its fields; none with two objectives.
+        mode: "min" or "max"; None: inferred from the monitor's name, see `named_mode`. If the name
+            implies neither, it stays None until `direction` raises an error.
+        trials: Finished trials that the study shall have in total, over all resumes.
+        timeout: Seconds after which no trial starts; None: no limit.
+        workers: Trials in parallel; "auto": one per visible GPU, at least one.
+        trial_timeout: Seconds that a worker may train one job before the driver kills it, which
+            counts as one of three attempts; None: no limit.
+        engine: "local": processes of this machine; "ray"; or "open": any ``autolr worker``.
+        listen: Host name or address at which workers reach this host; None: its own name.
+        objective: None: the monitor alone. ``[monitor, "cost"]`` also minimizes a trial's optimizer
+            steps, probes included; ``[monitor, "seconds"]`` its wall time.
+        pruner: A `Pruner`, its name, or a mapping with its fields; "none" with two objectives.
         sampler: "tpe", "random", "gp" or "cmaes".
         storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
-        safe_globals: Names of classes, ``module.Class``, that checkpoints of trials may hold beside
-            tensors and plain containers; loading them may run their code.
+        safe_globals: Classes, as ``module.Class``, that checkpoints of trials may contain besides
+            tensors and plain containers; loading such a checkpoint may run their code.
 
     Raises:
-        ConfigError: If a value cannot work: one line with the setting, what came, what would work.
+        ConfigError: If a value cannot work.
     """
 
     space: str | Path | Mapping[str, Any] = "default"
@@ -103,7 +103,7 @@ class TuneConfig:
                 and all(is_text(name, _CLASS) for name in self.safe_globals),
             ),
         }
-        if not is_text(self.storage, "(?s).+://.*"):  # the rest is checked where it is opened
+        if not is_text(self.storage, "(?s).+://.*"):  # `study.locate` checks the rest
             expected = "a URL such as sqlite:///autolr.db"
             raise ConfigError.of("tune.storage", shown(self.storage), expected)
         for name, (expected, fits) in checks.items():
@@ -111,29 +111,29 @@ class TuneConfig:
         object.__setattr__(self, "mode", self.mode or named_mode(self.monitor))
 
     def _settle_objective(self) -> None:
-        served = [[self.monitor, cost] for cost in _COSTS]
-        fits = isinstance(self.objective, list | tuple) and list(self.objective) in served
-        check("tune.objective", self.objective, " or ".join(map(str, served)), fits)
+        supported = [[self.monitor, cost] for cost in _COSTS]
+        fits = isinstance(self.objective, list | tuple) and list(self.objective) in supported
+        check("tune.objective", self.objective, " or ".join(map(str, supported)), fits)
         if self.pruner is DEFAULT_PRUNER:
             object.__setattr__(self, "pruner", Pruner("none"))
         expected = "none with two objectives (a rung compares one score)"
         check("tune.pruner", self.pruner.name, expected, self.pruner.name == "none")
-        one = self.sampler == "cmaes"
-        check("tune.sampler", self.sampler, "tpe, gp or random with two objectives", not one)
+        single = self.sampler == "cmaes"
+        check("tune.sampler", self.sampler, "tpe, gp or random with two objectives", not single)
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
-        """What is done to the monitor.
+        """Whether the study minimizes or maximizes the monitor.
 
         Raises:
-            ConfigError: If neither the mode nor the monitor's name says it.
+            ConfigError: If neither the mode nor the monitor's name implies it.
         """
         mode = mode_of(self.monitor, self.mode, "tune.mode")
         return "minimize" if mode == "min" else "maximize"
 
     @property
     def cost(self) -> str | None:
-        """The attribute of a trial that is minimized beside the monitor; None: nothing is."""
+        """The attribute of a trial that the study minimizes besides the monitor, if any."""
         return None if self.objective is None else _COSTS[self.objective[1]]
 
     @property
@@ -142,9 +142,9 @@ class TuneConfig:
         return Path("autolr_runs", self.study) if self.out is None else Path(self.out)
 
     def override(self, **flags: object) -> "TuneConfig":
-        """Return a copy with the given settings; None, as from an absent flag, keeps the old one.
+        """Return a copy with other settings; None, an absent flag, keeps the present value.
 
-        Another monitor has the mode that is given with it, or its name's.
+        A new monitor needs its own mode: the one in ``flags``, else the one its name implies.
 
         Raises:
             ConfigError: As for the section itself.
