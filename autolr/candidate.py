@@ -33,9 +33,9 @@ class Candidate:
 
     Args:
         rule: How the base step is set; one of `autolr.rules.names`.
-        peak: The rate at which the schedule's multiplier is 1; None: the search chooses it.
+        peak: The rate where the schedule's multiplier is 1; None: the search chooses it.
         schedule: The multipliers.
-        settings: Dotted paths into the user's config, and values: pairs or a mapping; stored sorted.
+        settings: Dotted paths into the user's config, and values: pairs or a mapping.
         rule_settings: Settings of the rule, likewise; absent ones have the rule's default.
 
     Raises:

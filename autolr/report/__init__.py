@@ -1,4 +1,4 @@
-"""What a study found: tables, and files that go on without autolr."""
+"""Reports of a study: tables, pages, and files that work without autolr."""
 
 from autolr.report.export import artefacts as artefacts
 from autolr.report.export import best_config as best_config

@@ -1,4 +1,4 @@
-"""The files that a study leaves: trials.csv, best.yaml, schedule.json."""
+"""The files that a study writes: trials.csv, best.yaml, schedule.json."""
 
 import json
 import re
@@ -28,11 +28,11 @@ _MODULES = re.compile(r"^# Modules: (.+)$", re.MULTILINE)  # for `autolr fit`, s
 
 
 def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
-    """Return a LightningCLI config that trains a candidate with the shipped callbacks.
+    """Return a LightningCLI config that trains a candidate with autolr's callbacks.
 
     Args:
         config: The study's config.
-        candidate: One with a peak.
+        candidate: A candidate with a peak.
     """
     fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
     for name, value in candidate.settings:
@@ -52,7 +52,7 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
 
 
 def read_run(file: str) -> Config:
-    """Return the config of a run; modules of a best.yaml are looked for where its study did.
+    """Return the config of a run; a best.yaml imports modules from the folder of its study.
 
     Raises:
         ConfigError: If the file cannot be read, or a setting cannot work.
@@ -65,13 +65,13 @@ def read_run(file: str) -> Config:
 def artefacts(
     config: Config, folder: Path, trials: Sequence[TrialRecord], best: TrialRecord | None
 ) -> dict[Path, str]:
-    """Return trials.csv, and of the best trial, if there is one, best.yaml and schedule.json.
+    """Return the text of trials.csv and, for the best trial, best.yaml and schedule.json.
 
     Args:
         config: The study's config.
-        folder: Where the files belong.
+        folder: The folder of the files.
         trials: All trials.
-        best: The best complete one, else the best of those that stopped early.
+        best: The `leader` of the trials, if there is one.
 
     Returns:
         The text of each file.
@@ -79,7 +79,7 @@ def artefacts(
     table = {folder / "trials.csv": trials_csv(trials)}
     if best is None:
         return table
-    found = Candidate.from_dict({**best.attrs["found"]})
+    candidate = Candidate.from_dict({**best.attrs["found"]})
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
     header = _HEADER.format(
         study=config.tune.study,
@@ -91,8 +91,8 @@ def artefacts(
     )
     if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
-    text = yaml.safe_dump(best_config(config, found), sort_keys=False)
-    schedule = {"peak": found.peak, "schedule": found.schedule.to_dict()}
+    text = yaml.safe_dump(best_config(config, candidate), sort_keys=False)
+    schedule = {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()}
     schedule["total_steps"] = best.attrs["run_steps"]
     return {
         config_file: header + text,

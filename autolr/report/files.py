@@ -19,11 +19,11 @@ def write_report(study: Summary, results: Path | None, to: Path) -> tuple[Path, 
 
     Args:
         study: The study.
-        results: Its folder with what trials logged, and best.yaml; None: there is none.
-        to: Where to.
+        results: Its folder, with the trials' logs and best.yaml; None: there is none.
+        to: The folder to write to.
 
     Returns:
-        The page, the table, and the charts.
+        The paths of the page, the table and the charts.
 
     Raises:
         ConfigError: If ``to`` cannot be written.
@@ -48,7 +48,7 @@ def write_report(study: Summary, results: Path | None, to: Path) -> tuple[Path, 
 
 
 def name_of(chart: str) -> str:
-    """Return the name of a chart as that of a file.
+    """Return the name of a chart as a name of a file.
 
     >>> name_of("parameter_model.init_args.width <&>")
     'parameter_model.init_args.width____'
@@ -57,18 +57,18 @@ def name_of(chart: str) -> str:
 
 
 def results_folder(study: str, given: str | None, stored: Path | None) -> Path | None:
-    """Return the folder for results of a study; None if no other is given and it is not there.
+    """Return the folder for results of a study; None if there is none.
 
     Args:
         study: Its name.
-        given: The folder that the user gives.
-        stored: The one that its driver told, used where there is none of the usual name.
+        given: The folder that the user names.
+        stored: The folder that its driver stored, used if the default one does not exist.
 
     Raises:
-        ConfigError: If the one given is not there.
+        ConfigError: If the folder that the user names does not exist.
     """
     if given is not None:
-        if not os.path.isdir(given):  # unlike a path's method, it knows names that cannot be
+        if not os.path.isdir(given):  # `Path.is_dir` raises for names that are too long
             raise ConfigError.of("out", given, "the folder for results of the study")
         return Path(given)
     usual = Path("autolr_runs", study) if re.fullmatch(STUDY_NAME, study) else None

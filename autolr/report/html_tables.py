@@ -14,19 +14,24 @@ from autolr.report.statistics import cost_of, fates, monitor_of, score_of
 from autolr.report.table import cell_text, chosen, params_text
 from autolr.study import Summary, TrialRecord
 
-ROWS = 1000  # of the table of all trials
-_COLUMNS = 8  # parameters with a column of their own
+ROWS = 1000  # of the table of all trials: a page of 200 kB more
+_COLUMNS = 8  # parameters with an own column: more do not fit on a page
 
 
 def values_table(trial: TrialRecord) -> str:
-    """Return a trial's parameters, and what it logged last."""
+    """Return a trial's parameters and its last logged metrics."""
     rows: list[tuple[str, object]] = [(name, value) for name, value in chosen(trial).items()]
     rows += [(f"{name} at the end", value) for name, value in _metrics(trial).items()]
     return _table(("parameter", f"trial {trial.number}"), rows, "short")
 
 
 def leaders_table(study: Summary, trials: Sequence[TrialRecord]) -> str:
-    """Return complete trials, the first one of them the best, each with its distance from that."""
+    """Return complete trials, each with its distance from the best.
+
+    Args:
+        study: The study.
+        trials: Best first.
+    """
     cost, params = cost_of(study), _columns(trials)
     behind = [] if cost is not None else ["behind"]
     priced = [] if cost is None else [cost]
@@ -45,7 +50,7 @@ def leaders_table(study: Summary, trials: Sequence[TrialRecord]) -> str:
 
 
 def prices_table(study: Summary) -> str:
-    """Return the price of the trials by what became of them, and of all."""
+    """Return the price of the trials by fate, and of all trials."""
     rows: list[Sequence[object]] = []
     total, length = price_of(study.trials), run_steps(study)
     for fate, trials in {**fates(study), "all": study.trials}.items():
@@ -59,8 +64,13 @@ def prices_table(study: Summary) -> str:
 
 
 def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
-    """Return what happened at each rung of each bracket."""
-    columns = ("bracket", "judged after", "judged", "went on", f"best {monitor} there")
+    """Return the trials judged and promoted at each rung of each bracket.
+
+    Args:
+        rungs: The rungs.
+        monitor: The metric.
+    """
+    columns = ("bracket", "judged after", "judged", "promoted", f"best {monitor} there")
     rows: list[Sequence[object]] = []
     for rung in rungs:
         if rung.step is None:
@@ -76,16 +86,16 @@ def reasons_table(trials: Sequence[TrialRecord], files: Mapping[int, str]) -> st
     """Return why trials failed or diverged, the most frequent reason first.
 
     Args:
-        trials: Those trials.
-        files: Where the traceback of a trial is, by its number.
+        trials: The trials that did.
+        files: The files with their tracebacks, by number.
     """
     counts = Counter(str(trial.attrs.get("reason", "not known")) for trial in trials)
     rows = []
     for reason, count in counts.most_common():
         own = [trial for trial in trials if str(trial.attrs.get("reason", "not known")) == reason]
         numbers = ", ".join(str(trial.number) for trial in own[:8]) + (", …" if count > 8 else "")
-        found = next((files[trial.number] for trial in own if trial.number in files), "")
-        rows.append((reason, own[0].state.lower(), count, numbers, found))
+        file = next((files[trial.number] for trial in own if trial.number in files), "")
+        rows.append((reason, own[0].state.lower(), count, numbers, file))
     return _table(("reason", "state", "trials", "which", "traceback"), rows)
 
 
@@ -106,7 +116,11 @@ def trials_list(study: Summary) -> str:
 
 
 def gap_text(value: float | None, best: float | None) -> str:
-    """Return how far a value is from the best one, as people read it.
+    """Return the distance of a value from the best one, as text.
+
+    Args:
+        value: Of a trial.
+        best: Of the best trial.
 
     >>> gap_text(0.0255, 0.025), gap_text(0.5, 0.0), gap_text(0.3, 0.3)
     ('2 %', '0.5', 'equal')
@@ -123,7 +137,7 @@ def gap_text(value: float | None, best: float | None) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], style: str = "") -> str:
-    """Return a table, the first column set left; a float that is not finite is "diverged"."""
+    """Return a table, its first column left-aligned; a float that is not finite is "diverged"."""
     head = "".join(_cell("th", name, "" if k else "text") for k, name in enumerate(columns))
     lines = (
         "".join(_cell("td", cell, "" if k else "text") for k, cell in enumerate(row))
@@ -135,7 +149,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], style: str 
 
 
 def time_text(seconds: float) -> str:
-    """Return a time as people read it.
+    """Return seconds as text with a suitable unit.
 
     >>> time_text(90.0), time_text(600.0), time_text(9000.0)
     ('90 s', '10 min', '2.5 h')
@@ -161,7 +175,7 @@ def _row(trial: TrialRecord, params: Sequence[str], *, rare: bool, priced: bool)
 
 
 def _columns(trials: Sequence[TrialRecord]) -> list[str]:
-    """Return the parameters that a quarter of the trials have, 8 at most."""
+    """Return the parameters that a quarter of the trials have, at most `_COLUMNS`."""
     counts = Counter(name for trial in trials for name in chosen(trial))
     return [name for name, count in counts.items() if 4 * count >= len(trials)][:_COLUMNS]
 
@@ -171,6 +185,6 @@ def _metrics(trial: TrialRecord) -> Mapping[str, Any]:
 
 
 def _cell(tag: str, value: object, style: str = "") -> str:
-    lost = isinstance(value, float) and not math.isfinite(value)
+    diverged = isinstance(value, float) and not math.isfinite(value)
     opening = f'{tag} class="{style}"' if style else tag
-    return f"<{opening}>{escape('diverged' if lost else cell_text(value))}</{tag}>"
+    return f"<{opening}>{escape('diverged' if diverged else cell_text(value))}</{tag}>"

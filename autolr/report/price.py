@@ -10,14 +10,14 @@ from autolr.study import Summary, TrialRecord, sign_of
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What trials cost together.
+    """The price of some trials.
 
     Attributes:
-        trials: How many.
-        steps: Optimizer steps, those of probes included.
-        unknown: Trials that were begun and of whose steps some or all are not known: they failed,
-            were cut, or run. Their steps up to the last rung are counted.
-        seconds: Of training and validation, not of waiting.
+        trials: Their number.
+        steps: Optimizer steps, probes included.
+        unknown: Started trials that made more steps than are stored: they failed, were
+            interrupted, or still run. Their steps up to the last rung count.
+        seconds: Of training and validation, without waiting.
     """
 
     trials: int
@@ -27,7 +27,7 @@ class Price:
 
 
 def price_of(trials: Sequence[TrialRecord]) -> Price:
-    """Return what trials cost, whatever came of them."""
+    """Return the price of trials, finished or not."""
     return Price(
         trials=len(trials),
         steps=sum(map(steps_of, trials)),
@@ -37,7 +37,7 @@ def price_of(trials: Sequence[TrialRecord]) -> Price:
 
 
 def steps_of(trial: TrialRecord) -> int:
-    """Return a trial's optimizer steps, as far as they are known."""
+    """Return a trial's optimizer steps, as far as they are stored."""
     if "steps" in trial.attrs:
         return int(trial.attrs["steps"])
     return max(trial.scores, default=0) if "candidate" in trial.attrs else 0
@@ -54,35 +54,35 @@ def run_steps(study: Summary) -> int:
 
 
 def progress(study: Summary) -> list[tuple[int, float]]:
-    """Return the best value so far against the steps paid for it, both as of each improvement.
+    """Return (steps, best value so far) at each improvement.
 
-    When a trial completes, all trials that had begun by then are paid for in full, though some of
-    them waited or ran on: what is shown was never cheaper.
+    When a trial completes, the steps of all trials that had started by then count in full, though
+    some waited or still ran: the true price was never higher.
     """
     over = [trial for trial in study.trials if trial.value is not None]
     over.sort(key=lambda trial: (trial.ended or datetime.min, trial.number))
-    found: list[tuple[int, float]] = []
+    improvements: list[tuple[int, float]] = []
     sign, last = sign_of(study.direction), -1
     for trial in over:
         last = max(last, trial.number, *_begun(study, trial.ended))
         value = trial.value
         if value is None or not math.isfinite(value):
             continue
-        if not found or sign * value < sign * found[-1][1]:
+        if not improvements or sign * value < sign * improvements[-1][1]:
             paid = sum(steps_of(one) for one in study.trials if one.number <= last)
-            found.append((paid, value))
-    return found
+            improvements.append((paid, value))
+    return improvements
 
 
-def _begun(study: Summary, moment: datetime | None) -> list[int]:
-    if moment is None:
+def _begun(study: Summary, until: datetime | None) -> list[int]:
+    if until is None:
         return []
     times = ((trial.number, trial.started or trial.ended) for trial in study.trials)
-    return [number for number, time in times if time is not None and time <= moment]
+    return [number for number, time in times if time is not None and time <= until]
 
 
 def _lost(trial: TrialRecord) -> bool:
-    """Return whether steps of a trial are not in its count."""
+    """Return whether some steps of a trial are not stored."""
     cut = trial.attrs.get("restarts", 0) or trial.attrs.get("attempts", 0)
     begun = trial.started is not None or bool(trial.scores) or trial.state == "FAIL"
     return begun and bool(cut or trial.state == "RUNNING" or "steps" not in trial.attrs)

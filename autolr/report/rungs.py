@@ -9,14 +9,14 @@ from autolr.study import Summary, TrialRecord, sign_of
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """What happened at a rung of Hyperband's.
+    """The trials at a rung of a bracket.
 
     Attributes:
         bracket: Its number.
-        step: Optimizer steps at which trials are judged; None: the bracket judges nowhere.
-        judged: Trials with a score there, or, of a bracket that judges nowhere, all that began.
-        passed: Those of them that went on.
-        best: The best score there; NaN if none is finite.
+        step: Optimizer steps at which trials are judged; None: the bracket never judges.
+        judged: Trials with a score there; in a bracket that never judges, all its trials.
+        passed: Those of them that were promoted.
+        best: The best score there; NaN if no score is finite.
     """
 
     bracket: int
@@ -27,19 +27,19 @@ class Rung:
 
 
 def rungs(study: Summary) -> list[Rung]:
-    """Return the rungs of all brackets, as far as trials came to them; [] without Hyperband."""
+    """Return the rungs of all brackets that trials reached; [] without Hyperband."""
     brackets: dict[int, list[TrialRecord]] = {}
     for trial in study.trials:
         if trial.attrs.get("bracket") is not None:
             brackets.setdefault(int(trial.attrs["bracket"]), []).append(trial)
-    found = []
+    reached = []
     for bracket, trials in sorted(brackets.items()):
         steps = sorted({step for trial in trials for step in _judged(trial)})
-        found += [_rung(study, bracket, step, trials) for step in steps]
+        reached += [_rung(study, bracket, step, trials) for step in steps]
         if not steps:
             done = sum(trial.state == "COMPLETE" for trial in trials)
-            found.append(Rung(bracket, None, len(trials), done, math.nan))
-    return found if any(rung.step is not None for rung in found) else []
+            reached.append(Rung(bracket, None, len(trials), done, math.nan))
+    return reached if any(rung.step is not None for rung in reached) else []
 
 
 def _rung(study: Summary, bracket: int, step: int, trials: Sequence[TrialRecord]) -> Rung:
@@ -57,5 +57,5 @@ def _rung(study: Summary, bracket: int, step: int, trials: Sequence[TrialRecord]
 
 
 def _judged(trial: TrialRecord) -> list[int]:
-    """Return the rungs at which a trial was judged, and not the step at which it stopped early."""
+    """Return the rungs at which a trial was judged, without the step at which it stopped early."""
     return [step for step in trial.scores if step != trial.attrs.get("off_rung")]

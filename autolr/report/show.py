@@ -1,4 +1,4 @@
-"""What a storage holds, as tables and as JSON."""
+"""Studies and their trials as tables on the console and as JSON."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ _STOPPED = "stopped early"
 
 
 def studies_table(studies: Iterable[Summary]) -> Table:
-    """Return a row for each study: how many trials in which state, and the best value."""
+    """Return a row for each study: trials by state, and the best value."""
     listed = [(study, _counts(study)) for study in studies]
     words = ["complete", "pruned", "failed", "running", "waiting"]
     words += [_STOPPED] if any(counts[_STOPPED] for _, counts in listed) else []
@@ -28,11 +28,10 @@ def studies_table(studies: Iterable[Summary]) -> Table:
 
 
 def trials_table(study: Summary) -> Table:
-    """Return a row for each trial: its state, what it came to, its parameters and its price.
+    """Return a row for each trial: its state, score, parameters and price.
 
-    The score of a trial that is not complete is its last one, of a rung or, of a run that stopped
-    early, of its end. In a study with a cost the
-    trials of the front come first, marked.
+    The score of an unfinished trial is that of its last rung, or of the end of a run that stopped
+    early. In a study with a cost, the trials of the front come first and are marked.
     """
     front = {trial.number: trial for trial in study.front}
     trials = [*front.values(), *(trial for trial in study.trials if trial.number not in front)]
@@ -56,7 +55,7 @@ def trials_table(study: Summary) -> Table:
 
 
 def heading(study: Summary) -> str:
-    """Return a study in one line."""
+    """Return one line: the study, its trials by state, and its objectives."""
     counts = ", ".join(f"{count} {state}" for state, count in _counts(study).items() if count)
     better = "lower" if study.direction == "minimize" else "higher"
     wanted = " and lower ".join(_objectives(study))
@@ -64,7 +63,7 @@ def heading(study: Summary) -> str:
 
 
 def study_to_dict(study: Summary) -> dict[str, Any]:
-    """Return a study and its trials as plain JSON; what is not finite is null."""
+    """Return a study and its trials as plain JSON; values that are not finite are null."""
     front = {"front": [trial.number for trial in study.front]}
     return {
         "study": study.name,
@@ -96,7 +95,7 @@ def _counts(study: Summary) -> dict[str, int]:
 
 
 def last_score(trial: TrialRecord) -> float | None:
-    """Return the last score of a trial that is not complete; None without any."""
+    """Return the last score of a trial that is not complete; None if it has none."""
     if trial.stopped:
         return float(trial.attrs["stopped_value"])
     return trial.scores[max(trial.scores)] if trial.scores else None

@@ -1,4 +1,4 @@
-"""What a study came to: its best trials, its price, and who was judged where."""
+"""Facts about a study and its trials that several parts of a report show."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,7 @@ def monitor_of(study: Summary) -> str:
 
 
 def cost_of(study: Summary) -> str | None:
-    """Return what is minimized beside the metric, as a column is called; None: nothing."""
+    """Return the second objective, as the head of a column; None if there is none."""
     objective = study.fingerprint.get("objective")
     if objective is None:
         return "cost" if any(trial.cost is not None for trial in study.trials) else None
@@ -34,30 +34,32 @@ def diverged(trial: TrialRecord) -> bool:
 
 
 def score_of(trial: TrialRecord) -> float | None:
-    """Return the final score, or the last one; NaN if it diverged, None without any."""
+    """Return the final score, else the last one; NaN if it diverged, None if it has none."""
     if diverged(trial):
         return math.nan
     return trial.value if trial.value is not None else last_score(trial)
 
 
 def fates(study: Summary) -> dict[str, list[TrialRecord]]:
-    """Return the trials by what became of them, in words; only what there is."""
+    """Return the trials by fate, such as "pruned" or "stopped early", without empty lists."""
     words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     words |= {"RUNNING": "running", "WAITING": "waiting"}
-    found: dict[str, list[TrialRecord]] = {word: [] for word in words.values()}
+    groups: dict[str, list[TrialRecord]] = {word: [] for word in words.values()}
     for trial in study.trials:
         fate = "stopped early" if trial.stopped else words[trial.state]
-        found.setdefault(fate, []).append(trial)
-    return {word: trials for word, trials in found.items() if trials}
+        groups.setdefault(fate, []).append(trial)
+    return {word: trials for word, trials in groups.items() if trials}
 
 
 def varied(study: Summary) -> dict[str, list[tuple[TrialRecord, Any]]]:
-    """Return each parameter that differs among trials, with those that have it and its values."""
-    found: dict[str, list[tuple[TrialRecord, Any]]] = {}
+    """Return each parameter that varies among trials, with these trials and its values."""
+    pairs_of: dict[str, list[tuple[TrialRecord, Any]]] = {}
     for trial in study.trials:
         for name, value in chosen(trial).items():
             if value is not None and value != "online":
-                found.setdefault(name, []).append((trial, value))
+                pairs_of.setdefault(name, []).append((trial, value))
     return {
-        name: pairs for name, pairs in found.items() if len({str(value) for _, value in pairs}) > 1
+        name: pairs
+        for name, pairs in pairs_of.items()
+        if len({str(value) for _, value in pairs}) > 1
     }

@@ -13,7 +13,11 @@ from autolr.study import TrialRecord
 def best_table(trials: Sequence[TrialRecord], monitor: str) -> Table:
     """Return the trials as rows, in the given order: score, candidate, price.
 
-    Of the other metrics, the first three that validation logs are shown.
+    The table also has the first three other metrics that validation logs.
+
+    Args:
+        trials: Finished trials.
+        monitor: The metric of their values.
     """
     logged = [name for trial in trials for name in trial.attrs.get("metrics", {})]
     metrics = [name for name in dict.fromkeys(logged) if name != monitor][:3]
@@ -22,7 +26,7 @@ def best_table(trials: Sequence[TrialRecord], monitor: str) -> Table:
     columns = ["trial", monitor, *metrics, *names, "steps", "seconds"]
     table = Table(box=SIMPLE, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")  # on a narrow terminal nothing is left out
+        table.add_column(column, overflow="fold")  # on a narrow terminal nothing is cut off
     for trial in trials:
         values = trial.attrs.get("metrics", {})
         cells: list[object] = [trial.number, trial.value]
@@ -34,9 +38,9 @@ def best_table(trials: Sequence[TrialRecord], monitor: str) -> Table:
 
 
 def chosen(trial: TrialRecord) -> dict[str, Any]:
-    """Return a trial's parameters; a peak that was found inside the trial stands for ``lr``.
+    """Return a trial's parameters; ``lr`` is the peak that an online search chose.
 
-    ``lr.X`` is shown as ``lr``, ``schedule.X`` as ``schedule``.
+    ``lr.X`` is called ``lr``, and ``schedule.X`` is called ``schedule``.
     """
     params = {plain(name): value for name, value in trial.params.items()}
     peak = ours(trial, "found").get("peak")
@@ -69,7 +73,7 @@ def params_text(params: Mapping[str, Any]) -> str:
 
 
 def cell_text(value: object) -> str:
-    """Return a cell of a table: four digits of a number, nothing of None."""
+    """Return the text of a cell: four digits of a float, nothing for None."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

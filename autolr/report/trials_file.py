@@ -20,14 +20,14 @@ _FIRST = ["number", "state", "value", "peak", *_SHARED]
 
 
 def trials_frame(trials: Sequence[TrialRecord]) -> "pd.DataFrame":
-    """Return one row a trial.
+    """Return one row per trial.
 
-    After the columns that all studies share come the parameters by their names in the space,
-    then every metric as the run logged it last; one that is called like a column before it is
-    prefixed with ``metric.``. ``stopped_at`` has the steps after which a run ended before its
-    planned length.
+    The columns are those that all studies share, the parameters by their names in the space, and
+    the last logged value of every metric; a metric with the name of an earlier column gets the
+    prefix ``metric.``. ``stopped_at`` has the steps after which a run ended before its planned
+    length.
     """
-    import pandas as pd  # here: a complete study is recognized faster than pandas is imported
+    import pandas as pd  # here: pandas takes longer to import than a finished study to print
 
     rows = _rows(trials)
     frame = pd.DataFrame(rows)
@@ -35,14 +35,18 @@ def trials_frame(trials: Sequence[TrialRecord]) -> "pd.DataFrame":
 
 
 def trials_csv(trials: Sequence[TrialRecord]) -> str:
-    """Return `trials_frame` as a .csv file, without pandas; no cell is taken for a formula."""
+    """Return `trials_frame` as text of a .csv file, without pandas and without formulas."""
     rows = [{csv_cell(k): csv_cell(v) for k, v in row.items()} for row in _rows(trials)]
     columns = list(dict.fromkeys(name for row in rows for name in row) or _FIRST)
     return "".join(map(_csv_line, [columns, *([row.get(c) for c in columns] for row in rows)]))
 
 
 def write_trials(trials: Sequence[TrialRecord], file: Path) -> None:
-    """Write one row a trial, see `trials_frame`, in the format that the file's suffix names.
+    """Write `trials_frame` in the format that the file's suffix names.
+
+    Args:
+        trials: Trials of one study.
+        file: A .csv or .parquet file; its folder is created.
 
     Raises:
         ConfigError: If it is neither .csv nor .parquet, cannot be written, or pyarrow, which writes

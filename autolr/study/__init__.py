@@ -1,6 +1,6 @@
-"""Studies: where trials are stored, who may write, what to try next and what to stop.
+"""Studies: storage, locks, sampling and Hyperband.
 
-The driver holds the lock while it works; commands that only look call `peek`:
+A driver holds the lock while it works; commands that only read call `peek`:
 
     with study.locked(url, name) as session:
         handle = study.open_study(url, name, sampler="tpe", seed=7, session=session)

@@ -1,4 +1,4 @@
-"""What a study was made with, and where two such descriptions differ."""
+"""The settings that a study was made with, and where two sets of them differ."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from autolr.errors import StudyMismatchError
 
-_LONGEST = 80  # characters of a value in a message
+_LONGEST = 80  # characters of a value in a message, which shows two
 
 NOT_SET = "not set"
 
@@ -20,7 +20,7 @@ class Difference(NamedTuple):
 
 
 def as_json(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``parts`` as JSON gives them back: tuples are lists, keys are strings."""
+    """Return ``parts`` after a round trip through JSON: tuples become lists, keys strings."""
     result: dict[str, Any] = json.loads(json.dumps(parts))
     return result
 
@@ -28,8 +28,12 @@ def as_json(parts: Mapping[str, Any]) -> dict[str, Any]:
 def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference | None:
     """Return the first setting in which two nested descriptions differ, or None.
 
-    The order is that of ``new``; what only ``old`` has comes last. 1 and 1.0 are equal,
-    1 and True are not. Members of a list are named by their position: ``betas.1``.
+    1 and 1.0 are equal, 1 and True are not. Members of a list are named by their position:
+    ``betas.1``.
+
+    Args:
+        old: The stored settings; those that ``new`` lacks come last.
+        new: The present settings; their order decides which is first.
 
     >>> first_difference({"optimizer": {"lr": 0.1}}, {"optimizer": {"lr": 0.2}})
     Difference(key='optimizer.lr', old='0.1', new='0.2')
@@ -43,10 +47,15 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Differen
 
 
 def check_fingerprint(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
-    """Compare what a study was made with and what it would go on with.
+    """Compare the stored settings of a study with the present ones.
+
+    Args:
+        name: The study.
+        stored: The settings that it was made with.
+        parts: The settings that it would be resumed with.
 
     Raises:
-        StudyMismatchError: If a setting differs; the first one is named.
+        StudyMismatchError: If a setting differs; the message names the first one.
     """
     difference = first_difference(stored, parts)
     if difference is not None:
@@ -54,7 +63,7 @@ def check_fingerprint(name: str, stored: Mapping[str, Any], parts: Mapping[str, 
 
 
 def mismatch(name: str, difference: Difference) -> StudyMismatchError:
-    """Return the error for a study made with another setting: what differs, how to go on."""
+    """Return the error for a study that was made with another setting."""
     key, old, new = difference
     return StudyMismatchError(
         f"study {name!r} was made with {key} = {old}, now it is {new}; use --study NAME for a "

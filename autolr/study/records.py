@@ -14,29 +14,31 @@ from autolr.study.promotion import Progress, TrialStatus
 Direction = Literal["minimize", "maximize"]
 State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 
-FINGERPRINT = "fingerprint"  # the study's attribute that `Study.check_fingerprint` stores
-ID = "id"  # the study's attribute that tells it from all others, whatever it is called
-FOLDER = "folder"  # the study's attribute that says where its results are
-PROMOTED = "promoted"  # a trial's attribute: the last rung that it was let pass
-STOPPED_AT = "stopped_at"  # a trial's: steps after which its run ended before its planned length
-STOPPED_VALUE = "stopped_value"  # a trial's: the monitored value there
-OFF_RUNG = "off_rung"  # a trial's: the step of a score that no rung asked for
+# of a study
+FINGERPRINT = "fingerprint"  # its settings, see `Study.check_fingerprint`
+ID = "id"  # unique: a study that was deleted and created again has another one
+FOLDER = "folder"  # its folder for results
+# of a trial
+PROMOTED = "promoted"  # the last rung from which it was promoted, in steps
+STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
+STOPPED_VALUE = "stopped_value"  # the monitored metric there
+OFF_RUNG = "off_rung"  # the step of a score that was not taken at a rung
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """A trial as it was when it was read.
+    """A trial as stored when it was read.
 
     Attributes:
         number: Counted from 0.
         state: ``COMPLETE`` and ``PRUNED`` count as finished.
         value: The final score; None unless ``COMPLETE``.
-        cost: What it cost, if the study minimizes that too; None unless ``COMPLETE``.
-        params: What the sampler chose.
+        cost: Its cost, if the study minimizes one; None unless ``COMPLETE``.
+        params: Its parameters, from the sampler.
         attrs: The trial's user attributes.
-        scores: By optimizer step, what was reported at the rungs; NaN if it was not finite.
+        scores: Scores at rungs by optimizer step; NaN if not finite.
         started: Local time of the latest start; None if it never started.
-        ended: Local time; None if it is not over.
+        ended: Local time; None if it has not ended.
     """
 
     number: int
@@ -51,7 +53,7 @@ class TrialRecord:
 
     @property
     def stopped(self) -> bool:
-        """Whether its run ended by itself before its planned length: no trial to compare with."""
+        """Whether its run ended by itself before its planned length: it compares with none."""
         return self.state == "PRUNED" and STOPPED_AT in self.attrs
 
 
@@ -72,7 +74,12 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
 
 
 def status_of(record: TrialRecord, sign: float) -> TrialStatus:
-    """Return what decides about a trial; its scores are multiplied by ``sign``."""
+    """Return the trial as promotion decisions read it.
+
+    Args:
+        record: The trial.
+        sign: Multiplies the scores, so that lower ones are better.
+    """
     judged = {s: v for s, v in record.scores.items() if s != record.attrs.get(OFF_RUNG)}
     at_rung = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
     progress: dict[State, Progress] = {

@@ -11,7 +11,7 @@ from autolr.study.records import FOLDER, Direction, TrialRecord, count
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A study as it was when it was read.
+    """A study as stored when it was read.
 
     Attributes:
         name: The study's name.
