@@ -110,10 +110,7 @@ class Study:
                 self._study.set_metric_names(list(names))
 
     def recover(self) -> tuple[int, ...]:
-        """Set trials that a dead process left RUNNING to WAITING; return their numbers.
-
-        The attribute ``restarts`` of each counts this.
-        """
+        """Set trials of a dead process to WAITING, count ``restarts``; return their numbers."""
         cut = [record for record in self.trials if record.state == "RUNNING"]
         for record in cut:
             restarts = record.attrs.get("restarts", 0) + 1
@@ -128,7 +125,7 @@ class Study:
     def ask(self) -> optuna.Trial:
         """Return a new trial, never a WAITING one.
 
-        With a `Hyperband` its attribute ``bracket`` is set.
+        A `Hyperband` sets its attribute ``bracket``.
         """
         with storage_errors(self._url):
             self._study._thread_local.cached_all_trials = None

@@ -76,7 +76,7 @@ def test_the_table_of_the_best_keeps_their_order_and_shortens_names():
     assert second == ["2", "0.5", "0.001235", "48"]
 
 
-def test_a_peak_that_was_found_stands_for_the_rate():
+def test_a_peak_of_the_online_search_replaces_the_rate():
     found = {"found": {"peak": 0.016}}
     assert chosen(made(0, params={"lr": "online", "warmup": 0.1}, attrs=found)) == {
         "lr": 0.016,

@@ -104,7 +104,7 @@ def test_what_a_user_names_cannot_become_markup(result):
     assert all(len(tree) for tree in trees(text))
 
 
-def test_the_charts_place_what_they_are_told(result):
+def test_the_charts_place_each_score_and_step(result):
     rates, run, schedule = trees(result_page(result))
     styles = [circle.get("class") for circle in rates.iter("circle")]
     assert sorted(styles) == ["diverged", "kept"]
@@ -140,7 +140,7 @@ def test_the_code_of_the_page_replays_the_schedule(result, schedule, tmp_path, m
         names["scheduler"].step()
 
 
-def test_a_run_with_a_scheduler_of_its_own_is_told_its_factor(result):
+def test_the_snippet_of_a_run_with_a_scheduler_has_its_factor(result):
     assert "0.25" in snippet(replace(result, own_peak=0.4))
 
 
@@ -174,7 +174,7 @@ def test_a_quiet_run_tells_its_peak_and_what_to_expect():
     assert set(told) == {40, 110}
 
 
-def test_later_changes_are_told_in_a_line_each():
+def test_later_changes_give_a_line_each():
     scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], [0.49]]
     told = lines(scores)
     assert told[60] == ["AutoLR: step 60: rate x0.5"]
@@ -183,7 +183,7 @@ def test_later_changes_are_told_in_a_line_each():
     ]
 
 
-def test_a_loss_that_is_not_finite_is_told():
+def test_a_loss_that_is_not_finite_gives_a_line():
     search = Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5))
     (said,) = news(search, search.recover(70), 200, Monitor("val_loss"))
     assert said == "AutoLR: step 70: the loss diverged: back to step 60, rate x0.5"

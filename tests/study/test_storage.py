@@ -37,7 +37,7 @@ def fill(url: str, trials: int = 5) -> None:
     ],
 )
 @pytest.mark.parametrize("use", [open_study, peek])
-def test_a_url_that_cannot_work_is_told_how_it_should_look(
+def test_the_error_of_an_invalid_url_shows_a_valid_one(
     storage: str, expected: str, use: Callable[[str, str], object]
 ) -> None:
     with pytest.raises(ConfigError, match="storage must be") as caught:
@@ -128,7 +128,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.99])
-def test_a_truncated_database_is_found_before_any_trial(
+def test_a_truncated_database_is_detected_before_any_trial(
     url: str, tmp_path: Path, share: float
 ) -> None:
     fill(url)
