@@ -119,7 +119,7 @@ def test_two_objectives_leave_the_trials_that_none_beats_in_both(
     assert main(["tune", "two.yaml"]) == 0
     told = capsys.readouterr().out
     assert "8 of 8 trials finished, nothing to train" in told
-    assert "none is better in both val_loss and cost than these:" in told
+    assert "no other trial is better in both val_loss and cost than these:" in told
     del config["tune"]["objective"]
     with pytest.raises(StudyMismatchError, match=r"study 'autolr' was made with pruner.name = "):
         autolr.tune(config)
