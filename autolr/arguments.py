@@ -150,5 +150,6 @@ def _as(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return reading
 
 
-def _whole_or_name(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"[+-]?\d{1,4000}", text) else text
+def _whole_or_name(text: str | int) -> int | str:
+    """Return a number or a name; jsonargparse passes the number that it got once more."""
+    return int(text) if re.fullmatch(r"[+-]?\d{1,4000}", str(text)) else text
