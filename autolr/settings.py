@@ -30,7 +30,7 @@ class Constraint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Real(Constraint):
-    """A finite number between ``low`` and ``high``; ``open`` names an end that is excluded."""
+    """A finite number between ``low`` and ``high``; ``open`` says which ends are excluded."""
 
     low: float = 0.0
     high: float = math.inf
