@@ -1,4 +1,4 @@
-"""What the command line takes, and reading it."""
+"""The parser of the command line."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,33 +14,33 @@ from autolr.predicates import is_text
 from autolr.quoting import shortened
 from autolr.storage_url import shown, without_urls
 
-_STORAGE = "sqlite:///autolr.db"  # as in the section `tune:`
+_STORAGE = "sqlite:///autolr.db"  # the default of `tune.storage`, so that commands agree
 
 
 def read(words: Sequence[str]) -> tuple[str | None, Namespace]:
-    """Return the command, if there is one, and its arguments.
+    """Return the command, None if the user gave none, and its arguments.
 
     Raises:
-        ConfigError: If they cannot be read, or one is blank or no text of one line.
+        ConfigError: If an argument cannot be parsed, is blank or has several lines.
     """
     try:
         arguments = parser().parse_args(list(words))
     except ArgumentError as error:
         message = shortened(without_urls(one_line(str(error))))
-        raise ConfigError(f"{message} (autolr --help lists what there is)") from None
+        raise ConfigError(f"{message} (autolr --help lists commands and options)") from None
     command: str | None = arguments.subcommand
-    given = arguments if command is None else arguments[command]
-    for name, value in vars(given).items():
+    options = arguments if command is None else arguments[command]
+    for name, value in vars(options).items():
         if isinstance(value, str) and not is_text(value):
             got = shown(value) if name == "storage" else value
             raise ConfigError.of(name, got, "text of one line that is not blank")
-    return command, given
+    return command, options
 
 
 @cache  # it takes 40 ms to build, and parsing leaves it as it is
 def parser() -> ArgumentParser:
     """Return the parser of all commands."""
-    whole = ArgumentParser(
+    top = ArgumentParser(
         prog="autolr",
         description="Tune learning-rate schedules.",
         exit_on_error=False,
@@ -48,18 +48,20 @@ def parser() -> ArgumentParser:
         env_prefix=False,
         default_env=False,
     )
-    commands = whole.add_subcommands(required=False, title="commands")
-    tune = _command(commands, "tune", "search for a schedule, or go on with a search")
+    commands = top.add_subcommands(required=False, title="commands")
+    tune = _command(commands, "tune", "search for a schedule, or resume a search")
     tune.add_argument("config", type=str, help="a LightningCLI config with a section 'tune:'")
-    tune.add_argument("--trials", type=_as(int), default=None, help="trials of the study in all")
     tune.add_argument(
-        "--timeout", type=_as(float), default=None, help="seconds after which no trial is started"
+        "--trials", type=_as(int), default=None, help="finished trials that the study shall have"
+    )
+    tune.add_argument(
+        "--timeout", type=_as(float), default=None, help="seconds after which no trial starts"
     )
     tune.add_argument(
         "--workers",
         type=_whole_or_name,
         default=None,
-        help="trials at a time; auto: one for each GPU",
+        help="trials in parallel; auto: one per GPU",
     )
     tune.add_argument(
         "--engine", type=str, default=None, help="what runs the workers: local, ray or remote"
@@ -70,35 +72,44 @@ def parser() -> ArgumentParser:
     tune.add_argument("--storage", type=str, default=None, help="URL, as sqlite:///autolr.db")
     tune.add_argument("--study", type=str, default=None, help="name of the study")
     tune.add_argument("--out", type=str, default=None, help="folder for results")
-    tune.add_argument("--fresh", action="store_true", help="forget a study of this name first")
+    tune.add_argument("--fresh", action="store_true", help="delete the study of this name first")
     tune.add_argument(
         "--dry-run", action="store_true", help="check everything up to the first training step"
     )
-    worker = _command(commands, "worker", "train for a study whose driver is elsewhere")
+    worker = _command(
+        commands, "worker", "train trials for a driver in another process or on another host"
+    )
     worker.add_argument("config", type=str, help="the driver's config, in the same folder")
     worker.add_argument(
         "--storage",
         type=str,
         default=None,
-        help="URL of the study, which names its driver's folder",
+        help="URL of the storage, in which the driver has written its folder",
     )
     worker.add_argument("--study", type=str, default=None, help="name of the study")
     worker.add_argument("--out", type=str, default=None, help="the driver's folder for results")
     worker.add_argument(
-        "--wait", type=_as(float), default=600.0, help="seconds without a driver before it leaves"
+        "--wait",
+        type=_as(float),
+        default=600.0,
+        help="seconds without a driver before the worker exits",
     )
-    fit = _command(commands, "fit", "train one run, its peak found inside it")
+    fit = _command(commands, "fit", "train one run; the online search chooses its peak")
     fit.add_argument("config", type=str, help="a LightningCLI config, or best.yaml of a study")
     fit.add_argument("--out", type=str, default=None, help="folder for results")
-    show = _command(commands, "show", "list the studies of a storage, or the trials of one")
+    show = _command(commands, "show", "list the studies of a storage, or the trials of a study")
     _add_stored(show)
-    show.add_argument("--json", action="store_true", help="as JSON, with all that is stored")
-    page = _command(commands, "report", "write a study as a page with charts")
+    show.add_argument(
+        "--json", action="store_true", help="print JSON with everything that is stored"
+    )
+    page = _command(commands, "report", "write a study as an HTML page with charts")
     _add_stored(page, needed=True)
     page.add_argument(
         "--out", type=str, default=None, help="the study's folder for results: autolr_runs/STUDY"
     )
-    page.add_argument("--to", type=str, default=None, help="a folder; without it, that of --out")
+    page.add_argument(
+        "--to", type=str, default=None, help="the folder to write to; default: that of --out"
+    )
     export = _command(commands, "export", "write the trials of a study to a file")
     _add_stored(export, needed=True)
     export.add_argument("--to", type=str, default="trials.csv", help="a .csv or .parquet file")
@@ -108,18 +119,20 @@ def parser() -> ArgumentParser:
         "--port",
         type=_as(int),
         default=8080,
-        help="of this machine's loopback address; 0: a free one",
+        help="port on 127.0.0.1; 0: any free one",
     )
     spaces = _command(commands, "spaces", "list the search spaces that ship with autolr")
-    spaces.add_argument("name", nargs="?", type=str, default=None, help="one to print")
+    spaces.add_argument("name", nargs="?", type=str, default=None, help="the search space to print")
     rules = _command(commands, "rules", "list the rules that set the size of a step")
-    rules.add_argument("name", nargs="?", type=str, default=None, help="one to describe in full")
-    return whole
+    rules.add_argument(
+        "name", nargs="?", type=str, default=None, help="the rule to describe in full"
+    )
+    return top
 
 
 def _add_stored(parser: ArgumentParser, *, needed: bool = False) -> None:
-    given: dict[str, Any] = {} if needed else {"nargs": "?", "default": None}
-    parser.add_argument("study", type=str, help="name of a study", **given)
+    optional: dict[str, Any] = {} if needed else {"nargs": "?", "default": None}
+    parser.add_argument("study", type=str, help="name of a study", **optional)
     parser.add_argument("--storage", type=str, default=_STORAGE, help="URL, as sqlite:///autolr.db")
 
 
@@ -130,14 +143,15 @@ def _command(commands: Any, name: str, description: str) -> ArgumentParser:
 
 
 def _as(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return what reads a number as Python does, not as YAML does, which has empty ones."""
+    """Return a type for the parser that reads numbers as Python does: YAML reads "" as None."""
 
     def reading(text: str) -> Any:
         return kind(text)
 
-    reading.__name__ = kind.__name__  # for the error message
+    reading.__name__ = kind.__name__  # the parser names the type by it in its error
     return reading
 
 
-def _whole_or_name(given: str | int) -> int | str:  # jsonargparse calls it on its own answer too
-    return int(given) if re.fullmatch(r"[+-]?\d{1,4000}", str(given)) else given
+def _whole_or_name(text: str | int) -> int | str:
+    """Return a number or a name; jsonargparse passes the number that it got once more."""
+    return int(text) if re.fullmatch(r"[+-]?\d{1,4000}", str(text)) else text

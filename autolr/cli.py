@@ -14,20 +14,20 @@ from autolr.errors import AutoLRError
 from autolr.quoting import shortened
 from autolr.storage_url import shown
 
-_WIDE = 200  # columns of a table that is not printed on a terminal
-_LONGEST = 1000  # characters of an error message
+_WIDE = 200  # columns of a table in a file or pipe: no row is folded
+_LONGEST = 1000  # characters of an error message: ten lines of a terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``autolr`` and return the exit status.
 
-    0 done, 1 failed, 2 wrong usage or config, 4 storage busy, damaged, full or holding another
-    study, or another disk that fails, 128 + signal when interrupted.
+    0: done. 1: failed. 2: wrong usage or config. 4: the storage is busy, damaged, full or has a
+    study with other settings, or a disk failed. 128 + signal: interrupted.
     """
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
         if sys.stdout is not None:
-            sys.stdout.flush()  # now an error can still be handled
+            sys.stdout.flush()  # here, so that an error of the output is caught below
         return status
     except AutoLRError as error:
         return _fail(str(error), error.exit_status)
@@ -85,16 +85,16 @@ def _fit(arguments: Namespace) -> int:
         check_folder(out)
     attached = objective.fit(report.read_run(arguments.config), out)
     if attached is not None:
-        found = attached.result
-        if found.probes.empty:
-            _print(f"{found.total_steps} steps are too few to search: the customary peak is used")
+        result = attached.result
+        if result.probes.empty:
+            _print(f"{result.total_steps} steps are too few to search: the customary peak is used")
         else:
-            _print(found.probes.to_string(index=False))
-        told = "peak" if found.compared else "no peak: nothing could be compared; the run kept"
-        _print(f"{told} {found.run_peak:.4g}, schedule {found.schedule}")
-        _print(f"price {found.price:.3f} runs ({found.probe_steps} probe steps)")
-        if found.stopped_at is not None:
-            steps = f"{found.stopped_at} of {found.total_steps} steps"
+            _print(result.probes.to_string(index=False))
+        title = "peak" if result.compared else "no peak: nothing could be compared; the run kept"
+        _print(f"{title} {result.run_peak:.4g}, schedule {result.schedule}")
+        _print(f"price {result.price:.3f} runs ({result.probe_steps} probe steps)")
+        if result.stopped_at is not None:
+            steps = f"{result.stopped_at} of {result.total_steps} steps"
             _print(f"the run ended after {steps}, before its schedule did: it is not annealed")
     return 0
 
@@ -104,25 +104,25 @@ def _show(arguments: Namespace) -> int:
 
     from autolr import report, study  # here: optuna takes a while to import
 
-    found: Sequence[study.Summary] = ()
+    studies: Sequence[study.Summary] = ()
     if arguments.study:
-        found = [study.look(arguments.storage, arguments.study)]
+        studies = [study.look(arguments.storage, arguments.study)]
     else:
-        found, left_out = study.look_around(arguments.storage)
-        for name, why in left_out.items():
-            _say(f"study {name!r} is left out: {why}")
+        studies, unreadable = study.look_around(arguments.storage)
+        for name, why in unreadable.items():
+            _say(f"study {name!r} is skipped: {why}")
     if arguments.json:
-        listed: Any = [report.study_to_dict(one) for one in found]
+        listed: Any = [report.study_to_dict(summary) for summary in studies]
         print(json.dumps(listed[0] if arguments.study else listed, indent=1, default=str))
     elif arguments.study:
-        _print(report.heading(found[0]))
-        if (driver := study.holder(found[0])) is not None:
+        _print(report.heading(studies[0]))
+        if (driver := study.holder(studies[0])) is not None:
             _print(f"{driver} works on it")
-        elif found[0].running or found[0].waiting:
-            _print("nobody works on it: autolr tune goes on with what runs or waits")
-        _print(report.trials_table(found[0]))
-    elif found:
-        _print(report.studies_table(found))
+        elif studies[0].running or studies[0].waiting:
+            _print("no driver works on it: autolr tune resumes its running and waiting trials")
+        _print(report.trials_table(studies[0]))
+    elif studies:
+        _print(report.studies_table(studies))
     else:
         _print(f"no studies in {shown(arguments.storage)}")
     return 0
@@ -133,11 +133,11 @@ def _report(arguments: Namespace) -> int:
 
     from autolr import report, study  # here: optuna takes a while to import
 
-    found = study.look(arguments.storage, arguments.study)
-    stored = found.folder if found.fingerprint else None  # else it is another tool's word
-    results = report.results_folder(found.name, arguments.out, stored)
-    to = arguments.to or results or f"{report.name_of(found.name)}_report"
-    page, table, *charts = report.write_report(found, results, Path(to))
+    summary = study.look(arguments.storage, arguments.study)
+    stored = summary.folder if summary.fingerprint else None  # else another tool stored it
+    results = report.results_folder(summary.name, arguments.out, stored)
+    to = arguments.to or results or f"{report.name_of(summary.name)}_report"
+    page, table, *charts = report.write_report(summary, results, Path(to))
     _print(f"wrote {page}")
     _print(f"wrote {table}")
     if charts:
@@ -185,7 +185,7 @@ def _print(value: object) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not console.is_terminal:  # a table must not be folded where nobody looks
+    if not console.is_terminal:  # a file or pipe: a table must not be folded
         console = Console(highlight=False, width=_WIDE)
     console.print(value, markup=False, soft_wrap=isinstance(value, str))
 
@@ -196,12 +196,12 @@ def _fail(message: str, status: int) -> int:
 
 
 def _say(message: str) -> None:
-    with suppress(OSError):  # nothing is left to say it to
+    with suppress(OSError):  # stderr is closed
         print(f"autolr: {shortened(message, _LONGEST)}", file=sys.stderr, flush=True)
 
 
 def _mute() -> None:
-    """Drop what is left of the output: at its end Python would try again to write it."""
+    """Discard buffered output: at exit Python would try to write it again."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What happens in a study, one line an event; on a terminal with a bar below."""
+"""A study on the console: one line per event, and on a terminal a progress bar."""
 
 import math
 from collections.abc import Iterator
@@ -26,11 +26,11 @@ from autolr.driver import (
 )
 from autolr.storage_url import shown
 
-_BEST = 5  # trials in the table at the end
+_BEST = 5  # trials in the final table: it fits on a small terminal
 
 
 class ConsoleProgress:
-    """A listener of `autolr.tune` that prints."""
+    """A listener of `autolr.tune` that prints events."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
@@ -63,13 +63,13 @@ class ConsoleProgress:
             case TrialStarted():
                 self._started(event)
             case RungReached():
-                decision = "goes on" if event.goes_on else "waits" if event.waits else "stops"
+                decision = "continues" if event.goes_on else "pauses" if event.waits else "stops"
                 finite = math.isfinite(event.score)
-                told = f"{event.score:.4g} averaged" if finite else "is not finite"
-                score = f"{self._monitor} {told}"
+                value = f"{event.score:.4g} averaged" if finite else "is not finite"
+                score = f"{self._monitor} {value}"
                 self._say(f"trial {event.number} after {event.step} steps: {score}, {decision}")
             case TrialFailed():
-                again = f"(attempt {event.attempt}), it is tried again"
+                again = f"(attempt {event.attempt}), it runs again"
                 self._say(f"trial {event.number} failed: {event.reason} {again}")
             case WorkersAwaited() | WorkerLost():
                 self._workers(event)
@@ -79,8 +79,8 @@ class ConsoleProgress:
     def _workers(self, event: WorkersAwaited | WorkerLost) -> None:
         if isinstance(event, WorkersAwaited):
             self._next = "another one may come"
-            found = f"they find the driver in {event.folder}"
-            self._say(f"waits for workers: autolr worker CONFIG ({found})")
+            place = f"they find the driver in {event.folder}"
+            self._say(f"waits for workers: autolr worker CONFIG ({place})")
             return
         what = "" if event.number is None else f" at trial {event.number}"
         self._say(f"worker {event.worker} is gone{what}: {event.why}; {self._next}")
@@ -90,7 +90,7 @@ class ConsoleProgress:
         begins = "starts again" if event.again else "starts"
         if event.promoted is not None:
             begins = f"is promoted after {event.promoted} steps"
-        self._say(f"trial {event.number} {begins}{bracket}: {report.describe(event.params)}")
+        self._say(f"trial {event.number} {begins}{bracket}: {report.params_text(event.params)}")
 
     def _ready(self, event: StudyReady) -> None:
         tune = event.config.tune
@@ -102,11 +102,13 @@ class ConsoleProgress:
         if event.hyperband is not None:
             self._console.print(report.brackets_table(event.hyperband.table()))
         if event.finished:
-            self._say(f"{event.finished} trials are finished already")
+            self._say(f"{event.finished} trials are already finished")
         for line in event.warnings:
             self._say(f"warning: {line}")
         if event.resumed:
-            self._say(f"cut, to be run again: {', '.join(f'trial {n}' for n in event.resumed)}")
+            self._say(
+                f"interrupted, to be resumed: {', '.join(f'trial {n}' for n in event.resumed)}"
+            )
         self._bar.update(self._task, total=tune.trials, completed=event.finished, visible=True)
 
     def _ended(self, event: TrialEnded) -> None:
@@ -129,11 +131,11 @@ class ConsoleProgress:
 
 
 def conclusion(result: TuneResult) -> Iterator[str | Table]:
-    """Yield what a study came to, line by line, its best trials as a table."""
+    """Yield the lines that end a study, with its best trials as a table."""
     tune = result.config.tune
     counts = _counts(result)
     if not result.complete:
-        yield f"study {tune.study!r}: {counts}; the same command goes on"
+        yield f"study {tune.study!r}: {counts}; the same command resumes it"
     else:
         nothing = "" if result.trained else ", nothing to train"
         yield f"study {tune.study!r} is complete: {counts}{nothing}"
@@ -142,7 +144,7 @@ def conclusion(result: TuneResult) -> Iterator[str | Table]:
     elif result.stopped:
         yield _only_stopped(result)
     elif result.complete:
-        yield f"no trial came to a finite {tune.monitor}: autolr show has the reasons"
+        yield f"no trial has a finite {tune.monitor}: autolr show has the reasons"
     for file in result.files:
         yield f"wrote {file}"
     if result.best and not result.config.names_objective:
@@ -157,18 +159,21 @@ def _counts(result: TuneResult) -> str:
 
 
 def _only_stopped(result: TuneResult) -> str:
-    tune, said = result.config.tune, "no trial ran to its planned end"
+    tune, problem = result.config.tune, "no trial ran to its planned end"
     leader = study.leader(result.trials, tune.direction)
     if leader is None:
-        return said
+        return problem
     value = f"{tune.monitor} {leader.attrs[study.STOPPED_VALUE]:.4g}"
-    return f"{said}: best.yaml is of trial {leader.number}, {value}, where {leader.attrs['reason']}"
+    return (
+        f"{problem}: best.yaml is of trial {leader.number}, {value}, where {leader.attrs['reason']}"
+    )
 
 
 def _best(result: TuneResult) -> Iterator[str | Table]:
     objective, monitor = result.config.tune.objective, result.config.tune.monitor
     if objective is not None:
-        yield f"none is better in both {' and '.join(objective)} than these:"
+        yield f"no other trial is better in both {' and '.join(objective)} than these:"
     shown = result.best if objective is not None else result.best[:_BEST]
     yield report.best_table(shown, monitor)
-    yield f"best: trial {result.best[0].number}, {report.describe(report.chosen(result.best[0]))}"
+    first = result.best[0]
+    yield f"best: trial {first.number}, {report.params_text(report.chosen(first))}"

@@ -1,4 +1,4 @@
-"""Whether lower or higher values of a metric are better, as far as its name says.
+"""Whether lower or higher values of a metric are better, inferred from its name.
 
 >>> named_mode("val_loss"), named_mode("valid/mIoU"), named_mode("val_score")
 ('min', 'max', None)
@@ -21,42 +21,46 @@ _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|.")
 
 
 def mode_of(monitor: str, mode: str | None, setting: str = "mode") -> str:
-    """Return "min" or "max": what the user says, else what the metric's name says.
+    """Return "min" or "max": the user's setting, else what the metric's name implies.
 
     Args:
         monitor: The name of the metric.
-        mode: As the user gave it; None: the name decides.
-        setting: What ``mode`` is called in an error.
+        mode: The user's setting; None: the name decides.
+        setting: The name of the setting in an error.
 
     Raises:
-        ConfigError: If ``mode`` is neither, or is not given and the name does not say it.
+        ConfigError: If ``mode`` is invalid, or is None and the name implies neither.
     """
     check_mode(mode, setting)
-    found = named_mode(monitor) if mode is None else mode
-    if found is None:
+    resolved = named_mode(monitor) if mode is None else mode
+    if resolved is None:
         expected = f"'min' or 'max': the name {monitor!r} does not say which values are better"
         raise ConfigError.of(setting, mode, expected)
-    return found
+    return resolved
 
 
 def check_mode(mode: object, setting: str = "mode") -> None:
-    """Refuse a mode that is neither "min" nor "max"; None is left to `mode_of`.
+    """Refuse a mode that is neither "min" nor "max"; `mode_of` handles None.
+
+    Args:
+        mode: The user's setting.
+        setting: Its name in an error.
 
     Raises:
-        ConfigError: If so.
+        ConfigError: If the mode is invalid.
     """
     if mode is not None and mode not in MODES:
         raise ConfigError.of(setting, mode, "'min' or 'max'")
 
 
 def named_mode(monitor: str) -> str | None:
-    """Return what the name of a metric says; None where it says nothing, or both.
+    """Return the mode that the name of a metric implies; None if it implies neither, or both.
 
     Whole words count, in any case: acc, accuracy, auroc, auc, f1, precision, recall, iou, map,
-    bleu, rouge, r2, psnr and ssim say "max"; loss, error, perplexity, mae, mse, rmse and wer say
-    "min". Words end at a sign, at a digit and where capitals begin, so ``val/acc``, ``top5acc``,
-    ``MulticlassAccuracy`` and ``rougeL`` have one, ``mapped`` and ``accumulated`` have none. A
-    name with ``neg``, as ``neg_mse``, says nothing.
+    bleu, rouge, r2, psnr and ssim imply "max"; loss, error, perplexity, mae, mse, rmse and wer
+    imply "min". A word ends at punctuation, at a digit and before a capital, so ``val/acc``,
+    ``top5acc``, ``MulticlassAccuracy`` and ``rougeL`` contain one, ``mapped`` and ``accumulated``
+    none. A name with ``neg``, such as ``neg_mse``, implies neither.
     """
     words = set(_words(monitor))
     higher, lower = bool(words & _HIGHER), bool(words & _LOWER)
@@ -66,7 +70,7 @@ def named_mode(monitor: str) -> str | None:
 
 
 def _words(name: str) -> Iterator[str]:
-    """Yield the parts between two signs, and each pair of neighbours: IoU has io, u and iou."""
+    """Yield the words of a name, and each pair of neighbours: IoU has io, u and iou."""
     for chunk in _CHUNK.findall(name):
         parts = [part.lower() for part in _PART.findall(chunk)]
         yield from parts

@@ -1,29 +1,33 @@
-"""Files of the user's: what is read may be no file, a disk may be full, a table is opened."""
+"""Files and folders that the user names: reading, checking, and errors of disks in one line."""
 
 import errno
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from autolr.errors import ConfigError, StorageError
-from autolr.predicates import is_path
+from autolr.predicates import is_file_path
 
-# a full, read-only or broken disk, and a limit of the user's: no fault of what is written
+# a full, read-only or broken disk, or a quota: the program did nothing wrong
 _DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
-_LARGEST = 2**20  # bytes of a config, which takes ten seconds to read
-_FORMULA = re.compile("[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")  # the last four are the wide ones
+_LARGEST = 2**20  # bytes of a config; YAML of this size takes ten seconds to parse
+_FORMULA = re.compile("[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")  # the last four are full-width forms
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-](inf|nan)")
 
 
 def read_text(file: Path, largest: int = _LARGEST) -> str:
     """Return the text of a file that the user names.
 
+    Args:
+        file: Its path.
+        largest: Bytes that it may have.
+
     Raises:
         ConfigError: If it cannot be read, is not UTF-8, has more than ``largest`` bytes, or is no
-            regular file: a pipe may never say a word, a device never end.
+            regular file: reading a pipe may block, a device may never end.
     """
     try:
         mode = file.stat().st_mode
@@ -35,7 +39,7 @@ def read_text(file: Path, largest: int = _LARGEST) -> str:
         raise ConfigError(f"{file}: {error.strerror or error}") from None
     except ConfigError:
         raise
-    except ValueError as error:  # of the name
+    except ValueError as error:  # a NUL in the name
         raise ConfigError(f"{file}: {error}") from None
     if len(data) > largest:
         raise ConfigError(f"{file}: must have at most {largest:,} bytes, got more")
@@ -46,7 +50,7 @@ def read_text(file: Path, largest: int = _LARGEST) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """Return a value for a .csv file, in which programs take some text for a formula.
+    """Return a value for a .csv file; text that a spreadsheet would run as a formula is quoted.
 
     >>> csv_cell("=1+1"), csv_cell("-1e-3"), csv_cell("-x"), csv_cell(-1.0)
     ("'=1+1", '-1e-3', "'-x", -1.0)
@@ -57,11 +61,11 @@ def csv_cell(value: object) -> object:
 
 
 def disk_error(error: BaseException, folder: Path) -> StorageError | None:
-    """Return in one line that a disk is full or read-only; None: ``error`` does not say so.
+    """Return the error for a disk that is full, read-only or broken; None for other errors.
 
     Args:
-        error: Any.
-        folder: Named where the error names no file.
+        error: Any exception.
+        folder: The folder to name if the exception names no file.
     """
     if not isinstance(error, OSError) or error.errno not in _DISKS:
         return None
@@ -71,24 +75,26 @@ def disk_error(error: BaseException, folder: Path) -> StorageError | None:
 
 
 def check_folder(folder: Path, setting: str = "out", files: Iterable[str] = ()) -> None:
-    """Refuse a folder for results that cannot be made; nothing is made.
+    """Refuse a folder for results that cannot be created; nothing is created.
 
     Args:
         folder: The folder.
-        setting: What it is called in an error.
+        setting: Its name in an error.
         files: Names of files that will be written there.
 
     Raises:
-        ConfigError: If it is no folder, cannot be one, or cannot be written to; or if a folder or
-            what cannot be written to is in the place of a file.
+        ConfigError: If it is not a folder, cannot be created or is not writable; or if one of
+            ``files`` exists and is a folder or not writable.
     """
-    if not is_path(folder):
+    if not is_file_path(folder):
         raise ConfigError.of(setting, str(folder), "the path of a folder")
-    place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        why = "a file" if place.exists() else "a link to nothing"
-        why = "not writable" if place.is_dir() else why
-        raise ConfigError.of(setting, str(folder), f"a folder that can be made ({place} is {why})")
+    existing = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        why = "a file" if existing.exists() else "a broken link"
+        why = "not writable" if existing.is_dir() else why
+        raise ConfigError.of(
+            setting, str(folder), f"a folder that can be made ({existing} is {why})"
+        )
     for file in map(folder.joinpath, files):
         if os.path.lexists(file) and not (file.is_file() and os.access(file, os.W_OK)):
             why = "not writable" if file.is_file() else "no file"
@@ -97,23 +103,28 @@ def check_folder(folder: Path, setting: str = "out", files: Iterable[str] = ()) 
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Raise what `disk_error` makes of an error in the block; others pass."""
+    """Turn errors of a disk in the block into `StorageError`; other errors pass."""
     try:
         yield
     except OSError as error:
-        told = disk_error(error, folder)
-        if told is None:
+        failure = disk_error(error, folder)
+        if failure is None:
             raise
-        raise told from error
+        raise failure from error
 
 
 @contextmanager
 def written(name: str, path: Path, expected: str) -> Iterator[None]:
-    """Say of an error in the block, in one line, why the setting ``name`` cannot be written to.
+    """Turn errors of writing in the block into one line that names the setting.
+
+    Args:
+        name: The setting that names ``path``.
+        path: Where the block writes.
+        expected: What would work, for the message.
 
     Raises:
-        StorageError: If a disk is to blame.
-        ConfigError: If ``path`` is not ``expected``.
+        StorageError: If the disk is full, read-only or broken.
+        ConfigError: If the path cannot be written to for another reason.
     """
     try:
         yield
@@ -122,39 +133,3 @@ def written(name: str, path: Path, expected: str) -> Iterator[None]:
             raise full from error
         why = error.strerror or error
         raise ConfigError.of(name, str(path), f"{expected} ({why})") from None
-
-
-def has_text(file: Path, text: str) -> bool:
-    """Return whether ``file`` can be read and is ``text``."""
-    try:
-        return file.read_bytes() == _bytes(text)
-    except OSError:
-        return False
-
-
-def write_whole(file: Path, content: str | bytes) -> None:
-    """Write a file, or replace it; never half of it. A device is written to."""
-    data = content if isinstance(content, bytes) else _bytes(content)
-    try:
-        place = file.resolve()  # a link stays one
-    except RuntimeError:  # Python's word for links in a circle
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(file)) from None
-    if place.is_char_device():
-        place.write_bytes(data)
-        return
-    if place.exists() and not place.is_file():
-        kind = errno.EISDIR if place.is_dir() else errno.EINVAL  # a pipe may never be read
-        raise OSError(kind, os.strerror(kind), str(file))
-    draft = place.with_name(f"{place.name}.new")
-    try:
-        draft.write_bytes(data)
-        draft.replace(place)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-
-
-def _bytes(text: str) -> bytes:
-    """Return text in UTF-8; half a character, as in names of files, is written as its number."""
-    return text.encode("utf-8", "backslashreplace")

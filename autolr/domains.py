@@ -1,4 +1,4 @@
-"""Domains: the values that one parameter of a search space may take, and how they are written."""
+"""Domains: the values that one parameter of a search space may take, parsed and written."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from autolr.quoting import quoted
 Value: TypeAlias = bool | int | float | str | None
 Conditions: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]  # (parent, its values): all hold
 
-_LARGEST = 2**53  # up to which floats tell whole numbers apart
+_LARGEST = 2**53  # above it, floats do not represent every whole number
 _KEYS = ("low", "high", "log", "type", "choices", "when")
 
 
@@ -24,8 +24,8 @@ class Range:
     Args:
         low: The lower end; above 0 with ``log``.
         high: The upper end; above ``low``.
-        log: Whether equal ratios, not equal differences, are equally likely.
-        integer: Whether only whole numbers count.
+        log: Whether values are drawn uniformly on a log scale.
+        integer: Whether only whole numbers are drawn.
         when: The values of other parameters under which this one exists.
 
     Raises:
@@ -67,7 +67,7 @@ class Choice:
             finite = not isinstance(option, float) or math.isfinite(option)
             if not (isinstance(option, Value) and finite):
                 raise SpaceError.of("a choice", option, "a finite number, a string, a bool or null")
-            if option in self.options[:index]:  # Optuna could not tell them apart either
+            if option in self.options[:index]:  # Optuna cannot distinguish them
                 raise SpaceError(f"choices must all differ, got {quoted(option)} twice")
 
 
@@ -75,10 +75,14 @@ Domain: TypeAlias = Range | Choice
 
 
 def parse_domain(name: str, value: Any) -> Domain:
-    """Return the domain that ``value``, in the short or the long form, describes.
+    """Return the domain that ``value`` describes.
+
+    Args:
+        name: The parameter; strings such as "1e-4" are numbers under ``lr``.
+        value: The short form (a list or a scalar) or the long form (a mapping).
 
     Raises:
-        SpaceError: If it cannot work; the message does not have ``name``.
+        SpaceError: If it is malformed; the caller adds ``name`` to the message.
     """
     form = value if isinstance(value, Mapping) else {"choices": value}
     for key in form:
@@ -87,7 +91,7 @@ def parse_domain(name: str, value: Any) -> Domain:
     when = tuple(_conditions(form["when"])) if "when" in form else ()
     if "choices" in form:
         if excess := form.keys() - {"choices", "when"}:
-            raise SpaceError(f"choices and {min(excess)} do not go together")
+            raise SpaceError(f"choices cannot be combined with {min(excess)}")
         options = _as_tuple(form["choices"])
         is_rate = meaning(str(name)) == "lr"
         return Choice(tuple(map(_rate, options)) if is_rate else options, when)
@@ -102,7 +106,7 @@ def parse_domain(name: str, value: Any) -> Domain:
 
 
 def long_form(domain: Domain) -> dict[str, Any]:
-    """Return the long form, plain JSON, which `parse_domain` takes back."""
+    """Return the long form, plain JSON, which `parse_domain` reads."""
     when = {parent: list(values) for parent, values in domain.when}
     end: dict[str, Any] = {"when": when} if when else {}
     if isinstance(domain, Choice):
@@ -125,7 +129,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _rate(value: Value) -> Value:
-    """Return what YAML 1.1 took for a string as the number it is; other strings as they are."""
+    """Return "1e-4", a string in YAML 1.1, as a number; other strings unchanged."""
     with suppress(ValueError):
         return float(value) if isinstance(value, str) else value
     return value

@@ -3,10 +3,10 @@
 AutoLRError                 base class; the command line exits with its `exit_status`
 ├── ConfigError             a value from the user cannot work (also a ValueError)    exit 2
 │   ├── SpaceError          a search space is missing or malformed                   exit 2
-│   └── UnsupportedError    a set-up that autolr does not serve                      exit 2
+│   └── UnsupportedError    a set-up that autolr does not support                    exit 2
 ├── UserCodeError           the model or the data raised                             exit 1
 │   └── SetupError          they raised before the first step of a run               exit 1
-├── DivergedError           the loss stopped being finite                            exit 1
+├── DivergedError           the loss became NaN or infinite                          exit 1
 └── StorageError            the study's storage is damaged, full or out of reach     exit 4
     ├── StorageBusyError    another process holds the study                          exit 4
     └── StudyMismatchError  the stored study was made with other settings            exit 4
@@ -32,16 +32,22 @@ class ConfigError(AutoLRError, ValueError):
 
     @classmethod
     def of(cls, name: str, got: object, expected: str) -> "ConfigError":
-        """Return the error for the setting ``name``: what came and what would work."""
+        """Return the error for a setting: its value and what would work.
+
+        Args:
+            name: The setting, with its path in the config.
+            got: Its value.
+            expected: What would work, as the end of "must be ...".
+        """
         return cls(f"{name} must be {expected}, got {quoted(got)}")
 
 
 class SpaceError(ConfigError):
-    """A search space could not be found or read."""
+    """A search space is missing or malformed."""
 
 
 class UnsupportedError(ConfigError):
-    """The set-up is valid, but autolr does not serve it."""
+    """The set-up is valid, but autolr does not support it."""
 
 
 class UserCodeError(AutoLRError):
@@ -49,7 +55,7 @@ class UserCodeError(AutoLRError):
 
 
 class SetupError(UserCodeError):
-    """The user's model or data raised before the first step of a run; they would do so again."""
+    """The user's model or data raised before the first step, so a second attempt cannot help."""
 
 
 class DivergedError(AutoLRError):
@@ -63,7 +69,7 @@ class StorageError(AutoLRError):
 
 
 class StorageBusyError(StorageError):
-    """Another process works on the study."""
+    """Another process has the lock of the study."""
 
 
 class StudyMismatchError(StorageError):
@@ -71,7 +77,12 @@ class StudyMismatchError(StorageError):
 
 
 def unknown_name(kind: str, got: object, known: Iterable[object]) -> str:
-    """Return the message for a name that does not exist, the nearest one that does first.
+    """Return the message for an unknown name; it suggests the nearest known one.
+
+    Args:
+        kind: What is named, such as "profile".
+        got: The unknown name.
+        known: The names that exist.
 
     >>> unknown_name("profile", "cosin", ["linear", "cosine"])
     "unknown profile 'cosin'; did you mean 'cosine'? It must be one of: linear, cosine"
@@ -83,7 +94,11 @@ def unknown_name(kind: str, got: object, known: Iterable[object]) -> str:
 
 
 def nearest(got: object, known: Sequence[str]) -> str | None:
-    """Return the name that is so near that it may have been meant; None where none is.
+    """Return the known name that ``got`` may be a misspelling of; None if none is similar.
+
+    Args:
+        got: A name from the user.
+        known: The names that exist.
 
     >>> nearest("val_lss", ["train_loss", "val_loss"]), nearest("x", ["val_loss"])
     ('val_loss', None)

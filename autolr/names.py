@@ -1,15 +1,14 @@
-"""Names of the parameters of a search space, and what they stand for."""
+"""The names of the parameters of a search space."""
 
-_OF_THE_CANDIDATE = ("lr", "schedule", "rule")  # a name behind their dot is no key of a config
+_OF_THE_CANDIDATE = ("lr", "schedule", "rule")  # "lr.X" is a label X, not a path into the config
 
 
-def is_path(name: str) -> bool:
-    """Return whether a parameter is the user's own: a dotted path into the config.
+def is_config_path(name: str) -> bool:
+    """Return whether a parameter is a dotted path into the user's config.
 
-    ``lr.X``, ``schedule.X`` and ``rule.X`` are not, as the plain names are not: they describe the
-    candidate.
+    ``lr.X``, ``schedule.X`` and ``rule.X`` are not: they describe the candidate, as plain names do.
 
-    >>> [name for name in ("lr", "lr.dog", "rule.alpha", "model.width") if is_path(name)]
+    >>> [name for name in ("lr", "lr.dog", "rule.alpha", "model.width") if is_config_path(name)]
     ['model.width']
     """
     return "." in name and meaning(name) not in _OF_THE_CANDIDATE
@@ -36,9 +35,9 @@ def plain(name: str) -> str:
 
 
 def short(name: str) -> str:
-    """Return a name for the head of a column: the last key of a path, the whole of another name.
+    """Return the head of a column: the last key of a path, other names in full.
 
     >>> short("model.init_args.width"), short("lr.dog")
     ('width', 'lr.dog')
     """
-    return name.rpartition(".")[2] if is_path(name) else name
+    return name.rpartition(".")[2] if is_config_path(name) else name

@@ -1,4 +1,4 @@
-r"""What jsonargparse complains about, in one line: the setting, what came, what would work.
+r"""Errors of jsonargparse in one line: the setting, its value, what would work.
 
 Its own messages list every type that was tried, with their modules, on up to thirty lines.
 
@@ -15,7 +15,7 @@ from autolr.errors import unknown_name
 
 _SECTIONS = ("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "tune")
 _TRAINERS = ("lightning.pytorch.Trainer", "pytorch_lightning.Trainer")
-_MOST_NAMES = 8  # names of arguments that are listed
+_MOST_NAMES = 8  # arguments that a message lists: more do not fit on a line
 _MOVED = {  # arguments that 0.1 had, by class: what to write today
     ("AutoLR", "budget"): "its strategy does; write strategy: {class_path: autolr.online.Annealed, "
     "init_args: {budget: ...}}"
@@ -27,7 +27,7 @@ _NOISE = re.compile(
 
 
 def one_line(message: str) -> str:
-    """Return the part of a parser's message that helps, with the whole path of the setting."""
+    """Return one line for a parser's message, with the full path of the setting."""
     path: list[str] = []
     owner = ""  # the class whose arguments the last part of the path is
     expected: list[str] = []
@@ -112,10 +112,10 @@ def _hint(name: str, taken: list[str]) -> str:
 
 
 def _parameters(*paths: str) -> list[str]:
-    """Return the names of the arguments of the first class that is imported already."""
+    """Return the argument names of the first of these classes that is already imported."""
     parts = [path.rpartition(".") for path in paths]
-    found = [getattr(sys.modules.get(module), name, None) for module, _, name in parts]
-    cls = next(filter(inspect.isclass, found), None)
+    classes = [getattr(sys.modules.get(module), name, None) for module, _, name in parts]
+    cls = next(filter(inspect.isclass, classes), None)
     if cls is None:
         return []
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

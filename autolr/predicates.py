@@ -1,45 +1,93 @@
-"""Whether a value from the user is what a setting takes."""
+"""Checks of values from the user."""
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeGuard
 
-_MOST = 10**9  # of what is counted; more is a slip
-_LONGEST_NAME = 255  # bytes of a part of a path, on all usual systems
-_LONGEST_PATH = 3800  # bytes, of 4096; files of autolr's own follow
-_LONGEST = 1e9  # seconds: 30 years
-_LINE = r"[^\x00-\x1f\x7f\ud800-\udfff]*"  # no control characters, no half ones
+from autolr.errors import ConfigError, unknown_name
+
+_MOST = 10**9  # of trials or steps; more is a typing error
+_LONGEST_NAME = 255  # bytes of a part of a path: the limit of common file systems
+_LONGEST_PATH = 3800  # bytes of the 4096 of Linux; autolr appends names of its files
+_LONGEST_TIME = 1e9  # seconds, which are 30 years; threads cannot wait much longer
+_LINE = r"[^\x00-\x1f\x7f\ud800-\udfff]*"  # no control characters, no lone surrogates
 HOST = r"[^\s/@?#\x00-\x1f\ud800-\udfff]{1,253}"
 
 
 def is_text(value: object, pattern: str = _LINE) -> bool:
-    """Return whether it is text of one line that is not blank, and fits ``pattern``."""
+    """Return whether a value is one line of text that is not blank.
+
+    Args:
+        value: Anything.
+        pattern: A regular expression that the whole text must match.
+    """
     return (
         isinstance(value, str) and value.strip() != "" and re.fullmatch(pattern, value) is not None
     )
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is an int or a float; True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def is_whole(value: object, least: int, most: int = _MOST) -> bool:
-    """Return whether it is a whole number from ``least`` to ``most``."""
+    """Return whether a value is an int from ``least`` to ``most``; True and False are not."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def whole(value: object, least: int, most: int = _MOST) -> str:
-    """Return in words what `is_whole` takes: the end that ``value`` misses."""
+    """Return what `is_whole` accepts, in words: the limit that ``value`` violates."""
     too_large = isinstance(value, int) and value > most
     return f"a whole number of at {f'most {most}' if too_large else f'least {least}'}"
 
 
 def is_seconds(value: object) -> bool:
-    """Return whether it is a time above 0, or None."""
+    """Return whether a value is a number of seconds above 0, or None for no limit."""
     if value is None:
         return True
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _LONGEST
+    return is_number(value) and 0 < value <= _LONGEST_TIME
 
 
-def is_path(value: object) -> bool:
-    """Return whether it can be the path of a file."""
+def is_file_path(value: object) -> bool:
+    """Return whether a value can be the path of a file or folder."""
     text = str(value) if isinstance(value, Path) else value
     if not isinstance(text, str) or not is_text(text):
         return False
     parts = [len(part.encode()) for part in text.split("/")]
     return max(parts) <= _LONGEST_NAME and sum(parts) + len(parts) <= _LONGEST_PATH
+
+
+def check(name: str, value: object, expected: str, fits: bool) -> None:
+    """Refuse the value of a setting that does not fit.
+
+    Args:
+        name: The setting, with its path in the config.
+        value: What the user gave.
+        expected: What would work, for the message.
+        fits: Whether the value works.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if not fits:
+        raise ConfigError.of(name, value, expected)
+
+
+def check_keys(section: str, mapping: Mapping[Any, Any], cls: Any) -> None:
+    """Refuse a section with a key that its dataclass has no field for.
+
+    Args:
+        section: Its path in the config.
+        mapping: The section.
+        cls: The dataclass.
+
+    Raises:
+        ConfigError: For the first such key.
+    """
+    known = [field.name for field in dataclasses.fields(cls)]
+    for key in mapping:
+        if key not in known:
+            raise ConfigError(f"{section}: {unknown_name('key', key, known)}")

@@ -1,4 +1,4 @@
-"""Values from the user in messages: in one line, not long, and without passwords of URLs.
+"""Values from the user in messages: one short line without the passwords of URLs.
 
 >>> quoted("postgresql://me:pass@host/runs"), quoted([1, None])
 ("'postgresql://***", '[1, None]')
@@ -6,25 +6,32 @@
 
 from autolr.storage_url import without_urls
 
-_LONGEST = 300  # characters
+_LONGEST = 300  # characters: four lines of a terminal
 
 
 def quoted(value: object, longest: int = _LONGEST) -> str:
-    """Return a value as a message shows it; what cannot be printed by its type."""
+    """Return the text of a value for a message.
+
+    Args:
+        value: Anything; a value that cannot be printed is shown by its type.
+        longest: Characters; longer text loses its middle.
+    """
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits, a nest
+    except (ValueError, RecursionError):  # an int of thousands of digits, or deep nesting
         text = f"a very large {type(value).__name__}"
     return shortened(without_urls(text), longest)
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:
-    r"""Return text in one line, its middle left out where it is long.
+    r"""Return text on one line; text of more than ``longest`` characters loses its middle.
 
     >>> shortened("a" * 99 + "b" * 99, 16), shortened("two\nlines")
     ('aaaaaaa … bbbbbb', 'two\\nlines')
     """
-    line = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    line = "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
     if len(line) <= longest:
         return line
     half = (longest - 3) // 2

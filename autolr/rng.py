@@ -1,4 +1,4 @@
-"""The state of every random generator that training draws from."""
+"""The states of the random generators that training draws from."""
 
 import ctypes
 import functools
@@ -17,15 +17,15 @@ _TWISTER_WORDS = 624  # 32-bit words of a Mersenne Twister; its position is one 
 
 @dataclass(frozen=True, slots=True)
 class RngState:
-    """The states of Python's, NumPy's and torch's global generators at one moment.
+    """The states of Python's, NumPy's and torch's global generators, captured together.
 
-    One change is not seen: training that itself calls ``numpy.random.set_state`` with a state that
-    differs in the second half of a pair of normal draws and in nothing else; see `_NumPyState`.
+    It misses one change: training that calls ``numpy.random.set_state`` with a state that differs
+    only in the cached second value of a pair of normal draws; see `_NumPyState`.
 
     Attributes:
-        python: Of `random.getstate`.
-        numpy: Of `numpy.random.get_state`.
-        cpu: Of `torch.get_rng_state`.
+        python: From `random.getstate`.
+        numpy: From `numpy.random.get_state`.
+        cpu: From `torch.get_rng_state`: uint8, shape (5056,).
         cuda: One state for each visible CUDA device, empty while CUDA is not in use.
     """
 
@@ -46,7 +46,7 @@ class RngState:
         )
 
     def restore(self) -> None:
-        """Put the states back; what is drawn next is what was drawn after `capture`."""
+        """Restore the states: the next draws repeat those after `capture`."""
         random.setstate(self.python)
         self.numpy.restore()
         torch.set_rng_state(self.cpu)
@@ -54,7 +54,7 @@ class RngState:
             torch.cuda.set_rng_state_all(list(self.cuda))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return tensors and plain containers; `from_dict` takes them back."""
+        """Return tensors and plain containers, which `from_dict` reads."""
         version, words, gauss = self.python
         return {
             "python": [version, torch.tensor(words), gauss],
@@ -65,7 +65,7 @@ class RngState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RngState":
-        """Return the states that `to_dict` described; of CUDA only where as many devices are."""
+        """Return the states that `to_dict` wrote; CUDA's only for the same number of devices."""
         version, words, gauss = values["python"]
         cuda = values["cuda"]
         return cls(
@@ -78,7 +78,7 @@ class RngState:
 
 @contextmanager
 def isolated_rng() -> Iterator[None]:
-    """Leave every global generator as it was, whatever the block draws."""
+    """Restore every global generator after the block."""
     before = RngState.capture()
     try:
         yield
@@ -98,7 +98,7 @@ class _NumPyState:
     at the address in NumPy's public interface for ctypes.
 
     Attributes:
-        state: Of `numpy.random.get_state`, as a dict.
+        state: From `numpy.random.get_state`, as a dict.
         memory: The generator's memory in that state, None where it cannot be read.
     """
 
@@ -125,8 +125,8 @@ class _NumPyState:
     def _if_known(cls) -> "_NumPyState | None":
         """Return the state in place if it is surely the latest that was captured or restored.
 
-        Without half a pair of normals left over, every draw changes the memory; with one, the
-        next draw does not.
+        Every draw changes the memory, except one that returns the cached second value of a pair of
+        normal draws; so a state with such a value is never trusted.
         """
         latest = cls._latest
         if latest is None or latest.memory is None or latest.state["has_gauss"]:
@@ -162,10 +162,10 @@ def _memory() -> bytes | None:
 
 @functools.cache
 def _layout_is_known() -> bool:
-    """Whether a Twister's memory is what its state says; NumPy does not promise it."""
+    """Return whether a Twister's memory holds its words and position; NumPy does not promise it."""
     generator = np.random.MT19937(0)
     generator.random_raw(5)
-    found = ctypes.string_at(generator.ctypes.state_address, 4 * (_TWISTER_WORDS + 1))
+    memory = ctypes.string_at(generator.ctypes.state_address, 4 * (_TWISTER_WORDS + 1))
     state: Any = generator.state["state"]
     expected = np.append(state["key"], state["pos"]).astype(np.uint32)
-    return found == expected.tobytes()
+    return memory == expected.tobytes()

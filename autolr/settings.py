@@ -1,4 +1,4 @@
-"""The types that settings are annotated with, and how they are checked."""
+"""Annotations of settings, such as `Share`, and the checks that they stand for."""
 
 import math
 import numbers
@@ -18,14 +18,14 @@ Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | None"  # hash
 
 
 class Constraint(Protocol):
-    """What one setting may be."""
+    """The values that a setting accepts."""
 
     @property
     def expected(self) -> str:
-        """The values that work, for an error message."""
+        """A description of these values for an error message."""
 
     def read(self, value: object) -> Value:
-        """Return the value in its stored form; a ValueError refuses it."""
+        """Return the value in its stored form; raise ValueError if it is not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class OneOf(Constraint):
 
 @dataclass(frozen=True, slots=True)
 class Maybe(Constraint):
-    """None, or what ``check`` takes."""
+    """None, or a value that ``check`` accepts."""
 
     check: Constraint
 
@@ -118,7 +118,10 @@ class Maybe(Constraint):
 
 @dataclass(frozen=True, slots=True)
 class Several(Constraint):
-    """A sequence of at least ``low`` items; ``rising``: each (its first member) above the last."""
+    """A sequence of at least ``low`` items.
+
+    With ``rising``, each item (its first member) is larger than the one before.
+    """
 
     items: tuple[Constraint, ...]  # the members of an item; a single one is stored bare
     low: int = 1
@@ -134,11 +137,11 @@ class Several(Constraint):
 
     @override
     def read(self, value: object) -> tuple[Value, ...]:
-        found = tuple(self._item(item) for item in _sequence(value))
-        keys = np.array([item[0] if isinstance(item, tuple) else item for item in found])
-        if len(found) < self.low or (self.rising and not (np.diff(keys) > 0).all()):
+        read = tuple(self._item(item) for item in _sequence(value))
+        keys = np.array([item[0] if isinstance(item, tuple) else item for item in read])
+        if len(read) < self.low or (self.rising and not (np.diff(keys) > 0).all()):
             raise ValueError
-        return found
+        return read
 
     def _item(self, item: object) -> Value:
         if len(self.items) == 1:
@@ -155,7 +158,7 @@ def _sequence(value: object) -> Sequence[object]:
     return value
 
 
-_LONGEST = 100  # characters of a value in a message
+_LONGEST = 100  # characters of a value in a message: a table of numbers would fill the screen
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -188,8 +191,13 @@ def check_of(annotation: object) -> Constraint:
 def read_setting(name: str, check: Constraint, value: object) -> Value:
     """Return ``value`` in its stored form.
 
+    Args:
+        name: The setting.
+        check: What it accepts.
+        value: The user's value.
+
     Raises:
-        ConfigError: If the check refuses it.
+        ConfigError: If the check does not accept it.
     """
     try:
         return check.read(value)

@@ -1,4 +1,4 @@
-"""Search spaces: what candidates may be, as values, and how they are read.
+"""Search spaces: named domains, parsed from mappings.
 
 A space is a flat mapping from names to domains:
 
@@ -14,7 +14,7 @@ A space is a flat mapping from names to domains:
 
 A list is a choice, a scalar a fixed value (a choice of one), a mapping with ``low`` and ``high`` a
 range, of whole numbers with ``type: int``. ``{choices: [...]}`` is the long form of a list. A
-mapping may say ``when: {parent: value or list of values}``: the parameter exists only then.
+mapping may have ``when: {parent: value or list of values}``: the parameter exists only then.
 YAML 1.1 reads ``1e-4`` as a string; such strings are numbers in ``low``, ``high`` and under ``lr``.
 """
 
@@ -25,11 +25,11 @@ from typing import Any, Protocol, TypeVar
 
 from autolr.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
 from autolr.errors import SpaceError, unknown_name
-from autolr.names import is_path
+from autolr.names import is_config_path
 
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
-_LONGEST = 500  # characters of a name
+_LONGEST = 500  # characters of a name: Optuna's tables hold 512
 _ABSENT = object()  # equals no value, not even None
 
 
@@ -51,12 +51,13 @@ class Space:
     """Named domains, in the order in which they are suggested.
 
     Args:
-        parameters: (name, domain) pairs. A parameter is moved behind those that its ``when`` names,
-            else the order stays. It counts in ``==``, since a sampler's draws depend on it.
+        parameters: (name, domain) pairs. A parameter follows those that its ``when`` names; else
+            the order is kept. ``==`` compares it, since a sampler's draws depend on the order.
 
     Raises:
-        SpaceError: If there is none, a name is malformed or there twice, or a ``when`` names
-            itself, an unknown parameter, a range, a value its parent cannot take, or a circle.
+        SpaceError: If there is no parameter, a name is malformed or repeated, or a ``when`` names
+            itself, an unknown parameter, a range or a value that the parent cannot take, or
+            conditions form a cycle.
     """
 
     parameters: tuple[tuple[str, Domain], ...]
@@ -66,7 +67,7 @@ class Space:
             raise SpaceError("a space needs at least one parameter, such as lr, got none")
         for name in (names := [name for name, _ in self.parameters]):
             if not (_is_name(name) and names.count(name) == 1):
-                expected = "there once and look like lr or model.init_args.width"
+                expected = "unique and look like lr or model.init_args.width"
                 raise SpaceError.of("a parameter's name", name, expected)
         _check_conditions(self.domains)
         object.__setattr__(self, "parameters", tuple(_ordered(self.domains)))
@@ -79,7 +80,7 @@ class Space:
     @property
     def paths(self) -> tuple[str, ...]:
         """The names that are paths into the user's config."""
-        return tuple(filter(is_path, self.names))
+        return tuple(filter(is_config_path, self.names))
 
     @property
     def domains(self) -> dict[str, Domain]:
@@ -94,14 +95,14 @@ class Space:
         return _count(self.parameters, {})
 
     def active(self, values: Mapping[str, object]) -> tuple[str, ...]:
-        """Return the names that exist under ``values``: a complete point has these and no others.
+        """Return the names that exist under ``values``: those that a complete point has.
 
-        A parent that does not exist, or has no value yet, takes its dependents with it.
+        Parameters whose parent does not exist, or has no value yet, do not exist.
         """
         return tuple(self._walk(lambda name, _: values.get(name, _ABSENT)))
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
-        """Ask the trial for a point; parameters that do not exist there are left out."""
+        """Return a point that the trial suggests; it has only the parameters that exist there."""
         return self._walk(lambda name, domain: _suggest(name, domain, trial))
 
     def _walk(self, value_of: Callable[[str, Domain], _T]) -> dict[str, _T]:
@@ -112,7 +113,7 @@ class Space:
         return values
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the long form, plain JSON; the same for spaces that differ only in writing."""
+        """Return the long form, plain JSON; short and long forms of a space give the same."""
         return {name: long_form(domain) for name, domain in self.parameters}
 
     @classmethod
@@ -125,8 +126,8 @@ def parse_space(mapping: object, source: str = "space") -> Space:
     """Return the space that ``mapping`` describes.
 
     Args:
-        mapping: Names and domains, as the top of this file has them.
-        source: Where it came from; opens every error message.
+        mapping: Names and domains, as described at the top of this module.
+        source: Where it comes from; starts every error message.
 
     Raises:
         SpaceError: If it is not a mapping, or an entry cannot work: one line with source and entry.
@@ -146,7 +147,7 @@ def parse_space(mapping: object, source: str = "space") -> Space:
 
 
 def _is_name(name: object) -> bool:
-    """Return whether a parameter may be called so; databases keep so many characters of it."""
+    """Return whether a parameter may have this name."""
     return isinstance(name, str) and len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
 
 
@@ -166,11 +167,11 @@ def _check_conditions(domains: Mapping[str, Domain]) -> None:
 
 
 def _ordered(domains: dict[str, Domain]) -> Iterator[tuple[str, Domain]]:
-    """Yield parents before children, else in the order given."""
+    """Yield parents before children, otherwise in the order of the mapping."""
     while domains:
         ready = (n for n, d in domains.items() if not any(p in domains for p, _ in d.when))
         if (name := next(ready, None)) is None:
-            raise SpaceError(f"{', '.join(domains)}: when must not run in a circle, got one")
+            raise SpaceError(f"{', '.join(domains)}: when must not form a cycle, got one")
         yield name, domains.pop(name)
 
 
@@ -187,7 +188,7 @@ def _suggest(name: str, domain: Domain, trial: Trial) -> Value:
 
 
 def _count(parameters: Sequence[tuple[str, Domain]], values: dict[str, Value]) -> int:
-    """Return how many points ``parameters`` give where their parents have ``values``."""
+    """Return the number of points of ``parameters`` under the ``values`` of their parents."""
     if not parameters:
         return 1
     (name, domain), *rest = parameters

@@ -1,4 +1,4 @@
-"""Storage URLs for people: a password is never shown, wherever in the URL it stands.
+"""Storage URLs in messages: no password is shown, wherever in the URL it is.
 
 >>> shown("postgresql+psycopg://me:pass@host/runs?password=pass&host=other")
 'postgresql+psycopg://me:***@host/runs?host=other&***'
@@ -13,19 +13,19 @@ _PARTS = re.compile(
     r"(?P<scheme>[\w+]+)://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?"
     r"(?P<place>[^?]*)(?:\?(?P<query>.*))?"  # as SQLAlchemy reads it
 )
-_PLAIN = re.compile(r"[\w .,:/\\%+~\[\]-]*")  # how users, hosts and databases are called
-_PUBLIC = ("host", "port", "user", "dbname", "service", "mode", "uri")  # options
-_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, half characters
+_PLAIN = re.compile(r"[\w .,:/\\%+~\[\]-]*")  # characters of users, hosts and databases
+_PUBLIC = ("host", "port", "user", "dbname", "service", "mode", "uri")  # options without secrets
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 _LARGEST_PORT = 65535
 _OTHER_URL = re.compile(r"\b(?!sqlite:///[^?]*$)([\w+]+)://.*", re.DOTALL)
 _HIDDEN = "***"
 
 
 def shown(url: object) -> str:
-    """Return a storage's URL without what may be a password.
+    """Return a storage's URL without anything that may be a password.
 
-    Of a URL that can be read in two ways, or in none, nothing is shown after its scheme: what is
-    taken for a host may be the end of a password. Of other text only what looks like a path.
+    Of an ambiguous or malformed URL only the scheme is shown: its host may be the end of a
+    password. Of text that is no URL only a plain path is shown.
     """
     if not isinstance(url, str):
         return str(url) if url is None or isinstance(url, int | float) else type(url).__name__
@@ -44,7 +44,7 @@ def shown(url: object) -> str:
 
 
 def is_clear(url: str) -> bool:
-    """Return whether a URL can be read in one way only, as to what in it is a password."""
+    """Return whether it is unambiguous which part of a URL is the password."""
     parts = _PARTS.fullmatch(url)
     if parts is None or _UNREADABLE.search(url):
         return False
@@ -53,18 +53,23 @@ def is_clear(url: str) -> bool:
         return user is None and re.match(r"[\w.-]*(/|$)", place) is not None
     if not (_PLAIN.fullmatch(user or "") and _PLAIN.fullmatch(place) and _has_port(place)):
         return False
-    return re.search(r"\?.*=", password) is None  # else an option may follow, which has the @
+    return re.search(r"\?.*=", password) is None  # else the @ may belong to an option
 
 
 def scrubbed(text: str, url: str) -> str:
-    """Return ``text`` without what is hidden of the URL of a storage."""
+    """Return ``text`` without the secrets of a URL.
+
+    Args:
+        text: A message that may quote the URL.
+        url: The URL of a storage.
+    """
     for secret in sorted(secrets_of(url), key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
     return text
 
 
 def secrets_of(url: str) -> set[str]:
-    """Return what of a URL is hidden, as it is written and as it is meant; empty if nothing is."""
+    """Return the secrets in a URL, both as written and percent-decoded; empty if it has none."""
     parts = _PARTS.fullmatch(url)
     if parts is None or not is_clear(url):
         return {url.partition("://")[2] or url}
@@ -74,7 +79,7 @@ def secrets_of(url: str) -> set[str]:
 
 
 def without_urls(text: str) -> str:
-    """Return text without what follows the scheme of a URL that may hold a password.
+    """Return text without anything after the scheme of a URL that may hold a password.
 
     >>> without_urls("got 'mysql://me:pass@host', not 'sqlite:///runs.db'")
     "got 'mysql://***"
@@ -91,7 +96,7 @@ def _is_public(key: str, value: str) -> bool:
 
 
 def _has_port(place: str) -> bool:
-    """Return whether what stands for a port can be one; a password may, if its @ is missing."""
+    """Return whether the port is valid; a password whose @ is missing would stand there."""
     port = re.match(r"(?:\[[^/]*\]|[^/:]*):([^/]*)", place)
     if port is None:
         return True

@@ -1,4 +1,4 @@
-"""Strict YAML: plain values only, every float a float, no key twice, no aliases without end."""
+"""Strict YAML: plain values only, 1e-4 is a float, no repeated key, bounded aliases."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,19 +14,21 @@ from autolr.quoting import quoted
 
 Source: TypeAlias = str | Path | Mapping[str, Any]
 
-_TAG = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float|str|seq|map)")  # the harmless ones
+_TAG = re.compile(
+    r"tag:yaml\.org,2002:(null|bool|int|float|str|seq|map)"
+)  # tags that build plain values
 _FLOAT = r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?)"
-_MOST_NODES = 100_000
-_DEEPEST = 50  # mappings and lists inside each other; a parser of configs needs frames for each
-_LARGEST = 2**1023  # of a whole number: what a float can hold
-_HALF = re.compile("[\ud800-\udfff]")  # of a character of UTF-16
+_MOST_NODES = 100_000  # far above any config; aliases can expand a few lines to billions
+_DEEPEST = 50  # nested mappings and lists; jsonargparse needs several stack frames for each
+_LARGEST = 2**1023  # of an int: the range of floats
+_HALF = re.compile("[\ud800-\udfff]")  # a lone surrogate
 _TOO_DEEP = f"nested too deep (more than {_DEEPEST} levels), or contains itself"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as LightningCLI reads it (1e-4 is a float, a date a string), plain and unambiguous.
+    """YAML as LightningCLI reads it (1e-4 is a float, a date a string), but strict.
 
-    Only the plain tags are known, so that nothing can be executed; a repeated key is an error.
+    Only plain tags are known, so that a file cannot run code; a repeated key is an error.
     """
 
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:
@@ -42,7 +44,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    problem = f"the key {key.value!r} is there twice"
+                    problem = f"the key {key.value!r} is repeated"
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
                 seen.add((key.tag, key.value))
         return node
@@ -50,7 +52,7 @@ class _Loader(yaml.SafeLoader):
     def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()
         if node is not None:
-            _expanded(node, {})  # before merging, which already expands
+            _expanded(node, {})  # before merge keys are resolved, which expands aliases
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -65,7 +67,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_constructors = {
     tag: make
     for tag, make in yaml.SafeLoader.yaml_constructors.items()
-    if tag is None or _TAG.fullmatch(tag)  # None: the one that refuses all others
+    if tag is None or _TAG.fullmatch(tag)  # None: the constructor that refuses other tags
 }
 _Loader.yaml_implicit_resolvers = {
     letter: [pair for pair in pairs if not pair[0].endswith((":float", ":timestamp"))]
@@ -82,10 +84,10 @@ def load_yaml(source: Source) -> dict[str, Any]:
     """Return the mapping in a YAML file, or a plain deep copy of a mapping.
 
     Raises:
-        ConfigError: If the file is missing, large or no file, is not UTF-8 or not YAML, repeats a
-            key, has a tag such as !!python/name, holds no mapping, or has too many values once its
-            aliases are written out; if a mapping holds more than YAML can. One line, with the line
-            in the file.
+        ConfigError: If the file cannot be read, is too large, is not UTF-8 or YAML, repeats a key,
+            has a tag such as !!python/name, is no mapping, or has too many values once its aliases
+            are expanded; or if a mapping holds a value that YAML does not have. The message names
+            the line.
     """
     if isinstance(source, Mapping):
         return _checked(source, "config")
@@ -93,13 +95,17 @@ def load_yaml(source: Source) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, source: str) -> dict[str, Any]:
-    """Return the mapping in a YAML text; ``source`` opens every error message.
+    """Return the mapping in a YAML text.
+
+    Args:
+        text: The text.
+        source: Where it comes from; starts every error message.
 
     Raises:
-        ConfigError: As for a file.
+        ConfigError: As `load_yaml`.
     """
     try:
-        return _checked(yaml.load(text, _Loader), source)  # a safe one
+        return _checked(yaml.load(text, _Loader), source)  # _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f", line {mark.line + 1}"
@@ -111,9 +117,9 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
 
 
 def _expanded(node: yaml.Node, sizes: dict[yaml.Node, int | None]) -> int:
-    """Return how many nodes there are in ``node`` once its aliases are written out.
+    """Return how many nodes ``node`` has once its aliases are expanded.
 
-    A few lines of aliases to lists of aliases stand for billions of them.
+    A few lines of aliases to lists of aliases can stand for billions of nodes.
     """
     if node in sizes:
         if (size := sizes[node]) is None:
@@ -121,7 +127,7 @@ def _expanded(node: yaml.Node, sizes: dict[yaml.Node, int | None]) -> int:
                 problem="the value contains itself", problem_mark=node.start_mark
             )
         return size
-    sizes[node] = None  # as long as it is open
+    sizes[node] = None  # None marks a node that is being counted: meeting it again is a cycle
     size = 1 + sum(_expanded(child, sizes) for child in _children(node))
     if size > _MOST_NODES:
         problem = f"must have at most {_MOST_NODES} values with its aliases written out, got more"

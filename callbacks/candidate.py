@@ -12,6 +12,7 @@ from autolr.callbacks.requirements import check_alone, check_rates, total_steps
 from autolr.callbacks.swa import Handover
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
+from autolr.predicates import is_number
 from autolr.runtime.rates import Rates
 from autolr.schedules import Schedule
 
@@ -35,8 +36,7 @@ class FollowCandidate(Callback):
     """
 
     def __init__(self, peak: float, schedule: str | Mapping[str, Any] | Schedule) -> None:
-        number = isinstance(peak, int | float) and not isinstance(peak, bool)
-        if not (number and 0 < peak < float("inf")):
+        if not (is_number(peak) and 0 < peak < float("inf")):
             raise ConfigError.of("peak", peak, "a positive number")
         self._candidate = Candidate(peak=peak, schedule=schedules.parse(schedule))
         self._total_steps = 0

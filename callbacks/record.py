@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from typing_extensions import override
 
+from autolr.atomic import write_atomically
 from autolr.callbacks.namespaces import Logger, rank_zero_only
 
 _FLUSH_EVERY = 100  # lines that may be lost when the process is killed
@@ -78,9 +79,7 @@ class JsonLines(Logger):
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / "metrics.jsonl"
         kept = [line for line in _lines(path) if _step(line) < self._resumed]
-        draft = path.with_suffix(".new")
-        draft.write_text("".join(kept), "utf-8")
-        draft.replace(path)
+        write_atomically(path, "".join(kept))
         return path.open("a", encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from autolr.candidate import check_space, unregistered
+from autolr.candidate_space import check_space, unregistered
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.space import Space, parse_space
 from autolr.strict_yaml import Source, load_yaml, parse_yaml

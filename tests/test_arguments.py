@@ -291,7 +291,7 @@ def test_studies_of_other_tools_are_shown_or_left_out_with_a_line(
     shown = capsys.readouterr()
     assert [name for name in ("line", "my study/1", "wild") if name not in shown.out] == []
     assert shown.err.count("\n") == 1
-    assert "study 'three' is left out: " in shown.err
+    assert "study 'three' is skipped: " in shown.err
     assert main(["show", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["study"] == "line"
     assert main(["show", "wild"]) == 0

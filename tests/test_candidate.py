@@ -10,12 +10,13 @@ import sys
 import pytest
 
 from autolr import schedules
-from autolr.candidate import Candidate, candidate_of, check_space
+from autolr.candidate import Candidate, candidate_of
+from autolr.candidate_space import check_space
 from autolr.errors import ConfigError, SpaceError
 from autolr.space import parse_space
 
 
-def test_the_default_is_the_fixed_rule_with_a_linear_schedule_and_a_peak_found_online() -> None:
+def test_the_default_is_the_fixed_rule_with_a_linear_schedule_and_an_online_peak() -> None:
     assert Candidate() == Candidate("fixed", None, schedules.linear(), ())
     assert candidate_of({}) == Candidate()
 

@@ -10,19 +10,14 @@ from typing import Any
 
 import pytest
 
-from autolr.config import (
-    Pruner,
-    TuneConfig,
-    fingerprint,
-    parse_tune,
-    read_config,
-    set_dotted,
-)
+from autolr.config import fingerprint, read_config, set_dotted
 from autolr.domains import Range
 from autolr.errors import ConfigError, SpaceError
+from autolr.pruner import Pruner
 from autolr.search_spaces import load as load_space
 from autolr.space import parse_space
 from autolr.strict_yaml import load_yaml
+from autolr.tune_config import TuneConfig, parse_tune
 
 CONFIG = """\
 seed_everything: 7
@@ -67,8 +62,8 @@ def test_scalars_are_what_lightning_reads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", 3, "the key 'a' is there twice"),
-        ("m:\n  x: 1\n  y: {z: 1, z: 2}\n", 3, "the key 'z' is there twice"),
+        ("a: 1\nb: 2\na: 3\n", 3, "the key 'a' is repeated"),
+        ("m:\n  x: 1\n  y: {z: 1, z: 2}\n", 3, "the key 'z' is repeated"),
         ("a: 1\nb: !!python/object/apply:os.system ['touch hacked']\n", 2, "python/object/apply"),
         ("a: !!python/name:os.system\n", 1, "python/name"),
         ("a: !mine 3\n", 1, "!mine"),

@@ -83,7 +83,7 @@ def test_the_same_of_pythons_normals():
     assert [random.gauss(0, 1) for _ in range(2)] == pair
 
 
-def test_pythons_state_is_the_present_one_whatever_set_it():
+def test_pythons_state_is_the_present_one_after_any_change():
     RngState.capture().restore()
     for draws in (0, 1, 623, 624, 625):
         random.seed(3)
@@ -98,7 +98,7 @@ def test_pythons_state_is_the_present_one_whatever_set_it():
         assert random.getstate() == expected
 
 
-def test_a_captured_state_is_the_present_one_whatever_set_it():
+def test_a_captured_state_is_the_present_one_after_any_change():
     RngState.capture().restore()
     for draws in (0, 1, 623, 624, 625):
         np.random.seed(3)

@@ -175,7 +175,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("lr", {"low": 0, "high": 1, "type": "long"}, "type must be int or float, got 'long'"),
     ("lr", {"high": 1}, "given with low and high"),
     ("lr", {}, "given with low and high"),
-    ("lr", {"choices": [1], "low": 0}, "choices and low do not go together"),
+    ("lr", {"choices": [1], "low": 0}, "choices cannot be combined with low"),
     ("lr", [], "choices must be a list of at least one value, got []"),
     ("lr", {"choices": []}, "choices must be a list of at least one value, got []"),
     ("lr", [0.1, 0.2, 0.1], "choices must all differ, got 0.1 twice"),
@@ -230,12 +230,12 @@ def test_a_refused_domain_is_named_in_one_line(name: str, domain: object, messag
         ({}, "a space needs at least one parameter"),
         (None, "a space must be a mapping from names to domains, got None"),
         (["lr"], "a space must be a mapping"),
-        ({3: 1}, "a parameter's name must be there once and look like lr"),
+        ({3: 1}, "a parameter's name must be unique and look like lr"),
         ({"a b": 1}, "'a b'"),
         ({"a..b": 1}, "'a..b'"),
         (
             {"a": {"choices": [1], "when": {"b": 1}}, "b": {"choices": [1], "when": {"a": 1}}},
-            "a, b: when must not run in a circle",
+            "a, b: when must not form a cycle",
         ),
     ],
 )
@@ -249,7 +249,7 @@ def test_a_refused_space_is_explained_in_one_line(mapping: object, message: str)
 def test_a_space_made_in_python_is_checked_too() -> None:
     with pytest.raises(SpaceError, match="low must be less than high"):
         Range(2, 1)
-    with pytest.raises(SpaceError, match="there once"):
+    with pytest.raises(SpaceError, match="unique"):
         Space((("lr", Choice((1,))), ("lr", Choice((2,)))))
     child = ("x", Choice((1,), when=(("y", (1,)),)))
     assert Space((child, ("y", Choice((1, 2))))).names == ("y", "x")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from autolr.config import TuneConfig
 from autolr.errors import ConfigError
 from autolr.storage_url import scrubbed, shown, without_urls
 from autolr.study.address import locate
+from autolr.tune_config import TuneConfig
 
 CLEAR = [
     ("postgresql+psycopg://me:Pa55@host/runs", "postgresql+psycopg://me:***@host/runs"),

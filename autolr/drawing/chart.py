@@ -1,4 +1,4 @@
-"""A chart with what its colours mean, for a page or for a file of its own."""
+"""A chart with its key, for a page or as an SVG file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from html import escape
 from autolr.drawing.sheet import figure_style, key
 from autolr.drawing.svg import Frame
 
-_LETTER = 6.6  # units that a letter of 12 takes
+_LETTER = 6.6  # units of the view box: the mean width of a letter of 12 px
 _FONT = "font-family: system-ui, sans-serif; color: #1b1f24"
-_ROW = 20  # units of height
+_ROW = 20  # units of the view box: the height of a row of the key
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Marks in a frame.
+    """Marks in a frame, with a key.
 
     Attributes:
         frame: Its axes.
-        marks: What is drawn, the last on top.
-        label: What it shows, for those who cannot see it.
-        key: What the colours mean: style and text; without a style, a remark.
+        marks: SVG elements, the last on top.
+        label: A description for screen readers.
+        key: Style and text of each entry; an entry without a style is a remark.
     """
 
     frame: Frame
@@ -48,7 +48,7 @@ class Chart:
         )
 
     def _rows(self) -> Iterator[tuple[float, int, tuple[str, str]]]:
-        """Yield the place of each entry of the key, broken into rows."""
+        """Yield the position of each entry of the key, in rows that fit the width."""
         x, y = float(self.frame.left), 0
         for style, text in self.key:
             width = _LETTER * len(text) + 34

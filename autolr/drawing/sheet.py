@@ -1,4 +1,4 @@
-"""One look for all pages: the style sheet, and the pieces that a page is put together from."""
+"""The style sheet of all pages, and the parts that pages are built from."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -100,7 +100,7 @@ pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px
 
 
 def document(title: str, parts: Iterable[str]) -> str:
-    """Return a page, complete and self-contained.
+    """Return a page: a single file without links.
 
     Args:
         title: Plain text.
@@ -120,12 +120,12 @@ def document(title: str, parts: Iterable[str]) -> str:
 
 
 def figure_style() -> str:
-    """Return the charts' rules for a file of its own, in light colours that any viewer knows."""
-    return re.sub(r"var\(--(\w+)\)", lambda found: _LIGHT[found[1]], _CHARTS)
+    """Return the style of charts for an SVG file: light colours, no CSS variables."""
+    return re.sub(r"var\(--(\w+)\)", lambda match: _LIGHT[match[1]], _CHARTS)
 
 
 def facts(rows: Iterable[tuple[str, str, str]]) -> str:
-    """Return cards: what, its value, and what is to be said of it."""
+    """Return cards, each of a term, its value and a remark."""
     cells = (
         f"<div><dt>{escape(term)}</dt><dd>{escape(value)}<small>{escape(more)}</small></dd></div>"
         for term, value, more in rows
@@ -134,12 +134,12 @@ def facts(rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def wide(content: str) -> str:
-    """Return content that is moved sideways where it is wider than the page."""
+    """Return content that scrolls sideways where it is wider than the page."""
     return f'<div class="wide">{content}</div>'
 
 
 def key(entries: Iterable[tuple[str, str]]) -> str:
-    """Return what the colours of a chart mean: style and text; without a style, a remark."""
+    """Return the key of a chart: style and text of each entry; without a style, a remark."""
     shown = (
         f'<span class="{style}"><i>{escape(text)}</i></span>' if style else f"<i>{escape(text)}</i>"
         for style, text in entries

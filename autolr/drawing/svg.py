@@ -8,9 +8,9 @@ from html import escape
 Point = tuple[float, float]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 28, 40  # units of the view box
-_BEYOND = 20.0  # lengths of an axis that a line may leave it by, to be cut off
-_LARGE = 600  # a chart at least so wide is made narrower on a phone
-_TICK = 6  # at most so many intervals on an axis
+_BEYOND = 20.0  # lengths of an axis by which a clipped line may leave it: keeps coordinates small
+_LARGE = 600  # from this width on, text is enlarged on phones
+_TICK = 6  # intervals on an axis, at most: more labels would touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,13 @@ class Axis:
 
     @classmethod
     def over(cls, values: Iterable[float], label: str, *, log: bool = False) -> "Axis":
-        """Return the axis that shows all finite values, and a little more."""
+        """Return an axis with all finite values and a margin.
+
+        Args:
+            values: Values to show; with ``log`` all above 0.
+            label: Its label.
+            log: Whether it is logarithmic.
+        """
         finite = [x for x in values if math.isfinite(x)] or [1.0]
         low, high = min(finite), max(finite)
         if log:
@@ -39,18 +45,29 @@ class Axis:
 
     @classmethod
     def of_scores(cls, values: Iterable[float], label: str, *, falling: bool = True) -> "Axis":
-        """Return `over`; by ratios where ``falling`` values differ by more than ten."""
+        """Return `over`, logarithmic if ``falling`` values span more than a factor of ten.
+
+        Args:
+            values: Scores.
+            label: Its label.
+            falling: Whether lower scores are better.
+        """
         finite = [x for x in values if math.isfinite(x)]
         log = falling and bool(finite) and min(finite) > 0 and max(finite) > 10 * min(finite)
         return cls.over(finite, label, log=log)
 
     @classmethod
     def of_choices(cls, names: Sequence[str], label: str) -> "Axis":
-        """Return the axis on which choice k is at k."""
+        """Return an axis on which choice k is at k.
+
+        Args:
+            names: The choices.
+            label: Its label.
+        """
         return cls(-0.5, len(names) - 0.5, label, names=tuple(names))
 
     def reaching(self, values: Iterable[float]) -> "Axis":
-        """Return it prolonged to further values, at each end by half its length at most."""
+        """Return it extended to further values, at each end by at most half its length."""
         low, high = self._scaled(self.low), self._scaled(self.high)
         shown = [self._scaled(x) for x in values if math.isfinite(x) and (x > 0 or not self.log)]
         first = max(min([low, *shown]), low - (high - low) / 2)
@@ -59,7 +76,7 @@ class Axis:
         return replace(self, low=back(first), high=back(last))
 
     def share(self, value: float, beyond: float = 0.0) -> float:
-        """Return where on the axis a value is, 0 to 1; one further ``beyond`` an end is there."""
+        """Return the position of a value, 0 to 1 on the axis, clipped ``beyond`` outside it."""
         low, high = self._scaled(self.low), self._scaled(self.high)
         at = self._scaled(value) if value > 0 or not self.log else -math.inf
         return min(max((at - low) / (high - low), -beyond), 1.0 + beyond)
@@ -83,7 +100,7 @@ class Axis:
         return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
 
     def text(self, tick: float) -> str:
-        """Return a tick as people read it.
+        """Return the label of a tick.
 
         >>> axis = Axis(0.0, 3e6, "step")
         >>> [axis.text(tick) for tick in (500.0, 20000.0, 2.5e6)]
@@ -99,11 +116,11 @@ class Axis:
     def _decades(self) -> list[float]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         for digits in ((1, 2, 5), (1, 3), (1,)):
-            found = [float(f"{n}e{k}") for k in range(first, last + 1) for n in digits]
-            found = [tick for tick in found if self.low <= tick <= self.high]
-            if len(found) <= _TICK:
-                return found
-        return found[:: math.ceil(len(found) / _TICK)]
+            ticks = [float(f"{n}e{k}") for k in range(first, last + 1) for n in digits]
+            ticks = [tick for tick in ticks if self.low <= tick <= self.high]
+            if len(ticks) <= _TICK:
+                return ticks
+        return ticks[:: math.ceil(len(ticks) / _TICK)]
 
     def _scaled(self, value: float) -> float:
         return math.log(value) if self.log else value
@@ -111,7 +128,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Two axes. Its methods return marks, `svg` puts them together."""
+    """Two axes. Its methods return marks, which `svg` joins to a chart."""
 
     x: Axis
     y: Axis
@@ -128,7 +145,7 @@ class Frame:
         return f'<polyline class="{style}" points="{self._path(points)}"/>'
 
     def cut(self, lines: Iterable[tuple[str, Iterable[Point]]]) -> str:
-        """Return lines, each of a style, of which what is beyond the axes is cut off."""
+        """Return lines, each with a style, clipped at the axes."""
         across, up = self._size
         box = f'x="{_LEFT}" y="{_TOP}" width="{across}" height="{up}"'
         shown = "".join(
@@ -142,10 +159,10 @@ class Frame:
         return f'<polygon class="{style}" points="{self._path([*low, *reversed(high)])}"/>'
 
     def dot(self, point: Point, style: str, title: str, radius: float = 4.5) -> str:
-        """Return a dot, with a text that shows under the pointer."""
+        """Return a dot with a tooltip."""
         x, y = self._place(point)
-        said = f"<title>{escape(title)}</title>"
-        return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{said}</circle>'
+        tooltip = f"<title>{escape(title)}</title>"
+        return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{tooltip}</circle>'
 
     def upright(self, x: float, style: str) -> str:
         """Return a line from the bottom to the top."""
@@ -155,8 +172,8 @@ class Frame:
         """Return the chart.
 
         Args:
-            marks: What is drawn, the last on top.
-            label: What it shows, for those who cannot see it.
+            marks: SVG elements, the last on top.
+            label: A description for screen readers.
         """
         box = f"0 0 {self.width} {self.height}"
         size = "large" if self.width >= _LARGE else "small"
@@ -164,7 +181,7 @@ class Frame:
         return f"{opening}\n{self.body(*marks)}\n</svg>"
 
     def body(self, *marks: str) -> str:
-        """Return what `svg` holds."""
+        """Return the content of `svg`."""
         return "\n".join([*self._grid(), *marks, *self._labels()])
 
     def _grid(self) -> list[str]:

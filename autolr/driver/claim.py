@@ -94,5 +94,5 @@ def _stored(config: Config) -> Summary | None:
     stored = study.peek(config.tune.storage, config.tune.study)
     if stored is None or not stored.fingerprint:
         return None
-    study.check(config.tune.study, stored.fingerprint, fingerprint(config))
+    study.check_fingerprint(config.tune.study, stored.fingerprint, fingerprint(config))
     return stored

@@ -7,11 +7,11 @@ from multiprocessing import AuthenticationError
 from typing import TYPE_CHECKING, NoReturn
 
 from autolr import study
-from autolr.config import TuneConfig
 from autolr.disk import check_folder
 from autolr.driver.endpoint import Endpoint
 from autolr.driver.trust import check_shared
 from autolr.errors import AutoLRError, StorageError
+from autolr.tune_config import TuneConfig
 
 if TYPE_CHECKING:
     from pathlib import Path

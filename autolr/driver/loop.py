@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from autolr import report, study
+from autolr.atomic import has_text, write_atomically
 from autolr.config import Config, fingerprint
-from autolr.disk import check_folder, has_text, write_whole
+from autolr.disk import check_folder
 from autolr.driver.checking import check_anywhere, check_here
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
@@ -98,7 +99,7 @@ def _complete(claim: Claim, stored: Summary) -> TuneResult:
 def _write(folder: Path, files: Mapping[Path, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in files.items():
-        write_whole(file, text)
+        write_atomically(file, text)
 
 
 def _hyperband(config: Config, run_steps: int) -> Hyperband | None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from autolr import errors
+from autolr.atomic import write_atomically
 from autolr.config import Config
-from autolr.disk import disk_errors, write_whole
+from autolr.disk import disk_errors
 from autolr.errors import AutoLRError, UserCodeError
 from autolr.job import Decision, TrialJob, TrialResult
 from autolr.storage_url import shown
@@ -134,5 +135,5 @@ def with_traceback(error: UserCodeError, file: Path) -> UserCodeError:
     """Keep the traceback of the user's error in a file; return an error that says so."""
     with disk_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, "".join(traceback.format_exception(error.__cause__ or error)))
+        write_atomically(file, "".join(traceback.format_exception(error.__cause__ or error)))
     return type(error)(f"{error} (traceback in {file})")

@@ -5,11 +5,11 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from autolr.config import TuneConfig
-from autolr.disk import has_text, write_whole
+from autolr.atomic import has_text, write_atomically
 from autolr.errors import StorageError
 from autolr.storage_url import shown
 from autolr.study import ID, Summary, locate
+from autolr.tune_config import TuneConfig
 
 _FILE = "study.json"
 
@@ -59,7 +59,7 @@ class ResultsFolder:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(self), indent=1) + "\n"
         if not has_text(folder / _FILE, text):
-            write_whole(folder / _FILE, text)
+            write_atomically(folder / _FILE, text)
 
 
 def _read(folder: Path) -> ResultsFolder | None:

@@ -8,8 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from autolr.config import Config, TuneConfig, import_registered, parse_tune
+from autolr.config import Config, import_registered
 from autolr.space import Space
+from autolr.tune_config import TuneConfig, parse_tune
 
 LONGEST = 16 * 2**20  # bytes of a message; a config takes some thousands
 _PAIRS = "autolr: pairs"  # the key of a mapping whose keys are not all strings

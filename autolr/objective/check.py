@@ -12,7 +12,7 @@ from autolr.callbacks.early_end import enders
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate
-from autolr.config import Config, TuneConfig
+from autolr.config import Config
 from autolr.errors import ConfigError
 from autolr.objective.corners import corners, filled, opened
 from autolr.objective.lightning_cli import (
@@ -28,6 +28,7 @@ from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing, check_kept
 from autolr.space import Space
+from autolr.tune_config import TuneConfig
 
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI

@@ -14,7 +14,7 @@ from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
 from autolr.candidate import Candidate
-from autolr.config import Config, TuneConfig, set_dotted
+from autolr.config import Config, set_dotted
 from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective.lightning_cli import (
@@ -25,6 +25,7 @@ from autolr.objective.lightning_cli import (
 )
 from autolr.objective.user_code import before_first_step, no_exit
 from autolr.runtime.loading import UnreadableError, allowing, load
+from autolr.tune_config import TuneConfig
 
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI

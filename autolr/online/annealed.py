@@ -9,12 +9,12 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online.events import Action, Commit, Rollback, Save
-from autolr.online.peaks import is_number
 from autolr.online.plan import Check, Round
 from autolr.online.race import candidates_of, plan_race
 from autolr.online.search import Search, Thresholds
 from autolr.online.serialization import search_from_dict, search_to_dict
 from autolr.online.strategy import Observation, RunInfo
+from autolr.predicates import is_number
 from autolr.schedules import Schedule
 
 _FLOOR = 20  # steps of the race, where the budget allows them

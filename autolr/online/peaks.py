@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from autolr.errors import ConfigError
+from autolr.predicates import is_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,3 @@ def parse_rates(rates: object, prior: float) -> PeakRange:
     if isinstance(rates, tuple | list) and len(rates) == 2 and all(map(is_number, rates)):
         return PeakRange.between(float(rates[0]), float(rates[1]))
     raise ConfigError.of("rates", rates, "a pair (low, high)")
-
-
-def is_number(value: object) -> bool:
-    """Return whether a value is a number; a bool is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

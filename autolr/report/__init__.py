@@ -1,4 +1,4 @@
-"""What a study found: tables, and files that go on without autolr."""
+"""Reports of a study: tables, pages, and files that work without autolr."""
 
 from autolr.report.export import artefacts as artefacts
 from autolr.report.export import best_config as best_config
@@ -15,6 +15,6 @@ from autolr.report.show import trials_table as trials_table
 from autolr.report.table import best_table as best_table
 from autolr.report.table import brackets_table as brackets_table
 from autolr.report.table import chosen as chosen
-from autolr.report.table import describe as describe
-from autolr.report.table import trials_frame as trials_frame
-from autolr.report.table import write_trials as write_trials
+from autolr.report.table import params_text as params_text
+from autolr.report.trials_file import trials_frame as trials_frame
+from autolr.report.trials_file import write_trials as write_trials

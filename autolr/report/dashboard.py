@@ -1,4 +1,4 @@
-"""Optuna's dashboard on the storage of a study, for this machine only."""
+"""Optuna's dashboard for a storage, on this machine only."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,32 +11,32 @@ from typing_extensions import override
 from autolr import study
 from autolr.errors import ConfigError
 
-_HOST = "127.0.0.1"
+_HOST = "127.0.0.1"  # the dashboard has no password: other hosts must not reach it
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     """A thread for each request."""
 
-    daemon_threads = True  # the end waits for no answer
+    daemon_threads = True  # Ctrl-C does not wait for open requests
 
 
 class _Quiet(WSGIRequestHandler):
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: an open page asks every few seconds."""
+        """Log nothing: an open page polls every few seconds."""
 
 
 def serve(url: str, name: str | None, port: int, listener: Callable[[str], None]) -> None:
     """Serve the storage until the process is interrupted; a driver may work on it meanwhile.
 
     Args:
-        url: The storage, which must be there.
-        name: The study whose page is told; None: that of all studies.
-        port: Where to listen, on the loopback address; 0: wherever is free.
-        listener: Told the address, once it answers.
+        url: The storage, which must exist.
+        name: The study whose page the address is of; None: the list of studies.
+        port: A port on 127.0.0.1; 0: any free one.
+        listener: Called with a line that has the address, once the server answers.
 
     Raises:
-        ConfigError: If there is no such storage or study, the port cannot be had, or
+        ConfigError: If there is no such storage or study, the port is not free, or
             optuna-dashboard is not installed.
         StorageError: If the storage cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The files that a study leaves: trials.csv, best.yaml, schedule.json."""
+"""The files that a study writes: trials.csv, best.yaml, schedule.json."""
 
 import json
 import re
@@ -13,7 +13,8 @@ import yaml
 from autolr.candidate import Candidate
 from autolr.config import Config, read_config, set_dotted
 from autolr.disk import read_text
-from autolr.report.table import TrialLike, stopped_early, trials_csv
+from autolr.report.trials_file import trials_csv
+from autolr.study import TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
@@ -31,13 +32,13 @@ _MODULES = re.compile(r"^# Modules: (.+)$", re.MULTILINE)  # for `autolr fit`, s
 
 
 def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
-    """Return a LightningCLI config that trains a candidate with the shipped callbacks.
+    """Return a LightningCLI config that trains a candidate with autolr's callbacks.
 
     A config with an objective of its own has the candidate's settings only.
 
     Args:
         config: The study's config.
-        candidate: One with a peak.
+        candidate: A candidate with a peak.
     """
     fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
     for name, value in candidate.settings:
@@ -59,7 +60,7 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
 
 
 def read_run(file: str) -> Config:
-    """Return the config of a run; modules of a best.yaml are looked for where its study did.
+    """Return the config of a run; a best.yaml imports modules from the folder of its study.
 
     Raises:
         ConfigError: If the file cannot be read, or a setting cannot work.
@@ -70,15 +71,15 @@ def read_run(file: str) -> Config:
 
 
 def artefacts(
-    config: Config, folder: Path, trials: Sequence[TrialLike], best: TrialLike | None
+    config: Config, folder: Path, trials: Sequence[TrialRecord], best: TrialRecord | None
 ) -> dict[Path, str]:
-    """Return trials.csv, and of the best trial, if there is one, best.yaml and schedule.json.
+    """Return the text of trials.csv and, for the best trial, best.yaml and schedule.json.
 
     Args:
         config: The study's config.
-        folder: Where the files belong.
+        folder: The folder of the files.
         trials: All trials.
-        best: The best complete one, else the best of those that stopped early.
+        best: The `leader` of the trials, if there is one.
 
     Returns:
         The text of each file.
@@ -86,21 +87,21 @@ def artefacts(
     table = {folder / "trials.csv": trials_csv(trials)}
     if best is None:
         return table
-    found = Candidate.from_dict({**best.attrs["found"]})
+    candidate = Candidate.from_dict({**best.attrs["found"]})
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
     use = _USE_OF_OBJECTIVE if config.names_objective else _USE
     header = _HEADER.format(
         study=config.tune.study,
         number=best.number,
         monitor=config.tune.monitor,
-        value=best.attrs["stopped_value"] if stopped_early(best) else best.value,
+        value=best.attrs["stopped_value"] if best.stopped else best.value,
         use=use.format(file=shlex.quote(config_file.as_posix())),
         modules=config.folder,
     )
-    if stopped_early(best):
+    if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
-    text = yaml.safe_dump(best_config(config, found), sort_keys=False)
-    schedule = {"peak": found.peak, "schedule": found.schedule.to_dict()}
+    text = yaml.safe_dump(best_config(config, candidate), sort_keys=False)
+    schedule = {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()}
     schedule["total_steps"] = best.attrs["run_steps"]
     return {
         config_file: header + text,

@@ -4,30 +4,32 @@ import os
 import re
 from pathlib import Path
 
-from autolr.config import STUDY_NAME
-from autolr.disk import write_whole, written
+from autolr.atomic import write_atomically
+from autolr.disk import written
 from autolr.errors import ConfigError
 from autolr.report.page import study_charts, study_page
-from autolr.report.statistics import OthersStudy, ReportedStudy
-from autolr.report.table import write_trials
+from autolr.report.statistics import without_attributes
+from autolr.report.trials_file import write_trials
+from autolr.study import Summary
+from autolr.tune_config import STUDY_NAME
 
 
-def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[Path, ...]:
+def write_report(study: Summary, results: Path | None, to: Path) -> tuple[Path, ...]:
     """Write report.html, trials.csv and figures/*.svg into the folder ``to``, made if missing.
 
     Args:
         study: The study.
-        results: Its folder with what trials logged, and best.yaml; None: there is none.
-        to: Where to.
+        results: Its folder, with the trials' logs and best.yaml; None: there is none.
+        to: The folder to write to.
 
     Returns:
-        The page, the table, and the charts.
+        The paths of the page, the table and the charts.
 
     Raises:
         ConfigError: If ``to`` cannot be written.
         StorageError: If the disk is full or broken.
     """
-    study = study if study.fingerprint else OthersStudy.of(study)
+    study = study if study.fingerprint else without_attributes(study)
     charts = study_charts(study, results)
     page, table, folder = to / "report.html", to / "trials.csv", to / "figures"
     files: dict[Path, str] = {}
@@ -39,14 +41,14 @@ def write_report(study: ReportedStudy, results: Path | None, to: Path) -> tuple[
     with written("to", to, "a folder to write to"):
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
-            write_whole(file, text)
+            write_atomically(file, text)
         write_trials(study.trials, table)
-        write_whole(page, study_page(study, results, charts))
+        write_atomically(page, study_page(study, results, charts))
     return (page, table, *files)
 
 
 def name_of(chart: str) -> str:
-    """Return the name of a chart as that of a file.
+    """Return the name of a chart as a name of a file.
 
     >>> name_of("parameter_model.init_args.width <&>")
     'parameter_model.init_args.width____'
@@ -55,18 +57,18 @@ def name_of(chart: str) -> str:
 
 
 def results_folder(study: str, given: str | None, stored: Path | None) -> Path | None:
-    """Return the folder for results of a study; None if no other is given and it is not there.
+    """Return the folder for results of a study; None if there is none.
 
     Args:
         study: Its name.
-        given: The folder that the user gives.
-        stored: The one that its driver told, used where there is none of the usual name.
+        given: The folder that the user names.
+        stored: The folder that its driver stored, used if the default one does not exist.
 
     Raises:
-        ConfigError: If the one given is not there.
+        ConfigError: If the folder that the user names does not exist.
     """
     if given is not None:
-        if not os.path.isdir(given):  # unlike a path's method, it knows names that cannot be
+        if not os.path.isdir(given):  # `Path.is_dir` raises for names that are too long
             raise ConfigError.of("out", given, "the folder for results of the study")
         return Path(given)
     usual = Path("autolr_runs", study) if re.fullmatch(STUDY_NAME, study) else None

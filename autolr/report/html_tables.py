@@ -8,33 +8,30 @@ from typing import Any
 
 from autolr.drawing.sheet import wide
 from autolr.names import short
-from autolr.report.statistics import (
-    ReportedStudy,
-    ReportedTrial,
-    Rung,
-    cost_of,
-    fates,
-    monitor_of,
-    price,
-    ranked,
-    run_steps,
-    score_of,
-)
-from autolr.report.table import cell_text, chosen, describe, stopped_early
+from autolr.report.price import price_of, run_steps
+from autolr.report.rungs import Rung
+from autolr.report.statistics import cost_of, fates, monitor_of, score_of
+from autolr.report.table import cell_text, chosen, params_text
+from autolr.study import Summary, TrialRecord
 
-ROWS = 1000  # of the table of all trials
-_COLUMNS = 8  # parameters with a column of their own
+ROWS = 1000  # of the table of all trials: a page of 200 kB more
+_COLUMNS = 8  # parameters with an own column: more do not fit on a page
 
 
-def values_table(trial: ReportedTrial) -> str:
-    """Return a trial's parameters, and what it logged last."""
+def values_table(trial: TrialRecord) -> str:
+    """Return a trial's parameters and its last logged metrics."""
     rows: list[tuple[str, object]] = [(name, value) for name, value in chosen(trial).items()]
     rows += [(f"{name} at the end", value) for name, value in _metrics(trial).items()]
     return _table(("parameter", f"trial {trial.number}"), rows, "short")
 
 
-def leaders_table(study: ReportedStudy, trials: Sequence[ReportedTrial]) -> str:
-    """Return complete trials, the first one of them the best, each with its distance from that."""
+def leaders_table(study: Summary, trials: Sequence[TrialRecord]) -> str:
+    """Return complete trials, each with its distance from the best.
+
+    Args:
+        study: The study.
+        trials: Best first.
+    """
     cost, params = cost_of(study), _columns(trials)
     behind = [] if cost is not None else ["behind"]
     priced = [] if cost is None else [cost]
@@ -52,12 +49,12 @@ def leaders_table(study: ReportedStudy, trials: Sequence[ReportedTrial]) -> str:
     return _table(columns, rows)
 
 
-def prices_table(study: ReportedStudy) -> str:
-    """Return the price of the trials by what became of them, and of all."""
+def prices_table(study: Summary) -> str:
+    """Return the price of the trials by fate, and of all trials."""
     rows: list[Sequence[object]] = []
-    total, length = price(study.trials), run_steps(study)
+    total, length = price_of(study.trials), run_steps(study)
     for fate, trials in {**fates(study), "all": study.trials}.items():
-        paid = price(trials)
+        paid = price_of(trials)
         steps = f"{paid.steps:,}" if paid.steps else ""
         share = f"{paid.steps / total.steps:.0%}" if paid.steps else ""
         runs = f"{paid.steps / length:.3g}" if paid.steps and length else ""
@@ -67,8 +64,13 @@ def prices_table(study: ReportedStudy) -> str:
 
 
 def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
-    """Return what happened at each rung of each bracket."""
-    columns = ("bracket", "judged after", "judged", "went on", f"best {monitor} there")
+    """Return the trials judged and promoted at each rung of each bracket.
+
+    Args:
+        rungs: The rungs.
+        monitor: The metric.
+    """
+    columns = ("bracket", "judged after", "judged", "promoted", f"best {monitor} there")
     rows: list[Sequence[object]] = []
     for rung in rungs:
         if rung.step is None:
@@ -80,26 +82,26 @@ def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
     return _table(columns, rows)
 
 
-def reasons_table(trials: Sequence[ReportedTrial], files: Mapping[int, str]) -> str:
+def reasons_table(trials: Sequence[TrialRecord], files: Mapping[int, str]) -> str:
     """Return why trials failed or diverged, the most frequent reason first.
 
     Args:
-        trials: Those trials.
-        files: Where the traceback of a trial is, by its number.
+        trials: The trials that did.
+        files: The files with their tracebacks, by number.
     """
     counts = Counter(str(trial.attrs.get("reason", "not known")) for trial in trials)
     rows = []
     for reason, count in counts.most_common():
         own = [trial for trial in trials if str(trial.attrs.get("reason", "not known")) == reason]
         numbers = ", ".join(str(trial.number) for trial in own[:8]) + (", …" if count > 8 else "")
-        found = next((files[trial.number] for trial in own if trial.number in files), "")
-        rows.append((reason, own[0].state.lower(), count, numbers, found))
+        file = next((files[trial.number] for trial in own if trial.number in files), "")
+        rows.append((reason, own[0].state.lower(), count, numbers, file))
     return _table(("reason", "state", "trials", "which", "traceback"), rows)
 
 
-def trials_list(study: ReportedStudy) -> str:
+def trials_list(study: Summary) -> str:
     """Return a row for each trial: complete ones best first, then the others by number."""
-    best = ranked(study)
+    best = study.ranked
     numbers = {trial.number for trial in best}
     trials = [*best, *(trial for trial in study.trials if trial.number not in numbers)][:ROWS]
     params = _columns(study.trials)
@@ -114,7 +116,11 @@ def trials_list(study: ReportedStudy) -> str:
 
 
 def gap_text(value: float | None, best: float | None) -> str:
-    """Return how far a value is from the best one, as people read it.
+    """Return the distance of a value from the best one, as text.
+
+    Args:
+        value: Of a trial.
+        best: Of the best trial.
 
     >>> gap_text(0.0255, 0.025), gap_text(0.5, 0.0), gap_text(0.3, 0.3)
     ('2 %', '0.5', 'equal')
@@ -131,7 +137,7 @@ def gap_text(value: float | None, best: float | None) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], style: str = "") -> str:
-    """Return a table, the first column set left; a float that is not finite is "diverged"."""
+    """Return a table, its first column left-aligned; a float that is not finite is "diverged"."""
     head = "".join(_cell("th", name, "" if k else "text") for k, name in enumerate(columns))
     lines = (
         "".join(_cell("td", cell, "" if k else "text") for k, cell in enumerate(row))
@@ -143,7 +149,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], style: str 
 
 
 def time_text(seconds: float) -> str:
-    """Return a time as people read it.
+    """Return seconds as text with a suitable unit.
 
     >>> time_text(90.0), time_text(600.0), time_text(9000.0)
     ('90 s', '10 min', '2.5 h')
@@ -154,31 +160,31 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _row(trial: ReportedTrial, params: Sequence[str], *, rare: bool, priced: bool) -> str:
+def _row(trial: TrialRecord, params: Sequence[str], *, rare: bool, priced: bool) -> str:
     values = chosen(trial)
-    state = "stopped early" if stopped_early(trial) else trial.state.lower()
+    state = "stopped early" if trial.stopped else trial.state.lower()
     cells: list[object] = [trial.number, state, score_of(trial)]
     cells += [trial.cost] if priced else []
     cells += [values.get(name) for name in params]
     others = {name: value for name, value in values.items() if name not in params}
-    cells += [describe(others)] if rare else []
+    cells += [params_text(others)] if rare else []
     cells += [trial.attrs.get(name) for name in ("steps", "seconds")]
     opening = "<tr>" if trial.state == "COMPLETE" else '<tr class="rest">'
     why = _cell("td", trial.attrs.get("reason"), "text why")
     return f"{opening}{''.join(_cell('td', cell) for cell in cells)}{why}</tr>"
 
 
-def _columns(trials: Sequence[ReportedTrial]) -> list[str]:
-    """Return the parameters that a quarter of the trials have, 8 at most."""
+def _columns(trials: Sequence[TrialRecord]) -> list[str]:
+    """Return the parameters that a quarter of the trials have, at most `_COLUMNS`."""
     counts = Counter(name for trial in trials for name in chosen(trial))
     return [name for name, count in counts.items() if 4 * count >= len(trials)][:_COLUMNS]
 
 
-def _metrics(trial: ReportedTrial) -> Mapping[str, Any]:
+def _metrics(trial: TrialRecord) -> Mapping[str, Any]:
     return dict(trial.attrs.get("metrics", {}))
 
 
 def _cell(tag: str, value: object, style: str = "") -> str:
-    lost = isinstance(value, float) and not math.isfinite(value)
+    diverged = isinstance(value, float) and not math.isfinite(value)
     opening = f'{tag} class="{style}"' if style else tag
-    return f"<{opening}>{escape('diverged' if lost else cell_text(value))}</{tag}>"
+    return f"<{opening}>{escape('diverged' if diverged else cell_text(value))}</{tag}>"

@@ -1,4 +1,4 @@
-"""A study as one HTML page: what is best, how sure, at what price, and why."""
+"""A study as one HTML page: its best trial, how sure that is, its price, and its charts."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,37 +22,29 @@ from autolr.report.html_tables import (
     values_table,
 )
 from autolr.report.parameters import KEY, parameter_charts
+from autolr.report.price import price_of, run_steps
+from autolr.report.rungs import rungs
 from autolr.report.show import heading
-from autolr.report.statistics import (
-    ReportedStudy,
-    ReportedTrial,
-    cost_of,
-    diverged,
-    fates,
-    monitor_of,
-    price,
-    ranked,
-    run_steps,
-    rungs,
-)
-from autolr.report.table import cell_text, chosen, stopped_early
+from autolr.report.statistics import cost_of, diverged, fates, monitor_of
+from autolr.report.table import cell_text, chosen
+from autolr.study import Summary, TrialRecord
 
-_LEADERS = 6
-_PARAMETER = "parameter_"  # begins the name of a chart of one
+_LEADERS = 6  # rows of the table of the best trials
+_PARAMETER = "parameter_"  # prefix of the names of their charts
 _BEST_OF = r"# The best candidate of study {} \(trial {},"  # first line of best.yaml
 
 
-def study_charts(study: ReportedStudy, results: Path | None) -> dict[str, Chart]:
-    """Return the charts of a study by name, those that there is something to draw for.
+def study_charts(study: Summary, results: Path | None) -> dict[str, Chart]:
+    """Return the charts of a study by name, without empty ones.
 
     Args:
         study: The study.
-        results: Its folder, with what its trials logged; None: there is none.
+        results: Its folder, with the trials' logs; None: there is none.
     """
-    best = ranked(study)[:1]
+    best = study.ranked[:1]
     charts = {
         "front": figures.front_chart(study),
-        "schedule": figures.schedule_chart(best[0]) if best else None,
+        "schedule": figures.trial_schedule_chart(best[0]) if best else None,
         "curves": figures.curves_chart(study, results),
         "progress": figures.progress_chart(study),
     }
@@ -62,9 +54,15 @@ def study_charts(study: ReportedStudy, results: Path | None) -> dict[str, Chart]
     return drawn
 
 
-def study_page(study: ReportedStudy, results: Path | None, charts: Mapping[str, Chart]) -> str:
-    """Return the page of a study with its `study_charts`, complete and self-contained."""
-    best = ranked(study)
+def study_page(study: Summary, results: Path | None, charts: Mapping[str, Chart]) -> str:
+    """Return the page of a study: a single file without links.
+
+    Args:
+        study: The study.
+        results: Its folder, with the trials' logs; None: there is none.
+        charts: From `study_charts`.
+    """
+    best = study.ranked
     parts = [
         f"<h1>{escape(_title(study, best))}</h1>",
         f"<p>{escape(heading(study).removeprefix(f'study {study.name!r}: '))}</p>",
@@ -83,37 +81,37 @@ def study_page(study: ReportedStudy, results: Path | None, charts: Mapping[str, 
 
 
 _CURVES = (
-    "the metric as trials logged it; at a rung they are judged by the average of their last "
-    "weights instead, which is mostly better"
+    "the metric as trials logged it; at a rung, a trial is judged by the average of its last "
+    "weights instead, which mostly scores better"
 )
 _PROGRESS = (
-    "the best complete trial so far; all trials begun by then are counted in full, those of them "
-    "that were pruned later or failed, too"
+    "the best complete trial so far; the steps count all trials that had started by then in full, "
+    "also those that were pruned later or failed"
 )
 
 
-def _title(study: ReportedStudy, best: Sequence[ReportedTrial]) -> str:
+def _title(study: Summary, best: Sequence[TrialRecord]) -> str:
     if not best:
         return f"Study {study.name}"
     return f"Study {study.name}: {monitor_of(study)} {cell_text(best[0].value)}"
 
 
-def _summary(study: ReportedStudy, best: Sequence[ReportedTrial]) -> list[tuple[str, str, str]]:
+def _summary(study: Summary, best: Sequence[TrialRecord]) -> list[tuple[str, str, str]]:
     rows = []
     if best:
         better = "higher" if study.direction == "maximize" else "lower"
-        said = f"trial {best[0].number}; {better} is better"
-        rows.append((f"best {monitor_of(study)}", cell_text(best[0].value), said))
+        note = f"trial {best[0].number}; {better} is better"
+        rows.append((f"best {monitor_of(study)}", cell_text(best[0].value), note))
         rows += _peak(best[0])
     if len(best) > 1 and cost_of(study) is None:
         gap = gap_text(best[1].value, best[0].value)
-        said = f"trial {best[1].number}: {cell_text(best[1].value)}"
-        rows.append(("runner-up", gap if gap == "equal" else f"{gap} behind", said))
+        note = f"trial {best[1].number}: {cell_text(best[1].value)}"
+        rows.append(("runner-up", gap if gap == "equal" else f"{gap} behind", note))
     return [*rows, *_paid(study)]
 
 
-def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
-    candidate = figures.candidate_of(trial)
+def _peak(trial: TrialRecord) -> list[tuple[str, str, str]]:
+    candidate = figures.followed_candidate(trial)
     if candidate is None:
         return []
     rule = "" if candidate.rule == "fixed" else f"rule {candidate.rule}, "
@@ -121,23 +119,23 @@ def _peak(trial: ReportedTrial) -> list[tuple[str, str, str]]:
     return [("peak rate", peak, f"{rule}schedule {chosen(trial).get('schedule', 'below')}")]
 
 
-def _paid(study: ReportedStudy) -> list[tuple[str, str, str]]:
-    paid, length = price(study.trials), run_steps(study)
+def _paid(study: Summary) -> list[tuple[str, str, str]]:
+    paid, length = price_of(study.trials), run_steps(study)
     least = "at least " if paid.unknown else ""
     steps = f"{paid.steps:,} optimizer steps"
     runs = f"{paid.steps / length:.3g} whole runs" if length else f"{paid.steps:,} steps"
     lengths = {trial.attrs["run_steps"] for trial in study.trials if "run_steps" in trial.attrs}
-    said = "in the best run" if len(lengths) > 1 else "a run"
+    note = "in the best run" if len(lengths) > 1 else "a run"
     rows = []
     if paid.steps:
-        rows = [("price in all", runs, least + steps + (f", {length:,} {said}" if length else ""))]
+        rows = [("price in all", runs, least + steps + (f", {length:,} {note}" if length else ""))]
     if paid.seconds:
         rows.append(("training time", time_text(paid.seconds), "of all trials, added up"))
     counts = (f"{len(trials)} {fate}" for fate, trials in fates(study).items())
     return [*rows, ("trials", str(paid.trials), ", ".join(counts))]
 
 
-def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> str:
+def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
     file = None if results is None else results / "best.yaml"
     if file is not None and _is_of(file, study, trial):
         train = f"<p>Train it:</p><pre>autolr fit {escape(quote(file.as_posix()))}</pre>"
@@ -145,15 +143,15 @@ def _best(trial: ReportedTrial, results: Path | None, study: ReportedStudy) -> s
         train = "<p>autolr tune writes best.yaml, to train it, when it ends; --out says where.</p>"
     else:
         train = ""
-    candidate = figures.candidate_of(trial)
-    found = "" if candidate is None else escape(_rounded(repr(candidate.schedule)))
-    said = f"<p>schedule: {found}</p>" if found else ""
-    return f"<h2>The best</h2>{values_table(trial)}{said}{train}"
+    candidate = figures.followed_candidate(trial)
+    schedule = "" if candidate is None else escape(_rounded(repr(candidate.schedule)))
+    line = f"<p>schedule: {schedule}</p>" if schedule else ""
+    return f"<h2>The best</h2>{values_table(trial)}{line}{train}"
 
 
-def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
-    """Return whether a best.yaml is of a trial, not of one that was the best before it."""
-    if not file.is_file():  # a pipe may never say a word
+def _is_of(file: Path, study: Summary, trial: TrialRecord) -> bool:
+    """Return whether a best.yaml is of this trial, not of an earlier best one."""
+    if not file.is_file():  # reading a pipe may block
         return False
     try:
         with file.open(encoding="utf-8", errors="replace") as lines:
@@ -163,48 +161,46 @@ def _is_of(file: Path, study: ReportedStudy, trial: ReportedTrial) -> bool:
     return re.match(_BEST_OF.format(re.escape(study.name), trial.number), first) is not None
 
 
-def _nothing(study: ReportedStudy) -> str:
-    stopped = sum(map(stopped_early, study.trials))
-    said = "No trial is complete." if study.trials else "The study has no trials yet."
-    said += f" {stopped} stopped early, before their rates were annealed." if stopped else ""
-    return f"<h2>The best</h2><p>{said}</p>"
+def _nothing(study: Summary) -> str:
+    stopped = sum(trial.stopped for trial in study.trials)
+    note = "No trial is complete." if study.trials else "The study has no trials yet."
+    note += f" {stopped} stopped early, before their rates were annealed." if stopped else ""
+    return f"<h2>The best</h2><p>{note}</p>"
 
 
-def _leaders(
-    study: ReportedStudy, best: Sequence[ReportedTrial], charts: Mapping[str, Chart]
-) -> str:
+def _leaders(study: Summary, best: Sequence[TrialRecord], charts: Mapping[str, Chart]) -> str:
     if not best:
         return ""
     cost = cost_of(study)
     if cost is not None and "front" in charts:
-        said = f"none is better than these in both {monitor_of(study)} and {cost}"
+        note = f"no other trial is better in both {monitor_of(study)} and {cost}"
         chart = charts["front"].html()
         table = leaders_table(study, study.front)
-        return f"<h2>What to choose from</h2><p>{escape(said)}</p>{chart}{table}"
+        return f"<h2>What to choose from</h2><p>{escape(note)}</p>{chart}{table}"
     if len(best) == 1:
-        said = "It is the only complete trial: there is nothing to compare it with."
-        return f"<h2>How sure</h2><p>{said}</p>"
-    said = "Every trial ran once. A gap that another seed would make as well decides nothing."
-    return f"<h2>How sure</h2><p>{said}</p>{leaders_table(study, best[:_LEADERS])}"
+        note = "It is the only complete trial: there is nothing to compare it with."
+        return f"<h2>How sure</h2><p>{note}</p>"
+    note = "Every trial ran once. A gap that another seed could cause decides nothing."
+    return f"<h2>How sure</h2><p>{note}</p>{leaders_table(study, best[:_LEADERS])}"
 
 
-def _cost(study: ReportedStudy, results: Path | None) -> str:
-    """Return what the price was paid for, and what went wrong."""
+def _cost(study: Summary, results: Path | None) -> str:
+    """Return the table of prices, and of the reasons of failed trials."""
     if not study.trials:
         return ""
-    missing = price(study.trials).unknown
+    missing = price_of(study.trials).unknown
     trials = "1 trial" if missing == 1 else f"{missing} trials"
-    said = f"Some steps of {trials} that failed, were cut or are not over are not known."
+    note = f"Some steps of {trials} that failed, were interrupted or still run are not known."
     if not study.fingerprint:
-        said = "The study was not made by autolr: it has no optimizer steps."
+        note = "The study was not made by autolr: it has no optimizer steps."
     bad = [trial for trial in study.trials if trial.state == "FAIL" or diverged(trial)]
     wrong = "<h3>What went wrong</h3>" + reasons_table(bad, _tracebacks(bad, results))
     return (
-        f"<h2>What it cost</h2>{prices_table(study)}{said if missing else ''}{wrong if bad else ''}"
+        f"<h2>What it cost</h2>{prices_table(study)}{note if missing else ''}{wrong if bad else ''}"
     )
 
 
-def _tracebacks(trials: Sequence[ReportedTrial], results: Path | None) -> dict[int, str]:
+def _tracebacks(trials: Sequence[TrialRecord], results: Path | None) -> dict[int, str]:
     if results is None:
         return {}
     files = {trial.number: results / f"trial_{trial.number}" / "error.txt" for trial in trials}
@@ -220,38 +216,38 @@ def _parameters(charts: Mapping[str, Chart]) -> str:
 
 
 def _section(
-    charts: Mapping[str, Chart], name: str, title: str, said: str, best: Sequence[ReportedTrial]
+    charts: Mapping[str, Chart], name: str, title: str, note: str, best: Sequence[TrialRecord]
 ) -> str:
     if name not in charts:
         return ""
-    text = said.format(best[0].number) if best else said
+    text = note.format(best[0].number) if best else note
     return f"<h2>{title}</h2><p>{escape(text)}</p>{charts[name].html()}"
 
 
-def _schedule_text(best: Sequence[ReportedTrial]) -> str:
+def _schedule_text(best: Sequence[TrialRecord]) -> str:
     searched = any(
         meaning(name) == "lr" and value != "online"
         for trial in best
         for name, value in trial.params.items()
     )
     if searched:
-        return "what trial {} followed"
-    return "the peak of trial {} times its schedule; what was changed later in its run is left out"
+        return "the schedule of trial {}"
+    return "the peak of trial {} times its schedule, without later changes in its run"
 
 
-def _hyperband(study: ReportedStudy) -> str:
-    found = rungs(study)
-    if not found:
+def _hyperband(study: Summary) -> str:
+    judged = rungs(study)
+    if not judged:
         return ""
-    said = "at each rung the better ones of its bracket went on, the others cost no more steps"
-    return f"<h2>Hyperband</h2><p>{said}</p>{rungs_table(found, monitor_of(study))}"
+    note = "at each rung the better trials were promoted; the others cost no further steps"
+    return f"<h2>Hyperband</h2><p>{note}</p>{rungs_table(judged, monitor_of(study))}"
 
 
-def _all(study: ReportedStudy) -> str:
+def _all(study: Summary) -> str:
     if not study.trials:
         return ""
-    lines = "the score of a trial that is not complete is that of its last rung"
-    if any(map(stopped_early, study.trials)):
+    lines = "the score of an unfinished trial is that of its last rung"
+    if any(trial.stopped for trial in study.trials):
         lines += ", or of the end of a run that stopped early, which compares with no other"
     if len(study.trials) > ROWS:
         lines += f"; here are {ROWS} of {len(study.trials)}, all are in trials.csv"
@@ -259,4 +255,4 @@ def _all(study: ReportedStudy) -> str:
 
 
 def _rounded(text: str) -> str:
-    return re.sub(r"\d+\.\d{4,}(e-?\d+)?", lambda found: f"{float(found[0]):.3g}", text)
+    return re.sub(r"\d+\.\d{4,}(e-?\d+)?", lambda match: f"{float(match[0]):.3g}", text)

@@ -1,4 +1,4 @@
-"""The score of each trial against each parameter, one small chart a parameter."""
+"""The score of each trial against each parameter, one small chart per parameter."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,27 +8,21 @@ from typing import Any
 
 from autolr.drawing import Axis, Chart, Frame
 from autolr.names import meaning
-from autolr.report.statistics import (
-    ReportedStudy,
-    ReportedTrial,
-    monitor_of,
-    ranked,
-    score_of,
-    sign_of,
-    varied,
-)
+from autolr.predicates import is_number
+from autolr.report.statistics import monitor_of, score_of, varied
 from autolr.report.table import cell_text
+from autolr.study import Summary, TrialRecord, sign_of
 
 KEY = (
     ("c1", "the best"),
     ("c0 faint", "complete"),
-    ("c4 hollow", "pruned or not over: score of the last rung"),
+    ("c4 hollow", "pruned or not finished: score of the last rung"),
     ("bad hollow", "diverged or failed"),
-    ("", "at the edge: beyond it"),
+    ("", "at the edge: outside the chart"),
 )
 
-_CHARTS = 24
-_CHOICES = 8  # that a chart has room for
+_CHARTS = 24  # more than a reader looks at
+_CHOICES = 8  # on an axis
 _LETTERS = 46  # that fit below a chart
 _SPREAD, _SKEW = 30.0, 5.0  # numbers are shown by ratios where no space says how, if the largest
 #                             is so many times the smallest, and the median
@@ -39,23 +33,23 @@ _MANY = 150  # dots that would hide each other
 class _Dot:
     """A trial with a value of the parameter, and a score: NaN if it diverged or failed."""
 
-    trial: ReportedTrial
+    trial: TrialRecord
     value: Any
     score: float
 
 
-def parameter_charts(study: ReportedStudy) -> dict[str, Chart]:
-    """Return a chart for each parameter that differs among trials with scores, 24 at most.
+def parameter_charts(study: Summary) -> dict[str, Chart]:
+    """Return a chart for each parameter that varies among trials with scores, at most `_CHARTS`.
 
-    Those that most trials have come first.
+    Parameters that most trials have come first.
     """
-    found = {name: _dots(pairs) for name, pairs in varied(study).items()}
-    drawn = {name: dots for name, dots in found.items() if _tells(dots)}
+    dotted = {name: _dots(pairs) for name, pairs in varied(study).items()}
+    drawn = {name: dots for name, dots in dotted.items() if _varies(dots)}
     names = sorted(drawn, key=lambda name: -len(drawn[name]))[:_CHARTS]
     return {name: _chart(study, name, drawn[name]) for name in names}
 
 
-def _dots(pairs: Sequence[tuple[ReportedTrial, Any]]) -> list[_Dot]:
+def _dots(pairs: Sequence[tuple[TrialRecord, Any]]) -> list[_Dot]:
     scored = (
         (trial, value, math.nan if trial.state == "FAIL" else score_of(trial))
         for trial, value in pairs
@@ -63,13 +57,13 @@ def _dots(pairs: Sequence[tuple[ReportedTrial, Any]]) -> list[_Dot]:
     return [_Dot(trial, value, score) for trial, value, score in scored if score is not None]
 
 
-def _tells(dots: Sequence[_Dot]) -> bool:
+def _varies(dots: Sequence[_Dot]) -> bool:
     several = len({str(dot.value) for dot in dots}) > 1
     return several and any(math.isfinite(dot.score) for dot in dots)
 
 
-def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
-    sign, best = sign_of(study), [trial.number for trial in ranked(study)[:1]]
+def _chart(study: Summary, name: str, dots: Sequence[_Dot]) -> Chart:
+    sign, best = sign_of(study.direction), [trial.number for trial in study.ranked[:1]]
     final = [dot.score for dot in dots if dot.trial.value is not None]
     rest = [dot.score for dot in dots if dot.trial.value is None]
     y = Axis.of_scores(final or rest, monitor_of(study), falling=sign > 0).reaching(rest)
@@ -84,10 +78,10 @@ def _chart(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Chart:
             continue
         at = choices.index(dot.value) + _aside(dot) if choices else float(dot.value)
         lost = "failed" if dot.trial.state == "FAIL" else "diverged"
-        told = cell_text(dot.score) if math.isfinite(dot.score) else lost
-        said = f"trial {dot.trial.number}: {told} at {cell_text(dot.value)}"
+        score = cell_text(dot.score) if math.isfinite(dot.score) else lost
+        title = f"trial {dot.trial.number}: {score} at {cell_text(dot.value)}"
         place = (at, dot.score if math.isfinite(dot.score) else worst)
-        marks.append(frame.dot(place, _style(dot, best), said, radius))
+        marks.append(frame.dot(place, _style(dot, best), title, radius))
     return Chart(frame, tuple(marks), f"{y.label} against {name}")
 
 
@@ -105,20 +99,23 @@ def _style(dot: _Dot, best: Sequence[int]) -> str:
 
 
 def _aside(dot: _Dot) -> float:
-    """Return how far beside the middle of its choice a dot is, so that few hide another."""
+    """Return the offset of a dot from its choice, so that few dots hide another.
+
+    Multiples of the golden ratio, modulo 1, spread evenly.
+    """
     return 0.5 * (dot.trial.number * 0.618 % 1 - 0.5)
 
 
-def _domain(study: ReportedStudy, name: str) -> Mapping[str, Any]:
+def _domain(study: Summary, name: str) -> Mapping[str, Any]:
     domain = study.fingerprint.get("space", {}).get(name, {})
     return domain if isinstance(domain, Mapping) else {}
 
 
-def _choices(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> list[Any]:
-    """Return the choices in the order of the space, of many the best; [] of numbers in a range."""
+def _choices(study: Summary, name: str, dots: Sequence[_Dot]) -> list[Any]:
+    """Return the choices in the order of the space, the best if there are many; [] for ranges."""
     seen = list(dict.fromkeys(dot.value for dot in dots))  # the best first
     given = [value for value in _domain(study, name).get("choices", []) if value in seen]
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in seen)
+    numbers = all(map(is_number, seen))
     if numbers and not given:
         return []
     few = seen[:_CHOICES]
@@ -130,7 +127,7 @@ def _choice_axis(choices: Sequence[Any], name: str) -> Axis:
     return Axis.of_choices([_short(str(choice), room) for choice in choices], name)
 
 
-def _number_axis(study: ReportedStudy, name: str, dots: Sequence[_Dot]) -> Axis:
+def _number_axis(study: Summary, name: str, dots: Sequence[_Dot]) -> Axis:
     values = [float(dot.value) for dot in dots]
     domain = _domain(study, name)
     wide = max(values) > max(_SPREAD * min(values), _SKEW * median(values))

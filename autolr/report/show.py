@@ -1,68 +1,37 @@
-"""What a storage holds, as tables and as JSON."""
+"""Studies and their trials as tables on the console and as JSON."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
 
 from autolr.names import short
-from autolr.report.table import TrialLike, cell_text, chosen, stopped_early
+from autolr.report.table import cell_text, chosen
+from autolr.study import Summary, TrialRecord
 
 _STOPPED = "stopped early"
 
 
-class ShownTrial(TrialLike, Protocol):
-    """What is shown of a trial."""
-
-    @property
-    def scores(self) -> Mapping[int, float]:
-        """By optimizer step, the scores at rungs."""
-
-
-class ShownStudy(Protocol):
-    """What is shown of a study."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def direction(self) -> str:
-        """Whether lower or higher values are better."""
-
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """What it was made with."""
-
-    @property
-    def trials(self) -> Sequence[ShownTrial]:
-        """By number."""
-
-    @property
-    def front(self) -> Sequence[ShownTrial]:
-        """Of a study with a cost, the trials that none beats in both, best value first."""
-
-
-def studies_table(studies: Iterable[ShownStudy]) -> Table:
-    """Return a row for each study: how many trials in which state, and the best value."""
+def studies_table(studies: Iterable[Summary]) -> Table:
+    """Return a row for each study: trials by state, and the best value."""
     listed = [(study, _counts(study)) for study in studies]
     words = ["complete", "pruned", "failed", "running", "waiting"]
     words += [_STOPPED] if any(counts[_STOPPED] for _, counts in listed) else []
     table = Table("study", "monitor", *words, "best", box=SIMPLE, pad_edge=False)
     for study, counts in listed:
         cells = (str(counts[word]) for word in words)
-        table.add_row(study.name, _monitor(study), *cells, cell_text(_best(study)))
+        best = next((trial.value for trial in study.ranked), None)
+        table.add_row(study.name, _monitor(study), *cells, cell_text(best))
     return table
 
 
-def trials_table(study: ShownStudy) -> Table:
-    """Return a row for each trial: its state, what it came to, its parameters and its price.
+def trials_table(study: Summary) -> Table:
+    """Return a row for each trial: its state, score, parameters and price.
 
-    The score of a trial that is not complete is its last one, of a rung or, of a run that stopped
-    early, of its end. In a study with a cost the
-    trials of the front come first, marked.
+    The score of an unfinished trial is that of its last rung, or of the end of a run that stopped
+    early. In a study with a cost, the trials of the front come first and are marked.
     """
     front = {trial.number: trial for trial in study.front}
     trials = [*front.values(), *(trial for trial in study.trials if trial.number not in front)]
@@ -85,16 +54,16 @@ def trials_table(study: ShownStudy) -> Table:
     return table
 
 
-def heading(study: ShownStudy) -> str:
-    """Return a study in one line."""
+def heading(study: Summary) -> str:
+    """Return one line: the study, its trials by state, and its objectives."""
     counts = ", ".join(f"{count} {state}" for state, count in _counts(study).items() if count)
     better = "lower" if study.direction == "minimize" else "higher"
     wanted = " and lower ".join(_objectives(study))
     return f"study {study.name!r}: {counts or 'no trials'}; {better} {wanted} is better"
 
 
-def study_to_dict(study: ShownStudy) -> dict[str, Any]:
-    """Return a study and its trials as plain JSON; what is not finite is null."""
+def study_to_dict(study: Summary) -> dict[str, Any]:
+    """Return a study and its trials as plain JSON; values that are not finite are null."""
     front = {"front": [trial.number for trial in study.front]}
     return {
         "study": study.name,
@@ -105,7 +74,7 @@ def study_to_dict(study: ShownStudy) -> dict[str, Any]:
             {
                 "number": trial.number,
                 "state": trial.state,
-                "stopped_early": stopped_early(trial),
+                "stopped_early": trial.stopped,
                 "value": _finite(trial.value),
                 "params": dict(trial.params),
                 "scores": {str(step): _finite(score) for step, score in trial.scores.items()},
@@ -116,36 +85,29 @@ def study_to_dict(study: ShownStudy) -> dict[str, Any]:
     }
 
 
-def _counts(study: ShownStudy) -> dict[str, int]:
-    states = [trial.state for trial in study.trials]
+def _counts(study: Summary) -> dict[str, int]:
+    states: list[str] = [trial.state for trial in study.trials]
     words = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
     words |= {"running": "RUNNING", "waiting": "WAITING"}
     counts = {word: states.count(state) for word, state in words.items()}
-    stopped = sum(map(stopped_early, study.trials))
+    stopped = sum(trial.stopped for trial in study.trials)
     return {**counts, "pruned": counts["pruned"] - stopped, _STOPPED: stopped}
 
 
-def _best(study: ShownStudy) -> float | None:
-    values = [trial.value for trial in study.trials if _finite(trial.value) is not None]
-    found = [value for value in values if value is not None]
-    best = min if study.direction == "minimize" else max
-    return best(found, default=None)
-
-
-def last_score(trial: ShownTrial) -> float | None:
-    """Return the last score of a trial that is not complete; None without any."""
-    if stopped_early(trial):
+def last_score(trial: TrialRecord) -> float | None:
+    """Return the last score of a trial that is not complete; None if it has none."""
+    if trial.stopped:
         return float(trial.attrs["stopped_value"])
     return trial.scores[max(trial.scores)] if trial.scores else None
 
 
-def _monitor(study: ShownStudy) -> str:
+def _monitor(study: Summary) -> str:
     return str(study.fingerprint.get("monitor", "value"))
 
 
-def _objectives(study: ShownStudy) -> Sequence[str]:
-    found: Sequence[str] = study.fingerprint.get("objective", [_monitor(study)])
-    return found
+def _objectives(study: Summary) -> Sequence[str]:
+    objectives: Sequence[str] = study.fingerprint.get("objective", [_monitor(study)])
+    return objectives
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""What a search came to: its value, page, charts and messages."""
+"""The result of a search: its value, page, charts and messages."""
 
 from autolr.result.messages import closing as closing
 from autolr.result.messages import excluded as excluded

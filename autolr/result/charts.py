@@ -17,44 +17,44 @@ from autolr.rules.fixed import OWN
 if TYPE_CHECKING:
     from autolr.result.result import Result
 
-_FEW = 400  # steps at which a schedule is drawn
+_FEW = 400  # steps at which a schedule is drawn: a chart has 720 pixels
 
 
 def rates_chart(result: "Result") -> str:
     """Draw the rounds in which several rates were compared, one colour each."""
-    runs = (told for told in result.scores if not told.annealed)
-    grouped = groupby(runs, key=lambda told: told.horizon)
-    rounds = [tolds for _, each in grouped if len(tolds := list(each)) > 1]
+    raced = (probe for probe in result.scores if not probe.annealed)
+    grouped = groupby(raced, key=lambda probe: probe.horizon)
+    rounds = [probes for _, each in grouped if len(probes := list(each)) > 1]
     if not rounds:
         return "<p>none: there was nothing to choose from</p>"
     if not result.compared:
         return f"<p>none: no {escape(result.monitor.name)} was finite</p>"
-    shown = [told for tolds in rounds for told in tolds]
-    x = Axis.over([told.rate(result.total_steps) for told in shown], "rate", log=True)
-    frame = Frame(x, _score_axis(result, [told.score for told in shown]))
+    shown = [probe for probes in rounds for probe in probes]
+    x = Axis.over([probe.rate(result.total_steps) for probe in shown], "rate", log=True)
+    frame = Frame(x, _score_axis(result, [probe.score for probe in shown]))
     marks, keys = [], []
-    for index, tolds in enumerate(rounds):
+    for index, probes in enumerate(rounds):
         colour = f"c{min(index, COLOURS - 1)}"
-        marks.append(f'<g class="{colour}">{"".join(_compared(result, frame, tolds))}</g>')
-        keys.append((colour, f"step {tolds[0].horizon}"))
+        marks.append(f'<g class="{colour}">{"".join(_compared(result, frame, probes))}</g>')
+        keys.append((colour, f"step {probes[0].horizon}"))
     chart = frame.svg(*marks, label=f"{result.monitor.name} against the rate, by round")
     return chart + key(keys)
 
 
 def run_chart(result: "Result") -> str:
-    """Draw the run's curve, where it was put back, what was expected; nothing of a single score."""
-    of_run = (told for told in result.scores if told.kept and not told.annealed)
-    kept = [told for told in of_run if math.isfinite(told.score)]
+    """Draw the run's curve, its rollbacks and its forecast; nothing for a single score."""
+    of_run = (probe for probe in result.scores if probe.kept and not probe.annealed)
+    kept = [probe for probe in of_run if math.isfinite(probe.score)]
     if len(kept) < 2:
         return ""
     fan = _fan(result)
     ends = [score for three in fan[-1:] for _, score in three]
-    axis = _score_axis(result, [told.score for told in kept]).reaching(ends)
+    axis = _score_axis(result, [probe.score for probe in kept]).reaching(ends)
     frame = Frame(_steps_axis(result), axis, height=296)
-    marks = [frame.upright(told.step, "back") for told in result.rollbacks]
+    marks = [frame.upright(rollback.step, "back") for rollback in result.rollbacks]
     keys = [("c0", "the run")]
     if result.rollbacks:
-        keys.append(("bad", "put back from here"))
+        keys.append(("bad", "rolled back from here"))
     if fan:
         low, middle, high = zip(*fan, strict=True)
         marks += [frame.area(low, high, "band"), frame.line(middle, "guess")]
@@ -63,7 +63,7 @@ def run_chart(result: "Result") -> str:
     return frame.svg(*marks, label=f"{result.monitor.name} of the run over its steps") + key(keys)
 
 
-def schedule_chart(result: "Result") -> str:
+def rate_chart(result: "Result") -> str:
     """Draw the rate of the run over its steps."""
     steps = np.unique(np.linspace(0, result.total_steps - 1, _FEW).round().astype(int))
     values = result.schedule.values(result.total_steps)
@@ -71,14 +71,14 @@ def schedule_chart(result: "Result") -> str:
     if result.own_peak is None:
         values = values * result.run_peak
     frame = Frame(_steps_axis(result), Axis(0.0, 1.06 * float(values.max()), label), height=196)
-    marks = [frame.upright(told.step, "back") for told in result.rollbacks]
+    marks = [frame.upright(rollback.step, "back") for rollback in result.rollbacks]
     curve = frame.line(zip(steps.tolist(), values[steps].tolist(), strict=True), "run")
     return frame.svg(*marks, curve, label="the rate of the run over its steps")
 
 
-def _compared(result: "Result", frame: Frame, told: Sequence[ProbeScore]) -> Iterator[str]:
+def _compared(result: "Result", frame: Frame, probes: Sequence[ProbeScore]) -> Iterator[str]:
     """Yield a round: a line over the rates of each rule, a dot each; diverged ones at the edge."""
-    rising = sorted(told, key=lambda told: told.rate(result.total_steps))
+    rising = sorted(probes, key=lambda probe: probe.rate(result.total_steps))
     finite = [one for one in rising if math.isfinite(one.score)]
     places = {one: _at(result, one.rate(result.total_steps), one.score) for one in finite}
     worst = frame.y.low if result.monitor.mode == "max" else frame.y.high
@@ -93,37 +93,37 @@ def _compared(result: "Result", frame: Frame, told: Sequence[ProbeScore]) -> Ite
 
 
 def _curve(result: "Result", frame: Frame, kept: Sequence[ProbeScore]) -> Iterator[str]:
-    """Yield the curve of a run; where it was put back, the next line begins at the better score."""
+    """Yield the curve of a run; after a rollback the next line starts at the restored score."""
     after = dict(run_scores(result.scores, result.rollbacks))
-    bad = {told.step for told in result.rollbacks}
+    bad = {rollback.step for rollback in result.rollbacks}
     line: list[Point] = []
     dots = []
-    for told in kept:
-        place = _at(result, told.horizon, told.score)
+    for probe in kept:
+        place = _at(result, probe.horizon, probe.score)
         line.append(place)
-        if told.horizon in bad:
+        if probe.horizon in bad:
             yield frame.line(line, "run")
-            line = [_at(result, told.horizon, after[told.horizon])]
-        style = "bad" if told.horizon in bad else "c0 kept"
-        dots.append(frame.dot(place, style, f"step {told.horizon}: {_shown(result, told.score)}"))
+            line = [_at(result, probe.horizon, after[probe.horizon])]
+        style = "bad" if probe.horizon in bad else "c0 kept"
+        dots.append(frame.dot(place, style, f"step {probe.horizon}: {_shown(result, probe.score)}"))
     yield frame.line(line, "run")
     yield from dots
 
 
 def _fan(result: "Result") -> list[tuple[Point, Point, Point]]:
-    """Return low edge, middle and high edge of what was expected after the forecast's origin."""
+    """Return low edge, middle and high edge of the forecast after its origin."""
     curve = run_scores(result.scores, result.rollbacks)
     origin = forecast_origin(curve, result.total_steps)
     if origin is None or result.forecast is None:
         return []
-    found = []
+    bands = []
     for step in np.linspace(origin, result.total_steps, 25).tolist():
         forecast = expected_at(curve, result.total_steps, step)
         assert forecast is not None
         three = (forecast.low, forecast.loss, forecast.high)
         low, middle, high = (_at(result, step, score) for score in three)
-        found.append((low, middle, high))
-    return found
+        bands.append((low, middle, high))
+    return bands
 
 
 def _score_axis(result: "Result", scores: Sequence[float]) -> Axis:

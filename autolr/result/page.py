@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 from autolr import schedules
 from autolr.drawing.sheet import document, facts, wide
 from autolr.online.events import ProbeScore
-from autolr.result.charts import rates_chart, run_chart, schedule_chart
+from autolr.result.charts import rate_chart, rates_chart, run_chart
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.result.result import Result
 
-_LONG = 300  # letters of a schedule that the page's code would not show
+_LONG = 300  # characters of a schedule: the snippet of a longer one loads result.json
 
 
-def page(result: "Result") -> str:
-    """Return the page of a result, complete and self-contained."""
+def result_page(result: "Result") -> str:
+    """Return the page of a result: a single file without links."""
     name = escape(result.monitor.name)
     parts = [
         f"<h1>{_title(result)}</h1>",
-        f"<p>found by autolr within a run of {result.total_steps:,} steps</p>",
+        f"<p>searched by autolr within a run of {result.total_steps:,} steps</p>",
         _facts(result),
-        f"<h2>Rates compared</h2><p>{name} that each would come to if it were annealed there; "
-        "filled: what the run went on with</p>",
+        f"<h2>Rates compared</h2><p>{name} that each would reach if it were annealed there; "
+        "filled: the rate with which the run continued</p>",
         rates_chart(result),
         f"<h2>The run</h2><p>{name} if it were annealed at that step</p>",
-        run_chart(result) + schedule_chart(result),
+        run_chart(result) + rate_chart(result),
         _profiles(result),
         "<h2>Replay it with plain torch</h2>",
         f"<pre>{escape(snippet(result))}</pre>",
@@ -58,7 +58,7 @@ def snippet(result: "Result") -> str:
         build = f"build({result.rule!r}, model.parameters(), peak={result.run_peak!r}{settings})"
         optimizer = f"optimizer = autolr.rules.{build}\n"
     cut = f"# the run ended after {result.stopped_at} of these {result.total_steps} steps\n"
-    lost = "# what was learned and lost between a step and its return is not replayed\n"
+    lost = "# steps that a rollback discarded are not replayed\n"
     return (
         f"from torch.optim.lr_scheduler import LambdaLR\n{made}\n"
         f"{lost if result.rollbacks else ''}"
@@ -90,46 +90,46 @@ def _facts(result: "Result") -> str:
     rows.append(("validation", passes, f"for {len(result.scores)} scores"))
     back = "to its best state, at a lower rate" if result.rollbacks else "it never got worse"
     times = f"{len(result.rollbacks)} time{'' if len(result.rollbacks) == 1 else 's'}"
-    rows.append(("put back", times if result.rollbacks else "never", back))
+    rows.append(("rolled back", times if result.rollbacks else "never", back))
     return facts(rows)
 
 
 def _profiles(result: "Result") -> str:
-    """Return the table of the schedules that were compared, if any were."""
-    told = [one for one in result.scores if one.annealed]
-    if not told:
+    """Return the table of the compared schedules, if there are any."""
+    probes = [probe for probe in result.scores if probe.annealed]
+    if not probes:
         return ""
     name = escape(result.monitor.name)
     rows = "".join(
         f'{_open(one)}<td class="text">{escape(repr(one.candidate.schedule))}</td>'
         f"<td>{result.monitor.text(one.score)}</td><td>{'yes' if one.kept else ''}</td></tr>"
-        for one in told
+        for one in probes
     )
-    steps = f"steps {told[0].start} to {told[0].horizon}"
+    steps = f"steps {probes[0].start} to {probes[0].horizon}"
     head = f'<tr><th class="text">schedule</th><th>{name}</th><th>kept</th></tr>'
-    said = f"<p>copies of the run followed all of the rest within {steps}</p>"
+    said = f"<p>copies of the run annealed within {steps}</p>"
     return f"<h2>Schedules compared</h2>{said}" + wide(f"<table>{head}{rows}</table>")
 
 
 def _table(result: "Result") -> str:
-    columns = ["rule", "step", "born at", "peak", "rate", result.monitor.name, "kept"]
+    columns = ["rule", "step", "started at", "peak", "rate", result.monitor.name, "kept"]
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    rows = "".join(_row(result, told) for told in result.scores)
+    rows = "".join(_row(result, probe) for probe in result.scores)
     return wide(f"<table><tr>{head}</tr>\n{rows}</table>")
 
 
-def _row(result: "Result", told: ProbeScore) -> str:
-    peak, rate = f"{told.candidate.peak:.4g}", f"{told.rate(result.total_steps):.4g}"
-    score, kept = result.monitor.text(told.score), "yes" if told.kept else ""
-    cells = [told.candidate.rule, str(told.horizon), str(told.start), peak, rate, score, kept]
-    return f"{_open(told)}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
+def _row(result: "Result", probe: ProbeScore) -> str:
+    peak, rate = f"{probe.candidate.peak:.4g}", f"{probe.rate(result.total_steps):.4g}"
+    score, kept = result.monitor.text(probe.score), "yes" if probe.kept else ""
+    cells = [probe.candidate.rule, str(probe.horizon), str(probe.start), peak, rate, score, kept]
+    return f"{_open(probe)}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"
 
 
 def _kinds(schedule: Schedule) -> set[str]:
-    """Return the names that the text of a schedule calls."""
+    """Return the functions that the text of a schedule calls."""
     own = {schedule.kind} if hasattr(schedules, schedule.kind) else set()
     return own.union(*map(_kinds, schedule.parts))
 
 
-def _open(told: ProbeScore) -> str:
-    return "<tr>" if told.kept else '<tr class="rest">'
+def _open(probe: ProbeScore) -> str:
+    return "<tr>" if probe.kept else '<tr class="rest">'

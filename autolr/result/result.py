@@ -1,4 +1,4 @@
-"""What a search found, what it cost, and how to replay it."""
+"""The result of an online search: its decisions, its price, and how to replay it."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autolr.atomic import write_atomically
 from autolr.candidate import Candidate
 from autolr.disk import check_folder, csv_cell, disk_errors, read_text
 from autolr.domains import Value
@@ -23,7 +24,7 @@ from autolr.online.serialization import (
     scores_from_list,
     scores_to_list,
 )
-from autolr.result.page import page
+from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -39,15 +40,15 @@ class Result:
     """The outcome of one online search.
 
     Attributes:
-        peak: The rate found, of the optimizer's parameter group with the highest rate. None where
-            nothing could be compared, as no score was finite: `run_peak` is what the run followed.
+        peak: The chosen rate, of the optimizer's parameter group with the highest rate. None if no
+            score was finite, so nothing could be compared: see `run_peak`.
         schedule: The schedule that the run followed, from its first step on.
         scores: Every probe's score, in the order in which they came.
         probe_steps: Optimizer steps made outside the run.
         total_steps: Optimizer steps of the run itself, the horizon of ``schedule``.
         validation_passes: Passes over the validation data that the search made.
-        rollbacks: Every time that the run was put back to an earlier state. The schedule holds the
-            lower rates that followed; what the run learned and lost cannot be replayed.
+        rollbacks: Every return of the run to an earlier state. The schedule holds the lower rates
+            that followed; steps that a rollback discarded cannot be replayed.
         own_peak: The peak of the scheduler that the user's module has and the run followed; None
             where the run followed ``schedule``.
         forecast: The score expected at the end of the run, as it was known in the middle of it;
@@ -97,7 +98,16 @@ class Result:
         validation_passes: int,
         monitor: Monitor,
     ) -> "Result":
-        """Return what a search has come to with a run that goes on with the candidate ``run``."""
+        """Return the result of a search.
+
+        Args:
+            search: Its state.
+            run: The candidate with which the run continues.
+            total_steps: Optimizer steps of the run.
+            probe_steps: Optimizer steps outside the run.
+            validation_passes: Passes over the validation data for the search.
+            monitor: What the scores are of.
+        """
         scores = search.scores
         if isinstance(search.action, Commit) and search.action.scores:
             scores = search.action.scores  # of a strategy that scores its probes itself
@@ -125,7 +135,7 @@ class Result:
 
     @property
     def run_peak(self) -> float:
-        """The peak that the run followed: the one that was found, or the one that it kept."""
+        """The peak that the run followed: the chosen one, or the one that it kept."""
         peak = self.kept_peak if self.peak is None else self.peak
         assert peak is not None
         return peak
@@ -184,9 +194,9 @@ class Result:
         folder = Path(path)
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / _FILE).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
-            self.probes.map(csv_cell).to_csv(folder / _TABLE, index=False)
-            (folder / _PAGE).write_text(page(self), "utf-8")
+            write_atomically(folder / _FILE, json.dumps(self.to_dict(), indent=1) + "\n")
+            write_atomically(folder / _TABLE, self.probes.map(csv_cell).to_csv(index=False))
+            write_atomically(folder / _PAGE, result_page(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` takes them back."""
@@ -250,7 +260,7 @@ def load_result(path: str | Path) -> Result:
         ConfigError: If there is no such file, or it is not a result.
     """
     file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
-    if not os.path.exists(file):  # unlike a path's method, it knows names that cannot be
+    if not os.path.exists(file):  # `Path.exists` raises for names that are too long
         raise ConfigError.of("path", str(path), f"a folder with {_FILE}")
     try:
         return Result.from_dict(json.loads(read_text(file, _LARGEST)))

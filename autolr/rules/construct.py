@@ -10,6 +10,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.optimizer import ParamsT
 
 from autolr.errors import ConfigError
+from autolr.predicates import is_number
 from autolr.rules.carrying import carried, in_common
 from autolr.rules.catalogue import Record, make, record
 from autolr.rules.fixed import OWN
@@ -139,7 +140,6 @@ def _is_named(parameter: inspect.Parameter) -> bool:
 
 
 def _checked(peak: object) -> float:
-    number = isinstance(peak, int | float) and not isinstance(peak, bool)
-    if not (number and 0 < peak < math.inf):  # type: ignore[operator]
+    if not (is_number(peak) and 0 < peak < math.inf):
         raise ConfigError.of("peak", peak, "a finite number above 0")
-    return float(peak)  # type: ignore[arg-type]
+    return float(peak)

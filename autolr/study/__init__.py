@@ -1,6 +1,6 @@
-"""Studies: where trials are stored, who may write, what to try next and what to stop.
+"""Studies: storage, locks, sampling and Hyperband.
 
-The driver holds the lock while it works; commands that only look call `peek`:
+A driver holds the lock while it works; commands that only read call `peek`:
 
     with study.locked(url, name) as session:
         handle = study.open_study(url, name, sampler="tpe", seed=7, session=session)
@@ -20,7 +20,7 @@ The driver holds the lock while it works; commands that only look call `peek`:
 """
 
 from autolr.study.address import locate as locate
-from autolr.study.fingerprint import check as check
+from autolr.study.fingerprint import check_fingerprint as check_fingerprint
 from autolr.study.handle import DIVERGED as DIVERGED
 from autolr.study.handle import Study as Study
 from autolr.study.heartbeat import Heartbeat as Heartbeat
@@ -39,19 +39,20 @@ from autolr.study.promotion import Start as Start
 from autolr.study.promotion import TrialStatus as TrialStatus
 from autolr.study.promotion import Wait as Wait
 from autolr.study.promotion import next_action as next_action
+from autolr.study.ranking import leader as leader
+from autolr.study.ranking import sign_of as sign_of
 from autolr.study.reading import existing as existing
 from autolr.study.reading import look as look
 from autolr.study.reading import look_around as look_around
-from autolr.study.reading import names as names
 from autolr.study.reading import peek as peek
+from autolr.study.reading import study_names as study_names
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
 from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
-from autolr.study.records import Summary as Summary
 from autolr.study.records import TrialRecord as TrialRecord
-from autolr.study.records import leader as leader
 from autolr.study.sampling import sampler as sampler
 from autolr.study.session import Session as Session
 from autolr.study.storage import storage_errors as storage_errors
+from autolr.study.summary import Summary as Summary

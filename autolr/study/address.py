@@ -1,4 +1,4 @@
-"""Where a study lives: the storage's URL and the study's name, checked."""
+"""The storage's URL and the study's name, checked."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from autolr.config import STUDY_NAME
 from autolr.errors import ConfigError
 from autolr.storage_url import is_clear, shown
+from autolr.tune_config import STUDY_NAME
 
 _NAME = re.compile(STUDY_NAME)
 _UNCLEAR = (
@@ -23,11 +23,11 @@ class Address:
     """A storage.
 
     Attributes:
-        url: For SQLAlchemy; the path of an SQLite file is absolute in it, so that a
-            later change of folder does no harm.
+        url: For SQLAlchemy. The path of an SQLite file is absolute, so that a later change of the
+            working directory does not matter.
         path: The SQLite file; None if the storage is a server.
-        shown: The URL as the user gave it, for people: see `autolr.storage_url`.
-        given: The URL as the user gave it; it may hold a password.
+        shown: The user's URL without passwords, for messages; see `autolr.storage_url`.
+        given: The user's URL; it may hold a password.
     """
 
     url: URL
@@ -42,7 +42,7 @@ class Address:
 
     @property
     def place(self) -> str:
-        """As ``shown``, the same wherever one stands."""
+        """As ``shown``, but the same in every working directory."""
         return self.shown if self.path is None else self.url.render_as_string()
 
 
@@ -50,7 +50,7 @@ def locate(url: str) -> Address:
     """Return the storage that ``url`` names; nothing is opened.
 
     Raises:
-        ConfigError: If it is no URL, or no storage that outlives the process.
+        ConfigError: If it is no URL, or names a database in memory.
     """
     if "://" in url and not is_clear(url):
         raise ConfigError.of("storage", shown(url), _UNCLEAR)
@@ -86,11 +86,11 @@ def _file(url: str, parsed: URL) -> Address:
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if a study may be called so.
+    """Return ``name`` if a study may have it.
 
     Raises:
-        ConfigError: If it is not 1 to 128 letters, digits, ``.``, ``_`` and ``-``, the
-            first one a letter or digit: names become parts of file names.
+        ConfigError: If it is not 1 to 128 letters, digits, ``.``, ``_`` and ``-``, the first one a
+            letter or digit: names of studies become parts of file names.
     """
     if not _NAME.fullmatch(name):
         expected = "1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"

@@ -1,4 +1,4 @@
-"""What a study was made with, and where two such descriptions differ."""
+"""The settings that a study was made with, and where two sets of them differ."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from autolr.errors import StudyMismatchError
 
-_LONGEST = 80  # characters of a value in a message
+_LONGEST = 80  # characters of a value in a message, which shows two
 
 NOT_SET = "not set"
 
@@ -19,8 +19,8 @@ class Difference(NamedTuple):
     new: str
 
 
-def plain(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``parts`` as JSON gives them back: tuples are lists, keys are strings."""
+def as_json(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``parts`` after a round trip through JSON: tuples become lists, keys strings."""
     result: dict[str, Any] = json.loads(json.dumps(parts))
     return result
 
@@ -28,13 +28,17 @@ def plain(parts: Mapping[str, Any]) -> dict[str, Any]:
 def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference | None:
     """Return the first setting in which two nested descriptions differ, or None.
 
-    The order is that of ``new``; what only ``old`` has comes last. 1 and 1.0 are equal,
-    1 and True are not. Members of a list are named by their position: ``betas.1``.
+    1 and 1.0 are equal, 1 and True are not. Members of a list are named by their position:
+    ``betas.1``.
+
+    Args:
+        old: The stored settings; those that ``new`` lacks come last.
+        new: The present settings; their order decides which is first.
 
     >>> first_difference({"optimizer": {"lr": 0.1}}, {"optimizer": {"lr": 0.2}})
     Difference(key='optimizer.lr', old='0.1', new='0.2')
     """
-    before, after = dict(_leaves(plain(old))), dict(_leaves(plain(new)))
+    before, after = dict(_leaves(as_json(old))), dict(_leaves(as_json(new)))
     for path in {**after, **before}:
         if path in before and path in after and _same(before[path], after[path]):
             continue
@@ -42,11 +46,16 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Differen
     return None
 
 
-def check(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
-    """Compare what a study was made with and what it would go on with.
+def check_fingerprint(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+    """Compare the stored settings of a study with the present ones.
+
+    Args:
+        name: The study.
+        stored: The settings that it was made with.
+        parts: The settings that it would be resumed with.
 
     Raises:
-        StudyMismatchError: If a setting differs; the first one is named.
+        StudyMismatchError: If a setting differs; the message names the first one.
     """
     difference = first_difference(stored, parts)
     if difference is not None:
@@ -54,7 +63,7 @@ def check(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> Non
 
 
 def mismatch(name: str, difference: Difference) -> StudyMismatchError:
-    """Return the error for a study made with another setting: what differs, how to go on."""
+    """Return the error for a study that was made with another setting."""
     key, old, new = difference
     return StudyMismatchError(
         f"study {name!r} was made with {key} = {old}, now it is {new}; use --study NAME for a "

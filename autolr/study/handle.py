@@ -1,4 +1,4 @@
-"""The study at work: ask for trials, report, judge, finish, resume."""
+"""A study that is written to: ask for trials, report and judge scores, finish, resume."""
 
 import math
 import warnings
@@ -10,14 +10,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from autolr.errors import StudyMismatchError
-from autolr.study.fingerprint import check, plain
+from autolr.study.fingerprint import as_json, check_fingerprint
 from autolr.study.hyperband import Hyperband
 from autolr.study.promotion import TrialStatus, peers
+from autolr.study.ranking import best, sign_of
 from autolr.study.records import (
     FINGERPRINT,
     PROMOTED,
     TrialRecord,
-    best,
     count,
     direction_of,
     record_of,
@@ -26,15 +26,15 @@ from autolr.study.records import (
 from autolr.study.sampling import RepeatableSampler
 from autolr.study.storage import storage_errors
 
-DIVERGED = "diverged"  # the reason given for a trial whose score is not finite
+DIVERGED = "diverged"  # the stored reason of a trial whose score is not finite
 
 
 class Study:
-    """A study that this process works on. Made by `autolr.study.open_study`.
+    """A study that this process writes to. `autolr.study.open_study` returns it.
 
-    Every change is in the storage when its method returns; every question is answered
-    from memory. A storage that fails raises `StorageError` from any method. Whoever
-    calls ``trial.suggest_*`` does so inside `storage_errors`. For one thread.
+    A method returns when its change is stored; reads come from memory. A storage that fails raises
+    `StorageError` from any method; call ``trial.suggest_*`` inside `storage_errors`. Use it from
+    one thread only.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Study:
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
-        """All trials by number, as far as this process knows them."""
+        """All trials by number, as this process knows them."""
         return tuple(self._records[number] for number in sorted(self._records))
 
     def trial(self, number: int) -> TrialRecord:
-        """Return a trial as far as this process knows it."""
+        """Return a trial as this process knows it."""
         return self._records[number]
 
     @property
@@ -79,42 +79,38 @@ class Study:
         return best(self._records.values(), self._direction, n)
 
     def check_fingerprint(self, parts: Mapping[str, Any]) -> None:
-        """Store what the study is made with, or compare it with what is stored.
+        """Store the settings of a new study, or compare them with the stored ones.
 
-        Args:
-            parts: Nested settings that JSON can hold.
+        ``parts`` are nested settings, plain JSON.
 
         Raises:
-            StudyMismatchError: If a setting differs; the first one is named.
+            StudyMismatchError: If a setting differs; the message names the first one.
         """
         with storage_errors(self._url):
             stored = self._study.user_attrs.get(FINGERPRINT)
             if stored is None and not self._records:
-                self._study.set_user_attr(FINGERPRINT, plain(parts))
+                self._study.set_user_attr(FINGERPRINT, as_json(parts))
                 return
         if stored is None:
             raise StudyMismatchError(
                 f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
             )
-        check(self.name, stored, parts)
+        check_fingerprint(self.name, stored, parts)
 
     def set_attr(self, key: str, value: Any) -> None:
-        """Keep a note with the study; JSON can hold ``value``."""
+        """Store an attribute of the study; ``value`` is plain JSON."""
         with storage_errors(self._url):
             self._study.set_user_attr(key, value)
 
     def name_values(self, *names: str) -> None:
-        """Have Optuna's own tools call a trial's values so, unless they are told another name."""
+        """Set the names of a trial's values in Optuna's own tools, unless the study has names."""
         with storage_errors(self._url), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if self._study.metric_names is None:
                 self._study.set_metric_names(list(names))
 
     def recover(self) -> tuple[int, ...]:
-        """Let trials that a dead process left RUNNING wait; return their numbers.
-
-        Each such restart is counted in the attribute ``restarts``.
-        """
+        """Set trials of a dead process to WAITING, count ``restarts``; return their numbers."""
         cut = [record for record in self.trials if record.state == "RUNNING"]
         for record in cut:
             restarts = record.attrs.get("restarts", 0) + 1
@@ -127,9 +123,9 @@ class Study:
         return tuple(record.number for record in cut)
 
     def ask(self) -> optuna.Trial:
-        """Return a new trial; those that wait are left waiting.
+        """Return a new trial, never a WAITING one.
 
-        With a `Hyperband`, the trial's attribute ``bracket`` is set.
+        A `Hyperband` sets its attribute ``bracket``.
         """
         with storage_errors(self._url):
             self._study._thread_local.cached_all_trials = None
@@ -147,11 +143,9 @@ class Study:
         return trial
 
     def resume(self, number: int, *, promoted: bool = False) -> optuna.Trial:
-        """Return a WAITING trial to go on with: the same parameters, attributes and scores.
+        """Set a WAITING trial to RUNNING and return it, with its parameters, attributes and scores.
 
-        Args:
-            number: Which.
-            promoted: Whether it goes on from the rung where it was paused.
+        ``promoted``: whether it was promoted from the rung where it was paused.
         """
         with storage_errors(self._url):
             self._study._thread_local.cached_all_trials = None
@@ -166,33 +160,32 @@ class Study:
         return trial
 
     def pause(self, trial: optuna.Trial, attrs: Mapping[str, Any] | None = None) -> TrialRecord:
-        """Let a trial wait, at a rung or wherever it was interrupted; `resume` goes on with it."""
+        """Set a trial to WAITING, at a rung or interrupted, and store ``attrs``."""
         self.note(trial, attrs or {})
         with storage_errors(self._url):
             self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
         return self._update(trial.number, state="WAITING")
 
     def note(self, trial: optuna.Trial, attrs: Mapping[str, Any]) -> None:
-        """Set attributes of a running trial; JSON can hold their values."""
+        """Store attributes of a running trial; their values are plain JSON."""
         record = self._records[trial.number]
         changed = {k: v for k, v in attrs.items() if k not in record.attrs or record.attrs[k] != v}
         with storage_errors(self._url):
             for key, value in changed.items():
                 trial.set_user_attr(key, value)
-        attrs = {**record.attrs, **plain(changed)}
+        attrs = {**record.attrs, **as_json(changed)}
         self._update(trial.number, attrs=attrs, params=dict(trial.params))
 
     def end_waiting(self, reason: str) -> tuple[TrialRecord, ...]:
-        """End every trial that waits as pruned, with the score of its last rung as its value."""
+        """Prune every WAITING trial, with the score of its last rung as its value."""
         ended = []
         for record in self.trials:
             if record.state == "WAITING":
                 with storage_errors(self._url):
-                    trial_id = self._trial_id(record.number)
-                    storage = self._study._storage
+                    storage, trial_id = self._study._storage, self._trial_id(record.number)
                     last = [score for score in record.scores.values() if math.isfinite(score)][-1:]
                     storage.set_trial_user_attr(trial_id, "reason", reason)
-                    if "steps" not in record.attrs:  # it was killed as it had just been judged
+                    if "steps" not in record.attrs:  # its process was killed right after a rung
                         steps = max(record.scores, default=0)
                         storage.set_trial_user_attr(trial_id, "steps", steps)
                     storage.set_trial_state_values(trial_id, TrialState.PRUNED, last or None)
@@ -201,15 +194,19 @@ class Study:
         return tuple(ended)
 
     def statuses(self) -> tuple[TrialStatus, ...]:
-        """Return what `next_action` decides by."""
-        sign = 1.0 if self._direction == "minimize" else -1.0
+        """Return the trials as `next_action` reads them."""
+        sign = sign_of(self._direction)
         return tuple(status_of(record, sign) for record in self.trials)
 
     def report(self, trial: optuna.Trial, step: int, score: float) -> float:
-        """Store the score of a trial after ``step`` optimizer steps; return the one that counts.
+        """Store the score of a trial at a rung; return the score that counts.
 
-        A trial that goes on from a checkpoint may pass a rung twice: its first score
-        counts. One that is not finite is stored as NaN.
+        A trial that resumes from a checkpoint may pass a rung twice: its first score counts.
+
+        Args:
+            trial: The trial.
+            step: Optimizer steps since the trial's start.
+            score: The monitored metric; stored as NaN if it is not finite.
         """
         record = self._records[trial.number]
         if step in record.scores:
@@ -221,9 +218,9 @@ class Study:
         return score
 
     def judge(self, trial: optuna.Trial, step: int, score: float) -> bool:
-        """Report a score at a rung and return whether the trial goes on from there.
+        """Report a score at a rung and return whether the trial is promoted.
 
-        Without a `Hyperband` every trial goes on unless its score is not finite.
+        Without a `Hyperband` every trial with a finite score is. For the arguments see `report`.
         """
         score = self.report(trial, step, score)
         passed = self._records[trial.number].attrs.get(PROMOTED, 0)
@@ -232,17 +229,18 @@ class Study:
         statuses = self.statuses()
         (own,) = (status for status in statuses if status.number == trial.number)
         others = peers(statuses, own, step)
-        goes_on = self._hyperband.promotes(own.scores[step], others)
-        if goes_on:
+        promoted = self._hyperband.promotes(own.scores[step], others)
+        if promoted:
             self.note(trial, {PROMOTED: step})
-        return goes_on
+        return promoted
 
     def complete(
         self, trial: optuna.Trial, value: float, attrs: Mapping[str, Any] | None = None
     ) -> TrialRecord:
-        """End a trial with its final score; one that is not finite ends it as diverged.
+        """End a trial with its final score.
 
-        In a study with a cost, that is among ``attrs``.
+        If ``value`` is not finite, the trial ends as diverged. ``attrs`` are stored; they have the
+        cost, if the study minimizes one.
         """
         if not math.isfinite(value):
             return self.prune(trial, DIVERGED, attrs)
@@ -253,10 +251,10 @@ class Study:
     def prune(
         self, trial: optuna.Trial, reason: str, attrs: Mapping[str, Any] | None = None
     ) -> TrialRecord:
-        """End a trial early; it counts as finished. ``reason`` is kept as an attribute.
+        """End a trial early; it counts as finished. ``reason`` is stored as an attribute.
 
-        The reason ``"diverged"`` also marks the trial infeasible, so that the sampler
-        never takes it for a good one, however far it came.
+        `DIVERGED` also marks the trial infeasible, so that the sampler never treats it as a good
+        one, at whatever rung it ended.
         """
         if reason == DIVERGED:
             with storage_errors(self._url):
@@ -270,7 +268,7 @@ class Study:
         return self._finish(trial, TrialState.FAIL, {**(attrs or {}), "reason": reason})
 
     def close(self) -> None:
-        """Let go of the database's connections; a later call opens them anew."""
+        """Close the database's connections; a later call opens new ones."""
         self._study._storage._backend.engine.dispose()  # type: ignore[attr-defined]
 
     def _trial_id(self, number: int) -> int:
@@ -295,5 +293,7 @@ class Study:
     ) -> TrialRecord:
         with storage_errors(self._url):
             self.note(trial, attrs)
-            frozen = self._study.tell(trial, values, state)  # last: until here it can be resumed
+            frozen = self._study.tell(
+                trial, values, state
+            )  # last: a process that dies before it leaves a trial to resume
         return self._keep(frozen)

@@ -1,4 +1,4 @@
-"""Who works on a study or a trial, and whether they still can."""
+"""The process that works on a study or a trial, and whether it is alive."""
 
 import os
 import socket
@@ -15,22 +15,22 @@ from autolr.storage_url import shown
 from autolr.study.address import locate
 from autolr.study.handle import Study
 from autolr.study.reading import peek
-from autolr.study.records import Summary
+from autolr.study.summary import Summary
 
-LEASE_SECONDS = 60.0  # how long a holder on another host is believed without a word from it
+LEASE_SECONDS = 60.0  # a process on another host counts as alive so long after it renewed its lease
 _DRIVER = "driver"  # the study's attribute that names its driver
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A process that holds something, named so that no later one is taken for it.
+    """A process that holds a study or a trial, identified across reboots and reused process ids.
 
     Attributes:
         host: Its host.
         boot: Identifies the host's present boot.
         pid: Its process id.
-        started: When it started, as its host says it.
-        until: Unix time up to which other hosts believe that it is there.
+        started: When it started, in a format of its host.
+        until: Unix time in seconds until which other hosts count it as alive.
     """
 
     host: str
@@ -41,19 +41,19 @@ class Lease:
 
     @classmethod
     def of(cls, pid: int | None = None) -> "Lease":
-        """Return a lease for a process of this host, beginning now."""
+        """Return a lease, from now on, for a process of this host; None: this process."""
         number = os.getpid() if pid is None else pid
         until = round(time.time() + LEASE_SECONDS, 3)
         return cls(socket.gethostname(), _boot(), number, _started(number) or "", until)
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> "Lease":
-        """Return the lease that `to_dict` described."""
+        """Return the lease that `to_dict` wrote."""
         return cls(**mapping)
 
     @classmethod
     def read(cls, value: object) -> "Lease | None":
-        """Return the lease that a study's attribute describes; None: it is none, or another's."""
+        """Return the lease in a study's attribute; None if it is not a lease."""
         kinds = {"host": str, "boot": str, "pid": int, "started": str, "until": float}
         if not isinstance(value, Mapping) or value.keys() != kinds.keys():
             return None
@@ -65,12 +65,12 @@ class Lease:
 
     @property
     def here(self) -> bool:
-        """Whether it is a process of this host, as long as it is up."""
+        """Whether it is a process of this host since its last boot."""
         return (self.host, self.boot) == (socket.gethostname(), _boot())
 
     @property
     def held(self) -> bool:
-        """Whether the process may still be there: exactly known here, elsewhere by its time."""
+        """Whether the process may be alive: known exactly on this host, by ``until`` on others."""
         if self.host == socket.gethostname():
             return self.here and _started(self.pid) == self.started
         return time.time() < self.until
@@ -79,7 +79,7 @@ class Lease:
         return f"process {self.pid} on {self.host}"
 
     def end(self) -> None:
-        """Kill the process and its group, if it is of this host, a group's leader and not us."""
+        """Kill the process and its group, if it is another group leader of this host."""
         if not (self.here and self.held) or self.pid == os.getpid():
             return
         with suppress(ProcessLookupError, PermissionError):
@@ -88,10 +88,10 @@ class Lease:
 
 
 class Heartbeat:
-    """A driver's word, kept with the study, that it is still there.
+    """A lease that a driver renews in the study while it works.
 
-    The lock of `locked` does not reach other hosts; this does, for as long as their clocks agree
-    to within `LEASE_SECONDS`. Two that begin within the same instant are not told apart.
+    The lock of `locked` does not reach other hosts; the lease does, if their clocks agree to within
+    `LEASE_SECONDS`. It cannot stop two drivers that start at the same time.
     """
 
     def __init__(self, handle: Study) -> None:
@@ -101,56 +101,60 @@ class Heartbeat:
         self._file = _identity(self._path)
 
     def check(self) -> None:
-        """See that the database's file is still the one that the study was opened in.
+        """Check that the database's file is the one in which the study was opened.
 
         Raises:
-            StorageError: If it was deleted or replaced: what is written to it is lost.
+            StorageError: If it was deleted or replaced: trials would be lost.
         """
         if _identity(self._path) != self._file:
             raise StorageError(
                 f"{self._path} was deleted or replaced while study {self._handle.name!r} ran: "
-                "trials are kept no more"
+                "trials are no longer stored"
             )
 
     def renew(self) -> None:
-        """Say that this process works on the study, if it was not said lately."""
+        """Renew the lease if a third of it has passed."""
         if time.monotonic() >= self._due:
             self.check()
             self._handle.set_attr(_DRIVER, Lease.of().to_dict())
             self._due = time.monotonic() + LEASE_SECONDS / 3
 
     def end(self) -> None:
-        """Say that nobody does any more."""
+        """Remove the lease."""
         self._handle.set_attr(_DRIVER, None)
 
 
 def holder(stored: Summary) -> Lease | None:
-    """Return the driver that works on a study, None if none does or it is dead, as far as known."""
+    """Return the driver that works on a study; None if there is none or it is known to be dead."""
     lease = Lease.read(stored.attrs.get(_DRIVER))
     return lease if lease is not None and lease.held else None
 
 
 def check_unheld(url: str, name: str) -> None:
-    """Refuse a study that a driver elsewhere works on.
+    """Refuse a study that another driver works on.
+
+    Args:
+        url: The storage.
+        name: The study.
 
     Raises:
-        StorageBusyError: If one does.
+        StorageBusyError: If another driver has a lease of it.
     """
     stored = peek(url, name)
-    found = None if stored is None else holder(stored)
-    if found is not None and not (found.here and found.pid == os.getpid()):
+    driver = None if stored is None else holder(stored)
+    if driver is not None and not (driver.here and driver.pid == os.getpid()):
         raise StorageBusyError(
-            f"study {name!r} in {shown(url)} is in use by {found}; wait for it, end it, or give "
+            f"study {name!r} in {shown(url)} is in use by {driver}; wait for it, end it, or give "
             "another --study"
         )
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:
-    """Return what tells a file from another of its name; None if it is not there."""
+    """Return the device and inode of a file, which a new file of its name does not share."""
     with suppress(OSError):
         if path is not None:
-            found = path.stat()
-            return found.st_dev, found.st_ino
+            status = path.stat()
+            return status.st_dev, status.st_ino
     return None
 
 
@@ -161,10 +165,10 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process started, in a form of the system's own; None: it is not there."""
+    """Return when a process started, in the system's own format; None if there is none."""
     if not Path("/proc/self/stat").exists():
-        asked = ["ps", "-o", "lstart=", "-p", str(pid)]
-        return subprocess.run(asked, capture_output=True, text=True).stdout.strip() or None
+        command = ["ps", "-o", "lstart=", "-p", str(pid)]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Hyperband: which trials are judged when, and which of them go on."""
+"""Hyperband: the steps at which trials are judged, and which of them are promoted."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from autolr.errors import ConfigError
 
-_FIRST_TURNS = 64  # trials whose brackets are worked out at once; doubled when there are more
+_FIRST_TURNS = 64  # brackets computed at first, enough for most studies; doubled as needed
 
 
 class Bracket(NamedTuple):
@@ -23,16 +23,15 @@ class Bracket(NamedTuple):
 class Hyperband:
     """Several successive halvings side by side, from the most aggressive to none at all.
 
-    Bracket 0 judges first at about ``min_steps`` and then at each power of ``eta``;
-    every further bracket leaves out the lowest rung; the last one judges nowhere.
-    The rungs are ``max_steps / eta^k``, rounded down: they are counted from the end
-    of the run, as in the paper.
+    Bracket 0 judges first at about ``min_steps`` and then at each multiple by ``eta``; each further
+    bracket drops the lowest rung; the last one never judges. The rungs are ``max_steps / eta^k``,
+    rounded down: counted from the end of the run, as in the paper.
 
     Args:
         min_steps: No trial is judged before this many optimizer steps.
         max_steps: Steps of a whole run. Less than ``eta * min_steps`` leaves a
             single bracket that never judges.
-        eta: One in ``eta`` trials goes on at a rung.
+        eta: One in ``eta`` trials is promoted at a rung.
 
     Raises:
         ConfigError: If ``min_steps`` < 1, ``max_steps`` < ``min_steps`` or ``eta`` < 2.
@@ -59,7 +58,7 @@ class Hyperband:
 
     @property
     def brackets(self) -> int:
-        """How many brackets there are: s_max + 1 of the paper, in integers only."""
+        """The number of brackets, s_max + 1 in the paper; integers only, as logarithms round."""
         count, steps = 1, self.min_steps * self.eta
         while steps <= self.max_steps:
             count, steps = count + 1, steps * self.eta
@@ -77,10 +76,10 @@ class Hyperband:
         return tuple(self.max_steps // self.eta**k for k in range(last - bracket, 0, -1))
 
     def bracket_of(self, number: int) -> int:
-        """Return the bracket of trial ``number``; nothing else decides.
+        """Return the bracket of trial ``number``, which alone decides it.
 
         The brackets take turns, evenly mixed, in the paper's proportions
-        n_s = ceil((s_max + 1) eta^s / (s + 1)), so that all cost about the same.
+        n_s = ceil((s_max + 1) eta^s / (s + 1)), so that all brackets cost about the same.
         """
         shares = self._shares()
         turn = number % sum(shares)
@@ -90,16 +89,17 @@ class Hyperband:
         return _turns(shares, count)[turn]
 
     def promotes(self, score: float, peers: Sequence[float]) -> bool:
-        """Return whether a trial goes on from a rung; lower scores are better.
+        """Return whether a trial is promoted from a rung; lower scores are better.
 
-        It does if its score is among the best floor(n / eta) of the n scores seen there
-        so far, its own included; while n < eta, if it is the best so far (so the first
-        one does). Equal scores go on together. A score that is not finite never goes on;
-        among the peers it counts as the worst.
+        It is if its score is among the best floor(n / eta) of the n scores seen there so far, its
+        own included; while n < eta, if it is the best so far, so the first trial is promoted.
+        Trials with equal scores are promoted together. A score that is not finite is never
+        promoted; among the peers it counts as the worst.
 
-        As in the paper the others may be paused, and promoted when they have come to be
-        among the best; with ``pause: false`` they are over. The rule for n < eta, which is
-        not the paper's, keeps the first ones from all stopping. No trial waits for another.
+        As in the paper, a trial that is not promoted is paused by default, and may be promoted
+        later when it is among the best; with ``pause: false`` it is pruned. The rule for n < eta,
+        which is not the paper's, keeps the first trials from all stopping. No trial waits for
+        another.
 
         Args:
             score: The trial's own score at the rung.
@@ -128,14 +128,15 @@ class Hyperband:
 def _turns(shares: tuple[int, ...], count: int) -> tuple[int, ...]:
     """Return the first ``count`` turns of a smooth weighted round robin.
 
-    Each turn, everyone's credit grows by its share; the richest plays and pays the total.
+    Each turn, the credit of every bracket grows by its share; the bracket with the highest credit
+    takes the turn and pays the total.
     """
     total = sum(shares)
     credit = [0] * len(shares)
     turns = []
     for _ in range(min(count, total)):
         credit = [have + share for have, share in zip(credit, shares, strict=True)]
-        player = credit.index(max(credit))
-        credit[player] -= total
-        turns.append(player)
+        bracket = credit.index(max(credit))
+        credit[bracket] -= total
+        turns.append(bracket)
     return tuple(turns)

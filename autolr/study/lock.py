@@ -1,4 +1,4 @@
-"""One driver per study: a lock that dies with its holder."""
+"""One driver per study: a lock that is released when its process dies."""
 
 import json
 import os
@@ -11,28 +11,29 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from autolr.atomic import write_atomically
 from autolr.errors import ConfigError, StorageBusyError
 from autolr.study.address import Address, check_name, locate
 from autolr.study.session import Session
 from autolr.study.storage import storage_errors
 
-_HOLDER_WITHIN = 1.0  # seconds in which who has taken the lock has said so
+_HOLDER_WITHIN = 1.0  # seconds: a process that took the lock names itself within milliseconds
 
 
 @contextmanager
 def locked(url: str, name: str, folder: Path | str | None = None) -> Iterator[Session | None]:
-    """Hold the study for the length of a ``with`` block; never wait for it.
+    """Hold the lock of a study for a ``with`` block; fail at once if another process has it.
 
-    The lock is the operating system's, on a file beside the database: the lock of a
-    process that died, however it died, is free at once. Who holds it is written in a
-    second file, for the message. Folders are created. On a PostgreSQL server it is a lock of
-    the server's, which holds among all hosts; see the `Session` that is given then.
+    The lock is the operating system's, on a file beside the database: it is released at once when
+    its process dies. A second file names the process, for the message. Folders are created. On a
+    PostgreSQL server the lock is the server's, which holds among all hosts; the block gets its
+    `Session`.
 
     Args:
         url: The storage.
         name: The study.
-        folder: Where the lock file goes if the storage is another server; the lock then holds
-            among drivers that share this folder only.
+        folder: Where the lock file is if the storage is another server; the lock then holds only
+            among drivers that share this folder.
 
     Raises:
         ConfigError: If ``url`` or ``name`` cannot work, or ``folder`` is missing.
@@ -80,13 +81,12 @@ def _lock_path(address: Address, name: str, folder: Path | str | None) -> Path:
 
 def _write_holder(path: Path) -> None:
     since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}))
-    draft.replace(path)  # never half a file
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    write_atomically(path, json.dumps(holder))
 
 
 def _read_holder(path: Path) -> str:
-    """Return who holds the lock, which it may have taken an instant ago, and another before it."""
+    """Return the process that has the lock; the file may still name its predecessor."""
     end = time.monotonic() + _HOLDER_WITHIN
     while time.monotonic() < end:
         with suppress(OSError, ValueError, KeyError):

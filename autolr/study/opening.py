@@ -1,4 +1,4 @@
-"""Opening a study to work on it."""
+"""Opening a study to write to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from autolr.study.handle import Study
 from autolr.study.hyperband import Hyperband
 from autolr.study.records import FINGERPRINT, FOLDER, Direction
 from autolr.study.session import Session
-from autolr.study.storage import connect, quiet, storage_errors
+from autolr.study.storage import connect, storage_errors, without_logs
 
 
 def open_study(
@@ -28,7 +28,7 @@ def open_study(
     fresh: bool = False,
     session: Session | None = None,
 ) -> Study:
-    """Open the study ``name`` to work on it, created if need be. Hold `locked` meanwhile.
+    """Open the study ``name`` to write to it; create it if it does not exist. Hold `locked`.
 
     Args:
         url: The storage; the folder and the file of an SQLite one are created.
@@ -36,11 +36,11 @@ def open_study(
         direction: Whether lower or higher scores are better.
         sampler: See `autolr.study.sampler`.
         seed: Of the sampler, at least 0.
-        hyperband: Gives trials their bracket and judges them; None: none is ever stopped.
+        hyperband: Assigns brackets and judges trials; None: trials run to their end.
         cost: The attribute of a complete trial that is minimized too, without ``hyperband``; None:
             the score is the only objective.
         fresh: Delete the study first, with all its trials.
-        session: What `locked` gave.
+        session: From `locked`.
 
     Raises:
         ConfigError: If ``url``, ``name``, ``sampler`` or ``seed`` cannot work.
@@ -52,7 +52,7 @@ def open_study(
     chosen = sampling.sampler(sampler, seed)
     wanted = _directions(direction, cost)
     storage = connect(address, session)
-    with storage_errors(url, reading=True), quiet():
+    with storage_errors(url, reading=True), without_logs():
         if fresh and name in optuna.get_all_study_names(storage):
             optuna.delete_study(study_name=name, storage=storage)
         study = optuna.create_study(
@@ -81,10 +81,10 @@ def announced(
     cost: str | None = None,
     session: Session | None = None,
 ) -> Iterator[None]:
-    """Have a study say where its results are before it is opened, for workers that look there.
+    """Store a study's folder for results before it is opened, for workers that look for it.
 
-    It is created if need be, and taken away again if nothing is in it when the block raises.
-    Hold `locked` meanwhile.
+    The study is created if it does not exist, and deleted if it has no trials when the block
+    raises. Hold `locked`.
 
     Args:
         url: The storage.
@@ -92,14 +92,14 @@ def announced(
         folder: Where its results will be.
         direction: As for `open_study`.
         cost: As for `open_study`.
-        session: What `locked` gave.
+        session: From `locked`.
 
     Raises:
         ConfigError: If ``url`` or ``name`` cannot work.
         StorageError: If the storage cannot be used.
     """
     storage = connect(locate(url), session)
-    with storage_errors(url, reading=True), quiet():
+    with storage_errors(url, reading=True), without_logs():
         study = optuna.create_study(
             storage=storage,
             study_name=check_name(name),
@@ -107,7 +107,7 @@ def announced(
             load_if_exists=True,
         )
         empty = not study.get_trials(deepcopy=False)
-        if empty or FINGERPRINT in study.user_attrs:  # else it is somebody else's
+        if empty or FINGERPRINT in study.user_attrs:  # else another tool made the study
             study.set_user_attr(FOLDER, str(folder.absolute()))
     try:
         yield

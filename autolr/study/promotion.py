@@ -1,4 +1,4 @@
-"""What a study does next: pure decisions over values."""
+"""What a free worker does next, decided from the state of all trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ Progress = Literal["running", "cut", "paused", "over", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class TrialStatus:
-    """What decides about a trial.
+    """The state of a trial, as far as decisions depend on it.
 
     Attributes:
         number: Counted from 0.
-        progress: ``paused`` waits at its last rung to be promoted; ``cut`` is to go on as soon as
-            somebody is free, for it was interrupted.
+        progress: A ``paused`` trial waits at its last rung for a promotion; a ``cut`` one was
+            interrupted and is resumed by the next free worker.
         bracket: None without Hyperband.
         scores: By rung; lower is better.
     """
@@ -28,7 +28,7 @@ class TrialStatus:
 
     @property
     def rung(self) -> int:
-        """The last rung that it has a score at; 0: none yet."""
+        """The last rung with a score, in steps; 0: none yet."""
         return max(self.scores, default=0)
 
 
@@ -39,7 +39,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with a trial; ``promoted`` from the rung where it was paused, else it was cut."""
+    """Resume a trial: ``promoted`` from its rung, or interrupted."""
 
     number: int
     promoted: bool
@@ -47,12 +47,12 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing can be done before a running trial says something."""
+    """Wait for a report of a running trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The study has all its trials, and none that waits deserves to go on."""
+    """End the study: it has all its trials, and no paused trial qualifies for a promotion."""
 
 
 Action: TypeAlias = Start | Resume | Wait | Finish
@@ -61,17 +61,22 @@ Action: TypeAlias = Start | Resume | Wait | Finish
 def next_action(trials: Sequence[TrialStatus], wanted: int, hyperband: Hyperband | None) -> Action:
     """Return what a free worker does.
 
-    What was cut goes first. Then the paused trial that came furthest, if it belongs to the best of
-    its rung; of several the one with the best score there. Else a new trial is started, until
-    there are ``wanted`` that did not fail. Workers never wait for a rung to fill.
+    It resumes an interrupted trial; else the most advanced paused trial that qualifies, of several
+    the one with the best score; else it starts a new trial until ``wanted`` trials have not failed.
+    Workers never wait for a rung to fill.
+
+    Args:
+        trials: All trials of the study.
+        wanted: Trials that the study shall have.
+        hyperband: Promotes paused trials; None: there are none.
 
     Source: Li et al. 2020 (ASHA), algorithm 2, arXiv:1810.05934.
     """
     cut = [trial.number for trial in trials if trial.progress == "cut"]
     if cut:
         return Resume(min(cut), promoted=False)
-    if hyperband is not None and (found := promotable(trials, hyperband)):
-        best = min(found, key=lambda trial: (-trial.rung, trial.scores[trial.rung], trial.number))
+    if hyperband is not None and (candidates := promotable(trials, hyperband)):
+        best = min(candidates, key=lambda t: (-t.rung, t.scores[t.rung], t.number))
         return Resume(best.number, promoted=True)
     if sum(trial.progress != "failed" for trial in trials) < wanted:
         return Start()
@@ -79,7 +84,12 @@ def next_action(trials: Sequence[TrialStatus], wanted: int, hyperband: Hyperband
 
 
 def promotable(trials: Sequence[TrialStatus], hyperband: Hyperband) -> list[TrialStatus]:
-    """Return the paused trials that belong to the best of their rung, see `Hyperband.promotes`."""
+    """Return the paused trials that `Hyperband.promotes` from their rung.
+
+    Args:
+        trials: All trials of the study.
+        hyperband: The rule.
+    """
     return [
         trial
         for trial in trials
@@ -89,7 +99,13 @@ def promotable(trials: Sequence[TrialStatus], hyperband: Hyperband) -> list[Tria
 
 
 def peers(trials: Sequence[TrialStatus], trial: TrialStatus, rung: int) -> list[float]:
-    """Return the other trials' scores at a rung of a trial's bracket."""
+    """Return the scores of the other trials of a bracket at a rung.
+
+    Args:
+        trials: All trials of the study.
+        trial: A trial of the bracket.
+        rung: Optimizer steps.
+    """
     return [
         other.scores[rung]
         for other in trials

@@ -1,4 +1,4 @@
-"""Reading what a storage holds, without changing anything."""
+"""Reading studies without changing the storage."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,16 +9,21 @@ from optuna.storages import BaseStorage, RDBStorage
 from autolr.errors import ConfigError, unknown_name
 from autolr.storage_url import shown
 from autolr.study.address import check_name, locate
-from autolr.study.records import FINGERPRINT, Summary, direction_of, record_of
-from autolr.study.storage import UNREADABLE, connect_existing, quiet, reason, storage_errors
+from autolr.study.records import FINGERPRINT, direction_of, record_of
+from autolr.study.storage import UNREADABLE, connect_existing, reason, storage_errors, without_logs
+from autolr.study.summary import Summary
 
 
 def peek(url: str, name: str) -> Summary | None:
     """Return the study ``name``, or None if there is none. Nothing is created or locked.
 
+    Args:
+        url: The storage.
+        name: The study.
+
     Raises:
         ConfigError: If ``url`` or ``name`` cannot work.
-        StorageError: If the storage is there but cannot be read, or the study has
+        StorageError: If the storage exists but cannot be read, or the study has
             other objectives than a score and a cost.
     """
     check_name(name)
@@ -29,7 +34,11 @@ def peek(url: str, name: str) -> Summary | None:
 
 
 def look(url: str, name: str) -> Summary:
-    """Return the study ``name``, which must be there. Nothing is created or locked.
+    """Return the study ``name``, which must exist. Nothing is created or locked.
+
+    Args:
+        url: The storage.
+        name: The study.
 
     Raises:
         ConfigError: If there is none, or ``url`` or ``name`` cannot work.
@@ -43,35 +52,38 @@ def look(url: str, name: str) -> Summary:
 
 
 def look_around(url: str) -> tuple[tuple[Summary, ...], dict[str, str]]:
-    """Return the studies of a storage, oldest first, and of those that cannot be shown the reason.
+    """Return the studies of a storage, oldest first, and why others cannot be read, by name.
 
-    Nothing is created or locked. Other tools keep studies in a storage as well, with other
-    objectives and attributes of their own.
+    Nothing is created or locked. Other tools may store studies there that autolr cannot read.
 
     Raises:
         ConfigError: If ``url`` cannot work.
-        StorageError: If the storage is there but cannot be read.
+        StorageError: If the storage exists but cannot be read.
     """
-    found, left_out = [], {}
+    summaries, unreadable = [], {}
     with _opened(url) as storage:
         if storage is None:
             return (), {}
         for name in _study_names(storage):
             try:
-                found.append(_summary(storage, name))
+                summaries.append(_summary(storage, name))
             except UNREADABLE as error:
-                left_out[name] = reason(error)
-    return tuple(found), left_out
+                unreadable[name] = reason(error)
+    return tuple(summaries), unreadable
 
 
 def existing(url: str, name: str | None = None) -> tuple[BaseStorage, int | None]:
-    """Return a storage as Optuna's own tools take it, and the number of the study ``name`` in it.
+    """Return a storage for Optuna's own tools, and the number of the study ``name`` in it.
 
     Nothing is created or locked.
 
+    Args:
+        url: The storage.
+        name: The study; None: no number is returned.
+
     Raises:
         ConfigError: If there is no storage or no such study, or ``url`` cannot work.
-        StorageError: If the storage is there but cannot be read.
+        StorageError: If the storage exists but cannot be read.
     """
     address = locate(url)
     storage = connect_existing(address)
@@ -87,12 +99,12 @@ def existing(url: str, name: str | None = None) -> tuple[BaseStorage, int | None
     raise _missing(url, name, known)
 
 
-def names(url: str) -> tuple[str, ...]:
+def study_names(url: str) -> tuple[str, ...]:
     """Return the names of the studies in a storage, oldest first. Nothing is created.
 
     Raises:
         ConfigError: If ``url`` cannot work.
-        StorageError: If the storage is there but cannot be read.
+        StorageError: If the storage exists but cannot be read.
     """
     with _opened(url) as storage:
         return () if storage is None else _study_names(storage)
@@ -105,7 +117,7 @@ def _opened(url: str) -> Iterator[RDBStorage | None]:
     if storage is None:
         yield None
         return
-    with storage_errors(url, reading=True), quiet():
+    with storage_errors(url, reading=True), without_logs():
         try:
             yield storage
         finally:
@@ -122,7 +134,7 @@ def _summary(storage: RDBStorage, name: str) -> Summary:
 
 
 def _is_ours(fingerprint: object) -> bool:
-    """Return whether it is what autolr writes."""
+    """Return whether autolr wrote it."""
     if not isinstance(fingerprint, dict) or not isinstance(fingerprint.get("monitor", ""), str):
         return False
     objective = fingerprint.get("objective", ["", ""])

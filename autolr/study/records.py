@@ -1,10 +1,8 @@
-"""Trials and studies as plain values."""
+"""A stored trial as a plain value, and the names of the attributes that autolr stores."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -16,29 +14,31 @@ from autolr.study.promotion import Progress, TrialStatus
 Direction = Literal["minimize", "maximize"]
 State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 
-FINGERPRINT = "fingerprint"  # the study's attribute that `Study.check_fingerprint` stores
-ID = "id"  # the study's attribute that tells it from all others, whatever it is called
-FOLDER = "folder"  # the study's attribute that says where its results are
-PROMOTED = "promoted"  # a trial's attribute: the last rung that it was let pass
-STOPPED_AT = "stopped_at"  # a trial's: steps after which its run ended before its planned length
-STOPPED_VALUE = "stopped_value"  # a trial's: the monitored value there
-OFF_RUNG = "off_rung"  # a trial's: the step of a score that no rung asked for
+# of a study
+FINGERPRINT = "fingerprint"  # its settings, see `Study.check_fingerprint`
+ID = "id"  # unique: a study that was deleted and created again has another one
+FOLDER = "folder"  # its folder for results
+# of a trial
+PROMOTED = "promoted"  # the last rung from which it was promoted, in steps
+STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
+STOPPED_VALUE = "stopped_value"  # the monitored metric there
+OFF_RUNG = "off_rung"  # the step of a score that was not taken at a rung
 
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
-    """A trial as it was when it was read.
+    """A trial as stored when it was read.
 
     Attributes:
         number: Counted from 0.
         state: ``COMPLETE`` and ``PRUNED`` count as finished.
         value: The final score; None unless ``COMPLETE``.
-        cost: What it cost, if the study minimizes that too; None unless ``COMPLETE``.
-        params: What the sampler chose.
+        cost: Its cost, if the study minimizes one; None unless ``COMPLETE``.
+        params: Its parameters, from the sampler.
         attrs: The trial's user attributes.
-        scores: By optimizer step, what was reported at the rungs; NaN if it was not finite.
+        scores: Scores at rungs by optimizer step; NaN if not finite.
         started: Local time of the latest start; None if it never started.
-        ended: Local time; None if it is not over.
+        ended: Local time; None if it has not ended.
     """
 
     number: int
@@ -53,62 +53,8 @@ class TrialRecord:
 
     @property
     def stopped(self) -> bool:
-        """Whether its run ended by itself before its planned length: no trial to compare with."""
+        """Whether its run ended by itself before its planned length: it compares with none."""
         return self.state == "PRUNED" and STOPPED_AT in self.attrs
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A study as it was when it was read.
-
-    Attributes:
-        name: The study's name.
-        direction: Whether lower or higher values are better; a cost is always minimized.
-        fingerprint: What it was made with; empty before the first check.
-        attrs: The study's other user attributes.
-        trials: By number.
-    """
-
-    name: str
-    direction: Direction
-    fingerprint: Mapping[str, Any]
-    attrs: Mapping[str, Any]
-    trials: tuple[TrialRecord, ...]
-
-    @property
-    def folder(self) -> Path | None:
-        """Where its latest driver said that the results are; None: none has said so."""
-        told = self.attrs.get(FOLDER)
-        return Path(told) if isinstance(told, str) else None
-
-    @property
-    def finished(self) -> int:
-        """Trials that are COMPLETE or PRUNED: what the setting ``trials`` counts."""
-        return count(self.trials, "COMPLETE", "PRUNED")
-
-    @property
-    def failed(self) -> int:
-        """Trials that ended with an error."""
-        return count(self.trials, "FAIL")
-
-    @property
-    def running(self) -> int:
-        """Trials under way, or left so by a process that died."""
-        return count(self.trials, "RUNNING")
-
-    @property
-    def waiting(self) -> int:
-        """Cut trials that will go on first."""
-        return count(self.trials, "WAITING")
-
-    @property
-    def front(self) -> tuple[TrialRecord, ...]:
-        """The trials that none beats in both value and cost, best value first; () without cost."""
-        return front_of(self.trials, self.direction)
-
-    def best(self, n: int = 1) -> tuple[TrialRecord, ...]:
-        """Return the ``n`` `best` COMPLETE trials, best first; fewer if there are fewer."""
-        return best(self.trials, self.direction, n)
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:
@@ -128,7 +74,12 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
 
 
 def status_of(record: TrialRecord, sign: float) -> TrialStatus:
-    """Return what decides about a trial; its scores are multiplied by ``sign``."""
+    """Return the trial as promotion decisions read it.
+
+    Args:
+        record: The trial.
+        sign: Multiplies the scores, so that lower ones are better.
+    """
     judged = {s: v for s, v in record.scores.items() if s != record.attrs.get(OFF_RUNG)}
     at_rung = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
     progress: dict[State, Progress] = {
@@ -156,58 +107,3 @@ def direction_of(study: optuna.Study) -> Direction:
 def count(trials: Iterable[TrialRecord], *states: State) -> int:
     """Return how many trials are in one of ``states``."""
     return sum(trial.state in states for trial in trials)
-
-
-def best(
-    trials: Iterable[TrialRecord], direction: Direction, n: int = 1
-) -> tuple[TrialRecord, ...]:
-    """Return the ``n`` best COMPLETE trials, best first; of equal ones the oldest first.
-
-    Of trials that have a cost, those of the front come alone.
-    """
-    trials = tuple(trials)
-    if any(trial.cost is not None for trial in trials):
-        return front_of(trials, direction)[:n]
-    sign = 1.0 if direction == "minimize" else -1.0
-    scored = [
-        (sign * trial.value, trial.number, trial)
-        for trial in trials
-        if trial.value is not None and math.isfinite(trial.value)
-    ]
-    return tuple(trial for _, _, trial in sorted(scored)[:n])
-
-
-def leader(trials: Iterable[TrialRecord], direction: Direction) -> TrialRecord | None:
-    """Return the best COMPLETE trial; without one the best of those that stopped early."""
-    trials = tuple(trials)
-    sign = 1.0 if direction == "minimize" else -1.0
-    stopped = [trial for trial in trials if trial.stopped and trial.attrs[STOPPED_AT]]
-    stopped.sort(key=lambda trial: sign * trial.attrs[STOPPED_VALUE])
-    return next(iter((*best(trials, direction), *stopped)), None)
-
-
-def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[TrialRecord, ...]:
-    """Return the trials that none beats in both value and cost, best value first."""
-    sign = 1.0 if direction == "minimize" else -1.0
-    priced = [trial for trial in trials if trial.value is not None and trial.cost is not None]
-    points = [(sign * (trial.value or 0.0), trial.cost or 0.0) for trial in priced]
-    return tuple(priced[index] for index in front(points))
-
-
-def front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
-    """Return the indices of the points that no other one beats: the Pareto front, both minimized.
-
-    A point is beaten by one that is as low in both and lower in one; equal ones beat neither. By
-    the first coordinate, lowest first; of equal points the earliest first.
-
-    >>> front([(0.5, 20.0), (0.1, 90.0), (0.6, 30.0), (0.3, 40.0)])
-    (1, 3, 0)
-    """
-    found: list[int] = []
-    least = math.inf
-    for index in sorted(range(len(points)), key=points.__getitem__):
-        cost = points[index][1]
-        if cost < least or (found and points[index] == points[found[-1]]):
-            found.append(index)
-            least = cost
-    return tuple(found)

@@ -1,4 +1,4 @@
-"""A study as its samplers see it: what is not over counts by what it has told."""
+"""A study as its samplers see it: unfinished trials count with their last score."""
 
 import copy
 import math
@@ -12,14 +12,14 @@ from typing_extensions import override
 
 
 class SamplerView(Study):
-    """A study in which a trial that waits or runs is one that was pruned at its last rung.
+    """A study in which running and waiting trials appear as pruned at their last rung.
 
-    Optuna's samplers leave out WAITING trials, but those are the ones that were not good enough.
+    Optuna's samplers ignore WAITING trials, but paused ones say where scores are poor.
 
     Args:
         study: The study.
         known: Its trials by number; None: they are read from the storage.
-        settled: Whether pruned trials are `settled`, for samplers that leave them out too.
+        settled: Whether pruned trials appear as complete, for samplers that ignore them too.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class SamplerView(Study):
             trials = super()._get_trials(deepcopy, None, use_cache)
         else:
             trials = [known[number] for number in sorted(known)]
-        seen = [told(trial) for trial in trials]
+        seen = [as_pruned(trial) for trial in trials]
         if self.__dict__["_settled"]:
             seen = settled(seen, self.directions)
         return [trial for trial in seen if states is None or trial.state in states]
 
 
-def told(trial: FrozenTrial) -> FrozenTrial:
-    """Return a trial that is not over as if it had been pruned at its last rung, if it has one."""
+def as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    """Return an unfinished trial as pruned at its last rung; one without a score as running."""
     if trial.state not in (TrialState.WAITING, TrialState.RUNNING):
         return trial
     seen = copy.copy(trial)
@@ -57,10 +57,14 @@ def told(trial: FrozenTrial) -> FrozenTrial:
 def settled(
     trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]
 ) -> list[FrozenTrial]:
-    """Return the trials, the pruned ones as complete ones with the score of their last rung.
+    """Return the trials, pruned ones as complete with the score of their last rung.
 
-    One that diverged is worth, in each objective, as little as the worst of the others, however
-    far it came; without others it stays pruned, as does one that was never scored.
+    A diverged trial gets, in each objective, the worst value of the others; without others, or
+    without a score, a trial stays pruned.
+
+    Args:
+        trials: Trials of one study.
+        directions: Of its objectives.
     """
     scores = [_values(trial) for trial in trials]
     finite = [score for score in scores if score is not None]
@@ -79,7 +83,9 @@ def _settled(trial: FrozenTrial, values: list[float] | None) -> FrozenTrial:
         return trial
     seen = copy.copy(trial)
     seen.state, seen.values = TrialState.COMPLETE, values
-    attrs = trial.system_attrs.items()  # without constraints: samplers want all trials to have them
+    attrs = (
+        trial.system_attrs.items()
+    )  # without constraints: samplers expect them of all trials or none
     seen.system_attrs = {key: value for key, value in attrs if not key.startswith("constraints")}
     return seen
 

@@ -1,4 +1,4 @@
-"""What to try next: Optuna's samplers, made independent of when and where they run."""
+"""Optuna's samplers, made repeatable: independent of restarts and of the process."""
 
 import hashlib
 import warnings
@@ -21,14 +21,14 @@ from autolr.study.sampler_view import SamplerView
 def sampler(name: str, seed: int) -> "RepeatableSampler":
     """Return the sampler called ``name``: ``tpe``, ``random``, ``gp`` or ``cmaes``.
 
-    What it proposes for a trial follows from ``seed``, the trial's number, the name of
-    the parameter and the finished trials, and from nothing else: a study that was cut,
-    even between two parameters of a trial, goes on as if it never had been. Several
-    trials may be open at once. All but ``random`` draw the first 10 trials at random.
+    Its proposals depend only on ``seed``, the trial's number, the name of the parameter and the
+    finished trials: a study that was interrupted, even between two parameters of a trial,
+    continues as if it had not been. Several trials may be open at once. All but ``random`` draw
+    the first 10 trials at random.
 
-    ``gp`` and ``cmaes`` move what all trials have in common, ``cmaes`` only numbers; they leave
-    the rest, choices for ``cmaes`` and what is drawn only under a condition, to ``tpe``. To them
-    a trial that was pruned or waits is one that ended with the score of its last rung.
+    ``gp`` and ``cmaes`` model the parameters that all trials have, ``cmaes`` only numbers; ``tpe``
+    draws the rest: choices for ``cmaes``, and conditional parameters. To them a pruned or waiting
+    trial ended with the score of its last rung.
 
     Args:
         name: ``"tpe"`` (joint, with a group for each branch of a conditional space),
@@ -37,8 +37,8 @@ def sampler(name: str, seed: int) -> "RepeatableSampler":
         seed: At least 0.
 
     Raises:
-        ConfigError: If there is no such sampler, ``seed`` is negative, or what the sampler needs
-            is not installed.
+        ConfigError: If there is no such sampler, ``seed`` is negative, or a package that the
+            sampler needs is not installed.
 
     Source: Bergstra et al. 2011 (TPE); Falkner et al. 2018 (its joint form),
     arXiv:1807.01774; Ament et al. 2023 (log expected improvement), arXiv:2310.20708; Hansen 2016
@@ -90,7 +90,7 @@ def _cmaes(seed: int) -> BaseSampler:
         independent_sampler=_alone(seed),
         warn_independent_sampling=False,
         seed=seed,
-        consider_pruned_trials=False,  # `settled` makes them complete
+        consider_pruned_trials=False,  # `SamplerView` shows them as complete
         restart_strategy=None,
         popsize=None,  # 4 + 3 ln(dimensions)
         inc_popsize=-1,
@@ -102,7 +102,7 @@ def _cmaes(seed: int) -> BaseSampler:
 
 
 def _alone(seed: int) -> BaseSampler:
-    """Return what draws one parameter apart from the others."""
+    """Return the sampler for parameters that are drawn one by one."""
     return TPESampler(
         n_startup_trials=10,
         n_ei_candidates=24,
@@ -118,7 +118,7 @@ _BUILDERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": _gp,
     "cmaes": _cmaes,
 }
-_NEEDS = {  # what to install; the samplers named here leave out pruned trials
+_NEEDS = {  # what to install; these samplers ignore pruned trials
     "gp": {"scipy": "scipy", "torch": "torch"},
     "cmaes": {"cmaes": "'lightning-autolr[samplers]'"},
 }
@@ -127,12 +127,12 @@ _NEEDS = {  # what to install; the samplers named here leave out pruned trials
 class RepeatableSampler(BaseSampler):
     """A new sampler for each trial, and for each parameter that is drawn alone.
 
-    One generator for a whole study would depend on how often the study was resumed; one
-    for a whole trial, on which parameters were already drawn when the trial was cut.
+    The draws of one generator for a whole study would depend on how often the study was resumed;
+    those of one per trial, on which parameters were drawn before an interruption.
 
     Attributes:
-        known: All trials of the study by number, if somebody keeps them up to date in memory;
-            None: they are read from the storage each time, which takes long.
+        known: All trials of the study by number, if the caller keeps them in memory; None: they
+            are read from the storage each time, which is slow.
     """
 
     known: Mapping[int, FrozenTrial] | None = None
@@ -154,16 +154,17 @@ class RepeatableSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._open[trial.number].infer_relative_search_space(self._whole(study), trial)
+        return self._open[trial.number].infer_relative_search_space(self._view(study), trial)
 
     @override
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        found = self._open[trial.number].sample_relative(self._whole(study), trial, search_space)
-        if self._settled:  # they leave their state with the trial, and look for it later
+        sampler = self._open[trial.number]
+        params = sampler.sample_relative(self._view(study), trial, search_space)
+        if self._settled:  # they store their state with the trial, and read it later
             trial.system_attrs = study._storage.get_trial_system_attrs(trial._trial_id)
-        return found
+        return params
 
     @override
     def sample_independent(
@@ -174,7 +175,7 @@ class RepeatableSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         alone = self._build(_hash(self._seed, trial.number, param_name))
-        return alone.sample_independent(self._whole(study), trial, param_name, param_distribution)
+        return alone.sample_independent(self._view(study), trial, param_name, param_distribution)
 
     @override
     def after_trial(
@@ -186,7 +187,7 @@ class RepeatableSampler(BaseSampler):
     ) -> None:
         self._open.pop(trial.number, None)  # no sampler does anything after a trial
 
-    def _whole(self, study: Study) -> SamplerView:
+    def _view(self, study: Study) -> SamplerView:
         return SamplerView(study, self.known, settled=self._settled)
 
 

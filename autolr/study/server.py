@@ -1,4 +1,4 @@
-"""Optuna's storage on a PostgreSQL server that may be restarted meanwhile."""
+"""Optuna's storage on a PostgreSQL server that may restart during a study."""
 
 import functools
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from sqlalchemy.pool import NullPool
 
 from autolr.study.session import PATIENCE, Session, connect_args, lock_key
 
-_ATTEMPTS = 3
-_FAREWELL = ("08", "57P")  # SQLSTATE: a connection's errors, and an operator's shutdown
+_ATTEMPTS = 3  # a server that breaks three connections in one call is not merely restarting
+_SHUTDOWN = ("08", "57P")  # SQLSTATE: connection errors, and an operator's shutdown
 _REPEATED = (
     "get_all_studies",
     "get_study_directions",
@@ -32,13 +32,13 @@ _REPEATED = (
     "set_trial_system_attr",
     "set_trial_user_attr",
     "_get_trials",
-)  # what comes to the same when done twice; a new trial is repeated by Optuna itself
+)  # idempotent methods; Optuna itself repeats the creation of a trial
 
 
 class PatientStorage(RDBStorage):
-    """Does again what a server has not confirmed because its connection broke.
+    """Repeats a call that the server did not confirm because the connection broke.
 
-    The new connection is waited for, see `Session.connect`.
+    `Session.connect` waits for the new connection.
     """
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
             except UpdateFinishedTrialError:
                 if not attempt:
                     raise
-                return True  # the server had done it, and could not say so
+                return True  # the first attempt succeeded, but its confirmation was lost
             except StorageInternalError as error:
                 if attempt == _ATTEMPTS - 1 or not _broken(error.__cause__):
                     raise
@@ -69,9 +69,9 @@ for _name in _REPEATED:
 
 
 def _note_end(context: sqlalchemy.engine.ExceptionContext) -> None:
-    """Take a connection for broken whose server says farewell, though it may still be open."""
+    """Mark a connection as broken if its server announces a shutdown, though it may be open."""
     state = getattr(context.original_exception, "sqlstate", None) or ""
-    context.is_disconnect = context.is_disconnect or state.startswith(_FAREWELL)
+    context.is_disconnect = context.is_disconnect or state.startswith(_SHUTDOWN)
 
 
 def _broken(cause: BaseException | None) -> bool:
@@ -79,14 +79,14 @@ def _broken(cause: BaseException | None) -> bool:
 
 
 def open_on_server(url: URL, template: str, session: Session | None) -> RDBStorage:
-    """Open the storage on a PostgreSQL server; its tables are created if need be.
+    """Open the storage on a PostgreSQL server; create its tables if they do not exist.
 
-    Processes that create tables at the same moment wait for each other.
+    Processes that create tables at the same time wait for each other.
 
     Args:
         url: The storage.
         template: The same, escaped for Optuna.
-        session: Whose connection is used, and no other; None: connections as they are needed.
+        session: The only connection to use; None: connections are opened as needed.
     """
     settings = {"pool_pre_ping": True, "connect_args": connect_args(url)}
     engine = sqlalchemy.create_engine(url, poolclass=NullPool, **settings)

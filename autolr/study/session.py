@@ -1,4 +1,4 @@
-"""A driver's one session with a PostgreSQL server: what holds its study, and what writes it."""
+"""A driver's one session with a PostgreSQL server: it locks the study and writes to it."""
 
 import hashlib
 import os
@@ -14,12 +14,12 @@ from sqlalchemy.pool import NullPool
 from autolr.errors import StorageBusyError
 from autolr.study.address import Address
 
-PATIENCE = 60.0  # seconds that a server may be away: a restart
-_PAUSE = 0.5  # seconds between attempts to reach it
+PATIENCE = 60.0  # seconds that a server may be unreachable: long enough for a restart
+_PAUSE = 0.5  # seconds between attempts to connect
 _NOTICE = 0.4  # seconds within which a server notices that a client was killed
-_OURS = "autolr: "  # opens the name that a session gives itself
+_OURS = "autolr: "  # prefix of a session's application name
 
-# libpq's: a server that is gone without a word is noticed within a minute
+# of libpq: a server that vanished is noticed within a minute
 _LIBPQ = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10}
 
 _HOLDER = """
@@ -32,13 +32,12 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
 
 
 class Session:
-    """A connection that holds an advisory lock on a study, and is the only one to write it.
+    """A connection that holds an advisory lock on a study, and alone writes to it.
 
-    The server lets go of the lock when the connection ends, however that comes: a driver killed
-    on any host is followed at once, one whose host lost power after half a minute. And a driver
-    whose connection broke writes nothing before a new one has the lock again, so two drivers never
-    write to one study. A pooler that shares sessions among clients (PgBouncer by transaction)
-    cannot be used.
+    The server releases the lock when the connection ends: at once when a driver is killed, after
+    half a minute when its host loses power. A driver whose connection broke writes nothing before
+    its new connection has the lock, so two drivers never write to one study. A pooler that shares
+    sessions among clients (PgBouncer in transaction mode) cannot be used.
 
     Args:
         address: The storage.
@@ -60,11 +59,11 @@ class Session:
         self._latest = self._fresh
 
     def connect(self) -> Any:
-        """Return the connection for SQLAlchemy's ``creator``; asked again, one in its place.
+        """Return the connection for SQLAlchemy's ``creator``; a later call returns a new one.
 
         Raises:
-            StorageBusyError: If another session took the study meanwhile.
-            OperationalError: If the server is away for longer than `PATIENCE`.
+            StorageBusyError: If another session has locked the study meanwhile.
+            OperationalError: If the server is unreachable for longer than `PATIENCE`.
         """
         if self._fresh is None:
             self._latest = self._open_again()
@@ -73,7 +72,7 @@ class Session:
         return fresh
 
     def close(self) -> None:
-        """Let go of the study."""
+        """Release the study."""
         self._latest.close()
 
     def _open_again(self) -> Any:
@@ -116,7 +115,7 @@ class Session:
         connection.commit()
 
     def _busy(self, holder: Any) -> StorageBusyError:
-        name, pid, since = holder or ("", "?", "an instant ago")
+        name, pid, since = holder or ("", "?", "just now")
         who = name.removeprefix(_OURS) if name.startswith(_OURS) else f"session {pid} of the server"
         return StorageBusyError(
             f"study {self._name!r} in {self._shown} is in use by {who} since {since}; "
@@ -125,12 +124,12 @@ class Session:
 
 
 def connect_args(url: URL) -> dict[str, Any]:
-    """Return what a connection is made with; only drivers on libpq take any of it."""
+    """Return the options of a connection; only drivers on libpq have them."""
     return dict(_LIBPQ) if url.get_driver_name().startswith("psycopg") else {}
 
 
 def lock_key(text: str) -> int:
-    """Return the number of an advisory lock, of 64 bits with a sign."""
+    """Return the key of an advisory lock: a signed integer of 64 bits."""
     return int.from_bytes(hashlib.sha256(f"autolr {text}".encode()).digest()[:8], signed=True)
 
 

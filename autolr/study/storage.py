@@ -1,4 +1,4 @@
-"""Opening a storage, and saying in one line what is wrong with it."""
+"""Opening a storage, and its errors in one line."""
 
 import json
 import os
@@ -25,8 +25,8 @@ from autolr.study.address import Address, missing_driver
 from autolr.study.server import open_on_server
 from autolr.study.session import Session, connect_args
 
-_BESIDE = ("", "-wal", "-journal")  # what belongs to a database, and is not written as it is read
-_BUSY_SECONDS = 60  # how long to wait for another writer of the same file
+_BESIDE = ("", "-wal", "-journal")  # the files of a database that a copy needs
+_BUSY_SECONDS = 60  # to wait for another writer of the file; writes take milliseconds
 
 _BROKEN = (SQLAlchemyError, sqlite3.Error, OptunaError, OSError, LookupError)
 UNREADABLE = (*_BROKEN, ValueError, TypeError, AssertionError, RuntimeError)
@@ -34,19 +34,18 @@ UNREADABLE = (*_BROKEN, ValueError, TypeError, AssertionError, RuntimeError)
 
 @contextmanager
 def storage_errors(url: str, *, reading: bool = False) -> Iterator[None]:
-    """Turn whatever SQLite, SQLAlchemy or Optuna raise about ``url`` into one line.
+    """Turn errors of SQLite, SQLAlchemy and Optuna in the block into one line.
 
-    Errors in the calling code pass: a `KeyError` is taken for the storage's only if it
-    is Optuna's own (the study was deleted meanwhile).
+    Errors of the calling code pass: a `KeyError` is the storage's only if Optuna raised it (the
+    study was deleted meanwhile).
 
     Args:
         url: The storage.
-        reading: Whether the block does nothing but read or create: then a value that
-            makes no sense is damage as well.
+        reading: Whether the block only reads or creates: then an invalid value is damage too.
 
     Raises:
         StorageError: If the storage is damaged, full, read-only or out of reach.
-        ConfigError: If, when reading, the server's driver turns out not to be installed.
+        ConfigError: If, when reading, the server's driver is not installed.
     """
     try:
         yield
@@ -60,20 +59,20 @@ def storage_errors(url: str, *, reading: bool = False) -> Iterator[None]:
         if not reading and not _is_storage(error):
             raise
         why = scrubbed(reason(error), url)
-        cause = None if secrets_of(url) else error  # a driver may repeat what it was given
+        cause = None if secrets_of(url) else error  # a driver's message may contain the URL
         raise StorageError(f"cannot use {shown(url)}: {why}") from cause
 
 
 def connect(address: Address, session: Session | None = None) -> RDBStorage:
-    """Open the storage, created if need be together with its folder.
+    """Open the storage; create it and its folder if they do not exist.
 
-    An SQLite file is checked for damage, and put in WAL mode: readers do not block the
-    writer, and a writer killed at any instant leaves a database that opens. Processes
-    that create a file at the same moment wait for each other.
+    An SQLite file is checked for damage and set to WAL mode: readers do not block the writer, and
+    a writer that is killed leaves a database that opens. Processes that create a file at the same
+    time wait for each other.
 
     Args:
         address: The storage.
-        session: What holds the study, if the server is PostgreSQL: nothing is written but by it.
+        session: The session that holds the study on a PostgreSQL server: only it writes.
 
     Raises:
         ConfigError: If the server's driver is not installed.
@@ -98,13 +97,13 @@ def connect(address: Address, session: Session | None = None) -> RDBStorage:
 
 
 def connect_existing(address: Address) -> RDBStorage | None:
-    """Open the storage if there is one; nothing is created, neither file nor table.
+    """Open the storage if it exists; no file or table is created.
 
-    A database that may not be written is read from a copy.
+    A read-only database is read from a copy.
 
     Raises:
         ConfigError: If the server's driver is not installed.
-        StorageError: If there is something, but it cannot be read.
+        StorageError: If it exists but cannot be read.
     """
     with storage_errors(address.given, reading=True):
         if address.path is not None and not address.path.exists():
@@ -125,12 +124,12 @@ def _existing(address: Address) -> RDBStorage | None:
 
 
 def _may_write(path: Path) -> bool:
-    """Return whether a database can be opened: in WAL mode even a reader writes beside it."""
+    """Return whether a database can be opened: in WAL mode a reader writes files beside it."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _copied(address: Address, path: Path) -> RDBStorage | None:
-    """Open a copy of a database that may not be written; it lasts as long as the storage."""
+    """Open a copy of a read-only database; the copy lasts as long as the storage."""
     folder = TemporaryDirectory(prefix="autolr")
     copy = Path(folder.name, "copy.db")
     for beside in _BESIDE:
@@ -145,9 +144,9 @@ def _copied(address: Address, path: Path) -> RDBStorage | None:
 
 
 def _is_whole(engine: sqlalchemy.Engine) -> bool:
-    """Return whether all is there that Optuna would write on opening, the last of it included.
+    """Return whether a database has everything that Optuna writes when it creates one.
 
-    Another process may be creating it just now; both would write, and one of them would fail.
+    Another process may be creating it: if both wrote, one would fail.
     """
     if not all(map(sqlalchemy.inspect(engine).has_table, ("studies", "alembic_version"))):
         return False
@@ -157,8 +156,8 @@ def _is_whole(engine: sqlalchemy.Engine) -> bool:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Optuna from logging: what matters reaches the caller as an error."""
+def without_logs() -> Iterator[None]:
+    """Silence Optuna's logs in the block: errors reach the caller as exceptions."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(before, optuna.logging.ERROR))
     try:
@@ -173,7 +172,7 @@ def _rdb(address: Address, *, skip_table_creation: bool = False) -> RDBStorage:
 
 
 def _template(address: Address) -> str:
-    """Return the URL as Optuna takes it: a template."""
+    """Return the URL as a template, which Optuna expects."""
     return address.url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
 
 
@@ -185,14 +184,16 @@ def _engine_settings(address: Address) -> dict[str, Any]:
 
 def _prepare(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        (decision,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if decision != "ok":
-            raise sqlite3.DatabaseError(f"the file is damaged ({decision})")
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise sqlite3.DatabaseError(f"the file is damaged ({answer})")
         connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _is_storage(error: BaseException) -> bool:
-    if isinstance(error, LookupError):  # a bare one is SQLAlchemy's: no such member of an enum
+    if isinstance(
+        error, LookupError
+    ):  # a bare LookupError is SQLAlchemy's: an unknown member of an enum
         return type(error) is LookupError or "Record does not exist" in str(error)
     return isinstance(error, (*_BROKEN, json.JSONDecodeError))
 

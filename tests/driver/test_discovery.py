@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from autolr.cli import main
-from autolr.config import TuneConfig
 from autolr.driver import discovery as discovery_module
 from autolr.driver.discovery import Discovery
 from autolr.driver.messages import Over
 from autolr.driver.remote_engine import RemoteEngine
-from autolr.study import FOLDER, announced, names, open_study, peek
+from autolr.study import FOLDER, announced, open_study, peek, study_names
+from autolr.tune_config import TuneConfig
 from tests.end_to_end.conftest import CONFIG
 
 
@@ -172,7 +172,7 @@ def test_a_storage_that_cannot_be_used_is_said_in_one_line(
 def test_a_study_that_is_announced_but_never_begun_is_gone_again(url: str, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), announced(url, "line", tmp_path / "far"):
         raise KeyboardInterrupt
-    assert names(url) == ()
+    assert study_names(url) == ()
 
 
 def test_a_study_that_was_there_stays_when_its_config_turns_out_wrong(

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from autolr import study
-from autolr.config import TuneConfig, read_config
+from autolr.config import read_config
 from autolr.driver.results_folder import ResultsFolder
 from autolr.errors import StorageError
+from autolr.tune_config import TuneConfig
 
 
 @pytest.fixture

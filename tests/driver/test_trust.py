@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from autolr.cli import main
-from autolr.config import TuneConfig
 from autolr.driver import trust
 from autolr.driver.discovery import Discovery
 from autolr.driver.endpoint import Endpoint
 from autolr.driver.remote_engine import RemoteEngine
 from autolr.errors import ConfigError
 from autolr.study import announced
+from autolr.tune_config import TuneConfig
 from tests.end_to_end.conftest import CONFIG
 
 DOOR = {"host": "127.0.0.1", "port": 1, "key": "k", "over": False}

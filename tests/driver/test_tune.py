@@ -119,7 +119,7 @@ def test_two_objectives_leave_the_trials_that_none_beats_in_both(
     assert main(["tune", "two.yaml"]) == 0
     output = capsys.readouterr().out
     assert "8 of 8 trials finished, nothing to train" in output
-    assert "none is better in both val_loss and cost than these:" in output
+    assert "no other trial is better in both val_loss and cost than these:" in output
     del config["tune"]["objective"]
     with pytest.raises(StudyMismatchError, match=r"study 'autolr' was made with pruner.name = "):
         autolr.tune(config)
@@ -399,5 +399,5 @@ def test_a_full_disk_is_not_the_fault_of_who_writes_to_it(tmp_path: Path) -> Non
 
 def test_a_link_to_nothing_is_no_folder_for_results(config: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
-    with pytest.raises(ConfigError, match=r"link is a link to nothing"):
+    with pytest.raises(ConfigError, match=r"link is a broken link"):
         autolr.tune(config, out="link")

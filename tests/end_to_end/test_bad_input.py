@@ -246,7 +246,7 @@ def test_a_wrong_argument_is_blamed_on_the_part_of_the_config_that_has_it(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("model: {}\n", ["tune.yaml, line ", "'model'", "twice"]),
+        ("model: {}\n", ["tune.yaml, line ", "'model'", "repeated"]),
         ("  : [x\n", ["tune.yaml, line "]),
         ("x: !!python/object/apply:os.system ['touch made']\n", ["tune.yaml, line ", "os.system"]),
     ],

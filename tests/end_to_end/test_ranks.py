@@ -27,7 +27,7 @@ def test_trials_of_two_ranks_are_judged_and_counted(project: Any) -> None:
 def test_a_trial_of_two_ranks_continues_after_a_signal(project: Any) -> None:
     project.configure({"trainer/devices": 2, "trainer/strategy": "ddp", "tune/trials": 1})
     command = project.start("tune", "tune.yaml", PAUSE="0.2")
-    command.wait_for("goes on")
+    command.wait_for("continues")
     command.send(2)
     finished = command.wait()
     assert finished.status == 130, finished

@@ -52,7 +52,7 @@ def test_after_kill_9_the_cut_trial_is_run_again_and_no_other(project: Any) -> N
     assert states(project) == ["COMPLETE", "RUNNING"]
     resumed = project.tune()
     assert resumed.trained == [1, 2, 3]
-    assert "cut, to be run again: trial 1" in resumed.out
+    assert "interrupted, to be resumed: trial 1" in resumed.out
     begun = next(line for line in whole.splitlines() if line.startswith("trial 1 starts"))
     assert begun.replace("starts", "starts again") in resumed.out
     assert set(states(project)) <= {"COMPLETE", "PRUNED"}
@@ -71,7 +71,7 @@ def test_a_signal_ends_a_study_in_order(project: Any, signum: signal.Signals) ->
     command.send(signum)
     finished = command.wait()
     assert finished.status == 128 + signum
-    assert "the same command goes on" in finished.out
+    assert "the same command resumes it" in finished.out
     assert "Traceback" not in finished.err
     assert states(project) == ["COMPLETE", "WAITING"]
     assert trials(project)["state"].tolist() == ["COMPLETE", "WAITING"]
@@ -98,7 +98,7 @@ def test_a_terminal_that_is_closed_has_the_trial_written_down(project: Any) -> N
     command = project.start("tune", "tune.yaml", tty=os.ttyname(terminal), PAUSE="0.1")
     received = os.read(main, 1)  # the command has it open
     os.close(terminal)
-    while b"goes on" not in received:
+    while b"continues" not in received:
         received += os.read(main, 65536)
     os.close(main)
     command.send(signal.SIGHUP)
@@ -186,7 +186,7 @@ def test_a_dry_run_trains_nothing_and_leaves_nothing(project: Any) -> None:
 def test_a_timeout_ends_a_study_between_two_trials(project: Any) -> None:
     finished = project.tune("--timeout", "0.05")  # less than a trial takes
     assert finished.trained == [0]
-    assert "1 of 4 trials finished; the same command goes on" in finished.out
+    assert "1 of 4 trials finished; the same command resumes it" in finished.out
     assert states(project) == ["COMPLETE"]
 
 

@@ -28,7 +28,7 @@ from autolr.online import (
 )
 from autolr.online.serialization import search_from_dict, search_to_dict
 from autolr.result import Result, closing, load_result, news
-from autolr.result.page import page
+from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
 from tests.online.runs import run_of, search_of
 
@@ -228,7 +228,7 @@ def test_one_line_says_what_could_not_be_compared():
 
 
 def test_the_page_of_a_single_blind_race_can_be_drawn():
-    assert "no val_auc was finite" in page(found(observed(progress(ROUNDS[:1]), [NAN] * 3)))
+    assert "no val_auc was finite" in result_page(found(observed(progress(ROUNDS[:1]), [NAN] * 3)))
 
 
 # --- AutoLRS

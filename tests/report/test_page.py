@@ -14,7 +14,8 @@ from autolr import schedules
 from autolr.report import study_charts, study_page
 from autolr.report.curves import curve
 from autolr.report.files import write_report
-from autolr.report.statistics import Rung, progress, rungs
+from autolr.report.price import progress
+from autolr.report.rungs import Rung, rungs
 from autolr.study import Hyperband, Summary, TrialRecord
 
 START = datetime(2026, 1, 1)
@@ -220,7 +221,7 @@ def test_the_step_at_which_a_run_stopped_early_is_no_rung():
     assert "<td>stopped early</td><td>0.2</td>" in text
 
 
-def test_peaks_found_inside_trials_are_shown_by_ratios_at_their_scores():
+def test_peaks_of_online_searches_are_shown_on_a_log_axis_at_their_scores():
     made = [full(k, 0.1 * (k + 1), lr) for k, lr in enumerate([0.01, 0.02, 0.04])]
     online = [TrialRecord(**{**_fields(one), "params": {"lr": "online"}}) for one in made]
     chart = study_charts(study(*online, fingerprint={**PRINT, "space": {}}), None)["parameter_lr"]
@@ -276,7 +277,7 @@ def test_a_curve_is_what_was_logged_else_what_the_study_knows(tmp_path):
     assert curve(one, "val_loss", tmp_path) == [(44.0, 1.5), (88.0, 0.75)]
 
 
-def test_the_command_is_given_where_best_yaml_is_of_the_best_trial(tmp_path):
+def test_the_command_is_shown_where_best_yaml_is_of_the_best_trial(tmp_path):
     summary, file = study(full(0, 0.5), full(1, 0.4)), tmp_path / "best.yaml"
     file.write_text("# The best candidate of study digits (trial 0, val_loss 0.5).\n")
     assert "autolr fit" not in page(summary, tmp_path)

@@ -67,7 +67,9 @@ def test_who_works_on_a_study_is_shown_as_long_as_it_lives(capsys, tmp_path):
     assert lines[1].startswith(f"process {driver.pid} on ")
     driver.kill()
     driver.communicate()
-    assert shown(capsys, "cut", "--storage", url).splitlines()[1].startswith("nobody works on it")
+    assert (
+        shown(capsys, "cut", "--storage", url).splitlines()[1].startswith("no driver works on it")
+    )
 
 
 def test_a_study_is_shown_trial_by_trial(capsys, storage):

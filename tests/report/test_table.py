@@ -1,23 +1,24 @@
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from autolr.report import best_table, brackets_table, chosen, describe, trials_frame
+from autolr.report import best_table, brackets_table, chosen, params_text, trials_frame
+from autolr.study import TrialRecord
+from autolr.study.records import State
 
 
-@dataclass(frozen=True)
-class Row:
-    """A trial as a table sees it."""
-
-    number: int
-    state: str = "COMPLETE"
-    value: float | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+def made(
+    number: int,
+    state: State = "COMPLETE",
+    value: float | None = None,
+    params: Mapping[str, Any] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> TrialRecord:
+    """Return a trial that was never scored at a rung."""
+    return TrialRecord(number, state, value, params or {}, attrs or {}, {})
 
 
 def text(table: Table) -> list[list[str]]:
@@ -30,8 +31,8 @@ def text(table: Table) -> list[list[str]]:
 
 def test_a_frame_has_a_column_for_every_metric_and_parameter():
     rows = [
-        Row(0, value=0.5, params={"lr": 0.1}, attrs={"metrics": {"val_loss": 0.5, "f1": 0.9}}),
-        Row(1, "PRUNED", params={"lr": 0.2, "beta": 3}, attrs={"reason": "diverged", "steps": 7}),
+        made(0, value=0.5, params={"lr": 0.1}, attrs={"metrics": {"val_loss": 0.5, "f1": 0.9}}),
+        made(1, "PRUNED", params={"lr": 0.2, "beta": 3}, attrs={"reason": "diverged", "steps": 7}),
     ]
     frame = trials_frame(rows)
     assert frame["number"].tolist() == [0, 1]
@@ -47,7 +48,7 @@ def test_a_frame_has_a_column_for_every_metric_and_parameter():
 def test_a_metric_called_like_a_column_is_kept_apart():
     metrics = {"steps": 3.0, "lr": 0.01}
     (row,) = trials_frame(
-        [Row(0, params={"lr": 0.1}, attrs={"metrics": metrics, "steps": 48})]
+        [made(0, params={"lr": 0.1}, attrs={"metrics": metrics, "steps": 48})]
     ).to_dict("records")
     assert (row["lr"], row["metric.lr"]) == (0.1, 0.01)
     assert (row["steps"], row["metric.steps"]) == (48, 3.0)
@@ -61,13 +62,13 @@ def test_a_frame_of_no_trials_has_the_columns_that_all_share():
 
 def test_the_table_of_the_best_keeps_their_order_and_shortens_names():
     rows = [
-        Row(
+        made(
             4,
             value=0.25,
             params={"lr": 0.1, "model.init_args.hidden": 8},
             attrs={"metrics": {"val_loss": 0.25, "val_acc": 0.9}, "steps": 50},
         ),
-        Row(2, value=0.5, params={"lr": 0.00123456}, attrs={"steps": 48}),
+        made(2, value=0.5, params={"lr": 0.00123456}, attrs={"steps": 48}),
     ]
     heads, _, first, second = text(best_table(rows, "val_loss"))
     assert heads == ["trial", "val_loss", "val_acc", "lr", "hidden", "steps", "seconds"]
@@ -75,18 +76,18 @@ def test_the_table_of_the_best_keeps_their_order_and_shortens_names():
     assert second == ["2", "0.5", "0.001235", "48"]
 
 
-def test_a_peak_that_was_found_stands_for_the_rate():
+def test_a_peak_of_the_online_search_replaces_the_rate():
     found = {"found": {"peak": 0.016}}
-    assert chosen(Row(0, params={"lr": "online", "warmup": 0.1}, attrs=found)) == {
+    assert chosen(made(0, params={"lr": "online", "warmup": 0.1}, attrs=found)) == {
         "lr": 0.016,
         "warmup": 0.1,
     }
-    assert chosen(Row(0, params={"schedule": "wsd"}, attrs=found)) == {
+    assert chosen(made(0, params={"schedule": "wsd"}, attrs=found)) == {
         "lr": 0.016,
         "schedule": "wsd",
     }
-    assert chosen(Row(0, params={"lr": 0.5}, attrs={"found": {"peak": 0.5}})) == {"lr": 0.5}
-    assert chosen(Row(0, params={"lr": "online"})) == {"lr": "online"}
+    assert chosen(made(0, params={"lr": 0.5}, attrs={"found": {"peak": 0.5}})) == {"lr": 0.5}
+    assert chosen(made(0, params={"lr": "online"})) == {"lr": "online"}
 
 
 def test_brackets_are_listed_with_their_rungs_and_shares():
@@ -94,12 +95,12 @@ def test_brackets_are_listed_with_their_rungs_and_shares():
     assert lines[2:] == [["0", "5,", "16", "60%"], ["1", "never", "40%"]]
 
 
-def test_parameters_are_described_in_one_line():
+def test_parameters_are_params_textd_in_one_line():
     params = {
         "lr": 0.00123456,
         "schedule": "wsd",
         "model.init_args.hidden": 16,
         "data.shuffle": True,
     }
-    assert describe(params) == "lr=0.001235 schedule=wsd hidden=16 shuffle=True"
-    assert describe({}) == ""
+    assert params_text(params) == "lr=0.001235 schedule=wsd hidden=16 shuffle=True"
+    assert params_text({}) == ""

@@ -29,7 +29,7 @@ from autolr.online import (
 )
 from autolr.online.reschedule import scaled
 from autolr.result import Result, news
-from autolr.result.page import page, snippet
+from autolr.result.page import result_page, snippet
 
 SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.4, "linear")
 RUN = Candidate(peak=0.1, schedule=SCHEDULE)
@@ -89,7 +89,7 @@ def test_a_forecast_is_saved_and_an_old_file_has_none(result, tmp_path):
     del values["forecast"], values["monitor"]
     old = Result.from_dict(values)
     assert (old.forecast, old.monitor) == (None, Monitor())
-    assert page(old)
+    assert result_page(old)
 
 
 def test_accuracies_are_shown_as_they_are_monitored():
@@ -111,14 +111,14 @@ def test_the_page_has_every_score_and_needs_no_network(result, tmp_path):
 
 def test_what_a_user_names_cannot_become_markup(result):
     name = "<script>alert('&\"')</script>"
-    text = page(replace(result, monitor=Monitor(name)))
+    text = result_page(replace(result, monitor=Monitor(name)))
     assert "<script" not in text
     assert name in unescape(text)
     assert all(len(tree) for tree in trees(text))
 
 
-def test_the_charts_place_the_scores(result):
-    rates, run, schedule = trees(page(result))
+def test_the_charts_place_each_score_and_step(result):
+    rates, run, schedule = trees(result_page(result))
     styles = [circle.get("class") for circle in rates.iter("circle")]
     assert sorted(styles) == ["diverged", "kept"]
     lost = [circle for circle in run.iter("circle") if circle.get("class") == "bad"]
@@ -134,7 +134,7 @@ def test_the_charts_place_the_scores(result):
 
 @pytest.mark.parametrize("scores", [(), tuple(RACE), tuple(RACE[:1]), (scored(20, -3.0),)])
 def test_a_page_of_few_or_no_scores_can_be_made(result, scores):
-    assert trees(page(replace(result, scores=scores, rollbacks=(), forecast=None)))
+    assert trees(result_page(replace(result, scores=scores, rollbacks=(), forecast=None)))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_the_code_of_the_page_replays_the_schedule(result, schedule, tmp_path, m
         names["scheduler"].step()
 
 
-def test_a_run_with_a_scheduler_of_its_own_shows_its_factor(result):
+def test_the_snippet_of_a_run_with_a_scheduler_has_its_factor(result):
     assert "0.25" in snippet(replace(result, own_peak=0.4))
 
 
@@ -189,7 +189,7 @@ def test_a_quiet_run_tells_its_peak_and_what_to_expect():
     assert set(told) == {40, 110}
 
 
-def test_later_changes_are_printed_in_a_line_each():
+def test_later_changes_give_a_line_each():
     scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], [0.49]]
     told = lines(scores)
     assert told[60] == ["AutoLR: step 60: rate x0.5"]
@@ -198,7 +198,7 @@ def test_later_changes_are_printed_in_a_line_each():
     ]
 
 
-def test_a_loss_that_is_not_finite_is_printed():
+def test_a_loss_that_is_not_finite_gives_a_line():
     state = AnnealedState(Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5)))
     search = Progress(state, scores=(*RACE,), best=(60, 0.5))
     lost = search.observe(Observation(70, (math.inf,), lost=True))

@@ -6,7 +6,8 @@ import optuna
 import pytest
 
 from autolr import rules, schedules, search_spaces
-from autolr.candidate import candidate_of, check_space
+from autolr.candidate import candidate_of
+from autolr.candidate_space import check_space
 from autolr.domains import Choice
 from autolr.errors import SpaceError
 from autolr.search_spaces import of_rules

@@ -9,7 +9,7 @@ import pytest
 
 from autolr.errors import StorageError, StudyMismatchError
 from autolr.study import Resume, next_action, open_study, peek
-from autolr.study.records import front
+from autolr.study.ranking import pareto_front
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -21,13 +21,13 @@ def test_the_front_is_every_point_that_no_other_one_beats(seed: int) -> None:
         for i, one in enumerate(points)
         if not any(o != one and o[0] <= one[0] and o[1] <= one[1] for o in points)
     }
-    found = front(points)
+    found = pareto_front(points)
     assert set(found) == unbeaten
     assert [points[i] for i in found] == sorted(points[i] for i in found)
 
 
 def test_there_is_no_front_of_nothing() -> None:
-    assert front([]) == ()
+    assert pareto_front([]) == ()
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", pytest.param("gp", marks=pytest.mark.slow)])

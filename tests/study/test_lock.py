@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from autolr.errors import ConfigError, StorageBusyError
-from autolr.study import locked, names
+from autolr.study import locked, study_names
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -123,4 +123,4 @@ def test_processes_that_create_one_file_together_all_get_their_study(
     url: str, create_together: Callable[[str], list[int]]
 ) -> None:
     assert create_together(url) == [0, 0, 0, 0]
-    assert set(names(url)) == {"s0", "s1", "s2", "s3"}
+    assert set(study_names(url)) == {"s0", "s1", "s2", "s3"}

@@ -4,14 +4,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from autolr.study import names, open_study, peek
+from autolr.study import open_study, peek, study_names
 
 Start = Callable[..., subprocess.Popen[str]]
 
 
 def test_looking_creates_nothing(url: str, tmp_path: Path) -> None:
     assert peek(url, "digits") is None
-    assert names(url) == ()
+    assert study_names(url) == ()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -20,14 +20,14 @@ def test_looking_leaves_a_foreign_database_alone(url: str, tmp_path: Path) -> No
         connection.execute("CREATE TABLE mine (x)")
     before = (tmp_path / "runs.db").read_bytes()
     assert peek(url, "digits") is None
-    assert names(url) == ()
+    assert study_names(url) == ()
     assert (tmp_path / "runs.db").read_bytes() == before
 
 
 def test_looking_at_a_missing_study_creates_none(url: str) -> None:
     open_study(url, "digits")
     assert peek(url, "other") is None
-    assert names(url) == ("digits",)
+    assert study_names(url) == ("digits",)
 
 
 def test_reading_waits_for_no_writer(url: str) -> None:
@@ -56,5 +56,5 @@ def test_looking_leaves_a_database_alone_that_is_just_being_created(
         connection.execute("DELETE FROM alembic_version")  # what its creator writes last
         connection.commit()
         assert peek(url, "digits") is None
-        assert names(url) == ()
+        assert study_names(url) == ()
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (0,)

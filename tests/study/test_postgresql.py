@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 
 from autolr.errors import StorageBusyError, StorageError
-from autolr.study import Study, locked, look, names, open_study
+from autolr.study import Study, locked, look, open_study, study_names
 from tests.postgresql import Server, served
 
 pytestmark = pytest.mark.slow
@@ -90,7 +90,7 @@ def test_drivers_that_create_the_tables_together_all_get_their_study(
     database: str, create_together: Callable[[str], list[int]]
 ) -> None:
     assert create_together(database) == [0, 0, 0, 0]
-    assert set(names(database)) == {"s0", "s1", "s2", "s3"}
+    assert set(study_names(database)) == {"s0", "s1", "s2", "s3"}
 
 
 def test_a_study_outlives_the_restart_of_its_server(database: str, server: Server) -> None:

@@ -197,7 +197,7 @@ def test_proposals_do_not_depend_on_pythons_string_hashes(url: str, start: Start
     assert json.loads(one) == json.loads(two)
 
 
-def test_the_error_for_an_unknown_sampler_lists_those_there_are() -> None:
+def test_the_error_of_an_unknown_sampler_lists_the_samplers() -> None:
     with pytest.raises(ConfigError, match="sampler must be one of cmaes, gp, random, tpe, got"):
         sampler("grid", 0)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autolr.errors import AutoLRError, ConfigError, StorageError, StudyMismatchError
-from autolr.study import names, open_study, peek, storage_errors
+from autolr.study import open_study, peek, storage_errors, study_names
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -37,7 +37,7 @@ def fill(url: str, trials: int = 5) -> None:
     ],
 )
 @pytest.mark.parametrize("use", [open_study, peek])
-def test_the_error_for_a_url_that_cannot_work_shows_how_it_should_look(
+def test_the_error_of_an_invalid_url_shows_a_valid_one(
     storage: str, expected: str, use: Callable[[str, str], object]
 ) -> None:
     with pytest.raises(ConfigError, match="storage must be") as caught:
@@ -128,7 +128,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.99])
-def test_a_truncated_database_is_found_before_any_trial(
+def test_a_truncated_database_is_detected_before_any_trial(
     url: str, tmp_path: Path, share: float
 ) -> None:
     fill(url)
@@ -239,7 +239,7 @@ def test_fresh_starts_over_and_leaves_other_studies(url: str) -> None:
     fill(url)
     open_study(url, "other")
     assert open_study(url, "digits", fresh=True).trials == ()
-    assert set(names(url)) == {"digits", "other"}
+    assert set(study_names(url)) == {"digits", "other"}
 
 
 def test_another_direction_is_another_study(url: str) -> None:

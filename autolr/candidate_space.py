@@ -1,0 +1,149 @@
+"""Whether every point of a search space is a candidate."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autolr import rules, schedules
+from autolr.candidate import candidate_of, profile_settings
+from autolr.domains import Choice, Domain
+from autolr.errors import ConfigError, SpaceError, unknown_name
+from autolr.names import is_config_path, meaning
+from autolr.space import Space
+
+_OWN = ("lr", "schedule", "warmup", "rule")  # the plain names that are no setting of a profile
+
+
+def check_space(space: Space, source: str = "space") -> None:
+    """Refuse, before any trial, a space whose points are not all candidates.
+
+    For each rule it checks names, profiles and their settings in full, and values at both ends of
+    each range and at each choice.
+
+    Args:
+        space: The space.
+        source: Where it comes from; starts the error message.
+
+    Raises:
+        SpaceError: If a point cannot work; the message names the source and the parameter.
+    """
+    own = {name: domain for name, domain in space.domains.items() if not is_config_path(name)}
+    try:
+        cases = list(_cases(space.domains))
+        kinds = {case.kind: profile_settings(case.kind) for case in cases}
+        _check_names(own, kinds)
+        for case in cases:
+            active = {n: d for n, d in own.items() if _possible(n, case.given, space.domains)}
+            _check_taken(active, case.kind, kinds)
+            for values in _samples(active, case.given):
+                _check_point(values, case)
+    except ConfigError as error:
+        raise SpaceError(f"{source}: {error}") from None
+
+
+def unregistered(space: Space) -> list[str]:
+    """Return the rules and profiles that a space names and that no imported module registers."""
+    registered = {"rule": rules.names(), "schedule": schedules.names()}
+    return [
+        str(option)
+        for name, domain in space.domains.items()
+        if name == "rule" or meaning(name) == "schedule"
+        if isinstance(domain, Choice)
+        for option in domain.options
+        if option not in registered[meaning(name)]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A rule with a profile.
+
+    ``given`` has the values of the choices that lead to it; None: the choice does not exist.
+    """
+
+    rule: str
+    kind: str
+    given: Mapping[str, str | None]
+
+
+def _cases(domains: Mapping[str, Domain]) -> Iterator[_Case]:
+    for given in _options("rule", domains, {}):
+        record = rules.record(given.get("rule") or "fixed")
+        _only("lr", given, domains)
+        name = _only("schedule", given, domains)
+        for chosen in _options(name, domains, given) if name else (given,):
+            yield _Case(record.name, chosen.get(name) or record.schedules[0], chosen)
+
+
+def _options(
+    name: str, domains: Mapping[str, Domain], given: Mapping[str, str | None]
+) -> Iterator[Mapping[str, str | None]]:
+    """Yield ``given`` with each value of a choice, and with None where it may not exist."""
+    domain = domains.get(name)
+    if domain is None:
+        yield given
+        return
+    if not isinstance(domain, Choice):
+        kind = "rule" if name == "rule" else "profile"
+        raise SpaceError.of(name, "a range", f"a {kind}'s name or a list of names")
+    for option in domain.options:
+        yield {**given, name: str(option)}
+    if any(parent not in given for parent, _ in domain.when):
+        yield {**given, name: None}
+
+
+def _only(meant: str, given: Mapping[str, str | None], domains: Mapping[str, Domain]) -> str:
+    """Return the name under which ``lr`` or ``schedule`` can exist; "" if it cannot."""
+    labelled = (name for name in domains if meaning(name) == meant)
+    possible = [name for name in labelled if _possible(name, given, domains)]
+    if len(possible) > 1:
+        first, second = possible[:2]
+        hint = f"add when: {{rule: [...]}} to {second}, other rules than those of {first}"
+        raise SpaceError(f"{first} and {second} may both exist in one candidate; {hint}")
+    return possible[0] if possible else ""
+
+
+def _check_names(domains: Mapping[str, Domain], takes: Mapping[str, Iterable[str]]) -> None:
+    settings = {name for names in takes.values() for name in names}
+    known = (*_OWN, *sorted(settings.difference(_OWN)))
+    for name in domains:
+        if meaning(name) not in known:
+            hint = f"or a path into the config, such as model.init_args.{name}"
+            raise SpaceError(f"{unknown_name('parameter', name, known)}, {hint}")
+
+
+def _check_taken(active: Iterable[str], kind: str, kinds: Iterable[str]) -> None:
+    for name in active:
+        if meaning(name) not in _OWN and name not in profile_settings(kind):
+            takers = ", ".join(sorted(other for other in kinds if name in profile_settings(other)))
+            raise SpaceError(f"{name}: {kind} does not take it; add when: {{schedule: [{takers}]}}")
+
+
+def _check_point(values: Mapping[str, Any], case: _Case) -> None:
+    try:
+        candidate_of(values)
+    except ConfigError as error:
+        rule = f"rule {case.rule}, " if "rule" in values else ""
+        raise SpaceError(f"{rule}schedule {case.kind}: {error}") from None
+
+
+def _possible(name: str, given: Mapping[str, str | None], domains: Mapping[str, Domain]) -> bool:
+    """Return whether a parameter can exist under the given choices."""
+    if name in given:
+        return given[name] is not None
+    return all(
+        given[parent] in allowed if parent in given else _possible(parent, given, domains)
+        for parent, allowed in domains[name].when
+    )
+
+
+def _samples(
+    domains: Mapping[str, Domain], given: Mapping[str, str | None]
+) -> Iterator[dict[str, Any]]:
+    """Yield points that cover each choice, all low ends together and all high ends together."""
+    ends: dict[str, tuple[Any, ...]] = {
+        n: d.options if isinstance(d, Choice) else (d.low, d.high) for n, d in domains.items()
+    }
+    ends |= {name: (value,) for name, value in given.items() if value is not None}
+    for index in range(max(map(len, ends.values()), default=0)):
+        yield {name: values[min(index, len(values) - 1)] for name, values in ends.items()}

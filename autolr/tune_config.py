@@ -1,0 +1,172 @@
+"""The section `tune:` of a config."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from autolr.direction import MODES, mode_of, named_mode
+from autolr.errors import ConfigError
+from autolr.predicates import (
+    HOST,
+    check,
+    check_keys,
+    is_file_path,
+    is_seconds,
+    is_text,
+    is_whole,
+    whole,
+)
+from autolr.pruner import DEFAULT_PRUNER, Pruner, parse_pruner
+from autolr.search_spaces import is_source
+from autolr.storage_url import shown
+
+STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"  # lock files and folders are called so
+_CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # module.Class
+_ENGINE = r"[^\W\d]\w*([.:][^\W\d]\w*)*"  # a name or a path; the driver knows the engines
+_MOST_WORKERS = 4096  # more is a slip: each one is a process
+_SECONDS = "a number of seconds above 0, or null"
+_SAMPLERS = ("tpe", "random", "gp", "cmaes")
+_COSTS = {"cost": "steps", "seconds": "seconds"}  # objective: the attribute of a trial
+
+
+@dataclass(frozen=True, slots=True)
+class TuneConfig:
+    """The section `tune:`, checked.
+
+    Args:
+        space: A name of the catalogue, a path to a .yaml file, or a mapping.
+        monitor: The logged metric that is optimized.
+        mode: "min" or "max"; None: inferred from the monitor's name, see `named_mode`. If the name
+            implies neither, it stays None until `direction` raises an error.
+        trials: Finished trials that the study shall have in total, over all resumes.
+        timeout: Seconds after which no trial starts; None: no limit.
+        workers: Trials in parallel; "auto": one per visible GPU, at least one.
+        trial_timeout: Seconds that a worker may train one job before the driver kills it, which
+            counts as one of three attempts; None: no limit.
+        engine: "local": processes of this machine; "ray"; "remote": any ``autolr worker``; or the
+            path of a class, ``my_project.MyEngine``. "open" is the former name of "remote".
+        listen: Host name or address at which workers reach this host; None: its own name.
+        objective: None: the monitor alone. ``[monitor, "cost"]`` also minimizes a trial's optimizer
+            steps, probes included; ``[monitor, "seconds"]`` its wall time.
+        pruner: A `Pruner`, its name, or a mapping with its fields; "none" with two objectives.
+        sampler: "tpe", "random", "gp" or "cmaes".
+        storage: The database's URL. It may hold a password and is not in the ``repr``.
+        study: The study's name: letters, digits, and . _ - after the first; at most 128.
+        out: The folder for results; None: autolr_runs/STUDY.
+        safe_globals: Classes, as ``module.Class``, that checkpoints of trials may contain besides
+            tensors and plain containers; loading such a checkpoint may run their code.
+
+    Raises:
+        ConfigError: If a value cannot work.
+    """
+
+    space: str | Path | Mapping[str, Any] = "default"
+    monitor: str = "val_loss"
+    mode: str | None = None
+    trials: int = 30
+    timeout: float | None = None
+    workers: int | str = 1
+    trial_timeout: float | None = None
+    engine: str = "local"
+    listen: str | None = None
+    objective: Sequence[str] | None = None
+    pruner: Pruner = dataclasses.field(default_factory=lambda: DEFAULT_PRUNER)
+    sampler: str = "tpe"
+    storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
+    study: str = "autolr"
+    out: str | Path | None = None
+    safe_globals: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pruner", parse_pruner(self.pruner))
+        if self.objective is not None:
+            self._settle_objective()
+        checks = {
+            "space": ("a name of the catalogue, a path or a mapping", is_source(self.space)),
+            "monitor": ("the name of a logged metric", is_text(self.monitor)),
+            "mode": ("min or max", self.mode in (None, *MODES)),
+            "trials": (whole(self.trials, 1), is_whole(self.trials, 1)),
+            "timeout": (_SECONDS, is_seconds(self.timeout)),
+            "workers": (
+                f"{whole(self.workers, 1, _MOST_WORKERS)}, or auto",
+                self.workers == "auto" or is_whole(self.workers, 1, _MOST_WORKERS),
+            ),
+            "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
+            "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),
+            "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
+            "sampler": (f"one of {', '.join(_SAMPLERS)}", self.sampler in _SAMPLERS),
+            "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
+            "out": ("a folder, or null", self.out is None or is_file_path(self.out)),
+            "safe_globals": (
+                "a list of names such as my_project.MyClass",
+                isinstance(self.safe_globals, list | tuple)
+                and all(is_text(name, _CLASS) for name in self.safe_globals),
+            ),
+        }
+        if not is_text(self.storage, "(?s).+://.*"):  # `study.locate` checks the rest
+            expected = "a URL such as sqlite:///autolr.db"
+            raise ConfigError.of("tune.storage", shown(self.storage), expected)
+        for name, (expected, fits) in checks.items():
+            check(f"tune.{name}", getattr(self, name), expected, fits)
+        object.__setattr__(self, "mode", self.mode or named_mode(self.monitor))
+
+    def _settle_objective(self) -> None:
+        supported = [[self.monitor, cost] for cost in _COSTS]
+        fits = isinstance(self.objective, list | tuple) and list(self.objective) in supported
+        check("tune.objective", self.objective, " or ".join(map(str, supported)), fits)
+        if self.pruner is DEFAULT_PRUNER:
+            object.__setattr__(self, "pruner", Pruner("none"))
+        expected = "none with two objectives (a rung compares one score)"
+        check("tune.pruner", self.pruner.name, expected, self.pruner.name == "none")
+        single = self.sampler == "cmaes"
+        check("tune.sampler", self.sampler, "tpe, gp or random with two objectives", not single)
+
+    @property
+    def direction(self) -> Literal["minimize", "maximize"]:
+        """Whether the study minimizes or maximizes the monitor.
+
+        Raises:
+            ConfigError: If neither the mode nor the monitor's name implies it.
+        """
+        mode = mode_of(self.monitor, self.mode, "tune.mode")
+        return "minimize" if mode == "min" else "maximize"
+
+    @property
+    def cost(self) -> str | None:
+        """The attribute of a trial that the study minimizes besides the monitor, if any."""
+        return None if self.objective is None else _COSTS[self.objective[1]]
+
+    @property
+    def folder(self) -> Path:
+        """The folder for results."""
+        return Path("autolr_runs", self.study) if self.out is None else Path(self.out)
+
+    def override(self, **flags: object) -> "TuneConfig":
+        """Return a copy with other settings; None, an absent flag, keeps the present value.
+
+        A new monitor needs its own mode: the one in ``flags``, else the one its name implies.
+
+        Raises:
+            ConfigError: As for the section itself.
+        """
+        old = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        new = {name: flag for name, flag in flags.items() if flag is not None}
+        if new.get("monitor", self.monitor) != self.monitor:
+            old["mode"] = None
+        return parse_tune(old | new)
+
+
+def parse_tune(mapping: object) -> TuneConfig:
+    """Return the section `tune:`; None, an empty or absent section, gives the defaults.
+
+    Raises:
+        ConfigError: If a key is unknown or a value cannot work.
+    """
+    if mapping is None:
+        return TuneConfig()
+    if not isinstance(mapping, Mapping):
+        raise ConfigError.of("tune", mapping, "a mapping")
+    check_keys("tune", mapping, TuneConfig)
+    return TuneConfig(**mapping)
