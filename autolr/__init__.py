@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from autolr.result import Result as Result
     from autolr.result import load_result as load_result
     from autolr.runtime.learner import TorchLearner as TorchLearner
-    from autolr.runtime.search import search as search
+    from autolr.runtime.loop import search as search
 
 _LAZY = {
     "Annealed": "autolr.online",
@@ -31,7 +31,7 @@ _LAZY = {
     "TorchLearner": "autolr.runtime.learner",
     "TuneResult": "autolr.driver",
     "load_result": "autolr.result",
-    "search": "autolr.runtime.search",
+    "search": "autolr.runtime.loop",
     "tune": "autolr.driver",
 }
 

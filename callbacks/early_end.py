@@ -6,24 +6,24 @@ from pathlib import Path
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
 from autolr.result import Result, closing
 
-_ENDERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
+_EARLY_STOPPERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
 _PACKAGES = ("lightning", "pytorch_lightning")
 
 
-def enders(trainer: Trainer) -> list[str]:
+def early_stoppers(trainer: Trainer) -> list[str]:
     """Return the names of the callbacks that may end a run before its planned length."""
     found = []
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         kinds = [kind.__name__ for kind in type(callback).__mro__ if _is_lightnings(kind)]
-        known = next((kind for kind in kinds if kind in _ENDERS), None)
+        known = next((kind for kind in kinds if kind in _EARLY_STOPPERS), None)
         if known is not None:
-            found.append(type(callback).__name__ + _ENDERS[known])
+            found.append(type(callback).__name__ + _EARLY_STOPPERS[known])
     return found
 
 
-def warn_of_enders(trainer: Trainer, who: str, steps: int) -> None:
+def warn_of_early_stoppers(trainer: Trainer, who: str, steps: int) -> None:
     """Warn where a callback may end the run before its ``steps`` steps."""
-    if names := enders(trainer):
+    if names := early_stoppers(trainer):
         rank_zero_warn(
             f"{who}: {' and '.join(names)} may end the run before its {steps} steps, and a run "
             "that stops on the plateau of its schedule is not annealed: leave it out, and set "
@@ -55,7 +55,7 @@ def announce(result: Result, *, cut: bool = False) -> None:
         rank_zero_info(closing(result))
 
 
-def closed(result: Result, trainer: Trainer, save_to: str | Path | None) -> Result:
+def finalized(result: Result, trainer: Trainer, save_to: str | Path | None) -> Result:
     """Return a result with what became of its run, and save it where that is wanted."""
     result = replace(result, stopped_at=warn_of_end(trainer, "AutoLR", result.total_steps))
     if save_to is not None and trainer.is_global_zero:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from autolr.callbacks.ddp_wrapper import DDPWrapper
 from autolr.callbacks.namespaces import (
     ClosureResult,
     LightningModule,
@@ -18,7 +19,6 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.rule_host import observe
 from autolr.callbacks.validation import ValidationPass, own_copy
-from autolr.callbacks.wrapper import Wrapper
 from autolr.online import Monitor
 from autolr.runtime.average import batch_norms
 from autolr.runtime.learner import RECENT, mean
@@ -64,7 +64,7 @@ class LightningLearner:
         self.extras = () if scaler is None else (scaler,)
         self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
-        self._wrapper = Wrapper.of(trainer)
+        self._wrapper = DDPWrapper.of(trainer)
         self.monitor = monitor
         self._trainer = trainer
         self._batch: Any = None
@@ -84,7 +84,7 @@ class LightningLearner:
         self._wrapper.remember()
 
     @contextmanager
-    def rehearsing(self, batch: Any, batch_idx: int) -> Iterator[None]:
+    def first_batch(self, batch: Any, batch_idx: int) -> Iterator[None]:
         """Have the first batch of the run for a block, in which the live run is not trained."""
         self.set_batch(batch, batch_idx)
         yield
@@ -128,7 +128,7 @@ class LightningLearner:
             with self._unsynchronized():
                 return self._forward_backward(batch)
 
-    def rehearse(self) -> Tensor | None:
+    def trial_step(self) -> Tensor | None:
         """Train the state in place on a batch to come; see `Learner`."""
         accumulated = self._trainer.accumulate_grad_batches
         self._trainer.accumulate_grad_batches = 1

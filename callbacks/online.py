@@ -9,8 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.candidate import FollowCandidate
-from autolr.callbacks.curves import Curves, tell
-from autolr.callbacks.early_end import announce, closed, warn_of_enders
+from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
@@ -31,6 +30,7 @@ from autolr.callbacks.resume import (
 )
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_host import RuleRaceHost
+from autolr.callbacks.search_metrics import SearchMetrics, print_messages
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import Handover, restart_averages
 from autolr.direction import check_mode
@@ -182,9 +182,9 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         search = None if self._rivals is None else self._rivals.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._stepped:
-            self._curves.step(trainer, rate, self._rivals)
+            self._metrics.step(trainer, rate, self._rivals)
         if self._rivals is not None and self._learner is not None and search is not None:
-            tell(search, self._rivals, self._learner.monitor)
+            print_messages(search, self._rivals, self._learner.monitor)
         self._take_result(trainer)
 
     @override
@@ -194,7 +194,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             announce(self._found, cut=True)
         super().on_train_end(trainer, pl_module)
         if self._found is not None:
-            self._found = closed(self._found, trainer, self._save_to)
+            self._found = finalized(self._found, trainer, self._save_to)
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -231,10 +231,10 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         if not trainer.global_step:
             self._found = self._stored = None  # of another run
         steps = total_steps(trainer, "AutoLR")
-        warn_of_enders(trainer, "AutoLR", steps)
+        warn_of_early_stoppers(trainer, "AutoLR", steps)
         if self._found is not None:
             self._stored, self._own_peak = None, self._found.own_peak
-            self._curves = Curves(self._found.monitor)
+            self._metrics = SearchMetrics(self._found.monitor)
             if self._own_peak is None:
                 check_rates(trainer, pl_module, "AutoLR")
             warn_of_length(self._found, steps)
@@ -257,7 +257,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
-        self._learner, self._curves = learner, Curves(learner.monitor)
+        self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert isinstance(self._rivals, ResumableRivals)
@@ -271,10 +271,10 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         assert rates is not None
         if self._stored is not None:
             self._rivals = resumed_search(self._stored, self._settings.searcher, learner, rates)
-            self._curves.skip(self._rivals.search)
+            self._metrics.skip(self._rivals.search)
             self._stored = None
             return
-        with learner.rehearsing(batch, batch_idx):
+        with learner.first_batch(batch, batch_idx):
             begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
         steps = total_steps(trainer, "AutoLR")
         self._rivals = ResumableRivals(learner, rates, begun[0], steps, live=begun[1])
@@ -293,6 +293,6 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         if self._rivals is None or (self._rivals.searching and not cut):
             return
         self._found = replace(self._rivals.result(), own_peak=self._own_peak)
-        self._curves.decision(trainer, self._found)
+        self._metrics.decision(trainer, self._found)
         self._rivals = self._learner = None
         announce(self._found)

@@ -51,7 +51,7 @@ class OwnRates:
         if is_overridden("lr_scheduler_step", module):
             return cls(written, rise=1)
         with suppress(Exception):  # a scheduler that cannot be copied: what is written down counts
-            rates = _rehearse(trainer, module, total_steps)
+            rates = _simulated_schedule(trainer, module, total_steps)
             highest = float(rates.max())
             usual = written / 2 <= highest <= written / _TOP
             rise = max(1, int(np.argmax(rates >= _TOP * highest)))
@@ -70,7 +70,7 @@ def _written(group: Mapping[str, Any]) -> float:
     return float(group.get("max_lr", group.get("initial_lr", group["lr"])))
 
 
-def _rehearse(trainer: Trainer, module: LightningModule, total_steps: int) -> np.ndarray:
+def _simulated_schedule(trainer: Trainer, module: LightningModule, total_steps: int) -> np.ndarray:
     """Return the highest rate of the groups at each step, by copies of the schedulers."""
     (optimizer,) = trainer.optimizers
     stand_in = _stand_in(optimizer)

@@ -72,11 +72,11 @@ class DataPosition(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        self._look()
+        self._note_next_draw()
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._look()
+        self._note_next_draw()
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class DataPosition(Callback):
         position = checkpoint["autolr_position"]
         self._seen, self._steps_logged = position["seen"], position["steps_logged"]
 
-    def _look(self) -> None:
+    def _note_next_draw(self) -> None:
         """Note what the next batch will be drawn with."""
         if self._leaving():
             self._before_fetch = RngState.capture()

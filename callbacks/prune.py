@@ -149,7 +149,7 @@ class PruneTrial(Callback):
         assert self._scores is not None
         stepped = trainer.global_step > self._steps_before
         self._learner.set_outputs(outputs, stepped=stepped)
-        score = self._scores.follow(stepped=stepped)
+        score = self._scores.observe_step(stepped=stepped)
         if score is not None:
             self._report(trainer, self._learner.monitor.value(score), self._scores.step)
         loss = loss_of(outputs)

@@ -102,8 +102,8 @@ def described(
         "the number of steps": total_steps(trainer, "AutoLR"),
     }
     if swa_of(trainer) is not None:
-        reach = Handover(trainer).reach(trainer, total_steps(trainer, "AutoLR"))
-        values["the first step of StochasticWeightAveraging"] = reach
+        last = Handover(trainer).last_search_step(trainer, total_steps(trainer, "AutoLR"))
+        values["the first step of StochasticWeightAveraging"] = last
     return {name: repr(value) for name, value in values.items()}
 
 

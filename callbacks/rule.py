@@ -59,7 +59,7 @@ class ApplyRule(RuleHost):
         if self._rule is not None:
             (own,) = trainer.optimizers
             trainer.strategy.optimizers = [rules.in_place_of(own, self._rule, **self._settings)]
-        found = self._carrier(trainer)
+        found = self._rule_optimizer(trainer)
         if found is not None and found.searches:
             check_closures(trainer, "a line search")
         if found is not None and found.rule.averaging:

@@ -16,7 +16,7 @@ from autolr.errors import ConfigError, UnsupportedError
 from autolr.online import SearchSettings
 from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import RuleOptimizer
-from autolr.rules.switching import Switching, carrier
+from autolr.rules.switching import Switching, rule_optimizer_of
 
 _LIVE = "autolr_live_state_dict"
 
@@ -30,7 +30,7 @@ class RuleHost(Callback):
     def on_before_backward(
         self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
     ) -> None:
-        found = self._carrier(trainer)
+        found = self._rule_optimizer(trainer)
         if found is None:
             return
         scaler = getattr(trainer.precision_plugin, "scaler", None)
@@ -40,7 +40,7 @@ class RuleHost(Callback):
 
     @override
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        found = self._carrier(trainer)
+        found = self._rule_optimizer(trainer)
         if found is not None:
             self._validating = ExitStack()
             self._validating.enter_context(found.averaged())
@@ -59,7 +59,7 @@ class RuleHost(Callback):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        found = self._carrier(trainer)
+        found = self._rule_optimizer(trainer)
         if found is not None:
             found.take_averages()
 
@@ -67,7 +67,7 @@ class RuleHost(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        found = self._carrier(trainer)
+        found = self._rule_optimizer(trainer)
         if found is not None and found.rule.averaging:
             checkpoint[_LIVE] = checkpoint["state_dict"]
             with found.averaged():
@@ -86,9 +86,9 @@ class RuleHost(Callback):
             self._validating.close()
             self._validating = None
 
-    def _carrier(self, trainer: Trainer) -> RuleOptimizer | None:
+    def _rule_optimizer(self, trainer: Trainer) -> RuleOptimizer | None:
         """Return the optimizer that carries out a rule that is written here."""
-        return carrier(trainer.optimizers[0]) if trainer.optimizers else None
+        return rule_optimizer_of(trainer.optimizers[0]) if trainer.optimizers else None
 
 
 def observe(optimizer: Optimizer, loss: Tensor, *, begins: bool) -> None:
@@ -99,7 +99,7 @@ def observe(optimizer: Optimizer, loss: Tensor, *, begins: bool) -> None:
         loss: As its gradient is taken, a share of accumulated ones.
         begins: Whether the batch is the first of those that are accumulated.
     """
-    if (found := carrier(optimizer)) is not None:
+    if (found := rule_optimizer_of(optimizer)) is not None:
         before = None if begins else found.loss
         found.loss = loss.detach() if before is None else before + loss.detach()
 
@@ -174,8 +174,8 @@ class RuleRaceHost(RuleHost):
                 )
 
     @override
-    def _carrier(self, trainer: Trainer) -> RuleOptimizer | None:
-        return super()._carrier(trainer) if self._switching else None
+    def _rule_optimizer(self, trainer: Trainer) -> RuleOptimizer | None:
+        return super()._rule_optimizer(trainer) if self._switching else None
 
 
 def _check_needs(trainer: Trainer, names: Iterable[str]) -> None:

@@ -54,7 +54,7 @@ def started(
     """
     steps = total_steps(trainer, "AutoLR")
     start = partial(start_search, learner, rates, settings, steps, rank_zero_info)
-    deadline = handover.reach(trainer, steps)
+    deadline = handover.last_search_step(trainer, steps)
     if own is None:
         return start(deadline=deadline)
     return start(deadline=deadline, own_peak=own.peak, rise=own.rise_in(steps))

@@ -44,7 +44,7 @@ class Handover:
                 "at least the second epoch: AutoLR searches before it",
             )
 
-    def reach(self, trainer: Trainer, total_steps: int) -> int:
+    def last_search_step(self, trainer: Trainer, total_steps: int) -> int:
         """Return at which optimizer step it is due, ``total_steps`` if never, or if not known."""
         batches = trainer.num_training_batches
         if self._swa is None or math.isinf(batches):

@@ -10,7 +10,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from autolr.callbacks.logged import Logged, Told, reduced
+from autolr.callbacks.logged import Logged, LoggedValues, reduced
 from autolr.callbacks.namespaces import (
     LightningModule,
     Trainer,
@@ -81,14 +81,14 @@ class ValidationPass:
                 torch.no_grad(),
                 quiet(self._trainer, self._module, logged.log),
             ):
-                told = self.ranks.gather(lambda: self._told(logged, limit))
-                return reduced(told) | logged.metrics()
+                by_rank = self.ranks.gather(lambda: self._log_pass(logged, limit))
+                return reduced(by_rank) | logged.metrics()
         finally:
             attributes.exchange()
 
-    def _told(self, logged: Logged, limit: int | None) -> Told:
+    def _log_pass(self, logged: Logged, limit: int | None) -> LoggedValues:
         self._run_hooks(logged, limit)
-        return logged.told()
+        return logged.values()
 
     def _run_hooks(self, logged: Logged, limit: int | None) -> None:
         module = self._module

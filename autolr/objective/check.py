@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from typing_extensions import override
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
-from autolr.callbacks.early_end import enders
+from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_rates, total_steps
 from autolr.candidate import Candidate, candidate_of
@@ -60,7 +60,7 @@ def check_run(config: Config, folder: Path) -> Checkup:
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
         fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
         cli = instantiate(fit, config.folder, config.seed, _opened(config))
-        early = enders(cli.trainer)
+        early = early_stoppers(cli.trainer)
         _check_callbacks(cli.trainer)
         _check_space(cli, config, folder)
         _check_kept(cli, tune)
@@ -73,12 +73,12 @@ def check_run(config: Config, folder: Path) -> Checkup:
     return Checkup(look.total_steps, tuple(_warnings(early, look.total_steps, tune.pruner.name)))
 
 
-def _warnings(enders: Sequence[str], steps: int, pruner: str) -> Iterator[str]:
-    if enders:
+def _warnings(early_stoppers: Sequence[str], steps: int, pruner: str) -> Iterator[str]:
+    if early_stoppers:
         instead = "" if pruner == "none" else f": {pruner} stops bad trials"
         yield (
-            f"{' and '.join(enders)} may end trials before their {steps} steps; those are not "
-            f"annealed and not compared with whole ones, so leave it out{instead}"
+            f"{' and '.join(early_stoppers)} may end trials before their {steps} steps; those are "
+            f"not annealed and not compared with whole ones, so leave it out{instead}"
         )
 
 

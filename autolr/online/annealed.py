@@ -86,7 +86,7 @@ class Annealed:
         line_up, rounds = plan_race(run.entries, self.candidates, self._race(run), checks, size)
         alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
         limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
-        search = Search(alive, rounds, self.thresholds, limits=limits, kept=run.kept)
+        search = Search(alive, rounds, self.thresholds, limits=limits, fallback=run.fallback)
         search = search.until(run.deadline)
         if not search.rounds:
             search = replace(search, alive=(run.nearest(alive),))

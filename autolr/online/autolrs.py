@@ -196,7 +196,7 @@ class AutoLRS:
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, run.peaks, tuple(lengths), run.kept[1])
+        return Stages(self, run.peaks, tuple(lengths), run.fallback[1])
 
     def state_from_dict(self, values: Mapping[str, Any]) -> Stages:
         """Return the state that `Stages.to_dict` described."""

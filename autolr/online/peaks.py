@@ -39,7 +39,7 @@ class PeakRange:
         """Return the peak_range of rates within a factor ``spread`` of a prior peak."""
         return cls(prior / spread, prior * spread, prior)
 
-    def kept(self, own: float | None) -> float:
+    def fallback(self, own: float | None) -> float:
         """Return the peak of a run in which nothing can be compared.
 
         Args:

@@ -15,7 +15,7 @@ from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
-    from autolr.online.profiles import RuleChoice
+    from autolr.online.run_space import RuleChoice
 
 _SEVERAL = 3  # peaks of a rule beside others
 _SHORTEST = 12  # steps of a race between rules

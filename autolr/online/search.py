@@ -63,7 +63,7 @@ class Search:
         scores: Every score so far.
         rollbacks: Every time that the run was put back.
         best: Step and score of the best state of the run since the race.
-        kept: Rule and peak with which a run goes on when nothing can be compared; None: that is
+        fallback: Rule and peak with which a run goes on when nothing can be compared; None: that is
             not looked for.
     """
 
@@ -77,7 +77,7 @@ class Search:
     scores: tuple[ProbeScore, ...] = ()
     rollbacks: tuple[RollbackRecord, ...] = ()
     best: tuple[int, float] | None = None
-    kept: tuple[str, float] | None = None
+    fallback: tuple[str, float] | None = None
 
     @property
     def action(self) -> Probe | Commit:
@@ -123,10 +123,11 @@ class Search:
         Of tied ones in the race the first wins: of a rule the lowest peak that is not below a 16th
         of the middle one, and the user's own optimizer before other rules.
 
-        A score that is NaN counts as diverged. Where no score of the race is finite, the candidate
-        next to what is `kept` goes on; a metric may be defined later only. Where none of the next
-        round is either, or there is none, nothing can be compared: the search is over, and the run
-        goes on at the peak that is `kept`. Without one the lowest peak goes on.
+        A score that is NaN counts as diverged. Where no score of the race is finite, the run
+        continues as the candidate nearest to `fallback`: a metric may be defined later only. Where
+        no score of the next round is finite either, or no round is left, nothing can be compared:
+        the search is over, and the run continues at the peak of `fallback`. Without a fallback it
+        continues at the lowest peak.
         """
         now = self.rounds[0]
         finite = [score if math.isfinite(score) else math.inf for score in scores]
@@ -145,8 +146,8 @@ class Search:
         if not now.profiles:
             left = left._without(self._lost(finite) if winner == 0 else ())
             left = left._watched(now.horizon, finite[winner])
-        if left.kept is not None and left.blind:
-            return left._unseen(now.horizon, *left.kept)
+        if left.fallback is not None and left.blind:
+            return left._unseen(now.horizon, *left.fallback)
         won = finite[winner] == min(finite) and left.rollbacks == self.rollbacks
         return left._with_rivals(left.alive[0].peak if won else None)
 
@@ -179,7 +180,7 @@ class Search:
     def _winner(self, scores: Sequence[float]) -> int:
         best = min(range(len(scores)), key=scores.__getitem__)
         if not math.isfinite(scores[best]):
-            return 0 if self.scores or self.kept is None else self._next_to(*self.kept)
+            return 0 if self.scores or self.fallback is None else self._next_to(*self.fallback)
         if not self.scores or self.ends[1] < math.inf:
             tied = scores[best] + self.thresholds.tie * abs(scores[best])
             close = [index for index in self._cautious() if scores[index] <= tied]

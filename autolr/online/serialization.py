@@ -24,7 +24,7 @@ def search_to_dict(search: Search) -> dict[str, Any]:
         "scores": scores_to_list(search.scores),
         "returns": rollbacks_to_list(search.rollbacks),
         "best": None if search.best is None else [search.best[0], repr(search.best[1])],
-        "kept": None if search.kept is None else [search.kept[0], repr(search.kept[1])],
+        "kept": None if search.fallback is None else [search.fallback[0], repr(search.fallback[1])],
     }
 
 
@@ -42,7 +42,7 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         scores=scores_from_list(values["scores"]),
         rollbacks=rollbacks_from_list(values["returns"]),
         best=None if best is None else (best[0], float(best[1])),
-        kept=None if kept is None else (kept[0], float(kept[1])),
+        fallback=None if kept is None else (kept[0], float(kept[1])),
     )
 
 

@@ -12,9 +12,9 @@ from autolr.errors import ConfigError
 from autolr.online.annealed import Annealed
 from autolr.online.autolrs import AutoLRS
 from autolr.online.peaks import PeakRange, parse_rates
-from autolr.online.profiles import RunSpace
 from autolr.online.progress import Progress
 from autolr.online.race import left_out, race_entries
+from autolr.online.run_space import RunSpace
 from autolr.online.scan import Scan
 from autolr.online.strategy import RunInfo, Strategy
 from autolr.rules.fixed import OWN
@@ -89,7 +89,7 @@ class SearchSettings:
         prior: float,
         total_steps: int,
         own_rate: float | None = None,
-        set_peak: float | None = None,
+        users_peak: float | None = None,
         *,
         scan: Scan | None = None,
         rise: int | None = None,
@@ -101,7 +101,7 @@ class SearchSettings:
             prior: The optimizer's customary peak, or what takes its place.
             total_steps: Optimizer steps of the run.
             own_rate: The optimizer's own rate; None: ``prior``.
-            set_peak: See `RunInfo`.
+            users_peak: See `RunInfo`.
             scan: What has been spent before; it counts under the budget.
             rise: Step at which the scheduler of the user's module reaches its peak; None without.
             deadline: Step by which the search has to be over; None: ``total_steps``.
@@ -124,7 +124,7 @@ class SearchSettings:
             schedule,
             rise,
             self.space.profiles,
-            set_peak,
+            users_peak,
         )
 
     def begin(self, run: RunInfo, scan: Scan | None = None) -> Progress:

@@ -33,8 +33,8 @@ class RunInfo:
         rise: Step at which the rate is highest under the schedule that was given, or the
             scheduler of the user's module, which candidates multiply; None without either.
         profiles: What the strategy may choose from after the peak, where ``schedule`` is None.
-        set_peak: The peak that the user has set, in the optimizer or as the top of the module's own
-            scheduler; None where it is torch's default.
+        users_peak: The peak that the user has set, in the optimizer or as the top of the module's
+            own scheduler; None where it is torch's default.
     """
 
     total_steps: int
@@ -45,7 +45,7 @@ class RunInfo:
     schedule: Schedule | None = None
     rise: int | None = None
     profiles: tuple[Schedule, ...] = ()
-    set_peak: float | None = None
+    users_peak: float | None = None
 
     @property
     def peaks(self) -> PeakRange:
@@ -53,13 +53,13 @@ class RunInfo:
         return self.entries[0].peak_range
 
     @property
-    def kept(self) -> tuple[str, float]:
+    def fallback(self) -> tuple[str, float]:
         """Rule and peak of a run in which nothing can be compared.
 
         The peak is the one that the user has set, unless limits exclude it, else the prior one.
         """
         rule = self.entries[0].rule
-        return rule, self.peaks.kept(self.set_peak) if rule == OWN else self.peaks.prior
+        return rule, self.peaks.fallback(self.users_peak) if rule == OWN else self.peaks.prior
 
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
         """Return the candidate by the first rule, if any, whose peak is closest to the prior one.

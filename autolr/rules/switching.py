@@ -121,7 +121,7 @@ def begin_rule(optimizer: Optimizer, rule: str) -> None:
         optimizer.begin(rule)
 
 
-def carrier(optimizer: Optimizer) -> RuleOptimizer | None:
+def rule_optimizer_of(optimizer: Optimizer) -> RuleOptimizer | None:
     """Return what carries a rule out: the optimizer, or the one that steps in its place."""
     found = optimizer.active if isinstance(optimizer, Switching) else optimizer
     return found if isinstance(found, RuleOptimizer) else None

@@ -43,9 +43,11 @@ class ResumableRivals(Rivals):
     _busy = False
 
     @override
-    def follow(self, loss: Tensor | None, before: StepContext | None, *, stepped: bool) -> None:
+    def repeat_step(
+        self, loss: Tensor | None, before: StepContext | None, *, stepped: bool
+    ) -> None:
         self._busy = True
-        super().follow(loss, before, stepped=stepped)
+        super().repeat_step(loss, before, stepped=stepped)
         self._busy, self._accumulating = False, not stepped
 
     def state_dict(self) -> dict[str, Any] | None:

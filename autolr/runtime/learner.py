@@ -48,7 +48,7 @@ class Learner(Protocol):
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; return the loss, if there is one."""
 
-    def rehearse(self) -> Tensor | None:
+    def trial_step(self) -> Tensor | None:
         """Train as `train` does, on a batch on which the live run has yet to make its step.
 
         That is an optimizer step also where the run itself accumulates gradients.
@@ -154,7 +154,7 @@ class TorchLearner:
         assert isinstance(loss, Tensor)
         return loss.detach()
 
-    def rehearse(self) -> Tensor:
+    def trial_step(self) -> Tensor:
         """Make one optimizer step; see `Learner`."""
         return self.train()
 

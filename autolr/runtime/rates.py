@@ -135,7 +135,7 @@ class Rates:
         self._originals = None
 
 
-def set_peak(optimizer: Optimizer, rates: Rates) -> float | None:
+def users_rate(optimizer: Optimizer, rates: Rates) -> float | None:
     """Return the peak that the user has set; None where it is what torch sets if nobody does."""
     own, base = optimizer, rates.base
     if isinstance(optimizer, Switching):

@@ -18,16 +18,16 @@ from autolr.runtime.scoring import Scoring
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
 
-_LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
+_CHECK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
 
 
 class Rivals:
     """Carries out a search inside a run.
 
-    The live run trains one candidate, whoever drives it. After each of its steps `follow` makes
-    the same step with every rival: same batch, same generator states. All scores are paired and
-    no data is drawn twice. When a rival wins, its state takes the place of the live one, as if
-    the run had been trained with it from its first step.
+    The caller trains the live run, which follows one candidate. After each of its steps
+    `repeat_step` makes the same step with every rival: same batch, same generator states. All
+    scores are paired and no data is drawn twice. When a rival wins, its state replaces that of the
+    live run, as if the run had trained that candidate from its first step.
 
     Args:
         learner: The run.
@@ -91,10 +91,12 @@ class Rivals:
         return bool(self._rivals) or self.search.is_due(self.step, within=RECENT)
 
     def capture(self) -> StepContext | None:
-        """Return what a live step begins with, for `follow`; None without rivals."""
+        """Return what a live step begins with, for `repeat_step`; None without rivals."""
         return StepContext.capture(self._learner.optimizer) if self._rivals else None
 
-    def follow(self, loss: Tensor | None, before: StepContext | None, *, stepped: bool) -> None:
+    def repeat_step(
+        self, loss: Tensor | None, before: StepContext | None, *, stepped: bool
+    ) -> None:
         """Repeat with every rival what the live run has just done.
 
         Args:
@@ -108,8 +110,8 @@ class Rivals:
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
-        if self._looks(stepped=stepped):
-            self._look(loss)
+        if self._is_check_due(stepped=stepped):
+            self._check_loss(loss)
             if self.search.guarded:
                 self._drop_diverged()
         if stepped:
@@ -128,7 +130,7 @@ class Rivals:
             monitor=self._learner.monitor,
         )
 
-    def visit(self, action: Callable[[], None]) -> None:
+    def for_each_rival(self, action: Callable[[], None]) -> None:
         """Call ``action`` with each rival's state in place; generators are left as they were."""
         with isolated_rng():
             for rival in self._rivals:
@@ -160,7 +162,7 @@ class Rivals:
         while (probe := self.search.probe) is not None:
             if self.step < probe.start:
                 return
-            self._bear(probe)
+            self._spawn(probe)
             if self.step < probe.horizon:
                 return
             scores = self._scoring.scores(self._live, self._rivals, annealed=probe.annealed)
@@ -182,7 +184,7 @@ class Rivals:
         )
         self.search, self._dropped = self.search.observe(observation), []
 
-    def _bear(self, probe: Probe) -> None:
+    def _spawn(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no run yet."""
         trained = [] if probe.annealed else [self.live]
         trained += [rival.candidate for rival in self._rivals]
@@ -212,7 +214,7 @@ class Rivals:
         run = self.search.action.run
         for rival in self._rivals:
             if rival.candidate == run and not rival.annealed:
-                self._promote(rival)
+                self._swap_in(rival)
         while isinstance(action := self.search.action, Save | Rollback):
             if isinstance(action, Save):
                 self._keep_best()
@@ -233,7 +235,7 @@ class Rivals:
         self._best.exchange()
         self._best.renew()
 
-    def _look(self, loss: Tensor | None) -> None:
+    def _check_loss(self, loss: Tensor | None) -> None:
         """Have a candidate that diverged on one rank count as diverged on all."""
         self._live.diverged = loss is not None and not math.isfinite(float(loss))
         runs = [self._live, *self._rivals]
@@ -252,7 +254,7 @@ class Rivals:
         if self._live.diverged:
             lower = [rival for rival in survivors if rival.candidate.is_slower(self.live)]
             heir = lower[-1] if lower else survivors[0]
-            self._promote(heir)
+            self._swap_in(heir)
         self._dropped += [run.candidate for run in dead]
         self._rivals = [r for r in self._rivals if r.annealed or r.candidate not in self._dropped]
 
@@ -264,7 +266,7 @@ class Rivals:
         self._observe(self.step + 1, [math.inf] * len(probe.candidates), lost=True)
         self._settle(self.step + 1)
 
-    def _promote(self, rival: CandidateRun) -> None:
+    def _swap_in(self, rival: CandidateRun) -> None:
         """Put a rival's state in place; the live run's becomes a rival."""
         rival.state.exchange()
         rival.snapshot, self._live.snapshot = None, rival.snapshot
@@ -286,6 +288,6 @@ class Rivals:
     def _factor(self, run: CandidateRun) -> float:
         return float(run.factors[min(self.step, self.total_steps - 1)])
 
-    def _looks(self, *, stepped: bool) -> bool:
-        due = self.search.guarded and stepped and self.step % _LOOK_EVERY == 0
+    def _is_check_due(self, *, stepped: bool) -> bool:
+        due = self.search.guarded and stepped and self.step % _CHECK_EVERY == 0
         return self.searching and (bool(self._rivals) or due)

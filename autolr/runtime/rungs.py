@@ -39,7 +39,7 @@ class RungScores:
         """Whether the batch to come may be needed for the next score."""
         return bool(self._rungs) and self._rungs[0] - self.step <= RECENT
 
-    def follow(self, *, stepped: bool) -> float | None:
+    def observe_step(self, *, stepped: bool) -> float | None:
         """Take in what the live run has just done; return the score if a rung is reached.
 
         The score is lower for better, and infinite if it is not finite.

@@ -50,6 +50,6 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
 
 def _loss_of_step(learner: Learner) -> float:
     """Make a step; return its loss over all ranks, NaN if there is none."""
-    loss = learner.rehearse()
+    loss = learner.trial_step()
     losses = learner.ranks.gather(lambda: math.nan if loss is None else float(loss))
     return sum(losses) / len(losses)

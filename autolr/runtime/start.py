@@ -6,7 +6,7 @@ from autolr.candidate import Candidate
 from autolr.online import Progress, SearchSettings
 from autolr.result import excluded, opening
 from autolr.runtime.learner import Learner
-from autolr.runtime.rates import Rates, set_peak
+from autolr.runtime.rates import Rates, users_rate
 from autolr.runtime.scan import prior_peak
 
 
@@ -34,7 +34,7 @@ def start_search(
         deadline: Step by which the search has to be over; None: ``total_steps``.
     """
     prior, scan = prior_peak(learner, rates, settings, total_steps)
-    given = set_peak(learner.optimizer, rates) if own_peak is None else own_peak
+    given = users_rate(learner.optimizer, rates) if own_peak is None else own_peak
     run = settings.run_info(
         prior, total_steps, rates.base, given, scan=scan, rise=rise, deadline=deadline
     )

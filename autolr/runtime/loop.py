@@ -9,9 +9,9 @@ from typing import Any
 from autolr.online import SearchSettings, Strategy
 from autolr.result import Result, check_save_to, closing, news
 from autolr.rules.fixed import OWN
-from autolr.rules.switching import Switching, carrier
+from autolr.rules.switching import Switching, rule_optimizer_of
 from autolr.runtime.learner import DrivenLearner
-from autolr.runtime.rates import Rates, set_peak
+from autolr.runtime.rates import Rates, users_rate
 from autolr.runtime.rewinding import train_rewinding
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak
@@ -83,7 +83,7 @@ def _train_rewinding(learner: DrivenLearner, settings: SearchSettings, total_ste
     try:
         prior, scan = prior_peak(learner, rates, settings, total_steps)
         run = settings.run_info(
-            prior, total_steps, rates.base, set_peak(learner.optimizer, rates), scan=scan
+            prior, total_steps, rates.base, users_rate(learner.optimizer, rates), scan=scan
         )
         result = train_rewinding(learner, rates, settings.begin(run, scan), total_steps)
     finally:
@@ -104,7 +104,7 @@ def _racing(learner: DrivenLearner, settings: SearchSettings) -> Iterator[None]:
     try:
         yield
     finally:
-        if (found := carrier(switching)) is not None:
+        if (found := rule_optimizer_of(switching)) is not None:
             found.take_averages()
         learner.optimizer = switching.settle()
 
@@ -121,7 +121,7 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
                 learner.next_batch()
             before = rivals.capture()
             rates.factor, search = rivals.factor, rivals.search
-            rivals.follow(learner.train(), before, stepped=True)
+            rivals.repeat_step(learner.train(), before, stepped=True)
             for line in news(search, rivals.search, total_steps, learner.monitor):
                 _log.info(line)
     finally:

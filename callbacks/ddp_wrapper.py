@@ -8,7 +8,7 @@ from torch.nn.parallel import DistributedDataParallel
 from autolr.callbacks.namespaces import Strategy, Trainer
 
 
-class Wrapper:
+class DDPWrapper:
     """Lets several states of a module take turns in its `DistributedDataParallel`, if it has one.
 
     Rivals go through the wrapper as the live run does. So it averages their gradients, over the
@@ -25,7 +25,7 @@ class Wrapper:
         self._shares = False
 
     @classmethod
-    def of(cls, trainer: Trainer) -> "Wrapper":
+    def of(cls, trainer: Trainer) -> "DDPWrapper":
         """Return the wrapper of the module in training."""
         return cls(trainer.strategy)
 

@@ -9,7 +9,7 @@ from autolr.rules.fixed import OWN
 from autolr.runtime.rivals import Rivals
 
 
-class Curves:
+class SearchMetrics:
     """Sends what a search does to the Trainer's loggers, and to nothing else of the run.
 
     ``autolr/rate`` and, during the search, ``autolr/probe_steps`` come at the steps at which the
@@ -61,7 +61,7 @@ def _named(told: ProbeScore, total_steps: int) -> str:
     return rate if told.candidate.rule == OWN else f"{told.candidate.rule}/{rate}"
 
 
-def tell(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
+def print_messages(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
     """Say in a line what has just happened to the run, if anything."""
     for line in news(before, rivals.search, rivals.total_steps, monitor):
         rank_zero_info(line)
