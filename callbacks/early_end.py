@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
-from autolr.result import Result, closing
+from autolr.result.messages import closing
+from autolr.result.result import Result
 
 _EARLY_STOPPERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
 _PACKAGES = ("lightning", "pytorch_lightning")

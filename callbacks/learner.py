@@ -17,9 +17,9 @@ from autolr.callbacks.namespaces import (
     is_param_in_hook_signature,
 )
 from autolr.callbacks.quiet import drop, quiet
-from autolr.callbacks.rule_host import observe
+from autolr.callbacks.rule_loss import add_loss
 from autolr.callbacks.validation import ValidationPass, own_copy
-from autolr.online import Monitor
+from autolr.online.monitor import Monitor
 from autolr.runtime.average import batch_norms
 from autolr.runtime.learner import RECENT, mean
 from autolr.runtime.plain import is_plain, packed, size, unpacked
@@ -184,7 +184,7 @@ class LightningLearner:
             module.optimizer_zero_grad(trainer.current_epoch, self._batch_idx, self.optimizer)
         if loss is None:
             return None
-        observe(self.optimizer, loss, begins=begins)
+        add_loss(self.optimizer, loss, begins=begins)
         trainer.strategy.backward(loss, self.optimizer)
         return loss.detach() * trainer.accumulate_grad_batches
 

@@ -34,8 +34,9 @@ from autolr.callbacks.search_metrics import SearchMetrics, print_messages
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import Handover, restart_averages
 from autolr.direction import check_mode
-from autolr.online import SearchSettings, Strategy
-from autolr.result import Result, check_save_to
+from autolr.online.settings import SearchSettings
+from autolr.online.strategy import Strategy
+from autolr.result.result import Result, check_save_to
 from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks, ranks_of

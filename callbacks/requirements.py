@@ -1,6 +1,7 @@
 """What a set-up must be like, checked before the first training step."""
 
 import math
+from typing import TYPE_CHECKING
 
 from autolr.callbacks.namespaces import (
     Callback,
@@ -15,10 +16,13 @@ from autolr.callbacks.namespaces import (
     rank_zero_warn,
 )
 from autolr.callbacks.swa import estimated_steps, swa_of
-from autolr.callbacks.validation import ValidationPass
 from autolr.direction import mode_of
 from autolr.errors import ConfigError, UnsupportedError, nearest
-from autolr.online import Monitor, SearchSettings
+from autolr.online.monitor import Monitor
+
+if TYPE_CHECKING:
+    from autolr.callbacks.validation import ValidationPass
+    from autolr.online.settings import SearchSettings
 
 _LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
 
@@ -94,7 +98,7 @@ def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
         raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
 
 
-def check_searcher(settings: SearchSettings) -> None:
+def check_searcher(settings: "SearchSettings") -> None:
     """Refuse a strategy that cannot search within a Trainer's run.
 
     Raises:
@@ -163,7 +167,7 @@ def warn_of_default_length(trainer: Trainer, steps: int) -> None:
         )
 
 
-def check_monitor(validation: ValidationPass, monitor: str) -> None:
+def check_monitor(validation: "ValidationPass", monitor: str) -> None:
     """Refuse a metric that the validation loop does not log; one batch of it is run.
 
     Raises:
@@ -179,7 +183,7 @@ def check_monitor(validation: ValidationPass, monitor: str) -> None:
         raise ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
 
 
-def scoring(validation: ValidationPass, monitor: str, mode: str | None) -> Monitor:
+def scoring(validation: "ValidationPass", monitor: str, mode: str | None) -> Monitor:
     """Return what scores a probe: the metric, or without validation the training loss.
 
     It warns of the latter.

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolr import schedules
-from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.requirements import total_steps
 from autolr.callbacks.swa import Handover, swa_of
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online import SearchSettings, Strategy
-from autolr.result import Result
+from autolr.online.settings import SearchSettings
+from autolr.online.strategy import Strategy
+from autolr.result.result import Result
 from autolr.rng import RngState
 from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
+
+if TYPE_CHECKING:
+    from autolr.callbacks.learner import LightningLearner
 
 _LONGEST = 60  # characters of a value in a message
 
@@ -51,7 +54,7 @@ class ResumedRng:
 
 def stored_search(
     rivals: ResumableRivals,
-    learner: LightningLearner,
+    learner: "LightningLearner",
     own_peak: float | None,
     settings: Mapping[str, str],
 ) -> dict[str, Any] | None:
@@ -67,7 +70,7 @@ def stored_search(
 
 
 def resumed_search(
-    stored: Mapping[str, Any], strategy: Strategy, learner: LightningLearner, rates: Rates
+    stored: Mapping[str, Any], strategy: Strategy, learner: "LightningLearner", rates: Rates
 ) -> ResumableRivals:
     """Return the search that `stored_search` described, of a run that is where it was then.
 

@@ -5,15 +5,15 @@ from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
 from typing_extensions import override
 
 from autolr import rules
 from autolr.callbacks.namespaces import Callback, LightningModule, ModelCheckpoint, Trainer, either
 from autolr.callbacks.requirements import check_optimizer, check_schedule
+from autolr.callbacks.rule_loss import add_loss
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online import SearchSettings
+from autolr.online.settings import SearchSettings
 from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import RuleOptimizer
 from autolr.rules.switching import Switching, rule_optimizer_of
@@ -36,7 +36,7 @@ class RuleHost(Callback):
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         value = loss if scaler is None else loss / scaler.get_scale()
         batch_idx = trainer.fit_loop.epoch_loop.batch_idx
-        observe(found, value, begins=batch_idx % trainer.accumulate_grad_batches == 0)
+        add_loss(found, value, begins=batch_idx % trainer.accumulate_grad_batches == 0)
 
     @override
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -89,19 +89,6 @@ class RuleHost(Callback):
     def _rule_optimizer(self, trainer: Trainer) -> RuleOptimizer | None:
         """Return the optimizer that carries out a rule that is written here."""
         return rule_optimizer_of(trainer.optimizers[0]) if trainer.optimizers else None
-
-
-def observe(optimizer: Optimizer, loss: Tensor, *, begins: bool) -> None:
-    """Tell the optimizer of a rule the loss of a batch.
-
-    Args:
-        optimizer: Any; another one is not told.
-        loss: As its gradient is taken, a share of accumulated ones.
-        begins: Whether the batch is the first of those that are accumulated.
-    """
-    if (found := rule_optimizer_of(optimizer)) is not None:
-        before = None if begins else found.loss
-        found.loss = loss.detach() if before is None else before + loss.detach()
 
 
 def check_checkpoints(trainer: Trainer) -> None:

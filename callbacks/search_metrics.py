@@ -3,8 +3,11 @@
 import math
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info
-from autolr.online import Monitor, ProbeScore, Progress
-from autolr.result import Result, news
+from autolr.online.events import ProbeScore
+from autolr.online.monitor import Monitor
+from autolr.online.progress import Progress
+from autolr.result.messages import news
+from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 from autolr.runtime.rivals import Rivals
 

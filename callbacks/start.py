@@ -9,7 +9,8 @@ from autolr.callbacks.requirements import scoring, total_steps
 from autolr.callbacks.swa import Handover
 from autolr.callbacks.validation import ValidationPass
 from autolr.candidate import Candidate
-from autolr.online import Progress, SearchSettings
+from autolr.online.progress import Progress
+from autolr.online.settings import SearchSettings
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.rates import Rates
 from autolr.runtime.start import start_search

@@ -18,7 +18,6 @@ from autolr.online.events import RollbackRecord as RollbackRecord
 from autolr.online.events import Save as Save
 from autolr.online.events import Train as Train
 from autolr.online.forecast import Forecast as Forecast
-from autolr.online.forecast import expected_end as expected_end
 from autolr.online.forecast import forecast_loss as forecast_loss
 from autolr.online.monitor import Monitor as Monitor
 from autolr.online.peaks import PeakRange as PeakRange
@@ -29,6 +28,7 @@ from autolr.online.progress import Progress as Progress
 from autolr.online.race import RaceEntry as RaceEntry
 from autolr.online.reschedule import scaled as scaled
 from autolr.online.reschedule import shrunk as shrunk
+from autolr.online.run_forecast import expected_end as expected_end
 from autolr.online.scan import Scan as Scan
 from autolr.online.search import Search as Search
 from autolr.online.search import Thresholds as Thresholds

@@ -13,7 +13,7 @@ from autolr.online.peaks import is_number
 from autolr.online.plan import Check, Round
 from autolr.online.race import candidates_of, plan_race
 from autolr.online.search import Search, Thresholds
-from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.online.search_serialization import search_from_dict, search_to_dict
 from autolr.online.strategy import Observation, RunInfo
 from autolr.schedules import Schedule
 

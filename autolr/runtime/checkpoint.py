@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from autolr.candidate import Candidate
 from autolr.errors import UnsupportedError
-from autolr.online import Probe, Progress, Strategy
+from autolr.online.events import Probe
+from autolr.online.progress import Progress
+from autolr.online.strategy import Strategy
 from autolr.runtime.attributes import tensors_of
 from autolr.runtime.learner import Learner
 from autolr.runtime.plain import device_of, packed, unpacked

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
-from autolr.online import Monitor
+from autolr.online.monitor import Monitor
 from autolr.runtime.average import batch_norms
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.snapshot import Stateful

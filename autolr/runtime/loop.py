@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autolr.online import SearchSettings, Strategy
-from autolr.result import Result, check_save_to, closing, news
+from autolr.online.settings import SearchSettings
+from autolr.online.strategy import Strategy
+from autolr.result.messages import closing, news
+from autolr.result.result import Result, check_save_to
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, rule_optimizer_of
 from autolr.runtime.learner import DrivenLearner

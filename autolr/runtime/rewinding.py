@@ -3,8 +3,11 @@
 import math
 
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
-from autolr.online import Commit, Monitor, Observation, Progress, Train
-from autolr.result import Result
+from autolr.online.events import Commit, Train
+from autolr.online.monitor import Monitor
+from autolr.online.progress import Progress
+from autolr.online.strategy import Observation
+from autolr.result.result import Result
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot

@@ -7,8 +7,11 @@ import numpy as np
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.online import Observation, Probe, Progress, Rollback, Save, shrunk
-from autolr.result import Result
+from autolr.online.events import Probe, Rollback, Save
+from autolr.online.progress import Progress
+from autolr.online.reschedule import shrunk
+from autolr.online.strategy import Observation
+from autolr.result.result import Result
 from autolr.rng import isolated_rng
 from autolr.rules.switching import begin_rule
 from autolr.runtime.candidate_run import CandidateRun

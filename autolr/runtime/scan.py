@@ -2,7 +2,8 @@
 
 import math
 
-from autolr.online import Scan, SearchSettings
+from autolr.online.scan import Scan
+from autolr.online.settings import SearchSettings
 from autolr.runtime.learner import Learner
 from autolr.runtime.rates import Rates, customary_peak_of
 from autolr.runtime.snapshot import Snapshot

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from autolr.candidate import Candidate
-from autolr.online import Progress, SearchSettings
-from autolr.result import excluded, opening
+from autolr.online.progress import Progress
+from autolr.online.settings import SearchSettings
+from autolr.result.messages import excluded, opening
 from autolr.runtime.learner import Learner
 from autolr.runtime.rates import Rates, users_rate
 from autolr.runtime.scan import prior_peak

@@ -26,7 +26,7 @@ from autolr.online import (
     SearchSettings,
     Train,
 )
-from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.online.search_serialization import search_from_dict, search_to_dict
 from autolr.result import Result, closing, load_result, news
 from autolr.result.page import page
 from autolr.rules.fixed import OWN
