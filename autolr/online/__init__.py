@@ -1,8 +1,8 @@
-"""The online search, pure: given scores, it answers with the next action.
+"""The online search in pure code: it takes scores and answers with the next action.
 
-Open for others, and experimental: `Strategy` with what it takes and returns. A strategy gets a
-`RunInfo`, then an `Observation` after each of its actions `Probe`, `Save`, `Rollback`, `Train` and
-`Commit`.
+Users can write their own `Strategy`; the protocol and its values are experimental. A strategy gets
+a `RunInfo`, then an `Observation` after each of its actions `Probe`, `Save`, `Rollback`, `Train`
+and `Commit`.
 """
 
 from autolr.online.annealed import Annealed as Annealed

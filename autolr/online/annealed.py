@@ -19,8 +19,8 @@ from autolr.schedules import Schedule
 
 _FLOOR = 20  # steps of the race, where the budget allows them
 
-_WATCHED = (0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.65, 0.73, 0.81, 0.89, 0.97)  # of the run
-_PROFILED = (0.12, 0.15)  # of the run: when profiles are compared
+_WATCHED = (0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.65, 0.73, 0.81, 0.89, 0.97)  # shares of the run
+_PROFILED = (0.12, 0.15)  # shares of the run between which profiles are compared
 _CHECKS = (
     Check(0.025, 0.045, factors=(0.5, 2.0), refines=True),
     Check(0.09, 0.115, factors=(0.5, 2.0)),
@@ -31,7 +31,7 @@ _CHECKS = (
 
 @dataclass(frozen=True, slots=True)
 class Annealed:
-    """Score each peak by the loss it would have if it were annealed now, and go on comparing.
+    """Score each peak by the loss it would have if it were annealed now, and keep comparing.
 
     Candidates are runs: the run's own first steps under its schedule, each at its own peak. A
     score is the validation loss of the average of a run's last steps, which stands for a copy
@@ -40,7 +40,7 @@ class Annealed:
     by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
     After the race the winner is compared with copies of itself at other rates, all of them further
     out when it won at the edge of the range of peaks, and with its own past: when its score is
-    worse than an earlier one, weights and optimizer go back there and the rate is halved.
+    worse than an earlier one, weights and optimizer are restored from there and the rate is halved.
 
     Args:
         candidates: How many peaks race, spaced evenly in log rate. Rules that race beside the
@@ -105,7 +105,7 @@ class Annealed:
 
     def _race(self, run: RunInfo) -> int:
         length = max(_FLOOR, round(self.race * run.total_steps))
-        if run.rise is not None:  # a race that ends before the peak is reached tells less
+        if run.rise is not None:  # before the rate has reached its peak, candidates differ less
             length = max(length, round(1.5 * run.rise))
         return min(length, run.total_steps // 2)
 
@@ -172,7 +172,7 @@ class AnnealedState:
         return raced > 1 and refined and not self.search.blind
 
     def _pending(self, search: Search) -> Save | Rollback | None:
-        """Return what the scores that came last ask for."""
+        """Return the action that the last scores require before the next comparison."""
         winner = next(scored.candidate for scored in reversed(search.scores) if scored.kept)
         if len(search.rollbacks) > len(self.search.rollbacks):
             return Rollback(winner, search.rollbacks[-1].factor)

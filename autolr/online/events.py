@@ -1,4 +1,4 @@
-"""What a strategy answers with, and what has happened in a search."""
+"""The actions of a strategy, and the records of a search."""
 
 import math
 from collections.abc import Sequence
@@ -53,10 +53,11 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Put the run back into the state of the last `Save`.
+    """Restore the state of the last `Save`.
 
     Attributes:
-        run: What the run has been until now. What it continues as is in the next action.
+        run: The candidate that the run has trained until now. The next action holds the one that
+            it continues as.
         factor: How many times as high the rate is from here on; for the record.
     """
 
@@ -86,8 +87,8 @@ class Commit:
 
     Attributes:
         candidate: What the run continues as.
-        scores: What the probes came to where the strategy scores them itself, from the losses of
-            `Train`; else they are on record.
+        scores: The scores of the probes where the strategy computes them itself, from the losses
+            of `Train`; else `Progress` has recorded them.
     """
 
     candidate: Candidate
@@ -104,16 +105,16 @@ Action: TypeAlias = Probe | Save | Rollback | Train | Commit
 
 @dataclass(frozen=True, slots=True)
 class ProbeScore:
-    """What one candidate came to.
+    """The score of one candidate.
 
     Attributes:
         candidate: Whose score it is.
-        start: Step of the run at which it was born.
+        start: Step of the run at which it was copied from the run; 0 in the race.
         horizon: Step of the run at which it was scored.
         score: Lower is better; infinite when it diverged.
-        kept: Whether the run went on with it.
-        annealed: Whether it is the score of an annealed copy, see `Probe`. Others of the run's are
-            not compared with it.
+        kept: Whether the run continued with it.
+        annealed: Whether it is the score of an annealed copy, see `Probe`. It is not compared
+            with other scores of the run.
     """
 
     candidate: Candidate
@@ -138,13 +139,13 @@ def is_blind(scores: Sequence[ProbeScore]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RollbackRecord:
-    """The run was put back to its best state, and went on at a lower rate.
+    """The run was restored to its best state, and continued at a lower rate.
 
     Attributes:
         step: Step of the run at which it happened.
-        to: Step of the state that it was put back to; what was learned since then is the cost.
-        factor: What the rate is multiplied with from there on.
-        score: What the run had come to; infinite when its loss was not finite.
+        to: Step of the state that was restored; the run loses what it has learned since then.
+        factor: The rate is multiplied by it from there on.
+        score: The last score of the run; infinite when its loss was not finite.
     """
 
     step: int

@@ -1,4 +1,4 @@
-"""The peaks among which a search chooses."""
+"""The range of peaks from which a search chooses."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from autolr.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class PeakRange:
-    """The peaks among which a search chooses.
+    """The range of peaks from which a search chooses.
 
     Attributes:
         low: Lowest peak.
@@ -25,7 +25,7 @@ class PeakRange:
 
     @classmethod
     def between(cls, low: float, high: float) -> "PeakRange":
-        """Return the peak_range within ``low`` and ``high``; its prior is their geometric mean.
+        """Return the range within ``low`` and ``high``; its prior is their geometric mean.
 
         Raises:
             ConfigError: If they are not positive, finite and in order.
@@ -36,7 +36,7 @@ class PeakRange:
 
     @classmethod
     def around(cls, prior: float, spread: float = 16.0) -> "PeakRange":
-        """Return the peak_range of rates within a factor ``spread`` of a prior peak."""
+        """Return the range within a factor ``spread`` of a prior peak."""
         return cls(prior / spread, prior * spread, prior)
 
     def fallback(self, own: float | None) -> float:
@@ -58,7 +58,7 @@ class PeakRange:
 
 
 def parse_rates(rates: object, prior: float) -> PeakRange:
-    """Return the peak_range of a pair (low, high); None: the rates around a prior peak.
+    """Return the range of a pair (low, high); None: the range around a prior peak.
 
     Raises:
         ConfigError: If it is neither.

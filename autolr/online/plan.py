@@ -7,18 +7,18 @@ from autolr.schedules import Schedule
 
 _FLOOR = 12  # steps of the race, where the budget allows them
 _SHORTEST = 4  # steps of the race; shorter ones have nothing to average
-_SHORTEST_CHECK = 6  # steps
-_RACE_WINDOW = 0.3  # share of the race that is averaged for the score
+_SHORTEST_CHECK = 6  # steps of a later round, however much the budget shortens it
+_RACE_WINDOW = 0.3  # share of the race that is averaged for the score, behind the warm-up
 _CHECK_WINDOW = 0.6  # the same of a check, which begins from a trained state
 _WATCH_WINDOW = 0.05  # share of the run that is averaged where it is only watched
 
 
 @dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
 class Check:
-    """A comparison of the run with rivals at other rates, born in the middle of it.
+    """A comparison of the run with rivals at other rates, which are copied from it on the way.
 
     Attributes:
-        start: When the rivals are born, as a share of the run.
+        start: When the rivals are copied from the run, as a share of the run.
         end: When all are scored.
         factors: The rates of the rivals in units of the run's; without any, the run is scored
             alone and compared with its own past.
@@ -41,7 +41,8 @@ class Round:
     """One comparison, in steps of the run.
 
     Attributes:
-        start: Step at which the rivals are born; 0 for the race that begins a search.
+        start: Step at which the rivals are copied from the run; 0 for the race that begins a
+            search.
         horizon: Step at which all are scored.
         window: How many of the last steps before it are averaged for the score.
         factors: See `Check`.

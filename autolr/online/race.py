@@ -1,4 +1,4 @@
-"""Which rules race for a run, and with how many peaks each."""
+"""Which rules race in a run, and with how many peaks each."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -85,10 +85,10 @@ def plan_race(
 ) -> tuple[LineUp, tuple[Round, ...]]:
     """Return who races, and the rounds of the search.
 
-    More rules make a shorter race of the peaks of each, and most often the user's own optimizer
-    wins it: rules have one peak, and the last ones are left out, before the race is less than 75 %
-    as long as that of the first entry alone. Where nothing fits there are no rounds, and its
-    prior peak is left.
+    With more rules the race is shorter, and most often the user's own optimizer wins it. So rules
+    get one peak each, and then the last ones are left out, until the race is at least 75 % as long
+    as that of the first entry alone. Where nothing fits there are no rounds, and only the prior
+    peak of the first entry.
 
     Args:
         entries: The most wished first.
@@ -107,13 +107,18 @@ def plan_race(
     longest = planned(alone[0])
     for line_up in [*_line_ups(entries, most), *alone]:
         rounds = planned(line_up)
-        if rounds and (len(line_up) == 1 or _tells(rounds, longest)):
+        if rounds and (len(line_up) == 1 or _is_long_enough(rounds, longest)):
             return line_up, rounds
     return ((entries[0], 1),), ()
 
 
 def candidates_of(line_up: LineUp, schedule: Schedule) -> tuple[Candidate, ...]:
-    """Return the candidates of a race: of each rule rising peaks, in the order of the rules."""
+    """Return the candidates of a race: rising peaks of each rule, in the order of the rules.
+
+    Args:
+        line_up: The entries, with how many peaks each.
+        schedule: Of all candidates.
+    """
     return tuple(
         Candidate(entry.rule, peak, schedule, rule_settings=entry.settings)
         for entry, count in line_up
@@ -122,7 +127,12 @@ def candidates_of(line_up: LineUp, schedule: Schedule) -> tuple[Candidate, ...]:
 
 
 def left_out(entries: Sequence[RaceEntry], alive: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return the rules that a run is too short for."""
+    """Return the rules that a run is too short for.
+
+    Args:
+        entries: Of the run.
+        alive: The candidates that race.
+    """
     racing = {candidate.rule for candidate in alive}
     return tuple(entry.rule for entry in entries if entry.rule not in racing)
 
@@ -143,7 +153,7 @@ def _line_ups(entries: Sequence[RaceEntry], most: int) -> Iterator[LineUp]:
             yield tuple((e, most if e.rule == OWN else peaks) for e in entries[:count])
 
 
-def _tells(rounds: Sequence[Round], longest: Sequence[Round]) -> bool:
+def _is_long_enough(rounds: Sequence[Round], longest: Sequence[Round]) -> bool:
     """Return whether a race between rules is long enough, and its winner's peak is refined.
 
     Args:

@@ -17,7 +17,7 @@ _RATES = 65  # at which the confidence bound is compared, evenly spaced in log r
 
 @dataclass(frozen=True, slots=True)
 class ProbeForecast:
-    """What a probe came to.
+    """The outcome of a probe.
 
     Attributes:
         rate: Its constant rate.
@@ -83,8 +83,8 @@ def forecast(losses: Sequence[float], ahead: int) -> float:
 def next_rate(peak_range: PeakRange, trials: Sequence[ProbeForecast], kappa: float) -> float:
     """Return the rate to try next: the one with the lowest confidence bound.
 
-    The first three are the middle of the peak_range and its ends, because a process that has seen
-    nothing prefers none. A probe that diverged counts as a little worse than the worst other.
+    The first three are the middle of the range and its ends, because a process without data
+    prefers none. A probe that diverged counts as a little worse than the worst other.
     """
     seeds = (math.sqrt(peak_range.low * peak_range.high), peak_range.low, peak_range.high)
     if len(trials) < len(seeds):

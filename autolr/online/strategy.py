@@ -1,4 +1,4 @@
-"""What a search strategy is: given scores, it answers with the next action.
+"""The protocol of a strategy: it takes scores and answers with the next action.
 
 Experimental: these names and fields may change in any version. A strategy is a frozen dataclass
 that holds its settings; its state travels as a value, which is stored in checkpoints and equal on
@@ -30,8 +30,8 @@ class RunInfo:
         own_rate: The highest rate of the optimizer's groups, as the user set it.
         entries: What may be chosen: rules, each with its peaks, the user's own optimizer first.
         schedule: What every candidate follows; None: the strategy chooses.
-        rise: Step at which the rate is highest under the schedule that was given, or the
-            scheduler of the user's module, which candidates multiply; None without either.
+        rise: Step at which the rate is highest under ``schedule``, or under the scheduler of the
+            user's module, which candidates multiply; None without either.
         profiles: What the strategy may choose from after the peak, where ``schedule`` is None.
         users_peak: The peak that the user has set, in the optimizer or as the top of the module's
             own scheduler; None where it is torch's default.
@@ -64,7 +64,7 @@ class RunInfo:
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
         """Return the candidate by the first rule, if any, whose peak is closest to the prior one.
 
-        With it the run begins, and continues where it is too short to search.
+        The run begins with it, and keeps it where it is too short to search.
         """
         target = math.log(self.peaks.prior)
         among = [one for one in candidates if one.rule == self.entries[0].rule]
@@ -75,7 +75,7 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What came of an action.
+    """The outcome of an action.
 
     Attributes:
         step: Optimizer steps that the run has made.
@@ -87,8 +87,8 @@ class Observation:
             finite.
         diverged: Candidates of the probe, by index, that were dropped since their training loss
             was not finite, in the order in which that happened.
-        lost: Whether the probe ended early since no candidate is left. Then all scores are
-            infinite, and the answer is a `Rollback`, or training ends with an error.
+        lost: Whether the probe ended early because every candidate has diverged. Then all scores
+            are infinite, and the answer is a `Rollback`, or training ends with an error.
         steps_left: Optimizer steps that the run has yet to make; None where that is not known.
         stop_requested: Whether training will stop as soon as it can.
     """
@@ -104,7 +104,7 @@ class Observation:
 
 
 class State(Protocol):
-    """Where a search stands: a frozen value, equal to any other that observed the same."""
+    """The state of a search: a frozen value; equal observations give equal states."""
 
     @property
     def action(self) -> Action:
@@ -118,7 +118,7 @@ class State(Protocol):
 
 
 class Strategy(Protocol):
-    """How probes become a decision.
+    """Turns scores into actions.
 
     The methods return a `State`. They are annotated with Any because the parser of LightningCLI
     compares return types for equality, and a strategy names its own.

@@ -1,8 +1,8 @@
 """Plain attributes of modules that training changes: counters, lists, states of metrics.
 
 Weights and buffers are torch's; what a module keeps beside them (a list of outputs, the
-sums of a torchmetrics metric, a hidden state) is found here, so that a probe cannot leave
-its traces in the run.
+sums of a torchmetrics metric, a hidden state) is copied here, so that a probe leaves no
+trace in the run.
 """
 
 import copy
@@ -94,14 +94,14 @@ def tensors_of(model: nn.Module) -> tuple[list[nn.Parameter], list[Tensor]]:
 
 def _modules(model: nn.Module) -> Iterable[nn.Module]:
     """Return a model and all modules in it, each once."""
-    found = {id(model): model}
+    seen = {id(model): model}
     waiting = [model]
     while waiting:
         if children := waiting.pop()._modules:
-            new = {id(m): m for m in children.values() if m is not None and id(m) not in found}
-            found |= new
+            new = {id(m): m for m in children.values() if m is not None and id(m) not in seen}
+            seen |= new
             waiting += new.values()
-    return found.values()
+    return seen.values()
 
 
 def _plain(module: nn.Module) -> dict[str, Any]:

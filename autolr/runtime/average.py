@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from autolr.rng import isolated_rng
 from autolr.runtime.attributes import Attributes, tensors_of
 
-_SAMPLES = 16  # of a window; averaging every step would tell nothing more
+_SAMPLES = 16  # of a window; averaging every step would not change the score
 
 
 class Average:
@@ -65,7 +65,7 @@ class Average:
         return {"mean": self._mean, **counts}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another average left off; its tensors are taken over."""
+        """Continue from the state of another average; its tensors are taken over."""
         self._mean, self._count = list(state["mean"]), state["count"]
         self._every, self._left = state["every"], state["left"]
 
@@ -75,8 +75,8 @@ class Average:
 
         Args:
             forward: Runs the model in place, in training mode, on recent batches; called where
-                there are batch norms, whose statistics belong to other weights. What it finds is
-                kept until weights are added.
+                there are batch norms, whose statistics belong to other weights. The new statistics
+                are kept until weights are added.
         """
         parameters = _trainable(self._model)
         own = [parameter.data for parameter in parameters]
@@ -116,13 +116,13 @@ def _estimate_statistics(norms: Sequence[_BatchNorm], forward: Callable[[], obje
 
 def batch_norms(model: nn.Module) -> list[_BatchNorm]:
     """Return the modules whose statistics a forward pass in training mode changes."""
-    found = (module for module in model.modules() if isinstance(module, _BatchNorm))
-    return [norm for norm in found if norm.track_running_stats]
+    norms = (module for module in model.modules() if isinstance(module, _BatchNorm))
+    return [norm for norm in norms if norm.track_running_stats]
 
 
 @contextmanager
 def _untouched(model: nn.Module) -> Iterator[None]:
-    """Leave buffers and plain attributes as they are, whatever the block does to them."""
+    """Leave buffers and plain attributes as they are, also where the block changes them."""
     attributes = Attributes(model)
     attributes.exchange()
     places = [(module, dict(module._buffers)) for module in model.modules()]

@@ -75,8 +75,8 @@ class ResumableRivals(Rivals):
             "best": None if best is None else best.state_dict(gradients=False),
             "gradients": [parameter.grad for parameter in parameters] if kept else None,
         }
-        found: dict[str, Any] = packed(state)
-        return found
+        stored: dict[str, Any] = packed(state)
+        return stored
 
     @classmethod
     def resumed(
@@ -86,7 +86,7 @@ class ResumableRivals(Rivals):
         state: Mapping[str, Any],
         strategy: Strategy,
     ) -> Self:
-        """Return rivals that go on where others were when `state_dict` was called.
+        """Return rivals that continue where others were when `state_dict` was called.
 
         Args:
             learner: The run, with the weights, optimizer and rates that it had then.
@@ -109,10 +109,10 @@ class ResumableRivals(Rivals):
         self._dropped = list(map(Candidate.from_dict, state["dropped"]))
         model = self._learner.model
         self._live.load_state_dict(state["live"], model)
-        for told in state["rivals"]:
-            rival = self._candidate_run(Candidate.from_dict(told["candidate"]), self._copy())
-            rival.load_state_dict(told, model)
-            if told["annealed"]:
+        for stored in state["rivals"]:
+            rival = self._candidate_run(Candidate.from_dict(stored["candidate"]), self._copy())
+            rival.load_state_dict(stored, model)
+            if stored["annealed"]:
                 action = self.search.action
                 assert isinstance(action, Probe)
                 self._anneal(rival, action)

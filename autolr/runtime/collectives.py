@@ -1,4 +1,4 @@
-"""What the processes that train one run together tell each other."""
+"""What the processes that train one run together exchange."""
 
 import contextlib
 import itertools
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_GRACE = timedelta(seconds=60)  # how long a rank that failed waits for the others to hear of it
+_GRACE = timedelta(seconds=60)  # how long a rank that failed waits until the others have read that
 
 
 class Ranks(Protocol):
@@ -45,7 +45,7 @@ class Ranks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """One process: it has nobody to ask, and an exception passes through as it is."""
+    """One process: there are no other ranks, and an exception passes through as it is."""
 
     size: int = 1
 
@@ -63,7 +63,7 @@ class Together:
     """The ranks of torch's default process group.
 
     `gather` goes through the store at which the ranks met, not through a collective: a rank that
-    fails can tell the others so, whatever collective of the user's own they are waiting in. Where
+    fails can report it, also while the others are waiting in a collective of the user's own. Where
     they do wait in one, it raises alone after a minute, as it would have done without us.
 
     Args:
@@ -71,7 +71,7 @@ class Together:
         rank: Which of them this is.
         size: How many there are.
         device: Where tensors for collectives must be.
-        grace: How long a rank that failed waits for the others to hear of it.
+        grace: How long a rank that failed waits until the others have read that.
     """
 
     store: "Store"
@@ -93,30 +93,30 @@ class Together:
         return cls(own, dist.get_rank(), dist.get_world_size(), device)
 
     def gather(self, action: Callable[[], T]) -> list[T]:
-        """Tell what ``action`` returned or raised, and hear the others; see `Ranks`.
+        """Send what ``action`` returned or raised, and return what all ranks sent; see `Ranks`.
 
         Raises:
             AutoLRError: What was raised by the lowest of the ranks that failed: the error itself if
-                it is one of ours, else a `UserCodeError`. Where all ranks failed with the same
+                it is an `AutoLRError`, else a `UserCodeError`. Where all ranks failed with the same
                 words, each raises what it raised.
         """
         raised: Exception | None = None
-        told: dict[str, Any] = {}
+        sent: dict[str, Any] = {}
         try:
-            told["value"] = action()
+            sent["value"] = action()
         except Exception as error:
             if error in self._agreed:  # in a call within this one
                 raise
             raised = error
-            told["error"] = _in_words(error)
+            sent["error"] = _in_words(error)
         call = next(self._calls)  # if this rank failed before a call within, it meets that call
-        heard = self._hear(call, told, raised)
-        failed = {rank: each["error"] for rank, each in enumerate(heard) if "error" in each}
+        received = self._exchange(call, sent, raised)
+        failed = {rank: each["error"] for rank, each in enumerate(received) if "error" in each}
         if failed:
             self._part(call)
             self._agreed.append(self._common(failed, raised))
             raise self._agreed[-1]
-        return [each["value"] for each in heard]
+        return [each["value"] for each in received]
 
     def any(self, flags: Sequence[bool]) -> list[bool]:
         """Reduce the flags by one collective; see `Ranks`."""
@@ -124,12 +124,12 @@ class Together:
         dist.all_reduce(raised, dist.ReduceOp.MAX)
         return [bool(flag) for flag in raised.tolist()]
 
-    def _hear(
-        self, call: int, told: dict[str, Any], raised: Exception | None
+    def _exchange(
+        self, call: int, sent: dict[str, Any], raised: Exception | None
     ) -> list[dict[str, Any]]:
-        """Tell the others and return what all have told, by rank."""
+        """Send this rank's answer and return those of all, by rank."""
         keys = [f"{call}/{rank}" for rank in range(self.size)]
-        self.store.set(keys[self.rank], json.dumps(told))
+        self.store.set(keys[self.rank], json.dumps(sent))
         try:
             if raised is None:
                 self.store.wait(keys)  # as long as any collective of the group waits
@@ -138,12 +138,12 @@ class Together:
         except RuntimeError:
             if raised is None:
                 raise
-            self._agreed.append(raised)  # nobody is left to agree with
+            self._agreed.append(raised)  # no other rank is left to agree with
             raise raised from None
         return [json.loads(self.store.get(key)) for key in keys]
 
     def _part(self, call: int) -> None:
-        """Wait until all ranks have heard of the failure: the store ends with rank 0."""
+        """Wait until all ranks have read of the failure: the store ends with rank 0."""
         with contextlib.suppress(RuntimeError):
             self.store.set(f"{call}/{self.rank}/heard", "")
             heard = [f"{call}/{rank}/heard" for rank in range(self.size)]
@@ -166,7 +166,7 @@ def ranks_of(device: torch.device, size: int) -> Ranks:
 
 
 def _in_words(error: Exception) -> tuple[str, str]:
-    """Return which of our errors stands for this one on all ranks, and its one line."""
+    """Return the name of the `AutoLRError` that all ranks raise for an error, and its line."""
     if isinstance(error, AutoLRError) and hasattr(errors, type(error).__name__):
         return type(error).__name__, str(error)
     return UserCodeError.__name__, " ".join(f"{type(error).__name__}: {error}".split())

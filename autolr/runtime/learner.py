@@ -32,7 +32,7 @@ class Learner(Protocol):
 
     @property
     def extras(self) -> Sequence[Stateful]:
-        """What else each rival has a state of, such as a gradient scaler."""
+        """Other objects with a state in training, such as a gradient scaler."""
 
     @property
     def ranks(self) -> Ranks:
@@ -43,7 +43,7 @@ class Learner(Protocol):
 
     @property
     def monitor(self) -> Monitor:
-        """What `validate` rollbacks, or without validation data `forward`."""
+        """The metric that `validate` returns, or without validation data `forward`."""
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; return the loss, if there is one."""
@@ -73,7 +73,7 @@ class DrivenLearner(Learner, Protocol):
     """A learner whose batches are drawn by the search.
 
     Attributes:
-        optimizer: A search among rules puts another one in its place.
+        optimizer: A search among rules replaces it.
     """
 
     optimizer: Optimizer
@@ -123,8 +123,8 @@ class TorchLearner:
         self.monitor = Monitor(mode=mode) if validate else Monitor("training loss")
         self._clip = clip
         self._batch: Any = None
-        kept = RECENT if validate is None or batch_norms(model) else 0
-        self._recent = deque[Any](maxlen=kept)
+        count = RECENT if validate is None or batch_norms(model) else 0
+        self._recent = deque[Any](maxlen=count)
 
     def next_batch(self) -> None:
         """Draw a batch; see `DrivenLearner`."""

@@ -18,7 +18,7 @@ _SHOWN = 120  # characters of a reason
 
 
 class UnreadableError(ValueError):
-    """A checkpoint cannot be used; the message goes on a sentence that names the file."""
+    """A checkpoint cannot be used; the message continues a sentence that names the file."""
 
 
 def allowing(names: Sequence[str]) -> AbstractContextManager[object]:
@@ -91,11 +91,11 @@ def _to_be_named(what: str, names: Sequence[str]) -> ConfigError:
 
 def _not_loaded(what: str, message: str) -> ConfigError:
     reason = message.partition("WeightsUnpickler error: ")[2].partition(" Check the doc")[0]
-    *_, found = re.findall("<class '([^']+)'>", reason) or [""]
-    if found and reason.startswith("Can only build"):
-        return _to_be_named(what, [found])
+    *_, name = re.findall("<class '([^']+)'>", reason) or [""]
+    if name and reason.startswith("Can only build"):
+        return _to_be_named(what, [name])
     return ConfigError(
-        f"{what} holds {found or 'something'} that torch does not load safely ({reason}): keep it "
+        f"{what} holds {name or 'something'} that torch does not load safely ({reason}): keep it "
         "as plain lists and dicts, or write tune.pruner: {name: hyperband, pause: false}"
     )
 
@@ -104,10 +104,10 @@ def _imported(name: str) -> Any:
     parts = name.split(".")
     for length in range(len(parts) - 1, 0, -1):
         with suppress(ModuleNotFoundError, AttributeError):
-            found: Any = importlib.import_module(".".join(parts[:length]))
+            value: Any = importlib.import_module(".".join(parts[:length]))
             for part in parts[length:]:
-                found = getattr(found, part)
-            return found
+                value = getattr(value, part)
+            return value
     raise ConfigError.of("tune.safe_globals", name, "names that can be imported: module.Class")
 
 

@@ -1,4 +1,4 @@
-"""The online search of a plain PyTorch run."""
+"""The online search of a plain PyTorch run: its training loop."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -33,10 +33,10 @@ def search(
     candidates: str | Path | Mapping[str, Any] | None = None,
     save_to: str | Path | None = None,
 ) -> Result:
-    """Train a run of ``total_steps`` optimizer steps, with its peak found on the way.
+    """Train a run of ``total_steps`` optimizer steps, and search its peak on the way.
 
     The learner ends trained: its first steps are those of the winning probe, the rest follow the
-    schedule at the peak that was found.
+    schedule at the peak that the search has chosen.
 
     Args:
         learner: The run, untrained; `TorchLearner` adapts a model, its optimizer and batches.
@@ -51,17 +51,17 @@ def search(
             optimizer without one, about 28 steps of a copy at a growing rate, all on the first
             batch, find where training diverges: the search is around a tenth of that rate.
         candidates: A search space of rules, peaks and profiles, as a name of the catalogue, a path
-            or a mapping, in place of ``rates`` and ``schedule``. Its first five rules race with the
+            or a mapping, instead of ``rates`` and ``schedule``. Its first five rules race with the
             learner's own optimizer ("fixed") from the first step, with up to three peaks each; one
-            that is not 3 % better than the own optimizer gives way to it. After the peak is found,
+            that is not 3 % better than the own optimizer loses to it. After the race,
             copies of the run compare the first five profiles with the default schedule. At the end
             ``learner.optimizer`` is that of the rule that won.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``.
 
     Returns:
         The peak, the schedule, and what they cost. Where no score of the race and of the next round
-        is finite there is no peak, with a warning: the run goes on at the rate that the user has
-        set, within ``rates``, else at the customary one.
+        is finite there is no peak, with a warning: the run continues at the rate that the user
+        has set, within ``rates``, else at the customary one.
 
     Raises:
         ConfigError: If a setting cannot work, ``save_to`` among them; before the first step.
@@ -97,7 +97,7 @@ def _train_rewinding(learner: DrivenLearner, settings: SearchSettings, total_ste
 
 @contextmanager
 def _racing(learner: DrivenLearner, settings: SearchSettings) -> Iterator[None]:
-    """Have an optimizer of several rules in place, and leave that of the winner behind."""
+    """Train with an optimizer of several rules in the block; leave that of the winner after it."""
     others = {name: given for name, given in settings.rules.items() if name != OWN}
     if not others:
         yield
@@ -106,8 +106,8 @@ def _racing(learner: DrivenLearner, settings: SearchSettings) -> Iterator[None]:
     try:
         yield
     finally:
-        if (found := rule_optimizer_of(switching)) is not None:
-            found.take_averages()
+        if (stepping := rule_optimizer_of(switching)) is not None:
+            stepping.take_averages()
         learner.optimizer = switching.settle()
 
 

@@ -43,7 +43,7 @@ class Rates:
         base: The rate that a peak stands for at a factor of 1; None: the highest of the groups.
 
     Attributes:
-        factor: What every group's rate is multiplied with at the next step.
+        factor: The factor of every group's rate at the next step.
         base: The run's own peak: the highest rate of the groups, or what was given.
 
     Raises:
@@ -56,7 +56,7 @@ class Rates:
     def of(cls, optimizer: Optimizer, base: float | None = None) -> "Rates":
         """Return the rates attached to ``optimizer``; they are attached at the first call.
 
-        A base that is given counts for all who share them.
+        A base that is given counts for all users of the same optimizer.
         """
         if optimizer not in cls._attached:
             cls._attached[optimizer] = cls(optimizer, base)
@@ -82,7 +82,7 @@ class Rates:
     def factors_of(
         self, candidate: Candidate, multipliers: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return what the run's own rates are multiplied with: peak x schedule / own peak.
+        """Return the factors of the run's own rates: peak x schedule / own peak.
 
         Args:
             candidate: With a peak; each rule of a `Switching` has a base of its own.
@@ -94,7 +94,13 @@ class Rates:
         return candidate.peak / self.base * multipliers
 
     def factor_of(self, candidate: Candidate, step: int, total_steps: int) -> float:
-        """Return the factor of one step of a run, see `factors_of`."""
+        """Return the factor of one step of a run, see `factors_of`.
+
+        Args:
+            candidate: With a peak.
+            step: The step, from 0.
+            total_steps: Optimizer steps of the run.
+        """
         multiplier = candidate.schedule.at(step, total_steps)
         return float(self.factors_of(candidate, np.array([multiplier]))[0])
 
@@ -114,7 +120,7 @@ class Rates:
             self.factor = before
 
     def detach(self) -> None:
-        """Leave the optimizer as it was found."""
+        """Remove the hooks, and restore the optimizer's own rates."""
         self._remove()
         for handle in self._handles:
             handle.remove()
@@ -136,7 +142,12 @@ class Rates:
 
 
 def users_rate(optimizer: Optimizer, rates: Rates) -> float | None:
-    """Return the peak that the user has set; None where it is what torch sets if nobody does."""
+    """Return the peak that the user has set; None where it is torch's default.
+
+    Args:
+        optimizer: The optimizer of the run.
+        rates: Its rates.
+    """
     own, base = optimizer, rates.base
     if isinstance(optimizer, Switching):
         own, base = optimizer.own, optimizer.bases[OWN]

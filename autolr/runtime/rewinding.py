@@ -16,7 +16,7 @@ from autolr.runtime.snapshot import Snapshot
 def train_rewinding(
     learner: DrivenLearner, rates: Rates, search: Progress, total_steps: int
 ) -> Result:
-    """Train a run, going back after each probe to the state in which it began.
+    """Train a run, and restore after each probe the state in which it began.
 
     Args:
         learner: The run. Its batches are not put back after a probe.

@@ -10,7 +10,7 @@ from autolr.runtime.average import Average
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.plain import device_of, packed, unpacked
 
-_FEWEST = 2  # steps of an average
+_FEWEST = 2  # steps of an average; one would be the noisy last state
 
 
 class RungScores:
@@ -18,7 +18,7 @@ class RungScores:
 
     Args:
         learner: The run, with validation data.
-        rungs: Optimizer steps at which to score, rising; those behind ``step`` are left out.
+        rungs: Optimizer steps at which to score, rising; those up to ``step`` are left out.
         window: Length of an average, as a share of the steps before its rung.
         step: Optimizer steps that the run has made already.
     """
@@ -69,8 +69,8 @@ class RungScores:
             "average": None if self._average is None else self._average.state_dict(),
             "gradients": gradients,
         }
-        found: dict[str, Any] = packed(state)
-        return found
+        stored: dict[str, Any] = packed(state)
+        return stored
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where another one was when `state_dict` was called."""

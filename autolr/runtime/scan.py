@@ -13,10 +13,10 @@ from autolr.runtime.step_context import StepContext
 def prior_peak(
     learner: Learner, rates: Rates, settings: SearchSettings, total_steps: int
 ) -> tuple[float, Scan | None]:
-    """Return the peak around which to search, and the scan that found it, if one was made.
+    """Return the peak around which to search, and the scan, if one was made.
 
     It is the optimizer's customary one. Where there is none and the user gave no rates, it is that
-    of a scan; where the scan finds nothing, or the run is too short for one, the run's own.
+    of a scan; where no rate of the scan diverges, or the run is too short for one, the run's own.
 
     Args:
         learner: The run before its first step, with the batch of that step.

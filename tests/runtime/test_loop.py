@@ -424,7 +424,7 @@ def test_a_run_that_breaks_again_and_again_is_an_error_in_one_line():
     settings = {"schedule": late(2.0**12), "rates": (2.0**-1, 2.0**11)}
     checks = (Check(0.3, 0.3), Check(0.9, 0.9))
     strategy = Annealed(candidates=3, race=0.1, checks=checks, budget=3.0)
-    with pytest.raises(DivergedError, match="after 4 returns to an earlier state") as diverged:
+    with pytest.raises(DivergedError, match="after 4 rollbacks to an earlier state") as diverged:
         autolr.search(learner, 400, strategy=strategy, **settings)
     assert "\n" not in str(diverged.value)
     assert not learner.optimizer._optimizer_step_pre_hooks
