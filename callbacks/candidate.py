@@ -1,4 +1,4 @@
-"""Train with a peak and a schedule that are known."""
+"""Train with a known peak and schedule."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -9,7 +9,7 @@ from torchmetrics import Metric
 from autolr.callbacks.namespaces import extract_batch_size
 
 LoggedValues = dict[str, tuple[str, float, float]]
-"""Of each name: how it is reduced, its value (of a mean: the sum), and the weight behind it."""
+"""By name: the reduction, the value (of a mean: the weighted sum), and the sum of the weights."""
 
 
 class Logged:
@@ -17,7 +17,7 @@ class Logged:
 
     Attributes:
         suffix: Added to the names, as the Trainer does where there are several loaders.
-        batch: The present batch, whose size weighs what is logged; None: each value counts once.
+        batch: The present batch, whose size is the weight of a value; None: each counts once.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Logged:
         return self._values
 
     def metrics(self) -> dict[str, float]:
-        """Return the value of each torchmetrics object; they ask the other ranks themselves."""
+        """Return the value of each torchmetrics object; they reduce over the ranks themselves."""
         return {name: float(metric.compute()) for name, metric in self._metrics.items()}
 
     def _add(self, key: str, value: float, how: str, batch_size: int | None) -> None:

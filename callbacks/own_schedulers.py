@@ -1,4 +1,4 @@
-"""Schedulers of the module's own: which peak they lead to, and when."""
+"""Schedulers of the module's own: the peak that they reach, and when."""
 
 import copy
 import warnings
@@ -16,12 +16,12 @@ from autolr import schedules
 from autolr.callbacks.namespaces import LightningModule, LRSchedulerConfig, Trainer, is_overridden
 from autolr.rng import isolated_rng
 
-_TOP = 0.95  # a scheduler seldom hits its own top at a whole step; from this share on it is there
+_TOP = 0.95  # share of its top that counts as reached: it is seldom hit at a whole step
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRates:
-    """What a module's own schedulers make of the rate, as far as it can be known beforehand.
+    """The rates under a module's own schedulers, as far as they can be known beforehand.
 
     Attributes:
         peak: The highest rate of any group: as the user wrote it down (``max_lr``, else the rate
@@ -60,7 +60,7 @@ class OwnRates:
 
 
 def restart_plateaus(trainer: Trainer) -> None:
-    """Have schedulers that watch a metric forget it: another state has taken the run's place."""
+    """Reset schedulers that watch a metric: another state has replaced the run's."""
     for config in trainer.lr_scheduler_configs:
         if isinstance(config.scheduler, ReduceLROnPlateau):
             config.scheduler._reset()
@@ -98,7 +98,7 @@ def _stand_in(optimizer: Optimizer) -> Optimizer:
 def _due(
     trainer: Trainer, configs: Sequence[LRSchedulerConfig], total_steps: int
 ) -> Iterator[list[int]]:
-    """Yield for each optimizer step which schedulers the Trainer moves on after it."""
+    """Yield for each optimizer step the indices of the schedulers that step after it."""
     batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
     epoch, batch = 1, 0
     for _ in range(total_steps):

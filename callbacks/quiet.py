@@ -1,9 +1,8 @@
-"""Keeps what a module does as a rival, or in our validation, from the Trainer's surroundings.
+"""Silences callbacks and loggers while a module trains as a rival, or in a `ValidationPass`.
 
-Callbacks and loggers stay in their places, since the module and other threads (a progress bar's,
-for one) read them: a module asks for ``trainer.checkpoint_callback`` or ``logger.log_dir``. They
-are made silent instead. The hooks of a step do nothing. What is read of a logger is what it ever
-is, and what is called does nothing.
+Callbacks and loggers stay where they are, because the module and other threads (that of a progress
+bar, for one) read them: a module reads ``trainer.checkpoint_callback`` or ``logger.log_dir``. The
+hooks of a step do nothing. Attributes of a logger keep their values, and calls do nothing.
 """
 
 import copy
@@ -33,10 +32,15 @@ _CLASS: Any = object.__dict__["__class__"]  # an object may hide it (a mock does
 
 @contextmanager
 def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -> Iterator[None]:
-    """Send what ``module`` logs to ``log`` for a block, and nothing to the Trainer's surroundings.
+    """Send what ``module`` logs to ``log`` for a block, and nothing to callbacks and loggers.
 
-    Neither callbacks, loggers nor progress bars learn of it, ``self.print`` prints nothing,
-    ``trainer.save_checkpoint`` saves nothing, and a module that stops the run there does not.
+    Callbacks, loggers and progress bars get nothing, ``self.print`` prints nothing,
+    ``trainer.save_checkpoint`` saves nothing, and ``trainer.should_stop`` is restored after it.
+
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        log: Called in place of ``module.log``.
     """
     stops = trainer.should_stop
     modules, bars = either(LightningModule), either(ProgressBar)
@@ -57,12 +61,12 @@ def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -
 
 
 def drop(*_: Any, **__: Any) -> None:
-    """Take anything and forget it."""
+    """Ignore all arguments."""
 
 
 @contextmanager
 def _replaced(owner: object, values: dict[str, Any]) -> Iterator[None]:
-    """Have attributes of an object be others for a block."""
+    """Replace attributes of an object for a block."""
     present = vars(owner)
     before = {name: present[name] for name in values if name in present}
     present.update(values)
@@ -85,7 +89,7 @@ _silence = _Silence()
 
 @contextmanager
 def _silent(loggers: list[Logger]) -> Iterator[None]:
-    """Have loggers log nothing for a block; other threads of the user's log as ever."""
+    """Silence loggers for a block; other threads of the user still log."""
     kinds = [type(logger) for logger in loggers]
     before, _silence.on = _silence.on, True
     try:
@@ -117,7 +121,7 @@ def _silent_kind(kind: Any) -> type:
 
 
 def _is_silent() -> bool:
-    """Return whether this thread is one of the silent step's: ours, or one of autograd's.
+    """Return whether this thread belongs to the silent step: its own, or one of autograd's.
 
     Threads that Python has not started (hooks of tensors run there, on a GPU) are autograd's.
     """
@@ -125,13 +129,13 @@ def _is_silent() -> bool:
 
 
 class _Read:
-    """Stands for an object of a logger: what is read of it is the object's, the rest is dropped."""
+    """Stands for an object of a logger: reading gives the object's values, writing does nothing."""
 
     def __init__(self, value: Any) -> None:
         object.__setattr__(self, "_value", value)
 
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:  # isinstance asks for it
+    def __class__(self) -> Any:  # for isinstance
         return type(object.__getattribute__(self, "_value"))
 
     def __getattr__(self, name: str) -> Any:
@@ -154,7 +158,7 @@ class _Read:
 
 
 class _Nothing:
-    """What a silent call rollbacks: anything may be done with it, nothing comes of it."""
+    """The value of a silent call: every operation on it does nothing."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -184,7 +188,7 @@ _NOTHING = _Nothing()
 
 
 def _read(name: str, value: Any) -> Any:
-    """Return what may be had of an attribute of a logger, or of something within it."""
+    """Return what reading an attribute of a logger, or of an object within it, gives."""
     if callable(value) and not isinstance(value, type):
         return value if name.startswith(_GETTERS) else _NOTHING
     if isinstance(value, _PLAIN):

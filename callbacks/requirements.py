@@ -1,4 +1,4 @@
-"""What a set-up must be like, checked before the first training step."""
+"""Checks of a set-up before the first training step."""
 
 import math
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autolr.callbacks.validation import ValidationPass
     from autolr.online.settings import SearchSettings
 
-_LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
+_LIGHTNINGS_EPOCHS = 1000  # the default of a Trainer without max_epochs and max_steps
 
 
 def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
@@ -64,7 +64,7 @@ def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None
     if not module.automatic_optimization:
         raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
     if (count := len(trainer.optimizers)) != 1:
-        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+        raise UnsupportedError(f"{who} supports one optimizer, this module has {count}")
 
 
 def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> None:
@@ -93,9 +93,9 @@ def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
     check_optimizer(trainer, module, who)
     check_strategy(trainer.strategy, who)
     if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
-        raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
+        raise UnsupportedError(f"{who} does not support compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
-        raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
+        raise UnsupportedError(f"{who} does not support training_step(dataloader_iter)")
 
 
 def check_searcher(settings: "SearchSettings") -> None:
@@ -119,8 +119,8 @@ def check_no_swa(trainer: Trainer, who: str) -> None:
     """
     if swa_of(trainer) is not None:
         raise UnsupportedError(
-            f"{who} does not serve StochasticWeightAveraging: what it leaves is not what was "
-            "scored; use WeightAveraging"
+            f"{who} does not support StochasticWeightAveraging: the final weights are not those "
+            "that were scored; use WeightAveraging"
         )
 
 
@@ -133,12 +133,13 @@ def check_strategy(strategy: Strategy, who: str) -> None:
     whole = isinstance(strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy)))
     if not whole or isinstance(strategy, either(DeepSpeedStrategy)):
         raise UnsupportedError(
-            f"{who} serves one device and strategy='ddp'; {type(strategy).__name__} keeps weights, "
-            "gradients or optimizer state where copies of them cannot be exchanged"
+            f"{who} supports one device and strategy='ddp'; {type(strategy).__name__} keeps "
+            "weights, gradients or optimizer state where copies of them cannot be exchanged"
         )
     if isinstance(strategy, either(DDPStrategy)) and strategy._ddp_comm_state is not None:
         raise UnsupportedError(
-            f"{who} does not serve DDPStrategy(ddp_comm_state=...): rivals would change that state"
+            f"{who} does not support DDPStrategy(ddp_comm_state=...): rivals would change that "
+            "state"
         )
 
 
@@ -159,7 +160,12 @@ def total_steps(trainer: Trainer, who: str) -> int:
 
 
 def warn_of_default_length(trainer: Trainer, steps: int) -> None:
-    """Warn where the run is probably as long as Lightning makes it if nobody says how long."""
+    """Warn where the run has the length that Lightning gives it by default.
+
+    Args:
+        trainer: The trainer.
+        steps: Optimizer steps of the run.
+    """
     if trainer.max_epochs == _LIGHTNINGS_EPOCHS and trainer.max_steps == -1:
         rank_zero_warn(
             f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
@@ -184,9 +190,12 @@ def check_monitor(validation: "ValidationPass", monitor: str) -> None:
 
 
 def scoring(validation: "ValidationPass", monitor: str, mode: str | None) -> Monitor:
-    """Return what scores a probe: the metric, or without validation the training loss.
+    """Return the metric that scores a probe; without validation the training loss, with a warning.
 
-    It warns of the latter.
+    Args:
+        validation: The validation of the run.
+        monitor: The name of the metric.
+        mode: Whether lower ("min") or higher ("max") is better; None: what its name says.
 
     Raises:
         ConfigError: As `check_monitor` and `mode_of`.

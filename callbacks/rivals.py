@@ -1,4 +1,4 @@
-"""The shell that trains rivals beside a Lightning run."""
+"""The callback that trains rivals beside a Lightning run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from autolr.runtime.step_context import StepContext
 
 
 class RivalsCallback(Callback):
-    """Feeds each live step to `Rivals`; what is searched for is up to the subclass."""
+    """Passes each live step to `Rivals`; a subclass decides what is searched."""
 
     _rivals: Rivals | None = None
     _learner: LightningLearner | None = None
@@ -76,7 +76,7 @@ class RivalsCallback(Callback):
         self._release()
 
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
-        """Called when a rival's state has taken the place of the live run's."""
+        """Called when a rival's state has replaced that of the live run."""
 
     def _release(self) -> None:
         if self._rates is not None:

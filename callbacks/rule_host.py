@@ -1,4 +1,4 @@
-"""What a rule needs of a Trainer: its loss, and that its averages are what is evaluated."""
+"""Passes a rule its loss, and has its averaged weights evaluated and saved."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -22,7 +22,7 @@ _LIVE = "autolr_live_state_dict"
 
 
 class RuleHost(Callback):
-    """Gives the rule that steps its whole loss, and has its averages evaluated and saved."""
+    """Passes the active rule the whole loss of a step; its averages are evaluated and saved."""
 
     _validating: ExitStack | None = None
 
@@ -30,20 +30,20 @@ class RuleHost(Callback):
     def on_before_backward(
         self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
     ) -> None:
-        found = self._rule_optimizer(trainer)
-        if found is None:
+        stepping = self._rule_optimizer(trainer)
+        if stepping is None:
             return
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         value = loss if scaler is None else loss / scaler.get_scale()
         batch_idx = trainer.fit_loop.epoch_loop.batch_idx
-        add_loss(found, value, begins=batch_idx % trainer.accumulate_grad_batches == 0)
+        add_loss(stepping, value, begins=batch_idx % trainer.accumulate_grad_batches == 0)
 
     @override
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        found = self._rule_optimizer(trainer)
-        if found is not None:
+        stepping = self._rule_optimizer(trainer)
+        if stepping is not None:
             self._validating = ExitStack()
-            self._validating.enter_context(found.averaged())
+            self._validating.enter_context(stepping.averaged())
 
     @override
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -59,18 +59,18 @@ class RuleHost(Callback):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        found = self._rule_optimizer(trainer)
-        if found is not None:
-            found.take_averages()
+        stepping = self._rule_optimizer(trainer)
+        if stepping is not None:
+            stepping.take_averages()
 
     @override
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        found = self._rule_optimizer(trainer)
-        if found is not None and found.rule.averaging:
+        stepping = self._rule_optimizer(trainer)
+        if stepping is not None and stepping.rule.averaging:
             checkpoint[_LIVE] = checkpoint["state_dict"]
-            with found.averaged():
+            with stepping.averaged():
                 checkpoint["state_dict"] = trainer.strategy.lightning_module_state_dict()
 
     @override
@@ -81,13 +81,13 @@ class RuleHost(Callback):
             pl_module.load_state_dict(checkpoint[_LIVE])
 
     def _validated(self) -> None:
-        """Have the weights in training in place again."""
+        """Activate the weights in training again after validation."""
         if self._validating is not None:
             self._validating.close()
             self._validating = None
 
     def _rule_optimizer(self, trainer: Trainer) -> RuleOptimizer | None:
-        """Return the optimizer that carries out a rule that is written here."""
+        """Return the optimizer of a rule of this package; None for any other optimizer."""
         return rule_optimizer_of(trainer.optimizers[0]) if trainer.optimizers else None
 
 
@@ -106,10 +106,14 @@ def check_checkpoints(trainer: Trainer) -> None:
 
 
 def check_closures(trainer: Trainer, rule: str) -> None:
-    """Refuse what would not let the optimizer of a rule evaluate the loss by itself.
+    """Refuse a set-up in which the optimizer of a rule cannot evaluate the loss by itself.
+
+    Args:
+        trainer: The trainer.
+        rule: Its name, for the message.
 
     Raises:
-        UnsupportedError: If there is such a thing.
+        UnsupportedError: With gradient scaling or accumulation.
     """
     if getattr(trainer.precision_plugin, "scaler", None) is not None:
         raise UnsupportedError(
@@ -124,18 +128,23 @@ def check_closures(trainer: Trainer, rule: str) -> None:
 
 
 class RuleRaceHost(RuleHost):
-    """Puts an optimizer of several rules in place of the module's, where rules are searched."""
+    """Replaces the module's optimizer by one of several rules, where rules are searched."""
 
     _switching = False
 
     def _race_rules(
         self, trainer: Trainer, module: LightningModule, settings: SearchSettings
     ) -> None:
-        """Put it in place; to be called before a checkpoint is restored.
+        """Replace the optimizer; call it before a checkpoint is restored.
+
+        Args:
+            trainer: The trainer.
+            module: Its module.
+            settings: What the user has set.
 
         Raises:
-            ConfigError: If a rule's setting cannot work, or an `ApplyRule` sets a rule besides.
-            UnsupportedError: If the set-up is not served.
+            ConfigError: If a rule's setting cannot work, or an `ApplyRule` sets a rule too.
+            UnsupportedError: If the set-up is not supported.
         """
         check_optimizer(trainer, module, "AutoLR")
         check_schedule(trainer, settings.schedule, settings.candidates)
@@ -156,7 +165,7 @@ class RuleRaceHost(RuleHost):
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, RuleHost) and callback is not self:
                 raise ConfigError(
-                    "AutoLR(candidates=...) names rules, and serves them by itself: leave out "
+                    "AutoLR(candidates=...) names rules, and builds them itself: leave out "
                     f"{type(callback).__name__}"
                 )
 

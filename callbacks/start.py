@@ -1,4 +1,4 @@
-"""How a search starts in a Trainer: by what its callbacks and the module's schedulers do later."""
+"""Starts a search in a Trainer."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ from autolr.runtime.start import start_search
 def learner_of(
     trainer: Trainer, module: LightningModule, ranks: Ranks, monitor: str, mode: str | None
 ) -> LightningLearner:
-    """Return the run as a search drives it.
+    """Return the learner of a Lightning run.
 
     Args:
         trainer: A trainer that has begun to fit.
@@ -50,8 +50,8 @@ def started(
         learner: The run, with that batch.
         rates: The rates of its optimizer.
         settings: What the user has set.
-        own: What the module's own schedulers make of the rate, if it has any.
-        handover: When another callback takes the rate over, if one does.
+        own: The rates under the module's own schedulers, if it has any.
+        handover: When `StochasticWeightAveraging` takes the rate over, if it does.
     """
     steps = total_steps(trainer, "AutoLR")
     start = partial(start_search, learner, rates, settings, steps, rank_zero_info)

@@ -1,4 +1,4 @@
-"""`StochasticWeightAveraging`, which goes on with the rates where a search and its schedule end."""
+"""`StochasticWeightAveraging`, which takes the rates over where a search and its schedule end."""
 
 import math
 
@@ -17,7 +17,7 @@ class Handover:
     """Hands a run's rates over to `StochasticWeightAveraging`, if the run has one.
 
     It anneals the optimizer's own rates to its ``swa_lrs``, from what they are when it begins.
-    By then they have to be those that the run steps with; after that nobody multiplies them.
+    By then they have to be those that the run steps with; after that they are not multiplied.
 
     Args:
         trainer: A trainer that is about to train; None: of no run.
@@ -45,7 +45,13 @@ class Handover:
             )
 
     def last_search_step(self, trainer: Trainer, total_steps: int) -> int:
-        """Return at which optimizer step it is due, ``total_steps`` if never, or if not known."""
+        """Return the optimizer step by which the search has to be over.
+
+        Args:
+            trainer: The trainer.
+            total_steps: Optimizer steps of the run; returned if there is no handover, or its step
+                is not known.
+        """
         batches = trainer.num_training_batches
         if self._swa is None or math.isinf(batches):
             return total_steps
@@ -58,13 +64,13 @@ class Handover:
         return waiting is not None and trainer.current_epoch >= waiting.swa_start
 
     def hand_over(self, trainer: Trainer, factor: float) -> None:
-        """Have the optimizer's own rates be those of the step to come.
+        """Set the optimizer's own rates to those of the next step.
 
-        To be called as the epoch starts, before or after the same hook of the other callback.
+        Call it as the epoch starts, before or after the same hook of the other callback.
 
         Args:
             trainer: The trainer.
-            factor: What they have been multiplied with so far.
+            factor: The factor of the rates at the next step.
         """
         assert self._swa is not None
         self.done = True
@@ -81,8 +87,8 @@ class Handover:
 def swa_of(trainer: Trainer) -> StochasticWeightAveraging | None:
     """Return the callback of that kind; Lightning allows one."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    found = (c for c in callbacks if isinstance(c, either(StochasticWeightAveraging)))
-    return next(found, None)
+    averaging = (c for c in callbacks if isinstance(c, either(StochasticWeightAveraging)))
+    return next(averaging, None)
 
 
 def estimated_steps(trainer: Trainer) -> int | float:
@@ -101,10 +107,14 @@ def estimated_steps(trainer: Trainer) -> int | float:
 
 
 def restart_averages(trainer: Trainer, module: LightningModule) -> None:
-    """Have averages begin anew: another state has taken the run's place.
+    """Restart averages of weights: another state has replaced the run's.
 
     An average is that state's until its callback next updates it. One that has not begun yet
     is left as it is.
+
+    Args:
+        trainer: The trainer.
+        module: Its module, with the new state.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         averages = isinstance(callback, either(WeightAveraging))

@@ -1,4 +1,4 @@
-"""Our own pass over the validation data: it scores the model in place and leaves no trace."""
+"""A pass over the validation data that scores the model in place and leaves no trace."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class ValidationPass:
     """Scores the model that is in place as the Trainer's validation loop would.
 
     ``limit_val_batches`` is respected. What the module logs in ``validation_step`` and at the
-    epoch's end is collected here and goes nowhere else; no other callback is called. Weights,
+    epoch's end is collected here only; no other callback is called. Weights,
     buffers, generators, metrics, plain attributes and training modes are left as they were.
     Batches are kept in memory, up to 256 MiB, so that all passes see the same ones. Each rank
     takes the batches that the Trainer gives it; what they log is reduced over them.
@@ -56,7 +56,7 @@ class ValidationPass:
                 loop.setup_data()
         if loop._combined_loader is not None and loop._combined_loader._mode != "sequential":
             mode = loop._combined_loader._mode
-            raise UnsupportedError(f"CombinedLoader(mode={mode!r}) is not served in validation")
+            raise UnsupportedError(f"CombinedLoader(mode={mode!r}) is not supported in validation")
 
     @property
     def exists(self) -> bool:

@@ -33,7 +33,7 @@ def _never() -> bool:
 def run_trial(
     job: TrialJob,
     judge: Judge,
-    asked: Callable[[], bool] = _never,
+    leave_requested: Callable[[], bool] = _never,
     remark: Callable[[str], None] = lambda line: None,
 ) -> TrialResult:
     """Train one candidate through an ordinary Trainer and score it.
@@ -41,7 +41,7 @@ def run_trial(
     Args:
         job: What to train. Where its checkpoint is there, the run goes on from it.
         judge: Is told the scores at the rungs, and decides.
-        asked: Tells whether the trial shall be written down and left as soon as possible.
+        leave_requested: Returns whether the trial shall be paused as soon as possible.
         remark: Gets a line if the checkpoint is there and cannot be used.
 
     Raises:
@@ -52,7 +52,7 @@ def run_trial(
     """
     started = time.monotonic()
     tune = job.config.tune
-    pause = PauseTrial(judge, job.checkpoint, asked, job.known, job.trial)
+    pause = PauseTrial(judge, job.checkpoint, leave_requested, job.known, job.trial)
     trial: Reporter = pause if job.pauses else _Stopping(judge)
     horizon = job.run_steps
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)

@@ -90,7 +90,7 @@ def test_a_run_that_is_lost_once_too_often_ends_with_an_error():
     search = saved()
     for step in (33, 36):
         search = lost(search, step).observe(Observation(step))
-    with pytest.raises(DivergedError, match="step 39, after 2 returns") as diverged:
+    with pytest.raises(DivergedError, match="step 39, after 2 rollbacks") as diverged:
         lost(search, 39)
     assert "\n" not in str(diverged.value)
 
@@ -109,7 +109,7 @@ def test_a_rollback_without_a_saved_state_is_refused():
             other.action = Rollback(LOW)
             return other
 
-    with pytest.raises(ConfigError, match="Rollback, and never did with Save"):
+    with pytest.raises(ConfigError, match="answered with Rollback before any Save"):
         Progress(Hasty()).observe(Observation(10, (1.0, 2.0)))
 
 
