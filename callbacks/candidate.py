@@ -7,9 +7,9 @@ from typing_extensions import override
 
 from autolr import schedules
 from autolr.callbacks.early_end import warn_of_early_stoppers, warn_of_end
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_alone, check_rates, total_steps
-from autolr.callbacks.swa import Handover
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.runtime.rates import Rates

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from autolr.callbacks.batches import own_copy
 from autolr.callbacks.ddp_wrapper import DDPWrapper
 from autolr.callbacks.namespaces import (
     ClosureResult,
@@ -18,10 +19,11 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.rule_loss import add_loss
-from autolr.callbacks.validation import ValidationPass, own_copy
+from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
-from autolr.runtime.average import batch_norms
-from autolr.runtime.learner import RECENT, mean
+from autolr.runtime.batch_norm import batch_norms
+from autolr.runtime.evaluation import mean
+from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import (
@@ -21,25 +22,26 @@ from autolr.callbacks.requirements import (
     warn_of_default_length,
 )
 from autolr.callbacks.resume import (
-    ResumedRng,
     check_resumed,
     described,
     resumed_search,
     stored_search,
     warn_of_length,
 )
+from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
-from autolr.callbacks.rule_host import RuleRaceHost
+from autolr.callbacks.rule_race_host import RuleRaceHost
 from autolr.callbacks.search_metrics import SearchMetrics, print_messages
 from autolr.callbacks.start import learner_of, started
-from autolr.callbacks.swa import Handover, restart_averages
+from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result, check_save_to
 from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
-from autolr.runtime.collectives import Ranks, ranks_of
+from autolr.runtime.collectives import Ranks
+from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
 from autolr.schedules import Schedule
 

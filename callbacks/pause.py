@@ -9,7 +9,8 @@ from typing_extensions import override
 from autolr.callbacks.namespaces import STEP_OUTPUT, Callback, LightningModule, Trainer
 from autolr.errors import ConfigError
 from autolr.job import Decision, Judge
-from autolr.runtime.loading import UnreadableError, check_kept
+from autolr.runtime.loading import UnreadableError
+from autolr.runtime.loading_checks import check_kept
 
 _CHECK_EVERY = 8  # steps after which rank 0 says whether to leave; each time is a collective
 _PARTS = {  # of a Lightning checkpoint that a fit can resume from, and their types

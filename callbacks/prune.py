@@ -9,19 +9,16 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import (
-    check_no_swa,
-    check_rivals,
-    scoring,
-    total_steps,
-)
+from autolr.callbacks.requirements import check_no_swa, check_rivals, total_steps
 from autolr.callbacks.rivals import loss_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
 from autolr.runtime.checkpoint import FORMAT, check_format
-from autolr.runtime.collectives import Alone, Ranks, ranks_of
+from autolr.runtime.collectives import Alone, Ranks
+from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rungs import RungScores
 
 _CHECK_EVERY = 16  # steps between checks of the loss; each waits for the device

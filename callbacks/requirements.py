@@ -16,12 +16,9 @@ from autolr.callbacks.namespaces import (
     rank_zero_warn,
 )
 from autolr.callbacks.swa import estimated_steps, swa_of
-from autolr.direction import mode_of
-from autolr.errors import ConfigError, UnsupportedError, nearest
-from autolr.online.monitor import Monitor
+from autolr.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
-    from autolr.callbacks.validation import ValidationPass
     from autolr.online.settings import SearchSettings
 
 _LIGHTNINGS_EPOCHS = 1000  # the default of a Trainer without max_epochs and max_steps
@@ -171,40 +168,6 @@ def warn_of_default_length(trainer: Trainer, steps: int) -> None:
             f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
             f" {steps} steps; that is Lightning's default: if the run is shorter, set max_epochs"
         )
-
-
-def check_monitor(validation: "ValidationPass", monitor: str) -> None:
-    """Refuse a metric that the validation loop does not log; one batch of it is run.
-
-    Raises:
-        ConfigError: With the metrics that are logged.
-    """
-    logged = sorted(validation.run(limit=1))
-    if monitor not in logged:
-        names = ", ".join(logged) or "(it logs nothing)"
-        where = " on every rank" if validation.ranks.size > 1 else ""
-        near = nearest(monitor, logged)
-        hint = "" if near is None else f"; did you mean {near!r}?"
-        expected = f"a metric that validation logs{where}: {names}"
-        raise ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
-
-
-def scoring(validation: "ValidationPass", monitor: str, mode: str | None) -> Monitor:
-    """Return the metric that scores a probe; without validation the training loss, with a warning.
-
-    Args:
-        validation: The validation of the run.
-        monitor: The name of the metric.
-        mode: Whether lower ("min") or higher ("max") is better; None: what its name says.
-
-    Raises:
-        ConfigError: As `check_monitor` and `mode_of`.
-    """
-    if validation.exists:
-        check_monitor(validation, monitor)
-        return Monitor(monitor, mode_of(monitor, mode))
-    rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
-    return Monitor("training loss")
 
 
 def _scheduler(trainer: Trainer) -> str:

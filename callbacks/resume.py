@@ -5,51 +5,21 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from autolr import schedules
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.requirements import total_steps
-from autolr.callbacks.swa import Handover, swa_of
+from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result
-from autolr.rng import RngState
 from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
+    from autolr.online.settings import SearchSettings
 
 _LONGEST = 60  # characters of a value in a message
-
-
-class ResumedRng:
-    """Restores the global generators to their states when a checkpoint was written.
-
-    Lightning stores no generators. A new epoch of a resumed fit draws its order when the Trainer
-    makes the first iterator over the training data, before ``on_train_start``; in the middle of
-    an epoch, or at its end, the cut run did not make that iterator, and the generators are
-    restored after it.
-
-    Args:
-        stored: What `RngState.to_dict` returned; None: nothing is restored.
-    """
-
-    def __init__(self, stored: Mapping[str, Any] | None) -> None:
-        self._generators = None if stored is None else RngState.from_dict(stored)
-
-    def before_the_data(self, trainer: Trainer) -> None:
-        """Restore them before the first iterator is made."""
-        if trainer.world_size > 1:
-            self._generators = None  # a checkpoint has those of rank 0
-        if self._generators is not None:
-            self._generators.restore()
-
-    def after_the_data(self, trainer: Trainer) -> None:
-        """Restore them after it, before the first batch is drawn, where that is needed."""
-        epoch: Any = trainer.fit_loop.epoch_progress.current
-        if self._generators is not None and epoch.processed < epoch.ready:
-            self._generators.restore()
-        self._generators = None
 
 
 def stored_search(
@@ -92,7 +62,7 @@ def resumed_search(
 
 
 def described(
-    trainer: Trainer, settings: SearchSettings, monitor: str, mode: str
+    trainer: Trainer, settings: "SearchSettings", monitor: str, mode: str
 ) -> dict[str, str]:
     """Return all that a search depends on, by name, to compare it with that of a resumed fit.
 

@@ -14,7 +14,8 @@ from autolr.callbacks.namespaces import (
     either,
 )
 from autolr.callbacks.requirements import check_optimizer
-from autolr.callbacks.rule_host import RuleHost, check_checkpoints, check_closures
+from autolr.callbacks.rule_checks import check_checkpoints, check_closures
+from autolr.callbacks.rule_host import RuleHost
 from autolr.errors import UnsupportedError
 
 

@@ -3,9 +3,9 @@
 import math
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info
-from autolr.online.events import ProbeScore
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
+from autolr.online.records import ProbeScore
 from autolr.result.messages import news
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN

@@ -1,19 +1,23 @@
 """Starts a search in a Trainer."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
 from autolr.callbacks.own_schedulers import OwnRates
-from autolr.callbacks.requirements import scoring, total_steps
-from autolr.callbacks.swa import Handover
+from autolr.callbacks.requirements import total_steps
 from autolr.callbacks.validation import ValidationPass
 from autolr.candidate import Candidate
 from autolr.online.progress import Progress
-from autolr.online.settings import SearchSettings
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.rates import Rates
 from autolr.runtime.start import start_search
+
+if TYPE_CHECKING:
+    from autolr.online.settings import SearchSettings
 
 
 def learner_of(
@@ -39,7 +43,7 @@ def started(
     trainer: Trainer,
     learner: LightningLearner,
     rates: Rates,
-    settings: SearchSettings,
+    settings: "SearchSettings",
     own: OwnRates | None,
     handover: Handover,
 ) -> tuple[Progress, Candidate]:

@@ -6,10 +6,8 @@ from itertools import islice
 from typing import Any
 
 import torch
-from lightning_utilities.core.apply_func import apply_to_collection
-from torch import Tensor
-from torch.utils.data import DataLoader
 
+from autolr.callbacks.batches import kept_generators_of, own_copy, size_in_bytes, unstarted
 from autolr.callbacks.logged import Logged, LoggedValues, reduced
 from autolr.callbacks.namespaces import (
     LightningModule,
@@ -22,7 +20,7 @@ from autolr.errors import UnsupportedError
 from autolr.rng import isolated_rng
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.collectives import Alone, Ranks
-from autolr.runtime.learner import evaluating
+from autolr.runtime.evaluation import evaluating
 
 _CACHE_BYTES = 256 * 2**20  # validation batches kept in memory for the next pass, at most
 
@@ -144,10 +142,10 @@ class ValidationPass:
             yield from (self._on_device(own_copy(batch), index) for batch in kept)
             return
         kept = [] if limit is None else None
-        with _kept_generators_of(loader):
-            for batch in islice(iter(_unstarted(loader)), wanted):
+        with kept_generators_of(loader):
+            for batch in islice(iter(unstarted(loader)), wanted):
                 if kept is not None:
-                    self._cached_bytes += _size(batch)
+                    self._cached_bytes += size_in_bytes(batch)
                     fits = self._cached_bytes <= _CACHE_BYTES
                     kept = [*kept, own_copy(batch)] if fits else None
                 yield self._on_device(batch, index)
@@ -171,39 +169,3 @@ def _validating(trainer: Trainer) -> Iterator[None]:
         yield
     finally:
         trainer.state.stage = stage
-
-
-@contextmanager
-def _kept_generators_of(loader: Any) -> Iterator[None]:
-    """Leave the generators that a loader was given as they were."""
-    holders = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
-    own = {getattr(holder, "generator", None) for holder in holders}
-    states = [(own_, own_.get_state()) for own_ in own if isinstance(own_, torch.Generator)]
-    try:
-        yield
-    finally:
-        for generator, state in states:
-            generator.set_state(state)
-
-
-def own_copy(batch: Any) -> Any:
-    """Return a batch that may be changed in place without changing ``batch``."""
-    return apply_to_collection(batch, Tensor, torch.clone)
-
-
-def _unstarted(loader: Any) -> Any:
-    """Return a loader over the same data that shares no iterator with the Trainer's."""
-    if not isinstance(loader, DataLoader):
-        return loader
-    twin = DataLoader.__new__(type(loader))
-    twin.__dict__.update(loader.__dict__)
-    twin.__dict__["_iterator"] = None
-    return twin
-
-
-def _size(batch: Any) -> int:
-    if isinstance(batch, Tensor):
-        return batch.numel() * batch.element_size()
-    if isinstance(batch, Mapping):
-        return sum(_size(item) for item in batch.values())
-    return sum(_size(item) for item in batch) if isinstance(batch, list | tuple) else 0

@@ -25,7 +25,8 @@ from autolr.objective.lightning_cli import (
 )
 from autolr.objective.run import rate_callbacks
 from autolr.objective.users_namespace import namespace
-from autolr.runtime.loading import allowing, check_kept
+from autolr.runtime.loading import allowing
+from autolr.runtime.loading_checks import check_kept
 from autolr.space import Space
 
 if TYPE_CHECKING:

@@ -8,10 +8,12 @@ from typing import Any, ClassVar, Self
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online.events import Commit, ProbeScore, Train
+from autolr.online.actions import Commit, Train
+from autolr.online.observation import Observation
 from autolr.online.peaks import PeakRange
 from autolr.online.rate_model import ProbeForecast, best_of, forecast, next_rate
-from autolr.online.strategy import Observation, RunInfo
+from autolr.online.records import ProbeScore
+from autolr.online.run_info import RunInfo
 from autolr.rules.fixed import OWN
 
 _PUBLISHED_FIRST = 1000  # steps of the first stage

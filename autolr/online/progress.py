@@ -7,7 +7,9 @@ from typing import Any, Self
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError
-from autolr.online.events import Action, Commit, Probe, ProbeScore, Rollback, RollbackRecord, Save
+from autolr.online.actions import Action, Commit, Probe, Rollback, Save
+from autolr.online.observation import Observation
+from autolr.online.records import ProbeScore, RollbackRecord
 from autolr.online.scan import Scan
 from autolr.online.serialization import (
     rollbacks_from_list,
@@ -15,7 +17,7 @@ from autolr.online.serialization import (
     scores_from_list,
     scores_to_list,
 )
-from autolr.online.strategy import Observation, State, Strategy
+from autolr.online.strategy import State, Strategy
 
 
 @dataclass(frozen=True, slots=True)

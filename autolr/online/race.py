@@ -2,62 +2,23 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from autolr import rules
 from autolr.candidate import Candidate
-from autolr.domains import Value
 from autolr.online.peaks import PeakRange
-from autolr.online.plan import Check, Round, plan_rounds
+from autolr.online.plan import plan_rounds
+from autolr.online.race_entry import SEVERAL, RaceEntry
+from autolr.online.rounds import Check, Round
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.online.run_space import RuleChoice
 
-_SEVERAL = 3  # peaks of a rule beside others
 _SHORTEST = 12  # steps of a race between rules
 _SHARE = 0.75  # of its length without them, at least
-
-
-@dataclass(frozen=True, slots=True)
-class RaceEntry:
-    """A rule that races, and the peaks that it may have.
-
-    Attributes:
-        peak_range: The peaks.
-        rule: One of `autolr.rules.names`.
-        settings: Of the rule, as pairs.
-    """
-
-    peak_range: PeakRange
-    rule: str = OWN
-    settings: tuple[tuple[str, Value], ...] = ()
-
-    def peaks(self, count: int) -> list[float]:
-        """Return at most so many peaks, rising.
-
-        They are evenly spaced in log rate over the range of peaks; three of another rule than
-        "fixed" are its default and the middles between that and the ends of the range.
-        """
-        low, high, prior = self.peak_range.low, self.peak_range.high, self.peak_range.prior
-        if count == 1 or low == high:
-            return [prior]
-        if self.rule != OWN and count == _SEVERAL:
-            return [math.sqrt(low * prior), prior, math.sqrt(prior * high)]
-        return self.peak_range.spaced(count)
-
-    def limits(self, count: int) -> tuple[float, float, float, float]:
-        """Return the lowest and highest peak of any rival, and the ends of so many that race."""
-        peaks = self.peaks(count)
-        ends = (peaks[0], peaks[-1]) if len(peaks) > 1 else (0.0, math.inf)
-        return (
-            (self.peak_range.low, self.peak_range.high, *ends)
-            if self.peak_range.limits
-            else (0.0, math.inf, *ends)
-        )
 
 
 LineUp: TypeAlias = tuple[tuple[RaceEntry, int], ...]  # with how many peaks each
@@ -103,7 +64,7 @@ def plan_race(
         count = sum(len(entry.peaks(peaks)) for entry, peaks in line_up)
         return plan_rounds(race, checks, run[0], count, run[1])
 
-    alone = [((entries[0], count),) for count in sorted({most, min(_SEVERAL, most)})[::-1]]
+    alone = [((entries[0], count),) for count in sorted({most, min(SEVERAL, most)})[::-1]]
     longest = planned(alone[0])
     for line_up in [*_line_ups(entries, most), *alone]:
         rounds = planned(line_up)
@@ -149,7 +110,7 @@ def _peak_range(choice: "RuleChoice", own: PeakRange) -> PeakRange:
 def _line_ups(entries: Sequence[RaceEntry], most: int) -> Iterator[LineUp]:
     """Yield who may race where there are several, the most wished first."""
     for count in range(len(entries), 1, -1):
-        for peaks in (min(_SEVERAL, most), 1) if count == len(entries) else (1,):
+        for peaks in (min(SEVERAL, most), 1) if count == len(entries) else (1,):
             yield tuple((e, most if e.rule == OWN else peaks) for e in entries[:count])
 
 

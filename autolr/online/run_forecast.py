@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from autolr.online.events import ProbeScore, RollbackRecord
 from autolr.online.forecast import Forecast, forecast_loss
+from autolr.online.records import ProbeScore, RollbackRecord
 
 _FEWEST_OF_SCORES = 4  # scores; a curve of fewer has no bend, and is forecast to stay where it is
 _UNTIL = 0.6  # of the run: a later forecast says what is nearly there

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from autolr.candidate import Candidate
-from autolr.online.events import Commit, Probe, ProbeScore, RollbackRecord, is_blind
-from autolr.online.plan import Round, outward
+from autolr.online.actions import Commit, Probe
+from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
+from autolr.online.rounds import Round, outward
 
 
 @dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from autolr.candidate import Candidate
-from autolr.online.plan import Round
+from autolr.online.rounds import Round
 from autolr.online.search import Search, Thresholds
 from autolr.online.serialization import (
     rollbacks_from_list,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from autolr.candidate import Candidate
-from autolr.online.events import ProbeScore, RollbackRecord
+from autolr.online.records import ProbeScore, RollbackRecord
 
 
 def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:

@@ -14,9 +14,10 @@ from autolr.online.autolrs import AutoLRS
 from autolr.online.peaks import PeakRange, parse_rates
 from autolr.online.progress import Progress
 from autolr.online.race import left_out, race_entries
+from autolr.online.run_info import RunInfo
 from autolr.online.run_space import RunSpace
 from autolr.online.scan import Scan
-from autolr.online.strategy import RunInfo, Strategy
+from autolr.online.strategy import Strategy
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
-from autolr.online.events import ProbeScore, RollbackRecord
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
+from autolr.online.records import ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
 from autolr.rules.fixed import OWN
 

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from autolr.candidate import Candidate
 from autolr.errors import UnsupportedError
-from autolr.online.events import Probe
+from autolr.online.actions import Probe
 from autolr.online.progress import Progress
 from autolr.online.strategy import Strategy
 from autolr.runtime.attributes import tensors_of

@@ -13,7 +13,8 @@ from autolr.result.result import Result, check_save_to
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, rule_optimizer_of
 from autolr.runtime.learner import DrivenLearner
-from autolr.runtime.rates import Rates, users_rate
+from autolr.runtime.optimizer_peaks import users_rate
+from autolr.runtime.rates import Rates
 from autolr.runtime.rewinding import train_rewinding
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak

@@ -3,10 +3,10 @@
 import math
 
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
-from autolr.online.events import Commit, Train
+from autolr.online.actions import Commit, Train
 from autolr.online.monitor import Monitor
+from autolr.online.observation import Observation
 from autolr.online.progress import Progress
-from autolr.online.strategy import Observation
 from autolr.result.result import Result
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates

@@ -7,10 +7,10 @@ import numpy as np
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.online.events import Probe, Rollback, Save
+from autolr.online.actions import Probe, Rollback, Save
+from autolr.online.observation import Observation
 from autolr.online.progress import Progress
 from autolr.online.reschedule import shrunk
-from autolr.online.strategy import Observation
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
 from autolr.rules.switching import begin_rule

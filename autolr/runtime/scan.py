@@ -1,17 +1,21 @@
 """The divergence scan, carried out on a copy of a run that has not begun."""
 
 import math
+from typing import TYPE_CHECKING
 
 from autolr.online.scan import Scan
-from autolr.online.settings import SearchSettings
 from autolr.runtime.learner import Learner
-from autolr.runtime.rates import Rates, customary_peak_of
+from autolr.runtime.optimizer_peaks import customary_peak_of
+from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
 
+if TYPE_CHECKING:
+    from autolr.online.settings import SearchSettings
+
 
 def prior_peak(
-    learner: Learner, rates: Rates, settings: SearchSettings, total_steps: int
+    learner: Learner, rates: Rates, settings: "SearchSettings", total_steps: int
 ) -> tuple[float, Scan | None]:
     """Return the peak around which to search, and the scan, if one was made.
 

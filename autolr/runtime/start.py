@@ -1,20 +1,24 @@
 """How a search starts: its prior peak, its strategy's first action, and what the user reads."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
 from autolr.online.progress import Progress
-from autolr.online.settings import SearchSettings
 from autolr.result.messages import excluded, opening
 from autolr.runtime.learner import Learner
-from autolr.runtime.rates import Rates, users_rate
+from autolr.runtime.optimizer_peaks import users_rate
+from autolr.runtime.rates import Rates
 from autolr.runtime.scan import prior_peak
+
+if TYPE_CHECKING:
+    from autolr.online.settings import SearchSettings
 
 
 def start_search(
     learner: Learner,
     rates: Rates,
-    settings: SearchSettings,
+    settings: "SearchSettings",
     total_steps: int,
     say: Callable[[str], None],
     *,

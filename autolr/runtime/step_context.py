@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from autolr.rng import RngState
-from autolr.runtime.snapshot import OF_THE_RUN
+from autolr.runtime.optimizer_groups import OF_THE_RUN
 
 
 @dataclass(frozen=True, slots=True)

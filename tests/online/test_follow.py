@@ -8,7 +8,7 @@ import pytest
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online import Annealed, PeakRange, Round, Search, Thresholds
-from autolr.online.plan import outward, price
+from autolr.online.rounds import outward, price
 from autolr.online.search_serialization import search_from_dict, search_to_dict
 from tests.online.runs import search_of
 

@@ -9,8 +9,9 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online import Annealed, Check, PeakRange, SearchSettings
-from autolr.online.plan import Round, plan_rounds, price
+from autolr.online.plan import plan_rounds
 from autolr.online.reschedule import followed, scaled, shrunk
+from autolr.online.rounds import Round, price
 from autolr.online.run_space import RunSpace
 from autolr.online.search import Search
 from tests.online.runs import begun, search_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autolr.online import Annealed, PeakRange, Scan, SearchSettings
-from autolr.online.plan import price
+from autolr.online.rounds import price
 from autolr.result import opening
 from tests.online.runs import progress_of
 

@@ -10,7 +10,8 @@ import pytest
 from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from autolr.errors import ConfigError, DivergedError, UserCodeError
-from autolr.runtime.collectives import Alone, Together
+from autolr.runtime.collectives import Alone
+from autolr.runtime.process_group import Together
 
 
 def on_ranks(action, size=3, **settings):

@@ -13,7 +13,7 @@ import autolr
 from autolr import schedules
 from autolr.errors import ConfigError, DivergedError
 from autolr.online import Annealed, Check, Thresholds
-from autolr.runtime.learner import evaluating
+from autolr.runtime.evaluation import evaluating
 
 STEPS = 80
 WIDE = (1e-4, 1.0)  # SGD begins with their mean, 0.01; the best is higher

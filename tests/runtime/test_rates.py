@@ -8,7 +8,8 @@ import torch
 
 from autolr import rules
 from autolr.errors import ConfigError
-from autolr.runtime.rates import Rates, customary_peak_of
+from autolr.runtime.optimizer_peaks import customary_peak_of
+from autolr.runtime.rates import Rates
 
 
 class Loud(torch.optim.SGD):
