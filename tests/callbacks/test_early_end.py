@@ -105,7 +105,7 @@ def test_a_whole_run_is_warned_of_nothing(tmp_path, recwarn):
     assert said(recwarn) == []
 
 
-def test_a_run_that_ended_early_and_goes_on_to_its_end_is_whole(tmp_path):
+def test_a_run_that_ended_early_and_continues_to_its_end_is_whole(tmp_path):
     class Stops(pl.Callback):
         def on_train_epoch_end(self, trainer, pl_module):
             trainer.should_stop = trainer.current_epoch == 1

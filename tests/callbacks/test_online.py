@@ -93,14 +93,14 @@ def test_a_run_whose_loss_is_not_a_number_in_mid_run_recovers(broken_at, tmp_pat
     callback = AutoLR(watched, rates=(2.0**-7, 2.0**-3))
     make = type("At", (Breaking,), {"broken_at": broken_at})
     run = fit(tmp_path, make, [callback], max_epochs=10)
-    (told,) = callback.result.rollbacks
-    assert told.to < broken_at < told.step <= broken_at + 17
+    (rollback,) = callback.result.rollbacks
+    assert rollback.to < broken_at < rollback.step <= broken_at + 17
     assert 0 < abs(run.module.layer.weight.item()) < 1
     assert run.trainer.global_step == 70
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_put_back_by_its_own_score_goes_on_at_half_the_rate(tmp_path):
+def test_a_run_put_back_by_its_own_score_continues_at_half_the_rate(tmp_path):
     class Rates(Quadratic):
         def on_before_optimizer_step(self, optimizer):
             used.append(optimizer.param_groups[0]["lr"])
@@ -116,8 +116,8 @@ def test_a_run_put_back_by_its_own_score_goes_on_at_half_the_rate(tmp_path):
     callback = AutoLR(watched, **settings)
     fit(tmp_path, Rates, [callback], max_epochs=10)
     assert [s.horizon for s in callback.result.scores if s.kept] == [20, 28, 40, 56]
-    (told,) = callback.result.rollbacks
-    assert (told.step, told.to, told.factor) == (40, 28, 0.5)
+    (rollback,) = callback.result.rollbacks
+    assert (rollback.step, rollback.to, rollback.factor) == (40, 28, 0.5)
     assert used[-50:] == [0.125] * 20 + [0.0625] * 30  # before them rivals step too
 
 
@@ -229,7 +229,7 @@ def test_an_exception_in_training_leaves_the_rates_alone(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_whose_length_nobody_has_set_is_warned_of(tmp_path):
+def test_a_run_of_default_length_is_warned_of(tmp_path):
     class Stops(pl.Callback):
         def on_train_batch_end(self, trainer, *_):
             trainer.should_stop = True
@@ -327,7 +327,7 @@ REFUSED = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("make", "message", "error", "settings"), REFUSED.values(), ids=REFUSED)
-def test_what_is_not_served_is_refused_before_the_first_step(
+def test_what_is_not_supported_is_refused_before_the_first_step(
     make, message, error, settings, tmp_path
 ):
     class Watched(make):
@@ -398,7 +398,7 @@ def checkpoints(folder):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_cut_after_the_search_goes_on_with_its_peak_bit_for_bit(tmp_path):
+def test_a_run_cut_after_the_search_continues_with_its_peak_bit_for_bit(tmp_path):
     loader = {"train": train_loader(shuffle=False)}  # Lightning stores no generators
     callback = searcher()
     whole = fit(tmp_path, Bare, [callback, kept(tmp_path / "ckpt")], **loader)

@@ -61,7 +61,7 @@ def test_rules_that_lose_leave_no_trace_in_the_run(tmp_path):
     space = {"lr": LR, "rule": ["fixed", "sps_max", "dog"], "schedule": "constant"}
     callback = AutoLR(ties, candidates=space)
     searched = fit(tmp_path / "searched", callbacks=[callback])
-    assert {told.candidate.rule for told in callback.result.scores} == set(space["rule"])
+    assert {scored.candidate.rule for scored in callback.result.scores} == set(space["rule"])
     plain = fit(tmp_path / "plain")
     assert differences(trained(searched.left), trained(plain.left)) == []
 
@@ -83,7 +83,7 @@ def test_validation_sees_the_averages_of_the_rule_that_runs(tmp_path):
 
 
 @pytest.mark.parametrize("space", [SPS, DOG], ids=["sps_max", "dog"])
-def test_a_cut_search_among_rules_goes_on_where_it_was(space, tmp_path):
+def test_a_cut_search_among_rules_continues_where_it_was(space, tmp_path):
     kept = ModelCheckpoint(tmp_path / "ckpt", "{step}", save_top_k=-1, save_on_train_epoch_end=True)
     callback = searcher(space)
     whole = fit(tmp_path / "whole", callbacks=[callback, kept])
@@ -152,7 +152,7 @@ class Scheduled(Net):
         ),
     ],
 )
-def test_what_is_not_served_is_refused_before_a_step(space, callbacks, trainer, match, tmp_path):
+def test_what_is_not_supported_is_refused_before_a_step(space, callbacks, trainer, match, tmp_path):
     with pytest.raises((ConfigError, UnsupportedError), match=match) as refused:
         fit(tmp_path, callbacks=[AutoLR(candidates=space), *callbacks(tmp_path)], **trainer)
     assert "\n" not in str(refused.value)

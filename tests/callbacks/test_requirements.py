@@ -32,7 +32,7 @@ def deepspeed() -> DeepSpeedStrategy:
     ],
     ids=["one device", "ddp", "ddp_spawn"],
 )
-def test_a_strategy_that_keeps_the_whole_state_in_each_process_is_served(
+def test_a_strategy_that_keeps_the_whole_state_in_each_process_is_supported(
     strategy: Strategy,
 ) -> None:
     check_strategy(strategy, "AutoLR")

@@ -192,7 +192,7 @@ def test_a_checkpoint_holds_the_averages_that_were_scored(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [DOG, ("sps_max",)])
-def test_a_resumed_run_goes_on_from_the_weights_in_training(tmp_path, settings):
+def test_a_resumed_run_continues_from_the_weights_in_training(tmp_path, settings):
     whole = undrawn(tmp_path / "whole", callbacks=[ApplyRule(*settings)])
     undrawn(tmp_path / "cut", callbacks=[ApplyRule(*settings)], max_epochs=2)
     last = tmp_path / "cut" / "kept" / "last.ckpt"
@@ -223,7 +223,7 @@ def test_a_search_among_one_candidate_leaves_a_rule_alone(tmp_path):
     "settings",
     [("sps_max",), ("ldog", {"alpha": 1e-2}), ("smb", {"epoch": 4})],
 )
-def test_the_run_that_found_its_peak_equals_the_run_that_had_it(tmp_path, settings):
+def test_the_run_that_searched_its_peak_equals_the_run_that_had_it(tmp_path, settings):
     race = Annealed(candidates=3, checks=(), budget=2.0)
     search = AutoLR(race, schedule="constant", rates=(0.25, 4.0))
     found = fit(tmp_path / "a", callbacks=[ApplyRule(*settings), search])

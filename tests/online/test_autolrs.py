@@ -1,4 +1,4 @@
-"""AutoLRS: a pure state that is told losses, and the run that it makes."""
+"""AutoLRS: a pure state that takes losses, and the run that it makes."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import dataclasses
@@ -61,7 +61,7 @@ def test_a_run_of_one_step_is_one_stage():
     assert begun(1).lengths == (1,)
 
 
-def test_the_state_is_frozen_and_goes_on_as_another_one():
+def test_the_state_is_frozen_and_continues_as_another_one():
     state = begun(100)
     with pytest.raises(dataclasses.FrozenInstanceError):
         state.lengths = ()

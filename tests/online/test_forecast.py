@@ -145,7 +145,7 @@ def test_the_noisy_losses_of_a_probe_are_held(name, count):
     assert held[4.0] >= 85
 
 
-def test_a_straight_fall_does_not_go_on_below_zero():
+def test_a_straight_fall_does_not_continue_below_zero():
     losses = np.linspace(2.0, 0.2, 20)
     far = forecast_loss(np.arange(20), losses, 1000)
     assert published(np.arange(20), losses, 1000) < -1

@@ -112,7 +112,7 @@ def test_a_metric_that_is_undefined_at_first_is_compared_as_soon_as_it_is_there(
 
 def test_a_check_that_does_not_refine_is_compared_too_when_it_is_the_first_with_scores():
     search = begun((ROUNDS[0], *ROUNDS[2:])).observe([NAN] * 3)
-    assert [told.kept for told in search.observe([2.0, 3.0, 1.0]).scores[-3:]] == [
+    assert [one.kept for one in search.observe([2.0, 3.0, 1.0]).scores[-3:]] == [
         False,
         False,
         True,
@@ -143,7 +143,7 @@ def test_a_run_that_is_only_followed_is_scored_to_its_end():
     assert alone.alive[0].peak == 0.01
 
 
-def test_of_several_rules_the_users_own_optimizer_goes_on():
+def test_of_several_rules_the_users_own_optimizer_continues():
     names = ("lion", OWN, OWN)
     alive = tuple(
         Candidate(rule, peak, schedules.constant()) for rule, peak in zip(names, PEAKS, strict=True)
@@ -160,7 +160,7 @@ def test_a_search_that_has_seen_nothing_yet_survives_a_checkpoint():
     assert again.observe([NAN] * 3) == search.observe([NAN] * 3)
 
 
-def test_the_state_of_the_rival_that_goes_on_is_put_in_place_before_its_peak_is_changed():
+def test_the_state_of_the_rival_that_continues_is_activated_before_its_peak_is_changed():
     state = AnnealedState(replace(begun(ROUNDS[:1]), fallback=(OWN, OWN_PEAK)))
     state = state.observe(Observation(20, (NAN,) * 3))
     assert state.action == Save(begun().alive[0])

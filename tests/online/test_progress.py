@@ -54,7 +54,7 @@ def lost(search, step):
 def test_after_the_race_the_winners_state_is_saved_and_its_scores_are_on_record():
     search = raced()
     assert search.action == Save(HIGH)
-    assert [(told.candidate, told.score, told.kept) for told in search.scores] == [
+    assert [(scored.candidate, scored.score, scored.kept) for scored in search.scores] == [
         (LOW, 2.0, False),
         (HIGH, 1.0, True),
     ]
@@ -119,7 +119,7 @@ def test_a_candidate_that_was_dropped_has_no_score_and_its_side_is_not_tried_aga
     race = search.action
     dropped = race.candidates[-1]
     search = search.observe(Observation(race.horizon, (2.0, 1.0, math.inf), diverged=(2,)))
-    assert dropped not in [told.candidate for told in search.scores]
+    assert dropped not in [scored.candidate for scored in search.scores]
     search = search.observe(Observation(race.horizon))
     run, _, double = search.candidates
     assert double.peak > run.peak

@@ -23,7 +23,7 @@ RUN = Candidate(
 TWO = (schedules.linear(), schedules.cosine())
 
 
-def test_a_range_of_rates_is_the_box_and_profiles_are_taken_at_their_middle():
+def test_a_range_of_rates_is_the_range_of_peaks_and_profiles_are_taken_at_their_middle():
     space = {
         "lr": {"low": 1e-3, "high": 0.1, "log": True},
         "schedule": ["wsd", "polynomial"],
@@ -48,7 +48,7 @@ def test_a_space_of_one_profile_fixes_the_schedule_with_its_warmup():
 
 
 @pytest.mark.parametrize("name", ["default", "quick", "adamw", "sgd", "profiles"])
-def test_the_catalogue_serves_runs_too(name):
+def test_the_catalogue_supports_runs_too(name):
     found = RunSpace.read(name)
     assert 2 <= len(found.profiles) <= 5
     assert begun(0.01, 1000, candidates=name).rounds
@@ -139,9 +139,9 @@ def test_the_best_profile_wins_and_ties_go_to_the_default(scores, winner):
     search = play([[1.0], scores])
     expected = [RUN, *(followed(RUN, 40, profile) for profile in TWO)][winner]
     assert search.alive == (expected,)
-    told = search.scores[1:]
-    assert [one.kept for one in told] == [index == winner for index in range(3)]
-    assert all(one.annealed for one in told)
+    copies = search.scores[1:]
+    assert [one.kept for one in copies] == [index == winner for index in range(3)]
+    assert all(one.annealed for one in copies)
 
 
 def test_the_run_is_not_compared_with_copies_that_were_annealed():
@@ -150,7 +150,7 @@ def test_the_run_is_not_compared_with_copies_that_were_annealed():
     assert search.best == (70, 0.9)
 
 
-def test_a_run_that_diverges_beside_its_copies_goes_on_without_them():
+def test_a_run_that_diverges_beside_its_copies_continues_without_them():
     search = play([[1.0]]).recover(35)
     assert search.alive == (scaled(RUN, 35, 0.5, refines=False),)
     assert search.rounds[0].horizon == 70

@@ -23,8 +23,8 @@ SCORES = {
 
 def searched(scores):
     search = search_of(STRATEGY, PeakRange.between(1e-4, 1e-1), None, 1000, 500)
-    for told in scores:
-        search = search.observe(told[: len(search.alive)])
+    for scored in scores:
+        search = search.observe(scored[: len(search.alive)])
     return search
 
 
@@ -35,7 +35,7 @@ def test_a_search_comes_back_equal_from_json(scores):
     assert search_from_dict(json.loads(text)) == search
 
 
-def test_what_comes_back_goes_on_alike():
+def test_what_comes_back_continues_alike():
     search = searched(SCORES["with rivals"])
     back = search_from_dict(search_to_dict(search))
     assert back.action == search.action

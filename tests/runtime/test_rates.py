@@ -85,7 +85,7 @@ def test_a_factor_of_one_changes_no_bit(optimizer):
     assert optimizer.used == [[1 / 3, 0.1]]
 
 
-def test_a_scheduler_of_torch_goes_on_undisturbed(optimizer):
+def test_a_scheduler_of_torch_continues_undisturbed(optimizer):
     rates = Rates.of(optimizer)
     rates.factor = 0.5
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
@@ -144,12 +144,12 @@ def test_a_base_that_is_given_counts_for_all_who_share_the_rates(optimizer):
     rates.detach()
 
 
-def test_a_rate_of_zero_is_served_if_a_base_is_given():
+def test_a_rate_of_zero_is_supported_if_a_base_is_given():
     warming_up = torch.optim.SGD([torch.zeros(1)], lr=0.0)
     assert Rates(warming_up, base=0.5).base == 0.5
 
 
-def test_the_rate_that_was_applied_last_is_told(optimizer):
+def test_the_rate_that_was_applied_last_is_known(optimizer):
     rates = Rates(optimizer)
     assert math.isnan(rates.applied)
     with rates.multiplied(3.0):

@@ -99,7 +99,7 @@ def test_training_another_state_leaves_no_trace(run):
     assert equal(state(*run), before)
 
 
-def test_another_state_goes_on_exactly_as_the_run_would_have(run):
+def test_another_state_continues_exactly_as_the_run_would_have(run):
     snapshot = Snapshot(*run)
     with snapshot.in_place():
         train(*run, 3, seed=2)
@@ -138,7 +138,7 @@ def test_two_exchanges_leave_the_very_same_tensors_in_place(run):
     assert references() == before
 
 
-def test_optimizer_state_is_found_by_the_index_of_its_parameter(run):
+def test_optimizer_state_is_matched_by_the_index_of_its_parameter(run):
     model, optimizer = run
     snapshot = Snapshot(*run)
     snapshot.exchange()
@@ -210,7 +210,7 @@ def wide():
 
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("build", [net, wide])
-def test_a_renewed_snapshot_goes_on_exactly_as_the_run_would_have(build, make):
+def test_a_renewed_snapshot_continues_exactly_as_the_run_would_have(build, make):
     model = build()
     run = (model, make(model.parameters()))
     train(*run, 1)
