@@ -9,7 +9,8 @@ from autolr import schedules
 from autolr.callbacks.early_end import warn_of_early_stoppers, warn_of_end
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import check_alone, check_rates, total_steps
+from autolr.callbacks.requirements import check_alone, check_rates
+from autolr.callbacks.run_length import total_steps
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.runtime.rates import Rates

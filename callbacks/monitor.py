@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 def check_monitor(validation: "ValidationPass", monitor: str) -> None:
     """Refuse a metric that the validation loop does not log; one batch of it is run.
 
+    Args:
+        validation: The validation of the run.
+        monitor: The name of the metric.
+
     Raises:
         ConfigError: With the metrics that are logged.
     """

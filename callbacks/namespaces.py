@@ -102,7 +102,12 @@ def either(kind: type[T]) -> tuple[type[T], ...]:
 
 
 def is_overridden(hook: str, module: LightningModule) -> bool:
-    """Return whether a module has a hook of its own, whichever namespace it derives from."""
+    """Return whether a module has a hook of its own, whichever namespace it derives from.
+
+    Args:
+        hook: The name of the hook.
+        module: The module.
+    """
     bases = either(LightningModule)
     parent = next(cls for cls in type(module).__mro__ if cls in bases)
     return _is_overridden(hook, module, parent)

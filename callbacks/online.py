@@ -13,14 +13,7 @@ from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppe
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
-from autolr.callbacks.requirements import (
-    check_alone,
-    check_rates,
-    check_rivals,
-    check_searcher,
-    total_steps,
-    warn_of_default_length,
-)
+from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
 from autolr.callbacks.resume import (
     check_resumed,
     described,
@@ -31,6 +24,7 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_race_host import RuleRaceHost
+from autolr.callbacks.run_length import total_steps, warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics, print_messages
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import restart_averages

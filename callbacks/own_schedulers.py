@@ -39,7 +39,13 @@ class OwnRates:
 
     @classmethod
     def of(cls, trainer: Trainer, module: LightningModule, total_steps: int) -> "OwnRates | None":
-        """Return the rates of a run that is about to begin; None without own schedulers."""
+        """Return the rates of a run that is about to begin; None without own schedulers.
+
+        Args:
+            trainer: The trainer.
+            module: Its module.
+            total_steps: Optimizer steps of the run.
+        """
         if not trainer.lr_scheduler_configs:
             return None
         (optimizer,) = trainer.optimizers

@@ -76,7 +76,12 @@ class PauseTrial(Callback):
         return self._due is not None or (self._leaves and self._stepped)
 
     def report(self, value: float, step: int) -> None:
-        """Take the score of a rung; it is passed on after the checkpoint."""
+        """Take the score of a rung; it is passed on after the checkpoint.
+
+        Args:
+            value: The score, in units of the metric.
+            step: The rung, in optimizer steps.
+        """
         self._due = (step, value)
 
     def should_prune(self) -> bool:

@@ -11,8 +11,9 @@ from typing_extensions import override
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import check_no_swa, check_rivals, total_steps
+from autolr.callbacks.requirements import check_no_swa, check_rivals
 from autolr.callbacks.rivals import loss_of
+from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
@@ -28,7 +29,12 @@ class Reporter(Protocol):
     """The two methods of `optuna.Trial` that `PruneTrial` calls."""
 
     def report(self, value: float, step: int) -> None:
-        """Record ``value`` after ``step`` optimizer steps."""
+        """Record ``value`` after ``step`` optimizer steps.
+
+        Args:
+            value: The score, in units of the metric.
+            step: The rung, in optimizer steps.
+        """
 
     def should_prune(self) -> bool:
         """Return whether the trial should stop."""

@@ -30,7 +30,7 @@ def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -
     Args:
         trainer: The trainer.
         module: Its module.
-        log: Called in place of ``module.log``.
+        log: Replaces ``module.log``.
     """
     stops = trainer.should_stop
     modules, bars = either(LightningModule), either(ProgressBar)

@@ -1,6 +1,5 @@
 """Checks of a set-up before the first training step."""
 
-import math
 from typing import TYPE_CHECKING
 
 from autolr.callbacks.namespaces import (
@@ -13,19 +12,20 @@ from autolr.callbacks.namespaces import (
     Trainer,
     either,
     is_param_in_hook_signature,
-    rank_zero_warn,
 )
-from autolr.callbacks.swa import estimated_steps, swa_of
+from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
     from autolr.online.settings import SearchSettings
 
-_LIGHTNINGS_EPOCHS = 1000  # the default of a Trainer without max_epochs and max_steps
-
 
 def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
     """Refuse several callbacks that each set the rate of every step.
+
+    Args:
+        trainer: The trainer.
+        kinds: The kinds of which there may be one in all.
 
     Raises:
         ConfigError: If there is more than one of these ``kinds``.
@@ -39,6 +39,11 @@ def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
 
 def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a set-up in which a callback cannot set the rate.
+
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        who: The name of our callback, for the message.
 
     Raises:
         UnsupportedError: If the module optimizes by hand, has several optimizers or none, or a
@@ -55,6 +60,11 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
 def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a module that optimizes by hand, or has several optimizers or none.
 
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        who: The name of our callback, for the message.
+
     Raises:
         UnsupportedError: If so.
     """
@@ -66,6 +76,11 @@ def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None
 
 def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> None:
     """Refuse a schedule beside a scheduler of the module's own.
+
+    Args:
+        trainer: The trainer.
+        schedule: As the user set it; None: not set.
+        candidates: As the user set them; None: not set.
 
     Raises:
         ConfigError: With which of them to drop for what.
@@ -83,6 +98,11 @@ def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> No
 
 def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a set-up in which copies of the run cannot be trained beside it.
+
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        who: The name of our callback, for the message.
 
     Raises:
         UnsupportedError: With the reason.
@@ -111,6 +131,10 @@ def check_searcher(settings: "SearchSettings") -> None:
 def check_no_swa(trainer: Trainer, who: str) -> None:
     """Refuse `StochasticWeightAveraging`, which changes the weights after the last score.
 
+    Args:
+        trainer: The trainer.
+        who: The name of our callback, for the message.
+
     Raises:
         UnsupportedError: If the run has one.
     """
@@ -123,6 +147,10 @@ def check_no_swa(trainer: Trainer, who: str) -> None:
 
 def check_strategy(strategy: Strategy, who: str) -> None:
     """Refuse a strategy under which a process does not hold the whole state of the run.
+
+    Args:
+        strategy: The Trainer's strategy.
+        who: The name of our callback, for the message.
 
     Raises:
         UnsupportedError: If it is one, or `DDPStrategy` with what rivals would have to share.
@@ -137,36 +165,6 @@ def check_strategy(strategy: Strategy, who: str) -> None:
         raise UnsupportedError(
             f"{who} does not support DDPStrategy(ddp_comm_state=...): rivals would change that "
             "state"
-        )
-
-
-def total_steps(trainer: Trainer, who: str) -> int:
-    """Return the optimizer steps of the run.
-
-    Raises:
-        UnsupportedError: If the run has no end, or none that is known beforehand.
-    """
-    steps = estimated_steps(trainer)
-    if 0 <= steps < math.inf:
-        return int(steps)
-    if math.isinf(trainer.num_training_batches):
-        raise UnsupportedError(
-            f"{who} needs a run with an end, and the training data has no length: set max_steps"
-        )
-    raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
-
-
-def warn_of_default_length(trainer: Trainer, steps: int) -> None:
-    """Warn where the run has the length that Lightning gives it by default.
-
-    Args:
-        trainer: The trainer.
-        steps: Optimizer steps of the run.
-    """
-    if trainer.max_epochs == _LIGHTNINGS_EPOCHS and trainer.max_steps == -1:
-        rank_zero_warn(
-            f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
-            f" {steps} steps; that is Lightning's default: if the run is shorter, set max_epochs"
         )
 
 

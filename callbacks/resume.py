@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autolr import schedules
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
-from autolr.callbacks.requirements import total_steps
+from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.strategy import Strategy

@@ -13,7 +13,13 @@ from autolr.rng import isolated_rng
 
 
 def simulated_schedule(trainer: Trainer, module: LightningModule, total_steps: int) -> np.ndarray:
-    """Return the highest rate of the groups at each step, by copies of the schedulers."""
+    """Return the highest rate of the groups at each step, by copies of the schedulers.
+
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        total_steps: Optimizer steps of the run.
+    """
     (optimizer,) = trainer.optimizers
     stand_in = _stand_in(optimizer)
     shared = {id(optimizer): stand_in, id(module): module, id(trainer): trainer}

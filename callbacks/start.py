@@ -8,7 +8,7 @@ from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
 from autolr.callbacks.own_schedulers import OwnRates
-from autolr.callbacks.requirements import total_steps
+from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.validation import ValidationPass
 from autolr.candidate import Candidate
 from autolr.online.progress import Progress

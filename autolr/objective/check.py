@@ -10,7 +10,8 @@ from typing_extensions import override
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import check_rates, total_steps
+from autolr.callbacks.requirements import check_rates
+from autolr.callbacks.run_length import total_steps
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, TuneConfig, set_dotted
 from autolr.domains import Choice, Value

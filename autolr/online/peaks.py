@@ -27,6 +27,10 @@ class PeakRange:
     def between(cls, low: float, high: float) -> "PeakRange":
         """Return the range within ``low`` and ``high``; its prior is their geometric mean.
 
+        Args:
+            low: Lowest peak.
+            high: Highest peak.
+
         Raises:
             ConfigError: If they are not positive, finite and in order.
         """
@@ -36,7 +40,12 @@ class PeakRange:
 
     @classmethod
     def around(cls, prior: float, spread: float = 16.0) -> "PeakRange":
-        """Return the range within a factor ``spread`` of a prior peak."""
+        """Return the range within a factor ``spread`` of a prior peak.
+
+        Args:
+            prior: The middle, in log rate.
+            spread: The highest peak in units of the prior one, and that in units of the lowest.
+        """
         return cls(prior / spread, prior * spread, prior)
 
     def fallback(self, own: float | None) -> float:
@@ -59,6 +68,10 @@ class PeakRange:
 
 def parse_rates(rates: object, prior: float) -> PeakRange:
     """Return the range of a pair (low, high); None: the range around a prior peak.
+
+    Args:
+        rates: What the user has set.
+        prior: The peak to search around where that is None.
 
     Raises:
         ConfigError: If it is neither.

@@ -67,7 +67,12 @@ class Progress:
         return (self.action.run,) if self.probe is None else self.probe.candidates
 
     def is_due(self, step: int, *, within: int) -> bool:
-        """Return whether the next probe begins or ends within so many steps."""
+        """Return whether the next probe begins or ends within so many steps.
+
+        Args:
+            step: Optimizer steps that the run has made.
+            within: In steps.
+        """
         ends = () if self.probe is None else (self.probe.start, self.probe.horizon)
         return any(0 <= end - step <= within for end in ends)
 
@@ -102,7 +107,12 @@ class Progress:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], strategy: Strategy) -> Self:
-        """Return the progress that `to_dict` described, of a search by the same strategy."""
+        """Return the progress that `to_dict` described, of a search by the same strategy.
+
+        Args:
+            values: What `to_dict` returned.
+            strategy: The strategy of the search, with equal settings.
+        """
         best = values["best"]
         return cls(
             state=strategy.state_from_dict(values["state"]),

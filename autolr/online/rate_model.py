@@ -85,6 +85,11 @@ def next_rate(peak_range: PeakRange, trials: Sequence[ProbeForecast], kappa: flo
 
     The first three are the middle of the range and its ends, because a process without data
     prefers none. A probe that diverged counts as a little worse than the worst other.
+
+    Args:
+        peak_range: The rates to choose from.
+        trials: The probes of the stage so far.
+        kappa: Standard deviations of the confidence bound below the mean.
     """
     seeds = (math.sqrt(peak_range.low * peak_range.high), peak_range.low, peak_range.high)
     if len(trials) < len(seeds):

@@ -59,6 +59,10 @@ class Round:
 def outward(factors: Sequence[float], *, up: bool) -> tuple[float, ...]:
     """Return factors that all raise or all lower: those that do not go twice as far there.
 
+    Args:
+        factors: In units of the run's rate, none of them 1.
+        up: Whether all shall raise the rate.
+
     >>> outward((0.5, 2.0), up=True)
     (4.0, 2.0)
     """
@@ -67,6 +71,10 @@ def outward(factors: Sequence[float], *, up: bool) -> tuple[float, ...]:
 
 def price(rounds: Sequence[Round], candidates: int) -> int:
     """Return the steps that a search makes outside the live run, whose own are free.
+
+    Args:
+        rounds: The race and the later rounds.
+        candidates: How many race.
 
     >>> price([Round(0, 20, 6), Round(50, 60, 6, factors=(0.5, 2.0))], candidates=5)
     100

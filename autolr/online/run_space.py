@@ -124,8 +124,12 @@ def _names(space: Space) -> tuple[str, ...]:
 
 
 def _choice(space: Space, name: str, names: Sequence[str]) -> RuleChoice:
-    found = space.suggest(_Middle(rule=name))
-    own = {key.removeprefix(_OF_A_RULE): found[key] for key in found if key.startswith(_OF_A_RULE)}
+    suggested = space.suggest(_Middle(rule=name))
+    own = {
+        key.removeprefix(_OF_A_RULE): suggested[key]
+        for key in suggested
+        if key.startswith(_OF_A_RULE)
+    }
     settings = Candidate(name, rule_settings=tuple(own.items())).rule_settings
     if name == OWN and settings:
         raise ConfigError(

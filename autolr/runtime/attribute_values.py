@@ -34,7 +34,12 @@ IS_PLAIN = _Kinds()
 
 
 def copied_value(value: Any, copies: dict[int, Any]) -> Any:
-    """Copy a value once: what two names refer to, the copies refer to as well."""
+    """Copy a value once: what two names refer to, the copies refer to as well.
+
+    Args:
+        value: A value of any kind; what is not plain is shared.
+        copies: The copies so far, by the id of the original; it is added to.
+    """
     if id(value) not in copies:
         if isinstance(value, list | deque | dict):
             _copy_container(value, copies)

@@ -124,7 +124,12 @@ class Together:
 
 
 def ranks_of(device: torch.device, size: int) -> Ranks:
-    """Return the ranks of a run of ``size`` processes."""
+    """Return the ranks of a run of ``size`` processes.
+
+    Args:
+        device: Where tensors for collectives must be.
+        size: How many processes there are.
+    """
     several = size > 1 and dist.is_available() and dist.is_initialized()
     return Together.join(device) if several else Alone()
 

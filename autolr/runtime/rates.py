@@ -40,6 +40,10 @@ class Rates:
         """Return the rates attached to ``optimizer``; they are attached at the first call.
 
         A base that is given counts for all users of the same optimizer.
+
+        Args:
+            optimizer: The optimizer of the run.
+            base: See `Rates`; None keeps the present one.
         """
         if optimizer not in cls._attached:
             cls._attached[optimizer] = cls(optimizer, base)
