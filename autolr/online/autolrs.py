@@ -11,7 +11,8 @@ from autolr.errors import ConfigError
 from autolr.online.actions import Commit, Train
 from autolr.online.observation import Observation
 from autolr.online.peaks import PeakRange
-from autolr.online.rate_model import ProbeForecast, best_of, forecast, next_rate
+from autolr.online.probe_forecast import ProbeForecast, best_of, forecast
+from autolr.online.rate_model import next_rate
 from autolr.online.records import ProbeScore
 from autolr.online.run_info import RunInfo
 from autolr.rules.fixed import OWN

@@ -5,12 +5,13 @@ sums of a torchmetrics metric, a hidden state) is copied here, so that a probe l
 trace in the run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from autolr.runtime.attribute_values import IS_PLAIN, are_equal, copied_value
+from autolr.runtime.model_tensors import modules_of, tensors_of
 from autolr.runtime.plain import is_plain
 
 _TORCHS_OWN = frozenset(nn.Module().__dict__)
@@ -32,7 +33,7 @@ class Attributes:
         copies: dict[int, Any] = {id(tensor): tensor for tensor in [*parameters, *buffers]}
         self._saved = [
             (module, {name: copied_value(value, copies) for name, value in _plain(module).items()})
-            for module in _modules(model)
+            for module in modules_of(model)
             if not type(module).__module__.startswith("torch.")
         ]
 
@@ -66,34 +67,6 @@ class Attributes:
         """Return whether another copy of the same model has equal values."""
         pairs = zip(self._saved, other._saved, strict=True)
         return all(are_equal(mine, theirs) for (_, mine), (_, theirs) in pairs)
-
-
-def tensors_of(model: nn.Module) -> tuple[list[nn.Parameter], list[Tensor]]:
-    """Return the parameters and the buffers of a model, each tensor once.
-
-    The order is the same at each call. It takes a quarter of the time of
-    ``model.parameters()``, which has to make names, and is due twice in every step of a rival.
-    """
-    parameters: dict[int, nn.Parameter] = {}
-    buffers: dict[int, Tensor] = {}
-    for module in _modules(model):
-        if module._parameters:
-            parameters |= {id(p): p for p in module._parameters.values() if p is not None}
-        if module._buffers:
-            buffers |= {id(b): b for b in module._buffers.values() if b is not None}
-    return list(parameters.values()), list(buffers.values())
-
-
-def _modules(model: nn.Module) -> Iterable[nn.Module]:
-    """Return a model and all modules in it, each once."""
-    seen = {id(model): model}
-    waiting = [model]
-    while waiting:
-        if children := waiting.pop()._modules:
-            new = {id(m): m for m in children.values() if m is not None and id(m) not in seen}
-            seen |= new
-            waiting += new.values()
-    return seen.values()
 
 
 def _plain(module: nn.Module) -> dict[str, Any]:

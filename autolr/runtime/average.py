@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autolr.runtime.attributes import tensors_of
 from autolr.runtime.batch_norm import batch_norms, estimate_statistics
+from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.untouched import untouched
 
 _SAMPLES = 16  # of a window; averaging every step would not change the score

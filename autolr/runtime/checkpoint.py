@@ -11,8 +11,8 @@ from autolr.errors import UnsupportedError
 from autolr.online.actions import Probe
 from autolr.online.progress import Progress
 from autolr.online.strategy import Strategy
-from autolr.runtime.attributes import tensors_of
 from autolr.runtime.learner import Learner
+from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.rivals import Rivals

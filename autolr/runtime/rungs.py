@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autolr.rng import isolated_rng
-from autolr.runtime.attributes import tensors_of
 from autolr.runtime.average import Average
 from autolr.runtime.learner import RECENT, Learner
+from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.plain import device_of, packed, unpacked
 
 _FEWEST = 2  # steps of an average; one would be the noisy last state

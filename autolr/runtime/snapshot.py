@@ -7,7 +7,8 @@ from typing import Any, Protocol, Self
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.attributes import Attributes, tensors_of
+from autolr.runtime.attributes import Attributes
+from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.optimizer_groups import own_entries, parameters_of
 from autolr.runtime.tensor_memory import TensorMemory
 

@@ -12,7 +12,8 @@ from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
 
-from autolr.runtime.attributes import Attributes, tensors_of
+from autolr.runtime.attributes import Attributes
+from autolr.runtime.model_tensors import tensors_of
 
 Pair = namedtuple("Pair", ["h", "c"])
 
