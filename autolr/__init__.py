@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from autolr.online import Annealed as Annealed
     from autolr.result import Result as Result
     from autolr.result import load_result as load_result
-    from autolr.runtime.learner import TorchLearner as TorchLearner
-    from autolr.runtime.search import search as search
+    from autolr.runtime.loop import search as search
+    from autolr.runtime.torch_learner import TorchLearner as TorchLearner
 
 _LAZY = {
     "Annealed": "autolr.online",
     "Result": "autolr.result",
-    "TorchLearner": "autolr.runtime.learner",
+    "TorchLearner": "autolr.runtime.torch_learner",
     "TuneResult": "autolr.driver",
     "load_result": "autolr.result",
-    "search": "autolr.runtime.search",
+    "search": "autolr.runtime.loop",
     "tune": "autolr.driver",
 }
 

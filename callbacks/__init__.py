@@ -1,8 +1,8 @@
 """Lightning callbacks.
 
-`AutoLR` finds a peak inside a run, `FollowCandidate` trains with a peak and a schedule that are
-known, `ApplyRule` with a rule for the size of each step; `PruneTrial` scores a trial at rungs and
-stops it where it is not worth finishing.
+`AutoLR` searches the peak within a run. `FollowCandidate` trains with a known peak and schedule,
+`ApplyRule` with a rule for the size of each step. `PruneTrial` scores a trial at rungs and stops it
+where it is not worth finishing.
 """
 
 from autolr.callbacks.candidate import FollowCandidate as FollowCandidate

@@ -1,4 +1,4 @@
-"""Train with a peak and a schedule that are known."""
+"""Train with a known peak and schedule."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 from typing_extensions import override
 
 from autolr import schedules
-from autolr.callbacks.early_end import warn_of_end, warn_of_enders
+from autolr.callbacks.early_end import warn_of_early_stoppers, warn_of_end
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import check_alone, check_rates, total_steps
-from autolr.callbacks.swa import Handover
+from autolr.callbacks.requirements import check_alone, check_rates
+from autolr.callbacks.run_length import total_steps
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.predicates import is_number
@@ -48,7 +49,7 @@ class FollowCandidate(Callback):
         check_alone(trainer, (FollowCandidate,))
         check_rates(trainer, pl_module, "FollowCandidate")
         self._total_steps = total_steps(trainer, "FollowCandidate")
-        warn_of_enders(trainer, "FollowCandidate", self._total_steps)
+        warn_of_early_stoppers(trainer, "FollowCandidate", self._total_steps)
         self._rates = Rates.of(trainer.optimizers[0])
         self._handover = Handover(trainer)
 

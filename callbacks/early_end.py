@@ -1,29 +1,36 @@
-"""The ends of searches and of runs: what is said of them, and before where it can be known."""
+"""Messages at the end of a search or run, and warnings where a run may end early."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
-from autolr.result import Result, closing
+from autolr.result.messages import closing
+from autolr.result.result import Result
 
-_ENDERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # the Trainer makes a Timer of that
+_EARLY_STOPPERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # max_time adds a Timer
 _PACKAGES = ("lightning", "pytorch_lightning")
 
 
-def enders(trainer: Trainer) -> list[str]:
+def early_stoppers(trainer: Trainer) -> list[str]:
     """Return the names of the callbacks that may end a run before its planned length."""
-    found = []
+    stoppers = []
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         kinds = [kind.__name__ for kind in type(callback).__mro__ if _is_lightnings(kind)]
-        known = next((kind for kind in kinds if kind in _ENDERS), None)
+        known = next((kind for kind in kinds if kind in _EARLY_STOPPERS), None)
         if known is not None:
-            found.append(type(callback).__name__ + _ENDERS[known])
-    return found
+            stoppers.append(type(callback).__name__ + _EARLY_STOPPERS[known])
+    return stoppers
 
 
-def warn_of_enders(trainer: Trainer, who: str, steps: int) -> None:
-    """Warn where a callback may end the run before its ``steps`` steps."""
-    if names := enders(trainer):
+def warn_of_early_stoppers(trainer: Trainer, who: str, steps: int) -> None:
+    """Warn where a callback may end the run before its last step.
+
+    Args:
+        trainer: The trainer.
+        who: Our callback, for the message.
+        steps: Optimizer steps of the run.
+    """
+    if names := early_stoppers(trainer):
         rank_zero_warn(
             f"{who}: {' and '.join(names)} may end the run before its {steps} steps, and a run "
             "that stops on the plateau of its schedule is not annealed: leave it out, and set "
@@ -32,7 +39,16 @@ def warn_of_enders(trainer: Trainer, who: str, steps: int) -> None:
 
 
 def warn_of_end(trainer: Trainer, who: str, steps: int) -> int | None:
-    """Warn if the run has ended before its ``steps`` steps; return after how many, or None."""
+    """Warn if the run has ended before its last step.
+
+    Args:
+        trainer: The trainer, after the fit.
+        who: Our callback, for the message.
+        steps: Planned optimizer steps of the run.
+
+    Returns:
+        The optimizer steps made, None if they are all.
+    """
     if (made := trainer.global_step) >= steps:
         return None
     rank_zero_warn(
@@ -43,11 +59,11 @@ def warn_of_end(trainer: Trainer, who: str, steps: int) -> int | None:
 
 
 def announce(result: Result, *, cut: bool = False) -> None:
-    """Say what the search has come to; warn where nothing could be compared.
+    """Print the result of the search; warn where nothing could be compared.
 
     Args:
         result: The result.
-        cut: Whether the run ended before the search: then a peak is no news.
+        cut: Whether the run ended before the search: then a peak is not printed.
     """
     if not result.compared:
         rank_zero_warn(closing(result))
@@ -55,8 +71,14 @@ def announce(result: Result, *, cut: bool = False) -> None:
         rank_zero_info(closing(result))
 
 
-def closed(result: Result, trainer: Trainer, save_to: str | Path | None) -> Result:
-    """Return a result with what became of its run, and save it where that is wanted."""
+def finalized(result: Result, trainer: Trainer, save_to: str | Path | None) -> Result:
+    """Return a result with the step at which its run stopped; save it if a folder is given.
+
+    Args:
+        result: The result of the search.
+        trainer: The trainer, after the fit.
+        save_to: The folder; None: the result is not saved.
+    """
     result = replace(result, stopped_at=warn_of_end(trainer, "AutoLR", result.total_steps))
     if save_to is not None and trainer.is_global_zero:
         result.save(save_to)

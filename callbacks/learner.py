@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from autolr.callbacks.batches import own_copy
+from autolr.callbacks.ddp_wrapper import DDPWrapper
 from autolr.callbacks.namespaces import (
     ClosureResult,
     LightningModule,
@@ -16,12 +18,12 @@ from autolr.callbacks.namespaces import (
     is_param_in_hook_signature,
 )
 from autolr.callbacks.quiet import drop, quiet
-from autolr.callbacks.rule_host import observe
-from autolr.callbacks.validation import ValidationPass, own_copy
-from autolr.callbacks.wrapper import Wrapper
-from autolr.online import Monitor
-from autolr.runtime.average import batch_norms
-from autolr.runtime.learner import RECENT, mean
+from autolr.callbacks.rule_loss import add_loss
+from autolr.callbacks.validation import ValidationPass
+from autolr.online.monitor import Monitor
+from autolr.runtime.batch_norm import batch_norms
+from autolr.runtime.evaluation import mean
+from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 
 if TYPE_CHECKING:
@@ -34,10 +36,10 @@ _STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
 
 
 class LightningLearner:
-    """Repeats what the Trainer has just done with a batch, without the Trainer noticing.
+    """Repeats the Trainer's last step on another state; nothing of that reaches the Trainer.
 
-    Backward, gradient clipping and the optimizer's step go the ways of the Trainer's strategy and
-    precision, with the module's own hooks; no callback is called, and what is logged is dropped.
+    Backward, gradient clipping and the optimizer's step use the Trainer's strategy and precision
+    plugin, with the module's own hooks; no callback is called, and what is logged is dropped.
 
     Args:
         trainer: A trainer that has begun to fit with automatic optimization.
@@ -64,13 +66,13 @@ class LightningLearner:
         self.extras = () if scaler is None else (scaler,)
         self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
-        self._wrapper = Wrapper.of(trainer)
+        self._wrapper = DDPWrapper.of(trainer)
         self.monitor = monitor
         self._trainer = trainer
         self._batch: Any = None
         self._batch_idx = 0
-        kept = RECENT if batch_norms(module) or not self.validation.exists else 0
-        self._recent = deque[tuple[Any, int]](maxlen=kept)
+        count = RECENT if batch_norms(module) or not self.validation.exists else 0
+        self._recent = deque[tuple[Any, int]](maxlen=count)
         self._stepped = False
         self._outputs: Tensor | Mapping[str, Any] | None = None
         self._takes_index = is_param_in_hook_signature(
@@ -78,20 +80,37 @@ class LightningLearner:
         )
 
     def set_batch(self, batch: Any, batch_idx: int) -> None:
-        """Say on which batch the live run is about to train; a copy is kept: it may change it."""
+        """Set the batch on which the live run is about to train; a copy is kept.
+
+        A hook may change the batch itself.
+
+        Args:
+            batch: The batch.
+            batch_idx: Its index in the epoch.
+        """
         self._batch, self._batch_idx, self._outputs = own_copy(batch), batch_idx, None
         self._recent.append((self._batch, batch_idx))
         self._wrapper.remember()
 
     @contextmanager
-    def rehearsing(self, batch: Any, batch_idx: int) -> Iterator[None]:
-        """Have the first batch of the run for a block, in which the live run is not trained."""
+    def first_batch(self, batch: Any, batch_idx: int) -> Iterator[None]:
+        """Set the first batch of the run for a block, before the live run trains on it.
+
+        Args:
+            batch: The batch.
+            batch_idx: Its index in the epoch.
+        """
         self.set_batch(batch, batch_idx)
         yield
         self._recent.clear()
 
     def set_outputs(self, outputs: Tensor | Mapping[str, Any] | None, *, stepped: bool) -> None:
-        """Say what the live run's step returned, and whether its optimizer stepped."""
+        """Set the outcome of the live run's step.
+
+        Args:
+            outputs: What its training step returned.
+            stepped: Whether its optimizer stepped.
+        """
         self._outputs, self._stepped = outputs, stepped
         self._wrapper.release_gradients()
 
@@ -128,7 +147,7 @@ class LightningLearner:
             with self._unsynchronized():
                 return self._forward_backward(batch)
 
-    def rehearse(self) -> Tensor | None:
+    def trial_step(self) -> Tensor | None:
         """Train the state in place on a batch to come; see `Learner`."""
         accumulated = self._trainer.accumulate_grad_batches
         self._trainer.accumulate_grad_batches = 1
@@ -184,7 +203,7 @@ class LightningLearner:
             module.optimizer_zero_grad(trainer.current_epoch, self._batch_idx, self.optimizer)
         if loss is None:
             return None
-        observe(self.optimizer, loss, begins=begins)
+        add_loss(self.optimizer, loss, begins=begins)
         trainer.strategy.backward(loss, self.optimizer)
         return loss.detach() * trainer.accumulate_grad_batches
 
@@ -198,7 +217,7 @@ class LightningLearner:
         return (batch, batch_idx) if self._takes_index else (batch,)
 
     def _unnoticed(self) -> AbstractContextManager[None]:
-        """Go the Trainer's own ways, with no logger and no callback to see it."""
+        """Use the Trainer's own methods, with silent loggers and callbacks."""
         return quiet(self._trainer, self.model, drop)
 
     def _unsynchronized(self) -> AbstractContextManager[None]:
@@ -208,7 +227,7 @@ class LightningLearner:
 
     @contextmanager
     def _live_step_count(self) -> Iterator[None]:
-        """Have ``trainer.global_step`` be what it was when the live run made the step."""
+        """Set ``trainer.global_step`` for a block to its value when the live run made the step."""
         optimization = self._trainer.fit_loop.epoch_loop.automatic_optimization
         made = optimization.optim_progress.optimizer.step.total
         made.completed -= self._stepped

@@ -8,8 +8,8 @@ from torchmetrics import Metric
 
 from autolr.callbacks.namespaces import extract_batch_size
 
-Told = dict[str, tuple[str, float, float]]
-"""Of each name: how it is reduced, its value (of a mean: the sum), and the weight behind it."""
+LoggedValues = dict[str, tuple[str, float, float]]
+"""By name: the reduction, the value (of a mean: the weighted sum), and the sum of the weights."""
 
 
 class Logged:
@@ -17,13 +17,13 @@ class Logged:
 
     Attributes:
         suffix: Added to the names, as the Trainer does where there are several loaders.
-        batch: The present batch, whose size weighs what is logged; None: each value counts once.
+        batch: The present batch, whose size is the weight of a value; None: each counts once.
     """
 
     def __init__(self) -> None:
         self.suffix = ""
         self.batch: Any = None
-        self._told: Told = {}
+        self._values: LoggedValues = {}
         self._metrics: dict[str, Metric] = {}
 
     def log(
@@ -47,24 +47,24 @@ class Logged:
             else:
                 self._add(key, float(value), how, batch_size)
 
-    def told(self) -> Told:
+    def values(self) -> LoggedValues:
         """Return what this rank has logged, without its metrics."""
-        return self._told
+        return self._values
 
     def metrics(self) -> dict[str, float]:
-        """Return the value of each torchmetrics object; they ask the other ranks themselves."""
+        """Return the value of each torchmetrics object; they reduce over the ranks themselves."""
         return {name: float(metric.compute()) for name, metric in self._metrics.items()}
 
     def _add(self, key: str, value: float, how: str, batch_size: int | None) -> None:
         if how == "mean":
             weight = self._weight(batch_size)
-            _, total, weights = self._told.get(key, (how, 0.0, 0.0))
+            _, total, weights = self._values.get(key, (how, 0.0, 0.0))
             total = float(torch.tensor(total) + torch.tensor(value) * weight)
-            self._told[key] = (how, total, weights + weight)
+            self._values[key] = (how, total, weights + weight)
             return
-        if how in _FOLDS and key in self._told:
-            value = _FOLDS[how]([self._told[key][1], value])
-        self._told[key] = (how, value, 0.0)
+        if how in _FOLDS and key in self._values:
+            value = _FOLDS[how]([self._values[key][1], value])
+        self._values[key] = (how, value, 0.0)
 
     def _weight(self, batch_size: int | None) -> float:
         if batch_size is not None:
@@ -72,21 +72,21 @@ class Logged:
         return 1.0 if self.batch is None else float(extract_batch_size(self.batch))
 
 
-def reduced(told: Sequence[Told]) -> dict[str, float]:
+def reduced(by_rank: Sequence[LoggedValues]) -> dict[str, float]:
     """Return the value of each name that every rank has logged, over all ranks.
 
     Means are weighted by the sizes of the batches, in the Trainer's own precision.
     """
-    names = [name for name in told[0] if all(name in each for each in told)]
-    return {name: _reduced([each[name] for each in told]) for name in names}
+    names = [name for name in by_rank[0] if all(name in each for each in by_rank)]
+    return {name: _reduced([each[name] for each in by_rank]) for name in names}
 
 
-def _reduced(told: Sequence[tuple[str, float, float]]) -> float:
-    how = told[0][0]
-    values = [value for _, value, _ in told]
+def _reduced(by_rank: Sequence[tuple[str, float, float]]) -> float:
+    how = by_rank[0][0]
+    values = [value for _, value, _ in by_rank]
     if how in _FOLDS:
         return _FOLDS[how](values)
-    weights = len(told) if how == "last" else sum(weight for _, _, weight in told)
+    weights = len(by_rank) if how == "last" else sum(weight for _, _, weight in by_rank)
     return float(torch.tensor(values).sum() / weights)
 
 

@@ -2,8 +2,8 @@
 
 `lightning.pytorch` and `pytorch_lightning` are one release with two sets of classes; a Trainer of
 one takes no module of the other. What is imported here is of the one that is loaded already, of
-`lightning.pytorch` where none is; the other one is never loaded by us. `either` gives a class of
-both where both are in use, and our callbacks are callbacks of both.
+`lightning.pytorch` where none is; this package never loads the other one. `either` gives a class of
+both where both are in use, and the callbacks of this package are callbacks of both.
 """
 
 import importlib
@@ -102,7 +102,12 @@ def either(kind: type[T]) -> tuple[type[T], ...]:
 
 
 def is_overridden(hook: str, module: LightningModule) -> bool:
-    """Return whether a module has a hook of its own, whichever namespace it derives from."""
+    """Return whether a module has a hook of its own, whichever namespace it derives from.
+
+    Args:
+        hook: The name of the hook.
+        module: The module.
+    """
     bases = either(LightningModule)
     parent = next(cls for cls in type(module).__mro__ if cls in bases)
     return _is_overridden(hook, module, parent)
@@ -130,7 +135,7 @@ def _renamings() -> list[tuple[str, str]]:
 
 
 def _join(namespace: str) -> bool:
-    """Have `Callback` derive from that of a namespace, if that is there by now."""
+    """Have `Callback` derive from that of a namespace, if that is loaded."""
     theirs = getattr(sys.modules.get(f"{namespace}.callbacks.callback"), "Callback", None)
     if theirs is None:
         return False
@@ -140,9 +145,9 @@ def _join(namespace: str) -> bool:
 
 
 class _Latecomer(MetaPathFinder):
-    """Notices that a namespace is being imported after us; it finds no module itself.
+    """Notices when a namespace is imported after this package; it finds no module itself.
 
-    A Trainer and a LightningCLI ask whether a callback is one of their own namespace's.
+    A Trainer and a LightningCLI check that a callback is of their own namespace.
     """
 
     def __init__(self, namespace: str) -> None:

@@ -1,4 +1,4 @@
-"""Find the peak rate during training."""
+"""Search the peak rate during training."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,55 +9,52 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.candidate import FollowCandidate
-from autolr.callbacks.curves import Curves, tell
-from autolr.callbacks.early_end import announce, closed, warn_of_enders
+from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
-from autolr.callbacks.requirements import (
-    check_alone,
-    check_rates,
-    check_rivals,
-    check_searcher,
-    total_steps,
-    warn_of_default_length,
-)
+from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
 from autolr.callbacks.resume import (
-    ResumedRng,
     check_resumed,
     described,
     resumed_search,
     stored_search,
     warn_of_length,
 )
+from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
-from autolr.callbacks.rule_host import RuleRaceHost
+from autolr.callbacks.rule_race_host import RuleRaceHost
+from autolr.callbacks.run_length import total_steps, warn_of_default_length
+from autolr.callbacks.search_metrics import SearchMetrics, print_messages
 from autolr.callbacks.start import learner_of, started
-from autolr.callbacks.swa import Handover, restart_averages
+from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
-from autolr.online import SearchSettings, Strategy
-from autolr.result import Result, check_save_to
+from autolr.online.settings import SearchSettings
+from autolr.online.strategy import Strategy
+from autolr.result.result import Result, check_save_to
 from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
-from autolr.runtime.collectives import Ranks, ranks_of
+from autolr.runtime.collectives import Ranks
+from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
 from autolr.schedules import Schedule
 
 
 class AutoLR(RivalsCallback, RuleRaceHost):
-    """Find a peak rate in the first steps of a run, and follow a schedule at that peak.
+    """Search a peak rate in the first steps of a run, and follow a schedule at that peak.
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
-    the average of their last weights, and the best one's state takes the run's place: it ends as
+    the average of their last weights, and the best one's state replaces the run's: it ends as
     if it had been trained with the chosen peak from its first step. Later it is compared with other
-    rates, and put back to its best state when it gets worse. The optimizer's own rate only says
-    how the rates of its groups relate. After the fit `result` has what was found. Where the metric
+    rates, and restored to its best state when it gets worse. The optimizer's own rate only says
+    how the rates of its groups relate. After the fit `result` has the peak. Where the metric
     is not finite for any rival in the race and the next round there is no peak, with a warning: the
-    run goes on at the rate that the user has set, within ``rates``, else at the customary one.
+    run continues at the rate that the user has set, within ``rates``, else at the customary one.
 
     A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
-    each multiplied by the same factor, so that their highest is the peak that was found. What else
-    it writes (momentum, in a one-cycle schedule) it goes on writing. A `ReduceLROnPlateau` forgets
-    what it has seen when a rival takes the run's place; averages of weights begin anew there. With
+    each multiplied by the same factor, so that their highest is the peak of the search. What else
+    it writes (momentum, in a one-cycle schedule) it still writes. A `ReduceLROnPlateau` forgets
+    what it has seen when a rival replaces the live run; averages of weights begin anew there. With
     `StochasticWeightAveraging` the search ends before the first epoch that is averaged: from there
     on it anneals the rate, from where the schedule is then, to its ``swa_lrs``, as it always does.
 
@@ -65,7 +62,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     set-up or validation ends all with the same line; one in training is left to Lightning and the
     process group's timeout. A search under way is not resumed there.
 
-    A fit that is resumed with ``ckpt_path`` goes on with the search. A checkpoint grows by a copy
+    A fit that is resumed with ``ckpt_path`` continues the search. A checkpoint grows by a copy
     of weights and optimizer (the state to go back to), by one for each rival while there are any,
     and by up to 64 MiB of batches for a module with batch norm or without validation. It holds the
     global generators too: a fit cut at an epoch's end ends as the uninterrupted one, bit for bit.
@@ -90,7 +87,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam), or of a tenth of the rate at which a copy
             diverges, and further where the winner is at the edge. ``(x, x)``: one candidate.
-        candidates: A search space (a name of the catalogue, a path or a mapping) in place of
+        candidates: A search space (a name of the catalogue, a path or a mapping) instead of
             ``rates`` and ``schedule``. Its rules race with the module's own optimizer, "fixed", and
             win by 3 %; then copies of the run compare five profiles with the default schedule.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
@@ -99,7 +96,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
             another `AutoLR` or `FollowCandidate` is beside it: here, or before the first step.
-        UnsupportedError: Before the first training step, if the set-up is not served: manual
+        UnsupportedError: Before the first training step, if the set-up is not supported: manual
             optimization, several optimizers, another strategy than DDP on several devices,
             compiled modules, a run without an end.
         UserCodeError: If the module raised on another rank of several.
@@ -120,24 +117,24 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         self._settings = SearchSettings(strategy, schedule, rates, candidates)
         check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
-        self._found: Result | None = None
+        self._result: Result | None = None
         self._own: OwnRates | None = None
         self._own_peak: float | None = None
-        self._stored: dict[str, Any] | None = None  # a search to go on with
+        self._stored: dict[str, Any] | None = None  # a search to continue
         self._generators = ResumedRng(None)
         self._handover = Handover()
 
     @property
     def result(self) -> Result:
-        """What the search found.
+        """The result of the search.
 
         Raises:
             AttributeError: Before the search has ended in this process; the processes that
                 ``ddp_spawn`` starts keep it to themselves: use ``save_to`` there.
         """
-        if self._found is None:
+        if self._result is None:
             raise AttributeError("there is no result before the search has ended in this process")
-        return self._found
+        return self._result
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -161,7 +158,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._found is None and self._rivals is None:
+        if self._result is None and self._rivals is None:
             self._begin(trainer, batch, batch_idx)
             self._take_result(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
@@ -182,25 +179,26 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         search = None if self._rivals is None else self._rivals.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._stepped:
-            self._curves.step(trainer, rate, self._rivals)
+            self._metrics.step(trainer, rate, self._rivals)
         if self._rivals is not None and self._learner is not None and search is not None:
-            tell(search, self._rivals, self._learner.monitor)
+            print_messages(search, self._rivals, self._learner.monitor)
         self._take_result(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._rivals is not None:  # stopped before the search was over
-            self._found = replace(self._rivals.result(), own_peak=self._own_peak)
-            announce(self._found, cut=True)
+            self._result = replace(self._rivals.result(), own_peak=self._own_peak)
+            announce(self._result, cut=True)
         super().on_train_end(trainer, pl_module)
-        if self._found is not None:
-            self._found = closed(self._found, trainer, self._save_to)
+        if self._result is not None:
+            self._result = finalized(self._result, trainer, self._save_to)
 
     @override
     def state_dict(self) -> dict[str, Any]:
         stored = self._stored if self._rivals is None else self._search_state()
+        result = self._result if stored is None else None
         return {
-            "result": self._found.to_dict() if self._found is not None and stored is None else None,
+            "result": None if result is None else result.to_dict(),
             "search": stored,
             "generators": RngState.capture().to_dict(),
         }
@@ -208,7 +206,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         result = state_dict["result"]
-        self._found = None if result is None else Result.from_dict(result)
+        self._result = None if result is None else Result.from_dict(result)
         self._stored = state_dict.get("search")
         self._generators = ResumedRng(state_dict.get("generators"))
 
@@ -229,15 +227,15 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         self._handover = Handover(trainer)
         self._handover.check()
         if not trainer.global_step:
-            self._found = self._stored = None  # of another run
+            self._result = self._stored = None  # of another run
         steps = total_steps(trainer, "AutoLR")
-        warn_of_enders(trainer, "AutoLR", steps)
-        if self._found is not None:
-            self._stored, self._own_peak = None, self._found.own_peak
-            self._curves = Curves(self._found.monitor)
+        warn_of_early_stoppers(trainer, "AutoLR", steps)
+        if self._result is not None:
+            self._stored, self._own_peak = None, self._result.own_peak
+            self._metrics = SearchMetrics(self._result.monitor)
             if self._own_peak is None:
                 check_rates(trainer, pl_module, "AutoLR")
-            warn_of_length(self._found, steps)
+            warn_of_length(self._result, steps)
         elif self._stored is not None:
             self._check(trainer, pl_module, ranks)
             self._own_peak = self._stored["own_peak"]
@@ -249,7 +247,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         self._generators.after_the_data(trainer)
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
-        """Refuse what is not served."""
+        """Refuse what is not supported."""
         check_rivals(trainer, module, "AutoLR")
         learner = learner_of(trainer, module, ranks, self._monitor, self._mode)
         mode = self._mode or learner.monitor.mode
@@ -257,7 +255,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
-        self._learner, self._curves = learner, Curves(learner.monitor)
+        self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert isinstance(self._rivals, ResumableRivals)
@@ -265,34 +263,34 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         return stored_search(self._rivals, self._learner, self._own_peak, self._begun_with)
 
     def _begin(self, trainer: Trainer, batch: Any, batch_idx: int) -> None:
-        """Begin the search, or go on with it; hooks that make the run's state have run by now."""
+        """Begin the search, or resume it; hooks that make the run's state have run by now."""
         learner, rates = self._learner, self._rates
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
             self._rivals = resumed_search(self._stored, self._settings.searcher, learner, rates)
-            self._curves.skip(self._rivals.search)
+            self._metrics.skip(self._rivals.search)
             self._stored = None
             return
-        with learner.rehearsing(batch, batch_idx):
+        with learner.first_batch(batch, batch_idx):
             begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
         steps = total_steps(trainer, "AutoLR")
         self._rivals = ResumableRivals(learner, rates, begun[0], steps, live=begun[1])
 
     def _factor(self, trainer: Trainer) -> float:
-        """Return what the run's own rates are multiplied with at the step to come."""
-        if self._found is None:
+        """Return the factor of the run's own rates at the next step."""
+        if self._result is None:
             assert self._rivals is not None
             return self._rivals.factor
         assert self._rates is not None
-        found = self._found
-        return self._rates.factor_of(found.candidate, trainer.global_step, found.total_steps)
+        result = self._result
+        return self._rates.factor_of(result.candidate, trainer.global_step, result.total_steps)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
         """Keep the result when the search has just ended or is cut; free what it needed."""
         if self._rivals is None or (self._rivals.searching and not cut):
             return
-        self._found = replace(self._rivals.result(), own_peak=self._own_peak)
-        self._curves.decision(trainer, self._found)
+        self._result = replace(self._rivals.result(), own_peak=self._own_peak)
+        self._metrics.decision(trainer, self._result)
         self._rivals = self._learner = None
-        announce(self._found)
+        announce(self._result)

@@ -1,27 +1,23 @@
-"""Schedulers of the module's own: which peak they lead to, and when."""
+"""Schedulers of the module's own: the peak that they reach, and when."""
 
-import copy
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from autolr import schedules
-from autolr.callbacks.namespaces import LightningModule, LRSchedulerConfig, Trainer, is_overridden
-from autolr.rng import isolated_rng
+from autolr.callbacks.namespaces import LightningModule, Trainer, is_overridden
+from autolr.callbacks.schedule_simulation import simulated_schedule
 
-_TOP = 0.95  # a scheduler seldom hits its own top at a whole step; from this share on it is there
+_TOP = 0.95  # share of its top that counts as reached: it is seldom hit at a whole step
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRates:
-    """What a module's own schedulers make of the rate, as far as it can be known beforehand.
+    """The rates under a module's own schedulers, as far as they can be known beforehand.
 
     Attributes:
         peak: The highest rate of any group: as the user wrote it down (``max_lr``, else the rate
@@ -43,7 +39,13 @@ class OwnRates:
 
     @classmethod
     def of(cls, trainer: Trainer, module: LightningModule, total_steps: int) -> "OwnRates | None":
-        """Return the rates of a run that is about to begin; None without own schedulers."""
+        """Return the rates of a run that is about to begin; None without own schedulers.
+
+        Args:
+            trainer: The trainer.
+            module: Its module.
+            total_steps: Optimizer steps of the run.
+        """
         if not trainer.lr_scheduler_configs:
             return None
         (optimizer,) = trainer.optimizers
@@ -51,7 +53,7 @@ class OwnRates:
         if is_overridden("lr_scheduler_step", module):
             return cls(written, rise=1)
         with suppress(Exception):  # a scheduler that cannot be copied: what is written down counts
-            rates = _rehearse(trainer, module, total_steps)
+            rates = simulated_schedule(trainer, module, total_steps)
             highest = float(rates.max())
             usual = written / 2 <= highest <= written / _TOP
             rise = max(1, int(np.argmax(rates >= _TOP * highest)))
@@ -60,7 +62,7 @@ class OwnRates:
 
 
 def restart_plateaus(trainer: Trainer) -> None:
-    """Have schedulers that watch a metric forget it: another state has taken the run's place."""
+    """Reset schedulers that watch a metric: another state has replaced the run's."""
     for config in trainer.lr_scheduler_configs:
         if isinstance(config.scheduler, ReduceLROnPlateau):
             config.scheduler._reset()
@@ -68,43 +70,3 @@ def restart_plateaus(trainer: Trainer) -> None:
 
 def _written(group: Mapping[str, Any]) -> float:
     return float(group.get("max_lr", group.get("initial_lr", group["lr"])))
-
-
-def _rehearse(trainer: Trainer, module: LightningModule, total_steps: int) -> np.ndarray:
-    """Return the highest rate of the groups at each step, by copies of the schedulers."""
-    (optimizer,) = trainer.optimizers
-    stand_in = _stand_in(optimizer)
-    shared = {id(optimizer): stand_in, id(module): module, id(trainer): trainer}
-    configs = [c for c in trainer.lr_scheduler_configs if not c.reduce_on_plateau]
-    copies = copy.deepcopy([config.scheduler for config in configs], shared)
-    rates = np.empty(total_steps)
-    with isolated_rng(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "scheduler.step() before optimizer.step()"
-        for step, due in enumerate(_due(trainer, configs, total_steps)):
-            rates[step] = max(float(group["lr"]) for group in stand_in.param_groups)
-            for index in due:
-                copies[index].step()
-    return rates
-
-
-def _stand_in(optimizer: Optimizer) -> Optimizer:
-    groups = [
-        {name: copy.deepcopy(value) for name, value in group.items() if name != "params"}
-        for group in optimizer.param_groups
-    ]
-    return torch.optim.SGD([{**group, "params": [torch.zeros(())]} for group in groups], lr=1.0)
-
-
-def _due(
-    trainer: Trainer, configs: Sequence[LRSchedulerConfig], total_steps: int
-) -> Iterator[list[int]]:
-    """Yield for each optimizer step which schedulers the Trainer moves on after it."""
-    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
-    epoch, batch = 1, 0
-    for _ in range(total_steps):
-        batch = int(min(batch + accumulated, batches))
-        at = {"step": batch, "epoch": epoch if batch == batches else 0}
-        counts = [(at[str(config.interval)], config.frequency) for config in configs]
-        yield [i for i, (count, every) in enumerate(counts) if count and count % every == 0]
-        if batch == batches:
-            epoch, batch = epoch + 1, 0

@@ -1,4 +1,4 @@
-"""Write a trial down at its rungs, and leave it there until it is promoted."""
+"""Write a checkpoint of a trial at its rungs, and pause it until it is promoted."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing_extensions import override
 from autolr.callbacks.namespaces import STEP_OUTPUT, Callback, LightningModule, Trainer
 from autolr.errors import ConfigError
 from autolr.job import Decision, Judge
-from autolr.runtime.loading import UnreadableError, check_kept
+from autolr.runtime.loading import UnreadableError
+from autolr.runtime.loading_checks import check_kept
 
-_ASK_EVERY = 8  # steps between questions to rank 0; each is a collective
-_PARTS = {  # of a checkpoint of Lightning's that a fit can go on from, and their types
+_CHECK_EVERY = 8  # steps after which rank 0 says whether to leave; each time is a collective
+_PARTS = {  # of a Lightning checkpoint that a fit can resume from, and their types
     "global_step": int,
     "state_dict": dict,
     "loops": dict,
@@ -25,21 +26,21 @@ _PARTS = {  # of a checkpoint of Lightning's that a fit can go on from, and thei
 
 
 class TrialPaused(BaseException):
-    """Leaves a fit whose state is written down; no Exception, so that nobody catches it."""
+    """Leaves a fit after its checkpoint; no Exception, so that user code does not catch it."""
 
 
 class PauseTrial(Callback):
-    """Write a checkpoint at each rung, then ask whether to go on.
+    """Write a checkpoint at each rung, then let the study decide whether to continue.
 
     It stands between `PruneTrial`, whose scores it takes, and the study: a score that the study
     knows has a checkpoint. That is written as the next batch begins, when all that belongs to the
-    rung's step has been done. Under DDP rank 0 asks, and all do what it is told. To be put before
-    all other callbacks.
+    rung's step has been done. Under DDP rank 0 gets the decision, and all ranks follow it. Put it
+    before all other callbacks.
 
     Args:
         judge: Decides at a rung.
         checkpoint: The file; it is replaced as a whole.
-        asked: Tells whether the trial shall be written down and left as soon as possible.
+        leave_requested: Returns whether the trial shall be paused as soon as possible.
         known: Rungs whose scores the study has.
         trial: Of which study and trial the run is; written into its checkpoints.
 
@@ -47,48 +48,53 @@ class PauseTrial(Callback):
         ConfigError: In the fit, if a checkpoint holds what would not be loaded again.
 
     Attributes:
-        decision: The last one; PAUSE too when the run was asked to leave.
+        decision: The last one; PAUSE too when leaving was requested.
     """
 
     def __init__(
         self,
         judge: Judge,
         checkpoint: Path,
-        asked: Callable[[], bool] = lambda: False,
+        leave_requested: Callable[[], bool] = lambda: False,
         known: Collection[int] = (),
         trial: str = "",
     ) -> None:
         self.decision = Decision.CONTINUE
         self._judge = judge
         self._checkpoint = checkpoint
-        self._asked = asked
+        self._leave_requested = leave_requested
         self._known = known
         self._trial = trial
         self._due: tuple[int, float] | None = None
-        self._told_to_leave = False
+        self._leaves = False
         self._written = False  # whether the present step is in the checkpoint
         self._stepped = False
         self._steps_before = 0
 
     def leaving(self) -> bool:
         """Return whether a checkpoint will be written as the next batch begins."""
-        return self._due is not None or (self._told_to_leave and self._stepped)
+        return self._due is not None or (self._leaves and self._stepped)
 
     def report(self, value: float, step: int) -> None:
-        """Take the score of a rung; it is passed on as soon as the state is written down."""
+        """Take the score of a rung; it is passed on after the checkpoint.
+
+        Args:
+            value: The score, in units of the metric.
+            step: The rung, in optimizer steps.
+        """
         self._due = (step, value)
 
     def should_prune(self) -> bool:
-        """Return False: the run is not stopped, but left."""
+        """Return False: the run is paused instead."""
         return False
 
     @override
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        unbegun = trainer.global_step == 0 and trainer.world_size == 1 and self._asked()
+        unbegun = trainer.global_step == 0 and trainer.world_size == 1 and self._leave_requested()
         if unbegun:
-            self._told_to_leave = True
+            self._leaves = True
         if unbegun or self.leaving():
             self._decide(trainer)
         self._steps_before = trainer.global_step
@@ -104,8 +110,8 @@ class PauseTrial(Callback):
         batch_idx: int,
     ) -> None:
         self._stepped = trainer.global_step > self._steps_before
-        self._hear(trainer)
-        if self._told_to_leave:  # Lightning would leave at a SIGTERM, with nothing written down
+        self._check_leave(trainer)
+        if self._leaves:  # Lightning would leave at a SIGTERM, with nothing written down
             trainer._signal_connector.received_sigterm = False
 
     @override
@@ -116,7 +122,7 @@ class PauseTrial(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._written = True
         due = state_dict["due"]
-        if due is not None and due[0] not in self._known:  # cut before the study heard of it
+        if due is not None and due[0] not in self._known:  # cut before the study had the score
             self._due = (due[0], due[1])
 
     def step_of(self, checkpoint: Any) -> int:
@@ -133,13 +139,13 @@ class PauseTrial(Callback):
             raise UnreadableError("it belongs to another trial or study")
         return int(parts["global_step"])
 
-    def _hear(self, trainer: Trainer) -> None:
-        """Learn whether to leave; of several ranks the first one is asked, now and then."""
+    def _check_leave(self, trainer: Trainer) -> None:
+        """Check whether to leave; of several ranks the first one decides, every few steps."""
         if trainer.world_size == 1:
-            self._told_to_leave = self._asked()
-        elif self._stepped and trainer.global_step % _ASK_EVERY == 0:
-            asked = trainer.is_global_zero and self._asked()
-            self._told_to_leave = trainer.strategy.reduce_boolean_decision(asked, all=False)
+            self._leaves = self._leave_requested()
+        elif self._stepped and trainer.global_step % _CHECK_EVERY == 0:
+            requested = trainer.is_global_zero and self._leave_requested()
+            self._leaves = trainer.strategy.reduce_boolean_decision(requested, all=False)
 
     def _decide(self, trainer: Trainer) -> None:
         if not self._written and trainer.global_step > 0:
@@ -150,7 +156,7 @@ class PauseTrial(Callback):
                 self.decision = self._judge.judge(step, score)
             self.decision = trainer.strategy.broadcast(self.decision)
             self._due = None
-        if self.decision is Decision.CONTINUE and self._told_to_leave:
+        if self.decision is Decision.CONTINUE and self._leaves:
             self.decision = Decision.PAUSE
         if self.decision is not Decision.CONTINUE:
             raise TrialPaused

@@ -1,4 +1,4 @@
-"""Where a run stands in its data, so that a resumed fit goes on with the next batch."""
+"""The position of a run in its data, so that a resumed fit continues with the next batch."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,19 +16,19 @@ from autolr.rng import RngState
 
 
 class DataPosition(Callback):
-    """Has a fit that is resumed in the middle of an epoch see the batches that it has not seen.
+    """Resumes a fit in the middle of an epoch with the batches that it has not seen.
 
     Lightning begins the epoch anew, in another order, and takes as many batches as were left. Here
-    the global generators are put back to where they were when the epoch began, the batches that
-    were seen are drawn and thrown away, and the generators go on where the run had left them: the
-    resumed run ends as the uninterrupted one, bit for bit. A loader with a ``state_dict`` is left
-    to itself. To be put behind all other callbacks.
+    the global generators are restored to their states when the epoch began, the batches that were
+    seen are drawn and thrown away, and the generators continue where the run had left them: the
+    resumed run ends as the uninterrupted one, bit for bit. A loader with a ``state_dict`` restores
+    itself. Put the callback behind all others.
 
     What draws from the global generators in a module's ``on_train_epoch_start``,
     ``on_train_batch_end`` or ``on_validation_end`` is not accounted for.
 
     Args:
-        leaving: Tells whether a checkpoint is about to be written, as the next batch begins.
+        leaving: Returns whether a checkpoint is about to be written, as the next batch begins.
     """
 
     def __init__(self, leaving: Callable[[], bool]) -> None:
@@ -72,11 +72,11 @@ class DataPosition(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        self._look()
+        self._note_next_draw()
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._look()
+        self._note_next_draw()
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -108,8 +108,8 @@ class DataPosition(Callback):
         position = checkpoint["autolr_position"]
         self._seen, self._steps_logged = position["seen"], position["steps_logged"]
 
-    def _look(self) -> None:
-        """Note what the next batch will be drawn with."""
+    def _note_next_draw(self) -> None:
+        """Note the generators with which the next batch will be drawn."""
         if self._leaving():
             self._before_fetch = RngState.capture()
 
@@ -133,7 +133,7 @@ class DataPosition(Callback):
 class _From:
     """An iterator before whose first step the generators are put back.
 
-    Lightning looks at the validation data in between, where validation was due before the cut.
+    Lightning reads the validation data in between, where validation was due before the cut.
     """
 
     def __init__(self, generators: RngState, iterator: Iterator[Any]) -> None:

@@ -9,29 +9,32 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import (
-    check_no_swa,
-    check_rivals,
-    scoring,
-    total_steps,
-)
+from autolr.callbacks.requirements import check_no_swa, check_rivals
 from autolr.callbacks.rivals import loss_of
+from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
 from autolr.runtime.checkpoint import FORMAT, check_format
-from autolr.runtime.collectives import Alone, Ranks, ranks_of
+from autolr.runtime.collectives import Alone, Ranks
+from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rungs import RungScores
 
-_CHECK_EVERY = 16  # steps between looks at the loss; each look waits for the device
+_CHECK_EVERY = 16  # steps between checks of the loss; each waits for the device
 
 
 class Reporter(Protocol):
-    """The two methods of `optuna.Trial` that are needed here."""
+    """The two methods of `optuna.Trial` that `PruneTrial` calls."""
 
     def report(self, value: float, step: int) -> None:
-        """Record ``value`` after ``step`` optimizer steps."""
+        """Record ``value`` after ``step`` optimizer steps.
+
+        Args:
+            value: The score, in units of the metric.
+            step: The rung, in optimizer steps.
+        """
 
     def should_prune(self) -> bool:
         """Return whether the trial should stop."""
@@ -40,13 +43,13 @@ class Reporter(Protocol):
 class PruneTrial(Callback):
     """Report comparable scores at rungs, and stop when the trial says so.
 
-    The score at a rung is not the loss of the moment, in which a schedule that is still high
-    looks bad: it is the validation metric of the average of the run's weights over the last
+    The score at a rung is not the present loss, which is bad where the schedule is still high: it
+    is the validation metric of the average of the run's weights over the last
     ``window`` share of the steps before the rung, which stands for a copy annealed to a rate of
     zero and costs no step. The run itself is not changed. After the fit a last pass over the
     validation data gives `final`.
 
-    Under DDP each rank reports the same scores to a trial of its own; the answer to rank 0 counts.
+    Under DDP each rank reports the same scores to a trial of its own; rank 0's answer counts.
 
     Args:
         trial: An `optuna.Trial`, or anything with its ``report`` and ``should_prune``.
@@ -68,7 +71,7 @@ class PruneTrial(Callback):
     Raises:
         ConfigError: Before the first training step, if validation does not log ``monitor``, or
             neither ``mode`` nor its name says which values are better.
-        UnsupportedError: Before the first training step, if the set-up is not served.
+        UnsupportedError: Before the first training step, if the set-up is not supported.
     """
 
     def __init__(
@@ -89,12 +92,12 @@ class PruneTrial(Callback):
         self._trial = trial
         self._rungs = tuple(rungs)
         self._horizon = horizon
-        self._names: dict[int, int] = {}  # of a rung in this run, its name
+        self._names: dict[int, int] = {}  # the name of each rung, by its step in this run
         self._monitor = monitor
         self._mode = mode
         self._window = window
         self._ranks: Ranks = Alone()
-        self._stored: dict[str, Any] | None = None  # scores under way, of the fit that is resumed
+        self._stored: dict[str, Any] | None = None  # of the fit that is resumed
         self._learner: LightningLearner | None = None
         self._scores: RungScores | None = None
         self._steps_before = 0
@@ -149,7 +152,7 @@ class PruneTrial(Callback):
         assert self._scores is not None
         stepped = trainer.global_step > self._steps_before
         self._learner.set_outputs(outputs, stepped=stepped)
-        score = self._scores.follow(stepped=stepped)
+        score = self._scores.observe_step(stepped=stepped)
         if score is not None:
             self._report(trainer, self._learner.monitor.value(score), self._scores.step)
         loss = loss_of(outputs)

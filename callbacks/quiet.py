@@ -1,23 +1,16 @@
-"""Keeps what a module does as a rival, or in our validation, from the Trainer's surroundings.
+"""Silences callbacks and loggers while a module trains as a rival, or in a `ValidationPass`.
 
-Callbacks and loggers stay in their places, since the module and other threads (a progress bar's,
-for one) read them: a module asks for ``trainer.checkpoint_callback`` or ``logger.log_dir``. They
-are made silent instead. The hooks of a step do nothing. What is read of a logger is what it ever
-is, and what is called does nothing.
+Callbacks and loggers stay where they are, because the module and other threads (that of a progress
+bar, for one) read them: a module reads ``trainer.checkpoint_callback`` or ``logger.log_dir``. The
+hooks of a step do nothing. Attributes of a logger keep their values, and calls do nothing.
 """
 
-import copy
-import functools
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from enum import Enum
 from typing import Any
 
-from torch import Tensor
-
-from autolr.callbacks.namespaces import LightningModule, Logger, ProgressBar, Trainer, either
+from autolr.callbacks.namespaces import LightningModule, ProgressBar, Trainer, either
+from autolr.callbacks.silent_loggers import silenced
 
 _STEP_HOOKS = (  # that a step calls on its way through strategy and precision plugin
     "on_before_zero_grad",
@@ -25,18 +18,19 @@ _STEP_HOOKS = (  # that a step calls on its way through strategy and precision p
     "on_after_backward",
     "on_before_optimizer_step",
 )
-_PLAIN = (str, bytes, int, float, complex, os.PathLike, Enum, type, type(None), Tensor)
-_CONTAINERS = (list, tuple, dict, set, frozenset)
-_GETTERS = ("get", "is_", "has_")
-_CLASS: Any = object.__dict__["__class__"]  # an object may hide it (a mock does)
 
 
 @contextmanager
 def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -> Iterator[None]:
-    """Send what ``module`` logs to ``log`` for a block, and nothing to the Trainer's surroundings.
+    """Send what ``module`` logs to ``log`` for a block, and nothing to callbacks and loggers.
 
-    Neither callbacks, loggers nor progress bars learn of it, ``self.print`` prints nothing,
-    ``trainer.save_checkpoint`` saves nothing, and a module that stops the run there does not.
+    Callbacks, loggers and progress bars get nothing, ``self.print`` prints nothing,
+    ``trainer.save_checkpoint`` saves nothing, and ``trainer.should_stop`` is restored after it.
+
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        log: Replaces ``module.log``.
     """
     stops = trainer.should_stop
     modules, bars = either(LightningModule), either(ProgressBar)
@@ -49,7 +43,7 @@ def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             bar = ("print",) if isinstance(callback, bars) else ()
             stack.enter_context(_replaced(callback, dict.fromkeys((*_STEP_HOOKS, *bar), drop)))
-        stack.enter_context(_silent(trainer.loggers))
+        stack.enter_context(silenced(trainer.loggers))
         try:
             yield
         finally:
@@ -57,12 +51,12 @@ def quiet(trainer: Trainer, module: LightningModule, log: Callable[..., None]) -
 
 
 def drop(*_: Any, **__: Any) -> None:
-    """Take anything and forget it."""
+    """Ignore all arguments."""
 
 
 @contextmanager
 def _replaced(owner: object, values: dict[str, Any]) -> Iterator[None]:
-    """Have attributes of an object be others for a block."""
+    """Replace attributes of an object for a block."""
     present = vars(owner)
     before = {name: present[name] for name in values if name in present}
     present.update(values)
@@ -72,121 +66,3 @@ def _replaced(owner: object, values: dict[str, Any]) -> Iterator[None]:
         for name in values:
             del present[name]
         present.update(before)
-
-
-class _Silence(threading.local):
-    """Whether the loggers are silent for this thread."""
-
-    on = False
-
-
-_silence = _Silence()
-
-
-@contextmanager
-def _silent(loggers: list[Logger]) -> Iterator[None]:
-    """Have loggers log nothing for a block; other threads of the user's log as ever."""
-    kinds = [type(logger) for logger in loggers]
-    before, _silence.on = _silence.on, True
-    try:
-        for logger, kind in zip(loggers, kinds, strict=True):
-            _CLASS.__set__(logger, _silent_kind(kind))
-        yield
-    finally:
-        for logger, kind in zip(loggers, kinds, strict=True):
-            _CLASS.__set__(logger, kind)
-        _silence.on = before
-
-
-@functools.cache
-def _silent_kind(kind: Any) -> type:
-    """Return a class of loggers that may be read and cannot be written to."""
-
-    def reading(how: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-        def read(self: Any, name: str) -> Any:
-            value = how(self, name)
-            return value if name.startswith("_") or not _is_silent() else _read(name, value)
-
-        return read
-
-    ways = ("__getattribute__", "__getattr__")  # not every class has the second one
-    names: dict[str, Any] = {way: reading(getattr(kind, way)) for way in ways if hasattr(kind, way)}
-    names |= {"__slots__": (), "__module__": kind.__module__}
-    silent: type = type(kind)(kind.__name__, (kind,), names)
-    return silent
-
-
-def _is_silent() -> bool:
-    """Return whether this thread is one of the silent step's: ours, or one of autograd's.
-
-    Threads that Python has not started (hooks of tensors run there, on a GPU) are autograd's.
-    """
-    return _silence.on or isinstance(threading.current_thread(), threading._DummyThread)
-
-
-class _Read:
-    """Stands for an object of a logger: what is read of it is the object's, the rest is dropped."""
-
-    def __init__(self, value: Any) -> None:
-        object.__setattr__(self, "_value", value)
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:  # isinstance asks for it
-        return type(object.__getattribute__(self, "_value"))
-
-    def __getattr__(self, name: str) -> Any:
-        return _read(name, getattr(object.__getattribute__(self, "_value"), name))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        pass
-
-    def __getitem__(self, key: Any) -> Any:
-        return _read("", object.__getattribute__(self, "_value")[key])
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def __enter__(self) -> "_Read":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-class _Nothing:
-    """What a silent call rollbacks: anything may be done with it, nothing comes of it."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __call__(self, *_: Any, **__: Any) -> "_Nothing":
-        return self
-
-    def __getitem__(self, key: Any) -> "_Nothing":
-        return self
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def __enter__(self) -> "_Nothing":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def __bool__(self) -> bool:
-        return False
-
-
-_NOTHING = _Nothing()
-
-
-def _read(name: str, value: Any) -> Any:
-    """Return what may be had of an attribute of a logger, or of something within it."""
-    if callable(value) and not isinstance(value, type):
-        return value if name.startswith(_GETTERS) else _NOTHING
-    if isinstance(value, _PLAIN):
-        return value
-    return copy.copy(value) if isinstance(value, _CONTAINERS) else _Read(value)

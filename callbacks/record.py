@@ -1,4 +1,4 @@
-"""What a trial logs, one line of JSON a step."""
+"""A logger that writes one line of JSON a step."""
 
 import json
 import math
@@ -18,8 +18,8 @@ class JsonLines(Logger):
     """Appends what is logged to ``FOLDER/metrics.jsonl``; for pandas, ``read_json(lines=True)``.
 
     Args:
-        folder: Where to; it is created.
-        resumed: Optimizer steps that the run goes on from: lines from there on are dropped, they
+        folder: The folder; it is created.
+        resumed: Optimizer step from which the run continues: lines from there on are dropped, they
             are of a run that was cut. 0: the file is begun anew.
     """
 

@@ -1,6 +1,6 @@
-"""What a set-up must be like, checked before the first training step."""
+"""Checks of a set-up before the first training step."""
 
-import math
+from typing import TYPE_CHECKING
 
 from autolr.callbacks.namespaces import (
     Callback,
@@ -12,19 +12,20 @@ from autolr.callbacks.namespaces import (
     Trainer,
     either,
     is_param_in_hook_signature,
-    rank_zero_warn,
 )
-from autolr.callbacks.swa import estimated_steps, swa_of
-from autolr.callbacks.validation import ValidationPass
-from autolr.direction import mode_of
-from autolr.errors import ConfigError, UnsupportedError, nearest
-from autolr.online import Monitor, SearchSettings
+from autolr.callbacks.swa import swa_of
+from autolr.errors import ConfigError, UnsupportedError
 
-_LIGHTNINGS_EPOCHS = 1000  # of a run whose length nobody has set
+if TYPE_CHECKING:
+    from autolr.online.settings import SearchSettings
 
 
 def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
     """Refuse several callbacks that each set the rate of every step.
+
+    Args:
+        trainer: The trainer.
+        kinds: The kinds of which there may be one in all.
 
     Raises:
         ConfigError: If there is more than one of these ``kinds``.
@@ -38,6 +39,11 @@ def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
 
 def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a set-up in which a callback cannot set the rate.
+
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        who: The name of our callback, for the message.
 
     Raises:
         UnsupportedError: If the module optimizes by hand, has several optimizers or none, or a
@@ -54,17 +60,27 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
 def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a module that optimizes by hand, or has several optimizers or none.
 
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        who: The name of our callback, for the message.
+
     Raises:
         UnsupportedError: If so.
     """
     if not module.automatic_optimization:
         raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
     if (count := len(trainer.optimizers)) != 1:
-        raise UnsupportedError(f"{who} serves one optimizer, this module has {count}")
+        raise UnsupportedError(f"{who} supports one optimizer, this module has {count}")
 
 
 def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> None:
     """Refuse a schedule beside a scheduler of the module's own.
+
+    Args:
+        trainer: The trainer.
+        schedule: As the user set it; None: not set.
+        candidates: As the user set them; None: not set.
 
     Raises:
         ConfigError: With which of them to drop for what.
@@ -83,18 +99,23 @@ def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> No
 def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a set-up in which copies of the run cannot be trained beside it.
 
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        who: The name of our callback, for the message.
+
     Raises:
         UnsupportedError: With the reason.
     """
     check_optimizer(trainer, module, who)
     check_strategy(trainer.strategy, who)
     if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
-        raise UnsupportedError(f"{who} does not serve compiled modules; leave out torch.compile")
+        raise UnsupportedError(f"{who} does not support compiled modules; leave out torch.compile")
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
-        raise UnsupportedError(f"{who} does not serve training_step(dataloader_iter)")
+        raise UnsupportedError(f"{who} does not support training_step(dataloader_iter)")
 
 
-def check_searcher(settings: SearchSettings) -> None:
+def check_searcher(settings: "SearchSettings") -> None:
     """Refuse a strategy that cannot search within a Trainer's run.
 
     Raises:
@@ -110,18 +131,26 @@ def check_searcher(settings: SearchSettings) -> None:
 def check_no_swa(trainer: Trainer, who: str) -> None:
     """Refuse `StochasticWeightAveraging`, which changes the weights after the last score.
 
+    Args:
+        trainer: The trainer.
+        who: The name of our callback, for the message.
+
     Raises:
         UnsupportedError: If the run has one.
     """
     if swa_of(trainer) is not None:
         raise UnsupportedError(
-            f"{who} does not serve StochasticWeightAveraging: what it leaves is not what was "
-            "scored; use WeightAveraging"
+            f"{who} does not support StochasticWeightAveraging: the final weights are not those "
+            "that were scored; use WeightAveraging"
         )
 
 
 def check_strategy(strategy: Strategy, who: str) -> None:
     """Refuse a strategy under which a process does not hold the whole state of the run.
+
+    Args:
+        strategy: The Trainer's strategy.
+        who: The name of our callback, for the message.
 
     Raises:
         UnsupportedError: If it is one, or `DDPStrategy` with what rivals would have to share.
@@ -129,69 +158,14 @@ def check_strategy(strategy: Strategy, who: str) -> None:
     whole = isinstance(strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy)))
     if not whole or isinstance(strategy, either(DeepSpeedStrategy)):
         raise UnsupportedError(
-            f"{who} serves one device and strategy='ddp'; {type(strategy).__name__} keeps weights, "
-            "gradients or optimizer state where copies of them cannot be exchanged"
+            f"{who} supports one device and strategy='ddp'; {type(strategy).__name__} keeps "
+            "weights, gradients or optimizer state where copies of them cannot be exchanged"
         )
     if isinstance(strategy, either(DDPStrategy)) and strategy._ddp_comm_state is not None:
         raise UnsupportedError(
-            f"{who} does not serve DDPStrategy(ddp_comm_state=...): rivals would change that state"
+            f"{who} does not support DDPStrategy(ddp_comm_state=...): rivals would change that "
+            "state"
         )
-
-
-def total_steps(trainer: Trainer, who: str) -> int:
-    """Return the optimizer steps of the run.
-
-    Raises:
-        UnsupportedError: If the run has no end, or none that is known beforehand.
-    """
-    steps = estimated_steps(trainer)
-    if 0 <= steps < math.inf:
-        return int(steps)
-    if math.isinf(trainer.num_training_batches):
-        raise UnsupportedError(
-            f"{who} needs a run with an end, and the training data has no length: set max_steps"
-        )
-    raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
-
-
-def warn_of_default_length(trainer: Trainer, steps: int) -> None:
-    """Warn where the run is probably as long as Lightning makes it if nobody says how long."""
-    if trainer.max_epochs == _LIGHTNINGS_EPOCHS and trainer.max_steps == -1:
-        rank_zero_warn(
-            f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
-            f" {steps} steps; that is Lightning's default: if the run is shorter, set max_epochs"
-        )
-
-
-def check_monitor(validation: ValidationPass, monitor: str) -> None:
-    """Refuse a metric that the validation loop does not log; one batch of it is run.
-
-    Raises:
-        ConfigError: With the metrics that are logged.
-    """
-    logged = sorted(validation.run(limit=1))
-    if monitor not in logged:
-        names = ", ".join(logged) or "(it logs nothing)"
-        where = " on every rank" if validation.ranks.size > 1 else ""
-        near = nearest(monitor, logged)
-        hint = "" if near is None else f"; did you mean {near!r}?"
-        expected = f"a metric that validation logs{where}: {names}"
-        raise ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
-
-
-def scoring(validation: ValidationPass, monitor: str, mode: str | None) -> Monitor:
-    """Return what scores a probe: the metric, or without validation the training loss.
-
-    It warns of the latter.
-
-    Raises:
-        ConfigError: As `check_monitor` and `mode_of`.
-    """
-    if validation.exists:
-        check_monitor(validation, monitor)
-        return Monitor(monitor, mode_of(monitor, mode))
-    rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
-    return Monitor("training loss")
 
 
 def _scheduler(trainer: Trainer) -> str:

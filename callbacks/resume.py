@@ -1,61 +1,41 @@
-"""What a fit that is resumed from a checkpoint needs besides the search itself."""
+"""A search in a checkpoint: its state, its settings, and the generators."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolr import schedules
-from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
-from autolr.callbacks.requirements import total_steps
-from autolr.callbacks.swa import Handover, swa_of
+from autolr.callbacks.run_length import total_steps
+from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online import SearchSettings, Strategy
-from autolr.result import Result
-from autolr.rng import RngState
+from autolr.online.strategy import Strategy
+from autolr.result.result import Result
 from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
+
+if TYPE_CHECKING:
+    from autolr.callbacks.learner import LightningLearner
+    from autolr.online.settings import SearchSettings
 
 _LONGEST = 60  # characters of a value in a message
 
 
-class ResumedRng:
-    """Puts the global generators back to where they were when a checkpoint was written.
-
-    Lightning stores no generators. A new epoch of a resumed fit draws its order when the Trainer
-    makes the first iterator over the training data, before ``on_train_start``; in the middle of
-    an epoch, or at its end, that iterator is one that the cut run did not make, and what it drew
-    has to be taken back.
-
-    Args:
-        stored: As `RngState.to_dict` gave them; None: nothing is put back.
-    """
-
-    def __init__(self, stored: Mapping[str, Any] | None) -> None:
-        self._generators = None if stored is None else RngState.from_dict(stored)
-
-    def before_the_data(self, trainer: Trainer) -> None:
-        """To be called before the first iterator is made."""
-        if trainer.world_size > 1:
-            self._generators = None  # a checkpoint has those of rank 0
-        if self._generators is not None:
-            self._generators.restore()
-
-    def after_the_data(self, trainer: Trainer) -> None:
-        """To be called after it, before the first batch is drawn."""
-        epoch: Any = trainer.fit_loop.epoch_progress.current
-        if self._generators is not None and epoch.processed < epoch.ready:
-            self._generators.restore()
-        self._generators = None
-
-
 def stored_search(
     rivals: ResumableRivals,
-    learner: LightningLearner,
+    learner: "LightningLearner",
     own_peak: float | None,
     settings: Mapping[str, str],
 ) -> dict[str, Any] | None:
-    """Return a search under way, for `resumed_search`; None where it cannot go on."""
+    """Return the state of a search, for `resumed_search`; None in the middle of a step.
+
+    Args:
+        rivals: The search.
+        learner: The run.
+        own_peak: Highest rate of the module's own scheduler; None without one.
+        settings: See `described`.
+    """
     state = rivals.state_dict()
     return state and {
         "format": FORMAT,
@@ -67,12 +47,12 @@ def stored_search(
 
 
 def resumed_search(
-    stored: Mapping[str, Any], strategy: Strategy, learner: LightningLearner, rates: Rates
+    stored: Mapping[str, Any], strategy: Strategy, learner: "LightningLearner", rates: Rates
 ) -> ResumableRivals:
-    """Return the search that `stored_search` described, of a run that is where it was then.
+    """Return the search that `stored_search` described, of a run at the same step.
 
     Args:
-        stored: As `check_resumed` has passed it.
+        stored: What `stored_search` returned, after `check_resumed`.
         strategy: That of the search.
         learner: The run.
         rates: The rates of its optimizer.
@@ -82,10 +62,20 @@ def resumed_search(
 
 
 def described(
-    trainer: Trainer, settings: SearchSettings, monitor: str, mode: str
+    trainer: Trainer, settings: "SearchSettings", monitor: str, mode: str
 ) -> dict[str, str]:
-    """Return all that a search depends on, by name, to be compared with that of a resumed fit."""
-    strategy: Any = settings.searcher  # a dataclass, of a kind that need not be known here
+    """Return all that a search depends on, by name, to compare it with that of a resumed fit.
+
+    Args:
+        trainer: The trainer.
+        settings: What the user has set.
+        monitor: The name of the metric.
+        mode: "min" or "max".
+
+    Returns:
+        The ``repr`` of each value.
+    """
+    strategy: Any = settings.searcher  # any dataclass
     values: dict[str, object] = {"strategy": type(strategy).__name__}
     values |= {
         f"strategy's {field.name}": getattr(strategy, field.name) for field in fields(strategy)
@@ -102,15 +92,20 @@ def described(
         "the number of steps": total_steps(trainer, "AutoLR"),
     }
     if swa_of(trainer) is not None:
-        reach = Handover(trainer).reach(trainer, total_steps(trainer, "AutoLR"))
-        values["the first step of StochasticWeightAveraging"] = reach
+        last = Handover(trainer).last_search_step(trainer, total_steps(trainer, "AutoLR"))
+        values["the first step of StochasticWeightAveraging"] = last
     return {name: repr(value) for name, value in values.items()}
 
 
 def check_resumed(
     trainer: Trainer, stored: Mapping[str, Any] | None, present: Mapping[str, str]
 ) -> None:
-    """Refuse a checkpoint whose search cannot go on.
+    """Refuse a checkpoint whose search cannot be resumed.
+
+    Args:
+        trainer: The trainer.
+        stored: What `stored_search` returned; None: the checkpoint has no search.
+        present: See `described`.
 
     Raises:
         UnsupportedError: If it holds none, or one of another version of autolr, that was cut in
@@ -127,7 +122,7 @@ def check_resumed(
     if stored is None or stored["rivals"]["step"] != trainer.global_step:
         raise UnsupportedError(
             f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "
-            "search to go on with: fit from the start"
+            "search to resume: fit from the start"
         )
     if differing := list(_differences(stored["settings"], present)):
         raise ConfigError(
@@ -137,10 +132,14 @@ def check_resumed(
 
 
 def warn_of_length(result: Result, steps: int) -> None:
-    """Say what becomes of a schedule that was laid out for a run of another length.
+    """Warn where the schedule of a checkpoint was laid out for a run of another length.
 
-    It is kept: the steps that have been made belong to it, and stretching it would raise a rate
-    that has come down. A module's own scheduler is the module's affair.
+    The schedule is kept: the steps so far belong to it, and a longer one would raise a rate that
+    has already fallen. A module's own scheduler is left to the module.
+
+    Args:
+        result: Of the checkpoint.
+        steps: Optimizer steps of this run.
     """
     if steps == result.total_steps or result.own_peak is not None:
         return

@@ -1,4 +1,4 @@
-"""The shell that trains rivals beside a Lightning run."""
+"""The callback that trains rivals beside a Lightning run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from autolr.runtime.step_context import StepContext
 
 
 class RivalsCallback(Callback):
-    """Feeds each live step to `Rivals`; what is searched for is up to the subclass."""
+    """Passes each live step to `Rivals`; a subclass decides what is searched."""
 
     _rivals: Rivals | None = None
     _learner: LightningLearner | None = None
@@ -36,7 +36,7 @@ class RivalsCallback(Callback):
         if self._rivals is None or self._learner is None:
             return
         if self._learner.has_batch_end:
-            self._rivals.visit(self._learner.end_batch)
+            self._rivals.for_each_rival(self._learner.end_batch)
         if self._new_epoch:  # the module's own hooks at the epoch's start have run by now
             self._rivals.renew_attributes()
             self._new_epoch = False
@@ -59,7 +59,7 @@ class RivalsCallback(Callback):
         self._learner.set_outputs(outputs, stepped=self._stepped)
         live = self._rivals.live
         self._rivals.stop_requested = trainer.should_stop
-        self._rivals.follow(loss_of(outputs), self._before, stepped=self._stepped)
+        self._rivals.repeat_step(loss_of(outputs), self._before, stepped=self._stepped)
         if self._rivals.live is not live and self._rivals.live != live:
             self._replaced(trainer, pl_module)
 
@@ -76,7 +76,7 @@ class RivalsCallback(Callback):
         self._release()
 
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
-        """Called when a rival's state has taken the place of the live run's."""
+        """Called when a rival's state has replaced that of the live run."""
 
     def _release(self) -> None:
         if self._rates is not None:

@@ -1,4 +1,4 @@
-"""Train with a rule."""
+"""Train with a rule for the size of each step."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,32 +14,33 @@ from autolr.callbacks.namespaces import (
     either,
 )
 from autolr.callbacks.requirements import check_optimizer
-from autolr.callbacks.rule_host import RuleHost, check_checkpoints, check_closures
+from autolr.callbacks.rule_checks import check_checkpoints, check_closures
+from autolr.callbacks.rule_host import RuleHost
 from autolr.errors import UnsupportedError
 
 
 class ApplyRule(RuleHost):
     """Set the size of each step by a rule.
 
-    The optimizer of the module gives way to the rule's, with the same groups: their rates say how
+    The rule's optimizer replaces that of the module, with the same groups: their rates say how
     they relate, and the highest stands for the rule's peak. Their settings are kept as far as
     `autolr.rules.in_place_of` says. A `FollowCandidate` or `AutoLR` beside it sets peak and
-    schedule. Without a name it serves the rule that the module itself has built.
+    schedule. Without a name it supports the rule that the module itself has built.
 
-    What the rule cannot see by itself it is given: the whole loss of accumulated gradients, and
-    the loss where a grad scaler keeps the closure for itself. Where a rule evaluates averaged
+    The callback passes to the rule what it cannot read by itself: the whole loss of accumulated
+    gradients, and the loss where a grad scaler keeps the closure. Where a rule evaluates averaged
     weights, validation sees these, a checkpoint's ``state_dict`` holds them (the weights in
     training are beside it, for a fit that is resumed), and they are the module's when training
     ends; training never does. Statistics of batch norm stay those of the weights in training.
 
     Args:
-        rule: The name of a rule, see `autolr.rules.names`; None to serve the module's own.
+        rule: The name of a rule, see `autolr.rules.names`; None for the module's own.
         settings: Of the rule, by name, for all groups; None for its defaults.
 
     Raises:
         ConfigError: If there is no such rule or a setting cannot work; before the first training
-            step where only the optimizer can tell.
-        UnsupportedError: Before the first training step, if the set-up is not served.
+            step where only the optimizer can check it.
+        UnsupportedError: Before the first training step, if the set-up is not supported.
     """
 
     def __init__(self, rule: str | None = None, settings: Mapping[str, Any] | None = None) -> None:
@@ -53,14 +54,14 @@ class ApplyRule(RuleHost):
         check_optimizer(trainer, pl_module, "ApplyRule")
         if not isinstance(trainer.strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy))):
             raise UnsupportedError(
-                "ApplyRule serves one device and strategy='ddp', not "
+                "ApplyRule supports one device and strategy='ddp', not "
                 f"{type(trainer.strategy).__name__}"
             )
         if self._rule is not None:
             (own,) = trainer.optimizers
             trainer.strategy.optimizers = [rules.in_place_of(own, self._rule, **self._settings)]
-        found = self._carrier(trainer)
-        if found is not None and found.searches:
+        stepping = self._rule_optimizer(trainer)
+        if stepping is not None and stepping.searches:
             check_closures(trainer, "a line search")
-        if found is not None and found.rule.averaging:
+        if stepping is not None and stepping.rule.averaging:
             check_checkpoints(trainer)

@@ -1,28 +1,21 @@
-"""What a rule needs of a Trainer: its loss, and that its averages are what is evaluated."""
+"""Passes a rule its loss, and has its averaged weights evaluated and saved."""
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
 from typing_extensions import override
 
-from autolr import rules
-from autolr.callbacks.namespaces import Callback, LightningModule, ModelCheckpoint, Trainer, either
-from autolr.callbacks.requirements import check_optimizer, check_schedule
-from autolr.callbacks.swa import swa_of
-from autolr.errors import ConfigError, UnsupportedError
-from autolr.online import SearchSettings
-from autolr.rules.fixed import OWN
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
+from autolr.callbacks.rule_loss import add_loss
 from autolr.rules.optimizer import RuleOptimizer
-from autolr.rules.switching import Switching, carrier
+from autolr.rules.switching import rule_optimizer_of
 
 _LIVE = "autolr_live_state_dict"
 
 
 class RuleHost(Callback):
-    """Gives the rule that steps its whole loss, and has its averages evaluated and saved."""
+    """Passes the active rule the whole loss of a step; its averages are evaluated and saved."""
 
     _validating: ExitStack | None = None
 
@@ -30,20 +23,20 @@ class RuleHost(Callback):
     def on_before_backward(
         self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
     ) -> None:
-        found = self._carrier(trainer)
-        if found is None:
+        stepping = self._rule_optimizer(trainer)
+        if stepping is None:
             return
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         value = loss if scaler is None else loss / scaler.get_scale()
         batch_idx = trainer.fit_loop.epoch_loop.batch_idx
-        observe(found, value, begins=batch_idx % trainer.accumulate_grad_batches == 0)
+        add_loss(stepping, value, begins=batch_idx % trainer.accumulate_grad_batches == 0)
 
     @override
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        found = self._carrier(trainer)
-        if found is not None:
+        stepping = self._rule_optimizer(trainer)
+        if stepping is not None:
             self._validating = ExitStack()
-            self._validating.enter_context(found.averaged())
+            self._validating.enter_context(stepping.averaged())
 
     @override
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -59,18 +52,18 @@ class RuleHost(Callback):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
-        found = self._carrier(trainer)
-        if found is not None:
-            found.take_averages()
+        stepping = self._rule_optimizer(trainer)
+        if stepping is not None:
+            stepping.take_averages()
 
     @override
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        found = self._carrier(trainer)
-        if found is not None and found.rule.averaging:
+        stepping = self._rule_optimizer(trainer)
+        if stepping is not None and stepping.rule.averaging:
             checkpoint[_LIVE] = checkpoint["state_dict"]
-            with found.averaged():
+            with stepping.averaged():
                 checkpoint["state_dict"] = trainer.strategy.lightning_module_state_dict()
 
     @override
@@ -81,107 +74,11 @@ class RuleHost(Callback):
             pl_module.load_state_dict(checkpoint[_LIVE])
 
     def _validated(self) -> None:
-        """Have the weights in training in place again."""
+        """Activate the weights in training again after validation."""
         if self._validating is not None:
             self._validating.close()
             self._validating = None
 
-    def _carrier(self, trainer: Trainer) -> RuleOptimizer | None:
-        """Return the optimizer that carries out a rule that is written here."""
-        return carrier(trainer.optimizers[0]) if trainer.optimizers else None
-
-
-def observe(optimizer: Optimizer, loss: Tensor, *, begins: bool) -> None:
-    """Tell the optimizer of a rule the loss of a batch.
-
-    Args:
-        optimizer: Any; another one is not told.
-        loss: As its gradient is taken, a share of accumulated ones.
-        begins: Whether the batch is the first of those that are accumulated.
-    """
-    if (found := carrier(optimizer)) is not None:
-        before = None if begins else found.loss
-        found.loss = loss.detach() if before is None else before + loss.detach()
-
-
-def check_checkpoints(trainer: Trainer) -> None:
-    """Refuse checkpoints that would hold other weights than those that are evaluated.
-
-    Raises:
-        UnsupportedError: If there are any.
-    """
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, either(ModelCheckpoint)) and callback.save_weights_only:
-            raise UnsupportedError(
-                "ModelCheckpoint(save_weights_only=True) would save the last weights, not the "
-                "averages that this rule is evaluated with: leave save_weights_only out"
-            )
-
-
-def check_closures(trainer: Trainer, rule: str) -> None:
-    """Refuse what would not let the optimizer of a rule evaluate the loss by itself.
-
-    Raises:
-        UnsupportedError: If there is such a thing.
-    """
-    if getattr(trainer.precision_plugin, "scaler", None) is not None:
-        raise UnsupportedError(
-            f"{rule} evaluates the loss within its step, which a grad scaler does not let it: use "
-            "precision='bf16-mixed' or 32"
-        )
-    if trainer.accumulate_grad_batches != 1:
-        raise UnsupportedError(
-            f"{rule} needs the whole batch of a step at once: leave out "
-            f"accumulate_grad_batches={trainer.accumulate_grad_batches}"
-        )
-
-
-class RuleRaceHost(RuleHost):
-    """Puts an optimizer of several rules in place of the module's, where rules are searched."""
-
-    _switching = False
-
-    def _race_rules(
-        self, trainer: Trainer, module: LightningModule, settings: SearchSettings
-    ) -> None:
-        """Put it in place; to be called before a checkpoint is restored.
-
-        Raises:
-            ConfigError: If a rule's setting cannot work, or an `ApplyRule` sets a rule besides.
-            UnsupportedError: If the set-up is not served.
-        """
-        check_optimizer(trainer, module, "AutoLR")
-        check_schedule(trainer, settings.schedule, settings.candidates)
-        others = {name: given for name, given in settings.rules.items() if name != OWN}
-        self._switching = bool(others)
-        if others:
-            self._check_alone(trainer)
-            _check_needs(trainer, others)
-            (own,) = trainer.optimizers
-            trainer.strategy.optimizers = [Switching(own, others)]
-
-    def _check_alone(self, trainer: Trainer) -> None:
-        if swa_of(trainer) is not None:
-            raise UnsupportedError(
-                "AutoLR(candidates=...) names rules, for whose rates the swa_lrs of "
-                "StochasticWeightAveraging are not meant: use WeightAveraging"
-            )
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, RuleHost) and callback is not self:
-                raise ConfigError(
-                    "AutoLR(candidates=...) names rules, and serves them by itself: leave out "
-                    f"{type(callback).__name__}"
-                )
-
-    @override
-    def _carrier(self, trainer: Trainer) -> RuleOptimizer | None:
-        return super()._carrier(trainer) if self._switching else None
-
-
-def _check_needs(trainer: Trainer, names: Iterable[str]) -> None:
-    records = [rules.record(name) for name in names]
-    if any(record.averages for record in records):
-        check_checkpoints(trainer)
-    for record in records:
-        if "closure" in record.needs:
-            check_closures(trainer, record.name)
+    def _rule_optimizer(self, trainer: Trainer) -> RuleOptimizer | None:
+        """Return the optimizer of a rule of this package; None for any other optimizer."""
+        return rule_optimizer_of(trainer.optimizers[0]) if trainer.optimizers else None

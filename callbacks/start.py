@@ -1,24 +1,29 @@
-"""How a search starts in a Trainer: by what its callbacks and the module's schedulers do later."""
+"""Starts a search in a Trainer."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
+from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
+from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
 from autolr.callbacks.own_schedulers import OwnRates
-from autolr.callbacks.requirements import scoring, total_steps
-from autolr.callbacks.swa import Handover
+from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.validation import ValidationPass
 from autolr.candidate import Candidate
-from autolr.online import Progress, SearchSettings
+from autolr.online.progress import Progress
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.rates import Rates
 from autolr.runtime.start import start_search
+
+if TYPE_CHECKING:
+    from autolr.online.settings import SearchSettings
 
 
 def learner_of(
     trainer: Trainer, module: LightningModule, ranks: Ranks, monitor: str, mode: str | None
 ) -> LightningLearner:
-    """Return the run as a search drives it.
+    """Return the learner of a Lightning run.
 
     Args:
         trainer: A trainer that has begun to fit.
@@ -38,7 +43,7 @@ def started(
     trainer: Trainer,
     learner: LightningLearner,
     rates: Rates,
-    settings: SearchSettings,
+    settings: "SearchSettings",
     own: OwnRates | None,
     handover: Handover,
 ) -> tuple[Progress, Candidate]:
@@ -49,12 +54,12 @@ def started(
         learner: The run, with that batch.
         rates: The rates of its optimizer.
         settings: What the user has set.
-        own: What the module's own schedulers make of the rate, if it has any.
-        handover: When another callback takes the rate over, if one does.
+        own: The rates under the module's own schedulers, if it has any.
+        handover: When `StochasticWeightAveraging` takes the rate over, if it does.
     """
     steps = total_steps(trainer, "AutoLR")
     start = partial(start_search, learner, rates, settings, steps, rank_zero_info)
-    deadline = handover.reach(trainer, steps)
+    deadline = handover.last_search_step(trainer, steps)
     if own is None:
         return start(deadline=deadline)
     return start(deadline=deadline, own_peak=own.peak, rise=own.rise_in(steps))

@@ -1,6 +1,4 @@
-"""`StochasticWeightAveraging`, which goes on with the rates where a search and its schedule end."""
-
-import math
+"""`StochasticWeightAveraging`, which takes the rates over where a search and its schedule end."""
 
 from autolr.callbacks.namespaces import (
     LightningModule,
@@ -9,80 +7,13 @@ from autolr.callbacks.namespaces import (
     WeightAveraging,
     either,
 )
-from autolr.errors import ConfigError
-from autolr.runtime.snapshot import copied
-
-
-class Handover:
-    """Hands a run's rates over to `StochasticWeightAveraging`, if the run has one.
-
-    It anneals the optimizer's own rates to its ``swa_lrs``, from what they are when it begins.
-    By then they have to be those that the run steps with; after that nobody multiplies them.
-
-    Args:
-        trainer: A trainer that is about to train; None: of no run.
-
-    Attributes:
-        done: Whether the rates are those of `StochasticWeightAveraging`.
-    """
-
-    def __init__(self, trainer: Trainer | None = None) -> None:
-        self._swa = None if trainer is None else swa_of(trainer)
-        self.done = self._swa is not None and self._swa._scheduler_state is not None
-
-    def check(self) -> None:
-        """Refuse averages that begin with the first epoch: nothing can be searched before them.
-
-        Raises:
-            ConfigError: If they do.
-        """
-        if self._swa is not None and not self.done and self._swa.swa_start == 0:
-            got = self._swa._swa_epoch_start
-            raise ConfigError.of(
-                "StochasticWeightAveraging's swa_epoch_start",
-                got,
-                "at least the second epoch: AutoLR searches before it",
-            )
-
-    def reach(self, trainer: Trainer, total_steps: int) -> int:
-        """Return at which optimizer step it is due, ``total_steps`` if never, or if not known."""
-        batches = trainer.num_training_batches
-        if self._swa is None or math.isinf(batches):
-            return total_steps
-        steps = math.ceil(batches / trainer.accumulate_grad_batches)
-        return min(total_steps, self._swa.swa_start * steps)
-
-    def is_due(self, trainer: Trainer) -> bool:
-        """Return whether `StochasticWeightAveraging` begins with the present epoch."""
-        waiting = self._swa if not self.done else None
-        return waiting is not None and trainer.current_epoch >= waiting.swa_start
-
-    def hand_over(self, trainer: Trainer, factor: float) -> None:
-        """Have the optimizer's own rates be those of the step to come.
-
-        To be called as the epoch starts, before or after the same hook of the other callback.
-
-        Args:
-            trainer: The trainer.
-            factor: What they have been multiplied with so far.
-        """
-        assert self._swa is not None
-        self.done = True
-        scheduler = self._swa._swa_scheduler  # its first step leaves the rates as they are,
-        if scheduler is not None and not self._swa._annealing_epochs:  # or is its last
-            return
-        (optimizer,) = trainer.optimizers
-        for group in optimizer.param_groups:
-            group["lr"] = group["lr"] * factor
-        if scheduler is not None:
-            scheduler._last_lr = copied([group["lr"] for group in optimizer.param_groups])
 
 
 def swa_of(trainer: Trainer) -> StochasticWeightAveraging | None:
     """Return the callback of that kind; Lightning allows one."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    found = (c for c in callbacks if isinstance(c, either(StochasticWeightAveraging)))
-    return next(found, None)
+    averaging = (c for c in callbacks if isinstance(c, either(StochasticWeightAveraging)))
+    return next(averaging, None)
 
 
 def estimated_steps(trainer: Trainer) -> int | float:
@@ -101,10 +32,14 @@ def estimated_steps(trainer: Trainer) -> int | float:
 
 
 def restart_averages(trainer: Trainer, module: LightningModule) -> None:
-    """Have averages begin anew: another state has taken the run's place.
+    """Restart averages of weights: another state has replaced the run's.
 
     An average is that state's until its callback next updates it. One that has not begun yet
     is left as it is.
+
+    Args:
+        trainer: The trainer.
+        module: Its module, with the new state.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         averages = isinstance(callback, either(WeightAveraging))

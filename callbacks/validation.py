@@ -1,4 +1,4 @@
-"""Our own pass over the validation data: it scores the model in place and leaves no trace."""
+"""A pass over the validation data that scores the model in place and leaves no trace."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,11 +6,9 @@ from itertools import islice
 from typing import Any
 
 import torch
-from lightning_utilities.core.apply_func import apply_to_collection
-from torch import Tensor
-from torch.utils.data import DataLoader
 
-from autolr.callbacks.logged import Logged, Told, reduced
+from autolr.callbacks.batches import kept_generators_of, own_copy, size_in_bytes, unstarted
+from autolr.callbacks.logged import Logged, LoggedValues, reduced
 from autolr.callbacks.namespaces import (
     LightningModule,
     Trainer,
@@ -22,7 +20,7 @@ from autolr.errors import UnsupportedError
 from autolr.rng import isolated_rng
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.collectives import Alone, Ranks
-from autolr.runtime.learner import evaluating
+from autolr.runtime.evaluation import evaluating
 
 _CACHE_BYTES = 256 * 2**20  # validation batches kept in memory for the next pass, at most
 
@@ -31,7 +29,7 @@ class ValidationPass:
     """Scores the model that is in place as the Trainer's validation loop would.
 
     ``limit_val_batches`` is respected. What the module logs in ``validation_step`` and at the
-    epoch's end is collected here and goes nowhere else; no other callback is called. Weights,
+    epoch's end is collected here only; no other callback is called. Weights,
     buffers, generators, metrics, plain attributes and training modes are left as they were.
     Batches are kept in memory, up to 256 MiB, so that all passes see the same ones. Each rank
     takes the batches that the Trainer gives it; what they log is reduced over them.
@@ -56,7 +54,7 @@ class ValidationPass:
                 loop.setup_data()
         if loop._combined_loader is not None and loop._combined_loader._mode != "sequential":
             mode = loop._combined_loader._mode
-            raise UnsupportedError(f"CombinedLoader(mode={mode!r}) is not served in validation")
+            raise UnsupportedError(f"CombinedLoader(mode={mode!r}) is not supported in validation")
 
     @property
     def exists(self) -> bool:
@@ -81,14 +79,14 @@ class ValidationPass:
                 torch.no_grad(),
                 quiet(self._trainer, self._module, logged.log),
             ):
-                told = self.ranks.gather(lambda: self._told(logged, limit))
-                return reduced(told) | logged.metrics()
+                by_rank = self.ranks.gather(lambda: self._log_pass(logged, limit))
+                return reduced(by_rank) | logged.metrics()
         finally:
             attributes.exchange()
 
-    def _told(self, logged: Logged, limit: int | None) -> Told:
+    def _log_pass(self, logged: Logged, limit: int | None) -> LoggedValues:
         self._run_hooks(logged, limit)
-        return logged.told()
+        return logged.values()
 
     def _run_hooks(self, logged: Logged, limit: int | None) -> None:
         module = self._module
@@ -144,10 +142,10 @@ class ValidationPass:
             yield from (self._on_device(own_copy(batch), index) for batch in kept)
             return
         kept = [] if limit is None else None
-        with _kept_generators_of(loader):
-            for batch in islice(iter(_unstarted(loader)), wanted):
+        with kept_generators_of(loader):
+            for batch in islice(iter(unstarted(loader)), wanted):
                 if kept is not None:
-                    self._cached_bytes += _size(batch)
+                    self._cached_bytes += size_in_bytes(batch)
                     fits = self._cached_bytes <= _CACHE_BYTES
                     kept = [*kept, own_copy(batch)] if fits else None
                 yield self._on_device(batch, index)
@@ -171,39 +169,3 @@ def _validating(trainer: Trainer) -> Iterator[None]:
         yield
     finally:
         trainer.state.stage = stage
-
-
-@contextmanager
-def _kept_generators_of(loader: Any) -> Iterator[None]:
-    """Leave the generators that a loader was given as they were."""
-    holders = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
-    own = {getattr(holder, "generator", None) for holder in holders}
-    states = [(own_, own_.get_state()) for own_ in own if isinstance(own_, torch.Generator)]
-    try:
-        yield
-    finally:
-        for generator, state in states:
-            generator.set_state(state)
-
-
-def own_copy(batch: Any) -> Any:
-    """Return a batch that may be changed in place without changing ``batch``."""
-    return apply_to_collection(batch, Tensor, torch.clone)
-
-
-def _unstarted(loader: Any) -> Any:
-    """Return a loader over the same data that shares no iterator with the Trainer's."""
-    if not isinstance(loader, DataLoader):
-        return loader
-    twin = DataLoader.__new__(type(loader))
-    twin.__dict__.update(loader.__dict__)
-    twin.__dict__["_iterator"] = None
-    return twin
-
-
-def _size(batch: Any) -> int:
-    if isinstance(batch, Tensor):
-        return batch.numel() * batch.element_size()
-    if isinstance(batch, Mapping):
-        return sum(_size(item) for item in batch.values())
-    return sum(_size(item) for item in batch) if isinstance(batch, list | tuple) else 0

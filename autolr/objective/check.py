@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
-from autolr.callbacks.early_end import enders
+from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import check_rates, total_steps
+from autolr.callbacks.requirements import check_rates
+from autolr.callbacks.run_length import total_steps
 from autolr.candidate import Candidate
 from autolr.config import Config
 from autolr.errors import ConfigError
@@ -26,7 +27,8 @@ from autolr.objective.protocol import Checkup
 from autolr.objective.run import rate_callbacks
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
-from autolr.runtime.loading import allowing, check_kept
+from autolr.runtime.loading import allowing
+from autolr.runtime.loading_checks import check_kept
 from autolr.space import Space
 from autolr.tune_config import TuneConfig
 
@@ -55,7 +57,7 @@ def check_run(config: Config, folder: Path) -> Checkup:
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
         fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
         cli = instantiate(fit, config.folder, config.seed, opened(config))
-        early = enders(cli.trainer)
+        early = early_stoppers(cli.trainer)
         _check_callbacks(cli.trainer)
         _check_space(cli, config, folder)
         _check_kept(cli, tune)
@@ -68,12 +70,12 @@ def check_run(config: Config, folder: Path) -> Checkup:
     return Checkup(look.total_steps, tuple(_warnings(early, look.total_steps, tune.pruner.name)))
 
 
-def _warnings(enders: Sequence[str], steps: int, pruner: str) -> Iterator[str]:
-    if enders:
+def _warnings(early_stoppers: Sequence[str], steps: int, pruner: str) -> Iterator[str]:
+    if early_stoppers:
         instead = "" if pruner == "none" else f": {pruner} stops bad trials"
         yield (
-            f"{' and '.join(enders)} may end trials before their {steps} steps; those are not "
-            f"annealed and not compared with whole ones, so leave it out{instead}"
+            f"{' and '.join(early_stoppers)} may end trials before their {steps} steps; those are "
+            f"not annealed and not compared with whole ones, so leave it out{instead}"
         )
 
 

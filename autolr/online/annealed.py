@@ -8,19 +8,20 @@ from typing import Any, ClassVar
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online.events import Action, Commit, Rollback, Save
-from autolr.online.plan import Check, Round
+from autolr.online.actions import Rollback, Save
+from autolr.online.annealed_state import AnnealedState
 from autolr.online.race import candidates_of, plan_race
+from autolr.online.rounds import Check, Round
+from autolr.online.run_info import RunInfo
 from autolr.online.search import Search, Thresholds
-from autolr.online.serialization import search_from_dict, search_to_dict
-from autolr.online.strategy import Observation, RunInfo
+from autolr.online.search_serialization import search_from_dict
 from autolr.predicates import is_number
 from autolr.schedules import Schedule
 
 _FLOOR = 20  # steps of the race, where the budget allows them
 
-_WATCHED = (0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.65, 0.73, 0.81, 0.89, 0.97)  # of the run
-_PROFILED = (0.12, 0.15)  # of the run: when profiles are compared
+_WATCHED = (0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.65, 0.73, 0.81, 0.89, 0.97)  # shares of the run
+_PROFILED = (0.12, 0.15)  # shares of the run between which profiles are compared
 _CHECKS = (
     Check(0.025, 0.045, factors=(0.5, 2.0), refines=True),
     Check(0.09, 0.115, factors=(0.5, 2.0)),
@@ -31,7 +32,7 @@ _CHECKS = (
 
 @dataclass(frozen=True, slots=True)
 class Annealed:
-    """Score each peak by the loss it would have if it were annealed now, and go on comparing.
+    """Score each peak by the loss it would have if it were annealed now, and keep comparing.
 
     Candidates are runs: the run's own first steps under its schedule, each at its own peak. A
     score is the validation loss of the average of a run's last steps, which stands for a copy
@@ -40,7 +41,7 @@ class Annealed:
     by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
     After the race the winner is compared with copies of itself at other rates, all of them further
     out when it won at the edge of the range of peaks, and with its own past: when its score is
-    worse than an earlier one, weights and optimizer go back there and the rate is halved.
+    worse than an earlier one, weights and optimizer are restored from there and the rate is halved.
 
     Args:
         candidates: How many peaks race, spaced evenly in log rate. Rules that race beside the
@@ -86,7 +87,7 @@ class Annealed:
         line_up, rounds = plan_race(run.entries, self.candidates, self._race(run), checks, size)
         alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
         limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
-        search = Search(alive, rounds, self.thresholds, limits=limits, kept=run.kept)
+        search = Search(alive, rounds, self.thresholds, limits=limits, fallback=run.fallback)
         search = search.until(run.deadline)
         if not search.rounds:
             search = replace(search, alive=(run.nearest(alive),))
@@ -105,81 +106,9 @@ class Annealed:
 
     def _race(self, run: RunInfo) -> int:
         length = max(_FLOOR, round(self.race * run.total_steps))
-        if run.rise is not None:  # a race that ends before the peak is reached tells less
+        if run.rise is not None:  # before the rate has reached its peak, candidates differ less
             length = max(length, round(1.5 * run.rise))
         return min(length, run.total_steps // 2)
-
-
-@dataclass(frozen=True, slots=True)
-class AnnealedState:
-    """A search by `Annealed` under way.
-
-    Attributes:
-        search: The comparisons, made and to come.
-        guarded: Whether the run's state can ever be replaced; one that is only followed is left
-            alone, whatever its loss.
-        pending: What has to be done before the next comparison.
-    """
-
-    search: Search
-    guarded: bool = True
-    pending: Save | Rollback | None = None
-
-    @property
-    def action(self) -> Action:
-        """What must be done next."""
-        if self.pending is not None:
-            return self.pending
-        action = self.search.action
-        if isinstance(action, Commit):
-            return action
-        return replace(action, guarded=self.guarded, settled=self._is_settled)
-
-    def observe(self, observation: Observation) -> "AnnealedState":
-        """Take in the scores of the present probe, or that the run has been lost."""
-        if self.pending is not None:
-            return replace(self, pending=None)
-        search = self.search
-        for index in observation.diverged:
-            search = search.drop(self.search.alive[index])
-        if observation.lost:
-            if not search.can_recover:
-                return self
-            recovered = search.recover(observation.step)
-            back = Rollback(search.alive[0], recovered.rollbacks[-1].factor)
-            return replace(self, search=recovered, pending=back)
-        scores = dict(zip(self.search.alive, observation.scores, strict=True))
-        search = search.observe([scores[candidate] for candidate in search.alive])
-        return replace(self, search=search, pending=self._pending(search))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values; `Annealed.state_from_dict` takes them back."""
-        pending = self.pending and {
-            "run": self.pending.run.to_dict(),
-            "factor": self.pending.factor if isinstance(self.pending, Rollback) else None,
-        }
-        return {
-            "search": search_to_dict(self.search),
-            "guarded": self.guarded,
-            "pending": pending,
-        }
-
-    @property
-    def _is_settled(self) -> bool:
-        """Whether a race of several peaks is over, but for later checks of its winner."""
-        raced = sum(scored.start == 0 for scored in self.search.scores)
-        refined = not any(r.refines for r in self.search.rounds)
-        return raced > 1 and refined and not self.search.blind
-
-    def _pending(self, search: Search) -> Save | Rollback | None:
-        """Return what the scores that came last ask for."""
-        winner = next(scored.candidate for scored in reversed(search.scores) if scored.kept)
-        if len(search.rollbacks) > len(self.search.rollbacks):
-            return Rollback(winner, search.rollbacks[-1].factor)
-        if not search.rounds:  # a run at another peak than its own begins with the winner's state
-            return Save(winner) if search.alive[0] != winner else None
-        useful = self.guarded and not search.is_out_of_rollbacks
-        return Save(winner) if useful and search.improved else None
 
 
 def _with_profiles(checks: tuple[Check, ...], profiles: tuple[Schedule, ...]) -> tuple[Check, ...]:

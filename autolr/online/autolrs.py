@@ -8,10 +8,13 @@ from typing import Any, ClassVar, Self
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online.events import Commit, ProbeScore, Train
+from autolr.online.actions import Commit, Train
+from autolr.online.observation import Observation
 from autolr.online.peaks import PeakRange
-from autolr.online.rate_model import ProbeForecast, best_of, forecast, next_rate
-from autolr.online.strategy import Observation, RunInfo
+from autolr.online.probe_forecast import ProbeForecast, best_of, forecast
+from autolr.online.rate_model import next_rate
+from autolr.online.records import ProbeScore
+from autolr.online.run_info import RunInfo
 from autolr.rules.fixed import OWN
 
 _PUBLISHED_FIRST = 1000  # steps of the first stage
@@ -131,19 +134,19 @@ class AutoLRS:
 
     The run is cut into stages of tau steps at a constant rate. Each is searched, from the state in
     which it begins, by ``probes`` probes of tau / ``probes`` steps: the rate at which a Gaussian
-    process over the log rate has its lowest confidence bound is tried, its loss after tau steps
-    forecast, the process told. The rate with the lowest forecast trains the stage.
+    process over the log rate has its lowest confidence bound is tried, and the process is fitted to
+    the forecast of its loss after tau steps. The rate with the lowest forecast trains the stage.
 
     Published are tau = 1000, doubling up to 8000, and 10 probes, in runs of about 10,000 to
     150,000 steps. Cut in that proportion a run of 1,000 steps would have probes of 1 to 8 steps,
-    and a probe under some tens of steps tells nothing. So the first stage is an eighth of the
+    and a probe under some tens of steps says nothing. So the first stage is an eighth of the
     run, or the published 1000 where that is less: with the doubling 1/8, 1/4, 1/2 and the last 1/8.
 
     Other than published or released, and why:
 
     * A forecast is bounded, see `forecast`.
     * Losses are fitted as they are; the release fits a spline through them first.
-    * ``kappa`` is the customary 2. The release's 1e6 makes the search a grid over the peak_range.
+    * ``kappa`` is the customary 2. The release's 1e6 makes the search a grid over the range.
 
     As published, a probe takes the batches that come next, and neither the data's position nor the
     generators are put back: the probes of a stage are not paired.
@@ -196,7 +199,7 @@ class AutoLRS:
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, run.peaks, tuple(lengths), run.kept[1])
+        return Stages(self, run.peaks, tuple(lengths), run.fallback[1])
 
     def state_from_dict(self, values: Mapping[str, Any]) -> Stages:
         """Return the state that `Stages.to_dict` described."""

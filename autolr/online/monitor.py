@@ -1,4 +1,4 @@
-"""What a score is of, and how people read it."""
+"""The metric behind a score, and its text for people."""
 
 from dataclasses import dataclass
 

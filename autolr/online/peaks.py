@@ -1,4 +1,4 @@
-"""The peaks among which a search chooses."""
+"""The range of peaks from which a search chooses."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from autolr.predicates import is_number
 
 @dataclass(frozen=True, slots=True)
 class PeakRange:
-    """The peaks among which a search chooses.
+    """The range of peaks from which a search chooses.
 
     Attributes:
         low: Lowest peak.
@@ -26,7 +26,11 @@ class PeakRange:
 
     @classmethod
     def between(cls, low: float, high: float) -> "PeakRange":
-        """Return the peak_range within ``low`` and ``high``; its prior is their geometric mean.
+        """Return the range within ``low`` and ``high``; its prior is their geometric mean.
+
+        Args:
+            low: Lowest peak.
+            high: Highest peak.
 
         Raises:
             ConfigError: If they are not positive, finite and in order.
@@ -37,10 +41,15 @@ class PeakRange:
 
     @classmethod
     def around(cls, prior: float, spread: float = 16.0) -> "PeakRange":
-        """Return the peak_range of rates within a factor ``spread`` of a prior peak."""
+        """Return the range within a factor ``spread`` of a prior peak.
+
+        Args:
+            prior: The middle, in log rate.
+            spread: The highest peak in units of the prior one, and that in units of the lowest.
+        """
         return cls(prior / spread, prior * spread, prior)
 
-    def kept(self, own: float | None) -> float:
+    def fallback(self, own: float | None) -> float:
         """Return the peak of a run in which nothing can be compared.
 
         Args:
@@ -59,7 +68,11 @@ class PeakRange:
 
 
 def parse_rates(rates: object, prior: float) -> PeakRange:
-    """Return the peak_range of a pair (low, high); None: the rates around a prior peak.
+    """Return the range of a pair (low, high); None: the range around a prior peak.
+
+    Args:
+        rates: What the user has set.
+        prior: The peak to search around where that is None.
 
     Raises:
         ConfigError: If it is neither.

@@ -1,84 +1,16 @@
 """How the steps of a search are spent: when the run is compared with rivals, for how long."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from autolr.schedules import Schedule
+from autolr.online.rounds import Check, Round, price
 
 _FLOOR = 12  # steps of the race, where the budget allows them
 _SHORTEST = 4  # steps of the race; shorter ones have nothing to average
-_SHORTEST_CHECK = 6  # steps
-_RACE_WINDOW = 0.3  # share of the race that is averaged for the score
+_SHORTEST_CHECK = 6  # steps of a later round, however much the budget shortens it
+_RACE_WINDOW = 0.3  # share of the race that is averaged for the score, behind the warm-up
 _CHECK_WINDOW = 0.6  # the same of a check, which begins from a trained state
 _WATCH_WINDOW = 0.05  # share of the run that is averaged where it is only watched
-
-
-@dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
-class Check:
-    """A comparison of the run with rivals at other rates, born in the middle of it.
-
-    Attributes:
-        start: When the rivals are born, as a share of the run.
-        end: When all are scored.
-        factors: The rates of the rivals in units of the run's; without any, the run is scored
-            alone and compared with its own past.
-        refines: Whether a winner changes the peak, with what it did before rewritten in its
-            units; otherwise it changes the schedule from there on.
-        profiles: What the rest of the run may follow other than its schedule. They are compared
-            instead of rates, by copies of the run that follow all of the rest from ``start`` to
-            ``end``, shrunk, and are thrown away.
-    """
-
-    start: float
-    end: float
-    factors: tuple[float, ...] = ()
-    refines: bool = False
-    profiles: tuple[Schedule, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One comparison, in steps of the run.
-
-    Attributes:
-        start: Step at which the rivals are born; 0 for the race that begins a search.
-        horizon: Step at which all are scored.
-        window: How many of the last steps before it are averaged for the score.
-        factors: See `Check`.
-        refines: See `Check`.
-        profiles: See `Check`.
-    """
-
-    start: int
-    horizon: int
-    window: int
-    factors: tuple[float, ...] = ()
-    refines: bool = False
-    profiles: tuple[Schedule, ...] = ()
-
-    @property
-    def copies(self) -> int:
-        """How many copies of the run are trained in it, but for the race."""
-        return len(self.factors) + (1 + len(self.profiles) if self.profiles else 0)
-
-
-def outward(factors: Sequence[float], *, up: bool) -> tuple[float, ...]:
-    """Return factors that all raise or all lower: those that do not go twice as far there.
-
-    >>> outward((0.5, 2.0), up=True)
-    (4.0, 2.0)
-    """
-    return tuple(factor if (factor > 1) == up else factor**-2 for factor in factors)
-
-
-def price(rounds: Sequence[Round], candidates: int) -> int:
-    """Return the steps that a search makes outside the live run, whose own are free.
-
-    >>> price([Round(0, 20, 6), Round(50, 60, 6, factors=(0.5, 2.0))], candidates=5)
-    100
-    """
-    race = (candidates - 1) * rounds[0].horizon if rounds else 0
-    return race + sum(r.copies * (r.horizon - r.start) for r in rounds[1:])
 
 
 def plan_rounds(

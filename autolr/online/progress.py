@@ -1,4 +1,4 @@
-"""A search in progress: where its strategy stands, and what is on record of it."""
+"""A search in progress: the state of its strategy, and the record of what has happened."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,9 @@ from typing import Any, Self
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError
-from autolr.online.events import Action, Commit, Probe, ProbeScore, Rollback, RollbackRecord, Save
+from autolr.online.actions import Action, Commit, Probe, Rollback, Save
+from autolr.online.observation import Observation
+from autolr.online.records import ProbeScore, RollbackRecord
 from autolr.online.scan import Scan
 from autolr.online.serialization import (
     rollbacks_from_list,
@@ -15,21 +17,21 @@ from autolr.online.serialization import (
     scores_from_list,
     scores_to_list,
 )
-from autolr.online.strategy import Observation, State, Strategy
+from autolr.online.strategy import State, Strategy
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a strategy does next, and what has come of it so far.
+    """The next action of a strategy, and the record of the search so far.
 
-    Nothing is changed, the next progress is returned. It is all that reports of a search need, so
-    a strategy keeps no more than it decides by.
+    A frozen value: `observe` returns the next one. It holds all that reports of a search need, so
+    that a strategy keeps only what it decides by.
 
     Attributes:
-        state: Where the strategy stands.
-        scan: What came before the search, if it was needed.
+        state: The state of the strategy.
+        scan: The scan for the edge of divergence before the search, if one was made.
         scores: Every score so far.
-        rollbacks: Every time that the run was put back.
+        rollbacks: Every rollback so far.
         best: Step and score of the run when its state was last saved.
         action: What must be done next.
     """
@@ -65,7 +67,12 @@ class Progress:
         return (self.action.run,) if self.probe is None else self.probe.candidates
 
     def is_due(self, step: int, *, within: int) -> bool:
-        """Return whether the next probe begins or ends within so many steps."""
+        """Return whether the next probe begins or ends within so many steps.
+
+        Args:
+            step: Optimizer steps that the run has made.
+            within: In steps.
+        """
         ends = () if self.probe is None else (self.probe.start, self.probe.horizon)
         return any(0 <= end - step <= within for end in ends)
 
@@ -73,8 +80,8 @@ class Progress:
         """Return the progress after the action has been carried out.
 
         Raises:
-            DivergedError: If the run is lost, and the strategy does not put it back.
-            ConfigError: If the strategy puts the run back and has never saved a state.
+            DivergedError: If no finite candidate is left, and the strategy does not roll back.
+            ConfigError: If the strategy rolls back and has never saved a state.
         """
         action = self.action
         after = replace(self, state=self.state.observe(observation))
@@ -100,7 +107,12 @@ class Progress:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], strategy: Strategy) -> Self:
-        """Return the progress that `to_dict` described, of a search by the same strategy."""
+        """Return the progress that `to_dict` described, of a search by the same strategy.
+
+        Args:
+            values: What `to_dict` returned.
+            strategy: The strategy of the search, with equal settings.
+        """
         best = values["best"]
         return cls(
             state=strategy.state_from_dict(values["state"]),
@@ -112,17 +124,17 @@ class Progress:
 
     @property
     def _last_score(self) -> float:
-        """What the run was scored with last; infinite before the first score."""
+        """The last score of the run; infinite before the first one."""
         kept = (scored.score for scored in reversed(self.scores) if scored.kept)
         return next(kept, math.inf)
 
     def _with_rollback(self, observation: Observation) -> "Progress":
-        """Put on record that the strategy answers with a rollback, if it does."""
+        """Record a rollback if that is the strategy's answer."""
         action = self.action
         if not isinstance(action, Rollback):
             return self
         if self.best is None:
-            raise ConfigError("the strategy answers with Rollback, and never did with Save")
+            raise ConfigError("the strategy answered with Rollback before any Save")
         score = math.inf if observation.lost else self._last_score
         made = RollbackRecord(observation.step, self.best[0], action.factor, score)
         return replace(self, rollbacks=(*self.rollbacks, made))
@@ -135,13 +147,13 @@ class Progress:
                 "ones as rates=(low, high)"
             )
         return DivergedError(
-            f"the loss is not finite at step {step}, after {len(self.rollbacks)} returns to an "
+            f"the loss is not finite at step {step}, after {len(self.rollbacks)} rollbacks to an "
             "earlier state; give lower rates as rates=(low, high)"
         )
 
 
 def _scored(probe: Probe, observation: Observation, then: Action) -> tuple[ProbeScore, ...]:
-    """Return what is on record of a probe; a candidate that was dropped has no score."""
+    """Return the scores of a probe; a candidate that was dropped has none."""
     return tuple(
         ProbeScore(
             candidate,

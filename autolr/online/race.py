@@ -1,63 +1,24 @@
-"""Which rules race for a run, and with how many peaks each."""
+"""Which rules race in a run, and with how many peaks each."""
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from autolr import rules
 from autolr.candidate import Candidate
-from autolr.domains import Value
 from autolr.online.peaks import PeakRange
-from autolr.online.plan import Check, Round, plan_rounds
+from autolr.online.plan import plan_rounds
+from autolr.online.race_entry import SEVERAL, RaceEntry
+from autolr.online.rounds import Check, Round
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
-    from autolr.online.profiles import RuleChoice
+    from autolr.online.run_space import RuleChoice
 
-_SEVERAL = 3  # peaks of a rule beside others
 _SHORTEST = 12  # steps of a race between rules
 _SHARE = 0.75  # of its length without them, at least
-
-
-@dataclass(frozen=True, slots=True)
-class RaceEntry:
-    """A rule that races, and the peaks that it may have.
-
-    Attributes:
-        peak_range: The peaks.
-        rule: One of `autolr.rules.names`.
-        settings: Of the rule, as pairs.
-    """
-
-    peak_range: PeakRange
-    rule: str = OWN
-    settings: tuple[tuple[str, Value], ...] = ()
-
-    def peaks(self, count: int) -> list[float]:
-        """Return at most so many peaks, rising.
-
-        They are evenly spaced in log rate over the range of peaks; three of another rule than
-        "fixed" are its default and the middles between that and the ends of the range.
-        """
-        low, high, prior = self.peak_range.low, self.peak_range.high, self.peak_range.prior
-        if count == 1 or low == high:
-            return [prior]
-        if self.rule != OWN and count == _SEVERAL:
-            return [math.sqrt(low * prior), prior, math.sqrt(prior * high)]
-        return self.peak_range.spaced(count)
-
-    def limits(self, count: int) -> tuple[float, float, float, float]:
-        """Return the lowest and highest peak of any rival, and the ends of so many that race."""
-        peaks = self.peaks(count)
-        ends = (peaks[0], peaks[-1]) if len(peaks) > 1 else (0.0, math.inf)
-        return (
-            (self.peak_range.low, self.peak_range.high, *ends)
-            if self.peak_range.limits
-            else (0.0, math.inf, *ends)
-        )
 
 
 LineUp: TypeAlias = tuple[tuple[RaceEntry, int], ...]  # with how many peaks each
@@ -85,10 +46,10 @@ def plan_race(
 ) -> tuple[LineUp, tuple[Round, ...]]:
     """Return who races, and the rounds of the search.
 
-    More rules make a shorter race of the peaks of each, and most often the user's own optimizer
-    wins it: rules have one peak, and the last ones are left out, before the race is less than 75 %
-    as long as that of the first entry alone. Where nothing fits there are no rounds, and its
-    prior peak is left.
+    With more rules the race is shorter, and most often the user's own optimizer wins it. So rules
+    get one peak each, and then the last ones are left out, until the race is at least 75 % as long
+    as that of the first entry alone. Where nothing fits there are no rounds, and only the prior
+    peak of the first entry.
 
     Args:
         entries: The most wished first.
@@ -103,17 +64,22 @@ def plan_race(
         count = sum(len(entry.peaks(peaks)) for entry, peaks in line_up)
         return plan_rounds(race, checks, run[0], count, run[1])
 
-    alone = [((entries[0], count),) for count in sorted({most, min(_SEVERAL, most)})[::-1]]
+    alone = [((entries[0], count),) for count in sorted({most, min(SEVERAL, most)})[::-1]]
     longest = planned(alone[0])
     for line_up in [*_line_ups(entries, most), *alone]:
         rounds = planned(line_up)
-        if rounds and (len(line_up) == 1 or _tells(rounds, longest)):
+        if rounds and (len(line_up) == 1 or _is_long_enough(rounds, longest)):
             return line_up, rounds
     return ((entries[0], 1),), ()
 
 
 def candidates_of(line_up: LineUp, schedule: Schedule) -> tuple[Candidate, ...]:
-    """Return the candidates of a race: of each rule rising peaks, in the order of the rules."""
+    """Return the candidates of a race: rising peaks of each rule, in the order of the rules.
+
+    Args:
+        line_up: The entries, with how many peaks each.
+        schedule: Of all candidates.
+    """
     return tuple(
         Candidate(entry.rule, peak, schedule, rule_settings=entry.settings)
         for entry, count in line_up
@@ -122,7 +88,12 @@ def candidates_of(line_up: LineUp, schedule: Schedule) -> tuple[Candidate, ...]:
 
 
 def left_out(entries: Sequence[RaceEntry], alive: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return the rules that a run is too short for."""
+    """Return the rules that a run is too short for.
+
+    Args:
+        entries: Of the run.
+        alive: The candidates that race.
+    """
     racing = {candidate.rule for candidate in alive}
     return tuple(entry.rule for entry in entries if entry.rule not in racing)
 
@@ -139,11 +110,11 @@ def _peak_range(choice: "RuleChoice", own: PeakRange) -> PeakRange:
 def _line_ups(entries: Sequence[RaceEntry], most: int) -> Iterator[LineUp]:
     """Yield who may race where there are several, the most wished first."""
     for count in range(len(entries), 1, -1):
-        for peaks in (min(_SEVERAL, most), 1) if count == len(entries) else (1,):
+        for peaks in (min(SEVERAL, most), 1) if count == len(entries) else (1,):
             yield tuple((e, most if e.rule == OWN else peaks) for e in entries[:count])
 
 
-def _tells(rounds: Sequence[Round], longest: Sequence[Round]) -> bool:
+def _is_long_enough(rounds: Sequence[Round], longest: Sequence[Round]) -> bool:
     """Return whether a race between rules is long enough, and its winner's peak is refined.
 
     Args:

@@ -57,6 +57,12 @@ def followed(candidate: Candidate, step: int, profile: Schedule) -> Candidate:
 def shrunk(schedule: Schedule, step: int, total_steps: int, steps: int) -> list[float]:
     """Return the multipliers of all that a schedule has from ``step`` on, in few ``steps``.
 
+    Args:
+        schedule: The schedule of the run.
+        step: In steps of the run.
+        total_steps: Optimizer steps of the run.
+        steps: How many multipliers to return.
+
     >>> shrunk(schedules.linear(), 10, 20, steps=2)
     [0.5, 0.25]
     """

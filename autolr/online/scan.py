@@ -20,9 +20,9 @@ _SAFE = 10.0  # what the edge is divided by
 class Scan:
     """A copy of a run trained at a rate that grows from step to step, until its loss rises.
 
-    Told losses, it answers with the next rate. All steps are made on the same batch with the same
-    generators: the loss is then a smooth curve, and needs no other loss to be compared with. The
-    rates are spaced evenly in log rate, as the edge may lie in any decade.
+    It takes losses and answers with the next rate. All steps are made on the same batch with the
+    same generators: the loss is then a smooth curve, and needs no other loss to be compared with.
+    The rates are spaced evenly in log rate, as the edge may lie in any decade.
 
     In 35 pairs of a task (of examples/time_to_target) and an optimizer the edge was 0.5 to 156
     times the best peak of whole runs, 11 in the geometric mean: hence the `centre`. All but one of

@@ -1,7 +1,7 @@
-"""A search in progress: candidates, rounds, and the scores so far.
+"""The comparisons of `Annealed`: candidates, rounds, and the scores so far.
 
-Pure bookkeeping: it sees scores and answers with what to do next. It holds no model, no
-optimizer and no clock, so it is tested with lists of numbers and equal on all ranks.
+Pure code: it takes scores and answers with the next action. It holds no model, no optimizer and
+no clock, so tests need only lists of numbers, and all ranks compute the same.
 """
 
 import math
@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from autolr.candidate import Candidate
-from autolr.online.events import Commit, Probe, ProbeScore, RollbackRecord, is_blind
-from autolr.online.plan import Round, outward
+from autolr.online.actions import Commit, Probe
+from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
+from autolr.online.rounds import Round, outward
 
 
 @dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
@@ -27,9 +28,9 @@ class Thresholds:
             annealing does, and may cost more later; and what differs less is mostly noise.
         settled: A rate that loses to the run by that much is not tried again, nor are others on its
             side: where the best rate moves it moves slowly, and a check has its price.
-        band: The run is put back to its best state when its score is worse by that much.
-        cut: What the rate is multiplied with then.
-        rollbacks: How often that may happen.
+        band: The run is restored to its best state when its score is worse by that much.
+        cut: The rate is multiplied by it then.
+        rollbacks: How often the run may be restored.
     """
 
     tie: float = 0.03
@@ -41,14 +42,14 @@ class Thresholds:
     rollbacks: int = 4
 
 
-_TIES_REACH = 16.001  # below the middle of the peaks that race; the customary peak_range ends at 16
+_TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """A race of candidates, and later comparisons of its winner with rivals and its own past.
 
-    Nothing is changed, the next search is returned.
+    A frozen value: each method returns the next search.
 
     Attributes:
         alive: Candidates of the present round: in the race with rising peaks, rule by rule, later
@@ -61,10 +62,10 @@ class Search:
             of its next check all lie on that side.
         limits: Where several rules race, by rule: the lowest and highest peak, and both ends.
         scores: Every score so far.
-        rollbacks: Every time that the run was put back.
+        rollbacks: Every rollback so far.
         best: Step and score of the best state of the run since the race.
-        kept: Rule and peak with which a run goes on when nothing can be compared; None: that is
-            not looked for.
+        fallback: Rule and peak with which the run continues when nothing can be compared; None:
+            the search does not check for that.
     """
 
     alive: tuple[Candidate, ...]
@@ -77,7 +78,7 @@ class Search:
     scores: tuple[ProbeScore, ...] = ()
     rollbacks: tuple[RollbackRecord, ...] = ()
     best: tuple[int, float] | None = None
-    kept: tuple[str, float] | None = None
+    fallback: tuple[str, float] | None = None
 
     @property
     def action(self) -> Probe | Commit:
@@ -105,12 +106,12 @@ class Search:
 
     @property
     def is_out_of_rollbacks(self) -> bool:
-        """Whether the run has been put back as often as it may be."""
+        """Whether no rollback is left."""
         return len(self.rollbacks) >= self.thresholds.rollbacks
 
     @property
     def can_recover(self) -> bool:
-        """Whether there is a state to go back to, and the run may go back."""
+        """Whether there is a saved state, and a rollback is left."""
         return self.best is not None and not self.is_out_of_rollbacks
 
     def until(self, step: int) -> "Search":
@@ -123,30 +124,34 @@ class Search:
         Of tied ones in the race the first wins: of a rule the lowest peak that is not below a 16th
         of the middle one, and the user's own optimizer before other rules.
 
-        A score that is NaN counts as diverged. Where no score of the race is finite, the candidate
-        next to what is `kept` goes on; a metric may be defined later only. Where none of the next
-        round is either, or there is none, nothing can be compared: the search is over, and the run
-        goes on at the peak that is `kept`. Without one the lowest peak goes on.
+        A score that is NaN counts as diverged. Where no score of the race is finite, the run
+        continues as the candidate nearest to `fallback`: a metric may be defined later only. Where
+        no score of the next round is finite either, or no round is left, nothing can be compared:
+        the search is over, and the run continues at the peak of `fallback`. Without a fallback it
+        continues at the lowest peak.
         """
         now = self.rounds[0]
         finite = [score if math.isfinite(score) else math.inf for score in scores]
         scored = list(zip(self.alive, finite, strict=True))
         winner = self._winner(finite)
-        told = tuple(
+        scored_now = tuple(
             ProbeScore(
                 candidate, now.start, now.horizon, score, index == winner, bool(now.profiles)
             )
             for index, (candidate, score) in enumerate(scored)
         )
         left = replace(
-            self, alive=(self.alive[winner],), rounds=self.rounds[1:], scores=self.scores + told
+            self,
+            alive=(self.alive[winner],),
+            rounds=self.rounds[1:],
+            scores=self.scores + scored_now,
         )
         left = left.of_its_rule()
         if not now.profiles:
-            left = left._without(self._lost(finite) if winner == 0 else ())
+            left = left._without(self._beaten(finite) if winner == 0 else ())
             left = left._watched(now.horizon, finite[winner])
-        if left.kept is not None and left.blind:
-            return left._unseen(now.horizon, *left.kept)
+        if left.fallback is not None and left.blind:
+            return left._without_scores(now.horizon, *left.fallback)
         won = finite[winner] == min(finite) and left.rollbacks == self.rollbacks
         return left._with_rivals(left.alive[0].peak if won else None)
 
@@ -166,11 +171,11 @@ class Search:
         return replace(self, alive=alive)._without((candidate,) if rival else ())
 
     def recover(self, step: int) -> "Search":
-        """Answer to a run whose loss is not finite: back to its best state, at a lower rate.
+        """Return the search after a run whose loss is not finite was restored, at a lower rate.
 
-        To be called where it `can_recover`.
+        Call it only where the search `can_recover`.
         """
-        recovered = self._put_back(step, math.inf)
+        recovered = self._restored(step, math.inf)
         begun = bool(self.rounds) and self.rounds[0].start < step
         if begun and self.rounds[0].profiles:  # the copies were of another state
             return replace(recovered, rounds=self.rounds[1:])._with_rivals()
@@ -179,10 +184,10 @@ class Search:
     def _winner(self, scores: Sequence[float]) -> int:
         best = min(range(len(scores)), key=scores.__getitem__)
         if not math.isfinite(scores[best]):
-            return 0 if self.scores or self.kept is None else self._next_to(*self.kept)
+            return 0 if self.scores or self.fallback is None else self._next_to(*self.fallback)
         if not self.scores or self.ends[1] < math.inf:
             tied = scores[best] + self.thresholds.tie * abs(scores[best])
-            close = [index for index in self._cautious() if scores[index] <= tied]
+            close = [index for index in self._lowest_peaks_first() if scores[index] <= tied]
             return next(filter(self._may_begin, close), best)
         needed = self._needed(scores[0])
         return best if scores[best] < needed else 0
@@ -196,8 +201,8 @@ class Search:
 
         return min(range(len(self.alive)), key=distance)
 
-    def _unseen(self, step: int, rule: str, peak: float) -> "Search":
-        """Go on where no score has been finite: to a second round, or for good at that peak."""
+    def _without_scores(self, step: int, rule: str, peak: float) -> "Search":
+        """Continue where no score was finite: with a second round, or to the end at ``peak``."""
         if self.rounds and self.scores[0].horizon == step:
             return self._with_rivals()
         run = self.alive[0]
@@ -206,8 +211,8 @@ class Search:
             run = replace(scaled(run, step, peak / run.peak, refines=True), peak=peak)
         return replace(self, alive=(run,), rounds=())
 
-    def _cautious(self) -> list[int]:
-        """Return the candidates' indices, each rule's from its lowest peak on."""
+    def _lowest_peaks_first(self) -> list[int]:
+        """Return the candidates' indices, rule by rule, each from its lowest peak up."""
         rules = [candidate.rule for candidate in self.alive]
         key = {i: (rules.index(c.rule), c.peak or 0.0) for i, c in enumerate(self.alive)}
         return sorted(key, key=key.__getitem__)
@@ -225,11 +230,11 @@ class Search:
         needed = score - self.thresholds.margin * self._size(score)
         if self.rounds[0].refines or self.rounds[0].profiles:
             return needed
-        of_run = (told.score for told in reversed(self.scores) if told.kept and not told.annealed)
+        of_run = (past.score for past in reversed(self.scores) if past.kept and not past.annealed)
         before = next(filter(math.isfinite, of_run), score)
         return needed - self.thresholds.stall * max(0.0, before - score)
 
-    def _lost(self, scores: Sequence[float]) -> tuple[Candidate, ...]:
+    def _beaten(self, scores: Sequence[float]) -> tuple[Candidate, ...]:
         """Return the rivals of a check that the run has clearly beaten."""
         if not self.scores or self.rounds[0].profiles or not math.isfinite(scores[0]):
             return ()
@@ -246,20 +251,20 @@ class Search:
         return replace(self, rounds=tuple(rounds)) if sides else self
 
     def _watched(self, step: int, score: float) -> "Search":
-        """Compare the run with its own past."""
+        """Compare the run with its best score so far; restore that state where it is much worse."""
         if self.best is None or score <= self.best[1]:
             return replace(self, best=(step, score))
         band = self.thresholds.band * self._size(self.best[1])
         if score <= self.best[1] + band or self.is_out_of_rollbacks:
             return self
-        return self._put_back(step, score)
+        return self._restored(step, score)
 
-    def _put_back(self, step: int, score: float) -> "Search":
+    def _restored(self, step: int, score: float) -> "Search":
         assert self.best is not None
         cut = self.thresholds.cut
-        told = RollbackRecord(step, self.best[0], cut, score)
+        made = RollbackRecord(step, self.best[0], cut, score)
         run = scaled(self.alive[0], step, cut, refines=False)
-        return replace(self, alive=(run,), rollbacks=(*self.rollbacks, told))
+        return replace(self, alive=(run,), rollbacks=(*self.rollbacks, made))
 
     def _with_rivals(self, won: float | None = None) -> "Search":
         """Give the run the rivals of its next round; ``won`` is the peak that won the last one."""
@@ -287,5 +292,5 @@ class Search:
 
     def _size(self, score: float) -> float:
         """Return what shares of a score are of; not near 0 where scores change their sign."""
-        first = next((told.score for told in self.scores if told.kept), score)
+        first = next((past.score for past in self.scores if past.kept), score)
         return max(abs(score), abs(first - score)) if math.isfinite(first) else abs(score)

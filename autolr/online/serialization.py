@@ -1,68 +1,25 @@
-"""A search and what it has seen, as plain JSON values and back."""
+"""What is on record of a search, as plain JSON values and back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from autolr.candidate import Candidate
-from autolr.online.events import ProbeScore, RollbackRecord
-from autolr.online.plan import Round
-from autolr.online.search import Search, Thresholds
-from autolr.schedules import Schedule
-
-
-def search_to_dict(search: Search) -> dict[str, Any]:
-    """Return plain JSON values; `search_from_dict` takes them back."""
-    return {
-        "alive": [candidate.to_dict() for candidate in search.alive],
-        "rounds": [_round_to_dict(now) for now in search.rounds],
-        "thresholds": asdict(search.thresholds),
-        "lowest": repr(search.lowest),
-        "highest": repr(search.highest),
-        "ends": [repr(peak) for peak in search.ends],
-        "limits": {rule: [repr(peak) for peak in four] for rule, four in search.limits},
-        "scores": scores_to_list(search.scores),
-        "returns": rollbacks_to_list(search.rollbacks),
-        "best": None if search.best is None else [search.best[0], repr(search.best[1])],
-        "kept": None if search.kept is None else [search.kept[0], repr(search.kept[1])],
-    }
-
-
-def search_from_dict(values: Mapping[str, Any]) -> Search:
-    """Return the search that `search_to_dict` described, equal to it."""
-    best, kept = values["best"], values["kept"]
-    return Search(
-        alive=tuple(map(Candidate.from_dict, values["alive"])),
-        rounds=tuple(map(_round_from_dict, values["rounds"])),
-        thresholds=Thresholds(**values["thresholds"]),
-        lowest=float(values["lowest"]),
-        highest=float(values["highest"]),
-        ends=(float(values["ends"][0]), float(values["ends"][1])),
-        limits=tuple((rule, _four(peaks)) for rule, peaks in values["limits"].items()),
-        scores=scores_from_list(values["scores"]),
-        rollbacks=rollbacks_from_list(values["returns"]),
-        best=None if best is None else (best[0], float(best[1])),
-        kept=None if kept is None else (kept[0], float(kept[1])),
-    )
-
-
-def _four(peaks: Sequence[str]) -> tuple[float, float, float, float]:
-    first, second, third, fourth = map(float, peaks)
-    return first, second, third, fourth
+from autolr.online.records import ProbeScore, RollbackRecord
 
 
 def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:
     """Return each score as plain JSON values, which know no infinity."""
     return [
         {
-            "candidate": told.candidate.to_dict(),
-            "start": told.start,
-            "horizon": told.horizon,
-            "score": repr(told.score),
-            "kept": told.kept,
-            "annealed": told.annealed,
+            "candidate": scored.candidate.to_dict(),
+            "start": scored.start,
+            "horizon": scored.horizon,
+            "score": repr(scored.score),
+            "kept": scored.kept,
+            "annealed": scored.annealed,
         }
-        for told in scores
+        for scored in scores
     ]
 
 
@@ -82,8 +39,8 @@ def scores_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[ProbeScore, ...
 
 
 def rollbacks_to_list(rollbacks: Sequence[RollbackRecord]) -> list[dict[str, Any]]:
-    """Return each return as plain JSON values."""
-    return [{**asdict(told), "score": repr(told.score)} for told in rollbacks]
+    """Return each rollback as plain JSON values."""
+    return [{**asdict(made), "score": repr(made.score)} for made in rollbacks]
 
 
 def rollbacks_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[RollbackRecord, ...]:
@@ -91,14 +48,3 @@ def rollbacks_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[RollbackReco
     return tuple(
         RollbackRecord(row["step"], row["to"], row["factor"], float(row["score"])) for row in rows
     )
-
-
-def _round_to_dict(now: Round) -> dict[str, Any]:
-    values = {field.name: getattr(now, field.name) for field in fields(now)}
-    profiles = [profile.to_dict() for profile in now.profiles]
-    return {**values, "factors": list(now.factors), "profiles": profiles}
-
-
-def _round_from_dict(values: Mapping[str, Any]) -> Round:
-    profiles = tuple(map(Schedule.from_dict, values["profiles"]))
-    return Round(**{**values, "factors": tuple(values["factors"]), "profiles": profiles})

@@ -1,4 +1,4 @@
-"""What a user may set of an online search, whatever its strategy."""
+"""The settings of an online search that every strategy has."""
 
 import math
 from collections.abc import Sequence
@@ -12,11 +12,12 @@ from autolr.errors import ConfigError
 from autolr.online.annealed import Annealed
 from autolr.online.autolrs import AutoLRS
 from autolr.online.peaks import PeakRange, parse_rates
-from autolr.online.profiles import RunSpace
 from autolr.online.progress import Progress
 from autolr.online.race import left_out, race_entries
+from autolr.online.run_info import RunInfo
+from autolr.online.run_space import RunSpace
 from autolr.online.scan import Scan
-from autolr.online.strategy import RunInfo, Strategy
+from autolr.online.strategy import Strategy
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -29,7 +30,7 @@ _EXPECTED = "'annealed', 'autolrs', or a strategy: a frozen dataclass such as An
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """What a user may set of an online search beside a run, checked.
+    """The settings of an online search, checked.
 
     Args:
         strategy: The name of a strategy, or a strategy object.
@@ -41,7 +42,7 @@ class SearchSettings:
 
     Attributes:
         searcher: The strategy, as an object.
-        space: What ``candidates`` leaves to the run.
+        space: The part of ``candidates`` that the run can choose from.
 
     Raises:
         ConfigError: If a value cannot work.
@@ -89,20 +90,20 @@ class SearchSettings:
         prior: float,
         total_steps: int,
         own_rate: float | None = None,
-        set_peak: float | None = None,
+        users_peak: float | None = None,
         *,
         scan: Scan | None = None,
         rise: int | None = None,
         deadline: int | None = None,
     ) -> RunInfo:
-        """Return what a strategy has to know of a run.
+        """Return the description of a run that its strategy gets.
 
         Args:
             prior: The optimizer's customary peak, or what takes its place.
             total_steps: Optimizer steps of the run.
             own_rate: The optimizer's own rate; None: ``prior``.
-            set_peak: See `RunInfo`.
-            scan: What has been spent before; it counts under the budget.
+            users_peak: See `RunInfo`.
+            scan: The scan before the search; its steps count under the budget.
             rise: Step at which the scheduler of the user's module reaches its peak; None without.
             deadline: Step by which the search has to be over; None: ``total_steps``.
 
@@ -124,15 +125,25 @@ class SearchSettings:
             schedule,
             rise,
             self.space.profiles,
-            set_peak,
+            users_peak,
         )
 
     def begin(self, run: RunInfo, scan: Scan | None = None) -> Progress:
-        """Return the search of a run, and of the scan that came before it, if there was one."""
+        """Return the search at its start.
+
+        Args:
+            run: What the strategy gets.
+            scan: The scan before it, if one was made.
+        """
         return Progress(self.searcher.begin(run), scan)
 
     def left_out(self, run: RunInfo, racing: Sequence[Candidate]) -> tuple[str, ...]:
-        """Return the rules of the space that are not among the candidates."""
+        """Return the rules of the space that are not among the candidates.
+
+        Args:
+            run: What the strategy got.
+            racing: The candidates of the first probe.
+        """
         return (*left_out(run.entries, racing), *self.space.unread)
 
     def _schedule(self) -> Schedule | None:

@@ -1,110 +1,20 @@
-"""What a search strategy is: given scores, it answers with the next action.
+"""The protocol of a strategy: it takes scores and answers with the next action.
 
 Experimental: these names and fields may change in any version. A strategy is a frozen dataclass
 that holds its settings; its state travels as a value, which is stored in checkpoints and equal on
 all ranks. `autolr.testing.StrategyContract` is a test to inherit.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from autolr.candidate import Candidate
-from autolr.online.events import Action
-from autolr.online.peaks import PeakRange
-from autolr.online.race import RaceEntry
-from autolr.rules.fixed import OWN
-from autolr.schedules import Schedule
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """The run for which a strategy searches.
-
-    Attributes:
-        total_steps: Optimizer steps of the run.
-        budget: Steps that probes may make beside the run, at most; infinite without a limit.
-        deadline: Step by which every probe has to be scored: ``total_steps``, or less where
-            `StochasticWeightAveraging` takes the rate over before the end.
-        own_rate: The highest rate of the optimizer's groups, as the user set it.
-        entries: What may be chosen: rules, each with its peaks, the user's own optimizer first.
-        schedule: What every candidate follows; None: the strategy chooses.
-        rise: Step at which the rate is highest under the schedule that was given, or the
-            scheduler of the user's module, which candidates multiply; None without either.
-        profiles: What the strategy may choose from after the peak, where ``schedule`` is None.
-        set_peak: The peak that the user has set, in the optimizer or as the top of the module's own
-            scheduler; None where it is torch's default.
-    """
-
-    total_steps: int
-    budget: float
-    deadline: int
-    own_rate: float
-    entries: tuple[RaceEntry, ...]
-    schedule: Schedule | None = None
-    rise: int | None = None
-    profiles: tuple[Schedule, ...] = ()
-    set_peak: float | None = None
-
-    @property
-    def peaks(self) -> PeakRange:
-        """The peaks of the first entry."""
-        return self.entries[0].peak_range
-
-    @property
-    def kept(self) -> tuple[str, float]:
-        """Rule and peak of a run in which nothing can be compared.
-
-        The peak is the one that the user has set, unless limits exclude it, else the prior one.
-        """
-        rule = self.entries[0].rule
-        return rule, self.peaks.kept(self.set_peak) if rule == OWN else self.peaks.prior
-
-    def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Return the candidate by the first rule, if any, whose peak is closest to the prior one.
-
-        With it the run begins, and continues where it is too short to search.
-        """
-        target = math.log(self.peaks.prior)
-        among = [one for one in candidates if one.rule == self.entries[0].rule]
-        return min(
-            among or candidates, key=lambda one: abs(math.log(one.peak or math.nan) - target)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What came of an action.
-
-    Attributes:
-        step: Optimizer steps that the run has made.
-        scores: After a `Probe`: of its candidates, in their order. Lower is better; NaN or
-            infinite if a candidate diverged.
-        batch_scores: The scores by validation batch, in the order of ``scores``; None where they
-            are not known.
-        losses: After a `Train`: the training loss of each step. They end at the first that is not
-            finite.
-        diverged: Candidates of the probe, by index, that were dropped since their training loss
-            was not finite, in the order in which that happened.
-        lost: Whether the probe ended early since no candidate is left. Then all scores are
-            infinite, and the answer is a `Rollback`, or training ends with an error.
-        steps_left: Optimizer steps that the run has yet to make; None where that is not known.
-        stop_requested: Whether training will stop as soon as it can.
-    """
-
-    step: int
-    scores: tuple[float, ...] = ()
-    batch_scores: tuple[tuple[float, ...], ...] | None = None
-    losses: tuple[float, ...] = ()
-    diverged: tuple[int, ...] = ()
-    lost: bool = False
-    steps_left: int | None = None
-    stop_requested: bool = False
+from autolr.online.actions import Action
+from autolr.online.observation import Observation
+from autolr.online.run_info import RunInfo
 
 
 class State(Protocol):
-    """Where a search stands: a frozen value, equal to any other that observed the same."""
+    """The state of a search: a frozen value; equal observations give equal states."""
 
     @property
     def action(self) -> Action:
@@ -118,7 +28,7 @@ class State(Protocol):
 
 
 class Strategy(Protocol):
-    """How probes become a decision.
+    """Turns scores into actions.
 
     The methods return a `State`. They are annotated with Any because the parser of LightningCLI
     compares return types for equality, and a strategy names its own.

@@ -10,8 +10,8 @@ import numpy as np
 
 from autolr.drawing import Axis, Frame, Point
 from autolr.drawing.sheet import COLOURS, key
-from autolr.online.events import ProbeScore
-from autolr.online.forecast import expected_at, forecast_origin, run_scores
+from autolr.online.records import ProbeScore
+from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
-from autolr.online.events import ProbeScore, RollbackRecord
-from autolr.online.forecast import expected_at, forecast_origin, run_scores
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
-from autolr.result.result import Result
+from autolr.online.records import ProbeScore, RollbackRecord
+from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
 from autolr.rules.fixed import OWN
+
+if TYPE_CHECKING:
+    from autolr.result.result import Result
 
 
 def opening(search: Progress, live: Candidate, total_steps: int) -> Iterator[str]:
@@ -52,7 +55,7 @@ def news(before: Progress, after: Progress, total_steps: int, monitor: Monitor) 
     yield from _forecast(before, after, total_steps, monitor)
 
 
-def closing(result: Result) -> str:
+def closing(result: "Result") -> str:
     """Return the line for the end of a search, with its price."""
     price = f"{result.probe_steps} steps beside the run's {result.total_steps}"
     if not result.compared:

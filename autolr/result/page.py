@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from autolr import schedules
 from autolr.drawing.sheet import document, facts, wide
-from autolr.online.events import ProbeScore
+from autolr.online.records import ProbeScore
 from autolr.result.charts import rate_chart, rates_chart, run_chart
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule

@@ -13,10 +13,12 @@ from autolr.candidate import Candidate
 from autolr.disk import check_folder, csv_cell, disk_errors, read_text
 from autolr.domains import Value
 from autolr.errors import ConfigError
-from autolr.online.events import Commit, ProbeScore, RollbackRecord, is_blind
-from autolr.online.forecast import Forecast, expected_end
+from autolr.online.actions import Commit
+from autolr.online.forecast import Forecast
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
+from autolr.online.records import ProbeScore, RollbackRecord, is_blind
+from autolr.online.run_forecast import expected_end
 from autolr.online.scan import Scan
 from autolr.online.serialization import (
     rollbacks_from_list,

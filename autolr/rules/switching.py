@@ -126,7 +126,7 @@ def begin_rule(optimizer: Optimizer, rule: str) -> None:
         optimizer.begin(rule)
 
 
-def carrier(optimizer: Optimizer) -> RuleOptimizer | None:
+def rule_optimizer_of(optimizer: Optimizer) -> RuleOptimizer | None:
     """Return the `RuleOptimizer` that steps; None if another kind does."""
     active = optimizer.active if isinstance(optimizer, Switching) else optimizer
     return active if isinstance(active, RuleOptimizer) else None

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from autolr.rng import isolated_rng
-from autolr.runtime.attributes import Attributes, tensors_of
+from autolr.runtime.batch_norm import batch_norms, estimate_statistics
+from autolr.runtime.model_tensors import tensors_of
+from autolr.runtime.untouched import untouched
 
-_SAMPLES = 16  # of a window; averaging every step would tell nothing more
+_SAMPLES = 16  # of a window; averaging every step would not change the score
 
 
 class Average:
@@ -65,7 +65,7 @@ class Average:
         return {"mean": self._mean, **counts}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another average left off; its tensors are taken over."""
+        """Continue from the state of another average; its tensors are taken over."""
         self._mean, self._count = list(state["mean"]), state["count"]
         self._every, self._left = state["every"], state["left"]
 
@@ -75,12 +75,12 @@ class Average:
 
         Args:
             forward: Runs the model in place, in training mode, on recent batches; called where
-                there are batch norms, whose statistics belong to other weights. What it finds is
-                kept until weights are added.
+                there are batch norms, whose statistics belong to other weights. The new statistics
+                are kept until weights are added.
         """
         parameters = _trainable(self._model)
         own = [parameter.data for parameter in parameters]
-        with _untouched(self._model):
+        with untouched(self._model):
             for parameter, mean in zip(parameters, self._mean, strict=True):
                 parameter.data = mean.to(parameter.dtype)
             try:
@@ -93,51 +93,12 @@ class Average:
     def _renew_statistics(self, forward: Callable[[], object]) -> None:
         norms = [norm for norm in batch_norms(self._model) if norm.training]
         if norms and not self._statistics:
-            _estimate_statistics(norms, forward)
+            estimate_statistics(norms, forward)
             self._statistics = [[b.clone() for b in norm.buffers(recurse=False)] for norm in norms]
             return
         for norm, kept in zip(norms, self._statistics, strict=True):
             for buffer, value in zip(norm.buffers(recurse=False), kept, strict=True):
                 buffer.copy_(value)
-
-
-def _estimate_statistics(norms: Sequence[_BatchNorm], forward: Callable[[], object]) -> None:
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches
-    try:
-        with torch.no_grad(), isolated_rng():
-            forward()
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-
-
-def batch_norms(model: nn.Module) -> list[_BatchNorm]:
-    """Return the modules whose statistics a forward pass in training mode changes."""
-    found = (module for module in model.modules() if isinstance(module, _BatchNorm))
-    return [norm for norm in found if norm.track_running_stats]
-
-
-@contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
-    """Leave buffers and plain attributes as they are, whatever the block does to them."""
-    attributes = Attributes(model)
-    attributes.exchange()
-    places = [(module, dict(module._buffers)) for module in model.modules()]
-    buffers = list(model.buffers())
-    own = [buffer.data for buffer in buffers]
-    for buffer in buffers:
-        buffer.data = buffer.data.clone()
-    try:
-        yield
-    finally:
-        for module, held in places:  # a module may bind another tensor to the name
-            module._buffers.update(held)
-        for buffer, data in zip(buffers, own, strict=True):
-            buffer.data = data
-        attributes.exchange()
 
 
 def _trainable(model: nn.Module) -> list[nn.Parameter]:

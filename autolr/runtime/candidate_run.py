@@ -1,4 +1,4 @@
-"""A candidate in training, with all that it has come to."""
+"""A candidate in training, with its state and its average."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -19,8 +19,8 @@ class CandidateRun:
     """A candidate in training.
 
     Attributes:
-        candidate: Which one.
-        factors: What the run's own rates are multiplied with, by step; shape (total_steps,).
+        candidate: The candidate.
+        factors: By step, the factors of the run's own rates; shape (total_steps,).
         snapshot: Its state while it is not in place; None for the live run.
         average: The mean of its last weights, towards the end of a round.
         diverged: Whether a loss was not finite; it is not trained any further.
@@ -56,7 +56,12 @@ class CandidateRun:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], model: nn.Module) -> None:
-        """Take on what another run of the same candidate had come to, in the same model."""
+        """Take on the state of another run of the same candidate.
+
+        Args:
+            state: What `state_dict` returned; tensors are taken over.
+            model: The same model.
+        """
         if self.snapshot is not None:
             self.snapshot.load_state_dict(state["snapshot"])
         if state["average"] is not None:

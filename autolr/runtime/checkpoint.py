@@ -8,9 +8,11 @@ from typing_extensions import override
 
 from autolr.candidate import Candidate
 from autolr.errors import UnsupportedError
-from autolr.online import Probe, Progress, Strategy
-from autolr.runtime.attributes import tensors_of
+from autolr.online.actions import Probe
+from autolr.online.progress import Progress
+from autolr.online.strategy import Strategy
 from autolr.runtime.learner import Learner
+from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.rivals import Rivals
@@ -43,9 +45,11 @@ class ResumableRivals(Rivals):
     _busy = False
 
     @override
-    def follow(self, loss: Tensor | None, before: StepContext | None, *, stepped: bool) -> None:
+    def repeat_step(
+        self, loss: Tensor | None, before: StepContext | None, *, stepped: bool
+    ) -> None:
         self._busy = True
-        super().follow(loss, before, stepped=stepped)
+        super().repeat_step(loss, before, stepped=stepped)
         self._busy, self._accumulating = False, not stepped
 
     def state_dict(self) -> dict[str, Any] | None:
@@ -71,8 +75,8 @@ class ResumableRivals(Rivals):
             "best": None if best is None else best.state_dict(gradients=False),
             "gradients": [parameter.grad for parameter in parameters] if kept else None,
         }
-        found: dict[str, Any] = packed(state)
-        return found
+        stored: dict[str, Any] = packed(state)
+        return stored
 
     @classmethod
     def resumed(
@@ -82,7 +86,7 @@ class ResumableRivals(Rivals):
         state: Mapping[str, Any],
         strategy: Strategy,
     ) -> Self:
-        """Return rivals that go on where others were when `state_dict` was called.
+        """Return rivals that continue where others were when `state_dict` was called.
 
         Args:
             learner: The run, with the weights, optimizer and rates that it had then.
@@ -105,10 +109,10 @@ class ResumableRivals(Rivals):
         self._dropped = list(map(Candidate.from_dict, state["dropped"]))
         model = self._learner.model
         self._live.load_state_dict(state["live"], model)
-        for told in state["rivals"]:
-            rival = self._candidate_run(Candidate.from_dict(told["candidate"]), self._copy())
-            rival.load_state_dict(told, model)
-            if told["annealed"]:
+        for stored in state["rivals"]:
+            rival = self._candidate_run(Candidate.from_dict(stored["candidate"]), self._copy())
+            rival.load_state_dict(stored, model)
+            if stored["annealed"]:
                 action = self.search.action
                 assert isinstance(action, Probe)
                 self._anneal(rival, action)

@@ -3,7 +3,6 @@
 import importlib
 import io
 import pickle
-import re
 import zipfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
@@ -18,7 +17,7 @@ _SHOWN = 120  # characters of a reason
 
 
 class UnreadableError(ValueError):
-    """A checkpoint cannot be used; the message goes on a sentence that names the file."""
+    """A checkpoint cannot be used; the message continues a sentence that names the file."""
 
 
 def allowing(names: Sequence[str]) -> AbstractContextManager[object]:
@@ -52,62 +51,14 @@ def load(file: Path, *, sums: bool = True) -> Any:
         raise _unreadable(error, file) from None
 
 
-def check_kept(kept: Any, what: str) -> None:
-    """Refuse what could be written into a checkpoint and not be loaded again.
-
-    Args:
-        kept: The file of a checkpoint, or a value that one will hold.
-        what: What it is, to be named.
-
-    Raises:
-        ConfigError: With what `allowing` needs.
-    """
-    file: Any = kept
-    if not isinstance(kept, Path):
-        file = io.BytesIO()
-        try:
-            torch.save(kept, file)
-        except (pickle.PicklingError, AttributeError, TypeError):  # it is not written at all
-            return
-        file.seek(0)
-    names = _not_allowed(file)
-    if names:
-        raise _to_be_named(what, names)
-    with suppress(AttributeError):
-        file.seek(0)
-    try:  # what is behind the names is seen only as it is loaded
-        torch.load(file, map_location="cpu", mmap=file is kept, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _not_loaded(what, " ".join(str(error).split())) from None
-
-
-def _to_be_named(what: str, names: Sequence[str]) -> ConfigError:
-    listed = ", ".join(names)
-    return ConfigError(
-        f"{what} holds {listed}, and loading that may run code; where you trust it, add it under "
-        f"tune: safe_globals: [{listed}]"
-    )
-
-
-def _not_loaded(what: str, message: str) -> ConfigError:
-    reason = message.partition("WeightsUnpickler error: ")[2].partition(" Check the doc")[0]
-    *_, found = re.findall("<class '([^']+)'>", reason) or [""]
-    if found and reason.startswith("Can only build"):
-        return _to_be_named(what, [found])
-    return ConfigError(
-        f"{what} holds {found or 'something'} that torch does not load safely ({reason}): keep it "
-        "as plain lists and dicts, or write tune.pruner: {name: hyperband, pause: false}"
-    )
-
-
 def _imported(name: str) -> Any:
     parts = name.split(".")
     for length in range(len(parts) - 1, 0, -1):
         with suppress(ModuleNotFoundError, AttributeError):
-            found: Any = importlib.import_module(".".join(parts[:length]))
+            value: Any = importlib.import_module(".".join(parts[:length]))
             for part in parts[length:]:
-                found = getattr(found, part)
-            return found
+                value = getattr(value, part)
+            return value
     raise ConfigError.of("tune.safe_globals", name, "names that can be imported: module.Class")
 
 
@@ -118,7 +69,8 @@ def _check_sums(file: Path) -> None:
         raise UnreadableError(f"it is damaged at {damaged}")
 
 
-def _not_allowed(file: Path | io.BytesIO) -> list[str]:
+def not_allowed(file: Path | io.BytesIO) -> list[str]:
+    """Return the names of classes in a checkpoint that torch would not load safely."""
     return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
 
 
@@ -128,7 +80,7 @@ def _unreadable(error: Exception, file: Path) -> UnreadableError:
     if isinstance(error, pickle.UnpicklingError):
         names: list[str] = []
         with suppress(Exception):  # as in `load`
-            names = _not_allowed(file)
+            names = not_allowed(file)
         if names:
             listed = ", ".join(names)[:_SHOWN]
             return UnreadableError(f"it holds {listed}, which tune.safe_globals does not name")

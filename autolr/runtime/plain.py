@@ -32,7 +32,12 @@ def packed(value: Any) -> Any:
 
 
 def unpacked(value: Any, device: torch.device) -> Any:
-    """Return a copy of what was `packed`: tensors of the CPU there, all others on ``device``."""
+    """Return a copy of what was `packed`: tensors of the CPU there, all others on ``device``.
+
+    Args:
+        value: What `packed` returned.
+        device: The accelerator of the run.
+    """
     if isinstance(value, Tensor):
         return value.to("cpu", copy=True)
     if type(value) is dict and _ELSEWHERE in value:

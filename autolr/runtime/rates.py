@@ -1,6 +1,5 @@
 """The rates of an optimizer: applied around its step, as factors that leave no trace."""
 
-import inspect
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,23 +12,7 @@ from torch.optim import Optimizer
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.rules import catalogue
-from autolr.rules.fixed import OWN
-from autolr.rules.optimizer import RuleOptimizer
 from autolr.rules.switching import Switching
-
-# Peaks from which people start, by optimizer.
-_CUSTOMARY_PEAKS = {
-    "SGD": 0.1,
-    "Adagrad": 1e-2,
-    "RMSprop": 1e-3,
-    "Adam": 1e-3,
-    "AdamW": 1e-3,
-    "Adamax": 1e-3,
-    "NAdam": 1e-3,
-    "RAdam": 1e-3,
-    "Lion": 1e-4,
-}
 
 
 class Rates:
@@ -43,7 +26,7 @@ class Rates:
         base: The rate that a peak stands for at a factor of 1; None: the highest of the groups.
 
     Attributes:
-        factor: What every group's rate is multiplied with at the next step.
+        factor: The factor of every group's rate at the next step.
         base: The run's own peak: the highest rate of the groups, or what was given.
 
     Raises:
@@ -56,7 +39,11 @@ class Rates:
     def of(cls, optimizer: Optimizer, base: float | None = None) -> "Rates":
         """Return the rates attached to ``optimizer``; they are attached at the first call.
 
-        A base that is given counts for all who share them.
+        A base that is given counts for all users of the same optimizer.
+
+        Args:
+            optimizer: The optimizer of the run.
+            base: See `Rates`; None keeps the present one.
         """
         if optimizer not in cls._attached:
             cls._attached[optimizer] = cls(optimizer, base)
@@ -82,7 +69,7 @@ class Rates:
     def factors_of(
         self, candidate: Candidate, multipliers: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return what the run's own rates are multiplied with: peak x schedule / own peak.
+        """Return the factors of the run's own rates: peak x schedule / own peak.
 
         Args:
             candidate: With a peak; each rule of a `Switching` has a base of its own.
@@ -94,7 +81,13 @@ class Rates:
         return candidate.peak / self.base * multipliers
 
     def factor_of(self, candidate: Candidate, step: int, total_steps: int) -> float:
-        """Return the factor of one step of a run, see `factors_of`."""
+        """Return the factor of one step of a run, see `factors_of`.
+
+        Args:
+            candidate: With a peak.
+            step: The step, from 0.
+            total_steps: Optimizer steps of the run.
+        """
         multiplier = candidate.schedule.at(step, total_steps)
         return float(self.factors_of(candidate, np.array([multiplier]))[0])
 
@@ -114,7 +107,7 @@ class Rates:
             self.factor = before
 
     def detach(self) -> None:
-        """Leave the optimizer as it was found."""
+        """Remove the hooks, and restore the optimizer's own rates."""
         self._remove()
         for handle in self._handles:
             handle.remove()
@@ -133,25 +126,3 @@ class Rates:
         for group, rate in zip(self._optimizer.param_groups, self._originals, strict=True):
             group["lr"] = rate
         self._originals = None
-
-
-def set_peak(optimizer: Optimizer, rates: Rates) -> float | None:
-    """Return the peak that the user has set; None where it is what torch sets if nobody does."""
-    own, base = optimizer, rates.base
-    if isinstance(optimizer, Switching):
-        own, base = optimizer.own, optimizer.bases[OWN]
-    lr = inspect.signature(type(own)).parameters.get("lr")
-    return None if lr is not None and base == lr.default else base
-
-
-def customary_peak_of(optimizer: Optimizer) -> float | None:
-    """Return the peak from which people start with this optimizer, None if there is none.
-
-    It is the rate of the group with the highest rate.
-    """
-    if isinstance(optimizer, Switching):
-        return customary_peak_of(optimizer.own)
-    if isinstance(optimizer, RuleOptimizer):
-        return catalogue.customary_peak(optimizer.rule)
-    name = type(optimizer).__name__
-    return _CUSTOMARY_PEAKS.get(name) or catalogue.customary_peak(name)

@@ -3,8 +3,11 @@
 import math
 
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
-from autolr.online import Commit, Monitor, Observation, Progress, Train
-from autolr.result import Result
+from autolr.online.actions import Commit, Train
+from autolr.online.monitor import Monitor
+from autolr.online.observation import Observation
+from autolr.online.progress import Progress
+from autolr.result.result import Result
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
@@ -13,7 +16,7 @@ from autolr.runtime.snapshot import Snapshot
 def train_rewinding(
     learner: DrivenLearner, rates: Rates, search: Progress, total_steps: int
 ) -> Result:
-    """Train a run, going back after each probe to the state in which it began.
+    """Train a run, and restore after each probe the state in which it began.
 
     Args:
         learner: The run. Its batches are not put back after a probe.

@@ -7,8 +7,11 @@ import numpy as np
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.online import Observation, Probe, Progress, Rollback, Save, shrunk
-from autolr.result import Result
+from autolr.online.actions import Probe, Rollback, Save
+from autolr.online.observation import Observation
+from autolr.online.progress import Progress
+from autolr.online.reschedule import shrunk
+from autolr.result.result import Result
 from autolr.rng import isolated_rng
 from autolr.rules.switching import begin_rule
 from autolr.runtime.candidate_run import CandidateRun
@@ -18,16 +21,16 @@ from autolr.runtime.scoring import Scoring
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
 
-_LOOK_EVERY = 16  # steps between looks at the loss of a run alone; each waits for the device
+_CHECK_EVERY = 16  # steps between checks of the loss of a run alone; each waits for the device
 
 
 class Rivals:
     """Carries out a search inside a run.
 
-    The live run trains one candidate, whoever drives it. After each of its steps `follow` makes
-    the same step with every rival: same batch, same generator states. All scores are paired and
-    no data is drawn twice. When a rival wins, its state takes the place of the live one, as if
-    the run had been trained with it from its first step.
+    The caller trains the live run, which follows one candidate. After each of its steps
+    `repeat_step` makes the same step with every rival: same batch, same generator states. All
+    scores are paired and no data is drawn twice. When a rival wins, its state replaces that of the
+    live run, as if the run had trained that candidate from its first step.
 
     Args:
         learner: The run.
@@ -37,7 +40,7 @@ class Rivals:
         total_steps: Optimizer steps of the run.
         live: The candidate that the run trains first; one of the search's.
         step: Optimizer steps that the run has made already.
-        wait: Whether to leave undone what is due at once: a stored state is to be loaded.
+        wait: Whether to do nothing yet, as a stored state is about to be loaded.
 
     Attributes:
         stop_requested: Whether training will stop as soon as it can; strategies are informed.
@@ -82,7 +85,7 @@ class Rivals:
 
     @property
     def factor(self) -> float:
-        """What the run's own rates are multiplied with at the next live step."""
+        """The factor of the run's own rates at the next live step."""
         return self._factor(self._live)
 
     @property
@@ -91,10 +94,12 @@ class Rivals:
         return bool(self._rivals) or self.search.is_due(self.step, within=RECENT)
 
     def capture(self) -> StepContext | None:
-        """Return what a live step begins with, for `follow`; None without rivals."""
+        """Return what a live step begins with, for `repeat_step`; None without rivals."""
         return StepContext.capture(self._learner.optimizer) if self._rivals else None
 
-    def follow(self, loss: Tensor | None, before: StepContext | None, *, stepped: bool) -> None:
+    def repeat_step(
+        self, loss: Tensor | None, before: StepContext | None, *, stepped: bool
+    ) -> None:
         """Repeat with every rival what the live run has just done.
 
         Args:
@@ -108,8 +113,8 @@ class Rivals:
         """
         if before is not None:
             self._train_rivals(before, stepped=stepped)
-        if self._looks(stepped=stepped):
-            self._look(loss)
+        if self._is_check_due(stepped=stepped):
+            self._check_loss(loss)
             if self.search.guarded:
                 self._drop_diverged()
         if stepped:
@@ -118,7 +123,7 @@ class Rivals:
             self._act()
 
     def result(self) -> Result:
-        """Return what was found and what it cost so far."""
+        """Return the result so far, with its cost."""
         return Result.of(
             self.search,
             self.live,
@@ -128,7 +133,7 @@ class Rivals:
             monitor=self._learner.monitor,
         )
 
-    def visit(self, action: Callable[[], None]) -> None:
+    def for_each_rival(self, action: Callable[[], None]) -> None:
         """Call ``action`` with each rival's state in place; generators are left as they were."""
         with isolated_rng():
             for rival in self._rivals:
@@ -145,7 +150,7 @@ class Rivals:
         trained = [rival for rival in self._rivals if not rival.diverged]
         losses = [self._train(rival, before) for rival in trained]
         after.restore()
-        for rival, loss in zip(trained, losses, strict=True):  # only now: it waits for the device
+        for rival, loss in zip(trained, losses, strict=True):  # last: it waits for the device
             rival.diverged = loss is not None and not math.isfinite(float(loss.detach()))
         self.probe_steps += stepped * len(trained)
 
@@ -156,11 +161,11 @@ class Rivals:
             return self._learner.train()
 
     def _act(self) -> None:
-        """Do all that is due at this step of the run."""
+        """Carry out every action that is due at this step of the run."""
         while (probe := self.search.probe) is not None:
             if self.step < probe.start:
                 return
-            self._bear(probe)
+            self._spawn(probe)
             if self.step < probe.horizon:
                 return
             scores = self._scoring.scores(self._live, self._rivals, annealed=probe.annealed)
@@ -169,7 +174,7 @@ class Rivals:
         self._rivals, self._best, self._live.average = [], None, None
 
     def _observe(self, step: int, scores: Sequence[float] = (), *, lost: bool = False) -> None:
-        """Have the strategy know that its action has been carried out."""
+        """Report to the strategy that its action has been carried out, see `Observation`."""
         among = self.search.candidates
         (stop_requested,) = self._learner.ranks.any([self.stop_requested])
         observation = Observation(
@@ -182,7 +187,7 @@ class Rivals:
         )
         self.search, self._dropped = self.search.observe(observation), []
 
-    def _bear(self, probe: Probe) -> None:
+    def _spawn(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no run yet."""
         trained = [] if probe.annealed else [self.live]
         trained += [rival.candidate for rival in self._rivals]
@@ -208,11 +213,11 @@ class Rivals:
         self._scoring.sample([self._live, *self._rivals], now.horizon - self.step + 1)
 
     def _settle(self, step: int) -> None:
-        """Put the state in place that the strategy has decided for, up to its next probe."""
+        """Activate the state that the strategy has chosen, up to its next probe."""
         run = self.search.action.run
         for rival in self._rivals:
             if rival.candidate == run and not rival.annealed:
-                self._promote(rival)
+                self._swap_in(rival)
         while isinstance(action := self.search.action, Save | Rollback):
             if isinstance(action, Save):
                 self._keep_best()
@@ -233,8 +238,8 @@ class Rivals:
         self._best.exchange()
         self._best.renew()
 
-    def _look(self, loss: Tensor | None) -> None:
-        """Have a candidate that diverged on one rank count as diverged on all."""
+    def _check_loss(self, loss: Tensor | None) -> None:
+        """Note which candidates have diverged; on one rank counts as on all."""
         self._live.diverged = loss is not None and not math.isfinite(float(loss))
         runs = [self._live, *self._rivals]
         flags = self._learner.ranks.any([run.diverged for run in runs])
@@ -242,42 +247,41 @@ class Rivals:
             run.diverged = flag
 
     def _drop_diverged(self) -> None:
-        """Take the candidates out whose loss is not finite; replace the live run if it is one."""
+        """Drop the candidates whose loss is not finite; replace the live run if it is one."""
         rivals = [rival for rival in self._rivals if not rival.annealed]
         dead = [run for run in [self._live, *rivals] if run.diverged]
         survivors = [rival for rival in rivals if not rival.diverged]
         if self._live.diverged and not survivors:
-            self._lose([*(run.candidate for run in rivals), self.live])
+            self._report_divergence([*(run.candidate for run in rivals), self.live])
             return
         if self._live.diverged:
             lower = [rival for rival in survivors if rival.candidate.is_slower(self.live)]
-            heir = lower[-1] if lower else survivors[0]
-            self._promote(heir)
+            self._swap_in(lower[-1] if lower else survivors[0])
         self._dropped += [run.candidate for run in dead]
         self._rivals = [r for r in self._rivals if r.annealed or r.candidate not in self._dropped]
 
-    def _lose(self, last: Sequence[Candidate]) -> None:
-        """Have the strategy know that the last candidates have diverged; no state is left."""
+    def _report_divergence(self, last: Sequence[Candidate]) -> None:
+        """Report to the strategy that the last candidates have diverged; no state is left."""
         probe = self.search.probe
         assert probe is not None
         self._dropped += [] if probe.annealed else last
         self._observe(self.step + 1, [math.inf] * len(probe.candidates), lost=True)
         self._settle(self.step + 1)
 
-    def _promote(self, rival: CandidateRun) -> None:
-        """Put a rival's state in place; the live run's becomes a rival."""
+    def _swap_in(self, rival: CandidateRun) -> None:
+        """Make a rival's state the live one; the state of the live run becomes a rival."""
         rival.state.exchange()
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live
         self._live = rival
 
     def _copy(self, rule: str | None = None) -> Snapshot:
-        """Copy the run; by another rule it steps afresh, which the race alone does."""
-        found = Snapshot(self._learner.model, self._learner.optimizer, self._learner.extras)
+        """Copy the run; in the copy of another rule the optimizer has no state yet."""
+        copy = Snapshot(self._learner.model, self._learner.optimizer, self._learner.extras)
         if rule is not None and rule != self.live.rule:
-            with found.in_place():
+            with copy.in_place():
                 begin_rule(self._learner.optimizer, rule)
-        return found
+        return copy
 
     def _candidate_run(self, candidate: Candidate, snapshot: Snapshot | None) -> CandidateRun:
         multipliers = candidate.schedule.values(self.total_steps)
@@ -286,6 +290,6 @@ class Rivals:
     def _factor(self, run: CandidateRun) -> float:
         return float(run.factors[min(self.step, self.total_steps - 1)])
 
-    def _looks(self, *, stepped: bool) -> bool:
-        due = self.search.guarded and stepped and self.step % _LOOK_EVERY == 0
+    def _is_check_due(self, *, stepped: bool) -> bool:
+        due = self.search.guarded and stepped and self.step % _CHECK_EVERY == 0
         return self.searching and (bool(self._rivals) or due)

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autolr.rng import isolated_rng
-from autolr.runtime.attributes import tensors_of
 from autolr.runtime.average import Average
 from autolr.runtime.learner import RECENT, Learner
+from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.plain import device_of, packed, unpacked
 
-_FEWEST = 2  # steps of an average
+_FEWEST = 2  # steps of an average; one would be the noisy last state
 
 
 class RungScores:
@@ -18,7 +18,7 @@ class RungScores:
 
     Args:
         learner: The run, with validation data.
-        rungs: Optimizer steps at which to score, rising; those behind ``step`` are left out.
+        rungs: Optimizer steps at which to score, rising; those up to ``step`` are left out.
         window: Length of an average, as a share of the steps before its rung.
         step: Optimizer steps that the run has made already.
     """
@@ -39,7 +39,7 @@ class RungScores:
         """Whether the batch to come may be needed for the next score."""
         return bool(self._rungs) and self._rungs[0] - self.step <= RECENT
 
-    def follow(self, *, stepped: bool) -> float | None:
+    def observe_step(self, *, stepped: bool) -> float | None:
         """Take in what the live run has just done; return the score if a rung is reached.
 
         The score is lower for better, and infinite if it is not finite.
@@ -69,8 +69,8 @@ class RungScores:
             "average": None if self._average is None else self._average.state_dict(),
             "gradients": gradients,
         }
-        found: dict[str, Any] = packed(state)
-        return found
+        stored: dict[str, Any] = packed(state)
+        return stored
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where another one was when `state_dict` was called."""

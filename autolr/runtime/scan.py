@@ -1,21 +1,26 @@
 """The divergence scan, carried out on a copy of a run that has not begun."""
 
 import math
+from typing import TYPE_CHECKING
 
-from autolr.online import Scan, SearchSettings
+from autolr.online.scan import Scan
 from autolr.runtime.learner import Learner
-from autolr.runtime.rates import Rates, customary_peak_of
+from autolr.runtime.optimizer_peaks import customary_peak_of
+from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
 
+if TYPE_CHECKING:
+    from autolr.online.settings import SearchSettings
+
 
 def prior_peak(
-    learner: Learner, rates: Rates, settings: SearchSettings, total_steps: int
+    learner: Learner, rates: Rates, settings: "SearchSettings", total_steps: int
 ) -> tuple[float, Scan | None]:
-    """Return the peak around which to search, and the scan that found it, if one was made.
+    """Return the peak around which to search, and the scan, if one was made.
 
     It is the optimizer's customary one. Where there is none and the user gave no rates, it is that
-    of a scan; where the scan finds nothing, or the run is too short for one, the run's own.
+    of a scan; where no rate of the scan diverges, or the run is too short for one, the run's own.
 
     Args:
         learner: The run before its first step, with the batch of that step.
@@ -50,6 +55,6 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
 
 def _loss_of_step(learner: Learner) -> float:
     """Make a step; return its loss over all ranks, NaN if there is none."""
-    loss = learner.rehearse()
+    loss = learner.trial_step()
     losses = learner.ranks.gather(lambda: math.nan if loss is None else float(loss))
     return sum(losses) / len(losses)

@@ -25,7 +25,12 @@ class Scoring:
         self._learner = learner
 
     def sample(self, runs: Iterable[CandidateRun], window: int) -> None:
-        """Take weights into the averages; one that begins is over as many steps as ``window``."""
+        """Take weights into the averages; one that begins is over as many steps as ``window``.
+
+        Args:
+            runs: The candidates in training.
+            window: Steps over which a new average is taken.
+        """
         for run in runs:
             if run.average is None:
                 run.average = Average(self._learner.model, window)
@@ -37,6 +42,11 @@ class Scoring:
         """Return the score of each candidate; all ranks have those of rank 0.
 
         Annealed copies stand for all candidates, the run's own among them.
+
+        Args:
+            live: The live run.
+            rivals: The copies beside it.
+            annealed: Whether the rivals are annealed copies.
         """
         runs = rivals if annealed else [live, *rivals]
         (scores, *_) = self._learner.ranks.gather(lambda: [self._score(t) for t in runs])

@@ -1,24 +1,16 @@
 """Everything that a training step changes, copied into memory and put back."""
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.rules.switching import STEPPED_BY
-from autolr.runtime.attributes import Attributes, tensors_of
-
-_LARGE = 2**16  # bytes; smaller tensors lie in memory that the process has already
-# Group entries that schedulers or the search itself write; they stay with the run.
-OF_THE_RUN = frozenset(
-    {
-        *("params", "lr", "initial_lr", "max_lr", "min_lr", "weight_decay"),
-        *("momentum", "betas", "base_momentum", "max_momentum"),
-    }
-)
+from autolr.runtime.attributes import Attributes
+from autolr.runtime.model_tensors import tensors_of
+from autolr.runtime.optimizer_groups import own_entries, parameters_of
+from autolr.runtime.tensor_memory import TensorMemory
 
 
 class Stateful(Protocol):
@@ -63,7 +55,7 @@ class Snapshot:
         self._model = model
         self._optimizer = optimizer
         self._extras: list[tuple[Stateful, Any]] = [(extra, None) for extra in extras]
-        self._take(_Memory())
+        self._take(TensorMemory())
 
     def renew(self) -> Self:
         """Take the state in place once more; the memory of the old copy is used again.
@@ -73,7 +65,7 @@ class Snapshot:
         a logger may hold it.
         """
         held = [*self.tensors, *(value for state in self.states for value in state.values())]
-        self._take(_Memory(held))
+        self._take(TensorMemory(held))
         return self
 
     def exchange(self) -> None:
@@ -126,7 +118,7 @@ class Snapshot:
         """Take the plain attributes of the model as they are in place now."""
         self.attributes = Attributes(self._model)
 
-    def _take(self, memory: "_Memory") -> None:
+    def _take(self, memory: "TensorMemory") -> None:
         parameters, buffers = tensors_of(self._model)
         optimizer = self._optimizer
         self.tensors = [memory.copied(tensor) for tensor in [*parameters, *buffers]]
@@ -151,70 +143,9 @@ class Snapshot:
             self.groups[index] = present
 
 
-def copied(value: Any) -> Any:
-    """Copy an optimizer's entry: tensors are cloned, wherever they are nested."""
-    return _Memory().copied(value)
-
-
 def _copied_state(extra: Stateful) -> Any:
-    return _Memory().copied(extra.state_dict())
-
-
-def parameters_of(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters of all groups in their order."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of a group that belong to a state, not to the run.
-
-    In a `Switching` all do: each rule has rates and settings of its own.
-    """
-    of_the_run = {"params"} if STEPPED_BY in group else OF_THE_RUN
-    return {name: value for name, value in group.items() if name not in of_the_run}
+    return TensorMemory().copied(extra.state_dict())
 
 
 def _clone(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.detach().clone()
-
-
-class _Memory:
-    """Copies tensors, where it can into tensors that are not needed any more.
-
-    Args:
-        unneeded: Values of an old copy. A tensor among them is overwritten if it is large and
-            nothing else lies in its storage.
-    """
-
-    def __init__(self, unneeded: Iterable[Any] = ()) -> None:
-        large = [item for item in unneeded if isinstance(item, Tensor) and _is_large(item)]
-        users = Counter(tensor.untyped_storage().data_ptr() for tensor in large)
-        self._free: defaultdict[Hashable, list[Tensor]] = defaultdict(list)
-        for tensor in large:
-            storage = tensor.untyped_storage()
-            if users[storage.data_ptr()] == 1 and storage.nbytes() == tensor.nbytes:
-                self._free[_layout(tensor)].append(tensor)
-
-    def copied(self, value: Any) -> Any:
-        """Copy an optimizer's entry or a tensor: tensors wherever they are nested, and lists."""
-        if isinstance(value, Tensor):
-            return self._copied_tensor(value.detach())
-        if isinstance(value, dict):
-            return {key: self.copied(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.copied(item) for item in value]
-        return value
-
-    def _copied_tensor(self, tensor: Tensor) -> Tensor:
-        if self._free and _is_large(tensor) and (fitting := self._free[_layout(tensor)]):
-            return fitting.pop().copy_(tensor)
-        return tensor.clone()
-
-
-def _is_large(tensor: Tensor) -> bool:
-    """Whether the allocator is likely to ask the system for new pages."""
-    return type(tensor) is Tensor and tensor.nbytes >= _LARGE
-
-
-def _layout(tensor: Tensor) -> Hashable:
-    return tensor.layout, tensor.shape, tensor.stride(), tensor.dtype, tensor.device

@@ -1,19 +1,24 @@
 """How a search starts: its prior peak, its strategy's first action, and what the user reads."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
-from autolr.online import Progress, SearchSettings
-from autolr.result import excluded, opening
+from autolr.online.progress import Progress
+from autolr.result.messages import excluded, opening
 from autolr.runtime.learner import Learner
-from autolr.runtime.rates import Rates, set_peak
+from autolr.runtime.optimizer_peaks import users_rate
+from autolr.runtime.rates import Rates
 from autolr.runtime.scan import prior_peak
+
+if TYPE_CHECKING:
+    from autolr.online.settings import SearchSettings
 
 
 def start_search(
     learner: Learner,
     rates: Rates,
-    settings: SearchSettings,
+    settings: "SearchSettings",
     total_steps: int,
     say: Callable[[str], None],
     *,
@@ -34,7 +39,7 @@ def start_search(
         deadline: Step by which the search has to be over; None: ``total_steps``.
     """
     prior, scan = prior_peak(learner, rates, settings, total_steps)
-    given = set_peak(learner.optimizer, rates) if own_peak is None else own_peak
+    given = users_rate(learner.optimizer, rates) if own_peak is None else own_peak
     run = settings.run_info(
         prior, total_steps, rates.base, given, scan=scan, rise=rise, deadline=deadline
     )

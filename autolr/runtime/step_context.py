@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from autolr.rng import RngState
-from autolr.runtime.snapshot import OF_THE_RUN
+from autolr.runtime.optimizer_groups import OF_THE_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class StepContext:
 
     @classmethod
     def capture(cls, optimizer: Optimizer) -> "StepContext":
-        """Return the present step_context."""
+        """Return the context of the present step."""
         groups = tuple((group, _written(group)) for group in optimizer.param_groups)
         return cls(RngState.capture(), groups)
 
     def restore(self) -> None:
-        """Put everything back as it was."""
+        """Restore generators and groups."""
         self.generators.restore()
         for group, written in self.groups:
             for name, (value, copy) in written.items():

@@ -111,7 +111,7 @@ def _steps_with_rivals(learner: TorchLearner, number: int) -> Callable[[], None]
             learner.next_batch()
             before = rivals.capture()
             rates.factor = rivals.factor
-            rivals.follow(learner.train(), before, stepped=True)
+            rivals.repeat_step(learner.train(), before, stepped=True)
 
     return steps
 

@@ -29,7 +29,7 @@ def test_a_run_that_chose_a_profile_is_replayed_bit_for_bit(margin, tmp_path):
     callback = AutoLR(strategy, candidates=SPACE)
     searched = fit(tmp_path / "searched", callbacks=[callback], **LONG)
     result = callback.result
-    annealed = [told for told in result.scores if told.annealed]
+    annealed = [scored for scored in result.scores if scored.annealed]
     assert len(annealed) == 4
     assert annealed[0].kept == (margin > 0 or min(t.score for t in annealed) == annealed[0].score)
     again = FollowCandidate(result.peak, result.schedule)

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 
 from autolr import load_result
 from autolr.callbacks import AutoLR, FollowCandidate
-from autolr.callbacks.early_end import enders
+from autolr.callbacks.early_end import early_stoppers
 from autolr.schedules import linear
 from tests.callbacks.runs import LR, Net, fit
 
@@ -64,12 +64,12 @@ def test_callbacks_of_both_packages_are_known_and_others_are_not():
     trainer = SimpleNamespace(
         callbacks=[theirs, stopping(), ModelCheckpoint(), Timer("00:00:00:09")]
     )
-    assert enders(trainer) == ["EarlyStopping", "EarlyStopping", "Timer (max_time)"]
+    assert early_stoppers(trainer) == ["EarlyStopping", "EarlyStopping", "Timer (max_time)"]
 
     class EarlyStopping(pl.Callback):
         """Another thing of that name."""
 
-    assert enders(SimpleNamespace(callbacks=[EarlyStopping()])) == []
+    assert early_stoppers(SimpleNamespace(callbacks=[EarlyStopping()])) == []
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ def test_a_run_says_its_peak_what_to_expect_and_its_price(tmp_path, said):
 
 
 def _peak(result):
-    return [told for told in result.scores if told.kept and told.horizon <= 16][-1].candidate.peak
+    return [scored for scored in result.scores if scored.kept and scored.horizon <= 16][
+        -1
+    ].candidate.peak
 
 
 @pytest.mark.filterwarnings("ignore")

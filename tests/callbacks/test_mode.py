@@ -47,7 +47,7 @@ def test_an_accuracy_is_to_be_high_unless_the_user_says_otherwise(given, best, t
     callback = AutoLR(strategy=RACE, monitor="val_acc", mode=given, rates=rates)
     fit(tmp_path, callbacks=[callback])
     result = callback.result
-    values = {told.candidate.peak: result.monitor.value(told.score) for told in result.scores}
+    values = {scored.candidate.peak: result.monitor.value(scored.score) for scored in result.scores}
     assert result.monitor.mode == (given or "max")
     assert len(set(values.values())) > 1
     assert values[result.peak] == best(values.values())
@@ -70,7 +70,7 @@ def test_a_name_that_does_not_say_it_needs_the_mode(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("make", [AutoLR, lambda **given: PruneTrial(Unpruned(), (5,), **given)])
-def test_a_monitor_that_is_nearly_logged_is_asked_back_whatever_its_mode(make, tmp_path):
+def test_a_monitor_that_is_nearly_logged_has_a_suggestion_in_any_mode(make, tmp_path):
     logged = "monitor must be a metric that validation logs: val_acc, val_loss, val_score, got"
     assert refused(tmp_path, make(monitor="val_lss")) == (
         f"{logged} 'val_lss'; did you mean 'val_loss'?"
@@ -88,9 +88,11 @@ def test_without_validation_the_training_loss_is_low_whatever_the_monitor_is(tmp
             "training loss",
             "min",
         )
-        for told in callback.result.scores:
-            rate = f"{told.rate(28):.3g}"
-            assert list(curve(tmp_path / monitor, f"autolr/score/{rate}").values()) == [told.score]
+        for scored in callback.result.scores:
+            rate = f"{scored.rate(28):.3g}"
+            assert list(curve(tmp_path / monitor, f"autolr/score/{rate}").values()) == [
+                scored.score
+            ]
 
 
 # --- one callback sets the rate

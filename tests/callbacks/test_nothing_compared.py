@@ -151,7 +151,7 @@ def test_a_metric_that_is_undefined_at_first_still_finds_a_peak(tmp_path):
     assert not [w for w in seen if "nothing could be compared" in str(w.message)]
     result = callback.result
     assert result.compared
-    assert [told.horizon for told in result.scores] == [14] * 3 + [20] * 3 + [26] * 3
+    assert [scored.horizon for scored in result.scores] == [14] * 3 + [20] * 3 + [26] * 3
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -93,8 +93,8 @@ def test_a_run_whose_loss_is_not_a_number_in_mid_run_recovers(broken_at, tmp_pat
     callback = AutoLR(watched, rates=(2.0**-7, 2.0**-3))
     make = type("At", (Breaking,), {"broken_at": broken_at})
     run = fit(tmp_path, make, [callback], max_epochs=10)
-    (told,) = callback.result.rollbacks
-    assert told.to < broken_at < told.step <= broken_at + 17
+    (rollback,) = callback.result.rollbacks
+    assert rollback.to < broken_at < rollback.step <= broken_at + 17
     assert 0 < abs(run.module.layer.weight.item()) < 1
     assert run.trainer.global_step == 70
 
@@ -116,8 +116,8 @@ def test_a_run_put_back_by_its_own_score_continues_at_half_the_rate(tmp_path):
     callback = AutoLR(watched, **settings)
     fit(tmp_path, Rates, [callback], max_epochs=10)
     assert [s.horizon for s in callback.result.scores if s.kept] == [20, 28, 40, 56]
-    (told,) = callback.result.rollbacks
-    assert (told.step, told.to, told.factor) == (40, 28, 0.5)
+    (rollback,) = callback.result.rollbacks
+    assert (rollback.step, rollback.to, rollback.factor) == (40, 28, 0.5)
     assert used[-50:] == [0.125] * 20 + [0.0625] * 30  # before them rivals step too
 
 
@@ -229,7 +229,7 @@ def test_an_exception_in_training_leaves_the_rates_alone(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_whose_length_is_not_set_is_warned_of(tmp_path):
+def test_a_run_of_default_length_is_warned_of(tmp_path):
     class Stops(pl.Callback):
         def on_train_batch_end(self, trainer, *_):
             trainer.should_stop = True

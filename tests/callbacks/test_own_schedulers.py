@@ -250,7 +250,7 @@ def test_the_peak_is_the_highest_rate_that_the_scheduler_reaches(scheduler, peak
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_on_data_without_a_length_it_is_found_too(tmp_path):
+def test_on_data_without_a_length_it_is_known_too(tmp_path):
     callback = Peeks(rates=ONLY)
     make = scheduled(lambda o, _: per_step(lr_scheduler.LambdaLR(o, lambda k: min(k / 8, 2.0))))
     loader = DataLoader(Stream(TRAIN), 16)

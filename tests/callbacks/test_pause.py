@@ -26,15 +26,15 @@ LEFT = ("weights and buffers", "optimizer", "global_step", "generators")
 
 
 class Judge:
-    """Lets a run wait at some rungs, once at each; writes down what it is told."""
+    """Lets a run wait at some rungs, once at each; records the scores."""
 
     def __init__(self, waits=()):
         self.waits = set(waits)
-        self.told = {}
+        self.judged = {}
 
     def judge(self, step, score):
-        assert step not in self.told
-        self.told[step] = score
+        assert step not in self.judged
+        self.judged[step] = score
         return Decision.PAUSE if step in self.waits else Decision.CONTINUE
 
 
@@ -49,10 +49,12 @@ class Augmented(Dataset[Any]):
         return image + 0.1 * torch.randn(image.shape), label
 
 
-def job(folder, judge, setter, rungs=(5, 10), asked=lambda: False, known=None, **settings):
+def job(
+    folder, judge, setter, rungs=(5, 10), leave_requested=lambda: False, known=None, **settings
+):
     """Train until the end or until the run is left; return the run, or None, and its scores."""
     file = folder / "rung.ckpt"
-    pause = PauseTrial(judge, file, asked, list(judge.told) if known is None else known)
+    pause = PauseTrial(judge, file, leave_requested, list(judge.judged) if known is None else known)
     callbacks = [pause, setter(), PruneTrial(pause, rungs, window=0.3)]
     end = DataPosition(pause.leaving)
     try:
@@ -91,7 +93,7 @@ def test_a_run_left_at_its_rungs_ends_as_the_one_that_was_not(tmp_path, rungs, s
     for _ in rungs:
         assert job(tmp_path / "parts", parts, follow, rungs, **settings) is None
     run = job(tmp_path / "parts", parts, follow, rungs, **settings)
-    assert parts.told == whole.told
+    assert parts.judged == whole.judged
     for name in LEFT:
         assert differences(run.left[name], expected.left[name]) == [], name
 
@@ -105,13 +107,13 @@ def test_a_search_inside_the_run_continues(tmp_path):
     for _ in range(2):
         assert job(tmp_path / "parts", parts, search, (3, 20)) is None
     run = job(tmp_path / "parts", parts, search, (3, 20))
-    assert parts.told == whole.told
+    assert parts.judged == whole.judged
     for name in LEFT:
         assert differences(run.left[name], expected.left[name]) == [], name
 
 
 @pytest.mark.parametrize("step", [4, 9])  # in the window of rung 10, and not
-def test_a_run_that_must_leave_continues_from_there(tmp_path, step):
+def test_a_run_that_has_to_leave_continues_from_there(tmp_path, step):
     expected = job(tmp_path / "whole", whole := Judge(), follow)
 
     class Steps(FollowCandidate):
@@ -124,16 +126,16 @@ def test_a_run_that_must_leave_continues_from_there(tmp_path, step):
         return Steps(2 * LR, schedules.warmup(0.2) | schedules.cosine())
 
     judge = Judge()
-    asked = lambda: Steps.made == step - 1  # noqa: E731  # seen at the end of the next step
-    assert job(tmp_path / "parts", judge, counted, asked=asked) is None
+    leave_requested = lambda: Steps.made == step - 1  # noqa: E731  # seen at the end of the next step
+    assert job(tmp_path / "parts", judge, counted, leave_requested=leave_requested) is None
     assert torch.load(tmp_path / "parts/rung.ckpt", weights_only=True)["global_step"] == step
     run = job(tmp_path / "parts", judge, counted)
-    assert judge.told == whole.told
+    assert judge.judged == whole.judged
     for name in LEFT:
         assert differences(run.left[name], expected.left[name]) == [], name
 
 
-def test_a_score_that_the_study_never_received_is_reported_again(tmp_path):
+def test_a_score_that_the_study_does_not_have_is_reported_again(tmp_path):
     class Dying(Judge):
         def judge(self, step, score):
             super().judge(step, score)
@@ -143,16 +145,16 @@ def test_a_score_that_the_study_never_received_is_reported_again(tmp_path):
     with pytest.raises(SystemExit):
         job(tmp_path, dying, follow)
     job(tmp_path, judge, follow, known=())
-    assert list(judge.told) == [5, 10]
-    assert judge.told[5] == dying.told[5]
+    assert list(judge.judged) == [5, 10]
+    assert judge.judged[5] == dying.judged[5]
 
 
-def test_a_rung_that_the_study_knows_is_not_reported_again(tmp_path):
+def test_a_rung_that_the_study_has_is_not_reported_again(tmp_path):
     judge = Judge(waits=(5,))
     assert job(tmp_path, judge, follow) is None
     shutil.copy(tmp_path / "rung.ckpt", tmp_path / "kept.ckpt")
     job(tmp_path, judge, follow, known=(5,))
-    assert list(judge.told) == [5, 10]
+    assert list(judge.judged) == [5, 10]
 
 
 def test_scores_under_way_of_another_version_are_refused_in_one_line(tmp_path):

@@ -61,7 +61,7 @@ def test_rules_that_lose_leave_no_trace_in_the_run(tmp_path):
     space = {"lr": LR, "rule": ["fixed", "sps_max", "dog"], "schedule": "constant"}
     callback = AutoLR(ties, candidates=space)
     searched = fit(tmp_path / "searched", callbacks=[callback])
-    assert {told.candidate.rule for told in callback.result.scores} == set(space["rule"])
+    assert {scored.candidate.rule for scored in callback.result.scores} == set(space["rule"])
     plain = fit(tmp_path / "plain")
     assert differences(trained(searched.left), trained(plain.left)) == []
 

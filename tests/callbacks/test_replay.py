@@ -260,7 +260,7 @@ def test_a_run_whose_rate_changed_in_mid_run_is_replayed_from_its_result(make, s
     callback = searcher(strategy=CHECKED, rates=(2.0**-10, 2.0**12))  # begins with 2
     searched = fit(tmp_path / "searched", make, [callback], **settings)
     result = callback.result
-    winners = {told.candidate for told in result.scores if told.kept}
+    winners = {scored.candidate for scored in result.scores if scored.kept}
     assert len(winners) > 1  # so rivals born in mid-run took the run's place
     assert result.rollbacks == ()
     again = FollowCandidate(result.peak, result.schedule)

@@ -114,8 +114,8 @@ def test_a_run_cut_after_a_return_can_return_to_the_same_state_again(tmp_path):
     watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Thresholds(band=0.0), budget=3.0)
     settings = {"strategy": watches, "mode": "max"}  # of the loss: training makes it worse
     whole = whole_run(tmp_path / "whole", searcher(**settings))
-    assert [told.step for told in whole.result.rollbacks] == [45, 52]
-    assert [told.to for told in whole.result.rollbacks] == [20, 20]
+    assert [rollback.step for rollback in whole.result.rollbacks] == [45, 52]
+    assert [rollback.to for rollback in whole.result.rollbacks] == [20, 20]
     assert stored(whole.checkpoints[49])["search"]["rivals"]["best"] is not None
     for step in (21, 49):  # the state that is returned to is of step 20
         path = whole.checkpoints[step]
@@ -277,7 +277,7 @@ def test_a_checkpoint_of_a_run_that_was_stopped_early_holds_the_search(tmp_path,
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("changed", "trainer", "told"),
+    ("changed", "trainer", "message"),
     [
         ({"rates": (2.0**-9, 2.0**-6)}, {}, "rates was (0.0009765625, 0.015625), is (0.001953125"),
         (
@@ -293,12 +293,12 @@ def test_a_checkpoint_of_a_run_that_was_stopped_early_holds_the_search(tmp_path,
     ids=["rates", "candidates", "checks", "schedule", "length", "monitor"],
 )
 def test_a_search_that_was_begun_with_other_settings_is_refused(
-    tmp_path, whole, changed, trainer, told
+    tmp_path, whole, changed, trainer, message
 ):
     path = whole.checkpoints[28]
     with pytest.raises(ConfigError) as refused:
         resume(tmp_path, path, searcher(**changed), **trainer)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -326,11 +326,13 @@ def test_a_search_under_way_of_another_version_is_refused_in_one_line(tmp_path, 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_finished_search_says_in_a_line_that_a_longer_run_does_not_extend_it(tmp_path, whole):
-    with pytest.warns(UserWarning, match=r"has 56 steps, this run 70; .* at a rate of 0$") as told:
+    with pytest.warns(
+        UserWarning, match=r"has 56 steps, this run 70; .* at a rate of 0$"
+    ) as warned:
         rest = resume(tmp_path, whole.checkpoints[56], searcher(), max_epochs=10)
     assert rest.left["global_step"] == 70
     assert rest.result == whole.result
-    assert [str(one.message).count("\n") for one in told if "AutoLR" in str(one.message)] == [0]
+    assert [str(one.message).count("\n") for one in warned if "AutoLR" in str(one.message)] == [0]
 
 
 # --- the same callback again

@@ -223,7 +223,7 @@ def test_a_search_among_one_candidate_leaves_a_rule_alone(tmp_path):
     "settings",
     [("sps_max",), ("ldog", {"alpha": 1e-2}), ("smb", {"epoch": 4})],
 )
-def test_the_run_that_found_its_peak_equals_the_run_that_had_it(tmp_path, settings):
+def test_the_run_that_searched_its_peak_equals_the_run_that_had_it(tmp_path, settings):
     race = Annealed(candidates=3, checks=(), budget=2.0)
     search = AutoLR(race, schedule="constant", rates=(0.25, 4.0))
     found = fit(tmp_path / "a", callbacks=[ApplyRule(*settings), search])

@@ -53,7 +53,7 @@ def around(centre):
     [{}, {"accumulate_grad_batches": 2}, {"gradient_clip_val": 0.1}, {"val": None}],
     ids=str,
 )
-def test_a_run_after_a_scan_is_to_the_bit_one_with_the_rates_that_it_found(tmp_path, trainer):
+def test_a_run_after_a_scan_is_to_the_bit_one_with_the_rates_around_its_centre(tmp_path, trainer):
     ours, theirs = AutoLR(strategy=RACE), None
     scanned = fit(tmp_path / "scanned", Odd, [ours], **trainer)
     rates = around(ours.result.scan.centre)
@@ -81,7 +81,7 @@ def test_a_run_that_accumulates_gradients_is_scanned_at_the_size_of_a_whole_step
     assert scans[0].losses == scans[1].losses
 
 
-def test_what_was_found_is_said_once_and_stays_in_the_checkpoints(tmp_path, caplog, monkeypatch):
+def test_the_scan_is_printed_once_and_stays_in_the_checkpoints(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
     caplog.set_level(logging.INFO, logger="lightning.pytorch")
     kept = ModelCheckpoint(tmp_path, "{step}", save_top_k=-1, save_on_train_epoch_end=True)

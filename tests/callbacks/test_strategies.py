@@ -77,9 +77,9 @@ def test_its_actions_are_carried_out_in_their_order(tmp_path):
     assert [len(seen.scores) for seen in SEEN] == [2, 0, 1, 0]
     assert {seen.step + seen.steps_left for seen in SEEN} == {28}
     assert callback.result.candidate == lower
-    assert [(told.step, told.to, told.factor) for told in callback.result.rollbacks] == [
-        (9, 5, 0.25)
-    ]
+    assert [
+        (rollback.step, rollback.to, rollback.factor) for rollback in callback.result.rollbacks
+    ] == [(9, 5, 0.25)]
     averaged, later = weights.at[9], weights.at[8]
     assert not same(averaged, later)
     assert max(float((a - b).abs().max()) for a, b in zip(averaged, weights.at[5], strict=True)) < (

@@ -142,7 +142,7 @@ def following(result, base):
 
 
 @pytest.mark.parametrize("name", SETUPS)
-def test_averages_are_those_of_a_plain_run_that_follows_what_was_found(name, tmp_path):
+def test_averages_are_those_of_a_plain_run_that_follows_the_result(name, tmp_path):
     make, settings, trainer = SETUPS[name]
     callback = searcher()
     averages = swa(**settings), swa(**settings), swa(**settings)
@@ -176,10 +176,10 @@ class Seen(Callback):
     """Keeps the weights as each epoch starts, and the rate that SWA's scheduler tells of."""
 
     def __init__(self):
-        self.weights, self.told = [], []
+        self.weights, self.rates = [], []
 
     def on_train_batch_start(self, trainer, *_):
-        self.told += [config.scheduler.get_last_lr()[0] for config in trainer.lr_scheduler_configs]
+        self.rates += [config.scheduler.get_last_lr()[0] for config in trainer.lr_scheduler_configs]
 
     def on_train_epoch_start(self, trainer, pl_module):
         self.weights.append([p.detach().clone() for p in pl_module.parameters()])
@@ -197,7 +197,7 @@ def test_averages_are_of_the_runs_weights_and_its_rate_continues_from_the_schedu
     reached = result.peak * result.schedule.at(14, 28)
     rates = list(curve(tmp_path, "autolr/rate").values())
     assert rates[14:21] == pytest.approx([reached] * 7, rel=1e-12)
-    assert seen.told == rates[14:]
+    assert seen.rates == rates[14:]
     assert rates[21:] == pytest.approx([(reached + SWA_LR) / 2] * 7, rel=1e-12)
 
 

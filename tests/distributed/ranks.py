@@ -191,11 +191,11 @@ def main(folder, chosen):
             continue
         begun = time.monotonic()
         try:
-            told = {"value": case()}
+            outcome = {"value": case()}
         except Exception as error:
-            told = {"error": (type(error).__name__, str(error))}
+            outcome = {"error": (type(error).__name__, str(error))}
         seconds = time.monotonic() - begun
-        torch.save({**told, "seconds": seconds}, folder / f"{name}-{RANK}.pt")
+        torch.save({**outcome, "seconds": seconds}, folder / f"{name}-{RANK}.pt")
 
 
 if __name__ == "__main__":

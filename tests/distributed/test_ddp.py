@@ -35,7 +35,7 @@ runpy.run_module("tests.distributed.ranks", run_name="__main__", alter_sys=True)
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """Return a function from the name of a case to what the ranks told of it."""
+    """Return a function from the name of a case to what its ranks returned."""
     folder = tmp_path_factory.mktemp("ranks")
     port = _free_port()
     processes = [_start(rank, port, folder) for rank in range(2)]
@@ -46,11 +46,11 @@ def both(tmp_path_factory):
         for process in processes:
             process.kill()
 
-    def told(case):
+    def outcomes(case):
         ranks = [torch.load(folder / f"{case}-{r}.pt", weights_only=False) for r in range(2)]
         return [SimpleNamespace(folder=folder, **rank) for rank in ranks]
 
-    return told
+    return outcomes
 
 
 def _free_port():
@@ -167,7 +167,7 @@ def test_only_rank_0_writes_files(both):
     assert not (folder / "saved-1").exists()
 
 
-def test_only_rank_0_says_what_was_found(both):
+def test_only_rank_0_prints_the_result(both):
     folder = both("searched")[0].folder
     logs = [(folder / f"log{rank}").read_text() for rank in range(2)]
     assert ["AutoLR: peak" in log for log in logs] == [True, False]

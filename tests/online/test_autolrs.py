@@ -1,4 +1,4 @@
-"""AutoLRS: a pure state that is told losses, and the run that it makes."""
+"""AutoLRS: a pure state that takes losses, and the run that it makes."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import dataclasses
@@ -12,7 +12,8 @@ import autolr
 from autolr.callbacks import AutoLR
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
 from autolr.online import AutoLRS, Commit, Observation, PeakRange
-from autolr.online.rate_model import ProbeForecast, forecast, next_rate
+from autolr.online.probe_forecast import ProbeForecast, forecast
+from autolr.online.rate_model import next_rate
 from tests.online.runs import run_of
 
 BOX = PeakRange.between(1e-3, 1.0)

@@ -8,8 +8,8 @@ import pytest
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online import Annealed, PeakRange, Round, Search, Thresholds
-from autolr.online.plan import outward, price
-from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.online.rounds import outward, price
+from autolr.online.search_serialization import search_from_dict, search_to_dict
 from tests.online.runs import search_of
 
 PEAKS = (0.1, 0.4, 1.6)

@@ -26,7 +26,7 @@ from autolr.online import (
     SearchSettings,
     Train,
 )
-from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.online.search_serialization import search_from_dict, search_to_dict
 from autolr.result import Result, closing, load_result, news
 from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
@@ -46,7 +46,7 @@ STEPS = 200
 
 def begun(rounds=ROUNDS, **settings):
     alive = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS)
-    return Search(alive, rounds, **{"kept": (OWN, OWN_PEAK), "ends": (0.01, 1.0), **settings})
+    return Search(alive, rounds, **{"fallback": (OWN, OWN_PEAK), "ends": (0.01, 1.0), **settings})
 
 
 def rates(candidate):
@@ -82,7 +82,7 @@ def test_a_race_and_a_round_without_a_finite_score_end_the_search(broken):
     assert search.blind
 
 
-def test_the_rival_next_to_the_rate_that_is_kept_continues_and_then_that_rate_itself():
+def test_the_rival_next_to_the_fallback_is_tried_and_then_the_fallback_itself():
     search = begun().observe([NAN] * 3)
     assert search.alive[0].peak == 0.01  # 0.03 is nearer to it than to 0.1
     end = search.observe([NAN] * 3).alive[0]
@@ -92,7 +92,7 @@ def test_the_rival_next_to_the_rate_that_is_kept_continues_and_then_that_rate_it
 
 
 def test_a_rate_that_raced_is_kept_from_the_first_step():
-    search = begun(kept=(OWN, 0.1)).observe([NAN] * 3).observe([NAN] * 3)
+    search = begun(fallback=(OWN, 0.1)).observe([NAN] * 3).observe([NAN] * 3)
     assert search.alive == (Candidate(peak=0.1, schedule=schedules.constant()),)
 
 
@@ -112,7 +112,7 @@ def test_a_metric_that_is_undefined_at_first_is_compared_as_soon_as_it_is_there(
 
 def test_a_check_that_does_not_refine_is_compared_too_when_it_is_the_first_with_scores():
     search = begun((ROUNDS[0], *ROUNDS[2:])).observe([NAN] * 3)
-    assert [told.kept for told in search.observe([2.0, 3.0, 1.0]).scores[-3:]] == [
+    assert [one.kept for one in search.observe([2.0, 3.0, 1.0]).scores[-3:]] == [
         False,
         False,
         True,
@@ -149,7 +149,7 @@ def test_of_several_rules_the_users_own_optimizer_continues():
         Candidate(rule, peak, schedules.constant()) for rule, peak in zip(names, PEAKS, strict=True)
     )
     limits = tuple((rule, (0.0, math.inf, 0.0, math.inf)) for rule in dict.fromkeys(names))
-    search = Search(alive, ROUNDS, kept=(OWN, 0.01), limits=limits).observe([NAN] * 3)
+    search = Search(alive, ROUNDS, fallback=(OWN, 0.01), limits=limits).observe([NAN] * 3)
     assert (search.alive[0].rule, search.alive[0].peak) == (OWN, 0.1)
 
 
@@ -160,8 +160,8 @@ def test_a_search_that_has_seen_nothing_yet_survives_a_checkpoint():
     assert again.observe([NAN] * 3) == search.observe([NAN] * 3)
 
 
-def test_the_state_of_the_rival_that_goes_on_is_put_in_place_before_its_peak_is_changed():
-    state = AnnealedState(replace(begun(ROUNDS[:1]), kept=(OWN, OWN_PEAK)))
+def test_the_state_of_the_rival_that_continues_is_activated_before_its_peak_is_changed():
+    state = AnnealedState(replace(begun(ROUNDS[:1]), fallback=(OWN, OWN_PEAK)))
     state = state.observe(Observation(20, (NAN,) * 3))
     assert state.action == Save(begun().alive[0])
     end = state.observe(Observation(20)).action
@@ -170,12 +170,12 @@ def test_the_state_of_the_rival_that_goes_on_is_put_in_place_before_its_peak_is_
 
 
 def test_where_the_rival_keeps_its_peak_nothing_is_put_in_place_first():
-    state = AnnealedState(replace(begun(ROUNDS[:1]), kept=(OWN, 0.1)))
+    state = AnnealedState(replace(begun(ROUNDS[:1]), fallback=(OWN, 0.1)))
     assert state.observe(Observation(20, (NAN,) * 3)).action == Commit(begun().alive[1])
 
 
 @pytest.mark.parametrize(
-    ("settings", "own", "kept"),
+    ("settings", "own", "fallback"),
     [
         ({}, 0.02, 0.02),
         ({}, None, 0.001),  # the customary one
@@ -185,9 +185,11 @@ def test_where_the_rival_keeps_its_peak_nothing_is_put_in_place_first():
         ({"rates": (0.5, 0.5)}, 0.1, 0.5),
     ],
 )
-def test_the_users_rate_is_kept_within_his_limits_else_the_customary_one(settings, own, kept):
-    run = SearchSettings(**settings).run_info(0.001, 1000, set_peak=own)
-    assert run.kept == (OWN, pytest.approx(kept, rel=1e-12))
+def test_the_fallback_is_the_users_rate_within_his_limits_else_the_customary_one(
+    settings, own, fallback
+):
+    run = SearchSettings(**settings).run_info(0.001, 1000, users_peak=own)
+    assert run.fallback == (OWN, pytest.approx(fallback, rel=1e-12))
 
 
 # --- what is said and written of it
@@ -235,7 +237,7 @@ def test_the_page_of_a_single_blind_race_can_be_drawn():
 
 
 def run_of_autolrs():
-    return replace(run_of(PeakRange.around(0.1), total_steps=80), set_peak=0.05)
+    return replace(run_of(PeakRange.around(0.1), total_steps=80), users_peak=0.05)
 
 
 def test_a_stage_without_a_finite_forecast_keeps_the_users_rate_to_the_end():
@@ -264,7 +266,7 @@ def test_a_later_stage_without_a_finite_forecast_is_no_such_thing():
 
 def test_the_plan_of_a_search_knows_what_to_keep():
     search = search_of(Annealed(), PeakRange.around(1e-3))
-    assert search.kept == (OWN, 1e-3)
+    assert search.fallback == (OWN, 1e-3)
     for _ in range(2):
         search = search.observe([NAN] * len(search.alive))
     assert search.rounds == ()

@@ -18,7 +18,7 @@ from autolr.online import (
     parse_strategy,
     plan_rounds,
 )
-from autolr.online.plan import price
+from autolr.online.rounds import price
 from tests.online.runs import search_of
 
 LENGTHS = [*range(1, 60, 3), *range(60, 1000, 93), 1_000, 4_321, 20_000, 1_000_000]

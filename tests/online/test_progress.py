@@ -54,7 +54,7 @@ def lost(search, step):
 def test_after_the_race_the_winners_state_is_saved_and_its_scores_are_on_record():
     search = raced()
     assert search.action == Save(HIGH)
-    assert [(told.candidate, told.score, told.kept) for told in search.scores] == [
+    assert [(scored.candidate, scored.score, scored.kept) for scored in search.scores] == [
         (LOW, 2.0, False),
         (HIGH, 1.0, True),
     ]
@@ -90,7 +90,7 @@ def test_a_run_that_is_lost_once_too_often_ends_with_an_error():
     search = saved()
     for step in (33, 36):
         search = lost(search, step).observe(Observation(step))
-    with pytest.raises(DivergedError, match="step 39, after 2 returns") as diverged:
+    with pytest.raises(DivergedError, match="step 39, after 2 rollbacks") as diverged:
         lost(search, 39)
     assert "\n" not in str(diverged.value)
 
@@ -109,7 +109,7 @@ def test_a_rollback_without_a_saved_state_is_refused():
             other.action = Rollback(LOW)
             return other
 
-    with pytest.raises(ConfigError, match="Rollback, and never did with Save"):
+    with pytest.raises(ConfigError, match="answered with Rollback before any Save"):
         Progress(Hasty()).observe(Observation(10, (1.0, 2.0)))
 
 
@@ -119,7 +119,7 @@ def test_a_candidate_that_was_dropped_has_no_score_and_its_side_is_not_tried_aga
     race = search.action
     dropped = race.candidates[-1]
     search = search.observe(Observation(race.horizon, (2.0, 1.0, math.inf), diverged=(2,)))
-    assert dropped not in [told.candidate for told in search.scores]
+    assert dropped not in [scored.candidate for scored in search.scores]
     search = search.observe(Observation(race.horizon))
     run, _, double = search.candidates
     assert double.peak > run.peak

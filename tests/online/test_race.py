@@ -6,9 +6,9 @@ import math
 import pytest
 
 from autolr.online import Annealed, SearchSettings
-from autolr.online.plan import price
-from autolr.online.profiles import RuleChoice, RunSpace
-from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.online.rounds import price
+from autolr.online.run_space import RuleChoice, RunSpace
+from autolr.online.search_serialization import search_from_dict, search_to_dict
 from tests.online import runs
 
 FOUR = {"rule": ["dog", "sps_max", "fixed", "prodigy"]}

@@ -1,4 +1,4 @@
-"""The scan for the edge of divergence: told losses, which rate comes next?"""
+"""The scan for the edge of divergence: which rate follows which losses?"""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import json
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autolr.online import Annealed, PeakRange, Scan, SearchSettings
-from autolr.online.plan import price
+from autolr.online.rounds import price
 from autolr.result import opening
 from tests.online.runs import progress_of
 
@@ -22,8 +22,8 @@ def descended(curvatures, own=1.0, cap=1000):
     return scan
 
 
-def scored(losses, own=1.0, cap=1000):
-    """Return a scan that has been told losses, until it is over."""
+def scanned(losses, own=1.0, cap=1000):
+    """Return a scan that has observed losses, until it is over."""
     scan = Scan.around(own, cap)
     for loss in losses:
         if scan.rate is None:
@@ -71,8 +71,8 @@ def test_a_scan_takes_a_quarter_of_the_budget_at_most_and_is_left_out_where_that
 
 def test_the_loss_has_risen_where_it_is_a_quarter_of_its_fall_above_the_lowest():
     still = [4.0] * 5
-    assert scored([*still, 2.0, 2.4, 2.45]).edge is None
-    scan = scored([*still, 2.0, 2.4, 2.6, 1.0])
+    assert scanned([*still, 2.0, 2.4, 2.45]).edge is None
+    scan = scanned([*still, 2.0, 2.4, 2.6, 1.0])
     assert (scan.rate, scan.steps) == (None, 8)
     assert scan.edge == pytest.approx(
         Scan.around(1.0, 1000).low * (scan.last / scan.low) ** (6 / 7)
@@ -80,27 +80,27 @@ def test_the_loss_has_risen_where_it_is_a_quarter_of_its_fall_above_the_lowest()
 
 
 def test_a_loss_that_never_fell_must_rise_by_more_than_a_percent():
-    assert scored([4.0] * 6 + [4.04]).edge is None
-    assert scored([4.0] * 6 + [4.06]).edge is not None
-    assert scored([-4.0] * 6 + [-3.94]).edge is not None
+    assert scanned([4.0] * 6 + [4.04]).edge is None
+    assert scanned([4.0] * 6 + [4.06]).edge is not None
+    assert scanned([-4.0] * 6 + [-3.94]).edge is not None
 
 
 def test_a_loss_that_scatters_while_the_rate_is_next_to_nothing_must_rise_by_more_than_that():
     noise = [1.0, 1.3, 0.8, 1.1]
-    assert scored([*noise, 1.2, 0.7, 1.15]).edge is None
-    assert scored([*noise, 1.2, 0.7, 1.25]).edge is not None
+    assert scanned([*noise, 1.2, 0.7, 1.15]).edge is None
+    assert scanned([*noise, 1.2, 0.7, 1.25]).edge is not None
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_not_finite_ends_the_scan(broken):
-    scan = scored([1.0, 1.0, broken])
+    scan = scanned([1.0, 1.0, broken])
     assert (scan.rate, scan.edge) == (None, pytest.approx(scan.low * (scan.last / scan.low) ** 0.5))
-    at_once = scored([broken])
+    at_once = scanned([broken])
     assert (at_once.rate, at_once.edge) == (None, None)
 
 
 def test_a_scan_is_stored_as_plain_json():
-    scan = scored([1.0, 1 / 3, math.inf])
+    scan = scanned([1.0, 1 / 3, math.inf])
     assert Scan.from_dict(json.loads(json.dumps(scan.to_dict(), allow_nan=False))) == scan
 
 
@@ -125,7 +125,7 @@ def test_scan_and_search_together_stay_within_the_budget(steps, budget):
     assert spent <= budget * steps
 
 
-def test_a_line_says_what_was_found():
+def test_a_line_says_where_it_diverges():
     found = descended(np.ones(1))
     search = progress_of(found.centre, 1000, found)
     peak_range = PeakRange.around(found.centre)
@@ -133,7 +133,7 @@ def test_a_line_says_what_was_found():
     between = f"peaks from {peak_range.low:.3g} to {peak_range.high:.3g}"
     said = f"a rate of {found.edge:.3g} diverges ({found.steps} steps of a copy)"
     assert line == f"AutoLR: {said}: {between}"
-    nothing = scored([1.0] * 100)
+    nothing = scanned([1.0] * 100)
     search = progress_of(0.01, 1000, nothing)
     (line,) = opening(search, search.candidates[2], 1000)
     assert line.startswith(f"AutoLR: no rate up to {nothing.last:.3g} diverges (31 steps")

@@ -1,4 +1,4 @@
-"""The search as bookkeeping: told scores, what does it do next?"""
+"""The search in pure code: which action follows which scores?"""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import dataclasses
@@ -94,8 +94,8 @@ def test_as_many_scores_as_candidates_are_needed():
 def test_every_score_is_kept_with_its_probe():
     search = begun(REFINE).observe([4.0, 3.0, 2.0, 1.0])
     search = search.observe([1.0, 1.0, 0.5])
-    told = [(s.candidate.peak, s.start, s.horizon, s.score, s.kept) for s in search.scores]
-    assert told == [
+    recorded = [(s.candidate.peak, s.start, s.horizon, s.score, s.kept) for s in search.scores]
+    assert recorded == [
         (0.1, 0, 20, 4.0, False),
         (0.2, 0, 20, 3.0, False),
         (0.4, 0, 20, 2.0, False),
@@ -118,7 +118,7 @@ def test_a_search_is_frozen_and_observing_leaves_it_as_it_was():
 # --- rivals in mid-run
 
 
-def test_the_winner_is_compared_with_copies_at_other_rates_born_in_mid_run():
+def test_the_winner_is_compared_with_copies_at_other_rates_made_in_mid_run():
     search = raced(REFINE, LOWER)
     assert search.action == Probe(search.alive, start=30, horizon=40, window=6)
     run, half, double = search.alive
@@ -265,8 +265,8 @@ def test_a_score_that_is_not_finite_sends_the_run_back_too(score):
 
 def test_the_winner_of_a_check_is_sent_back_if_it_too_is_worse_than_the_past():
     back = raced(REFINE, LOWER).observe([3.0, 2.0, 4.0])
-    (told,) = back.rollbacks
-    assert (told.step, told.to, told.score) == (40, 20, 2.0)
+    (rollback,) = back.rollbacks
+    assert (rollback.step, rollback.to, rollback.score) == (40, 20, 2.0)
     run, quarter = back.alive
     assert run.peak == 0.2
     np.testing.assert_allclose(rates(quarter)[60:], rates(run)[60:] / 4, rtol=1e-15)
@@ -307,7 +307,7 @@ def test_a_run_whose_loss_is_not_finite_goes_back_and_its_rivals_are_given_up():
     assert back.action == Probe(back.alive, 30, 40, 6)
 
 
-def test_before_its_rivals_are_born_they_are_made_of_the_recovered_run():
+def test_before_its_rivals_exist_they_are_copies_of_the_recovered_run():
     for step in (25, 30):
         search = raced(REFINE).recover(step)
         run, half, double = search.alive

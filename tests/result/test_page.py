@@ -66,7 +66,7 @@ def test_the_end_of_an_exponential_is_forecast_from_its_first_60_percent():
     assert expected_end(early[:3], (), 1000) is None
 
 
-def test_a_run_that_was_put_back_is_forecast_from_the_state_it_went_on_with():
+def test_a_run_that_was_put_back_is_forecast_from_the_state_it_continued_with():
     spoilt = replace(FALLING[9], score=50.0)
     scores = [*FALLING[:9], spoilt, *FALLING[10:]]
     back = RollbackRecord(spoilt.horizon, FALLING[8].horizon, 0.5, 50.0)
@@ -117,7 +117,7 @@ def test_what_a_user_names_cannot_become_markup(result):
     assert all(len(tree) for tree in trees(text))
 
 
-def test_the_charts_place_each_score_and_step(result):
+def test_the_charts_place_what_they_get(result):
     rates, run, schedule = trees(result_page(result))
     styles = [circle.get("class") for circle in rates.iter("circle")]
     assert sorted(styles) == ["diverged", "kept"]
@@ -153,7 +153,7 @@ def test_the_code_of_the_page_replays_the_schedule(result, schedule, tmp_path, m
         names["scheduler"].step()
 
 
-def test_the_snippet_of_a_run_with_a_scheduler_has_its_factor(result):
+def test_the_page_of_a_run_with_a_scheduler_of_its_own_has_its_factor(result):
     assert "0.25" in snippet(replace(result, own_peak=0.4))
 
 
@@ -166,12 +166,12 @@ ROUNDS = (
 
 
 def lines(scores, total_steps=200):
-    """Play a search; return what is told, by step."""
+    """Play a search; return what is printed, by step."""
     runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4))
     search, found = Progress(AnnealedState(Search(runs, ROUNDS))), {}
-    for told in scores:
+    for values in scores:
         step, before = search.action.horizon, search
-        search = search.observe(Observation(step, tuple(told)))
+        search = search.observe(Observation(step, tuple(values)))
         while isinstance(search.action, Save | Rollback):
             search = search.observe(Observation(step))
         if said := list(news(before, search, total_steps, Monitor("val_loss"))):
@@ -181,24 +181,24 @@ def lines(scores, total_steps=200):
 
 def test_a_quiet_run_tells_its_peak_and_what_to_expect():
     scores = [[2, 1], [0.9, 0.8, 0.95], [0.8, 0.9, 0.9], [0.7], [0.6], [0.5], [0.4]]
-    told = lines(scores)
-    assert told[40] == ["AutoLR: peak 0.2 at step 40 of 200"]
-    (said,) = told[110]  # the last score in the first 120 steps
+    printed = lines(scores)
+    assert printed[40] == ["AutoLR: peak 0.2 at step 40 of 200"]
+    (said,) = printed[110]  # the last score in the first 120 steps
     assert said.startswith("AutoLR: step 110: expected val_loss 0.")
     assert said.endswith(") after 200 steps")
-    assert set(told) == {40, 110}
+    assert set(printed) == {40, 110}
 
 
-def test_later_changes_give_a_line_each():
+def test_later_changes_have_a_line_each():
     scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], [0.49]]
-    told = lines(scores)
-    assert told[60] == ["AutoLR: step 60: rate x0.5"]
-    assert told[80] == [
+    printed = lines(scores)
+    assert printed[60] == ["AutoLR: step 60: rate x0.5"]
+    assert printed[80] == [
         "AutoLR: step 80: val_loss 0.845, was 0.5 at step 60: back to there, rate x0.5"
     ]
 
 
-def test_a_loss_that_is_not_finite_gives_a_line():
+def test_a_loss_that_is_not_finite_has_a_line():
     state = AnnealedState(Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5)))
     search = Progress(state, scores=(*RACE,), best=(60, 0.5))
     lost = search.observe(Observation(70, (math.inf,), lost=True))

@@ -10,7 +10,7 @@ from torch import nn
 
 from autolr import rules
 from autolr.errors import ConfigError
-from autolr.rules.switching import Switching, begin_rule, carrier
+from autolr.rules.switching import Switching, begin_rule, rule_optimizer_of
 from autolr.runtime.snapshot import Snapshot
 
 SETTINGS = {"sps_max": {"c": 1.0}, "dog": {"alpha": 1e-2}}
@@ -57,7 +57,7 @@ def test_each_rule_steps_as_its_own_optimizer_does(rule):
     begin_rule(optimizer, rule)
     train(model, optimizer)
     assert all(map(torch.equal, weights(model), alone(rule)))
-    assert (carrier(optimizer) is None) == (rule == "fixed")
+    assert (rule_optimizer_of(optimizer) is None) == (rule == "fixed")
 
 
 def test_a_rule_that_begins_later_knows_nothing_of_the_one_before():

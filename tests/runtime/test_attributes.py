@@ -12,7 +12,8 @@ from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
 
-from autolr.runtime.attributes import Attributes, tensors_of
+from autolr.runtime.attributes import Attributes
+from autolr.runtime.model_tensors import tensors_of
 
 Pair = namedtuple("Pair", ["h", "c"])
 
@@ -165,7 +166,7 @@ def test_a_list_that_holds_itself_is_copied():
     assert holder.value[0] is holder.value
 
 
-def test_lists_of_parameters_and_buffers_keep_referring_to_those():
+def test_lists_of_parameters_and_buffers_still_refer_to_those():
     holder = Holder(None)
     holder.layer = nn.BatchNorm1d(2)
     holder.value = [holder.layer.weight, {"mean": holder.layer.running_mean}]
@@ -174,7 +175,7 @@ def test_lists_of_parameters_and_buffers_keep_referring_to_those():
     assert holder.value[1]["mean"] is holder.layer.running_mean
 
 
-def test_a_subclass_of_a_recurrent_layer_keeps_using_its_weights():
+def test_a_subclass_of_a_recurrent_layer_still_uses_its_weights():
     class Recurrent(nn.LSTM):
         """Keeps its weights in a plain list, as torch's own does."""
 

@@ -114,7 +114,7 @@ def buffers_in_place(average, forward):
         return [buffer.clone() for buffer in average._model.body[1].buffers()]
 
 
-def test_statistics_are_found_once_for_a_mean_and_anew_for_the_next():
+def test_statistics_are_estimated_once_for_a_mean_and_anew_for_the_next():
     model, calls = Net(), []
     average, _ = averaged(model, 5)
     again, recent = Average(model, 1), batches(8, seed=5)

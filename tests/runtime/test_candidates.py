@@ -75,7 +75,7 @@ def test_copies_that_are_thrown_away_leave_no_trace_in_the_run(begin):
     compared, ours = search(begin, strategy=strategy, candidates=SPACE)
     alone = Annealed(thresholds=TIES, checks=(), budget=1.0)
     plain, theirs = search(begin, strategy=alone, rates=(2.0**-8, 2.0**-2))
-    assert sum(told.annealed for told in compared.scores) == 3
+    assert sum(scored.annealed for scored in compared.scores) == 3
     assert compared.probe_steps > plain.probe_steps
     assert (compared.peak, compared.schedule) == (plain.peak, plain.schedule)
     assert all(map(torch.equal, ours, theirs))
@@ -90,7 +90,7 @@ def test_a_space_of_one_point_leaves_no_trace_at_all(begin):
 def test_a_run_that_changed_its_profile_is_replayed_bit_for_bit(begin):
     strategy = Annealed(thresholds=Thresholds(rollbacks=0))
     result, ours = search(begin, strategy=strategy, candidates=HIGH)
-    (won,) = [told for told in result.scores if told.annealed and told.kept]
+    (won,) = [scored for scored in result.scores if scored.annealed and scored.kept]
     assert result.schedule == won.candidate.schedule
     assert repr(result.schedule).endswith(("linear()", "exponential()"))
     assert all(map(torch.equal, ours, followed(begin, result)))

@@ -10,7 +10,8 @@ import pytest
 from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from autolr.errors import ConfigError, DivergedError, UserCodeError
-from autolr.runtime.collectives import Alone, Together
+from autolr.runtime.collectives import Alone
+from autolr.runtime.process_group import Together
 
 
 def on_ranks(action, size=3, **settings):
@@ -36,7 +37,7 @@ def lines(errors):
     return {(type(error), str(error)) for error in errors}
 
 
-def test_every_rank_receives_what_all_sent_to_the_last_bit():
+def test_every_rank_receives_what_all_have_sent_to_the_last_bit():
     def tell(ranks, rank):
         return ranks.gather(lambda: [rank, 0.1 + rank, math.inf, {"a": None}])
 
@@ -55,9 +56,9 @@ def test_an_error_of_the_users_code_is_raised_on_all_as_one_line_and_keeps_its_c
     def tell(ranks, rank):
         ranks.gather(lambda: fail(KeyError("a\nb")) if rank > 0 else 0)
 
-    told = on_ranks(tell)
-    assert lines(told) == {(UserCodeError, "KeyError: 'a\\nb' (on rank 1 of 3)")}
-    assert [type(error.__cause__) for error in told] == [type(None), KeyError, KeyError]
+    outcomes = on_ranks(tell)
+    assert lines(outcomes) == {(UserCodeError, "KeyError: 'a\\nb' (on rank 1 of 3)")}
+    assert [type(error.__cause__) for error in outcomes] == [type(None), KeyError, KeyError]
 
 
 def test_an_error_on_all_ranks_passes_through_as_without_others():
@@ -98,9 +99,9 @@ def test_a_rank_whose_others_never_come_raises_its_own_error_after_a_while():
             return "elsewhere"
         return ranks.gather(lambda: ranks.gather(lambda: fail(ValueError("alone"))))
 
-    told = on_ranks(tell, size=2, grace=timedelta(seconds=0.3))
-    assert told[0] == "elsewhere"
-    assert lines(told[1:]) == {(ValueError, "alone")}
+    outcomes = on_ranks(tell, size=2, grace=timedelta(seconds=0.3))
+    assert outcomes[0] == "elsewhere"
+    assert lines(outcomes[1:]) == {(ValueError, "alone")}
 
 
 def test_one_process_agrees_with_itself():

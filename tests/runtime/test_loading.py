@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from autolr.errors import ConfigError
-from autolr.runtime.loading import UnreadableError, allowing, check_kept, load
+from autolr.runtime.loading import UnreadableError, allowing, load
+from autolr.runtime.loading_checks import check_kept
 
 SETTING = "pathlib.PurePosixPath"
 _FLOAT64 = "numpy.dtypes.Float64DType"

@@ -8,7 +8,8 @@ import torch
 
 from autolr import rules
 from autolr.errors import ConfigError
-from autolr.runtime.rates import Rates, customary_peak_of
+from autolr.runtime.optimizer_peaks import customary_peak_of
+from autolr.runtime.rates import Rates
 
 
 class Loud(torch.optim.SGD):
@@ -148,7 +149,7 @@ def test_a_rate_of_zero_is_supported_if_a_base_is_given():
     assert Rates(warming_up, base=0.5).base == 0.5
 
 
-def test_the_rate_that_was_applied_last_is_reported(optimizer):
+def test_the_rate_that_was_applied_last_is_known(optimizer):
     rates = Rates(optimizer)
     assert math.isnan(rates.applied)
     with rates.multiplied(3.0):

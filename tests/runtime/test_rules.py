@@ -100,7 +100,7 @@ def test_where_the_own_optimizer_wins_rules_leave_no_trace(begin):
     strategy = replace(WHOLE, thresholds=ties)
     result = autolr.search(learner, STEPS, strategy=strategy, candidates=space)
     assert (result.rule, learner.optimizer) == ("fixed", before)
-    assert len({told.candidate.rule for told in result.scores}) == 3
+    assert len({scored.candidate.rule for scored in result.scores}) == 3
     plain, theirs = begin()
     followed = autolr.search(theirs, STEPS, schedule=result.schedule, rates=(2.0**-6, 2.0**-6))
     assert followed.probe_steps == 0
@@ -124,14 +124,14 @@ def test_another_rule_takes_over_where_the_own_optimizer_diverges(begin):
     model, learner = begin()
     result = autolr.search(learner, STEPS, strategy=ONCE, candidates=space)
     assert (result.rule, type(learner.optimizer).__name__) == ("sps_max", "RuleOptimizer")
-    assert "fixed" not in {told.candidate.rule for told in result.scores}
+    assert "fixed" not in {scored.candidate.rule for scored in result.scores}
     assert all(map(torch.equal, model.state_dict().values(), replayed(begin, result)))
 
 
 def test_rules_for_which_a_run_is_too_short_are_named(begin, caplog):
     caplog.set_level(logging.INFO)
     result = autolr.search(begin()[1], 120, candidates={"rule": ["dog", "ldog", "fixed"]})
-    raced = {told.candidate.rule for told in result.scores}
+    raced = {scored.candidate.rule for scored in result.scores}
     (line,) = [line for line in caplog.messages if "leaves out" in line]
     assert [rule in line for rule in ("dog", "ldog")] == [r not in raced for r in ("dog", "ldog")]
 

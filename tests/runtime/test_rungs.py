@@ -32,7 +32,7 @@ def scored(learner, scores, steps):
     for _ in range(steps):
         learner.next_batch()
         learner.train()
-        score = scores.follow(stepped=True)
+        score = scores.observe_step(stepped=True)
         if score is not None:
             found[scores.step] = score
     return found
@@ -54,7 +54,7 @@ def test_rungs_that_lie_behind_are_left_out(learner):
 
 def test_a_step_that_only_accumulates_gradients_is_not_counted(learner):
     scores = RungScores(learner, (2,), window=0.5)
-    assert scores.follow(stepped=False) is None
+    assert scores.observe_step(stepped=False) is None
     assert scores.step == 0
 
 

@@ -60,7 +60,7 @@ def everything(learner):
     return [*model.state_dict().values(), *momenta, torch.get_rng_state()]
 
 
-def test_a_run_after_a_scan_is_one_with_the_rates_that_the_scan_found():
+def test_a_run_after_a_scan_is_one_with_the_rates_around_the_scans_centre():
     scanned = noisy_net()
     found = autolr.search(scanned, STEPS, strategy=replace(RACE, budget=1.0))
     centre = found.scan.centre
@@ -132,7 +132,7 @@ def test_an_optimizer_that_no_rate_makes_diverge_keeps_its_own(caplog):
     learner = regression(torch.optim.Rprop)  # it reads its rate in the first step only
     result = autolr.search(learner, STEPS, strategy=RACE)
     assert (result.scan.edge, result.scan.steps) == (None, result.scan.most)
-    race = [told.candidate.peak for told in result.scores]
+    race = [scored.candidate.peak for scored in result.scores]
     assert race == pytest.approx([0.01 * 4.0**n for n in range(-2, 3)])
     assert caplog.messages[0].startswith("AutoLR: no rate up to 1e+03 diverges")
 

@@ -138,7 +138,7 @@ def test_two_exchanges_leave_the_very_same_tensors_in_place(run):
     assert references() == before
 
 
-def test_optimizer_state_is_found_by_the_index_of_its_parameter(run):
+def test_optimizer_state_is_matched_by_the_index_of_its_parameter(run):
     model, optimizer = run
     snapshot = Snapshot(*run)
     snapshot.exchange()

@@ -1,35 +1,44 @@
-"""What a search tells the Trainer's loggers, and who looks on."""
+"""The metrics and messages of a search: for the Trainer's loggers and for the console."""
 
 import math
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info
-from autolr.online import Monitor, ProbeScore, Progress
-from autolr.result import Result, news
+from autolr.online.monitor import Monitor
+from autolr.online.progress import Progress
+from autolr.online.records import ProbeScore
+from autolr.result.messages import news
+from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 from autolr.runtime.rivals import Rivals
 
 
-class Curves:
+class SearchMetrics:
     """Sends what a search does to the Trainer's loggers, and to nothing else of the run.
 
     ``autolr/rate`` and, during the search, ``autolr/probe_steps`` come at the steps at which the
     Trainer logs its own values, ``autolr/score/RATE`` as a probe is scored, ``autolr/peak`` as the
-    search ends, if it has found one. Steps are numbered as the Trainer numbers them, from 0.
+    search ends, if it has one. Steps are numbered as the Trainer numbers them, from 0.
 
     Args:
-        monitor: What the scores are of.
+        monitor: The metric of the scores.
     """
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
-        self._told = 0
+        self._logged = 0  # how many scores
 
     def skip(self, search: Progress) -> None:
-        """Say that the scores of a search have been told before."""
-        self._told = len(search.scores)
+        """Leave out the scores that a resumed search has already."""
+        self._logged = len(search.scores)
 
     def step(self, trainer: Trainer, rate: float, rivals: Rivals | None) -> None:
-        """Tell of the step that has just been made, at ``rate``."""
+        """Log the step that has just been made.
+
+        Args:
+            trainer: The Trainer, after the step.
+            rate: The highest rate of the groups in that step.
+            rivals: The search; None when it is over.
+        """
         if not trainer.loggers:
             return
         values = {}
@@ -38,31 +47,42 @@ class Curves:
             values["rate"] = rate
             if rivals is not None:
                 values["probe_steps"] = float(rivals.probe_steps)
-        if rivals is not None and len(rivals.search.scores) > self._told:
+        if rivals is not None and len(rivals.search.scores) > self._logged:
             values |= self._scores(rivals)
         _log(trainer, values)
 
     def decision(self, trainer: Trainer, result: Result) -> None:
-        """Tell of the end of the search."""
+        """Log the end of the search.
+
+        Args:
+            trainer: The Trainer.
+            result: The result of the search.
+        """
         peak = {} if result.peak is None else {"peak": result.peak}
         _log(trainer, {**peak, "probe_steps": float(result.probe_steps)})
 
     def _scores(self, rivals: Rivals) -> dict[str, float]:
         """Return the monitored values of new probes; a logger can draw none that diverged."""
-        new = rivals.search.scores[self._told :]
-        self._told += len(new)
-        finite = [told for told in new if math.isfinite(told.score)]
+        new = rivals.search.scores[self._logged :]
+        self._logged += len(new)
+        finite = [scored for scored in new if math.isfinite(scored.score)]
         steps = rivals.total_steps
-        return {f"score/{_named(told, steps)}": self._monitor.value(told.score) for told in finite}
+        return {f"score/{_named(one, steps)}": self._monitor.value(one.score) for one in finite}
 
 
-def _named(told: ProbeScore, total_steps: int) -> str:
-    rate = f"{told.rate(total_steps):.3g}"
-    return rate if told.candidate.rule == OWN else f"{told.candidate.rule}/{rate}"
+def _named(scored: ProbeScore, total_steps: int) -> str:
+    rate = f"{scored.rate(total_steps):.3g}"
+    return rate if scored.candidate.rule == OWN else f"{scored.candidate.rule}/{rate}"
 
 
-def tell(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
-    """Say in a line what has just happened to the run, if anything."""
+def print_messages(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
+    """Print a line for each change of the search in the last step.
+
+    Args:
+        before: The search before the step.
+        rivals: With the search after it.
+        monitor: The metric of the scores.
+    """
     for line in news(before, rivals.search, rivals.total_steps, monitor):
         rank_zero_info(line)
 

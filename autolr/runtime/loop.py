@@ -1,4 +1,4 @@
-"""The online search of a plain PyTorch run."""
+"""The online search of a plain PyTorch run: its training loop."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autolr.online import SearchSettings, Strategy
-from autolr.result import Result, check_save_to, closing, news
+from autolr.online.settings import SearchSettings
+from autolr.online.strategy import Strategy
+from autolr.result.messages import closing, news
+from autolr.result.result import Result, check_save_to
 from autolr.rules.fixed import OWN
-from autolr.rules.switching import Switching, carrier
+from autolr.rules.switching import Switching, rule_optimizer_of
 from autolr.runtime.learner import DrivenLearner
-from autolr.runtime.rates import Rates, set_peak
+from autolr.runtime.optimizer_peaks import users_rate
+from autolr.runtime.rates import Rates
 from autolr.runtime.rewinding import train_rewinding
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak
@@ -31,10 +34,10 @@ def search(
     candidates: str | Path | Mapping[str, Any] | None = None,
     save_to: str | Path | None = None,
 ) -> Result:
-    """Train a run of ``total_steps`` optimizer steps, with its peak found on the way.
+    """Train a run of ``total_steps`` optimizer steps, and search its peak on the way.
 
     The learner ends trained: its first steps are those of the winning probe, the rest follow the
-    schedule at the peak that was found.
+    schedule at the peak that the search has chosen.
 
     Args:
         learner: The run, untrained; `TorchLearner` adapts a model, its optimizer and batches.
@@ -49,17 +52,17 @@ def search(
             optimizer without one, about 28 steps of a copy at a growing rate, all on the first
             batch, find where training diverges: the search is around a tenth of that rate.
         candidates: A search space of rules, peaks and profiles, as a name of the catalogue, a path
-            or a mapping, in place of ``rates`` and ``schedule``. Its first five rules race with the
+            or a mapping, instead of ``rates`` and ``schedule``. Its first five rules race with the
             learner's own optimizer ("fixed") from the first step, with up to three peaks each; one
-            that is not 3 % better than the own optimizer gives way to it. After the peak is found,
+            that is not 3 % better than the own optimizer loses to it. After the race,
             copies of the run compare the first five profiles with the default schedule. At the end
             ``learner.optimizer`` is that of the rule that won.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``.
 
     Returns:
         The peak, the schedule, and what they cost. Where no score of the race and of the next round
-        is finite there is no peak, with a warning: the run goes on at the rate that the user has
-        set, within ``rates``, else at the customary one.
+        is finite there is no peak, with a warning: the run continues at the rate that the user
+        has set, within ``rates``, else at the customary one.
 
     Raises:
         ConfigError: If a setting cannot work, ``save_to`` among them; before the first step.
@@ -83,7 +86,7 @@ def _train_rewinding(learner: DrivenLearner, settings: SearchSettings, total_ste
     try:
         prior, scan = prior_peak(learner, rates, settings, total_steps)
         run = settings.run_info(
-            prior, total_steps, rates.base, set_peak(learner.optimizer, rates), scan=scan
+            prior, total_steps, rates.base, users_rate(learner.optimizer, rates), scan=scan
         )
         result = train_rewinding(learner, rates, settings.begin(run, scan), total_steps)
     finally:
@@ -95,7 +98,7 @@ def _train_rewinding(learner: DrivenLearner, settings: SearchSettings, total_ste
 
 @contextmanager
 def _racing(learner: DrivenLearner, settings: SearchSettings) -> Iterator[None]:
-    """Have an optimizer of several rules in place, and leave that of the winner behind."""
+    """Train with an optimizer of several rules in the block; leave that of the winner after it."""
     others = {name: given for name, given in settings.rules.items() if name != OWN}
     if not others:
         yield
@@ -104,8 +107,8 @@ def _racing(learner: DrivenLearner, settings: SearchSettings) -> Iterator[None]:
     try:
         yield
     finally:
-        if (found := carrier(switching)) is not None:
-            found.take_averages()
+        if (stepping := rule_optimizer_of(switching)) is not None:
+            stepping.take_averages()
         learner.optimizer = switching.settle()
 
 
@@ -121,7 +124,7 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
                 learner.next_batch()
             before = rivals.capture()
             rates.factor, search = rivals.factor, rivals.search
-            rivals.follow(learner.train(), before, stepped=True)
+            rivals.repeat_step(learner.train(), before, stepped=True)
             for line in news(search, rivals.search, total_steps, learner.monitor):
                 _log.info(line)
     finally:

@@ -1,4 +1,4 @@
-"""What a run may choose of a search space: rules, their rates, and profiles."""
+"""The part of a search space that one run can choose from: rules, their rates, profiles."""
 
 import operator
 from collections.abc import Sequence
@@ -79,14 +79,14 @@ class RunSpace:
         choices = tuple(_choice(parsed, name, names) for name in names)
         most = _MOST + (names[0] == OWN)
         rates = _rates(parsed, OWN, names)
-        found = cls(rates, None, rules=choices[:most], unread=names[most:])
+        run_space = cls(rates, None, rules=choices[:most], unread=names[most:])
         domain = parsed.domains.get("schedule")
         kinds = domain.options if isinstance(domain, Choice) else (None,)
         if kinds == (None,) and "rule" in parsed.names:
-            return found
+            return run_space
         if len(kinds) == 1:
-            return replace(found, schedule=_schedule(parsed, kinds[0], warm=True))
-        return replace(found, profiles=tuple(_schedule(parsed, kind) for kind in kinds[:_MOST]))
+            return replace(run_space, schedule=_schedule(parsed, kinds[0], warm=True))
+        return replace(run_space, profiles=tuple(_schedule(parsed, kind) for kind in kinds[:_MOST]))
 
 
 class _Middle:
@@ -106,8 +106,8 @@ class _Middle:
 
 
 def _schedule(space: Space, kind: Value, *, warm: bool = False) -> Schedule:
-    found = space.suggest(_Middle(schedule=kind))
-    values = {name: value for name, value in found.items() if not name.startswith("rule")}
+    suggested = space.suggest(_Middle(schedule=kind))
+    values = {name: value for name, value in suggested.items() if not name.startswith("rule")}
     if warm:
         return candidate_of(values).schedule
     schedule = candidate_of(values | {"warmup": 0.0}).schedule
@@ -124,8 +124,12 @@ def _names(space: Space) -> tuple[str, ...]:
 
 
 def _choice(space: Space, name: str, names: Sequence[str]) -> RuleChoice:
-    found = space.suggest(_Middle(rule=name))
-    own = {key.removeprefix(_OF_A_RULE): found[key] for key in found if key.startswith(_OF_A_RULE)}
+    suggested = space.suggest(_Middle(rule=name))
+    own = {
+        key.removeprefix(_OF_A_RULE): suggested[key]
+        for key in suggested
+        if key.startswith(_OF_A_RULE)
+    }
     settings = Candidate(name, rule_settings=tuple(own.items())).rule_settings
     if name == OWN and settings:
         raise ConfigError(

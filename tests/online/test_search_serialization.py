@@ -8,7 +8,7 @@ import pytest
 
 from autolr import schedules
 from autolr.online import Annealed, Check, PeakRange, Thresholds
-from autolr.online.serialization import search_from_dict, search_to_dict
+from autolr.online.search_serialization import search_from_dict, search_to_dict
 from tests.online.runs import search_of
 
 STRATEGY = Annealed(checks=(Check(0.1, 0.2, (0.5, 2.0), refines=True), Check(0.5, 0.5)))
@@ -23,8 +23,8 @@ SCORES = {
 
 def searched(scores):
     search = search_of(STRATEGY, PeakRange.between(1e-4, 1e-1), None, 1000, 500)
-    for told in scores:
-        search = search.observe(told[: len(search.alive)])
+    for scored in scores:
+        search = search.observe(scored[: len(search.alive)])
     return search
 
 

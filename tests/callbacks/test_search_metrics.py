@@ -1,4 +1,4 @@
-"""What the Trainer's loggers are told of a search, and that nothing else is."""
+"""The values of a search that the loggers of the Trainer get, and that the run is not changed."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import math
@@ -43,10 +43,10 @@ def test_scores_come_at_their_horizons_and_the_peak_at_the_end(tmp_path):
     result = callback.result
     for peak in set(result.probes.peak):
         of_peak = result.probes[result.probes.peak == peak]
-        told = curve(tmp_path, f"autolr/score/{peak:.3g}")
+        logged = curve(tmp_path, f"autolr/score/{peak:.3g}")
         # accuracies as they are, where the search turns their sign; steps are counted from 0
         expected = dict(zip(of_peak.horizon - 1, -of_peak.score, strict=True))
-        assert told == pytest.approx(expected, rel=1e-12)
+        assert logged == pytest.approx(expected, rel=1e-12)
     end = result.probes.horizon.max() - 1
     assert curve(tmp_path, "autolr/peak") == {end: result.peak}
     spent = curve(tmp_path, "autolr/probe_steps")
@@ -69,9 +69,9 @@ def test_a_probe_that_diverged_has_no_score_to_draw(tmp_path):
     fit(tmp_path, Exploding, [callback])
     probes = callback.result.probes
     assert probes.score.max() == math.inf
-    told = {f"autolr/score/{peak:.3g}" for peak in probes.peak[probes.score < math.inf]}
+    logged = {f"autolr/score/{peak:.3g}" for peak in probes.peak[probes.score < math.inf]}
     header = (tmp_path / "log" / "0" / "metrics.csv").read_text().splitlines()[0].split(",")
-    assert {name for name in header if name.startswith("autolr/score")} == told
+    assert {name for name in header if name.startswith("autolr/score")} == logged
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,11 +1,12 @@
-"""What a strategy answers with, and what has happened in a search."""
+"""The actions that a strategy answers with."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from autolr.candidate import Candidate
+
+if TYPE_CHECKING:
+    from autolr.online.records import ProbeScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """Put the run back into the state of the last `Save`.
+    """Restore the state of the last `Save`.
 
     Attributes:
-        run: What the run has been until now. What it continues as is in the next action.
+        run: The candidate that the run has trained until now. The next action holds the one that
+            it continues as.
         factor: How many times as high the rate is from here on; for the record.
     """
 
@@ -86,8 +88,8 @@ class Commit:
 
     Attributes:
         candidate: What the run continues as.
-        scores: What the probes came to where the strategy scores them itself, from the losses of
-            `Train`; else they are on record.
+        scores: The scores of the probes where the strategy computes them itself, from the losses
+            of `Train`; else `Progress` has recorded them.
     """
 
     candidate: Candidate
@@ -100,54 +102,3 @@ class Commit:
 
 
 Action: TypeAlias = Probe | Save | Rollback | Train | Commit
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeScore:
-    """What one candidate came to.
-
-    Attributes:
-        candidate: Whose score it is.
-        start: Step of the run at which it was born.
-        horizon: Step of the run at which it was scored.
-        score: Lower is better; infinite when it diverged.
-        kept: Whether the run went on with it.
-        annealed: Whether it is the score of an annealed copy, see `Probe`. Others of the run's are
-            not compared with it.
-    """
-
-    candidate: Candidate
-    start: int
-    horizon: int
-    score: float
-    kept: bool
-    annealed: bool = False
-
-    def rate(self, total_steps: int) -> float:
-        """Return the rate of the last step before the horizon, in a run of so many steps."""
-        assert self.candidate.peak is not None
-        return self.candidate.peak * self.candidate.schedule.at(self.horizon - 1, total_steps)
-
-
-def is_blind(scores: Sequence[ProbeScore]) -> bool:
-    """Return whether nothing could be compared: of several candidates no score was finite."""
-    compared = any(math.isfinite(scored.score) for scored in scores)
-    rounds = {scored.horizon for scored in scores}
-    return not compared and len(rounds) < len(scores)
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackRecord:
-    """The run was put back to its best state, and went on at a lower rate.
-
-    Attributes:
-        step: Step of the run at which it happened.
-        to: Step of the state that it was put back to; what was learned since then is the cost.
-        factor: What the rate is multiplied with from there on.
-        score: What the run had come to; infinite when its loss was not finite.
-    """
-
-    step: int
-    to: int
-    factor: float
-    score: float

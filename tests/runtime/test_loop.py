@@ -13,7 +13,7 @@ import autolr
 from autolr import schedules
 from autolr.errors import ConfigError, DivergedError
 from autolr.online import Annealed, Check, Thresholds
-from autolr.runtime.learner import evaluating
+from autolr.runtime.evaluation import evaluating
 
 STEPS = 80
 WIDE = (1e-4, 1.0)  # SGD begins with their mean, 0.01; the best is higher
@@ -144,7 +144,7 @@ def test_with_any_own_rate_the_replay_is_equal_up_to_rounding(begin):
         assert torch.allclose(ours, plain, rtol=1e-3, atol=1e-4)
 
 
-def test_the_price_is_what_the_optimizer_was_asked_for_and_within_the_budget(begin):
+def test_the_price_is_the_optimizers_steps_and_within_the_budget(begin):
     for steps in (1, 7, 40, 80, 120):
         _, optimizer, learner = begin()
         result = autolr.search(learner, steps, rates=WIDE)
@@ -412,7 +412,7 @@ def test_a_run_is_put_back_when_its_data_makes_it_worse(begin, digits):
     strategy = Annealed(checks=checks, thresholds=Thresholds(band=0.2))
     result = autolr.search(learner, steps, strategy=strategy, rates=WIDE)
     scores = result.probes[result.probes.kept].score
-    assert {told.to <= steps / 2 < told.step for told in result.rollbacks} == {True}
+    assert {rollback.to <= steps / 2 < rollback.step for rollback in result.rollbacks} == {True}
     assert len(result.rollbacks) == 4
     assert scores.max() > 2 * scores.min()  # so much worse it had become
     optimizers = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
@@ -424,7 +424,7 @@ def test_a_run_that_breaks_again_and_again_is_an_error_in_one_line():
     settings = {"schedule": late(2.0**12), "rates": (2.0**-1, 2.0**11)}
     checks = (Check(0.3, 0.3), Check(0.9, 0.9))
     strategy = Annealed(candidates=3, race=0.1, checks=checks, budget=3.0)
-    with pytest.raises(DivergedError, match="after 4 returns to an earlier state") as diverged:
+    with pytest.raises(DivergedError, match="after 4 rollbacks to an earlier state") as diverged:
         autolr.search(learner, 400, strategy=strategy, **settings)
     assert "\n" not in str(diverged.value)
     assert not learner.optimizer._optimizer_step_pre_hooks
@@ -441,8 +441,8 @@ def test_a_loss_that_is_not_finite_once_at_any_step_is_survived(breaks):
     result = autolr.search(learner, 640, strategy=strategy, **settings)
     assert result.scores[-1].horizon == 337
     if breaks < 337:  # the search has ended there: nobody looks
-        (told,) = result.rollbacks
-        assert told.to < breaks < told.step <= breaks + 17
+        (rollback,) = result.rollbacks
+        assert rollback.to < breaks < rollback.step <= breaks + 17
         assert learner.model.weight.isfinite().all()
     else:
         assert result.rollbacks == ()

@@ -1,4 +1,4 @@
-"""The wrapper through which a module is trained on several devices."""
+"""The `DistributedDataParallel` through which a module is trained on several devices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from torch.nn.parallel import DistributedDataParallel
 from autolr.callbacks.namespaces import Strategy, Trainer
 
 
-class Wrapper:
+class DDPWrapper:
     """Lets several states of a module take turns in its `DistributedDataParallel`, if it has one.
 
     Rivals go through the wrapper as the live run does. So it averages their gradients, over the
-    same buckets and while the backward pass is still running, it sends rank 0's buffers round
-    before the same forward passes, and it knows of unused parameters.
+    same buckets and while the backward pass is still running, it broadcasts rank 0's buffers
+    before the same forward passes, and handles unused parameters.
 
     Args:
         strategy: The Trainer's, whose model is the wrapper, or the module as it is.
@@ -25,7 +25,7 @@ class Wrapper:
         self._shares = False
 
     @classmethod
-    def of(cls, trainer: Trainer) -> "Wrapper":
+    def of(cls, trainer: Trainer) -> "DDPWrapper":
         """Return the wrapper of the module in training."""
         return cls(trainer.strategy)
 
@@ -36,7 +36,7 @@ class Wrapper:
 
     @contextmanager
     def repeated(self) -> Iterator[None]:
-        """Have the wrapper do the same for a block, and leave it as it was."""
+        """Let the wrapper do the same in the block; its flag is restored after it."""
         if self._wrapped is None:
             yield
             return

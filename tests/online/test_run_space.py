@@ -9,9 +9,10 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online import Annealed, Check, PeakRange, SearchSettings
-from autolr.online.plan import Round, plan_rounds, price
-from autolr.online.profiles import RunSpace
+from autolr.online.plan import plan_rounds
 from autolr.online.reschedule import followed, scaled, shrunk
+from autolr.online.rounds import Round, price
+from autolr.online.run_space import RunSpace
 from autolr.online.search import Search
 from tests.online.runs import begun, search_of
 
@@ -22,7 +23,7 @@ RUN = Candidate(
 TWO = (schedules.linear(), schedules.cosine())
 
 
-def test_a_range_of_rates_is_that_of_peaks_and_profiles_are_taken_at_their_middle():
+def test_a_range_of_rates_is_the_range_of_peaks_and_profiles_are_taken_at_their_middle():
     space = {
         "lr": {"low": 1e-3, "high": 0.1, "log": True},
         "schedule": ["wsd", "polynomial"],
@@ -47,7 +48,7 @@ def test_a_space_of_one_profile_fixes_the_schedule_with_its_warmup():
 
 
 @pytest.mark.parametrize("name", ["default", "quick", "adamw", "sgd", "profiles"])
-def test_the_catalogue_is_for_runs_too(name):
+def test_the_catalogue_supports_runs_too(name):
     found = RunSpace.read(name)
     assert 2 <= len(found.profiles) <= 5
     assert begun(0.01, 1000, candidates=name).rounds
@@ -138,9 +139,9 @@ def test_the_best_profile_wins_and_ties_go_to_the_default(scores, winner):
     search = play([[1.0], scores])
     expected = [RUN, *(followed(RUN, 40, profile) for profile in TWO)][winner]
     assert search.alive == (expected,)
-    told = search.scores[1:]
-    assert [one.kept for one in told] == [index == winner for index in range(3)]
-    assert all(one.annealed for one in told)
+    copies = search.scores[1:]
+    assert [one.kept for one in copies] == [index == winner for index in range(3)]
+    assert all(one.annealed for one in copies)
 
 
 def test_the_run_is_not_compared_with_copies_that_were_annealed():

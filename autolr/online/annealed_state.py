@@ -1,0 +1,81 @@
+"""The state of a search by `Annealed`."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autolr.online.actions import Action, Commit, Rollback, Save
+from autolr.online.observation import Observation
+from autolr.online.search import Search
+from autolr.online.search_serialization import search_to_dict
+
+
+@dataclass(frozen=True, slots=True)
+class AnnealedState:
+    """A search by `Annealed` under way.
+
+    Attributes:
+        search: The comparisons, made and to come.
+        guarded: Whether the run's state can ever be replaced; one that is only followed is left
+            alone, whatever its loss.
+        pending: What has to be done before the next comparison.
+    """
+
+    search: Search
+    guarded: bool = True
+    pending: Save | Rollback | None = None
+
+    @property
+    def action(self) -> Action:
+        """What must be done next."""
+        if self.pending is not None:
+            return self.pending
+        action = self.search.action
+        if isinstance(action, Commit):
+            return action
+        return replace(action, guarded=self.guarded, settled=self._is_settled)
+
+    def observe(self, observation: Observation) -> "AnnealedState":
+        """Take in the scores of the present probe, or that the run has been lost."""
+        if self.pending is not None:
+            return replace(self, pending=None)
+        search = self.search
+        for index in observation.diverged:
+            search = search.drop(self.search.alive[index])
+        if observation.lost:
+            if not search.can_recover:
+                return self
+            recovered = search.recover(observation.step)
+            back = Rollback(search.alive[0], recovered.rollbacks[-1].factor)
+            return replace(self, search=recovered, pending=back)
+        scores = dict(zip(self.search.alive, observation.scores, strict=True))
+        search = search.observe([scores[candidate] for candidate in search.alive])
+        return replace(self, search=search, pending=self._pending(search))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `Annealed.state_from_dict` takes them back."""
+        pending = self.pending and {
+            "run": self.pending.run.to_dict(),
+            "factor": self.pending.factor if isinstance(self.pending, Rollback) else None,
+        }
+        return {
+            "search": search_to_dict(self.search),
+            "guarded": self.guarded,
+            "pending": pending,
+        }
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether a race of several peaks is over, but for later checks of its winner."""
+        raced = sum(scored.start == 0 for scored in self.search.scores)
+        refined = not any(r.refines for r in self.search.rounds)
+        return raced > 1 and refined and not self.search.blind
+
+    def _pending(self, search: Search) -> Save | Rollback | None:
+        """Return the action that the last scores require before the next comparison."""
+        winner = next(scored.candidate for scored in reversed(search.scores) if scored.kept)
+        if len(search.rollbacks) > len(self.search.rollbacks):
+            return Rollback(winner, search.rollbacks[-1].factor)
+        if not search.rounds:  # a run at another peak than its own begins with the winner's state
+            return Save(winner) if search.alive[0] != winner else None
+        useful = self.guarded and not search.is_out_of_rollbacks
+        return Save(winner) if useful and search.improved else None

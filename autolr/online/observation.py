@@ -1,0 +1,33 @@
+"""The outcome of an action, for a strategy."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The outcome of an action.
+
+    Attributes:
+        step: Optimizer steps that the run has made.
+        scores: After a `Probe`: of its candidates, in their order. Lower is better; NaN or
+            infinite if a candidate diverged.
+        batch_scores: The scores by validation batch, in the order of ``scores``; None where they
+            are not known.
+        losses: After a `Train`: the training loss of each step. They end at the first that is not
+            finite.
+        diverged: Candidates of the probe, by index, that were dropped since their training loss
+            was not finite, in the order in which that happened.
+        lost: Whether the probe ended early because every candidate has diverged. Then all scores
+            are infinite, and the answer is a `Rollback`, or training ends with an error.
+        steps_left: Optimizer steps that the run has yet to make; None where that is not known.
+        stop_requested: Whether training will stop as soon as it can.
+    """
+
+    step: int
+    scores: tuple[float, ...] = ()
+    batch_scores: tuple[tuple[float, ...], ...] | None = None
+    losses: tuple[float, ...] = ()
+    diverged: tuple[int, ...] = ()
+    lost: bool = False
+    steps_left: int | None = None
+    stop_requested: bool = False

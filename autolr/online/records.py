@@ -1,0 +1,58 @@
+"""The records of a search: scores and rollbacks."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autolr.candidate import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeScore:
+    """The score of one candidate.
+
+    Attributes:
+        candidate: Whose score it is.
+        start: Step of the run at which it was copied from the run; 0 in the race.
+        horizon: Step of the run at which it was scored.
+        score: Lower is better; infinite when it diverged.
+        kept: Whether the run continued with it.
+        annealed: Whether it is the score of an annealed copy, see `Probe`. It is not compared
+            with other scores of the run.
+    """
+
+    candidate: Candidate
+    start: int
+    horizon: int
+    score: float
+    kept: bool
+    annealed: bool = False
+
+    def rate(self, total_steps: int) -> float:
+        """Return the rate of the last step before the horizon, in a run of so many steps."""
+        assert self.candidate.peak is not None
+        return self.candidate.peak * self.candidate.schedule.at(self.horizon - 1, total_steps)
+
+
+def is_blind(scores: Sequence[ProbeScore]) -> bool:
+    """Return whether nothing could be compared: of several candidates no score was finite."""
+    compared = any(math.isfinite(scored.score) for scored in scores)
+    rounds = {scored.horizon for scored in scores}
+    return not compared and len(rounds) < len(scores)
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRecord:
+    """The run was restored to its best state, and continued at a lower rate.
+
+    Attributes:
+        step: Step of the run at which it happened.
+        to: Step of the state that was restored; the run loses what it has learned since then.
+        factor: The rate is multiplied by it from there on.
+        score: The last score of the run; infinite when its loss was not finite.
+    """
+
+    step: int
+    to: int
+    factor: float
+    score: float

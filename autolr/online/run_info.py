@@ -1,0 +1,66 @@
+"""The description of a run that its strategy gets."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autolr.candidate import Candidate
+from autolr.online.peaks import PeakRange
+from autolr.online.race_entry import RaceEntry
+from autolr.rules.fixed import OWN
+from autolr.schedules import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The run for which a strategy searches.
+
+    Attributes:
+        total_steps: Optimizer steps of the run.
+        budget: Steps that probes may make beside the run, at most; infinite without a limit.
+        deadline: Step by which every probe has to be scored: ``total_steps``, or less where
+            `StochasticWeightAveraging` takes the rate over before the end.
+        own_rate: The highest rate of the optimizer's groups, as the user set it.
+        entries: What may be chosen: rules, each with its peaks, the user's own optimizer first.
+        schedule: What every candidate follows; None: the strategy chooses.
+        rise: Step at which the rate is highest under ``schedule``, or under the scheduler of the
+            user's module, which candidates multiply; None without either.
+        profiles: What the strategy may choose from after the peak, where ``schedule`` is None.
+        users_peak: The peak that the user has set, in the optimizer or as the top of the module's
+            own scheduler; None where it is torch's default.
+    """
+
+    total_steps: int
+    budget: float
+    deadline: int
+    own_rate: float
+    entries: tuple[RaceEntry, ...]
+    schedule: Schedule | None = None
+    rise: int | None = None
+    profiles: tuple[Schedule, ...] = ()
+    users_peak: float | None = None
+
+    @property
+    def peaks(self) -> PeakRange:
+        """The peaks of the first entry."""
+        return self.entries[0].peak_range
+
+    @property
+    def fallback(self) -> tuple[str, float]:
+        """Rule and peak of a run in which nothing can be compared.
+
+        The peak is the one that the user has set, unless limits exclude it, else the prior one.
+        """
+        rule = self.entries[0].rule
+        return rule, self.peaks.fallback(self.users_peak) if rule == OWN else self.peaks.prior
+
+    def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
+        """Return the candidate by the first rule, if any, whose peak is closest to the prior one.
+
+        The run begins with it, and keeps it where it is too short to search.
+        """
+        target = math.log(self.peaks.prior)
+        among = [one for one in candidates if one.rule == self.entries[0].rule]
+        return min(
+            among or candidates, key=lambda one: abs(math.log(one.peak or math.nan) - target)
+        )

@@ -1,0 +1,67 @@
+"""A `Search` as plain JSON values and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from autolr.candidate import Candidate
+from autolr.online.rounds import Round
+from autolr.online.search import Search, Thresholds
+from autolr.online.serialization import (
+    rollbacks_from_list,
+    rollbacks_to_list,
+    scores_from_list,
+    scores_to_list,
+)
+from autolr.schedules import Schedule
+
+
+def search_to_dict(search: Search) -> dict[str, Any]:
+    """Return plain JSON values; `search_from_dict` takes them back."""
+    return {
+        "alive": [candidate.to_dict() for candidate in search.alive],
+        "rounds": [_round_to_dict(now) for now in search.rounds],
+        "thresholds": asdict(search.thresholds),
+        "lowest": repr(search.lowest),
+        "highest": repr(search.highest),
+        "ends": [repr(peak) for peak in search.ends],
+        "limits": {rule: [repr(peak) for peak in four] for rule, four in search.limits},
+        "scores": scores_to_list(search.scores),
+        "returns": rollbacks_to_list(search.rollbacks),
+        "best": None if search.best is None else [search.best[0], repr(search.best[1])],
+        "kept": None if search.fallback is None else [search.fallback[0], repr(search.fallback[1])],
+    }
+
+
+def search_from_dict(values: Mapping[str, Any]) -> Search:
+    """Return the search that `search_to_dict` described, equal to it."""
+    best, kept = values["best"], values["kept"]
+    return Search(
+        alive=tuple(map(Candidate.from_dict, values["alive"])),
+        rounds=tuple(map(_round_from_dict, values["rounds"])),
+        thresholds=Thresholds(**values["thresholds"]),
+        lowest=float(values["lowest"]),
+        highest=float(values["highest"]),
+        ends=(float(values["ends"][0]), float(values["ends"][1])),
+        limits=tuple((rule, _four(peaks)) for rule, peaks in values["limits"].items()),
+        scores=scores_from_list(values["scores"]),
+        rollbacks=rollbacks_from_list(values["returns"]),
+        best=None if best is None else (best[0], float(best[1])),
+        fallback=None if kept is None else (kept[0], float(kept[1])),
+    )
+
+
+def _four(peaks: Sequence[str]) -> tuple[float, float, float, float]:
+    first, second, third, fourth = map(float, peaks)
+    return first, second, third, fourth
+
+
+def _round_to_dict(now: Round) -> dict[str, Any]:
+    values = {field.name: getattr(now, field.name) for field in fields(now)}
+    profiles = [profile.to_dict() for profile in now.profiles]
+    return {**values, "factors": list(now.factors), "profiles": profiles}
+
+
+def _round_from_dict(values: Mapping[str, Any]) -> Round:
+    profiles = tuple(map(Schedule.from_dict, values["profiles"]))
+    return Round(**{**values, "factors": tuple(values["factors"]), "profiles": profiles})

@@ -1,0 +1,79 @@
+"""The point at which `StochasticWeightAveraging` takes the rates over."""
+
+import math
+
+from autolr.callbacks.namespaces import Trainer
+from autolr.callbacks.swa import swa_of
+from autolr.errors import ConfigError
+from autolr.runtime.tensor_memory import copied
+
+
+class Handover:
+    """Hands a run's rates over to `StochasticWeightAveraging`, if the run has one.
+
+    It anneals the optimizer's own rates to its ``swa_lrs``, from what they are when it begins.
+    By then they have to be those that the run steps with; after that they are not multiplied.
+
+    Args:
+        trainer: A trainer that is about to train; None: of no run.
+
+    Attributes:
+        done: Whether the rates are those of `StochasticWeightAveraging`.
+    """
+
+    def __init__(self, trainer: Trainer | None = None) -> None:
+        self._swa = None if trainer is None else swa_of(trainer)
+        self.done = self._swa is not None and self._swa._scheduler_state is not None
+
+    def check(self) -> None:
+        """Refuse averages that begin with the first epoch: nothing can be searched before them.
+
+        Raises:
+            ConfigError: If they do.
+        """
+        if self._swa is not None and not self.done and self._swa.swa_start == 0:
+            got = self._swa._swa_epoch_start
+            raise ConfigError.of(
+                "StochasticWeightAveraging's swa_epoch_start",
+                got,
+                "at least the second epoch: AutoLR searches before it",
+            )
+
+    def last_search_step(self, trainer: Trainer, total_steps: int) -> int:
+        """Return the optimizer step by which the search has to be over.
+
+        Args:
+            trainer: The trainer.
+            total_steps: Optimizer steps of the run; returned if there is no handover, or its step
+                is not known.
+        """
+        batches = trainer.num_training_batches
+        if self._swa is None or math.isinf(batches):
+            return total_steps
+        steps = math.ceil(batches / trainer.accumulate_grad_batches)
+        return min(total_steps, self._swa.swa_start * steps)
+
+    def is_due(self, trainer: Trainer) -> bool:
+        """Return whether `StochasticWeightAveraging` begins with the present epoch."""
+        waiting = self._swa if not self.done else None
+        return waiting is not None and trainer.current_epoch >= waiting.swa_start
+
+    def hand_over(self, trainer: Trainer, factor: float) -> None:
+        """Set the optimizer's own rates to those of the next step.
+
+        Call it as the epoch starts, before or after the same hook of the other callback.
+
+        Args:
+            trainer: The trainer.
+            factor: The factor of the rates at the next step.
+        """
+        assert self._swa is not None
+        self.done = True
+        scheduler = self._swa._swa_scheduler  # its first step leaves the rates as they are,
+        if scheduler is not None and not self._swa._annealing_epochs:  # or is its last
+            return
+        (optimizer,) = trainer.optimizers
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] * factor
+        if scheduler is not None:
+            scheduler._last_lr = copied([group["lr"] for group in optimizer.param_groups])
