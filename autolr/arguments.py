@@ -11,8 +11,8 @@ from autolr._version import __version__
 from autolr.errors import ConfigError
 from autolr.parser_errors import one_line
 from autolr.predicates import is_text
-from autolr.quoting import shortened
-from autolr.storage_url import shown, without_urls
+from autolr.quoting import shortened, without_urls
+from autolr.storage_url import shown
 
 _STORAGE = "sqlite:///autolr.db"  # the default of `tune.storage`, so that commands agree
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from autolr.candidate_space import unregistered
+from autolr.config_checks import check
 from autolr.errors import ConfigError, SpaceError, unknown_name
-from autolr.predicates import check, is_whole
+from autolr.predicates import is_whole
 from autolr.search_spaces import load as load_space
 from autolr.space import Space
 from autolr.strict_yaml import Source, load_yaml

@@ -1,18 +1,15 @@
 """Checks of values from the user."""
 
-import dataclasses
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
-
-from autolr.errors import ConfigError, unknown_name
+from typing import TypeGuard
 
 _MOST = 10**9  # of trials or steps; more is a typing error
 _LONGEST_NAME = 255  # bytes of a part of a path: the limit of common file systems
 _LONGEST_PATH = 3800  # bytes of the 4096 of Linux; autolr appends names of its files
 _LONGEST_TIME = 1e9  # seconds, which are 30 years; threads cannot wait much longer
 _LINE = r"[^\x00-\x1f\x7f\ud800-\udfff]*"  # no control characters, no lone surrogates
+STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"  # lock files and folders are called so
 HOST = r"[^\s/@?#\x00-\x1f\ud800-\udfff]{1,253}"
 
 
@@ -58,36 +55,3 @@ def is_file_path(value: object) -> bool:
         return False
     parts = [len(part.encode()) for part in text.split("/")]
     return max(parts) <= _LONGEST_NAME and sum(parts) + len(parts) <= _LONGEST_PATH
-
-
-def check(name: str, value: object, expected: str, fits: bool) -> None:
-    """Refuse the value of a setting that does not fit.
-
-    Args:
-        name: The setting, with its path in the config.
-        value: What the user gave.
-        expected: What would work, for the message.
-        fits: Whether the value works.
-
-    Raises:
-        ConfigError: If it does not.
-    """
-    if not fits:
-        raise ConfigError.of(name, value, expected)
-
-
-def check_keys(section: str, mapping: Mapping[Any, Any], cls: Any) -> None:
-    """Refuse a section with a key that its dataclass has no field for.
-
-    Args:
-        section: Its path in the config.
-        mapping: The section.
-        cls: The dataclass.
-
-    Raises:
-        ConfigError: For the first such key.
-    """
-    known = [field.name for field in dataclasses.fields(cls)]
-    for key in mapping:
-        if key not in known:
-            raise ConfigError(f"{section}: {unknown_name('key', key, known)}")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autolr.predicates import check, check_keys, is_whole, whole
+from autolr.config_checks import check, check_keys
+from autolr.predicates import is_whole, whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@
 ("'postgresql://***", '[1, None]')
 """
 
-from autolr.storage_url import without_urls
+import re
 
+HIDDEN = "***"  # stands for what may be a password
+_URL = re.compile(r"\b(?!sqlite:///[^?]*$)([\w+]+)://.*", re.DOTALL)
 _LONGEST = 300  # characters: four lines of a terminal
 
 
@@ -36,3 +38,12 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
         return line
     half = (longest - 3) // 2
     return f"{line[: longest - 3 - half]} … {line[len(line) - half :]}"
+
+
+def without_urls(text: str) -> str:
+    """Return text without anything after the scheme of a URL that may hold a password.
+
+    >>> without_urls("got 'mysql://me:pass@host', not 'sqlite:///runs.db'")
+    "got 'mysql://***"
+    """
+    return _URL.sub(rf"\1://{HIDDEN}", text)

@@ -9,6 +9,8 @@
 import re
 from urllib.parse import parse_qsl, unquote
 
+from autolr.quoting import HIDDEN
+
 _PARTS = re.compile(
     r"(?P<scheme>[\w+]+)://(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?"
     r"(?P<place>[^?]*)(?:\?(?P<query>.*))?"  # as SQLAlchemy reads it
@@ -17,8 +19,6 @@ _PLAIN = re.compile(r"[\w .,:/\\%+~\[\]-]*")  # characters of users, hosts and d
 _PUBLIC = ("host", "port", "user", "dbname", "service", "mode", "uri")  # options without secrets
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 _LARGEST_PORT = 65535
-_OTHER_URL = re.compile(r"\b(?!sqlite:///[^?]*$)([\w+]+)://.*", re.DOTALL)
-_HIDDEN = "***"
 
 
 def shown(url: object) -> str:
@@ -33,13 +33,13 @@ def shown(url: object) -> str:
     if parts is None or not is_clear(url):
         scheme = re.match(r"[\w+]+://", url)
         if scheme is not None:
-            return f"{scheme[0]}{_HIDDEN}"
-        return url if _PLAIN.fullmatch(url) and ":" not in url else _HIDDEN
+            return f"{scheme[0]}{HIDDEN}"
+        return url if _PLAIN.fullmatch(url) and ":" not in url else HIDDEN
     user, password = parts["user"], parts["password"]
-    login = "" if user is None else f"{user}{'' if password is None else f':{_HIDDEN}'}@"
+    login = "" if user is None else f"{user}{'' if password is None else f':{HIDDEN}'}@"
     options = _options(parts)
     public = [f"{key}={value}" for key, value in options if _is_public(key, value)]
-    query = "&".join([*public, _HIDDEN] if len(public) < len(options) else public)
+    query = "&".join([*public, HIDDEN] if len(public) < len(options) else public)
     return f"{parts['scheme']}://{login}{parts['place']}{'?' if query else ''}{query}"
 
 
@@ -64,7 +64,7 @@ def scrubbed(text: str, url: str) -> str:
         url: The URL of a storage.
     """
     for secret in sorted(secrets_of(url), key=len, reverse=True):
-        text = text.replace(secret, _HIDDEN)
+        text = text.replace(secret, HIDDEN)
     return text
 
 
@@ -76,15 +76,6 @@ def secrets_of(url: str) -> set[str]:
     password = parts["password"] or ""
     hidden = {value for key, value in _options(parts) if not _is_public(key, value)}
     return {password, unquote(password), *hidden} - {""}
-
-
-def without_urls(text: str) -> str:
-    """Return text without anything after the scheme of a URL that may hold a password.
-
-    >>> without_urls("got 'mysql://me:pass@host', not 'sqlite:///runs.db'")
-    "got 'mysql://***"
-    """
-    return _OTHER_URL.sub(rf"\1://{_HIDDEN}", text)
 
 
 def _options(parts: re.Match[str]) -> list[tuple[str, str]]:

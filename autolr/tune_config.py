@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from autolr.config_checks import check, check_keys
 from autolr.direction import MODES, mode_of, named_mode
 from autolr.errors import ConfigError
 from autolr.predicates import (
     HOST,
-    check,
-    check_keys,
+    STUDY_NAME,
     is_file_path,
     is_seconds,
     is_text,
@@ -22,7 +22,6 @@ from autolr.pruner import DEFAULT_PRUNER, Pruner, parse_pruner
 from autolr.search_spaces import is_source
 from autolr.storage_url import shown
 
-STUDY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,127}"  # lock files and folders are called so
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # module.Class
 _ENGINE = r"[^\W\d]\w*([.:][^\W\d]\w*)*"  # a name or a path; the driver knows the engines
 _MOST_WORKERS = 4096  # more is a slip: each one is a process

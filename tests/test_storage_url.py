@@ -3,7 +3,8 @@
 import pytest
 
 from autolr.errors import ConfigError
-from autolr.storage_url import scrubbed, shown, without_urls
+from autolr.quoting import without_urls
+from autolr.storage_url import scrubbed, shown
 from autolr.study.address import locate
 from autolr.tune_config import TuneConfig
 

@@ -29,7 +29,7 @@ tune:
 # In a process of its own, where no module of the user has been imported yet.
 READ_MESSAGE = """
 import sys
-from autolr.driver.messages import Check, ToWorker
+from autolr.driver.messages import ToWorker
 from autolr.domains import Choice
 from autolr.driver.wire import from_json
 from autolr.schedules import parse
@@ -77,9 +77,9 @@ def test_a_module_that_raises_is_named(config):
 
 
 def test_a_worker_imports_them_before_it_reads_a_candidate(config, tmp_path: Path):
-    from autolr.driver.messages import Check, ToWorker
+    from autolr.driver.messages import CheckConfig, ToWorker
 
-    message = to_json(Check(read_config(config()), tmp_path))
+    message = to_json(CheckConfig(read_config(config()), tmp_path))
     assert from_json(message, ToWorker)
     command = [sys.executable, "-c", READ_MESSAGE]
     done = subprocess.run(command, input=message, capture_output=True, check=False)

@@ -21,19 +21,19 @@ from autolr.driver.events import TuneResult as TuneResult
 from autolr.driver.events import WorkerLost as WorkerLost
 from autolr.driver.events import WorkersAwaited as WorkersAwaited
 from autolr.driver.messages import Answer as Answer
-from autolr.driver.messages import Check as Check
+from autolr.driver.messages import CheckConfig as CheckConfig
 from autolr.driver.messages import Checked as Checked
 from autolr.driver.messages import Done as Done
 from autolr.driver.messages import Failed as Failed
 from autolr.driver.messages import FromWorker as FromWorker
-from autolr.driver.messages import Leave as Leave
+from autolr.driver.messages import LeaveTrial as LeaveTrial
 from autolr.driver.messages import Lost as Lost
-from autolr.driver.messages import Over as Over
 from autolr.driver.messages import Ready as Ready
 from autolr.driver.messages import Remark as Remark
 from autolr.driver.messages import Scored as Scored
+from autolr.driver.messages import StudyOver as StudyOver
 from autolr.driver.messages import ToWorker as ToWorker
-from autolr.driver.messages import Train as Train
+from autolr.driver.messages import TrainTrial as TrainTrial
 
 if TYPE_CHECKING:
     from autolr.driver.jobs import do_job as do_job

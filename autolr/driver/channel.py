@@ -3,6 +3,7 @@
 import selectors
 import socket
 import struct
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Self
@@ -23,10 +24,9 @@ _KEPT_ALIVE = {  # a host that is gone without a word is noticed, also while som
 class Channel:
     """One end of a connection over which both sides have proved that they know the key.
 
-    Messages are JSON behind its length; those that are sent together come together. What the other
-    side does not take yet is kept and sent
-    later; of what has come in part the rest is not waited for. One thread may send while another
-    receives.
+    A message is its length and its JSON; messages that are sent together arrive together. What the
+    other side does not take yet is kept and sent later, and an incomplete message is not waited
+    for. One thread may send while another receives.
 
     Args:
         connection: The connection; it is the channel's from now on.
@@ -43,6 +43,7 @@ class Channel:
         self._hears = hears
         self._received = bytearray()
         self._unsent = bytearray()
+        self._sending = threading.Lock()  # a thread that receives sends what another left over
 
     def __enter__(self) -> Self:
         return self
@@ -66,10 +67,11 @@ class Channel:
             OSError: If the connection is broken, or the other side has long taken nothing.
         """
         data = to_json(*messages)
-        if len(self._unsent) + len(data) > 2 * LONGEST:
-            raise OSError("it does not read what is sent to it")
-        self._unsent += _LENGTH.pack(len(data)) + data
-        self.flush()
+        with self._sending:
+            if len(self._unsent) + len(data) > 2 * LONGEST:
+                raise OSError("it does not read what is sent to it")
+            self._unsent += _LENGTH.pack(len(data)) + data
+            self._flush()
 
     def flush(self) -> None:
         """Send what was left over, as far as the other side takes it.
@@ -77,6 +79,10 @@ class Channel:
         Raises:
             OSError: If the connection is broken.
         """
+        with self._sending:
+            self._flush()
+
+    def _flush(self) -> None:
         try:
             while self._unsent:
                 del self._unsent[: self._socket.send(self._unsent)]

@@ -27,7 +27,7 @@ class Engine(Protocol):
 
     The class prepares a study's config and says where its workers are placed; the object that
     `place` returns runs them. Derive from it to have the defaults of the first three methods.
-    A worker is whatever answers messages: for a `Check` or `Train` it does what
+    A worker is whatever answers messages: for a `CheckConfig` or `TrainTrial` it does what
     `autolr.driver.do_job` does, and sends what that returns.
 
     Attributes:

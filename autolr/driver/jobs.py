@@ -6,12 +6,22 @@ from pathlib import Path
 from autolr import objective
 from autolr.config import import_registered
 from autolr.disk import disk_errors
-from autolr.driver.messages import Check, Checked, Done, Failed, FromWorker, Train, with_traceback
+from autolr.driver.messages import (
+    CheckConfig,
+    Checked,
+    Done,
+    Failed,
+    FromWorker,
+    TrainTrial,
+    with_traceback,
+)
 from autolr.errors import AutoLRError, StorageError, UserCodeError
 from autolr.job import Judge
 
 
-def do_job(message: Check | Train, judge: Judge, leave: Callable[[], bool]) -> FromWorker:
+def do_job(
+    message: CheckConfig | TrainTrial, judge: Judge, leave: Callable[[], bool]
+) -> FromWorker:
     """Check or train, and return the answer for the driver; an error comes as `Failed`.
 
     Args:
@@ -22,7 +32,9 @@ def do_job(message: Check | Train, judge: Judge, leave: Callable[[], bool]) -> F
     return guarded(lambda: performed(message, judge, leave), folder_of(message))
 
 
-def performed(message: Check | Train, judge: Judge, leave: Callable[[], bool]) -> FromWorker:
+def performed(
+    message: CheckConfig | TrainTrial, judge: Judge, leave: Callable[[], bool]
+) -> FromWorker:
     """Check or train, and return the answer.
 
     Args:
@@ -30,8 +42,8 @@ def performed(message: Check | Train, judge: Judge, leave: Callable[[], bool]) -
         judge: As for `do_job`.
         leave: As for `do_job`.
     """
-    import_registered(message.config if isinstance(message, Check) else message.job.config)
-    if isinstance(message, Check):
+    import_registered(message.config if isinstance(message, CheckConfig) else message.job.config)
+    if isinstance(message, CheckConfig):
         return Checked(*objective.check_run(message.config, message.folder))
     return Done(objective.run_trial(message.job, judge, leave))
 
@@ -52,9 +64,9 @@ def guarded(action: Callable[[], FromWorker], folder: Path) -> FromWorker:
         return Failed(type(error).__name__, str(error))
 
 
-def folder_of(message: Check | Train) -> Path:
+def folder_of(message: CheckConfig | TrainTrial) -> Path:
     """Return the folder that a job writes to."""
-    return message.folder if isinstance(message, Check) else message.job.folder
+    return message.folder if isinstance(message, CheckConfig) else message.job.folder
 
 
 def _failed(error: UserCodeError, folder: Path) -> Failed:

@@ -15,7 +15,7 @@ from autolr.storage_url import shown
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckConfig:
     """To a worker: see whether the config works."""
 
     config: Config
@@ -23,7 +23,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Train:
+class TrainTrial:
     """To a worker: train a job of a trial."""
 
     job: TrialJob
@@ -37,12 +37,12 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class LeaveTrial:
     """To a worker: write the trial down and leave it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class StudyOver:
     """To a worker: the study is complete, and nothing more will come."""
 
 
@@ -119,7 +119,7 @@ class Lost:
     own_fault: bool
 
 
-ToWorker: TypeAlias = Check | Train | Answer | Leave | Over
+ToWorker: TypeAlias = CheckConfig | TrainTrial | Answer | LeaveTrial | StudyOver
 FromWorker: TypeAlias = Ready | Checked | Scored | Remark | Done | Failed | Lost
 
 

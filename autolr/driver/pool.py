@@ -11,18 +11,18 @@ from autolr.driver.engines import Engine
 from autolr.driver.events import Event, WorkerLost
 from autolr.driver.messages import (
     Answer,
-    Check,
+    CheckConfig,
     Checked,
     Done,
     Failed,
     FromWorker,
-    Leave,
+    LeaveTrial,
     Lost,
-    Over,
     Ready,
     Remark,
     Scored,
-    Train,
+    StudyOver,
+    TrainTrial,
     for_workers,
 )
 from autolr.driver.signals import PATIENCE, Interrupted, Shutdown
@@ -107,7 +107,7 @@ class Pool:
         if self._checker is None and ready:
             self._checker = ready[0]
             self._engine.send(
-                self._checker, Check(for_workers(self._config), self._config.tune.folder)
+                self._checker, CheckConfig(for_workers(self._config), self._config.tune.folder)
             )
 
     def _receive_in_check(self, worker: int, message: FromWorker) -> None:
@@ -139,7 +139,7 @@ class Pool:
             if time.monotonic() < end and self._assign(controller):
                 controller.finish()
                 for worker in self._states:
-                    self._engine.send(worker, Over())
+                    self._engine.send(worker, StudyOver())
                 return
             if time.monotonic() >= end and not self._busy():
                 return
@@ -166,7 +166,7 @@ class Pool:
                 controller.begun(action.number, lease.to_dict())
             state.number = action.number
             state.deadline = time.monotonic() + (self._config.tune.trial_timeout or float("inf"))
-            self._engine.send(worker, Train(action.job))
+            self._engine.send(worker, TrainTrial(action.job))
         return False
 
     def _read(self, controller: TrialController) -> None:
@@ -256,7 +256,7 @@ class Pool:
         """Have all trials write a checkpoint; those that take too long are cut."""
         for worker, state in self._states.items():
             if state.number is not None:
-                self._engine.send(worker, Leave())
+                self._engine.send(worker, LeaveTrial())
         end = time.monotonic() + PATIENCE
         while self._busy() and time.monotonic() < end:
             for worker, message in self._engine.poll(end - time.monotonic()):

@@ -18,7 +18,7 @@ from autolr.driver.channel import Channel, ready
 from autolr.driver.endpoint import FILE, Endpoint
 from autolr.driver.engines import Engine
 from autolr.driver.events import WorkersAwaited
-from autolr.driver.messages import FromWorker, Lost, Over, ToWorker
+from autolr.driver.messages import FromWorker, Lost, StudyOver, ToWorker
 from autolr.driver.trust import check_shared
 from autolr.driver.wire import WireError
 from autolr.errors import ConfigError
@@ -114,7 +114,7 @@ class RemoteEngine(Engine):
 
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message, to one that has not connected yet as soon as it does; see `Engine`."""
-        self._over = self._over or isinstance(message, Over)
+        self._over = self._over or isinstance(message, StudyOver)
         if worker in self._free:
             self._free[worker].append(message)
         elif worker in self._channels:

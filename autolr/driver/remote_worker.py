@@ -13,7 +13,7 @@ from autolr.driver.channel import Channel
 from autolr.driver.devices import own_share, per_trial
 from autolr.driver.discovery import Discovery
 from autolr.driver.local import LocalEngine
-from autolr.driver.messages import Done, Failed, FromWorker, Leave, Lost, Over, Train
+from autolr.driver.messages import Done, Failed, FromWorker, LeaveTrial, Lost, StudyOver, TrainTrial
 from autolr.driver.signals import PATIENCE, Shutdown, signals
 from autolr.driver.wire import WireError
 from autolr.errors import ConfigError
@@ -113,7 +113,7 @@ class _Relay:
                     messages.append(Lost("it was shut down", own_fault=False))
                 self._pass_on(messages)
                 if shutdown.requested() and end == float("inf"):
-                    self._engine.send(self._worker, Leave())
+                    self._engine.send(self._worker, LeaveTrial())
                     end = time.monotonic() + PATIENCE
         finally:
             self._engine.close()
@@ -133,9 +133,9 @@ class _Relay:
     def _listen(self) -> None:
         try:
             for message in self._channel.messages():
-                if isinstance(message, Over):
+                if isinstance(message, StudyOver):
                     break
-                self._busy = self._busy or isinstance(message, Train)
+                self._busy = self._busy or isinstance(message, TrainTrial)
                 self._engine.send(self._worker, message)
         except WireError as error:
             _log.warning("the driver is left, what it sent is no message: %s", error)

@@ -15,14 +15,14 @@ from pathlib import Path
 from autolr.driver.jobs import folder_of, guarded, performed
 from autolr.driver.messages import (
     Answer,
-    Check,
+    CheckConfig,
     FromWorker,
-    Leave,
+    LeaveTrial,
     Ready,
     Remark,
     Scored,
     ToWorker,
-    Train,
+    TrainTrial,
 )
 from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
@@ -43,7 +43,7 @@ class Worker:
 
     def __init__(self, pipe: "Connection[FromWorker, ToWorker]") -> None:
         self._pipe = pipe
-        self._jobs: queue.SimpleQueue[Check | Train] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[CheckConfig | TrainTrial] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Decision] = queue.SimpleQueue()
         self._leave = threading.Event()
 
@@ -73,22 +73,22 @@ class Worker:
             match message:
                 case Answer(decision):
                     self._answers.put(decision)
-                case Leave():
+                case LeaveTrial():
                     self._leave.set()
-                case Check() | Train():
+                case CheckConfig() | TrainTrial():
                     self._jobs.put(message)
 
-    def _answer_to(self, job: Check | Train) -> FromWorker:
+    def _answer_to(self, job: CheckConfig | TrainTrial) -> FromWorker:
         folder = folder_of(job)
         return guarded(lambda: self._perform(job, folder), folder)
 
-    def _perform(self, job: Check | Train, folder: Path) -> FromWorker:
+    def _perform(self, job: CheckConfig | TrainTrial, folder: Path) -> FromWorker:
         with _written_down(job, folder):
             return performed(job, self, self._leave.is_set)
 
 
 @contextmanager
-def _written_down(job: Check | Train, folder: Path) -> Iterator[None]:
+def _written_down(job: CheckConfig | TrainTrial, folder: Path) -> Iterator[None]:
     """Keep the job in a file while it is done, for the ranks that Lightning starts."""
     folder.mkdir(parents=True, exist_ok=True)
     file, text = folder / "job.json", to_json(job)
@@ -116,8 +116,8 @@ def _follow() -> None:
     text = Path(os.environ[_JOB]).read_bytes()
     if hashlib.sha256(text).hexdigest() != os.environ[_DIGEST]:
         raise ConfigError(f"{os.environ[_JOB]} is not what rank 0 wrote")
-    job: Check | Train
-    (job,) = from_json(text, Check | Train)
+    job: CheckConfig | TrainTrial
+    (job,) = from_json(text, CheckConfig | TrainTrial)
     performed(job, _Mute(), lambda: False)
 
 

@@ -24,7 +24,7 @@ from autolr.objective.lightning_cli import (
     trial_config,
 )
 from autolr.objective.protocol import Checkup
-from autolr.objective.run import rate_callbacks
+from autolr.objective.rate_callbacks import rate_callbacks
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _NO_LOGGER = "loggers.logger.DummyLogger"  # False upsets monitors
 
 
-def check_run(config: Config, folder: Path) -> Checkup:
+def check_lightning_run(config: Config, folder: Path) -> Checkup:
     """Set a run up to its first training step, and return what is known of it then.
 
     Everything that can be known before training is checked: the classes, their arguments, those

@@ -14,8 +14,8 @@ class LightningCLIObjective:
 
     def check(self, config: Config, folder: Path) -> Checkup:
         """Set a run up to its first training step; see `Objective`."""
-        return check.check_run(config, folder)
+        return check.check_lightning_run(config, folder)
 
     def run(self, job: TrialJob, judge: Judge, leave: Callable[[], bool]) -> TrialResult:
         """Train through an ordinary Trainer; see `Objective`."""
-        return run.run_trial(job, judge, leave)
+        return run.run_lightning_trial(job, judge, leave)

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.namespaces import Callback, SIGTERMException, Trainer, either
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
-from autolr.candidate import Candidate
 from autolr.config import Config, set_dotted
 from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
@@ -23,16 +22,16 @@ from autolr.objective.lightning_cli import (
     quiet_lightning,
     trial_config,
 )
+from autolr.objective.rate_callbacks import rate_callbacks
 from autolr.objective.user_code import before_first_step, no_exit
 from autolr.runtime.loading import UnreadableError, allowing, load
-from autolr.tune_config import TuneConfig
 
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI
     from autolr.callbacks.prune import Reporter
 
 
-def run_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) -> TrialResult:
+def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) -> TrialResult:
     """Train one candidate through an ordinary Trainer and score it.
 
     Args:
@@ -124,16 +123,6 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         with allowing(config.tune.safe_globals):  # SLURM may have left a checkpoint in the folder
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, weights_only=True)
     return attached
-
-
-def rate_callbacks(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
-    """Return the callbacks that set the candidate's rate: its rule's, if there is one, first."""
-    applied: list[Callback] = []
-    if not candidate.is_own:
-        applied = [ApplyRule(candidate.rule, dict(candidate.rule_settings))]
-    if candidate.peak is None:
-        return [*applied, AutoLR(schedule=candidate.schedule, monitor=tune.monitor, mode=tune.mode)]
-    return [*applied, FollowCandidate(candidate.peak, candidate.schedule)]
 
 
 class _Stopping:

@@ -7,11 +7,11 @@ from pathlib import Path
 from autolr.atomic import write_atomically
 from autolr.disk import written
 from autolr.errors import ConfigError
+from autolr.predicates import STUDY_NAME
 from autolr.report.page import study_charts, study_page
 from autolr.report.statistics import without_attributes
 from autolr.report.trials_file import write_trials
 from autolr.study import Summary
-from autolr.tune_config import STUDY_NAME
 
 
 def write_report(study: Summary, results: Path | None, to: Path) -> tuple[Path, ...]:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
 from autolr.online.monitor import Monitor
-from autolr.online.progress import Progress
 from autolr.online.records import ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
+    from autolr.online.progress import Progress
     from autolr.result.result import Result
 
 
-def opening(search: Progress, live: Candidate, total_steps: int) -> Iterator[str]:
+def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[str]:
     """Yield a line for what happened before the first step: a scan, or that there is no search.
 
     Args:
@@ -36,7 +36,9 @@ def opening(search: Progress, live: Candidate, total_steps: int) -> Iterator[str
         yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
 
 
-def news(before: Progress, after: Progress, total_steps: int, monitor: Monitor) -> Iterator[str]:
+def news(
+    before: "Progress", after: "Progress", total_steps: int, monitor: Monitor
+) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
     They are: the peak is settled, the rate was changed later, the run was put back, the end of the
@@ -81,7 +83,7 @@ def _named(rule: str) -> str:
     return "" if rule == OWN else f"{rule}, "
 
 
-def _settled(search: Progress) -> bool:
+def _settled(search: "Progress") -> bool:
     """Return whether the peak is known, and the run is still compared with others."""
     return search.probe is not None and search.probe.settled
 
@@ -96,7 +98,7 @@ def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
         yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"
 
 
-def _return(told: RollbackRecord, before: Progress, monitor: Monitor) -> str:
+def _return(told: RollbackRecord, before: "Progress", monitor: Monitor) -> str:
     was = "" if before.best is None else f", was {monitor.text(before.best[1])} at step {told.to}"
     value = monitor.text(told.score)
     score = f"{monitor.name} {value}{was}" if math.isfinite(told.score) else "the loss diverged"
@@ -105,7 +107,7 @@ def _return(told: RollbackRecord, before: Progress, monitor: Monitor) -> str:
 
 
 def _forecast(
-    before: Progress, after: Progress, total_steps: int, monitor: Monitor
+    before: "Progress", after: "Progress", total_steps: int, monitor: Monitor
 ) -> Iterator[str]:
     """Tell what is expected, once: when no later score will count."""
     curve = run_scores(after.scores, after.rollbacks)

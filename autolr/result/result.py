@@ -16,7 +16,6 @@ from autolr.errors import ConfigError
 from autolr.online.actions import Commit
 from autolr.online.forecast import Forecast
 from autolr.online.monitor import Monitor
-from autolr.online.progress import Progress
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.run_forecast import expected_end
 from autolr.online.scan import Scan
@@ -26,12 +25,13 @@ from autolr.online.serialization import (
     scores_from_list,
     scores_to_list,
 )
-from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from autolr.online.progress import Progress
 
 _LARGEST = 2**26  # bytes of a stored result
 _FILE, _TABLE, _PAGE = "result.json", "probes.csv", "result.html"
@@ -92,7 +92,7 @@ class Result:
     @classmethod
     def of(
         cls,
-        search: Progress,
+        search: "Progress",
         run: Candidate,
         total_steps: int,
         *,
@@ -193,6 +193,8 @@ class Result:
         Raises:
             StorageError: If the disk is full or read-only.
         """
+        from autolr.result.page import result_page  # here: most results are never drawn
+
         folder = Path(path)
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ With torch: ``LambdaLR(optimizer, schedule.timed(total_steps))``, stepped once p
 step.
 """
 
+from autolr.schedules import operators as operators
 from autolr.schedules._clr import clr as clr
 from autolr.schedules._constant import constant as constant
 from autolr.schedules._cooldown import cooldown as cooldown

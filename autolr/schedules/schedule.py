@@ -11,7 +11,6 @@ import numpy as np
 
 from autolr.errors import ConfigError
 from autolr.schedules import notation
-from autolr.schedules import operators as operators  # registers them
 from autolr.schedules.evaluate import check_shares, evaluate, try_formula
 from autolr.schedules.registry import Entry, find
 from autolr.settings import Array, Integer, Maybe, Real, Value, read_setting

@@ -8,8 +8,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from autolr.errors import ConfigError
+from autolr.predicates import STUDY_NAME
 from autolr.storage_url import is_clear, shown
-from autolr.tune_config import STUDY_NAME
 
 _NAME = re.compile(STUDY_NAME)
 _UNCLEAR = (

@@ -11,16 +11,16 @@ from autolr.config import Config, read_config
 from autolr.driver.engines import Engine
 from autolr.driver.messages import (
     Answer,
-    Check,
+    CheckConfig,
     Checked,
     Done,
     Failed,
     FromWorker,
-    Leave,
+    LeaveTrial,
     Lost,
     Ready,
     Scored,
-    Train,
+    TrainTrial,
 )
 from autolr.job import Decision, TrialJob
 
@@ -51,14 +51,14 @@ class EngineContract:
 
     def test_a_worker_checks_a_config(self, engine: Engine, tmp_path: Path) -> None:
         start(engine)
-        engine.send(0, Check(config(), tmp_path))
+        engine.send(0, CheckConfig(config(), tmp_path))
         assert next_message(engine, 0) == Checked(_STEPS)
 
     def test_a_worker_trains_is_judged_and_sends_its_result(
         self, engine: Engine, tmp_path: Path
     ) -> None:
         start(engine)
-        engine.send(0, Train(job(tmp_path)))
+        engine.send(0, TrainTrial(job(tmp_path)))
         for rung in (2, 4):
             assert next_message(engine, 0) == Scored(rung, 1 / rung)
             engine.send(0, Answer(Decision.CONTINUE))
@@ -70,28 +70,28 @@ class EngineContract:
         self, engine: Engine, tmp_path: Path
     ) -> None:
         start(engine, 0, 1)
-        engine.send(0, Train(job(tmp_path)))
+        engine.send(0, TrainTrial(job(tmp_path)))
         assert next_message(engine, 0) == Scored(2, 1 / 2)
         engine.send(0, Answer(Decision.PAUSE))
         done = next_message(engine, 0)
         assert isinstance(done, Done)
         assert (done.outcome.steps, done.outcome.paused) == (2, True)
-        engine.send(1, Train(job(tmp_path, known=(2,))))
+        engine.send(1, TrainTrial(job(tmp_path, known=(2,))))
         assert next_message(engine, 1) == Scored(4, 1 / 4)
 
     def test_two_workers_train_at_the_same_time(self, engine: Engine, tmp_path: Path) -> None:
         start(engine, 0, 1)
         for worker in (0, 1):
-            engine.send(worker, Train(job(tmp_path / str(worker))))
+            engine.send(worker, TrainTrial(job(tmp_path / str(worker))))
         scored = dict(engine_messages(engine, 2))
         assert scored == {0: Scored(2, 1 / 2), 1: Scored(2, 1 / 2)}
 
     def test_a_trial_is_left_when_the_study_ends(self, engine: Engine, tmp_path: Path) -> None:
         start(engine)
-        engine.send(0, Train(job(tmp_path, steps=10_000, seconds=0.01)))
+        engine.send(0, TrainTrial(job(tmp_path, steps=10_000, seconds=0.01)))
         assert isinstance(next_message(engine, 0), Scored)
         engine.send(0, Answer(Decision.CONTINUE))
-        engine.send(0, Leave())
+        engine.send(0, LeaveTrial())
         done = next_message(engine, 0)
         while isinstance(done, Scored):  # the next rung may come first
             engine.send(0, Answer(Decision.CONTINUE))
@@ -101,7 +101,7 @@ class EngineContract:
 
     def test_an_error_of_the_objective_is_a_message(self, engine: Engine, tmp_path: Path) -> None:
         start(engine)
-        engine.send(0, Train(job(tmp_path / "trial_0", error="no data")))
+        engine.send(0, TrainTrial(job(tmp_path / "trial_0", error="no data")))
         failed = next_message(engine, 0)
         assert isinstance(failed, Failed)
         assert failed.kind == "UserCodeError"
@@ -111,18 +111,18 @@ class EngineContract:
         self, engine: Engine, tmp_path: Path
     ) -> None:
         start(engine)
-        engine.send(0, Train(job(tmp_path, rungs=(), steps=10_000, seconds=0.01)))
+        engine.send(0, TrainTrial(job(tmp_path, rungs=(), steps=10_000, seconds=0.01)))
         engine.kill(0)
         engine.send(0, Answer(Decision.CONTINUE))  # dropped
         last = [message for _, message in engine.poll(_QUIET)]
         assert all(isinstance(message, Lost) for message in last)
         start(engine)
-        engine.send(0, Check(config(), tmp_path))
+        engine.send(0, CheckConfig(config(), tmp_path))
         assert next_message(engine, 0) == Checked(_STEPS)
 
     def test_close_ends_all_workers(self, engine: Engine, tmp_path: Path) -> None:
         start(engine, 0, 1)
-        engine.send(0, Train(job(tmp_path, rungs=(), steps=10_000, seconds=0.01)))
+        engine.send(0, TrainTrial(job(tmp_path, rungs=(), steps=10_000, seconds=0.01)))
         engine.close()
         assert [engine.lease(worker) for worker in (0, 1)] == [None, None]
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from autolr.config import Config
 from autolr.driver import (
     Answer,
-    Check,
+    CheckConfig,
     Engine,
     FromWorker,
-    Leave,
+    LeaveTrial,
     Ready,
     Remark,
     Scored,
     ToWorker,
-    Train,
+    TrainTrial,
     do_job,
     engine,
     tune,
@@ -43,7 +43,7 @@ class _Worker(threading.Thread):
     def __init__(self, number: int, outbox: _Outbox) -> None:
         super().__init__(daemon=True)
         self.number = number
-        self.jobs: queue.SimpleQueue[Check | Train | None] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[CheckConfig | TrainTrial | None] = queue.SimpleQueue()
         self.decisions: queue.SimpleQueue[Decision] = queue.SimpleQueue()
         self.leave = threading.Event()
         self._outbox = outbox
@@ -100,11 +100,11 @@ class ThreadsEngine(Engine):
         match message:
             case _ if thread is None:
                 return
-            case Check() | Train():
+            case CheckConfig() | TrainTrial():
                 thread.jobs.put(message)
             case Answer(decision):
                 thread.decisions.put(decision)
-            case Leave():
+            case LeaveTrial():
                 thread.leave.set()
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:

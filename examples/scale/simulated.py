@@ -14,16 +14,16 @@ from autolr.driver.engines import Engine
 from autolr.driver.events import Event
 from autolr.driver.messages import (
     Answer,
-    Check,
+    CheckConfig,
     Checked,
     Done,
     FromWorker,
-    Leave,
+    LeaveTrial,
     Lost,
     Ready,
     Scored,
     ToWorker,
-    Train,
+    TrainTrial,
 )
 from autolr.driver.pool import Pool
 from autolr.driver.signals import Shutdown
@@ -78,9 +78,9 @@ class SimulatedEngine(Engine):
         """Handle a message; see `Engine`."""
         one = self._workers[worker]
         match message:
-            case Check():
+            case CheckConfig():
                 one.outbox.append(Checked(RUN_STEPS))
-            case Train(job):
+            case TrainTrial(job):
                 one.job = job
                 one.step = self._written.get(job.folder.name, 0) if job.known else 0
                 self._continue(one)
@@ -90,7 +90,7 @@ class SimulatedEngine(Engine):
                     self._continue(one)
                 else:
                     one.outbox.append(Done(_outcome(one, paused=decision is Decision.PAUSE)))
-            case Leave():
+            case LeaveTrial():
                 one.outbox.append(Done(_outcome(one, paused=True)))
 
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:

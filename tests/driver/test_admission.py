@@ -14,7 +14,7 @@ import pytest
 
 from autolr.driver import handshake, remote_engine
 from autolr.driver.endpoint import Endpoint
-from autolr.driver.messages import FromWorker, Lost, Over, Ready
+from autolr.driver.messages import FromWorker, Lost, Ready, StudyOver
 from autolr.driver.remote_engine import RemoteEngine
 
 
@@ -196,7 +196,7 @@ def test_a_silent_worker_gives_its_seat_to_one_that_waits(
     engine: RemoteEngine, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote_engine, "_READY_WITHIN", 0.3)
-    engine.send(0, Over())  # any message
+    engine.send(0, StudyOver())  # any message
     with endpoint.enter() as silent:
         until(lambda: not engine.poll(0.01) and 0 in engine._channels)
         time.sleep(0.4)
@@ -205,7 +205,7 @@ def test_a_silent_worker_gives_its_seat_to_one_that_waits(
         with endpoint.enter() as other:
             other.send(Ready())
             assert next_message(engine) == (0, Ready())
-            assert next(other.messages()) == Over()
+            assert next(other.messages()) == StudyOver()
 
 
 def test_half_a_message_of_one_worker_holds_up_no_other(

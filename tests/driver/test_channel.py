@@ -78,6 +78,31 @@ def test_who_does_not_read_holds_no_sender_up(ends: tuple[Channel, socket.socket
     assert came.result() == expected
 
 
+def test_two_threads_that_send_write_each_byte_once(ends: tuple[Channel, socket.socket]) -> None:
+    channel, other = ends
+    words = [Remark(f"{number} " + "x" * 2**16) for number in range(300)]
+    expected = b"".join(framed(to_json(word)) for word in words)
+
+    def read() -> bytes:
+        data = b""
+        while len(data) < len(expected) and (more := other.recv(2**14)):
+            data += more
+        return data
+
+    def send() -> None:
+        for word in words:
+            channel.send(word)
+
+    with ThreadPoolExecutor() as threads:
+        came, sent = threads.submit(read), threads.submit(send)
+        while not (came.done() and sent.done()):
+            ready([channel], 0.0)  # as a thread that waits for messages does
+            if sent.done() and sent.exception():
+                other.close()
+    sent.result()
+    assert came.result() == expected
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -9,7 +9,7 @@ import yaml
 from autolr.cli import main
 from autolr.driver import discovery as discovery_module
 from autolr.driver.discovery import Discovery
-from autolr.driver.messages import Over
+from autolr.driver.messages import StudyOver
 from autolr.driver.remote_engine import RemoteEngine
 from autolr.study import FOLDER, announced, open_study, peek, study_names
 from autolr.tune_config import TuneConfig
@@ -53,7 +53,7 @@ def test_no_secret_is_in_the_storage(url: str, tmp_path: Path) -> None:
 
 def complete(engine: RemoteEngine) -> None:
     engine.start(0)
-    engine.send(0, Over())
+    engine.send(0, StudyOver())
     engine.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from autolr.config import Config, read_config
 from autolr.driver.endpoint import Endpoint
 from autolr.driver.events import Event, RungReached, TrialEnded, TrialStarted, WorkerLost
-from autolr.driver.messages import Check, Checked, Lost, Ready, Remark, Scored, ToWorker
+from autolr.driver.messages import CheckConfig, Checked, Lost, Ready, Remark, Scored, ToWorker
 from autolr.driver.pool import Pool
 from autolr.driver.remote_engine import RemoteEngine
 from autolr.driver.signals import Shutdown
@@ -117,7 +117,7 @@ def test_the_config_is_checked_by_a_worker_that_is_ready_and_stays(tmp_path: Pat
             for last_word in (Lost("it was shut down", own_fault=False), Checked(7)):
                 with endpoint.enter() as channel:
                     channel.send(Ready())
-                    assert isinstance(next(channel.messages()), Check)
+                    assert isinstance(next(channel.messages()), CheckConfig)
                     channel.send(last_word)
 
     with ThreadPoolExecutor() as threads:
@@ -142,7 +142,7 @@ def test_a_worker_that_speaks_of_a_trial_that_it_does_not_have_is_turned_out(
         for word in (Scored(3, 0.1), Remark("x"), Checked(7)):
             with endpoint.enter() as channel:
                 channel.send(Ready())
-                assert isinstance(next(channel.messages()), Check)
+                assert isinstance(next(channel.messages()), CheckConfig)
                 channel.send(word)
                 assert list(channel.messages()) == []
 
@@ -162,7 +162,7 @@ def test_a_config_whose_checks_all_end_their_workers_is_given_up(
         """Loses whoever checks."""
 
         def send(self, worker: int, message: ToWorker) -> None:
-            assert isinstance(message, Check)
+            assert isinstance(message, CheckConfig)
             self._workers[worker].outbox.append(Lost("gone", own_fault))
             asked.append(worker)
 

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from autolr.driver import run_worker
-from autolr.driver.messages import Answer, Check, Checked, Done, Lost, Over, Ready, Scored, Train
+from autolr.driver.messages import (
+    Answer,
+    CheckConfig,
+    Checked,
+    Done,
+    Lost,
+    Ready,
+    Scored,
+    StudyOver,
+    TrainTrial,
+)
 from autolr.driver.remote_engine import RemoteEngine
 from autolr.errors import AutoLRError, ConfigError
 from autolr.job import Decision
@@ -41,16 +51,16 @@ def test_it_does_what_its_driver_sends_until_the_study_is_over(
     lines: list[str] = []
     worker = joined(tmp_path, lines)
     assert engine_messages(engine, 1) == [(0, Ready())]
-    engine.send(0, Check(config(), tmp_path))
+    engine.send(0, CheckConfig(config(), tmp_path))
     assert engine_messages(engine, 1) == [(0, Checked(6))]
-    engine.send(0, Train(job(tmp_path / "trial_0")))
+    engine.send(0, TrainTrial(job(tmp_path / "trial_0")))
     for rung in (2, 4):
         assert engine_messages(engine, 1) == [(0, Scored(rung, 1 / rung))]
         engine.send(0, Answer(Decision.CONTINUE))
     ((_, done),) = engine_messages(engine, 1)
     assert isinstance(done, Done)
     assert done.outcome.steps == 6
-    engine.send(0, Over())
+    engine.send(0, StudyOver())
     engine.close()
     worker.join(30)
     assert not worker.is_alive()
@@ -67,7 +77,7 @@ def test_it_connects_again_after_its_driver_has_dropped_it(
     engine.start(0)
     assert engine_messages(engine, 1) == [(0, Ready())]
     assert lines.count("working") == 2
-    engine.send(0, Over())
+    engine.send(0, StudyOver())
     engine.close()
     worker.join(30)
     assert not worker.is_alive()
@@ -78,7 +88,7 @@ def test_a_trainer_process_that_dies_is_reported_before_the_connection_ends(
 ) -> None:
     worker = joined(tmp_path, [])
     assert engine_messages(engine, 1) == [(0, Ready())]
-    engine.send(0, Train(job(tmp_path / "trial_0", rungs=(), steps=10_000, seconds=0.01)))
+    engine.send(0, TrainTrial(job(tmp_path / "trial_0", rungs=(), steps=10_000, seconds=0.01)))
     path = tmp_path / "trial_0/job.json"
     end = time.monotonic() + 30
     while not path.exists():
@@ -88,7 +98,7 @@ def test_a_trainer_process_that_dies_is_reported_before_the_connection_ends(
     assert engine_messages(engine, 1) == [(0, Lost("it was ended by SIGKILL", own_fault=False))]
     engine.start(0)
     assert engine_messages(engine, 1) == [(0, Ready())]
-    engine.send(0, Over())
+    engine.send(0, StudyOver())
     engine.close()
     worker.join(30)
 

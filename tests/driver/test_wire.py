@@ -15,19 +15,19 @@ from autolr.candidate import Candidate
 from autolr.config import read_config
 from autolr.driver.messages import (
     Answer,
-    Check,
+    CheckConfig,
     Checked,
     Done,
     Failed,
     FromWorker,
-    Leave,
+    LeaveTrial,
     Lost,
-    Over,
     Ready,
     Remark,
     Scored,
+    StudyOver,
     ToWorker,
-    Train,
+    TrainTrial,
 )
 from autolr.driver.wire import WireError, from_json, to_json
 from autolr.job import Decision, TrialJob, TrialResult
@@ -62,11 +62,11 @@ CANDIDATE = Candidate(
 JOB = TrialJob(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
 OUTCOME = TrialResult(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5, None, True, False)
 TO_WORKER: list[ToWorker] = [
-    Check(CONFIG, Path("results")),
-    Train(JOB),
+    CheckConfig(CONFIG, Path("results")),
+    TrainTrial(JOB),
     Answer(Decision.PAUSE),
-    Leave(),
-    Over(),
+    LeaveTrial(),
+    StudyOver(),
 ]
 FROM_WORKER: list[FromWorker] = [
     Ready(),
@@ -97,10 +97,10 @@ def _without_storage(message: Any) -> Any:
     tune = CONFIG.tune.override(storage="sqlite:///autolr.db")
     config = replace(CONFIG, tune=tune)
     match message:
-        case Check():
+        case CheckConfig():
             return replace(message, config=config)
-        case Train():
-            return Train(replace(message.job, config=config))
+        case TrainTrial():
+            return TrainTrial(replace(message.job, config=config))
     return message
 
 
@@ -135,7 +135,7 @@ class Planted:
         b'[{"message": "Ready"}]',
         b'[{"message": "Ready", "fields": {}, "more": 1}]',
         b'[{"message": ["Ready"], "fields": {}}]',
-        b'[{"message": "Over", "fields": {}}]',  # no worker says that
+        b'[{"message": "StudyOver", "fields": {}}]',  # no worker says that
         b'[{"message": "Path", "fields": {}}]',
         b'[{"message": "Ready", "fields": {"autolr: pairs": [[1, 2, 3]]}}]',
         b'[{"message": "Ready", "fields": {"autolr: pairs": [[[], 2]]}}]',
@@ -172,16 +172,22 @@ def test_what_no_worker_says_is_refused_and_runs_nothing(
         changed(
             Answer(Decision.CONTINUE), lambda told: told["fields"].update(decision=["continue"])
         ),
-        changed(Train(JOB), lambda told: told["fields"]["job"].update(rungs=5)),
-        changed(Train(JOB), lambda told: told["fields"]["job"].update(folder="a\0b")),
-        changed(Train(JOB), lambda told: told["fields"]["job"].update(folder=None)),
-        changed(Train(JOB), lambda told: told["fields"]["job"].update(candidate={"x": 1})),
-        changed(Train(JOB), lambda told: told["fields"]["job"].update(candidate=[])),
-        changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].pop("seed")),
-        changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(fit=[])),
-        changed(Check(CONFIG, Path()), lambda told: told["fields"]["config"].update(space={})),
-        changed(Check(CONFIG, Path()), lambda t: t["fields"]["config"]["tune"].update(mode="up")),
-        changed(Check(CONFIG, Path()), lambda t: t["fields"]["config"]["tune"].update(more=1)),
+        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(rungs=5)),
+        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(folder="a\0b")),
+        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(folder=None)),
+        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(candidate={"x": 1})),
+        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(candidate=[])),
+        changed(CheckConfig(CONFIG, Path()), lambda told: told["fields"]["config"].pop("seed")),
+        changed(CheckConfig(CONFIG, Path()), lambda told: told["fields"]["config"].update(fit=[])),
+        changed(
+            CheckConfig(CONFIG, Path()), lambda told: told["fields"]["config"].update(space={})
+        ),
+        changed(
+            CheckConfig(CONFIG, Path()), lambda t: t["fields"]["config"]["tune"].update(mode="up")
+        ),
+        changed(
+            CheckConfig(CONFIG, Path()), lambda t: t["fields"]["config"]["tune"].update(more=1)
+        ),
     ],
     ids=lambda data: repr(data[-60:]),
 )

@@ -13,15 +13,15 @@ import pytest
 
 from autolr.driver.messages import (
     Answer,
-    Check,
+    CheckConfig,
     Checked,
     Done,
     Failed,
-    Leave,
+    LeaveTrial,
     Ready,
     Remark,
     Scored,
-    Train,
+    TrainTrial,
 )
 from autolr.job import Decision
 from autolr.testing.engine import config, job
@@ -73,12 +73,12 @@ def received(pipe: "Connection[Any, Any]") -> object:
 def test_it_checks_with_the_objective_of_the_config(
     pipe: "Connection[Any, Any]", tmp_path: Path
 ) -> None:
-    pipe.send(Check(config(steps=8), tmp_path))
+    pipe.send(CheckConfig(config(steps=8), tmp_path))
     assert received(pipe) == Checked(8)
 
 
 def test_each_score_waits_for_its_answer(pipe: "Connection[Any, Any]", tmp_path: Path) -> None:
-    pipe.send(Train(job(tmp_path)))
+    pipe.send(TrainTrial(job(tmp_path)))
     assert received(pipe) == Scored(2, 1 / 2)
     assert not pipe.poll(0.2)
     pipe.send(Answer(Decision.CONTINUE))
@@ -93,7 +93,7 @@ def test_each_score_waits_for_its_answer(pipe: "Connection[Any, Any]", tmp_path:
 def test_an_error_has_its_traceback_in_the_trials_folder(
     pipe: "Connection[Any, Any]", tmp_path: Path
 ) -> None:
-    pipe.send(Train(job(tmp_path / "trial_0", error="no data")))
+    pipe.send(TrainTrial(job(tmp_path / "trial_0", error="no data")))
     failed = received(pipe)
     assert isinstance(failed, Failed)
     assert failed.kind == "UserCodeError"
@@ -106,7 +106,7 @@ def test_other_ranks_have_the_job_in_a_file_while_it_is_done(
     (tmp_path / "remarking.py").write_text(REMARKING)
     made = job(tmp_path / "trial_0", rungs=())
     made.config.fit["objective"]["class_path"] = "remarking.Remarking"
-    pipe.send(Train(replace(made, config=replace(made.config, folder=tmp_path))))
+    pipe.send(TrainTrial(replace(made, config=replace(made.config, folder=tmp_path))))
     assert received(pipe) == Remark(str(tmp_path / "trial_0/job.json"))
     assert isinstance(received(pipe), Done)
     assert not (tmp_path / "trial_0/job.json").exists()
@@ -115,8 +115,8 @@ def test_other_ranks_have_the_job_in_a_file_while_it_is_done(
 def test_it_leaves_a_trial_that_is_being_trained_and_every_later_one(
     pipe: "Connection[Any, Any]", tmp_path: Path
 ) -> None:
-    pipe.send(Train(job(tmp_path, rungs=(), steps=10_000, seconds=0.01)))
-    pipe.send(Leave())
+    pipe.send(TrainTrial(job(tmp_path, rungs=(), steps=10_000, seconds=0.01)))
+    pipe.send(LeaveTrial())
     done = received(pipe)
     assert isinstance(done, Done)
     assert done.outcome.paused

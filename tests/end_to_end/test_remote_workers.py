@@ -16,7 +16,7 @@ from autolr.console import ConsoleProgress
 from autolr.driver import Event, WorkerLost, WorkersAwaited, handshake
 from autolr.driver.channel import ready
 from autolr.driver.endpoint import Endpoint
-from autolr.driver.messages import Lost, Over, Ready
+from autolr.driver.messages import Lost, Ready, StudyOver
 from autolr.driver.remote_engine import RemoteEngine
 from autolr.study import look
 from tests.end_to_end.conftest import CONFIG, Command, Project
@@ -45,14 +45,14 @@ def test_a_worker_that_leaves_before_it_said_a_word_is_replaced_by_the_next(
 ) -> None:
     engine = RemoteEngine(tmp_path, "127.0.0.1")
     engine.start(0)
-    engine.send(0, Over())  # before anybody has come
+    engine.send(0, StudyOver())  # before anybody has come
     endpoint = Endpoint.read(tmp_path)
     assert endpoint is not None
     for last_word in (None, Lost("it was shut down", own_fault=False), Ready()):
         with endpoint.enter() as channel:
             while not ready([channel], 0.0):
                 assert engine.poll(0.01) == []
-            assert channel.receive() == [Over()]
+            assert channel.receive() == [StudyOver()]
             if last_word is not None:
                 channel.send(last_word)
     assert first_message(engine) == (0, Ready())
@@ -92,8 +92,8 @@ def test_who_knocks_and_says_nothing_is_sent_away_and_who_is_known_may_be_silent
         assert engine.poll(0.1) == []
         channel.send(Ready())
         assert first_message(engine) == (0, Ready())
-        threading.Timer(0.3, engine.send, [0, Over()]).start()
-        assert next(channel.messages()) == Over()
+        threading.Timer(0.3, engine.send, [0, StudyOver()]).start()
+        assert next(channel.messages()) == StudyOver()
     engine.close()
 
 
