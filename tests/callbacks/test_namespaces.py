@@ -41,7 +41,7 @@ import torch
 from pytest import raises
 from torch.utils.data import DataLoader, TensorDataset
 
-from autolr.callbacks.rule_host import check_checkpoints
+from autolr.callbacks.rule_checks import check_checkpoints
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.objective.lightning_cli import lightning_errors

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import examples.extending
 from autolr.rules import catalogue
 from autolr.schedules import registry
 
@@ -15,5 +16,6 @@ def only_registered_here() -> Iterator[None]:
         patch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
         patch.setattr(catalogue, "_RECORDS", dict(catalogue._RECORDS))
         yield
-    for module in ("triangle_profile", "sign_rule"):
+    for module in ("triangle_profile", "sign_rule"):  # the next import registers them again
         sys.modules.pop(f"examples.extending.{module}", None)
+        vars(examples.extending).pop(module, None)
