@@ -104,9 +104,11 @@ def test_a_trainer_process_that_dies_is_reported_before_the_connection_ends(
 
 
 def child_of(parent: int) -> int:
-    """Return the only process that another one has started."""
-    children = Path(f"/proc/{parent}/task").glob("*/children")
-    (child,) = (int(pid) for file in children for pid in file.read_text().split())
+    """Return the only worker that a process has started; other tests may have other children."""
+    lists = Path(f"/proc/{parent}/task").glob("*/children")
+    children = [int(pid) for file in lists for pid in file.read_text().split()]
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    (child,) = (pid for pid, command in commands.items() if b"autolr.driver.worker" in command)
     return child
 
 
