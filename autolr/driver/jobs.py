@@ -42,10 +42,15 @@ def performed(
         judge: As for `do_job`.
         leave: As for `do_job`.
     """
-    import_registered(message.config if isinstance(message, CheckConfig) else message.job.config)
+    import_names(message)
     if isinstance(message, CheckConfig):
         return Checked(*objective.check_run(message.config, message.folder))
     return Done(objective.run_trial(message.job, judge, leave))
+
+
+def import_names(message: CheckConfig | TrainTrial) -> None:
+    """Import the modules whose rules and profiles a job names; it cannot be written before."""
+    import_registered(message.config if isinstance(message, CheckConfig) else message.job.config)
 
 
 def guarded(action: Callable[[], FromWorker], folder: Path) -> FromWorker:

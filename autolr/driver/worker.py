@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from autolr.driver.jobs import folder_of, guarded, performed
+from autolr.driver.jobs import folder_of, guarded, import_names, performed
 from autolr.driver.messages import (
     Answer,
     CheckConfig,
@@ -83,6 +83,7 @@ class Worker:
         return guarded(lambda: self._perform(job, folder), folder)
 
     def _perform(self, job: CheckConfig | TrainTrial, folder: Path) -> FromWorker:
+        import_names(job)
         with _written_down(job, folder):
             return performed(job, self, self._leave.is_set)
 
