@@ -32,8 +32,8 @@ class Admission:
 
     Each has 5 seconds for its whole proof. When there are 32 that have not proved the key and
     another one comes, the oldest is closed, for a worker needs a moment only: strangers take each
-    other's place, not a worker's. Where descriptors run out, strangers are closed too, and
-    accepting goes on.
+    other's place, not a worker's. When descriptors run out it closes strangers too, and
+    continues to accept.
 
     Args:
         listener: Where connections come; it is closed in the end.

@@ -36,7 +36,7 @@ class Endpoint:
         """Return the endpoint of the driver in a folder; None: there is none.
 
         Raises:
-            ConfigError: If somebody else could have written it.
+            ConfigError: If another user could have written it.
         """
         check_shared(folder)
         data = read_private(folder / FILE, _LONGEST)

@@ -16,7 +16,7 @@ class CheckStarted:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something that the user should know, in a line; the study goes on."""
+    """A line that the user should read; the study continues."""
 
     line: str
 
