@@ -120,8 +120,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
             try:
                 return _Driver(claim, listener, shutdown).run()
             except Interrupted as interrupt:  # before the first trial
-                trials = () if claim.stored is None else claim.stored.trials
-                return TuneResult(claim.config, trials, (), interrupted=interrupt.signum)
+                finished = () if claim.stored is None else claim.stored.trials
+                return TuneResult(claim.config, finished, (), interrupted=interrupt.signum)
 
 
 def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
