@@ -145,6 +145,10 @@ def ready(channels: Iterable[Channel], seconds: float | None) -> list[Channel]:
     """Return the channels at which something has come, after ``seconds`` at most.
 
     Meanwhile what is left over is sent on; a channel where that fails is among them.
+
+    Args:
+        channels: Open channels.
+        seconds: How long to wait at most; None: without limit.
     """
     with selectors.PollSelector() as selector:  # it needs no descriptor of its own
         for channel in channels:

@@ -80,11 +80,22 @@ class TrialController:
         return self._work(trial, promoted=isinstance(action, Resume) and action.promoted)
 
     def begun(self, number: int, worker: Mapping[str, Any]) -> None:
-        """Note which process trains a trial."""
+        """Note which process trains a trial.
+
+        Args:
+            number: The trial.
+            worker: What describes the process, in plain JSON.
+        """
         self._handle.note(self._open[number][0], {"worker": dict(worker)})
 
     def judge(self, number: int, step: int, score: float) -> Decision:
-        """Decide at a rung, and keep the score."""
+        """Decide at a rung, and keep the score.
+
+        Args:
+            number: The trial.
+            step: The rung, in optimizer steps.
+            score: The monitored metric in its own sign; a score that is not finite stops the trial.
+        """
         trial, _ = self._open[number]
         goes_on = self._handle.judge(trial, step, score)
         waits = not goes_on and math.isfinite(score)
@@ -94,11 +105,21 @@ class TrialController:
         return Decision.PAUSE if waits else Decision.STOP
 
     def remark(self, number: int, line: str) -> None:
-        """Pass on what the user should know about a trial."""
+        """Pass on what the user should know about a trial.
+
+        Args:
+            number: The trial.
+            line: The text, on one line.
+        """
         self._listener(Noted(f"trial {number}: {line}"))
 
     def end(self, number: int, outcome: TrialResult) -> None:
-        """Keep what a job of a trial came to."""
+        """Keep what a job of a trial came to.
+
+        Args:
+            number: The trial.
+            outcome: Its result: finished, paused, pruned or diverged.
+        """
         trial, candidate = self._open.pop(number)
         record = self._tell(trial, candidate, outcome)
         self._failed = []

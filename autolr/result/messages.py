@@ -43,6 +43,12 @@ def news(
 
     They are: the peak is settled, the rate was changed later, the run was put back, the end of the
     run can be forecast. The end of a search is left to whoever knows its price.
+
+    Args:
+        before: The search before the last scores.
+        after: The search with them.
+        total_steps: Of the run.
+        monitor: The metric, which knows how its scores are written.
     """
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
