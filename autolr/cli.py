@@ -9,7 +9,7 @@ from typing import Any
 from jsonargparse import Namespace
 
 from autolr.arguments import parser as _parser
-from autolr.arguments import read
+from autolr.arguments import read_arguments
 from autolr.errors import AutoLRError
 from autolr.quoting import shortened
 from autolr.storage_url import shown
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    command, arguments = read(words)
+    command, arguments = read_arguments(words)
     if command is None:
         _parser().print_help()
         return 2

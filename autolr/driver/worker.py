@@ -128,7 +128,7 @@ def _follow() -> None:
     performed(job, _Mute(), lambda: False)
 
 
-def main() -> None:
+def _main() -> None:
     """Work for the driver at the other end of the descriptor that is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to leave
     if os.environ.get("LOCAL_RANK", "0") != "0" and _JOB in os.environ:
@@ -138,4 +138,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autolr.schedules.evaluate import ROUNDING, evaluate, lengths, snap, within
-from autolr.schedules.registry import Entry, parameters_of, register
+from autolr.schedules.registry import Entry, formula_settings, register
 from autolr.settings import Array, NotNegative, Pace, Positive, Share
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _operator(
     name: str, least: int, most: float
 ) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
     def register_operator(formula: Callable[..., Array]) -> Callable[..., Array]:
-        parameters = parameters_of(formula, skip=3)  # after parts, k, n
+        parameters = formula_settings(formula, skip=3)  # after parts, k, n
         register(Entry(name, parameters, formula, (least, most)))
         return formula
 

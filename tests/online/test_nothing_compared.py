@@ -27,7 +27,7 @@ from autolr.online import (
     Train,
 )
 from autolr.online.search_serialization import search_from_dict, search_to_dict
-from autolr.result import Result, closing, load_result, news
+from autolr.result import Result, closing, load_result, progress_lines
 from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
 from tests.online.runs import run_of, search_of
@@ -220,9 +220,9 @@ def test_a_result_of_before_is_read(tmp_path):
 def test_one_line_says_what_could_not_be_compared():
     before = progress()
     after = observed(before, [NAN] * 3)
-    assert list(news(before, after, STEPS, Monitor("val_auc"))) == []
+    assert list(progress_lines(before, after, STEPS, Monitor("val_auc"))) == []
     end = observed(after, [NAN] * 3)
-    assert list(news(after, end, STEPS, Monitor("val_auc"))) == []
+    assert list(progress_lines(after, end, STEPS, Monitor("val_auc"))) == []
     assert closing(found(end)) == (
         "AutoLR: nothing could be compared: val_auc was not finite in any of 6 probes (60 steps "
         "beside the run's 200); the run keeps a peak of 0.03"

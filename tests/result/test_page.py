@@ -28,7 +28,7 @@ from autolr.online import (
     expected_end,
 )
 from autolr.online.reschedule import scaled
-from autolr.result import Result, news
+from autolr.result import Result, progress_lines
 from autolr.result.page import result_page, snippet
 
 SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.4, "linear")
@@ -174,7 +174,7 @@ def lines(scores, total_steps=200):
         search = search.observe(Observation(step, tuple(values)))
         while isinstance(search.action, Save | Rollback):
             search = search.observe(Observation(step))
-        if said := list(news(before, search, total_steps, Monitor("val_loss"))):
+        if said := list(progress_lines(before, search, total_steps, Monitor("val_loss"))):
             found[step] = said
     return found
 
@@ -202,5 +202,5 @@ def test_a_loss_that_is_not_finite_has_a_line():
     state = AnnealedState(Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5)))
     search = Progress(state, scores=(*RACE,), best=(60, 0.5))
     lost = search.observe(Observation(70, (math.inf,), lost=True))
-    (said,) = news(search, lost, 200, Monitor("val_loss"))
+    (said,) = progress_lines(search, lost, 200, Monitor("val_loss"))
     assert said == "AutoLR: step 70: the loss diverged: back to step 60, rate x0.5"
