@@ -11,8 +11,8 @@ from typing import Any, Self
 from autolr.driver.wire import LONGEST, WireError, from_json, to_json
 
 _LENGTH = struct.Struct("!I")  # before each message: its bytes
-_CHUNK = 2**18  # bytes that are read at a time
-_GONE_AFTER = 30  # seconds
+_CHUNK = 2**18  # bytes that are read at a time: most messages arrive in one piece
+_GONE_AFTER = 30  # seconds: a short outage of the network ends no trial
 _KEPT_ALIVE = {  # a host that is gone without a word is noticed, also while something is sent to it
     "TCP_KEEPIDLE": _GONE_AFTER // 2,
     "TCP_KEEPINTVL": 5,

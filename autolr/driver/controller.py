@@ -19,8 +19,8 @@ from autolr.study import Finish, Hyperband, Resume, Study, TrialRecord, Wait
 if TYPE_CHECKING:
     import optuna
 
-ATTEMPTS = 3  # at a trial whose own code raises, hangs or crashes
-_FAILURES = 3  # trials in a row that failed; then the study stops
+ATTEMPTS = 3  # at a trial whose own code raises, hangs or crashes: memory may be free later
+_FAILURES = 3  # trials in a row that failed; then the study stops: the cause is common to them
 _UNPROMOTED = "not among the best at its rung"
 
 

@@ -24,10 +24,10 @@ from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
 from autolr.study import Lease
 
-_LONG = 30.0  # seconds that a question for news stays open
-_SHARED_WITHIN = 10.0  # seconds in which a new file shows up on other nodes
-_END_WITHIN = 2.0  # seconds that a node has to end a worker
-_CALLS = 3  # at a time: news, a message, the end
+_LONG = 30.0  # seconds that a poll stays open: few calls of Ray while nothing happens
+_SHARED_WITHIN = 10.0  # seconds in which a new file shows up on other nodes, which cache folders
+_END_WITHIN = 2.0  # seconds that a node has to end a worker; one that is lost never answers
+_CALLS = 3  # at a time: a poll, a message, the end
 
 
 class RayEngine(Engine):

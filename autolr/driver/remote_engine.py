@@ -47,7 +47,7 @@ class RemoteEngine(Engine):
     on all hosts (a shared file system), for checkpoints are there too. Messages are not
     encrypted: use a private network. A trial belongs to its worker for as long as the connection
     lives: of a host that is suddenly gone it breaks after half a minute, on both sides. Then
-    the trial is resumed elsewhere, from its checkpoint. If two workers train it for a moment, they
+    the trial is resumed elsewhere, from its checkpoint. If two workers train it for a while, they
     write the same: a job follows from its checkpoint bit for bit.
 
     Args:
