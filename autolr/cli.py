@@ -157,9 +157,9 @@ def _export(arguments: Namespace) -> int:
 
 
 def _dashboard(arguments: Namespace) -> int:
-    from autolr.report.dashboard import serve  # here: optuna takes a while to import
+    from autolr.report.dashboard import run_dashboard  # here: optuna takes a while to import
 
-    serve(arguments.storage, arguments.study, arguments.port, _print)
+    run_dashboard(arguments.storage, arguments.study, arguments.port, _print)
     return 0
 
 

@@ -154,10 +154,10 @@ def ready(channels: Iterable[Channel], seconds: float | None) -> list[Channel]:
         for channel in channels:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.unsent else 0)
             selector.register(channel, events)
-        return [key.fileobj for key, events in selector.select(seconds) if _news(key, events)]  # type: ignore[misc]
+        return [key.fileobj for key, events in selector.select(seconds) if _is_ready(key, events)]  # type: ignore[misc]
 
 
-def _news(key: selectors.SelectorKey, events: int) -> bool:
+def _is_ready(key: selectors.SelectorKey, events: int) -> bool:
     channel: Any = key.fileobj
     if events & selectors.EVENT_WRITE:
         try:

@@ -97,10 +97,10 @@ class TrialController:
             score: The monitored metric in its own sign; a score that is not finite stops the trial.
         """
         trial, _ = self._open[number]
-        goes_on = self._handle.judge(trial, step, score)
-        waits = not goes_on and math.isfinite(score)
-        self._listener(RungReached(number, step, score, goes_on, waits and self._pauses))
-        if goes_on:
+        continues = self._handle.judge(trial, step, score)
+        waits = not continues and math.isfinite(score)
+        self._listener(RungReached(number, step, score, continues, waits and self._pauses))
+        if continues:
             return Decision.CONTINUE
         return Decision.PAUSE if waits else Decision.STOP
 

@@ -76,13 +76,13 @@ class TrialStarted:
 class RungReached:
     """A trial was judged after ``step`` optimizer steps.
 
-    One that does not go on ``waits``, and may be promoted later, or it is over.
+    One that does not continue ``waits``, and may be promoted later, or it is over.
     """
 
     number: int
     step: int
     score: float
-    goes_on: bool
+    continues: bool
     waits: bool = False
 
 

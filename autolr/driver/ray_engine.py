@@ -98,7 +98,7 @@ class RayEngine(Engine):
         received: list[tuple[int, FromWorker]] = []
         for answer in answers:
             worker = self._pending.pop(answer)
-            received += [(worker, message) for message in self._news(worker, answer)]
+            received += [(worker, message) for message in self._messages_in(worker, answer)]
         return received
 
     @override
@@ -136,7 +136,7 @@ class RayEngine(Engine):
     def _ask(self, worker: int) -> None:
         self._pending[self._actors[worker].poll.remote(_LONG)] = worker
 
-    def _news(self, worker: int, answer: Any) -> list[FromWorker]:
+    def _messages_in(self, worker: int, answer: Any) -> list[FromWorker]:
         try:
             sent = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:

@@ -138,7 +138,7 @@ class RemoteEngine(Engine):
         received: list[tuple[int, FromWorker]] = []
         for channel in ready(numbers, max(0.0, seconds)):
             number = numbers[channel]
-            received += [(number, message) for message in self._news(number, channel)]
+            received += [(number, message) for message in self._messages_of(number, channel)]
         return received
 
     @override
@@ -166,7 +166,7 @@ class RemoteEngine(Engine):
         for channel in (*self._channels.values(), *self._waiting):
             channel.close()
 
-    def _news(self, worker: int, channel: Channel) -> list[FromWorker]:
+    def _messages_of(self, worker: int, channel: Channel) -> list[FromWorker]:
         messages: list[FromWorker]
         silent = self._silent.get(worker)
         try:
