@@ -17,6 +17,9 @@ from autolr.errors import StorageError as StorageError
 from autolr.schedules import Schedule as Schedule
 
 if TYPE_CHECKING:
+    from autolr.callbacks import ApplyRule as ApplyRule
+    from autolr.callbacks import AutoLR as AutoLR
+    from autolr.callbacks import FollowCandidate as FollowCandidate
     from autolr.driver import TuneResult as TuneResult
     from autolr.driver import tune as tune
     from autolr.online import Annealed as Annealed
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Annealed": "autolr.online",
+    "ApplyRule": "autolr.callbacks",
+    "AutoLR": "autolr.callbacks",
+    "FollowCandidate": "autolr.callbacks",
     "Result": "autolr.result",
     "TorchLearner": "autolr.runtime.torch_learner",
     "TuneResult": "autolr.driver",

@@ -85,17 +85,7 @@ def _fit(arguments: Namespace) -> int:
         check_folder(out)
     attached = objective.fit(report.read_run(arguments.config), out)
     if attached is not None:
-        result = attached.result
-        if result.probes.empty:
-            _print(f"{result.total_steps} steps are too few to search: the customary peak is used")
-        else:
-            _print(result.probes.to_string(index=False))
-        title = "peak" if result.compared else "no peak: nothing could be compared; the run kept"
-        _print(f"{title} {result.run_peak:.4g}, schedule {result.schedule}")
-        _print(f"price {result.price:.3f} runs ({result.probe_steps} probe steps)")
-        if result.stopped_at is not None:
-            steps = f"{result.stopped_at} of {result.total_steps} steps"
-            _print(f"the run ended after {steps}, before its schedule did: it is not annealed")
+        _print(str(attached.result))
     return 0
 
 

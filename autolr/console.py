@@ -8,7 +8,6 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from autolr import report, study
 from autolr.driver import (
@@ -130,7 +129,7 @@ class ConsoleProgress:
         self._console.print(text, markup=False)
 
 
-def conclusion(result: TuneResult) -> Iterator[str | Table]:
+def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
     """Yield the lines that end a study, with its best trials as a table."""
     tune = result.config.tune
     counts = _counts(result)
@@ -169,7 +168,7 @@ def _only_stopped(result: TuneResult) -> str:
     )
 
 
-def _best(result: TuneResult) -> Iterator[str | Table]:
+def _best(result: TuneResult) -> Iterator[str | report.FittingTable]:
     objective, monitor = result.config.tune.objective, result.config.tune.monitor
     if objective is not None:
         yield f"no other trial is better in both {' and '.join(objective)} than these:"

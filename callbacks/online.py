@@ -26,12 +26,14 @@ from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_race_host import RuleRaceHost
 from autolr.callbacks.run_length import total_steps, warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics, print_messages
+from autolr.callbacks.shared_result import SharedResult
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
-from autolr.result.result import Result, check_save_to
+from autolr.result.files import check_save_to
+from autolr.result.result import Result
 from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
@@ -69,8 +71,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
     other anew). Settings and length must be those that the search began with.
 
-    The Trainer's loggers get ``autolr/rate``, ``autolr/probe_steps``, ``autolr/score/RATE`` of each
-    probe, and ``autolr/peak``.
+    The Trainer's loggers get the curves that `SearchMetrics` names.
 
     Args:
         strategy: How scores become decisions, with its settings: ``"annealed"``, an object such as
@@ -118,6 +119,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._result: Result | None = None
+        self._shared = SharedResult()
         self._own: OwnRates | None = None
         self._own_peak: float | None = None
         self._stored: dict[str, Any] | None = None  # a search to continue
@@ -132,9 +134,9 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             AttributeError: Before the search has ended in this process; the processes that
                 ``ddp_spawn`` starts keep it to themselves: use ``save_to`` there.
         """
-        if self._result is None:
+        if (result := self._result or self._shared.value) is None:
             raise AttributeError("there is no result before the search has ended in this process")
-        return self._result
+        return result
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -179,7 +181,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         search = None if self._rivals is None else self._rivals.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._stepped:
-            self._metrics.step(trainer, rate, self._rivals)
+            self._metrics.step(trainer, rate, self._rivals, self._result)
         if self._rivals is not None and self._learner is not None and search is not None:
             print_messages(search, self._rivals, self._learner.monitor)
         self._take_result(trainer)
@@ -192,6 +194,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         super().on_train_end(trainer, pl_module)
         if self._result is not None:
             self._result = finalized(self._result, trainer, self._save_to)
+            self._shared.value = self._result
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -227,7 +230,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         self._handover = Handover(trainer)
         self._handover.check()
         if not trainer.global_step:
-            self._result = self._stored = None  # of another run
+            self._result = self._stored = self._shared.value = None  # of another run
         steps = total_steps(trainer, "AutoLR")
         warn_of_early_stoppers(trainer, "AutoLR", steps)
         if self._result is not None:
@@ -291,6 +294,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         if self._rivals is None or (self._rivals.searching and not cut):
             return
         self._result = replace(self._rivals.result(), own_peak=self._own_peak)
+        self._shared.value = self._result
         self._metrics.decision(trainer, self._result)
         self._rivals = self._learner = None
         announce(self._result)

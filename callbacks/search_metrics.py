@@ -1,6 +1,7 @@
 """The metrics and messages of a search: for the Trainer's loggers and for the console."""
 
 import math
+from collections.abc import Sequence
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info
 from autolr.online.monitor import Monitor
@@ -8,16 +9,17 @@ from autolr.online.progress import Progress
 from autolr.online.records import ProbeScore
 from autolr.result.messages import progress_lines
 from autolr.result.result import Result
-from autolr.rules.fixed import OWN
 from autolr.runtime.rivals import Rivals
 
 
 class SearchMetrics:
     """Sends what a search does to the Trainer's loggers, and to nothing else of the run.
 
-    ``autolr/rate`` and, during the search, ``autolr/probe_steps`` come at the steps at which the
-    Trainer logs its own values, ``autolr/score/RATE`` as a probe is scored, ``autolr/peak`` as the
-    search ends, if it has one. Steps are numbered as the Trainer numbers them, from 0.
+    All are curves. ``autolr/rate``, during the search ``autolr/probe_steps``, and after it
+    ``autolr/peak``, if there is one, come at the steps at which the Trainer logs its own values.
+    At each comparison come ``autolr/score``, of the state with which the run continues, and
+    ``autolr/rival_score``, of the best of the others; a score that is not finite is left out, since
+    a logger cannot draw it. Steps are numbered as the Trainer numbers them, from 0.
 
     Args:
         monitor: The metric of the scores.
@@ -31,13 +33,16 @@ class SearchMetrics:
         """Leave out the scores that a resumed search has already."""
         self._logged = len(search.scores)
 
-    def step(self, trainer: Trainer, rate: float, rivals: Rivals | None) -> None:
+    def step(
+        self, trainer: Trainer, rate: float, rivals: Rivals | None, result: Result | None
+    ) -> None:
         """Log the step that has just been made.
 
         Args:
             trainer: The Trainer, after the step.
             rate: The highest rate of the groups in that step.
             rivals: The search; None when it is over.
+            result: Its result; None before it is over.
         """
         if not trainer.loggers:
             return
@@ -47,8 +52,10 @@ class SearchMetrics:
             values["rate"] = rate
             if rivals is not None:
                 values["probe_steps"] = float(rivals.probe_steps)
+            if result is not None and result.peak is not None:
+                values["peak"] = result.peak
         if rivals is not None and len(rivals.search.scores) > self._logged:
-            values |= self._scores(rivals)
+            values |= self._scores(rivals.search.scores)
         _log(trainer, values)
 
     def decision(self, trainer: Trainer, result: Result) -> None:
@@ -61,18 +68,15 @@ class SearchMetrics:
         peak = {} if result.peak is None else {"peak": result.peak}
         _log(trainer, {**peak, "probe_steps": float(result.probe_steps)})
 
-    def _scores(self, rivals: Rivals) -> dict[str, float]:
-        """Return the monitored values of new probes; a logger can draw none that diverged."""
-        new = rivals.search.scores[self._logged :]
-        self._logged += len(new)
-        finite = [scored for scored in new if math.isfinite(scored.score)]
-        steps = rivals.total_steps
-        return {f"score/{_named(one, steps)}": self._monitor.value(one.score) for one in finite}
-
-
-def _named(scored: ProbeScore, total_steps: int) -> str:
-    rate = f"{scored.rate(total_steps):.3g}"
-    return rate if scored.candidate.rule == OWN else f"{scored.candidate.rule}/{rate}"
+    def _scores(self, scores: Sequence[ProbeScore]) -> dict[str, float]:
+        """Return the monitored values of new probes: the kept one's, and the best of the others."""
+        new, self._logged = scores[self._logged :], len(scores)
+        kept = [scored.score for scored in new if scored.kept]
+        others = [scored.score for scored in new if not scored.kept]
+        best = {"score": min(kept, default=math.inf), "rival_score": min(others, default=math.inf)}
+        return {
+            name: self._monitor.value(score) for name, score in best.items() if math.isfinite(score)
+        }
 
 
 def print_messages(before: Progress, rivals: Rivals, monitor: Monitor) -> None:

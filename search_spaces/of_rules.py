@@ -7,7 +7,7 @@ from autolr import rules
 
 _HEAD = """\
 # Every rule, each with the peaks and profiles that suit it: for a long study of rules.
-# Rules of other packages need pip install 'lightning-autolr[rules]'. Written from the catalogue
+# Rules of other packages need packages of their own (autolr rules NAME). Written from the catalogue
 # of rules by: python -m autolr.search_spaces.of_rules
 """
 _TAIL = """\

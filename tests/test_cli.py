@@ -50,7 +50,7 @@ def test_a_rule_is_described_in_full(capsys):
     out = capsys.readouterr().out
     assert "pytorch_optimizer.Lamb" in out
     assert "adam_debias True" in out
-    assert "pip install 'lightning-autolr[rules]'" in out
+    assert "install    pip install 'pytorch_optimizer" in out
 
 
 def test_an_unknown_rule_is_refused_with_those_there_are(capsys):

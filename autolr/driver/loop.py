@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,6 +21,7 @@ from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pool import Pool
 from autolr.driver.signals import Interrupted, Shutdown, signals
+from autolr.pruner import Pruner
 from autolr.study import Heartbeat, Hyperband, Lease, Study, Summary
 
 _Train: TypeAlias = Callable[[TrialController, Heartbeat, float], None]
@@ -32,13 +33,28 @@ def _only_warn(event: Event) -> None:
         warnings.warn(line, stacklevel=2)
 
 
-def tune(
+def tune(  # noqa: PLR0913 - the settings of the section, which users look up here
     config: str | Path | Mapping[str, Any],
     *,
+    space: str | Path | Mapping[str, Any] | None = None,
+    monitor: str | None = None,
+    mode: str | None = None,
+    trials: int | None = None,
+    timeout: float | None = None,
+    workers: int | str | None = None,
+    trial_timeout: float | None = None,
+    engine: str | None = None,
+    listen: str | None = None,
+    objective: Sequence[str] | None = None,
+    pruner: Pruner | str | Mapping[str, Any] | None = None,
+    sampler: str | None = None,
+    storage: str | None = None,
+    study: str | None = None,
+    out: str | Path | None = None,
+    safe_globals: Sequence[str] | None = None,
     fresh: bool = False,
     dry_run: bool = False,
     listener: Callable[[Event], None] = _only_warn,
-    **settings: object,
 ) -> TuneResult:
     """Run a study to its end, or resume it.
 
@@ -46,12 +62,30 @@ def tune(
     early; what was finished stays, and the trial that was cut is run again the next time, with
     the same parameters.
 
+    Settings of the section ``tune:`` can be given here as well: they replace those of the config,
+    and None keeps those. `autolr.tune_config.TuneConfig` says more of each.
+
     Args:
         config: A LightningCLI config with a section ``tune:``; a file or a mapping.
-        fresh: Forget a study of this name first.
+        space: A name of the catalogue, a path to a .yaml file, or a mapping.
+        monitor: The logged metric that is optimized.
+        mode: "min" or "max"; inferred from the monitor's name where that implies it.
+        trials: Finished trials that the study shall have in total, over all resumes.
+        timeout: Seconds after which no trial starts.
+        workers: Trials in parallel; "auto": one per visible GPU, at least one.
+        trial_timeout: Seconds that a worker may train one job.
+        engine: "local", "ray", "remote" or the path of a class.
+        listen: Host name or address at which workers reach this host.
+        objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
+        pruner: A `Pruner`, its name, or a mapping with its fields.
+        sampler: What proposes candidates.
+        storage: The database's URL.
+        study: The study's name.
+        out: The folder for results.
+        safe_globals: Classes, as ``module.Class``, that checkpoints of trials may contain.
+        fresh: Delete the study of this name first.
         dry_run: Check everything up to the first training step, and stop there.
         listener: Called with each event as it happens. The default one only warns.
-        settings: Of the section ``tune:``, instead of those in the config; None keeps those.
 
     Raises:
         ConfigError: If a setting cannot work; before the first training step.
@@ -59,6 +93,24 @@ def tune(
             folder of results belongs to another study, or its disk is full.
         UserCodeError: If the model or the data raise before training, or in three trials in a row.
     """
+    settings = {
+        "space": space,
+        "monitor": monitor,
+        "mode": mode,
+        "trials": trials,
+        "timeout": timeout,
+        "workers": workers,
+        "trial_timeout": trial_timeout,
+        "engine": engine,
+        "listen": listen,
+        "objective": objective,
+        "pruner": pruner,
+        "sampler": sampler,
+        "storage": storage,
+        "study": study,
+        "out": out,
+        "safe_globals": safe_globals,
+    }
     with claimed(config, settings, listener, fresh=fresh, lock=not dry_run) as claim:
         if dry_run:
             return _dry_run(claim.config, listener)
@@ -68,8 +120,8 @@ def tune(
             try:
                 return _Driver(claim, listener, shutdown).run()
             except Interrupted as interrupt:  # before the first trial
-                trials = () if claim.stored is None else claim.stored.trials
-                return TuneResult(claim.config, trials, (), interrupted=interrupt.signum)
+                finished = () if claim.stored is None else claim.stored.trials
+                return TuneResult(claim.config, finished, (), interrupted=interrupt.signum)
 
 
 def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:

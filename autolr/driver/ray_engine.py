@@ -22,6 +22,7 @@ from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Failed, FromWorker, Lost, ToWorker
 from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
+from autolr.extras import install_command
 from autolr.study import Lease
 
 _LONG = 30.0  # seconds that a poll stays open: few calls of Ray while nothing happens
@@ -203,7 +204,7 @@ def _ray() -> Any:
         return importlib.import_module("ray")
     except ImportError:
         raise ConfigError.of(
-            "tune.engine", "ray", "local, or Ray be installed: pip install 'lightning-autolr[ray]'"
+            "tune.engine", "ray", f"local, or Ray be installed: {install_command('ray')}"
         ) from None
 
 

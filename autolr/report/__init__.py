@@ -6,6 +6,7 @@ from autolr.report.export import read_run as read_run
 from autolr.report.files import name_of as name_of
 from autolr.report.files import results_folder as results_folder
 from autolr.report.files import write_report as write_report
+from autolr.report.fitting_table import FittingTable as FittingTable
 from autolr.report.page import study_charts as study_charts
 from autolr.report.page import study_page as study_page
 from autolr.report.show import heading as heading

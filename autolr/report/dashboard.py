@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from autolr import study
 from autolr.errors import ConfigError
+from autolr.extras import install_command
 
 _HOST = "127.0.0.1"  # the dashboard has no password: other hosts must not reach it
 
@@ -50,9 +51,8 @@ def run_dashboard(url: str, name: str | None, port: int, listener: Callable[[str
 
 def _app(storage: Any) -> Any:
     if find_spec("optuna_dashboard") is None:
-        raise ConfigError(
-            "autolr dashboard needs optuna-dashboard: pip install 'lightning-autolr[dashboard]'"
-        )
+        install = install_command("optuna-dashboard")
+        raise ConfigError(f"autolr dashboard needs optuna-dashboard: {install}")
     from optuna_dashboard import wsgi  # here: it takes a second to import
 
     return wsgi(storage)

@@ -4,34 +4,35 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.box import SIMPLE
-from rich.table import Table
-
 from autolr.names import short
+from autolr.report.fitting_table import FittingTable
 from autolr.report.table import cell_text, chosen
 from autolr.study import Summary, TrialRecord
 
 _STOPPED = "stopped early"
+_ALL = "autolr show --json has all"
 
 
-def studies_table(studies: Iterable[Summary]) -> Table:
+def studies_table(studies: Iterable[Summary]) -> FittingTable:
     """Return a row for each study: trials by state, and the best value."""
     listed = [(study, _counts(study)) for study in studies]
     words = ["complete", "pruned", "failed", "running", "waiting"]
     words += [_STOPPED] if any(counts[_STOPPED] for _, counts in listed) else []
-    table = Table("study", "monitor", *words, "best", box=SIMPLE, pad_edge=False)
+    rows = []
     for study, counts in listed:
         cells = (str(counts[word]) for word in words)
         best = next((trial.value for trial in study.ranked), None)
-        table.add_row(study.name, _monitor(study), *cells, cell_text(best))
-    return table
+        rows.append([study.name, _monitor(study), *cells, cell_text(best)])
+    expendable = list(range(len(words) + 1, 2, -1))  # all but the complete ones
+    return FittingTable(("study", "monitor", *words, "best"), rows, expendable, _ALL)
 
 
-def trials_table(study: Summary) -> Table:
+def trials_table(study: Summary) -> FittingTable:
     """Return a row for each trial: its state, score, parameters and price.
 
     The score of an unfinished trial is that of its last rung, or of the end of a run that stopped
-    early. In a study with a cost, the trials of the front come first and are marked.
+    early. In a study with a cost, the trials of the front come first and are marked. On a narrow
+    terminal bracket and price are left out first, then reasons, then the last parameters.
     """
     front = {trial.number: trial for trial in study.front}
     trials = [*front.values(), *(trial for trial in study.trials if trial.number not in front)]
@@ -40,9 +41,7 @@ def trials_table(study: Summary) -> Table:
     names = [short(name) for name in params]
     shared = ("trial", *mark, "state", "bracket", _monitor(study))
     columns = (*shared, *names, "steps", "seconds", "why")
-    table = Table(box=SIMPLE, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    rows = []
     for trial in trials:
         score = trial.value if trial.value is not None else last_score(trial)
         values = chosen(trial)
@@ -50,8 +49,10 @@ def trials_table(study: Summary) -> Table:
         cells += [trial.state, trial.attrs.get("bracket"), score]
         cells += [values.get(name) for name in params]
         cells += [trial.attrs.get(name) for name in ("steps", "seconds", "reason")]
-        table.add_row(*(cell_text(cell) for cell in cells))
-    return table
+        rows.append([cell_text(cell) for cell in cells])
+    first, end = len(shared), len(shared) + len(names)
+    expendable = [first - 2, end + 1, end, end + 2, *range(end - 1, first - 1, -1)]
+    return FittingTable(columns, rows, expendable, _ALL)
 
 
 def heading(study: Summary) -> str:

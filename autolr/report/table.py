@@ -7,13 +7,15 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from autolr.names import plain, short
+from autolr.report.fitting_table import FittingTable
 from autolr.study import TrialRecord
 
 
-def best_table(trials: Sequence[TrialRecord], monitor: str) -> Table:
+def best_table(trials: Sequence[TrialRecord], monitor: str) -> FittingTable:
     """Return the trials as rows, in the given order: score, candidate, price.
 
-    The table also has the first three other metrics that validation logs.
+    The table also has the first three other metrics that validation logs. On a narrow terminal
+    the price is left out first, then those metrics, then the last parameters.
 
     Args:
         trials: Finished trials.
@@ -24,17 +26,17 @@ def best_table(trials: Sequence[TrialRecord], monitor: str) -> Table:
     params = list(dict.fromkeys(name for trial in trials for name in chosen(trial)))
     names = [short(name) for name in params]
     columns = ["trial", monitor, *metrics, *names, "steps", "seconds"]
-    table = Table(box=SIMPLE, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # on a narrow terminal nothing is cut off
+    rows = []
     for trial in trials:
         values = trial.attrs.get("metrics", {})
         cells: list[object] = [trial.number, trial.value]
         cells += [values.get(name) for name in metrics]
         cells += [chosen(trial).get(name) for name in params]
         cells += [trial.attrs.get("steps"), trial.attrs.get("seconds")]
-        table.add_row(*(cell_text(cell) for cell in cells))
-    return table
+        rows.append([cell_text(cell) for cell in cells])
+    first, end = 2 + len(metrics), 2 + len(metrics) + len(params)
+    expendable = [end + 1, end, *range(first - 1, 1, -1), *range(end - 1, first - 1, -1)]
+    return FittingTable(columns, rows, expendable, "trials.csv has all")
 
 
 def chosen(trial: TrialRecord) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autolr.atomic import write_atomically
 from autolr.disk import csv_cell, written
 from autolr.errors import ConfigError
+from autolr.extras import install_command
 from autolr.report.table import ours
 from autolr.study import TrialRecord
 
@@ -84,9 +85,8 @@ def _parquet(trials: Sequence[TrialRecord]) -> bytes:
     try:
         trials_frame(trials).to_parquet(buffer, index=False)
     except ImportError:
-        raise ConfigError(
-            "to: .parquet needs pyarrow: pip install 'lightning-autolr[parquet]'"
-        ) from None
+        install = install_command("pyarrow")
+        raise ConfigError(f"to: .parquet needs pyarrow: {install}") from None
     except (TypeError, ValueError) as error:  # pyarrow's: a column of numbers and text
         why = str(error).splitlines()[0]
         raise ConfigError(f"to: .parquet cannot hold these trials, .csv can: {why}") from None

@@ -36,6 +36,12 @@ def result_page(result: "Result") -> str:
     return document(f"autolr: {_title(result)}", parts)
 
 
+def framed_page(result: "Result") -> str:
+    """Return the page in an HTML frame, as tall as a screen; its styles do not leave the frame."""
+    frame = 'style="width: 100%; height: 640px; border: 0"'
+    return f'<iframe srcdoc="{escape(result_page(result))}" {frame}></iframe>'
+
+
 def snippet(result: "Result") -> str:
     """Return the lines of Python that replay a result on an ``optimizer`` of the user's."""
     if result.factor is not None:

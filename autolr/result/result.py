@@ -1,18 +1,12 @@
 """The result of an online search: its decisions, its price, and how to replay it."""
 
-import json
 import math
-import os
 from dataclasses import asdict, dataclass, field
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autolr.atomic import write_atomically
 from autolr.candidate import Candidate
-from autolr.disk import check_folder, csv_cell, disk_errors, read_text
 from autolr.domains import Value
-from autolr.errors import ConfigError
 from autolr.online.actions import Commit
 from autolr.online.forecast import Forecast
 from autolr.online.monitor import Monitor
@@ -25,16 +19,15 @@ from autolr.online.serialization import (
     scores_from_list,
     scores_to_list,
 )
+from autolr.result.summary import summary
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from autolr.online.progress import Progress
-
-_LARGEST = 2**26  # bytes of a stored result
-_FILE, _TABLE, _PAGE = "result.json", "probes.csv", "result.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +68,15 @@ class Result:
 
     peak: float | None
     schedule: Schedule
-    scores: tuple[ProbeScore, ...]
+    scores: tuple[ProbeScore, ...] = field(repr=False)
     probe_steps: int
     total_steps: int
     validation_passes: int
-    rollbacks: tuple[RollbackRecord, ...] = ()
+    rollbacks: tuple[RollbackRecord, ...] = field(default=(), repr=False)
     own_peak: float | None = None
     forecast: Forecast | None = None
     monitor: Monitor = field(default_factory=Monitor)
-    scan: Scan | None = None
+    scan: Scan | None = field(default=None, repr=False)
     rule: str = OWN
     rule_settings: tuple[tuple[str, Value], ...] = ()
     stopped_at: int | None = None
@@ -193,14 +186,29 @@ class Result:
         Raises:
             StorageError: If the disk is full or read-only.
         """
-        from autolr.result.page import result_page  # here: most results are never drawn
+        from autolr.result.files import write_result  # here: it imports this module
 
-        folder = Path(path)
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(folder / _FILE, json.dumps(self.to_dict(), indent=1) + "\n")
-            write_atomically(folder / _TABLE, self.probes.map(csv_cell).to_csv(index=False))
-            write_atomically(folder / _PAGE, result_page(self))
+        write_result(self, Path(path))
+
+    def plot(self) -> "Figure":
+        """Return a figure of matplotlib: the rates that were compared, the run, and its rate.
+
+        Raises:
+            ConfigError: If matplotlib is not installed.
+        """
+        from autolr.result.plot import result_figure  # here: matplotlib is an extra
+
+        return result_figure(self)
+
+    def __str__(self) -> str:
+        """Return five lines: peak, schedule, price, what is expected at the end, rollbacks."""
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        """Return the page of `save` for a notebook, in a frame: its styles stay its own."""
+        from autolr.result.page import framed_page  # here: most results are never drawn
+
+        return framed_page(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` takes them back."""
@@ -242,31 +250,3 @@ class Result:
             rule_settings=tuple(values.get("rule_settings", {}).items()),
             stopped_at=values.get("stopped_at"),
         )
-
-
-def check_save_to(path: object) -> None:
-    """Refuse a folder into which `Result.save` could not write; nothing is written.
-
-    Raises:
-        ConfigError: If ``path`` is one, or no path; None passes.
-    """
-    if path is None:
-        return
-    if not isinstance(path, str | PathLike) or not str(path):
-        raise ConfigError.of("save_to", path, "a folder")
-    check_folder(Path(path), "save_to", (_FILE, _TABLE, _PAGE))
-
-
-def load_result(path: str | Path) -> Result:
-    """Return the result that `Result.save` wrote into the folder ``path`` (or its file).
-
-    Raises:
-        ConfigError: If there is no such file, or it is not a result.
-    """
-    file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
-    if not os.path.exists(file):  # `Path.exists` raises for names that are too long
-        raise ConfigError.of("path", str(path), f"a folder with {_FILE}")
-    try:
-        return Result.from_dict(json.loads(read_text(file, _LARGEST)))
-    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
-        raise ConfigError(f"{file} is not a result of autolr: {error!r}") from None

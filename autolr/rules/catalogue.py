@@ -57,7 +57,7 @@ class Record:
             schedule-free optimizers, which hold the averages in the model themselves.
         rule: The class of a rule of this package; None for a native rule.
         optimizer: ``package:Class`` of a native rule.
-        extra: The extra of autolr that installs a native rule; "" for none.
+        package: The package of a native rule's optimizer; "" for torch's and our own.
         settings: Defaults for the native optimizer in place of its own.
         one_rate: Whether all groups must have the same rate, or 0.
         moves_all: Whether it also moves a group with rate 0 if another group has a higher one.
@@ -74,7 +74,7 @@ class Record:
     averages: bool = False
     rule: type[Rule] | None = None
     optimizer: str = ""
-    extra: str = ""
+    package: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     one_rate: bool = False
     moves_all: bool = False

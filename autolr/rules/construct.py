@@ -10,6 +10,7 @@ from torch.optim import SGD, Optimizer
 from torch.optim.optimizer import ParamsT
 
 from autolr.errors import ConfigError
+from autolr.extras import install_command
 from autolr.predicates import is_number
 from autolr.rules.carrying import carried, in_common
 from autolr.rules.catalogue import Record, make, record
@@ -137,8 +138,8 @@ def _class_of(entry: Record) -> type[Any]:
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        install = f"pip install 'lightning-autolr[{entry.extra}]'"
-        raise ConfigError(f"{entry.name} needs the package {module}: {install}") from None
+        install = install_command(entry.package)
+        raise ConfigError(f"{entry.name} needs {entry.package}: {install}") from None
     return made
 
 

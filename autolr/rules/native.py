@@ -6,6 +6,7 @@ out, because they differ from their publication or their authors' code. Where a 
 from the published one, the row has the published one.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -16,8 +17,12 @@ _Row: TypeAlias = tuple[str, str, Peak, str, str]  # name, package:Class, peak, 
 
 def _offer(family: str, rows: Iterable[_Row], **common: Any) -> None:
     for name, optimizer, peak, summary, source in rows:
-        extra = "" if optimizer.startswith(("torch.", "autolr.")) else "rules"
-        own = {"optimizer": optimizer, "extra": extra, **common}
+        package = re.split("[.:]", optimizer)[0]
+        own = {
+            "optimizer": optimizer,
+            "package": "" if package in ("torch", "autolr") else package,
+            **common,
+        }
         add(Record(name, family, summary, source, peak, **own))
 
 

@@ -3,6 +3,7 @@
 import inspect
 from typing import TYPE_CHECKING
 
+from autolr.extras import install_command
 from autolr.rules.base import LineSearch, Rule
 from autolr.rules.catalogue import Record, names, record
 
@@ -53,7 +54,7 @@ def page(name: str) -> str:
         "evaluates": "averaged weights" if one.averages else "",
         "settings": _settings(one),
         "optimizer": one.optimizer.replace(":", "."),
-        "install": f"pip install 'lightning-autolr[{one.extra}]'" if one.extra else "",
+        "install": install_command(one.package) if one.package else "",
         "source": one.source,
     }
     lines = [f"{one.name}: {one.summary}", *(f"{k:10} {v}" for k, v in facts.items() if v)]

@@ -8,8 +8,9 @@ from typing import Any
 
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
+from autolr.result.files import check_save_to
 from autolr.result.messages import closing, progress_lines
-from autolr.result.result import Result, check_save_to
+from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, rule_optimizer_of
 from autolr.runtime.learner import DrivenLearner

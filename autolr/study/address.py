@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from autolr.errors import ConfigError
+from autolr.extras import install_command
 from autolr.predicates import STUDY_NAME
 from autolr.storage_url import is_clear, shown
 
@@ -103,7 +104,7 @@ def missing_driver(url: str) -> ConfigError:
     return ConfigError.of(
         "storage",
         shown(url),
-        "a URL whose driver is installed (PostgreSQL: pip install 'lightning-autolr[postgres]' "
+        f"a URL whose driver is installed (PostgreSQL: {install_command('psycopg')} "
         "and postgresql+psycopg://...)",
     )
 

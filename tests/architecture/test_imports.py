@@ -9,6 +9,9 @@ import autolr
 
 PUBLIC = {
     "Annealed",
+    "ApplyRule",
+    "AutoLR",
+    "FollowCandidate",
     "AutoLRError",
     "ConfigError",
     "DivergedError",

@@ -41,14 +41,15 @@ def test_scores_come_at_their_horizons_and_the_peak_at_the_end(tmp_path):
     callback = searcher(monitor="val_acc", mode="max")
     fit(tmp_path, Net, [callback], log_every_n_steps=2)
     result = callback.result
-    for peak in set(result.probes.peak):
-        of_peak = result.probes[result.probes.peak == peak]
-        logged = curve(tmp_path, f"autolr/score/{peak:.3g}")
+    for kept, name in ((True, "score"), (False, "rival_score")):
+        best = result.probes[result.probes.kept == kept].groupby("horizon").score.min()
         # accuracies as they are, where the search turns their sign; steps are counted from 0
-        expected = dict(zip(of_peak.horizon - 1, -of_peak.score, strict=True))
-        assert logged == pytest.approx(expected, rel=1e-12)
+        expected = {horizon - 1: -score for horizon, score in best.items()}
+        assert curve(tmp_path, f"autolr/{name}") == pytest.approx(expected, rel=1e-12)
+        assert expected
     end = result.probes.horizon.max() - 1
-    assert curve(tmp_path, "autolr/peak") == {end: result.peak}
+    steps = [end, *(step for step in range(1, 28, 2) if step > end)]
+    assert curve(tmp_path, "autolr/peak") == dict.fromkeys(steps, result.peak)
     spent = curve(tmp_path, "autolr/probe_steps")
     assert list(spent) == [*range(1, end, 2), end]
     assert spent[end] == result.probe_steps
@@ -69,9 +70,10 @@ def test_a_probe_that_diverged_has_no_score_to_draw(tmp_path):
     fit(tmp_path, Exploding, [callback])
     probes = callback.result.probes
     assert probes.score.max() == math.inf
-    logged = {f"autolr/score/{peak:.3g}" for peak in probes.peak[probes.score < math.inf]}
-    header = (tmp_path / "log" / "0" / "metrics.csv").read_text().splitlines()[0].split(",")
-    assert {name for name in header if name.startswith("autolr/score")} == logged
+    finite = probes[probes.score < math.inf]
+    for kept, name in ((True, "score"), (False, "rival_score")):
+        horizons = sorted(set(finite.horizon[finite.kept == kept]))
+        assert list(curve(tmp_path, f"autolr/{name}")) == [horizon - 1 for horizon in horizons]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,6 +1,8 @@
 """`autolr.tune` from Python, on a model made here."""
 
 import copy
+import dataclasses
+import inspect
 import json
 import math
 import os
@@ -32,6 +34,7 @@ from autolr.errors import ConfigError, StorageError, StudyMismatchError
 from autolr.job import Decision, TrialJob
 from autolr.objective import run_trial
 from autolr.objective.lightning_cli import lightning_errors
+from autolr.tune_config import TuneConfig
 
 MODEL = """\
 import torch
@@ -166,8 +169,14 @@ def test_arguments_stand_in_for_settings_of_the_config(config: dict[str, Any]) -
     assert result.finished == 1
     assert (result.config.tune.study, result.config.tune.pruner.name) == ("other", "none")
     assert Path("results/trials.csv").is_file()
-    with pytest.raises(ConfigError, match="unknown key 'trails'"):
-        autolr.tune(config, trails=1)
+    with pytest.raises(TypeError, match="trails"):
+        autolr.tune(config, trails=1)  # type: ignore[call-arg]
+
+
+def test_the_signature_of_tune_has_every_setting_of_the_section() -> None:
+    given = set(inspect.signature(autolr.tune).parameters)
+    own = {"config", "fresh", "dry_run", "listener"}
+    assert given - own == {field.name for field in dataclasses.fields(TuneConfig)}
 
 
 def test_the_mapping_is_left_as_it_was(config: dict[str, Any]) -> None:

@@ -230,7 +230,7 @@ def test_fit_finds_a_peak_and_says_what_it_cost(project: Any) -> None:
     project.configure({"trainer/max_epochs": 12})
     finished = project.run("fit", "tune.yaml", "--out", "fitted")
     assert finished.status == 0, finished
-    peak, price = re.findall(r"^peak (\S+), .*\nprice (\S+) runs", finished.out, re.M)[0]
+    peak, price = re.findall(r"^peak +(\S+), .*\n.*\nprice +(\S+) runs", finished.out, re.M)[0]
     result = json.loads((project.folder / "fitted/result.json").read_text())
     assert float(peak) == pytest.approx(result["peak"], rel=1e-3)
     assert 1 < float(price) <= 1.25

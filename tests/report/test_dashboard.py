@@ -61,9 +61,9 @@ def test_a_port_that_cannot_be_had_is_refused(
     assert "port must be 0 to 65535, got 65536" in line
 
 
-def test_without_the_package_the_extra_is_named(
+def test_without_the_package_it_is_named(
     capsys: pytest.CaptureFixture[str], storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
     line = refused(capsys, 2, "--storage", storage, "--port", 0)
-    assert "pip install 'lightning-autolr[dashboard]'" in line
+    assert "pip install 'optuna-dashboard>=" in line

@@ -5,7 +5,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autolr.report import best_table, brackets_table, chosen, params_text, trials_frame
+from autolr.report import (
+    FittingTable,
+    best_table,
+    brackets_table,
+    chosen,
+    params_text,
+    trials_frame,
+)
 from autolr.study import TrialRecord
 from autolr.study.records import State
 
@@ -21,7 +28,7 @@ def made(
     return TrialRecord(number, state, value, params or {}, attrs or {}, {})
 
 
-def text(table: Table) -> list[list[str]]:
+def text(table: Table | FittingTable) -> list[list[str]]:
     """The table as printed, line by line and word by word."""
     console = Console(width=200)
     with console.capture() as captured:

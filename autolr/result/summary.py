@@ -1,0 +1,59 @@
+"""A result in five lines."""
+
+from typing import TYPE_CHECKING
+
+from autolr.rules.fixed import OWN
+
+if TYPE_CHECKING:
+    from autolr.result.result import Result
+
+
+def summary(result: "Result") -> str:
+    """Return what ``print(result)`` prints: five lines."""
+    return "\n".join(
+        (
+            f"peak       {_peak(result)}",
+            f"schedule   {_schedule(result)}",
+            f"price      {_price(result)}",
+            f"expected   {_expected(result)}",
+            f"rollbacks  {_rollbacks(result)}",
+        )
+    )
+
+
+def _peak(result: "Result") -> str:
+    rule = "" if result.rule == OWN else f"{result.rule}, "
+    scores = f"{len(result.scores)} scores of {result.monitor.name}"
+    if not result.scores:
+        return f"{rule}{result.run_peak:.4g}: {result.total_steps:,} steps are too few to search"
+    if not result.compared:
+        return f"{rule}none: of {scores} none was finite; the run kept {result.run_peak:.4g}"
+    return f"{rule}{result.peak:.4g}, by {scores}"
+
+
+def _schedule(result: "Result") -> str:
+    if result.factor is None:
+        return str(result.schedule)
+    return f"that of the module's own scheduler, times {result.factor:.4g}"
+
+
+def _price(result: "Result") -> str:
+    passes = f"{result.validation_passes} validation passes"
+    made = result.stopped_at or result.total_steps
+    steps = f"{made:,} steps of the run, {result.probe_steps:,} beside it, {passes}"
+    return f"{result.price:.3g} runs: {steps}"
+
+
+def _expected(result: "Result") -> str:
+    if result.stopped_at is not None:
+        return f"nothing: the run ended after {result.stopped_at:,} of {result.total_steps:,} steps"
+    if result.forecast is None:
+        return "unknown: there were too few scores"
+    return f"{result.monitor.name} {result.monitor.expected(result.forecast)} at the end"
+
+
+def _rollbacks(result: "Result") -> str:
+    if not result.rollbacks:
+        return "none"
+    steps = ", ".join(f"{one.step:,} to {one.to:,}" for one in result.rollbacks)
+    return f"{len(result.rollbacks)}: step {steps}, each to a lower rate"

@@ -1,0 +1,109 @@
+"""What `print` and a notebook show of a result."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.online import ProbeScore, RollbackRecord
+from autolr.online.forecast import Forecast
+from autolr.online.monitor import Monitor
+from autolr.result import Result
+
+SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.2)
+SCORES = tuple(
+    ProbeScore(Candidate(peak=10.0**-n, schedule=SCHEDULE), 5, horizon, 0.5 + n, kept=n == 1)
+    for horizon in (20, 60)
+    for n in range(3)
+)
+RESULT = Result(
+    0.1,
+    SCHEDULE,
+    SCORES,
+    probe_steps=50,
+    total_steps=200,
+    validation_passes=6,
+    forecast=Forecast(0.3, 0.25, 0.4),
+    monitor=Monitor("val_loss", "min"),
+)
+
+
+def test_a_result_is_printed_in_five_lines():
+    assert str(RESULT).splitlines() == [
+        "peak       0.1, by 6 scores of val_loss",
+        f"schedule   {SCHEDULE}",
+        "price      1.25 runs: 200 steps of the run, 50 beside it, 6 validation passes",
+        "expected   val_loss 0.3 (0.25 to 0.4) at the end",
+        "rollbacks  none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"rule": "lion"}, "peak       lion, 0.1, by 6 scores of val_loss"),
+        ({"scores": (), "forecast": None}, "peak       0.1: 200 steps are too few to search"),
+        ({"own_peak": 0.05}, "schedule   that of the module's own scheduler, times 2"),
+        ({"stopped_at": 100}, "price      1.5 runs: 100 steps of the run, 50 beside it,"),
+        ({"stopped_at": 100}, "expected   nothing: the run ended after 100 of 200 steps"),
+        ({"forecast": None}, "expected   unknown: there were too few scores"),
+        (
+            {"rollbacks": (RollbackRecord(60, 20, 0.5, 0.5), RollbackRecord(90, 60, 0.4, 0.5))},
+            "rollbacks  2: step 60 to 20, 90 to 60, each to a lower rate",
+        ),
+    ],
+)
+def test_each_line_says_what_was_done(changes, line):
+    text = str(replace(RESULT, **changes))
+    assert text.count("\n") == 4
+    assert line in text
+
+
+def test_a_result_without_a_comparison_says_what_the_run_kept():
+    scores = tuple(replace(score, score=math.inf) for score in SCORES)
+    blind = replace(RESULT, peak=None, kept_peak=0.01, scores=scores)
+    said = "peak       none: of 6 scores of val_loss none was finite; the run kept 0.01"
+    assert str(blind).splitlines()[0] == said
+
+
+def test_the_repr_is_short_however_many_scores_there_are():
+    many = replace(RESULT, scores=SCORES * 500)
+    assert len(repr(many)) < 600
+    assert "peak=0.1" in repr(many)
+
+
+def test_a_notebook_shows_the_page_in_a_frame_that_closes():
+    html = RESULT._repr_html_()
+    assert html.startswith("<iframe ")
+    assert html.endswith("</iframe>")
+    assert html.count("<") == 2  # the page's own tags are quoted
+    assert "Peak rate 0.1" in html
+
+
+def test_the_figure_has_the_rates_the_run_and_its_rate(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    result = replace(RESULT, rollbacks=(RollbackRecord(60, 20, 0.5, 0.5),))
+    figure = result.plot()
+    rates, run, rate = figure.axes
+    assert list(rates.lines[0].get_xdata()) == sorted(
+        probe.rate(200) for probe in SCORES if probe.horizon == 20
+    )
+    assert list(run.lines[0].get_xdata()) == [20, 60]
+    assert list(run.lines[0].get_ydata()) == [1.5, 1.5]
+    assert max(rate.lines[0].get_ydata()) == pytest.approx(0.1)
+    assert len(rate.lines[0].get_xdata()) == 200
+    assert rates.get_xscale() == "log"
+    assert figure.canvas.get_supported_filetypes()["png"]
+
+
+def test_a_figure_without_matplotlib_is_one_line(monkeypatch):
+    import sys
+
+    from autolr.errors import ConfigError
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ConfigError, match=r"needs matplotlib: pip install 'matplotlib>="):
+        RESULT.plot()
