@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from autolr.online.rounds import Check, Round, price
 
-_FLOOR = 12  # steps of the race, where the budget allows them: 12 was tried first, and kept
+_FLOOR = 12  # steps of the race where the budget allows them: a choice, no measured optimum
 _SHORTEST = 4  # steps of the race; shorter ones have nothing to average
 _SHORTEST_CHECK = 6  # steps of a later round at least: 60 % of them are 4, enough to average
 # Share of the race that is averaged for the score: behind the warm-up, and as long as the cooldown
