@@ -17,7 +17,7 @@ from autolr.storage_url import shown
 _STORAGE = "sqlite:///autolr.db"  # the default of `tune.storage`, so that commands agree
 
 
-def read(words: Sequence[str]) -> tuple[str | None, Namespace]:
+def read_arguments(words: Sequence[str]) -> tuple[str | None, Namespace]:
     """Return the command, None if the user gave none, and its arguments.
 
     Raises:

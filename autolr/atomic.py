@@ -7,7 +7,12 @@ from pathlib import Path
 
 
 def has_text(file: Path, text: str) -> bool:
-    """Return whether ``file`` can be read and its content is ``text``."""
+    """Return whether ``file`` can be read and its content is ``text``.
+
+    Args:
+        file: Any path; one that cannot be read has no text.
+        text: What to compare with, written in UTF-8.
+    """
     try:
         return file.read_bytes() == _bytes(text)
     except OSError:

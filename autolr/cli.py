@@ -9,7 +9,7 @@ from typing import Any
 from jsonargparse import Namespace
 
 from autolr.arguments import parser as _parser
-from autolr.arguments import read
+from autolr.arguments import read_arguments
 from autolr.errors import AutoLRError
 from autolr.quoting import shortened
 from autolr.storage_url import shown
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    command, arguments = read(words)
+    command, arguments = read_arguments(words)
     if command is None:
         _parser().print_help()
         return 2
@@ -147,9 +147,9 @@ def _export(arguments: Namespace) -> int:
 
 
 def _dashboard(arguments: Namespace) -> int:
-    from autolr.report.dashboard import serve  # here: optuna takes a while to import
+    from autolr.report.dashboard import run_dashboard  # here: optuna takes a while to import
 
-    serve(arguments.storage, arguments.study, arguments.port, _print)
+    run_dashboard(arguments.storage, arguments.study, arguments.port, _print)
     return 0
 
 

@@ -17,7 +17,7 @@ from autolr.candidate_space import unregistered
 from autolr.config_checks import check
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import is_whole
-from autolr.search_spaces import load as load_space
+from autolr.search_spaces import load_space
 from autolr.space import Space
 from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune

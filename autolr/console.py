@@ -62,7 +62,7 @@ class ConsoleProgress:
             case TrialStarted():
                 self._started(event)
             case RungReached():
-                decision = "continues" if event.goes_on else "pauses" if event.waits else "stops"
+                decision = "continues" if event.continues else "pauses" if event.waits else "stops"
                 finite = math.isfinite(event.score)
                 value = f"{event.score:.4g} averaged" if finite else "is not finite"
                 score = f"{self._monitor} {value}"

@@ -31,12 +31,24 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def is_whole(value: object, least: int, most: int = _MOST) -> bool:
-    """Return whether a value is an int from ``least`` to ``most``; True and False are not."""
+    """Return whether a value is an int from ``least`` to ``most``; True and False are not.
+
+    Args:
+        value: Anything.
+        least: The smallest number that is accepted.
+        most: The largest one.
+    """
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def whole(value: object, least: int, most: int = _MOST) -> str:
-    """Return what `is_whole` accepts, in words: the limit that ``value`` violates."""
+    """Return what `is_whole` accepts, in words: the limit that ``value`` violates.
+
+    Args:
+        value: What `is_whole` refused.
+        least: As there.
+        most: As there.
+    """
     too_large = isinstance(value, int) and value > most
     return f"a whole number of at {f'most {most}' if too_large else f'least {least}'}"
 

@@ -28,6 +28,10 @@ def quoted(value: object, longest: int = _LONGEST) -> str:
 def shortened(text: str, longest: int = _LONGEST) -> str:
     r"""Return text on one line; text of more than ``longest`` characters loses its middle.
 
+    Args:
+        text: Any text; characters that cannot be printed are escaped.
+        longest: Characters, the three of the gap included.
+
     >>> shortened("a" * 99 + "b" * 99, 16), shortened("two\nlines")
     ('aaaaaaa … bbbbbb', 'two\\nlines')
     """

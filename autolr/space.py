@@ -37,13 +37,32 @@ class Trial(Protocol):
     """The three methods of `optuna.Trial` that a space needs."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
-        """Return a number in [low, high]."""
+        """Return a number in [low, high].
+
+        Args:
+            name: Of the parameter.
+            low: Smallest value.
+            high: Largest value.
+            log: Whether the number is drawn evenly in its logarithm.
+        """
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
-        """Return a whole number in [low, high]."""
+        """Return a whole number in [low, high].
+
+        Args:
+            name: Of the parameter.
+            low: Smallest value.
+            high: Largest value.
+            log: Whether the number is drawn evenly in its logarithm.
+        """
 
     def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
-        """Return one of ``choices``."""
+        """Return one of ``choices``.
+
+        Args:
+            name: Of the parameter.
+            choices: All values, in the order of the space.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _PARTS = re.compile(
 _PLAIN = re.compile(r"[\w .,:/\\%+~\[\]-]*")  # characters of users, hosts and databases
 _PUBLIC = ("host", "port", "user", "dbname", "service", "mode", "uri")  # options without secrets
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
-_LARGEST_PORT = 65535
+_LARGEST_PORT = 65535  # of TCP, which has 16 bits for it
 
 
 def shown(url: object) -> str:

@@ -38,7 +38,17 @@ class Logged:
         add_dataloader_idx: bool = True,
         **__: Any,
     ) -> None:
-        """Stand in for `LightningModule.log`."""
+        """Stand in for `LightningModule.log`.
+
+        Args:
+            name: The metric's.
+            value: A number, a tensor of one element or a torchmetrics object.
+            on_step: As Lightning's.
+            on_epoch: As Lightning's; False: the last value counts.
+            reduce_fx: As Lightning's.
+            batch_size: The weight of the value; None: the size of `batch`.
+            add_dataloader_idx: Whether `suffix` is added to the name.
+        """
         suffix = self.suffix if add_dataloader_idx else ""
         how = "last" if on_epoch is False else _name(reduce_fx)
         for key in {name + suffix, (f"{name}_epoch" if on_step and on_epoch else name) + suffix}:

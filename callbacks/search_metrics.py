@@ -7,7 +7,7 @@ from autolr.callbacks.namespaces import Trainer, rank_zero_info
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
 from autolr.online.records import ProbeScore
-from autolr.result.messages import news
+from autolr.result.messages import progress_lines
 from autolr.result.result import Result
 from autolr.runtime.rivals import Rivals
 
@@ -87,7 +87,7 @@ def print_messages(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
         rivals: With the search after it.
         monitor: The metric of the scores.
     """
-    for line in news(before, rivals.search, rivals.total_steps, monitor):
+    for line in progress_lines(before, rivals.search, rivals.total_steps, monitor):
         rank_zero_info(line)
 
 

@@ -76,7 +76,12 @@ _NOTHING = _Nothing()
 
 
 def silent_read(name: str, value: Any) -> Any:
-    """Return what reading an attribute of a logger, or of an object within it, gives."""
+    """Return what reading an attribute of a logger, or of an object within it, gives.
+
+    Args:
+        name: The attribute's; a method is read as it is if the name says that it only reads.
+        value: What the attribute holds.
+    """
     if callable(value) and not isinstance(value, type):
         return value if name.startswith(_GETTERS) else _NOTHING
     if isinstance(value, _PLAIN):

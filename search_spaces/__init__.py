@@ -4,7 +4,7 @@ The first comment of a file says what it is for; `autolr spaces` prints its firs
 
 >>> names()
 ['adamw', 'default', 'profiles', 'quick', 'rules', 'sgd']
->>> load("quick").names
+>>> load_space("quick").names
 ('lr', 'schedule', 'warmup')
 """
 
@@ -27,7 +27,7 @@ def catalogue() -> dict[str, Traversable]:
     return dict(sorted((name, file) for name, file in named if name != file.name))
 
 
-def load(
+def load_space(
     space: Source, folder: Path | None = None, register: Callable[[], object] | None = None
 ) -> Space:
     """Return the checked space of a catalogue name, a path or a mapping.

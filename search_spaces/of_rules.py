@@ -17,7 +17,7 @@ cooldown: {low: 0.1, high: 0.5, when: {schedule: wsd}} # share of the run
 _WIDTH = 100
 
 
-def text() -> str:
+def rules_yaml() -> str:
     """Return the YAML of the space.
 
     A rule whose peak is searched has its own ``lr``. Rules with the same choice of profiles share
@@ -54,4 +54,4 @@ def _list(start: str, items: Iterable[str], end: str) -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "rules.yaml").write_text(text(), "utf-8")
+    (Path(__file__).parent / "rules.yaml").write_text(rules_yaml(), "utf-8")

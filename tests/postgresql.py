@@ -72,7 +72,7 @@ class Server:
 
 
 @contextmanager
-def served() -> Iterator[Server]:
+def running_server() -> Iterator[Server]:
     """Run a server; skip the test where there is none to run."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     if not _program("initdb"):
@@ -99,6 +99,6 @@ def _program(name: str) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        return int(result.getsockname()[1])

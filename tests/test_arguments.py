@@ -75,11 +75,11 @@ def project(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def refused(capsys: pytest.CaptureFixture[str], *words: str, status: int = 2) -> str:
     """Run a command, which must say in one line why it does nothing; return that."""
     assert main(words) == status, capsys.readouterr()
-    said = capsys.readouterr().err
-    assert said.startswith("autolr: error: ")
-    assert said.count("\n") == 1
-    assert len(said) < 1100
-    return said
+    message = capsys.readouterr().err
+    assert message.startswith("autolr: error: ")
+    assert message.count("\n") == 1
+    assert len(message) < 1100
+    return message
 
 
 @pytest.mark.parametrize("value", NO_TEXTS.values(), ids=NO_TEXTS)
@@ -251,9 +251,9 @@ def test_a_full_disk_leaves_the_table_that_was_there(
     capsys: pytest.CaptureFixture[str], project: Path
 ) -> None:
     (project / "full.csv").symlink_to("/dev/full")
-    said = refused(capsys, "export", "line", "--to", "full.csv", status=4)
-    assert "full.csv" in said
-    assert "No space left" in said
+    message = refused(capsys, "export", "line", "--to", "full.csv", status=4)
+    assert "full.csv" in message
+    assert "No space left" in message
     (project / "old.csv").write_text("old")
     (project / "old.csv.new").symlink_to("/dev/full")
     assert "No space left" in refused(capsys, "export", "line", "--to", "old.csv", status=4)

@@ -30,8 +30,8 @@ def test_values_become_peak_schedule_and_settings() -> None:
 
 def test_a_warm_up_is_put_before_profiles_that_have_none() -> None:
     for name in ("linear", "cosine", "constant", "uba"):
-        found = candidate_of({"schedule": name, "warmup": 0.1}).schedule
-        assert found == schedules.warmup(0.1) | schedules.parse(name)
+        result = candidate_of({"schedule": name, "warmup": 0.1}).schedule
+        assert result == schedules.warmup(0.1) | schedules.parse(name)
 
 
 def test_a_warm_up_of_zero_is_none() -> None:
@@ -55,10 +55,10 @@ def test_online_is_no_peak() -> None:
 
 
 def test_a_rule_brings_its_settings_its_schedule_and_a_peak_that_is_not_searched() -> None:
-    found = candidate_of({"rule": "dog", "rule.alpha": 1e-4, "model.rule": 1})
-    assert found.rule_settings == (("alpha", 1e-4),)
-    assert found.settings == (("model.rule", 1),)
-    assert (found.peak, found.schedule) == (1.0, schedules.constant())
+    result = candidate_of({"rule": "dog", "rule.alpha": 1e-4, "model.rule": 1})
+    assert result.rule_settings == (("alpha", 1e-4),)
+    assert result.settings == (("model.rule", 1),)
+    assert (result.peak, result.schedule) == (1.0, schedules.constant())
     assert candidate_of({"rule": "dog", "lr": "online"}).peak is None
     assert candidate_of({"rule": "sps_max"}).peak is None  # searched, hence found online
 
@@ -66,9 +66,9 @@ def test_a_rule_brings_its_settings_its_schedule_and_a_peak_that_is_not_searched
 def test_settings_of_a_rule_are_stored_only_where_there_are_some() -> None:
     assert "rule_settings" not in Candidate().to_dict()
     assert Candidate(peak=0.1).id == "35ea598e41c2"  # as ever: studies go on
-    found = candidate_of({"rule": "dog", "rule.eps": 0.1, "rule.alpha": 1e-4})
-    assert Candidate.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    assert found.id != candidate_of({"rule": "dog"}).id
+    result = candidate_of({"rule": "dog", "rule.eps": 0.1, "rule.alpha": 1e-4})
+    assert Candidate.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    assert result.id != candidate_of({"rule": "dog"}).id
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_a_candidate_is_a_frozen_value() -> None:
 
 
 def test_the_dict_survives_json_with_its_id() -> None:
-    found = Candidate.from_dict(json.loads(json.dumps(CANDIDATE.to_dict())))
-    assert found == CANDIDATE
-    assert found.id == CANDIDATE.id
+    result = Candidate.from_dict(json.loads(json.dumps(CANDIDATE.to_dict())))
+    assert result == CANDIDATE
+    assert result.id == CANDIDATE.id
     assert Candidate.from_dict({"peak": 0.1}) == Candidate(peak=0.1)
 
 
@@ -134,7 +134,7 @@ def test_the_id_is_twelve_hex_digits_and_differs_where_the_candidate_does() -> N
     ]
     ids = {candidate.id for candidate in others}
     assert len(ids) == len(others)
-    assert all(re.fullmatch("[0-9a-f]{12}", found) for found in ids)
+    assert all(re.fullmatch("[0-9a-f]{12}", result) for result in ids)
 
 
 def test_the_id_is_the_same_in_another_process() -> None:
@@ -190,8 +190,8 @@ def test_a_space_may_have_a_rate_and_a_schedule_for_each_rule() -> None:
     assert candidate_of(values) == Candidate("fixed", 0.01, schedules.wsd(cooldown=0.3))
     polyak = candidate_of({"rule": "sps_max", "lr.polyak": 2.0, "schedule.polyak": "constant"})
     assert polyak == Candidate("sps_max", 2.0, schedules.constant())
-    found = candidate_of({"rule": "dog", "rule.alpha": 1e-3})
-    assert found == Candidate("dog", 1.0, schedules.constant(), (), (("alpha", 1e-3),))
+    result = candidate_of({"rule": "dog", "rule.alpha": 1e-3})
+    assert result == Candidate("dog", 1.0, schedules.constant(), (), (("alpha", 1e-3),))
 
 
 @pytest.mark.parametrize(

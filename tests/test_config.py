@@ -14,7 +14,7 @@ from autolr.config import fingerprint, read_config, set_dotted
 from autolr.domains import Range
 from autolr.errors import ConfigError, SpaceError
 from autolr.pruner import Pruner
-from autolr.search_spaces import load as load_space
+from autolr.search_spaces import load_space
 from autolr.space import parse_space
 from autolr.strict_yaml import load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
@@ -161,9 +161,9 @@ def test_merged_keys_may_be_overridden(tmp_path: Path) -> None:
 
 def test_a_mapping_is_copied_and_must_be_what_yaml_can_hold() -> None:
     source: dict[str, Any] = {"a": {"b": [1, (2,)], "c": Path("d")}, "e": {0: 4}}
-    found = load_yaml(source)
-    assert found == {"a": {"b": [1, [2]], "c": "d"}, "e": {0: 4}}
-    found["a"]["b"].append(3)
+    result = load_yaml(source)
+    assert result == {"a": {"b": [1, [2]], "c": "d"}, "e": {0: 4}}
+    result["a"]["b"].append(3)
     assert source["a"]["b"] == [1, (2,)]
     with pytest.raises(ConfigError, match=r"^config\.model\.x must be what YAML can hold") as error:
         load_yaml({"model": {"x": {1}}})
@@ -237,8 +237,8 @@ def test_a_fingerprint_of_one_objective_is_what_it_was_before_there_were_two() -
 
 def test_a_pruner_may_be_a_name_or_a_mapping() -> None:
     assert parse_tune({"pruner": "none"}).pruner == Pruner("none")
-    found = parse_tune({"pruner": {"name": "hyperband", "eta": 4, "min_steps": 100}}).pruner
-    assert found == Pruner("hyperband", 4, 100)
+    result = parse_tune({"pruner": {"name": "hyperband", "eta": 4, "min_steps": 100}}).pruner
+    assert result == Pruner("hyperband", 4, 100)
 
 
 @pytest.mark.parametrize(
@@ -453,9 +453,9 @@ def test_the_fingerprint_changes_with_what_a_resume_must_share(
 
 def test_setting_a_dotted_name_leaves_the_source_alone() -> None:
     source: dict[str, Any] = {"model": {"init_args": {"a": 1}}, "data": None}
-    found = set_dotted(source, "model.init_args.hidden", 8)
-    assert found == {"model": {"init_args": {"a": 1, "hidden": 8}}, "data": None}
-    found["model"]["init_args"]["a"] = 2
+    result = set_dotted(source, "model.init_args.hidden", 8)
+    assert result == {"model": {"init_args": {"a": 1, "hidden": 8}}, "data": None}
+    result["model"]["init_args"]["a"] = 2
     assert source == {"model": {"init_args": {"a": 1}}, "data": None}
     assert set_dotted(source, "data.x.y", 1)["data"] == {"x": {"y": 1}}
     assert set_dotted({}, "x", 1) == {"x": 1}

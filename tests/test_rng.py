@@ -108,9 +108,9 @@ def test_a_captured_state_is_the_present_one_after_any_change():
         np.random.seed(4)
         RngState.capture()
         captured.restore()
-        found = np.random.get_state()[1:3]
-        assert found[1] == expected[1]
-        assert found[0].tolist() == expected[0].tolist()
+        result = np.random.get_state()[1:3]
+        assert result[1] == expected[1]
+        assert result[0].tolist() == expected[0].tolist()
 
 
 def test_another_bit_generator_of_numpy_is_put_back_too():

@@ -30,7 +30,7 @@ FULL = {
 }
 
 
-def asked(space: Space, number: int, seed: int = 0) -> list[dict[str, object]]:
+def suggested(space: Space, number: int, seed: int = 0) -> list[dict[str, object]]:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     return [dict(space.suggest(study.ask())) for _ in range(number)]
 
@@ -95,7 +95,7 @@ def test_the_dict_survives_json_and_is_the_same_for_any_writing() -> None:
 
 def test_what_is_suggested_is_inside_the_domain_and_exactly_what_is_active() -> None:
     space = parse_space(FULL)
-    for values in asked(space, 200):
+    for values in suggested(space, 200):
         assert tuple(values) == space.active(values)
         for name, value in values.items():
             domain = space.domains[name]
@@ -126,12 +126,12 @@ def test_an_inactive_parameter_is_absent_and_takes_its_dependents_with_it() -> N
 
 def test_all_conditions_must_hold() -> None:
     space = parse_space({"a": [0, 1], "b": [0, 1], "c": {"choices": [0], "when": {"a": 1, "b": 1}}})
-    found = {(v["a"], v["b"]): "c" in v for v in asked(space, 60)}
-    assert found == {(0, 0): False, (0, 1): False, (1, 0): False, (1, 1): True}
+    result = {(v["a"], v["b"]): "c" in v for v in suggested(space, 60)}
+    assert result == {(0, 0): False, (0, 1): False, (1, 0): False, (1, 1): True}
 
 
 def test_a_range_in_logs_halves_at_its_geometric_mean() -> None:
-    values = [v["lr"] for v in asked(parse_space({"lr": FULL["lr"]}), 400)]
+    values = [v["lr"] for v in suggested(parse_space({"lr": FULL["lr"]}), 400)]
     below = sum(isinstance(v, float) and v < 10**-2.5 for v in values)
     assert 150 < below < 250  # 200 expected, standard deviation 10
 
@@ -151,7 +151,7 @@ def test_the_size_counts_every_point_once() -> None:
         }
     )
     assert space.size == 2 * (1 + 2 * (1 + 4))
-    assert len({tuple(v.items()) for v in asked(space, 2000)}) == space.size
+    assert len({tuple(v.items()) for v in suggested(space, 2000)}) == space.size
     assert parse_space(FULL).size is None
 
 
@@ -262,5 +262,5 @@ def test_the_nearest_name_is_offered_only_if_there_is_one() -> None:
 
 def test_the_order_of_equal_rank_parameters_is_that_of_the_file() -> None:
     names = [f"m.p{i}" for i in random.Random(1).sample(range(100), 30)]
-    found = parse_space(dict.fromkeys(names, 1)).names
-    assert all(names.index(a) < names.index(b) for a, b in pairwise(found))
+    result = parse_space(dict.fromkeys(names, 1)).names
+    assert all(names.index(a) < names.index(b) for a, b in pairwise(result))

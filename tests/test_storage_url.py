@@ -1,4 +1,4 @@
-"""A password in a storage's URL is shown to nobody, wherever in the URL it stands."""
+"""A password in a storage's URL is never shown, wherever in the URL it stands."""
 
 import pytest
 

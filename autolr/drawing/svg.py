@@ -76,7 +76,12 @@ class Axis:
         return replace(self, low=back(first), high=back(last))
 
     def share(self, value: float, beyond: float = 0.0) -> float:
-        """Return the position of a value, 0 to 1 on the axis, clipped ``beyond`` outside it."""
+        """Return the position of a value, 0 to 1 on the axis, clipped ``beyond`` outside it.
+
+        Args:
+            value: In the unit of the axis; on a log axis, 0 and less lie at its lower end.
+            beyond: How far outside the axis a position may lie, in lengths of the axis.
+        """
         low, high = self._scaled(self.low), self._scaled(self.high)
         at = self._scaled(value) if value > 0 or not self.log else -math.inf
         return min(max((at - low) / (high - low), -beyond), 1.0 + beyond)
@@ -141,7 +146,12 @@ class Frame:
         return _LEFT
 
     def line(self, points: Iterable[Point], style: str) -> str:
-        """Return a line through points."""
+        """Return a line through points.
+
+        Args:
+            points: (x, y) in the units of the axes; values outside lie at the edge.
+            style: A class of the style sheet.
+        """
         return f'<polyline class="{style}" points="{self._path(points)}"/>'
 
     def cut(self, lines: Iterable[tuple[str, Iterable[Point]]]) -> str:
@@ -155,17 +165,35 @@ class Frame:
         return f'<svg class="cut" {box} viewBox="{_LEFT} {_TOP} {across} {up}">{shown}</svg>'
 
     def area(self, low: Sequence[Point], high: Sequence[Point], style: str) -> str:
-        """Return the area between two lines."""
+        """Return the area between two lines.
+
+        Args:
+            low: Lower line, (x, y) in the units of the axes, by rising x.
+            high: Upper line, likewise.
+            style: A class of the style sheet.
+        """
         return f'<polygon class="{style}" points="{self._path([*low, *reversed(high)])}"/>'
 
     def dot(self, point: Point, style: str, title: str, radius: float = 4.5) -> str:
-        """Return a dot with a tooltip."""
+        """Return a dot with a tooltip.
+
+        Args:
+            point: (x, y) in the units of the axes.
+            style: A class of the style sheet.
+            title: The text of the tooltip.
+            radius: In units of the view box.
+        """
         x, y = self._place(point)
         tooltip = f"<title>{escape(title)}</title>"
         return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{tooltip}</circle>'
 
     def upright(self, x: float, style: str) -> str:
-        """Return a line from the bottom to the top."""
+        """Return a line from the bottom to the top.
+
+        Args:
+            x: In the unit of the x axis.
+            style: A class of the style sheet.
+        """
         return self.line([(x, self.y.low), (x, self.y.high)], style)
 
     def svg(self, *marks: str, label: str) -> str:

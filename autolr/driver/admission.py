@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from autolr.driver import handshake
 
-_UNPROVEN = 32  # connections at a time that have not proved the key
-_LOOK_EVERY = 0.5  # seconds
+_UNPROVEN = 32  # connections at a time that have not proved the key: few of a process's descriptors
+_LOOK_EVERY = 0.5  # seconds until the thread notices that it shall end
 _REST = 0.1  # seconds until the next try when there is no descriptor for another connection
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -31,7 +31,7 @@ class Admission:
     """Accepts connections in a thread of its own, and waits for none of them.
 
     Each has 5 seconds for its whole proof. When there are 32 that have not proved the key and
-    another one comes, the oldest is closed, for a worker needs a moment only: strangers take each
+    another one comes, the oldest is closed, for a worker is done at once: strangers take each
     other's place, not a worker's. When descriptors run out it closes strangers too, and
     continues to accept.
 

@@ -11,8 +11,8 @@ from typing import Any, Self
 from autolr.driver.wire import LONGEST, WireError, from_json, to_json
 
 _LENGTH = struct.Struct("!I")  # before each message: its bytes
-_CHUNK = 2**18  # bytes that are read at a time
-_GONE_AFTER = 30  # seconds
+_CHUNK = 2**18  # bytes that are read at a time: most messages arrive in one piece
+_GONE_AFTER = 30  # seconds: a short outage of the network ends no trial
 _KEPT_ALIVE = {  # a host that is gone without a word is noticed, also while something is sent to it
     "TCP_KEEPIDLE": _GONE_AFTER // 2,
     "TCP_KEEPINTVL": 5,
@@ -145,15 +145,19 @@ def ready(channels: Iterable[Channel], seconds: float | None) -> list[Channel]:
     """Return the channels at which something has come, after ``seconds`` at most.
 
     Meanwhile what is left over is sent on; a channel where that fails is among them.
+
+    Args:
+        channels: Open channels.
+        seconds: How long to wait at most; None: without limit.
     """
     with selectors.PollSelector() as selector:  # it needs no descriptor of its own
         for channel in channels:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if channel.unsent else 0)
             selector.register(channel, events)
-        return [key.fileobj for key, events in selector.select(seconds) if _news(key, events)]  # type: ignore[misc]
+        return [key.fileobj for key, events in selector.select(seconds) if _is_ready(key, events)]  # type: ignore[misc]
 
 
-def _news(key: selectors.SelectorKey, events: int) -> bool:
+def _is_ready(key: selectors.SelectorKey, events: int) -> bool:
     channel: Any = key.fileobj
     if events & selectors.EVENT_WRITE:
         try:

@@ -19,8 +19,8 @@ from autolr.study import Finish, Hyperband, Resume, Study, TrialRecord, Wait
 if TYPE_CHECKING:
     import optuna
 
-ATTEMPTS = 3  # at a trial whose own code raises, hangs or crashes
-_FAILURES = 3  # trials in a row that failed; then the study stops
+ATTEMPTS = 3  # at a trial whose own code raises, hangs or crashes: memory may be free later
+_FAILURES = 3  # trials in a row that failed; then the study stops: the cause is common to them
 _UNPROMOTED = "not among the best at its rung"
 
 
@@ -80,25 +80,46 @@ class TrialController:
         return self._work(trial, promoted=isinstance(action, Resume) and action.promoted)
 
     def begun(self, number: int, worker: Mapping[str, Any]) -> None:
-        """Note which process trains a trial."""
+        """Note which process trains a trial.
+
+        Args:
+            number: The trial.
+            worker: What describes the process, in plain JSON.
+        """
         self._handle.note(self._open[number][0], {"worker": dict(worker)})
 
     def judge(self, number: int, step: int, score: float) -> Decision:
-        """Decide at a rung, and keep the score."""
+        """Decide at a rung, and keep the score.
+
+        Args:
+            number: The trial.
+            step: The rung, in optimizer steps.
+            score: The monitored metric in its own sign; a score that is not finite stops the trial.
+        """
         trial, _ = self._open[number]
-        goes_on = self._handle.judge(trial, step, score)
-        waits = not goes_on and math.isfinite(score)
-        self._listener(RungReached(number, step, score, goes_on, waits and self._pauses))
-        if goes_on:
+        continues = self._handle.judge(trial, step, score)
+        waits = not continues and math.isfinite(score)
+        self._listener(RungReached(number, step, score, continues, waits and self._pauses))
+        if continues:
             return Decision.CONTINUE
         return Decision.PAUSE if waits else Decision.STOP
 
     def remark(self, number: int, line: str) -> None:
-        """Pass on what the user should know about a trial."""
+        """Pass on what the user should know about a trial.
+
+        Args:
+            number: The trial.
+            line: The text, on one line.
+        """
         self._listener(Noted(f"trial {number}: {line}"))
 
     def end(self, number: int, outcome: TrialResult) -> None:
-        """Keep what a job of a trial came to."""
+        """Keep what a job of a trial came to.
+
+        Args:
+            number: The trial.
+            outcome: Its result: finished, paused, pruned or diverged.
+        """
         trial, candidate = self._open.pop(number)
         record = self._tell(trial, candidate, outcome)
         self._failed = []

@@ -38,6 +38,10 @@ def own_share(per_trial: int, environment: Mapping[str, str] = os.environ) -> st
 
     A launcher that gave each process devices of its own, as SLURM can, has them seen by no other.
 
+    Args:
+        per_trial: Devices that a trial needs.
+        environment: Where the launcher's variables are read.
+
     Raises:
         ConfigError: If a trial needs more devices than there are.
     """

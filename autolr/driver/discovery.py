@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from autolr.driver.channel import Channel
 
-_ASK_EVERY = 2.0  # seconds between questions to a storage
-_GRACE = 30.0  # seconds that a driver of the same job may take to start
+_ASK_EVERY = 2.0  # seconds between questions to a storage, which all waiting workers ask
+_GRACE = 30.0  # seconds that a driver of the same job may take to start: imports take several
 
 
 class Discovery:

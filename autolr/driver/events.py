@@ -55,14 +55,14 @@ class StudyReady:
 
 @dataclass(frozen=True, slots=True)
 class TrialStarted:
-    """A trial begins, or goes on.
+    """A trial begins, or is resumed.
 
     Attributes:
         number: Counted from 0.
         params: What the sampler chose.
         bracket: None without Hyperband.
         again: Whether it was cut before.
-        promoted: The rung from which it goes on because it was promoted; None: it was not.
+        promoted: The rung at which it was promoted, and from which it is resumed; None: it was not.
     """
 
     number: int
@@ -76,13 +76,13 @@ class TrialStarted:
 class RungReached:
     """A trial was judged after ``step`` optimizer steps.
 
-    One that does not go on ``waits``, and may be promoted later, or it is over.
+    One that does not continue ``waits``, and may be promoted later, or it is over.
     """
 
     number: int
     step: int
     score: float
-    goes_on: bool
+    continues: bool
     waits: bool = False
 
 
@@ -102,7 +102,7 @@ class WorkerLost:
     Attributes:
         worker: Counted from 0.
         why: In words.
-        number: The trial that it was training, which goes on elsewhere; None: none.
+        number: The trial that it was training, which is resumed elsewhere; None: none.
     """
 
     worker: int

@@ -11,8 +11,8 @@ import socket
 import time
 from multiprocessing import AuthenticationError
 
-WITHIN = 5.0  # seconds for all of it
-_NONCE = 32  # bytes
+WITHIN = 5.0  # seconds for all of it, which are three packets
+_NONCE = 32  # random bytes, as many as the code has
 _GREETING = b"autolr worker 2\n"  # the last figure counts the versions of the messages
 CHALLENGE = len(_GREETING) + _NONCE
 _CODE = 32  # bytes of SHA-256

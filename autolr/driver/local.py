@@ -12,6 +12,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from typing_extensions import override
+
 from autolr.config import Config
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.engines import Engine
@@ -51,6 +53,7 @@ class LocalEngine(Engine):
         self._oom_kills = _oom_kills()
 
     @classmethod
+    @override
     def place(cls, config: Config) -> "LocalEngine | None":
         """Give each worker its devices; see `Engine`."""
         tune, ranks = config.tune, per_trial(config.fit.get("trainer"))
@@ -60,6 +63,7 @@ class LocalEngine(Engine):
             return None
         return cls(shared_out(tune.workers, ranks if visible() else 1), tune.folder)
 
+    @override
     def start(self, worker: int) -> None:
         """Start a worker; see `Engine`."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -78,6 +82,7 @@ class LocalEngine(Engine):
             Path(f"/proc/{process.pid}/oom_score_adj").write_text(_OOM_SCORE)
         self._workers[worker] = _Worker(process, ours, Lease.of(process.pid))
 
+    @override
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message; see `Engine`."""
         known = self._workers.get(worker)
@@ -85,6 +90,7 @@ class LocalEngine(Engine):
             with suppress(OSError):  # it is gone, and `poll` will say so
                 known.pipe.send(message)
 
+    @override
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
         """Return messages of workers; see `Engine`."""
         numbers = {known.pipe: number for number, known in self._workers.items()}
@@ -97,6 +103,7 @@ class LocalEngine(Engine):
                 received.append((numbers[pipe], self._lost(numbers[pipe])))
         return received
 
+    @override
     def kill(self, worker: int) -> None:
         """End a worker and all that it has started; see `Engine`."""
         known = self._workers.pop(worker, None)
@@ -106,10 +113,12 @@ class LocalEngine(Engine):
             known.process.wait()
             known.pipe.close()
 
+    @override
     def lease(self, worker: int) -> Lease | None:
         """Return the process that a worker is; see `Engine`."""
         return self._workers[worker].lease if worker in self._workers else None
 
+    @override
     def close(self) -> None:
         """End all workers; see `Engine`."""
         for worker in list(self._workers):

@@ -132,7 +132,12 @@ def for_workers(config: Config) -> Config:
 
 
 def with_traceback(error: UserCodeError, file: Path) -> UserCodeError:
-    """Keep the traceback of the user's error in a file; return an error that says so."""
+    """Keep the traceback of the user's error in a file; return an error that says so.
+
+    Args:
+        error: The error; its cause is what the user's code raised.
+        file: Where the traceback is written; an older one is replaced.
+    """
     with disk_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, "".join(traceback.format_exception(error.__cause__ or error)))

@@ -29,8 +29,10 @@ from autolr.driver.signals import PATIENCE, Interrupted, Shutdown
 from autolr.errors import AutoLRError, SetupError, UserCodeError
 from autolr.study import Finish
 
-_LOOK_EVERY = 0.2  # seconds between looks at signals and clocks
-_STILLBORN = 3  # workers that end before they are ready, in a row, or in the check; then it stops
+_LOOK_EVERY = 0.2  # seconds between looks at signals and clocks: Ctrl-C seems immediate
+# Workers that end before they are ready, in a row, or in the check; then the study stops: one may
+# have been killed by chance, three have a common cause.
+_STILLBORN = 3
 
 
 @dataclass

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from autolr.config import Config
 from autolr.driver.devices import per_trial
 from autolr.driver.engines import Engine
@@ -23,10 +25,10 @@ from autolr.errors import ConfigError
 from autolr.extras import install_command
 from autolr.study import Lease
 
-_LONG = 30.0  # seconds that a question for news stays open
-_SHARED_WITHIN = 10.0  # seconds in which a new file shows up on other nodes
-_END_WITHIN = 2.0  # seconds that a node has to end a worker
-_CALLS = 3  # at a time: news, a message, the end
+_LONG = 30.0  # seconds that a poll stays open: few calls of Ray while nothing happens
+_SHARED_WITHIN = 10.0  # seconds in which a new file shows up on other nodes, which cache folders
+_END_WITHIN = 2.0  # seconds that a node has to end a worker; one that is lost never answers
+_CALLS = 3  # at a time: a poll, a message, the end
 
 
 class RayEngine(Engine):
@@ -64,6 +66,7 @@ class RayEngine(Engine):
         self._answering: set[int] = set()  # workers that have answered
 
     @classmethod
+    @override
     def place(cls, config: Config) -> "RayEngine":
         """Connect to the cluster; see `Engine`."""
         trainer = config.fit.get("trainer")
@@ -73,17 +76,20 @@ class RayEngine(Engine):
             made.workers = config.tune.workers
         return made
 
+    @override
     def start(self, worker: int) -> None:
         """Start a worker where there is room; see `Engine`."""
         place = str(Path.cwd()), str(self._folder), self._secret
         self._actors[worker] = self._remote.remote(worker, *place, sys.path)
         self._ask(worker)
 
+    @override
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message; see `Engine`."""
         if worker in self._actors:
             self._actors[worker].send.remote(to_json(message))
 
+    @override
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
         """Return messages of workers; see `Engine`."""
         if not self._pending:
@@ -93,9 +99,10 @@ class RayEngine(Engine):
         received: list[tuple[int, FromWorker]] = []
         for answer in answers:
             worker = self._pending.pop(answer)
-            received += [(worker, message) for message in self._news(worker, answer)]
+            received += [(worker, message) for message in self._messages_in(worker, answer)]
         return received
 
+    @override
     def kill(self, worker: int) -> None:
         """End a worker and all that it has started; see `Engine`."""
         actor = self._actors.pop(worker, None)
@@ -110,6 +117,7 @@ class RayEngine(Engine):
                 self._ray.get(actor.end.remote(), timeout=_END_WITHIN)
         self._ray.kill(actor)
 
+    @override
     def lease(self, worker: int) -> Lease | None:
         """Return the process that a worker is; see `Engine`."""
         if worker in self._actors:
@@ -118,6 +126,7 @@ class RayEngine(Engine):
                 return None if lease is None else Lease.from_dict(lease)
         return None
 
+    @override
     def close(self) -> None:
         """End all workers, and the connection if it was made here; see `Engine`."""
         for worker in list(self._actors):
@@ -128,7 +137,7 @@ class RayEngine(Engine):
     def _ask(self, worker: int) -> None:
         self._pending[self._actors[worker].poll.remote(_LONG)] = worker
 
-    def _news(self, worker: int, answer: Any) -> list[FromWorker]:
+    def _messages_in(self, worker: int, answer: Any) -> list[FromWorker]:
         try:
             sent = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:

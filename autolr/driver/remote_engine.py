@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from autolr import study
 from autolr.config import Config
 from autolr.driver.admission import Admission
@@ -45,7 +47,7 @@ class RemoteEngine(Engine):
     on all hosts (a shared file system), for checkpoints are there too. Messages are not
     encrypted: use a private network. A trial belongs to its worker for as long as the connection
     lives: of a host that is suddenly gone it breaks after half a minute, on both sides. Then
-    the trial is resumed elsewhere, from its checkpoint. If two workers train it for a moment, they
+    the trial is resumed elsewhere, from its checkpoint. If two workers train it for a while, they
     write the same: a job follows from its checkpoint bit for bit.
 
     Args:
@@ -77,6 +79,7 @@ class RemoteEngine(Engine):
         self._endpoint.write(folder)
 
     @classmethod
+    @override
     def prepare(cls, config: Config, note: Callable[[str], None]) -> Config:
         """Check the folder, and name it so that workers in another one find it; see `Engine`."""
         if (line := check_shared(config.tune.folder)) is not None:
@@ -84,6 +87,7 @@ class RemoteEngine(Engine):
         return replace(config, tune=config.tune.override(out=config.tune.folder.absolute()))
 
     @classmethod
+    @override
     def place(cls, config: Config) -> "RemoteEngine":
         """Accept workers from now on; see `Engine`."""
         made = cls(config.tune.folder, config.tune.listen or "")
@@ -91,6 +95,7 @@ class RemoteEngine(Engine):
             made.workers = config.tune.workers
         return made
 
+    @override
     @contextmanager
     def announced(
         self, config: Config, session: Session | None, listener: Callable[[Any], None]
@@ -108,10 +113,12 @@ class RemoteEngine(Engine):
             listener(WorkersAwaited(tune.folder))
             yield
 
+    @override
     def start(self, worker: int) -> None:
         """Keep a slot for the next worker; see `Engine`."""
         self._free[worker] = []
 
+    @override
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message, to one that has not connected yet as soon as it does; see `Engine`."""
         self._over = self._over or isinstance(message, StudyOver)
@@ -123,6 +130,7 @@ class RemoteEngine(Engine):
             with suppress(OSError):  # it is gone, and `poll` will say so
                 self._channels[worker].send(message)
 
+    @override
     def poll(self, seconds: float) -> list[tuple[int, FromWorker]]:
         """Return messages of workers; see `Engine`."""
         self._give_slots()
@@ -130,9 +138,10 @@ class RemoteEngine(Engine):
         received: list[tuple[int, FromWorker]] = []
         for channel in ready(numbers, max(0.0, seconds)):
             number = numbers[channel]
-            received += [(number, message) for message in self._news(number, channel)]
+            received += [(number, message) for message in self._messages_of(number, channel)]
         return received
 
+    @override
     def kill(self, worker: int) -> None:
         """Disconnect a worker: it ends what it has started, and connects again; see `Engine`."""
         self._free.pop(worker, None)
@@ -141,10 +150,12 @@ class RemoteEngine(Engine):
         if channel is not None:
             channel.close()
 
+    @override
     def lease(self, worker: int) -> Lease | None:
         """Return None: workers of a driver that is gone end by themselves; see `Engine`."""
         return None
 
+    @override
     def close(self) -> None:
         """End all workers' trials; see `Engine`."""
         if self._over:
@@ -155,7 +166,7 @@ class RemoteEngine(Engine):
         for channel in (*self._channels.values(), *self._waiting):
             channel.close()
 
-    def _news(self, worker: int, channel: Channel) -> list[FromWorker]:
+    def _messages_of(self, worker: int, channel: Channel) -> list[FromWorker]:
         messages: list[FromWorker]
         silent = self._silent.get(worker)
         try:

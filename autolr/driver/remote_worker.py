@@ -19,7 +19,7 @@ from autolr.driver.wire import WireError
 from autolr.errors import ConfigError
 from autolr.predicates import is_seconds
 
-_LOOK_EVERY = 0.5  # seconds
+_LOOK_EVERY = 0.5  # seconds between looks at signals, and between attempts to find a driver
 _log = logging.getLogger(__name__)
 _LAUNCHERS = (  # what tells Lightning that this process is a rank of some run; a trial is not
     *("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK"),

@@ -30,7 +30,12 @@ class ResultsFolder:
 
     @classmethod
     def of(cls, tune: TuneConfig, stored: Summary | None) -> "ResultsFolder":
-        """Return the owner that a study is; it has an id of its own from the first time on."""
+        """Return the owner that a study is; it has an id of its own from the first time on.
+
+        Args:
+            tune: The settings of the study.
+            stored: The study as its storage has it; None if it is new.
+        """
         known = None if stored is None else stored.attrs.get(ID)
         return cls(tune.study, locate(tune.storage).place, known or uuid.uuid4().hex)
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-PATIENCE = 3.0  # seconds that a trial has to write itself down and leave
-_ONE_SIGNAL = 0.5  # seconds
+# Seconds that a trial has to save itself and leave: less than launchers wait before they kill (10 s
+# for docker stop, 30 s for SLURM).
+PATIENCE = 3.0
+_ONE_SIGNAL = 0.5  # seconds: a launcher may signal a process and its group; nobody types so fast
 
 
 class Interrupted(BaseException):

@@ -39,6 +39,10 @@ def check_shared(folder: Path) -> str | None:
 def read_private(file: Path, longest: int) -> bytes | None:
     """Return what is in a file that this user wrote; None: it cannot be read, or is too long.
 
+    Args:
+        file: The file.
+        longest: The most bytes that it may have.
+
     Raises:
         ConfigError: If it is another user's, or another one can write to it, or it is a link.
     """

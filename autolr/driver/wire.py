@@ -14,7 +14,7 @@ from autolr.tune_config import TuneConfig, parse_tune
 
 LONGEST = 16 * 2**20  # bytes of a message; a config takes some thousands
 _PAIRS = "autolr: pairs"  # the key of a mapping whose keys are not all strings
-_SHOWN = 200  # characters of a reason
+_SHOWN = 200  # characters of a reason: three lines of a terminal
 
 
 class WireError(ValueError):

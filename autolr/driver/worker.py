@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from typing_extensions import override
+
 from autolr.driver.jobs import folder_of, guarded, import_names, performed
 from autolr.driver.messages import (
     Answer,
@@ -26,7 +28,7 @@ from autolr.driver.messages import (
 )
 from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
-from autolr.job import Decision
+from autolr.job import Decision, Judge
 
 # Most configs are LightningCLI's: torch and Lightning load while the config is still being checked.
 _IMPORTED_FIRST = "autolr.objective.lightning_objective"
@@ -34,7 +36,7 @@ _JOB = "AUTOLR_JOB"  # a file with what the other ranks of a trial do
 _DIGEST = "AUTOLR_JOB_SHA256"  # of that file: others may be able to write to its folder
 
 
-class Worker:
+class Worker(Judge):
     """Reads messages in a thread of its own, so that none waits for a training step.
 
     Args:
@@ -55,11 +57,13 @@ class Worker:
         while True:
             self._pipe.send(self._answer_to(self._jobs.get()))
 
+    @override
     def judge(self, step: int, score: float) -> Decision:
         """Ask the driver for its decision; see `Judge`."""
         self._pipe.send(Scored(step, score))
         return self._answers.get()
 
+    @override
     def remark(self, line: str) -> None:
         """Pass a line on to the user."""
         self._pipe.send(Remark(line))
@@ -101,13 +105,15 @@ def _written_down(job: CheckConfig | TrainTrial, folder: Path) -> Iterator[None]
         file.unlink(missing_ok=True)
 
 
-class _Mute:
+class _Mute(Judge):
     """The judge of a rank that is not connected to the driver."""
 
+    @override
     def judge(self, step: int, score: float) -> Decision:
         """Continue; the decision for rank 0 is broadcast to the others."""
         return Decision.CONTINUE
 
+    @override
     def remark(self, line: str) -> None:
         """Drop the line: rank 0 passes it on."""
 
@@ -122,7 +128,7 @@ def _follow() -> None:
     performed(job, _Mute(), lambda: False)
 
 
-def main() -> None:
+def _main() -> None:
     """Work for the driver at the other end of the descriptor that is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to leave
     if os.environ.get("LOCAL_RANK", "0") != "0" and _JOB in os.environ:
@@ -132,4 +138,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

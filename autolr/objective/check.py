@@ -45,6 +45,10 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     that the space sets too, the data, the optimizer, and whether validation logs the monitored
     metric. What the config leaves open and the space sets has its first value there.
 
+    Args:
+        config: The whole config.
+        folder: Where the run writes.
+
     Raises:
         ConfigError: If the config cannot work.
         UserCodeError: If the model or the data raise.

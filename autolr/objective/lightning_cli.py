@@ -40,6 +40,10 @@ def quiet_lightning(config: Config, level: int = logging.ERROR) -> Iterator[None
     """Let Lightning log nothing under ``level`` in a block; under ERROR Python's warnings stay.
 
     What the config names is imported first: a namespace that is loaded sets its level anew.
+
+    Args:
+        config: The whole config.
+        level: A level of `logging`.
     """
     loggers = [logging.getLogger(name) for name in LOGGERS]
     with warnings.catch_warnings():
@@ -57,7 +61,13 @@ def quiet_lightning(config: Config, level: int = logging.ERROR) -> Iterator[None
 
 
 def trial_config(fit: Mapping[str, Any], candidate: Candidate, folder: Path) -> dict[str, Any]:
-    """Return the LightningCLI config of one trial."""
+    """Return the LightningCLI config of one trial.
+
+    Args:
+        fit: The LightningCLI part of the study's config; it is not changed.
+        candidate: Its settings replace those of the config.
+        folder: Where the trial writes, unless the config has a ``default_root_dir``.
+    """
     merged: dict[str, Any] = copy.deepcopy(dict(fit))  # the parser writes into what it is given
     for name, value in candidate.settings:
         merged = set_dotted(merged, name, value)
@@ -73,7 +83,14 @@ def trial_config(fit: Mapping[str, Any], candidate: Candidate, folder: Path) -> 
 def instantiate(
     fit: dict[str, Any], folder: Path, seed: int, searched: Sequence[str] = ()
 ) -> "LightningCLI":
-    """Parse and build model, data and trainer; the folder and the present one are importable."""
+    """Parse and build model, data and trainer; the folder and the present one are importable.
+
+    Args:
+        fit: The LightningCLI config.
+        folder: That of the config file.
+        seed: For ``seed_everything``.
+        searched: Dotted names that the space sets: an error about one of them names the space.
+    """
     arguments, sys.argv = sys.argv, sys.argv[:1]  # LightningCLI warns about any other
     try:
         with parsing(searched), no_exit():

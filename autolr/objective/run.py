@@ -102,6 +102,10 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
     A config that fixes a candidate (it has a `FollowCandidate`, as best.yaml does) or has an
     `AutoLR` of its own is trained as it is: then None.
 
+    Args:
+        config: The whole config.
+        out: Where the run writes; None: where the Trainer does by default.
+
     Raises:
         ConfigError: If the config cannot work; before the first training step.
         UserCodeError: If the model or the data raise.

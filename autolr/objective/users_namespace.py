@@ -21,6 +21,10 @@ def namespace(fit: Mapping[str, Any], folder: "Path") -> str:
 
     Model and data decide, by what they derive from; where neither can be imported, class paths
     anywhere in the config. The folder of the config and the present one are importable from now on.
+
+    Args:
+        fit: The LightningCLI config.
+        folder: That of the config file.
     """
     make_importable(folder)
     for section in ("model", "data"):

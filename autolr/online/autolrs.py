@@ -17,7 +17,7 @@ from autolr.online.records import ProbeScore
 from autolr.online.run_info import RunInfo
 from autolr.rules.fixed import OWN
 
-_PUBLISHED_FIRST = 1000  # steps of the first stage
+_PUBLISHED_FIRST = 1000  # steps of the first stage, in the paper
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from autolr.online.rounds import Check, Round, price
 
-_FLOOR = 12  # steps of the race, where the budget allows them
+_FLOOR = 12  # steps of the race where the budget allows them: a choice, no measured optimum
 _SHORTEST = 4  # steps of the race; shorter ones have nothing to average
-_SHORTEST_CHECK = 6  # steps of a later round, however much the budget shortens it
-_RACE_WINDOW = 0.3  # share of the race that is averaged for the score, behind the warm-up
-_CHECK_WINDOW = 0.6  # the same of a check, which begins from a trained state
-_WATCH_WINDOW = 0.05  # share of the run that is averaged where it is only watched
+_SHORTEST_CHECK = 6  # steps of a later round at least: 60 % of them are 4, enough to average
+# Share of the race that is averaged for the score: behind the warm-up, and as long as the cooldown
+# on a copy for which the average stands (25 to 35 % of the race were tried).
+_RACE_WINDOW = 0.3
+_CHECK_WINDOW = 0.6  # the same of a check: twice, as it begins from a trained state
+_WATCH_WINDOW = 0.05  # share of the run that is averaged where it is only watched: a choice
 
 
 def plan_rounds(

@@ -17,8 +17,8 @@ from autolr.schedules import Schedule
 if TYPE_CHECKING:
     from autolr.online.run_space import RuleChoice
 
-_SHORTEST = 12  # steps of a race between rules
-_SHARE = 0.75  # of its length without them, at least
+_SHORTEST = 12  # steps of a race between rules: as of one without, see `plan`
+_SHARE = 0.75  # of its length without them, at least: a choice, see `plan_race`
 
 
 LineUp: TypeAlias = tuple[tuple[RaceEntry, int], ...]  # with how many peaks each

@@ -7,7 +7,7 @@ from autolr.domains import Value
 from autolr.online.peaks import PeakRange
 from autolr.rules.fixed import OWN
 
-SEVERAL = 3  # peaks of a rule beside others
+SEVERAL = 3  # peaks of a rule beside others: its default and one on either side
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from autolr.names import meaning
 from autolr.rules import LineSearch
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
-from autolr.search_spaces import load as load_space
+from autolr.search_spaces import load_space
 from autolr.space import Space
 from autolr.strict_yaml import Source
 

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-_LOWEST, _HIGHEST = 1e-6, 1e3  # rates that are scanned, whatever the optimizer's own is
-_AROUND = 1e4  # so far, at least, on either side of the optimizer's own rate
-_GROWTH = 10 ** (1 / 3)  # from step to step, where the budget allows so many steps
-_SHARE = 0.25  # of the budget, at most
+# Rates that are scanned whatever the optimizer's own is: three decades beyond 1e-3 and 1, between
+# which optimizers commonly have theirs.
+_LOWEST, _HIGHEST = 1e-6, 1e3
+_AROUND = 1e4  # as far at least around the optimizer's own rate, which may be in another unit
+_GROWTH = 10 ** (1 / 3)  # from step to step, where the budget allows: less than the race's factor 4
+_SHARE = 0.25  # of the budget, at most: a choice, the race and its checks need the rest
 _FEWEST = 12  # steps; fewer leave the edge open by more than the race can mend
-_RISE = 0.25  # of what the loss had fallen by
-_LEAST_FALL = 0.05  # of the first loss; what a fall is taken for at least
+_RISE = 0.25  # of what the loss had fallen by: a choice; lower ones take waves for the edge
+_LEAST_FALL = 0.05  # of the first loss: a fall counts as that much at least, else noise is a rise
 _STILL = 4  # steps at which the rate is too low to change the loss: its scatter there is noise
-_SAFE = 10.0  # what the edge is divided by
+_SAFE = 10.0  # what the edge is divided by: near the mean ratio of 11 that `Scan` reports
 
 
 @dataclass(frozen=True, slots=True)

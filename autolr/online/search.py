@@ -43,6 +43,7 @@ class Thresholds:
 
 
 _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
+#                       (and rounding may put its end a little below)
 
 
 @dataclass(frozen=True, slots=True)

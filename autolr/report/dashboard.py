@@ -27,8 +27,8 @@ class _Quiet(WSGIRequestHandler):
         """Log nothing: an open page polls every few seconds."""
 
 
-def serve(url: str, name: str | None, port: int, listener: Callable[[str], None]) -> None:
-    """Serve the storage until the process is interrupted; a driver may work on it meanwhile.
+def run_dashboard(url: str, name: str | None, port: int, listener: Callable[[str], None]) -> None:
+    """Run the dashboard of a storage until an interrupt; a driver may work on it meanwhile.
 
     Args:
         url: The storage, which must exist.

@@ -29,7 +29,7 @@ from autolr.report.statistics import cost_of, diverged, fates, monitor_of
 from autolr.report.table import cell_text, chosen
 from autolr.study import Summary, TrialRecord
 
-_LEADERS = 6  # rows of the table of the best trials
+_LEADERS = 6  # rows of the table of the best trials: enough to see how close the next are
 _PARAMETER = "parameter_"  # prefix of the names of their charts
 _BEST_OF = r"# The best candidate of study {} \(trial {},"  # first line of best.yaml
 

@@ -22,8 +22,8 @@ KEY = (
 )
 
 _CHARTS = 24  # more than a reader looks at
-_CHOICES = 8  # on an axis
-_LETTERS = 46  # that fit below a chart
+_CHOICES = 8  # on an axis: more have no room for a label each
+_LETTERS = 46  # that fit below a chart: 304 of its 400 units
 _SPREAD, _SKEW = 30.0, 5.0  # numbers are shown by ratios where no space says how, if the largest
 #                             is so many times the smallest, and the median
 _MANY = 150  # dots that would hide each other

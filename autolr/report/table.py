@@ -52,7 +52,12 @@ def chosen(trial: TrialRecord) -> dict[str, Any]:
 
 
 def ours(trial: TrialRecord, name: str) -> Mapping[str, Any]:
-    """Return an attribute that is a mapping; empty where another tool stored something else."""
+    """Return an attribute that is a mapping; empty where another tool stored something else.
+
+    Args:
+        trial: The trial.
+        name: The attribute's.
+    """
     value = trial.attrs.get(name)
     return value if isinstance(value, Mapping) else {}
 

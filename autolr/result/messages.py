@@ -1,4 +1,4 @@
-"""What a run tells its user of its search, in few lines."""
+"""What a run prints about its search, in few lines."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -26,23 +26,29 @@ def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[s
     if scan := search.scan:
         own = [candidate.peak for candidate in search.candidates if candidate.rule == live.rule]
         low, high = own[0], own[-1]
-        found = (
+        edge = (
             f"no rate up to {scan.last:.3g} diverges"
             if scan.edge is None
             else (f"a rate of {scan.edge:.3g} diverges")
         )
-        yield f"AutoLR: {found} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
+        yield f"AutoLR: {edge} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
     if not search.searching:
         yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
 
 
-def news(
+def progress_lines(
     before: "Progress", after: "Progress", total_steps: int, monitor: Monitor
 ) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
     They are: the peak is settled, the rate was changed later, the run was put back, the end of the
-    run can be forecast. The end of a search is left to whoever knows its price.
+    run can be forecast. The end of a search has a line of its own, `closing`.
+
+    Args:
+        before: The search before the last scores.
+        after: The search with them.
+        total_steps: Of the run.
+        monitor: The metric, which knows how its scores are written.
     """
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
@@ -52,8 +58,8 @@ def news(
         yield f"AutoLR: {_named(run.rule)}peak {run.peak:.3g} at step {step} of {total_steps}"
     elif _settled(before):
         yield from _change(after.scores[len(before.scores) :], total_steps)
-    for told in after.rollbacks[len(before.rollbacks) :]:
-        yield _return(told, before, monitor)
+    for rollback in after.rollbacks[len(before.rollbacks) :]:
+        yield _rolled_back(rollback, before, monitor)
     yield from _forecast(before, after, total_steps, monitor)
 
 
@@ -75,8 +81,8 @@ def closing(result: "Result") -> str:
 def excluded(rules: Sequence[str]) -> Iterator[str]:
     """Yield a line for the rules of a space that do not race, if there are any."""
     if rules:
-        told = ", ".join(rules)
-        yield f"AutoLR: the race leaves out {told}: at most 5 rules, fewer in a short run"
+        names = ", ".join(rules)
+        yield f"AutoLR: the race leaves out {names}: at most 5 rules, fewer in a short run"
 
 
 def _named(rule: str) -> str:
@@ -88,33 +94,35 @@ def _settled(search: "Progress") -> bool:
     return search.probe is not None and search.probe.settled
 
 
-def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
-    """Tell that a rival has taken the run's place; the run was scored first."""
-    for rival in (one for one in told[1:] if one.kept):
+def _change(scores: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
+    """Yield a line for a rival that has taken the run's place; the run was scored first."""
+    for rival in (one for one in scores[1:] if one.kept):
         if rival.annealed:
-            yield f"AutoLR: step {rival.horizon}: goes on with {rival.candidate.schedule}"
+            yield f"AutoLR: step {rival.horizon}: continues with {rival.candidate.schedule}"
             continue
-        factor = rival.rate(total_steps) / told[0].rate(total_steps)
+        factor = rival.rate(total_steps) / scores[0].rate(total_steps)
         yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"
 
 
-def _return(told: RollbackRecord, before: "Progress", monitor: Monitor) -> str:
-    was = "" if before.best is None else f", was {monitor.text(before.best[1])} at step {told.to}"
-    value = monitor.text(told.score)
-    score = f"{monitor.name} {value}{was}" if math.isfinite(told.score) else "the loss diverged"
-    back = "there" if was and math.isfinite(told.score) else f"step {told.to}"
-    return f"AutoLR: step {told.step}: {score}: back to {back}, rate x{told.factor:.3g}"
+def _rolled_back(rollback: RollbackRecord, before: "Progress", monitor: Monitor) -> str:
+    was = (
+        "" if before.best is None else f", was {monitor.text(before.best[1])} at step {rollback.to}"
+    )
+    value = monitor.text(rollback.score)
+    score = f"{monitor.name} {value}{was}" if math.isfinite(rollback.score) else "the loss diverged"
+    back = "there" if was and math.isfinite(rollback.score) else f"step {rollback.to}"
+    return f"AutoLR: step {rollback.step}: {score}: back to {back}, rate x{rollback.factor:.3g}"
 
 
 def _forecast(
     before: "Progress", after: "Progress", total_steps: int, monitor: Monitor
 ) -> Iterator[str]:
-    """Tell what is expected, once: when no later score will count."""
+    """Yield a line for the expected end, once: when no later score will count."""
     curve = run_scores(after.scores, after.rollbacks)
     upcoming = [] if after.probe is None else [(after.probe.horizon, 0.0)]
     last = forecast_origin([*curve, *upcoming], total_steps)
     if len(after.scores) == len(before.scores) or last != after.scores[-1].horizon:
         return
     if (forecast := expected_at(curve, total_steps, total_steps)) is not None:
-        said = f"expected {monitor.name} {monitor.expected(forecast)} after {total_steps} steps"
-        yield f"AutoLR: step {last}: {said}"
+        text = f"expected {monitor.name} {monitor.expected(forecast)} after {total_steps} steps"
+        yield f"AutoLR: step {last}: {text}"

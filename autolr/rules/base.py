@@ -121,8 +121,8 @@ class Blend:
 
 # The caller sends a loss for a size, and inner products for a tuple of pairs.
 Ask: TypeAlias = float | tuple[str, ...]
-Found: TypeAlias = tuple[Number | Blend, Memory]
-Trials: TypeAlias = Generator[Ask, Any, Found]
+StepAndMemory: TypeAlias = tuple[Number | Blend, Memory]
+Trials: TypeAlias = Generator[Ask, Any, StepAndMemory]
 
 
 class LineSearch(Rule):

@@ -23,7 +23,15 @@ Base = Callable[[ParamsT], Optimizer]
 def build_optimizer(
     name: str, params: ParamsT, peak: float | None, base: Base | None, settings: Mapping[str, Any]
 ) -> Optimizer:
-    """Return the optimizer of a rule; see `autolr.rules.build`."""
+    """Return the optimizer of a rule; see `autolr.rules.build`.
+
+    Args:
+        name: Of the rule.
+        params: Parameters or groups, as any torch optimizer takes them.
+        peak: The largest rate; None: the customary one of the rule.
+        base: Builds the optimizer whose directions the rule follows; None: the rule has its own.
+        settings: Of the rule; those left out keep their defaults.
+    """
     entry = record(name)
     rate = entry.peak.default if peak is None else _checked(peak)
     if entry.rule is None:
@@ -39,7 +47,13 @@ def build_optimizer(
 
 
 def replacement(own: Optimizer, name: str, settings: Mapping[str, Any]) -> Optimizer:
-    """Return the optimizer of a rule, for the groups of another; see `rules.in_place_of`."""
+    """Return the optimizer of a rule, for the groups of another; see `rules.in_place_of`.
+
+    Args:
+        own: The optimizer to replace; it keeps its state only with the rule "fixed".
+        name: Of the rule.
+        settings: Of the rule; they replace those of all groups.
+    """
     if name == OWN:
         return _kept(own, settings)
     entry = record(name)

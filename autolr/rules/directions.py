@@ -18,12 +18,12 @@ from autolr.rules.vectors import Tensors, Vectors
 Direction = Callable[[Vectors, Any], Tensors]
 
 
-def gradient(vectors: Vectors, rule: Any) -> Tensors:
+def _gradient(vectors: Vectors, rule: Any) -> Tensors:
     """Return the gradient."""
     return vectors.gradients
 
 
-def momentum(vectors: Vectors, rule: Any) -> Tensors:
+def _momentum(vectors: Vectors, rule: Any) -> Tensors:
     """Return the decaying sum of all gradients: ``m <- beta m + g``."""
     sums = vectors.sums("momentum")
     torch._foreach_mul_(sums, rule.beta)
@@ -31,36 +31,36 @@ def momentum(vectors: Vectors, rule: Any) -> Tensors:
     return sums
 
 
-def average(vectors: Vectors, rule: Any) -> Tensors:
+def _average(vectors: Vectors, rule: Any) -> Tensors:
     """Return the average of all gradients: ``m <- beta m + (1 - beta) g``."""
     return vectors.average("momentum", vectors.gradients, rule.beta, rule.bias_correction)
 
 
-def adam(vectors: Vectors, rule: Any) -> Tensors:
+def _adam(vectors: Vectors, rule: Any) -> Tensors:
     """Return the average gradient over its root mean square: ``m / (sqrt(v) + eps)``."""
     mean = vectors.average("momentum", vectors.gradients, rule.beta1)
     return _over(mean, _root_mean_square(vectors, rule))
 
 
-def rms_scaled(vectors: Vectors, rule: Any) -> Tensors:
+def _rms_scaled(vectors: Vectors, rule: Any) -> Tensors:
     """Return the gradient over its root mean square: ``g / (sqrt(v) + eps)``."""
     return _over(vectors.gradients, _root_mean_square(vectors, rule))
 
 
-def square_scaled(vectors: Vectors, rule: Any) -> Tensors:
+def _square_scaled(vectors: Vectors, rule: Any) -> Tensors:
     """Return the gradient over its mean square, without the root: ``g / (v + eps)``."""
     scale = list(torch._foreach_add(_mean_square(vectors, rule), rule.eps))
     return _over(vectors.gradients, scale)
 
 
-def sum_scaled(vectors: Vectors, rule: Any) -> Tensors:
+def _sum_scaled(vectors: Vectors, rule: Any) -> Tensors:
     """Return the gradient over the sum of all squares: ``g / (sum of g^2 + eps)``."""
     sums = vectors.sums("squares")
     torch._foreach_addcmul_(sums, vectors.gradients, vectors.gradients)
     return _over(vectors.gradients, list(torch._foreach_add(sums, rule.eps)))
 
 
-def energy(vectors: Vectors, rule: Any) -> Tensors:
+def _energy(vectors: Vectors, rule: Any) -> Tensors:
     """Update the energy, and return the direction of `AEGD`: ``2 r v``."""
     if vectors.loss + rule.c <= 0:
         expected = f"above {-vectors.loss:g}, the loss being {vectors.loss:g}"
@@ -99,15 +99,12 @@ def _over(numerators: Tensors, divisors: Tensors) -> Tensors:
 
 
 DIRECTIONS: dict[str, Direction] = {
-    direction.__name__: direction
-    for direction in (
-        gradient,
-        momentum,
-        average,
-        adam,
-        rms_scaled,
-        square_scaled,
-        sum_scaled,
-        energy,
-    )
+    "gradient": _gradient,
+    "momentum": _momentum,
+    "average": _average,
+    "adam": _adam,
+    "rms_scaled": _rms_scaled,
+    "square_scaled": _square_scaled,
+    "sum_scaled": _sum_scaled,
+    "energy": _energy,
 }

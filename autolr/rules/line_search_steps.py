@@ -12,7 +12,7 @@ from autolr.rules.base import Answer, Ask, Blend, Trials
 from autolr.rules.vectors import Tensors, Vectors, inner
 
 
-def search(
+def run_line_search(
     trials: Trials, vectors: Vectors, move: Callable[[float], None], evaluate: Callable[[], float]
 ) -> Answer:
     """Run the trials of a line search, and return the size of the step and the memory.

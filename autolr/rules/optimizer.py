@@ -15,7 +15,7 @@ from autolr.errors import ConfigError, UnsupportedError
 from autolr.rng import RngState
 from autolr.rules.base import Answer, LineSearch, Memory, Number, Rule, Statistics
 from autolr.rules.directions import DIRECTIONS
-from autolr.rules.line_search_steps import search
+from autolr.rules.line_search_steps import run_line_search
 from autolr.rules.moves import move
 from autolr.rules.vectors import Vectors, dense
 
@@ -233,7 +233,7 @@ class RuleOptimizer(Optimizer):
             return self._needed_loss(loss, device)
 
         trials = self.rule.trials(statistics, memory)
-        return search(
+        return run_line_search(
             trials, vectors, lambda size: self._move(vectors, size * everywhere), evaluate
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to
-from autolr.result.messages import closing, news
+from autolr.result.messages import closing, progress_lines
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, rule_optimizer_of
@@ -126,7 +126,7 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
             before = rivals.capture()
             rates.factor, search = rivals.factor, rivals.search
             rivals.repeat_step(learner.train(), before, stepped=True)
-            for line in news(search, rivals.search, total_steps, learner.monitor):
+            for line in progress_lines(search, rivals.search, total_steps, learner.monitor):
                 _log.info(line)
     finally:
         rates.detach()

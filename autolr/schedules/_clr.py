@@ -7,7 +7,7 @@ import numpy as np
 from autolr.schedules.catalogue import profile
 from autolr.settings import Array, Pace, Real, Share
 
-_ROUNDING = 1e-9  # of a cycle
+_ROUNDING = 1e-9  # of a cycle, so that none begins a step late by rounding
 
 
 @profile

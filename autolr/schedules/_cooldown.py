@@ -11,7 +11,7 @@ from autolr.settings import Array, Share, Span
 
 Shape = Literal["linear", "1-sqrt", "cosine", "exp", "1-square", "mirror-cosine"]
 
-_EXP_FINAL = 0.01  # an exponential cannot reach 0
+_EXP_FINAL = 0.01  # an exponential cannot reach 0; two decades are a common fall
 
 _SHAPES: dict[str, Callable[[Array], Array]] = {
     "linear": lambda u: 1 - u,

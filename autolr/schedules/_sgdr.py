@@ -5,7 +5,7 @@ import numpy as np
 from autolr.schedules.catalogue import profile
 from autolr.settings import Array, Count, Positive, Share
 
-_ROUNDING = 1e-9  # of the profile's length
+_ROUNDING = 1e-9  # of the profile's length, so that no cycle begins a step late by rounding
 
 
 @profile

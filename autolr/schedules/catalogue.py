@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Concatenate, ParamSpec, get_args, get_origin
 
 from autolr.schedules import notation
-from autolr.schedules.registry import Entry, parameters_of, register
+from autolr.schedules.registry import Entry, formula_settings, register
 from autolr.schedules.schedule import Schedule
 from autolr.settings import Array
 
@@ -32,7 +32,7 @@ def profile(formula: Callable[Concatenate[Array, float, P], Array]) -> Callable[
     Raises:
         TypeError: If another kind has the name, or an annotation has no check.
     """
-    kind, parameters = formula.__name__, parameters_of(formula, skip=2)
+    kind, parameters = formula.__name__, formula_settings(formula, skip=2)
     signature = inspect.Signature(list(parameters.values()))
 
     @functools.wraps(formula)
@@ -52,7 +52,7 @@ def recipe(build: Callable[P, Schedule]) -> Callable[P, Schedule]:
 
     Its settings are checked before it is called, as those of a profile are.
     """
-    parameters = parameters_of(build, skip=0)
+    parameters = formula_settings(build, skip=0)
     signature = inspect.Signature(list(parameters.values()))
 
     @functools.wraps(build)
@@ -81,7 +81,7 @@ def parse(value: object) -> Schedule:
     >>> parse({"kind": "wsd", "cooldown": 0.3})
     warmup(0.05) | constant() | cooldown(0.3)
     """
-    return value if isinstance(value, Schedule) else notation.read(value)
+    return value if isinstance(value, Schedule) else notation.schedule_from(value)
 
 
 def _show_settings(

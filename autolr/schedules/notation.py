@@ -25,7 +25,7 @@ _REBUILD: dict[str, Callable[..., "Schedule"]] = {
 }
 
 
-def text(schedule: "Schedule") -> str:
+def expression(schedule: "Schedule") -> str:
     """Return the expression that makes ``schedule`` again."""
     kind, span = schedule.kind, schedule.span
     if kind in _SUFFIX:
@@ -52,7 +52,7 @@ def to_dict(schedule: "Schedule") -> dict[str, Any]:
     return mapping
 
 
-def read(value: object) -> "Schedule":
+def schedule_from(value: object) -> "Schedule":
     """Return the schedule that a name or a mapping describes.
 
     Raises:
@@ -83,7 +83,7 @@ def _make(kind: str, settings: dict[Any, object]) -> "Schedule":
     if not isinstance(parts, list | tuple) or not least <= len(parts) <= most:
         count = "one schedule" if most == 1 else f"at least {least} schedules"
         raise ConfigError.of(f"parts of {kind}", parts, f"a list of {count}")
-    return _REBUILD[kind](*(read(part) for part in parts), **entry.read(settings))
+    return _REBUILD[kind](*(schedule_from(part) for part in parts), **entry.read(settings))
 
 
 def _inner(schedule: "Schedule") -> "Schedule":
@@ -95,8 +95,8 @@ def _operand(schedule: "Schedule", loose: Sequence[str], within: str = "") -> st
     """Return the text, in parentheses if the operator around it binds tighter."""
     infix = schedule.kind in _INFIX and schedule.span is None
     if schedule.kind in loose or (infix and within != "chain"):
-        return f"({text(schedule)})"
-    return text(schedule)
+        return f"({expression(schedule)})"
+    return expression(schedule)
 
 
 def _call(schedule: "Schedule") -> str:

@@ -107,7 +107,7 @@ def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
     return find(name).parameters
 
 
-def parameters_of(formula: Callable[..., Any], skip: int) -> Mapping[str, inspect.Parameter]:
+def formula_settings(formula: Callable[..., Any], skip: int) -> Mapping[str, inspect.Parameter]:
     """Return the settings of a formula.
 
     Args:

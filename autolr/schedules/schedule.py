@@ -166,7 +166,7 @@ class Schedule:
         Raises:
             ConfigError: If a kind or setting is unknown, missing or has a wrong value.
         """
-        return notation.read(mapping)
+        return notation.schedule_from(mapping)
 
     def to_json(self) -> str:
         """Return it as one line of JSON."""
@@ -183,10 +183,10 @@ class Schedule:
             mapping = json.loads(text)
         except ValueError as error:
             raise ConfigError(f"a schedule must be JSON: {error}") from None
-        return notation.read(mapping)
+        return notation.schedule_from(mapping)
 
     def __repr__(self) -> str:
-        return notation.text(self)
+        return notation.expression(self)
 
     def _wrapped(self, kind: str, **settings: Any) -> "Schedule":
         """Return an operator on this one; the span moves outside, where a chain sees it."""

@@ -63,7 +63,12 @@ def check_fingerprint(name: str, stored: Mapping[str, Any], parts: Mapping[str, 
 
 
 def mismatch(name: str, difference: Difference) -> StudyMismatchError:
-    """Return the error for a study that was made with another setting."""
+    """Return the error for a study that was made with another setting.
+
+    Args:
+        name: The study.
+        difference: The path of the setting, its stored value and the present one.
+    """
     key, old, new = difference
     return StudyMismatchError(
         f"study {name!r} was made with {key} = {old}, now it is {new}; use --study NAME for a "

@@ -1,7 +1,6 @@
 """A study that is written to: ask for trials, report and judge scores, finish, resume."""
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from autolr.errors import StudyMismatchError
+from autolr.study import transitions
 from autolr.study.fingerprint import as_json, check_fingerprint
 from autolr.study.hyperband import Hyperband
 from autolr.study.promotion import TrialStatus, peers
@@ -25,11 +25,12 @@ from autolr.study.records import (
 )
 from autolr.study.sampling import RepeatableSampler
 from autolr.study.storage import storage_errors
+from autolr.study.stored_study import StoredStudy
 
 DIVERGED = "diverged"  # the stored reason of a trial whose score is not finite
 
 
-class Study:
+class Study(StoredStudy):
     """A study that this process writes to. `autolr.study.open_study` returns it.
 
     A method returns when its change is stored; reads come from memory. A storage that fails raises
@@ -45,8 +46,7 @@ class Study:
         hyperband: Hyperband | None,
         cost: str | None = None,
     ) -> None:
-        self._url = url
-        self._study = study
+        super().__init__(url, study)
         self._records = {trial.number: record_of(trial) for trial in trials}
         self._frozen = {trial.number: trial for trial in trials}
         if isinstance(study.sampler, RepeatableSampler):
@@ -54,11 +54,6 @@ class Study:
         self._direction = direction_of(study)
         self._hyperband = hyperband
         self._cost = cost
-
-    @property
-    def name(self) -> str:
-        """The study's name."""
-        return self._study.study_name
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -81,7 +76,8 @@ class Study:
     def check_fingerprint(self, parts: Mapping[str, Any]) -> None:
         """Store the settings of a new study, or compare them with the stored ones.
 
-        ``parts`` are nested settings, plain JSON.
+        Args:
+            parts: Nested settings, plain JSON.
 
         Raises:
             StudyMismatchError: If a setting differs; the message names the first one.
@@ -97,27 +93,13 @@ class Study:
             )
         check_fingerprint(self.name, stored, parts)
 
-    def set_attr(self, key: str, value: Any) -> None:
-        """Store an attribute of the study; ``value`` is plain JSON."""
-        with storage_errors(self._url):
-            self._study.set_user_attr(key, value)
-
-    def name_values(self, *names: str) -> None:
-        """Set the names of a trial's values in Optuna's own tools, unless the study has names."""
-        with storage_errors(self._url), warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            if self._study.metric_names is None:
-                self._study.set_metric_names(list(names))
-
     def recover(self) -> tuple[int, ...]:
         """Set trials of a dead process to WAITING, count ``restarts``; return their numbers."""
         cut = [record for record in self.trials if record.state == "RUNNING"]
         for record in cut:
             restarts = record.attrs.get("restarts", 0) + 1
             with storage_errors(self._url):
-                storage, trial_id = self._study._storage, self._trial_id(record.number)
-                storage.set_trial_user_attr(trial_id, "restarts", restarts)
-                storage.set_trial_state_values(trial_id, TrialState.WAITING)
+                transitions.wait(self._study, record.number, {"restarts": restarts})
             attrs = {**record.attrs, "restarts": restarts}
             self._update(record.number, state="WAITING", attrs=attrs)
         return tuple(record.number for record in cut)
@@ -128,9 +110,7 @@ class Study:
         A `Hyperband` sets its attribute ``bracket``.
         """
         with storage_errors(self._url):
-            self._study._thread_local.cached_all_trials = None
-            storage = self._study._storage
-            trial = optuna.Trial(self._study, storage.create_new_trial(self._study._study_id))
+            trial = transitions.begin(self._study)
             self._frozen[trial.number] = trial._cached_frozen_trial
             attrs = {}
             if self._hyperband is not None:
@@ -145,13 +125,12 @@ class Study:
     def resume(self, number: int, *, promoted: bool = False) -> optuna.Trial:
         """Set a WAITING trial to RUNNING and return it, with its parameters, attributes and scores.
 
-        ``promoted``: whether it was promoted from the rung where it was paused.
+        Args:
+            number: Of the trial.
+            promoted: Whether it was promoted from the rung where it was paused.
         """
         with storage_errors(self._url):
-            self._study._thread_local.cached_all_trials = None
-            trial_id = self._trial_id(number)
-            self._study._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-            trial = optuna.Trial(self._study, trial_id)
+            trial = transitions.resume(self._study, number)
             self._frozen[number] = trial._cached_frozen_trial
             started = trial.datetime_start
         self._update(number, state="RUNNING", started=started)
@@ -160,14 +139,24 @@ class Study:
         return trial
 
     def pause(self, trial: optuna.Trial, attrs: Mapping[str, Any] | None = None) -> TrialRecord:
-        """Set a trial to WAITING, at a rung or interrupted, and store ``attrs``."""
+        """Set a trial to WAITING, at a rung or interrupted.
+
+        Args:
+            trial: A running trial.
+            attrs: Stored with it; their values are plain JSON.
+        """
         self.note(trial, attrs or {})
         with storage_errors(self._url):
-            self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            transitions.wait(self._study, trial.number)
         return self._update(trial.number, state="WAITING")
 
     def note(self, trial: optuna.Trial, attrs: Mapping[str, Any]) -> None:
-        """Store attributes of a running trial; their values are plain JSON."""
+        """Store attributes of a running trial.
+
+        Args:
+            trial: A running trial.
+            attrs: By name, plain JSON; a value that is stored already is not written again.
+        """
         record = self._records[trial.number]
         changed = {k: v for k, v in attrs.items() if k not in record.attrs or record.attrs[k] != v}
         with storage_errors(self._url):
@@ -181,15 +170,13 @@ class Study:
         ended = []
         for record in self.trials:
             if record.state == "WAITING":
+                finite = [score for score in record.scores.values() if math.isfinite(score)]
+                last = finite[-1] if finite else None
+                attrs: dict[str, Any] = {"reason": reason}
+                if "steps" not in record.attrs:  # its process was killed right after a rung
+                    attrs["steps"] = max(record.scores, default=0)
                 with storage_errors(self._url):
-                    storage, trial_id = self._study._storage, self._trial_id(record.number)
-                    last = [score for score in record.scores.values() if math.isfinite(score)][-1:]
-                    storage.set_trial_user_attr(trial_id, "reason", reason)
-                    if "steps" not in record.attrs:  # its process was killed right after a rung
-                        steps = max(record.scores, default=0)
-                        storage.set_trial_user_attr(trial_id, "steps", steps)
-                    storage.set_trial_state_values(trial_id, TrialState.PRUNED, last or None)
-                    self._keep(storage.get_trial(trial_id))
+                    self._keep(transitions.prune(self._study, record.number, attrs, last))
                 ended.append(self._records[record.number])
         return tuple(ended)
 
@@ -220,7 +207,12 @@ class Study:
     def judge(self, trial: optuna.Trial, step: int, score: float) -> bool:
         """Report a score at a rung and return whether the trial is promoted.
 
-        Without a `Hyperband` every trial with a finite score is. For the arguments see `report`.
+        Without a `Hyperband` every trial with a finite score is.
+
+        Args:
+            trial: A running trial.
+            step: Optimizer steps since the trial's start.
+            score: The monitored metric, in its own sign.
         """
         score = self.report(trial, step, score)
         passed = self._records[trial.number].attrs.get(PROMOTED, 0)
@@ -239,8 +231,10 @@ class Study:
     ) -> TrialRecord:
         """End a trial with its final score.
 
-        If ``value`` is not finite, the trial ends as diverged. ``attrs`` are stored; they have the
-        cost, if the study minimizes one.
+        Args:
+            trial: A running trial.
+            value: The monitored metric; if it is not finite, the trial ends as diverged.
+            attrs: Stored with it; they have the cost, if the study minimizes one.
         """
         if not math.isfinite(value):
             return self.prune(trial, DIVERGED, attrs)
@@ -251,10 +245,15 @@ class Study:
     def prune(
         self, trial: optuna.Trial, reason: str, attrs: Mapping[str, Any] | None = None
     ) -> TrialRecord:
-        """End a trial early; it counts as finished. ``reason`` is stored as an attribute.
+        """End a trial early; it counts as finished.
 
         `DIVERGED` also marks the trial infeasible, so that the sampler never treats it as a good
         one, at whatever rung it ended.
+
+        Args:
+            trial: A running trial.
+            reason: Stored as an attribute.
+            attrs: Stored with it.
         """
         if reason == DIVERGED:
             with storage_errors(self._url):
@@ -264,16 +263,14 @@ class Study:
     def fail(
         self, trial: optuna.Trial, reason: str, attrs: Mapping[str, Any] | None = None
     ) -> TrialRecord:
-        """End a trial that raised an error; it does not count as finished."""
+        """End a trial that raised an error; it does not count as finished.
+
+        Args:
+            trial: A running trial.
+            reason: Stored as an attribute.
+            attrs: Stored with it.
+        """
         return self._finish(trial, TrialState.FAIL, {**(attrs or {}), "reason": reason})
-
-    def close(self) -> None:
-        """Close the database's connections; a later call opens new ones."""
-        self._study._storage._backend.engine.dispose()  # type: ignore[attr-defined]
-
-    def _trial_id(self, number: int) -> int:
-        storage, study_id = self._study._storage, self._study._study_id
-        return storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
     def _keep(self, frozen: FrozenTrial) -> TrialRecord:
         self._frozen[frozen.number] = frozen

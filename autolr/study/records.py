@@ -105,5 +105,10 @@ def direction_of(study: optuna.Study) -> Direction:
 
 
 def count(trials: Iterable[TrialRecord], *states: State) -> int:
-    """Return how many trials are in one of ``states``."""
+    """Return how many trials are in one of ``states``.
+
+    Args:
+        trials: Any trials.
+        states: Optuna's names of states.
+    """
     return sum(trial.state in states for trial in trials)

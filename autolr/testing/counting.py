@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from typing_extensions import override
+
 from autolr.config import Config
 from autolr.job import Decision, Judge, TrialJob, TrialResult
-from autolr.objective import Checkup
+from autolr.objective import Checkup, Objective
 
 
-class CountingObjective:
+class CountingObjective(Objective):
     """Counts steps; its score after ``n`` of them is ``1 / n``. Its checkpoint is the number.
 
     Args:
@@ -23,10 +25,12 @@ class CountingObjective:
         self._seconds = seconds
         self._error = error
 
+    @override
     def check(self, config: Config, folder: Path) -> Checkup:
         """Return the length of a run; see `Objective`."""
         return Checkup(self._steps)
 
+    @override
     def run(self, job: TrialJob, judge: Judge, leave: Callable[[], bool]) -> TrialResult:
         """Count; see `Objective`."""
         if self._error:

@@ -26,7 +26,7 @@ from autolr.job import Decision, TrialJob
 
 _WITHIN = 60.0  # seconds for one message: a worker may import torch before its first
 _QUIET = 0.5  # seconds without a message after which a worker counts as silent
-_STEPS = 6
+_STEPS = 6  # of a run: some before, between and behind its rungs
 
 
 class EngineContract:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from autolr.candidate import Candidate
 from autolr.config import Config, read_config
-from autolr.job import Decision, TrialJob, TrialResult
+from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective import Checkup, check_run, run_trial
 
 
-class RecordingJudge:
+class RecordingJudge(Judge):
     """Decides as it is given, and keeps what it is asked about.
 
     Args:
@@ -28,12 +29,14 @@ class RecordingJudge:
         self.scores: dict[int, float] = {}
         self._decisions = decisions
 
+    @override
     def judge(self, step: int, score: float) -> Decision:
         """Return the decision for a rung; see `Judge`."""
         assert step not in self.scores, f"rung {step} is reported twice"
         self.scores[step] = score
         return self._decisions.get(step, Decision.CONTINUE)
 
+    @override
     def remark(self, line: str) -> None:
         """Drop the line."""
 

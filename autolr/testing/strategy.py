@@ -47,7 +47,12 @@ _BROKEN = (math.nan, math.inf, -math.inf)
 
 
 def run_of(strategy: Strategy, total_steps: int) -> RunInfo:
-    """Return the description of a run by the user's own optimizer."""
+    """Return the description of a run by the user's own optimizer.
+
+    Args:
+        strategy: Its budget is the run's.
+        total_steps: Optimizer steps of the run.
+    """
     budget = strategy.budget * total_steps
     return RunInfo(
         total_steps=total_steps,
@@ -59,7 +64,12 @@ def run_of(strategy: Strategy, total_steps: int) -> RunInfo:
 
 
 def bowl(candidate: Candidate, step: int) -> float:
-    """Return a score that falls with the steps, and is lowest at a peak of 0.03."""
+    """Return a score that falls with the steps, and is lowest at a peak of 0.03.
+
+    Args:
+        candidate: It has a peak.
+        step: Optimizer steps of the run so far.
+    """
     assert candidate.peak is not None
     return 1.0 + abs(math.log(candidate.peak / _BEST)) + 10.0 / (1 + step)
 

@@ -86,7 +86,7 @@ def whole_run(peak: float, seed: int) -> float:
 
 
 def table(peaks: Sequence[float], finals: Sequence[float], losses: dict[float, float]) -> str:
-    """Return what is to be said about the suggestions."""
+    """Return the suggestions as a table, with a summary below."""
     best = min(losses, key=losses.__getitem__)
     factors = np.array(peaks) / best
     within = float(np.mean((factors <= 3) & (factors >= 1 / 3)))
@@ -96,12 +96,12 @@ def table(peaks: Sequence[float], finals: Sequence[float], losses: dict[float, f
         *(f"| {peak:.3g} | {loss:.4f} | |" for peak, loss in losses.items()),
         *(f"| {peak:.3g} | | {list(peaks).count(peak)} seeds |" for peak in sorted(set(peaks))),
     ]
-    said = (
+    summary = (
         f"best whole run: {best:.3g}; within a factor of 3 of it: {within:.0%} of {len(peaks)} "
         f"seeds; highest over lowest suggestion: {max(peaks) / min(peaks):.1f}; mean final loss "
         f"{np.mean(finals):.4f}, whole runs at the best peak {losses[best]:.4f}"
     )
-    return "\n".join([*lines, "", said])
+    return "\n".join([*lines, "", summary])
 
 
 def main() -> None:

@@ -51,15 +51,15 @@ def modules_of(root: Path) -> dict[str, Path]:
 
 def imports_of(module: str, tree: ast.Module, known: set[str]) -> set[str]:
     """Return the modules that importing ``module`` imports by its own statements."""
-    found: set[str] = set()
+    result: set[str] = set()
     for node in _at_module_level(tree.body):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            result |= {alias.name for alias in node.names}
         elif node.module is not None:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                found.add(inner if inner in known else node.module)
-    return (found & known) - {module}
+                result.add(inner if inner in known else node.module)
+    return (result & known) - {module}
 
 
 def _at_module_level(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:

@@ -42,8 +42,8 @@ def test_every_package_is_installed():
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     folders = {path.parent for path in (ROOT / "autolr").glob("**/__init__.py")}
     folders |= {ROOT / "autolr" / name for name in ("callbacks", "search_spaces")}
-    found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    assert set(config["tool"]["setuptools"]["packages"]) == found
+    result = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert set(config["tool"]["setuptools"]["packages"]) == result
 
 
 @pytest.mark.parametrize("name", ["callbacks", "search_spaces"])

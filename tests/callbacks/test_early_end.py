@@ -37,7 +37,7 @@ class SkipsHalfAnEpoch(Net):
         return -1 if self.trainer.current_epoch == 1 and batch_idx == 3 else None
 
 
-def said(recwarn):
+def warned(recwarn):
     return [line for w in recwarn if (line := str(w.message)).startswith(("AutoLR: ", "Follow"))]
 
 
@@ -78,7 +78,7 @@ def test_callbacks_of_both_packages_are_known_and_others_are_not():
 def test_a_run_that_its_module_ends_early_is_said_to_have_ended_so(tmp_path, recwarn, make, steps):
     callback = AutoLR(save_to=tmp_path / "found")
     fit(tmp_path, make, [callback])
-    (line,) = said(recwarn)
+    (line,) = warned(recwarn)
     assert line.startswith(f"AutoLR: the run ended after {steps} of 28 steps, before its schedule")
     assert callback.result.stopped_at == steps
     assert callback.result.price == (steps + callback.result.probe_steps) / steps
@@ -92,7 +92,7 @@ def test_a_run_that_its_module_ends_early_is_said_to_have_ended_so(tmp_path, rec
 def test_a_run_that_early_stopping_ends_is_marked(tmp_path, recwarn):
     callback = AutoLR()
     fit(tmp_path, callbacks=[callback, stopping()])
-    before, after = said(recwarn)
+    before, after = warned(recwarn)
     assert "EarlyStopping may end the run" in before
     assert "the run ended after 14 of 28 steps" in after
     assert callback.result.stopped_at == 14
@@ -102,7 +102,7 @@ def test_a_whole_run_is_warned_of_nothing(tmp_path, recwarn):
     callback = AutoLR()
     fit(tmp_path, callbacks=[callback])
     assert callback.result.stopped_at is None
-    assert said(recwarn) == []
+    assert warned(recwarn) == []
 
 
 def test_a_run_that_ended_early_and_continues_to_its_end_is_whole(tmp_path):
@@ -120,7 +120,7 @@ def test_a_run_that_ended_early_and_continues_to_its_end_is_whole(tmp_path):
 
 def test_a_candidate_that_is_followed_is_warned_of_in_the_same_way(tmp_path, recwarn):
     fit(tmp_path, callbacks=[FollowCandidate(LR, "linear"), stopping()])
-    before, after = said(recwarn)
+    before, after = warned(recwarn)
     assert before.startswith("FollowCandidate: EarlyStopping may end the run before its 28 steps")
     assert after.startswith("FollowCandidate: the run ended after 14 of 28 steps")
 

@@ -13,23 +13,23 @@ LONG = {"max_epochs": -1, "max_steps": 160}
 
 
 @pytest.fixture
-def said(caplog, monkeypatch):
-    """Return a function that gives the lines said so far."""
+def printed(caplog, monkeypatch):
+    """Return a function that gives the lines printed so far."""
     monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
     caplog.set_level(logging.INFO, logger="lightning.pytorch")
     return lambda: [line for line in caplog.messages if line.startswith("AutoLR")]
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_says_its_peak_what_to_expect_and_its_price(tmp_path, said):
+def test_a_run_says_its_peak_what_to_expect_and_its_price(tmp_path, printed):
     callback = AutoLR(save_to=tmp_path / "found", monitor="val_acc", mode="max")
     fit(tmp_path, callbacks=[callback], **LONG)
     result = load_result(tmp_path / "found")
     assert result == callback.result
     expected = result.monitor.expected(result.forecast)
-    first, *_, last = said()
+    first, *_, last = printed()
     assert first == f"AutoLR: peak {_peak(result):.3g} at step 16 of 160"
-    assert f"AutoLR: step 91: expected val_acc {expected} after 160 steps" in said()
+    assert f"AutoLR: step 91: expected val_acc {expected} after 160 steps" in printed()
     probes = f"{len(result.scores)} probes, {result.probe_steps} steps beside the run's 160"
     assert last == f"AutoLR: peak {result.peak:.3g} after {probes}"
     page = (tmp_path / "found" / "result.html").read_text("utf-8")
@@ -44,6 +44,6 @@ def _peak(result):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_with_one_rate_says_nothing(tmp_path, said):
+def test_a_run_with_one_rate_says_nothing(tmp_path, printed):
     fit(tmp_path, callbacks=[AutoLR(rates=(LR, LR))], **LONG)
-    assert said() == []
+    assert printed() == []

@@ -64,7 +64,7 @@ def test_a_name_that_does_not_say_it_needs_the_mode(tmp_path):
             "better, got None"
         )
     callback = AutoLR(strategy=RACE, monitor="val_score", mode="max")
-    fit(tmp_path / "said", Several, [callback])
+    fit(tmp_path / "line", Several, [callback])
     assert callback.result.monitor.mode == "max"
 
 

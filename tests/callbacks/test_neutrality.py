@@ -324,16 +324,16 @@ def test_the_comparison_sees_a_difference_of_one_draw(tmp_path):
         def on_train_end(self):
             torch.rand(1)
 
-    found = differences(fit(tmp_path / "a").left, fit(tmp_path / "b", Draws).left)
-    assert found == ["/generators/2"]
+    actual = differences(fit(tmp_path / "a").left, fit(tmp_path / "b", Draws).left)
+    assert actual == ["/generators/2"]
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_comparison_sees_another_rate(tmp_path):
-    found = differences(
+    actual = differences(
         fit(tmp_path / "a").left, fit(tmp_path / "b", lambda: Net(LR * (1 + 1e-6))).left
     )
-    roots = {path.split("/")[1] for path in found}
+    roots = {path.split("/")[1] for path in actual}
     assert roots >= {
         "weights and buffers",
         "optimizer",

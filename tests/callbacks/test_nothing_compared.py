@@ -69,8 +69,8 @@ class Applied(pl.Callback):
 
 
 def searcher(**settings):
-    asked = {"strategy": STRATEGY, "monitor": "val_auc", "schedule": "constant"}
-    return AutoLR(**{**asked, **settings})
+    defaults = {"strategy": STRATEGY, "monitor": "val_auc", "schedule": "constant"}
+    return AutoLR(**{**defaults, **settings})
 
 
 @pytest.mark.filterwarnings("ignore")

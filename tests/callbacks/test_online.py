@@ -1,4 +1,4 @@
-"""AutoLR: what it refuses, what it survives, and how a run goes on after it."""
+"""AutoLR: what it refuses, what it survives, and how a run continues after it."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import logging

@@ -1,4 +1,4 @@
-"""A run that was left at a rung goes on as if it had not been."""
+"""A run that was left at a rung continues as if it had not been."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import json

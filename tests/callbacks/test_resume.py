@@ -38,8 +38,8 @@ def whole_run(folder, callback, make=Net, **settings):
     keep = settings.pop("keep", {"save_on_train_epoch_end": True})
     kept = ModelCheckpoint(folder / "ckpt", "{step}", save_top_k=-1, **keep)
     run = fit(folder, make, [callback, kept], **{"max_epochs": EPOCHS, **settings})
-    found = {int(path.stem.split("=")[1]): path for path in (folder / "ckpt").glob("step=*.ckpt")}
-    return SimpleNamespace(left=run.left, result=callback.result, checkpoints=found)
+    actual = {int(path.stem.split("=")[1]): path for path in (folder / "ckpt").glob("step=*.ckpt")}
+    return SimpleNamespace(left=run.left, result=callback.result, checkpoints=actual)
 
 
 def resume(folder, path, callback, make=Net, **settings):

@@ -226,11 +226,11 @@ def test_a_search_among_one_candidate_leaves_a_rule_alone(tmp_path):
 def test_the_run_that_searched_its_peak_equals_the_run_that_had_it(tmp_path, settings):
     race = Annealed(candidates=3, checks=(), budget=2.0)
     search = AutoLR(race, schedule="constant", rates=(0.25, 4.0))
-    found = fit(tmp_path / "a", callbacks=[ApplyRule(*settings), search])
+    actual = fit(tmp_path / "a", callbacks=[ApplyRule(*settings), search])
     assert search.result.probe_steps > 0
     follow = FollowCandidate(search.result.run_peak, schedules.constant())
     replay = fit(tmp_path / "b", callbacks=[ApplyRule(*settings), follow])
-    assert differences(trained(found.left), trained(replay.left)) == []
+    assert differences(trained(actual.left), trained(replay.left)) == []
 
 
 @pytest.mark.parametrize("decay", [0.3, 0.0])

@@ -93,9 +93,9 @@ def test_the_scan_is_printed_once_and_stays_in_the_checkpoints(tmp_path, caplog,
     assert rest.result == whole.result
     assert rest.result.scan is not None
     assert differences(run.left["weights and buffers"], resumed.left["weights and buffers"]) == []
-    said = [line for line in caplog.messages if "diverges (" in line]
-    assert len(said) == 1
-    assert f"a rate of {whole.result.scan.edge:.3g} diverges" in said[0]
+    lines = [line for line in caplog.messages if "diverges (" in line]
+    assert len(lines) == 1
+    assert f"a rate of {whole.result.scan.edge:.3g} diverges" in lines[0]
 
 
 def test_a_scheduler_of_the_modules_own_is_scanned_from_the_rate_that_it_begins_with(tmp_path):

@@ -71,7 +71,7 @@ def test_in_fp16_each_rival_has_its_own_scale_and_is_replayed(settings, tmp_path
     assert differences(trained(searched.left), trained(replayed.left)) == []
     kept = [run.left["checkpoint"]["MixedPrecision"] for run in (searched, replayed)]
     assert differences(*kept) == []
-    # steps were skipped, the scale has fallen and grown, and nobody was taken for diverged
+    # steps were skipped, the scale has fallen and grown, and no rival was taken for diverged
     assert not all(map(math.isfinite, searched.module.sizes))
     scales = searched.module.scales
     assert min(scales) < scales[0]

@@ -75,7 +75,7 @@ class Scheduled(Net):
 
 
 class Exponential(Net):
-    """With a scheduler by epoch, which goes on from what others write."""
+    """With a scheduler by epoch, which continues from what others write."""
 
     def configure_optimizers(self):
         optimizer = super().configure_optimizers()

@@ -127,8 +127,8 @@ def replayed(make=Net, applied=(), **settings):
     follower = FollowCandidate(result.run_peak, result.schedule)
     followed = fit(make, [*applied, follower], strategy=DDPStrategy(**wrapped), **settings)
     names = ("weights and buffers", "optimizer", "generator", "data")
-    found = differences(*({name: left[name] for name in names} for left in (searched, followed)))
-    return {"differences": found, "result": result.to_dict()}
+    actual = differences(*({name: left[name] for name in names} for left in (searched, followed)))
+    return {"differences": actual, "result": result.to_dict()}
 
 
 def untouched():

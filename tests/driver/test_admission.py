@@ -28,9 +28,9 @@ def engine(tmp_path: Path) -> Iterator[RemoteEngine]:
 
 @pytest.fixture
 def endpoint(engine: RemoteEngine, tmp_path: Path) -> Endpoint:
-    found = Endpoint.read(tmp_path)
-    assert found is not None
-    return found
+    actual = Endpoint.read(tmp_path)
+    assert actual is not None
+    return actual
 
 
 def visit(endpoint: Endpoint) -> socket.socket:
@@ -82,11 +82,11 @@ def test_a_driver_that_says_a_byte_now_and_then_is_left(monkeypatch: pytest.Monk
     monkeypatch.setattr(handshake, "WITHIN", 0.6)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as worker:
         entering = worker.submit(Endpoint("127.0.0.1", server.getsockname()[1], "key").enter)
-        said, _ = server.accept()
-        with said:
+        accepted, _ = server.accept()
+        with accepted:
             for _ in range(20):
                 with suppress(OSError):
-                    said.send(b"x")
+                    accepted.send(b"x")
                 time.sleep(0.1)
                 if entering.done():
                     break
@@ -121,13 +121,13 @@ def test_words_of_the_driver_sent_back_prove_nothing(endpoint: Endpoint) -> None
 def test_who_does_not_know_the_key_is_no_driver() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as worker:
         entering = worker.submit(Endpoint("127.0.0.1", server.getsockname()[1], "key").enter)
-        said, _ = server.accept()
-        with said:
+        accepted, _ = server.accept()
+        with accepted:
             challenge = handshake.challenge()
-            said.sendall(challenge)
-            answer = said.recv(handshake.ANSWER, socket.MSG_WAITALL)
+            accepted.sendall(challenge)
+            answer = accepted.recv(handshake.ANSWER, socket.MSG_WAITALL)
             assert handshake.confirmation("key", challenge, answer) is not None
-            said.sendall(answer[32:])  # its own code
+            accepted.sendall(answer[32:])  # its own code
             assert isinstance(entering.exception(timeout=5), AuthenticationError)
 
 
@@ -201,7 +201,7 @@ def test_a_silent_worker_gives_its_seat_to_one_that_waits(
         until(lambda: not engine.poll(0.01) and 0 in engine._channels)
         time.sleep(0.4)
         assert engine.poll(0.01) == []
-        assert not is_closed(silent._socket)  # nobody else is there
+        assert not is_closed(silent._socket)  # no other connection is there
         with endpoint.enter() as other:
             other.send(Ready())
             assert next_message(engine) == (0, Ready())

@@ -20,8 +20,8 @@ def ends() -> Iterator[tuple[Channel, socket.socket]]:
     """A channel, and what is at its other end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         other = socket.create_connection(server.getsockname())
-        found, _ = server.accept()
-    with Channel(found, FromWorker) as channel, other:
+        actual, _ = server.accept()
+    with Channel(actual, FromWorker) as channel, other:
         yield channel, other
 
 
@@ -41,8 +41,8 @@ def test_a_message_that_comes_in_pieces_blocks_no_reader(
     for byte in data[:-1]:
         other.sendall(bytes([byte]))
         began = time.monotonic()
-        found = heard(channel)
-        assert found in ([], [Ready()])
+        actual = heard(channel)
+        assert actual in ([], [Ready()])
         assert time.monotonic() - began < 1
     other.sendall(data[-1:])
     assert heard(channel) == [Remark("x")]
@@ -133,7 +133,7 @@ def test_a_broken_connection_is_noticed_by_who_reads_and_who_writes(
         channel.receive()
     assert list(channel.messages()) == []
     with suppress(ConnectionError):
-        channel.send(Ready())  # is answered that nobody is there
+        channel.send(Ready())  # the answer is that the other end is gone
     time.sleep(0.2)
     with pytest.raises(ConnectionError):
         channel.send(Ready())

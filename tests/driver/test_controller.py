@@ -101,8 +101,8 @@ def test_three_trials_in_a_row_that_fail_end_the_study_with_the_users_own_error(
     for _ in range(2 if unbegun else 8):
         controller.fail(begin(controller), "KeyError: 'x'", unbegun=unbegun)
     number = begin(controller)
-    told = f"^3 trials in a row failed{when}, the last one: KeyError: 'x'"
-    with pytest.raises(UserCodeError, match=told):
+    message = f"^3 trials in a row failed{when}, the last one: KeyError: 'x'"
+    with pytest.raises(UserCodeError, match=message):
         controller.fail(number, "KeyError: 'x'", unbegun=unbegun)
 
 

@@ -32,9 +32,9 @@ def test_the_driver_is_found_by_the_folder_that_the_study_names(url: str, tmp_pa
     discovery = Discovery(TuneConfig(storage=url, study="line"), asks=True)
     engine = RemoteEngine(tmp_path / "far", "127.0.0.1")
     with announced(url, "line", tmp_path / "far"):
-        found = discovery.enter()
-        assert found is not None
-        channel, folder = found
+        result = discovery.enter()
+        assert result is not None
+        channel, folder = result
         channel.close()
         assert folder == tmp_path / "far"
     engine.close()
@@ -63,9 +63,9 @@ def test_a_study_that_was_over_before_may_be_started_again(tmp_path: Path) -> No
     assert discovery.enter() is None
     assert (discovery.complete, discovery.over) == (True, False)
     again = RemoteEngine(tmp_path, "127.0.0.1")
-    found = discovery.enter()
-    assert found is not None
-    found[0].close()
+    result = discovery.enter()
+    assert result is not None
+    result[0].close()
     complete(again)
     assert discovery.enter() is None
     assert discovery.over
@@ -86,19 +86,19 @@ def test_a_study_that_was_complete_is_left_after_the_grace_unless_a_driver_came(
     handle = open_study(url, "line")
     handle.complete(handle.ask(), 1.0)
     handle.close()
-    late, served = (
+    late, early = (
         Discovery(TuneConfig(storage=url, study="line", trials=1), asks=True) for _ in range(2)
     )
     assert late.enter() is None
     assert late.over
     engine = RemoteEngine(tmp_path / "far", "127.0.0.1")  # with more trials than the config has
     open_study(url, "line").set_attr(FOLDER, str(tmp_path / "far"))
-    found = served.enter()
-    assert found is not None
-    found[0].close()
+    result = early.enter()
+    assert result is not None
+    result[0].close()
     engine.close()
-    assert served.enter() is None
-    assert (served.complete, served.over) == (True, False)
+    assert early.enter() is None
+    assert (early.complete, early.over) == (True, False)
 
 
 def test_a_worker_of_a_complete_study_says_so_and_leaves(
@@ -112,7 +112,7 @@ def test_a_worker_of_a_complete_study_says_so_and_leaves(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--wait", "-3"], "wait must be 0 seconds or more, got -3.0"),
         (["--out", "tune.yaml"], "out must be a folder that can be made (tune.yaml is a file)"),
@@ -120,11 +120,11 @@ def test_a_worker_of_a_complete_study_says_so_and_leaves(
     ],
 )
 def test_what_cannot_be_waited_for_is_refused_at_once(
-    url: str, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    url: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert main(["worker", "tune.yaml", *arguments]) == 2
     said_out, err = capsys.readouterr()
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert not said_out
 
@@ -133,19 +133,19 @@ def test_a_study_that_is_not_there_or_has_no_driver_is_said_in_one_line(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     open_study(url, "line").close()
-    for arguments, status, said in (
+    for arguments, status, message in (
         (["--study", "lime"], 2, "unknown study 'lime'; did you mean 'line'"),
         ([], 1, "no driver of study 'line' for 0.1 s"),
         (["--out", "there"], 1, "no driver in there for 0.1 s"),
     ):
         assert worker("--storage", url, *arguments) == status
         err = capsys.readouterr().err
-        assert said in err
+        assert message in err
         assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("storage", "status", "said"),
+    ("storage", "status", "message"),
     [
         ("sqlite:///none.db", 2, "no study 'line', nor any other (in sqlite:///none.db)"),
         ("none.db", 2, "tune.storage"),
@@ -160,11 +160,11 @@ def test_a_storage_that_cannot_be_used_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str],
     storage: str,
     status: int,
-    said: str,
+    message: str,
 ) -> None:
     assert worker("--storage", storage) == status
     err = capsys.readouterr().err
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert {file.name for file in tmp_path.iterdir()} == {"tune.yaml"}
 

@@ -159,19 +159,19 @@ def test_a_config_whose_checks_all_end_their_workers_is_given_up(
     tmp_path: Path, own_fault: bool, checks: int
 ) -> None:
     class Deadly(SimulatedEngine):
-        """Loses whoever checks."""
+        """Loses every worker that checks."""
 
         def send(self, worker: int, message: ToWorker) -> None:
             assert isinstance(message, CheckConfig)
             self._workers[worker].outbox.append(Lost("gone", own_fault))
-            asked.append(worker)
+            workers_checked.append(worker)
 
-    asked: list[int] = []
+    workers_checked: list[int] = []
     pool = Pool(checked_config(tmp_path), Deadly(), 2, Shutdown(), lambda event: None)
     pool.start()
     with pytest.raises(UserCodeError, match="the worker that checked the config is gone: gone"):
         pool.check()
-    assert len(asked) == checks
+    assert len(workers_checked) == checks
 
 
 def checked_config(folder: Path) -> Config:

@@ -28,7 +28,7 @@ from autolr.driver.wire import from_json
 from autolr.errors import ConfigError
 from autolr.study import look
 from tests.end_to_end.conftest import CONFIG, MODEL
-from tests.postgresql import Server, served
+from tests.postgresql import Server, running_server
 
 _PROJECT: dict[str, Any] = {**CONFIG, "tune": {**CONFIG["tune"], "trials": 3}}
 _PAUSE = 'float(os.environ.get("PAUSE", 0))'
@@ -90,7 +90,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         patch.setenv("RAY_ADDRESS", cluster.address)
         server = None
         with suppress(pytest.skip.Exception):  # then the study is in a file
-            server = stack.enter_context(served())
+            server = stack.enter_context(running_server())
         url = "sqlite:///runs.db" if server is None else server.new_database()
         yield _story(url, cluster, server)
 
@@ -144,16 +144,16 @@ def _rungs(events: Sequence[Event]) -> list[tuple[int, int]]:
 
 def _training(events: Sequence[Event]) -> set[int]:
     """Return the trials that are under way after these events."""
-    found: set[int] = set()
+    actual: set[int] = set()
     for event in events:
         match event:
             case TrialStarted(number):
-                found.add(number)
-            case RungReached(number, goes_on=False):
-                found.discard(number)
+                actual.add(number)
+            case RungReached(number, continues=False):
+                actual.discard(number)
             case TrialEnded(trial):
-                found.discard(trial.number)
-    return found
+                actual.discard(trial.number)
+    return actual
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from autolr.study import announced
 from autolr.tune_config import TuneConfig
 from tests.end_to_end.conftest import CONFIG
 
-DOOR = {"host": "127.0.0.1", "port": 1, "key": "k", "over": False}
+ENDPOINT = {"host": "127.0.0.1", "port": 1, "key": "k", "over": False}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "results"
     made.mkdir(mode=0o755)
     written = made / "driver.json"
-    written.write_text(json.dumps(DOOR))
+    written.write_text(json.dumps(ENDPOINT))
     written.chmod(0o600)
     return made
 
@@ -61,11 +61,11 @@ PLANTED: list[tuple[Callable[[Path], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("plant", "said"), PLANTED, ids=range(len(PLANTED)))
+@pytest.mark.parametrize(("plant", "message"), PLANTED, ids=range(len(PLANTED)))
 def test_what_another_user_could_have_written_ends_a_worker_in_a_line(
     folder: Path,
     plant: Callable[[Path], object],
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -75,7 +75,7 @@ def test_what_another_user_could_have_written_ends_a_worker_in_a_line(
     Path("tune.yaml").write_text(yaml.safe_dump(CONFIG))
     assert main(["worker", "tune.yaml", "--out", "results", "--wait", "5"]) == 2
     err = capsys.readouterr().err
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 
@@ -94,12 +94,12 @@ def test_the_folder_that_a_database_names_is_believed_no_more_than_any_other(
         "",
         "[" * 4000,
         "null",
-        json.dumps({**DOOR, "more": 1}),
-        json.dumps({**DOOR, "port": "1"}),
-        json.dumps({**DOOR, "port": 70000}),
-        json.dumps({**DOOR, "port": True}),
-        json.dumps({**DOOR, "host": None}),
-        json.dumps({**DOOR, "host": "x" * 5000}),
+        json.dumps({**ENDPOINT, "more": 1}),
+        json.dumps({**ENDPOINT, "port": "1"}),
+        json.dumps({**ENDPOINT, "port": 70000}),
+        json.dumps({**ENDPOINT, "port": True}),
+        json.dumps({**ENDPOINT, "host": None}),
+        json.dumps({**ENDPOINT, "host": "x" * 5000}),
         "\0\xff",
     ],
     ids=lambda text: repr(text[-30:]),
@@ -110,7 +110,7 @@ def test_a_file_that_says_no_driver_is_as_if_it_were_not_there(folder: Path, tex
 
 
 def test_a_host_that_cannot_be_one_is_no_driver(folder: Path) -> None:
-    (folder / "driver.json").write_text(json.dumps({**DOOR, "host": "x" * 300 + "."}))
+    (folder / "driver.json").write_text(json.dumps({**ENDPOINT, "host": "x" * 300 + "."}))
     assert Discovery(TuneConfig(out=folder), asks=False).enter() is None
 
 
@@ -131,10 +131,10 @@ def test_a_driver_refuses_a_folder_that_everybody_can_write_to_before_it_is_chec
     for arguments in ([], ["--dry-run"]):
         command = ["tune", "tune.yaml", "--engine", "remote", "--out", "results", *arguments]
         assert main([*command, "--listen", "127.0.0.1"]) == 2
-        said, err = capsys.readouterr()
+        message, err = capsys.readouterr()
         assert "not everybody can write to" in err
         assert err.count("\n") == 1
-        assert said.strip() == ""  # not even that the config is checked
+        assert message.strip() == ""  # not even that the config is checked
     with pytest.raises(ConfigError, match="chmod o-w"):
         RemoteEngine(folder, "127.0.0.1")
 

@@ -313,13 +313,13 @@ _SPOILT: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"), _SPOILT, ids=lambda value: getattr(value, "__name__", "")
+    ("spoil", "message"), _SPOILT, ids=lambda value: getattr(value, "__name__", "")
 )
 def test_a_checkpoint_that_cannot_be_used_is_named_and_the_trial_begins_anew_in_one_attempt(
     config: dict[str, Any],
     capsys: pytest.CaptureFixture[str],
     spoil: Callable[[Path], None],
-    said: str,
+    message: str,
 ) -> None:
     autolr.tune(config, listener=_leave_at_a_rung)
     (file,) = Path().glob("autolr_runs/autolr/trial_*/rung.ckpt")
@@ -334,7 +334,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_the_trial_begins_anew_in_
     result = autolr.tune(config, listener=listen)
     (note,) = (event for event in heard if isinstance(event, Noted))
     number = int(file.parent.name.partition("_")[2])
-    assert note.line.startswith(f"trial {number}: {file} is not used, {said}")
+    assert note.line.startswith(f"trial {number}: {file} is not used, {message}")
     assert note.line.endswith("; the trial begins anew")
     assert f"\n{note.line}\n" in capsys.readouterr().out
     assert not any(isinstance(event, TrialFailed) for event in heard)

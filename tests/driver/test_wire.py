@@ -86,10 +86,10 @@ FROM_WORKER: list[FromWorker] = [
     ids=lambda value: type(value).__name__,
 )
 def test_a_message_comes_out_as_it_went_in(message: Any, expected: Any) -> None:
-    found, other = from_json(to_json(message, message), expected)
-    assert repr(found) == repr(other)
-    assert type(found) is type(message)
-    assert repr(found) == repr(_without_storage(message))  # NaN is not equal to itself
+    result, other = from_json(to_json(message, message), expected)
+    assert repr(result) == repr(other)
+    assert type(result) is type(message)
+    assert repr(result) == repr(_without_storage(message))  # NaN is not equal to itself
 
 
 def _without_storage(message: Any) -> Any:
@@ -110,9 +110,9 @@ def test_no_password_of_a_storage_is_sent_or_written() -> None:
 
 
 def changed(message: Any, change: Callable[[dict[str, Any]], object]) -> bytes:
-    (told,) = json.loads(to_json(message))
-    change(told)
-    return json.dumps([told]).encode()
+    (sent,) = json.loads(to_json(message))
+    change(sent)
+    return json.dumps([sent]).encode()
 
 
 class Planted:
@@ -139,17 +139,17 @@ class Planted:
         b'[{"message": "Path", "fields": {}}]',
         b'[{"message": "Ready", "fields": {"autolr: pairs": [[1, 2, 3]]}}]',
         b'[{"message": "Ready", "fields": {"autolr: pairs": [[[], 2]]}}]',
-        changed(Checked(3), lambda told: told["fields"].clear()),
-        changed(Checked(3), lambda told: told["fields"].update(run_steps="3")),
-        changed(Checked(3), lambda told: told["fields"].update(run_steps=True)),
-        changed(Checked(3), lambda told: told["fields"].update(run_steps=3.0)),
-        changed(Checked(3), lambda told: told["fields"].update(more=3)),
-        changed(Scored(3, 1.0), lambda told: told["fields"].update(score=None)),
-        changed(Scored(3, 1.0), lambda told: told["fields"].update(score=10**400)),
-        changed(Done(OUTCOME), lambda told: told["fields"]["outcome"].update(metrics=[1.0])),
-        changed(Done(OUTCOME), lambda told: told["fields"]["outcome"].update(metrics={"a": "b"})),
-        changed(Failed("StorageError", ""), lambda told: told["fields"].update(kind="ClassVar")),
-        changed(Failed("StorageError", ""), lambda told: told["fields"].update(kind="no such")),
+        changed(Checked(3), lambda sent: sent["fields"].clear()),
+        changed(Checked(3), lambda sent: sent["fields"].update(run_steps="3")),
+        changed(Checked(3), lambda sent: sent["fields"].update(run_steps=True)),
+        changed(Checked(3), lambda sent: sent["fields"].update(run_steps=3.0)),
+        changed(Checked(3), lambda sent: sent["fields"].update(more=3)),
+        changed(Scored(3, 1.0), lambda sent: sent["fields"].update(score=None)),
+        changed(Scored(3, 1.0), lambda sent: sent["fields"].update(score=10**400)),
+        changed(Done(OUTCOME), lambda sent: sent["fields"]["outcome"].update(metrics=[1.0])),
+        changed(Done(OUTCOME), lambda sent: sent["fields"]["outcome"].update(metrics={"a": "b"})),
+        changed(Failed("StorageError", ""), lambda sent: sent["fields"].update(kind="ClassVar")),
+        changed(Failed("StorageError", ""), lambda sent: sent["fields"].update(kind="no such")),
         pickle.dumps(Planted()),
     ],
     ids=lambda data: repr(data[:60]),
@@ -168,19 +168,19 @@ def test_what_no_worker_says_is_refused_and_runs_nothing(
     "data",
     [
         to_json(Ready()),
-        changed(Answer(Decision.CONTINUE), lambda told: told["fields"].update(decision="run")),
+        changed(Answer(Decision.CONTINUE), lambda sent: sent["fields"].update(decision="run")),
         changed(
-            Answer(Decision.CONTINUE), lambda told: told["fields"].update(decision=["continue"])
+            Answer(Decision.CONTINUE), lambda sent: sent["fields"].update(decision=["continue"])
         ),
-        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(rungs=5)),
-        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(folder="a\0b")),
-        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(folder=None)),
-        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(candidate={"x": 1})),
-        changed(TrainTrial(JOB), lambda told: told["fields"]["job"].update(candidate=[])),
-        changed(CheckConfig(CONFIG, Path()), lambda told: told["fields"]["config"].pop("seed")),
-        changed(CheckConfig(CONFIG, Path()), lambda told: told["fields"]["config"].update(fit=[])),
+        changed(TrainTrial(JOB), lambda sent: sent["fields"]["job"].update(rungs=5)),
+        changed(TrainTrial(JOB), lambda sent: sent["fields"]["job"].update(folder="a\0b")),
+        changed(TrainTrial(JOB), lambda sent: sent["fields"]["job"].update(folder=None)),
+        changed(TrainTrial(JOB), lambda sent: sent["fields"]["job"].update(candidate={"x": 1})),
+        changed(TrainTrial(JOB), lambda sent: sent["fields"]["job"].update(candidate=[])),
+        changed(CheckConfig(CONFIG, Path()), lambda sent: sent["fields"]["config"].pop("seed")),
+        changed(CheckConfig(CONFIG, Path()), lambda sent: sent["fields"]["config"].update(fit=[])),
         changed(
-            CheckConfig(CONFIG, Path()), lambda told: told["fields"]["config"].update(space={})
+            CheckConfig(CONFIG, Path()), lambda sent: sent["fields"]["config"].update(space={})
         ),
         changed(
             CheckConfig(CONFIG, Path()), lambda t: t["fields"]["config"]["tune"].update(mode="up")

@@ -43,9 +43,9 @@ def inline(start: str) -> list[tuple[str, str]]:
     """Return the pieces of inline code that begin so, each behind the name of its file."""
     pattern = re.compile(rf"(?<!`)`({re.escape(start)}[^`]+)`(?!`)")
     return [
-        (str(file.relative_to(ROOT)), " ".join(found.split()))
+        (str(file.relative_to(ROOT)), " ".join(result.split()))
         for file in FILES
-        for found in pattern.findall(_FENCE.sub("", file.read_text("utf-8")))
+        for result in pattern.findall(_FENCE.sub("", file.read_text("utf-8")))
     ]
 
 

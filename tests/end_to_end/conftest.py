@@ -94,7 +94,7 @@ CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Finished:
-    """A command that has ended, and what it said."""
+    """A command that has ended, and what it printed."""
 
     status: int
     out: str

@@ -61,10 +61,10 @@ def driver_of(project: Project, *arguments: str, descriptors: int = 1024) -> Ite
 
 def endpoint_of(project: Project) -> Endpoint:
     end = time.monotonic() + 60
-    while (found := Endpoint.read(project.folder / "autolr_runs/line")) is None:
+    while (result := Endpoint.read(project.folder / "autolr_runs/line")) is None:
         assert time.monotonic() < end, (project.folder / "driver.log").read_text()
         time.sleep(0.1)
-    return found
+    return result
 
 
 class Strangers:
@@ -164,14 +164,14 @@ def test_a_driver_that_sends_pickles_has_a_worker_run_nothing(project: Project) 
     def serve(server: socket.socket) -> None:
         with suppress(OSError):
             while True:
-                found, _ = server.accept()
-                with found:
+                result, _ = server.accept()
+                with result:
                     challenge = handshake.challenge()
-                    found.sendall(challenge)
-                    answer = found.recv(handshake.ANSWER, socket.MSG_WAITALL)
+                    result.sendall(challenge)
+                    answer = result.recv(handshake.ANSWER, socket.MSG_WAITALL)
                     word = handshake.confirmation("known", challenge, answer)
                     assert word is not None
-                    found.sendall(word + framed(planted))
+                    result.sendall(word + framed(planted))
                     time.sleep(1)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -192,8 +192,8 @@ def test_a_driver_of_the_old_kind_has_a_worker_run_nothing(project: Project) -> 
 
         def serve() -> None:
             while True:
-                with suppress(Exception), listener.accept() as found:
-                    found.send(Planted(project.folder))
+                with suppress(Exception), listener.accept() as result:
+                    result.send(Planted(project.folder))
 
         threading.Thread(target=serve, daemon=True).start()
         host, port = listener.address
@@ -215,9 +215,9 @@ def test_an_endpoint_that_another_user_could_have_planted_is_not_joined(project:
         server.settimeout(0.1)
         with pytest.raises(TimeoutError):
             server.accept()
-    for one, said in ((finished, "writable for its owner only"), (other, "chmod o-w")):
+    for one, printed in ((finished, "writable for its owner only"), (other, "chmod o-w")):
         assert one.status == 2
-        assert said in one.err
+        assert printed in one.err
         assert one.err.count("\n") == 1
 
 

@@ -15,7 +15,7 @@ def searching(strategy: Any) -> dict[str, Any]:
 
 
 def check_refused(finished: Any, status: int, *words: str) -> None:
-    """It ended with this status, said these words and little else, and no trial had begun."""
+    """It ended with this status, printed these words and little else, and no trial had begun."""
     assert finished.status == status, finished
     assert finished.err.startswith("autolr: error: ")
     assert len(finished.err.splitlines()) <= 3
@@ -148,7 +148,7 @@ def test_a_model_that_logs_nothing_is_refused(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (
             r"RuntimeError('shapes (3, 4)\n do not match')",
@@ -159,7 +159,7 @@ def test_a_model_that_logs_nothing_is_refused(project: Any) -> None:
     ],
 )
 def test_an_error_in_the_first_step_is_not_tried_again_and_ends_the_study_after_three_trials(
-    project: Any, error: str, told: str
+    project: Any, error: str, message: str
 ) -> None:
     project.change_model(("time.sleep", f"raise {error}\n        time.sleep"))
     finished = project.run("tune", "tune.yaml")
@@ -167,7 +167,7 @@ def test_an_error_in_the_first_step_is_not_tried_again_and_ends_the_study_after_
     assert finished.trained == [0, 1, 2]
     assert len(finished.err.splitlines()) == 1
     assert "3 trials in a row failed before their first step, the last one: " in finished.err
-    assert told in finished.err
+    assert message in finished.err
     traceback = project.folder / "autolr_runs/line/trial_2/error.txt"
     assert str(traceback.relative_to(project.folder)) in finished.err
     assert 'line.py", line ' in traceback.read_text()
@@ -219,7 +219,7 @@ def test_a_value_of_the_space_with_which_the_model_cannot_be_made_costs_one_atte
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model/init_args": {"widht": 4}}, "model.init_args: line.Line does not take 'widht'"),
         ({"model/init_args": {"width": "four"}}, "model.init_args.width must be int, got four"),
@@ -235,12 +235,12 @@ def test_a_value_of_the_space_with_which_the_model_cannot_be_made_costs_one_atte
     ],
 )
 def test_a_wrong_argument_is_blamed_on_the_part_of_the_config_that_has_it(
-    project: Any, changes: dict[str, Any], told: str
+    project: Any, changes: dict[str, Any], message: str
 ) -> None:
     project.configure({"tune/space/model.init_args.width": [4, 8], **changes})
     finished = project.run("tune", "tune.yaml")
     assert finished.status == 2
-    assert finished.err.startswith(f"autolr: error: {told}")
+    assert finished.err.startswith(f"autolr: error: {message}")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A study under the tools of Optuna: its dashboard, served by us, and its command."""
+"""A study under the tools of Optuna: its dashboard, run by autolr, and its command."""
 
 import csv
 import json

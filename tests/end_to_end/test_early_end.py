@@ -23,8 +23,8 @@ EARLY = {
 
 def trials(project: Any) -> list[dict[str, Any]]:
     finished = project.run("show", "line", "--storage", "sqlite:///runs.db", "--json")
-    found: list[dict[str, Any]] = json.loads(finished.out)["trials"]
-    return found
+    result: list[dict[str, Any]] = json.loads(finished.out)["trials"]
+    return result
 
 
 def some_stop(project: Any, **tune: object) -> None:
@@ -39,8 +39,8 @@ def test_a_trial_that_stopped_early_is_pruned_and_never_the_best(
 ) -> None:
     some_stop(project)
     finished = project.tune("--workers", workers)
-    found = trials(project)
-    came = [trial for trial in found if trial["attrs"]["steps"] >= 16]  # not cut at rung 5
+    result = trials(project)
+    came = [trial for trial in result if trial["attrs"]["steps"] >= 16]  # not cut at rung 5
     stopped = [trial for trial in came if trial["params"][STOPS]]
     assert 0 < len(stopped) < len(came)
     for trial in stopped:
@@ -50,7 +50,7 @@ def test_a_trial_that_stopped_early_is_pruned_and_never_the_best(
         assert trial["attrs"]["stopped_value"] == trial["attrs"]["metrics"]["val_loss"]
         assert trial["attrs"]["reason"] == "the run stopped early, after 16 of 48 steps"
         assert trial["attrs"].get("promoted", 0) < 16
-    assert not any("stopped_at" in trial["attrs"] for trial in found if trial not in stopped)
+    assert not any("stopped_at" in trial["attrs"] for trial in result if trial not in stopped)
     best = (project.folder / "autolr_runs/line/best.yaml").read_text()
     assert "stops: false" in best
     assert f"6 of 6 trials finished, {len(stopped)} of them stopped early" in finished.out
@@ -74,9 +74,9 @@ def test_a_study_of_which_no_trial_ran_to_its_end_says_so(project: Any) -> None:
     assert "warning: EarlyStopping may end trials before their 48 steps" in finished.out
     assert "4 of 4 trials finished, 4 of them stopped early" in finished.out
     assert "no trial ran to its planned end: best.yaml is of trial " in finished.out
-    found = trials(project)
-    assert {trial["attrs"]["stopped_at"] for trial in found} == {32}
-    least = min(found, key=lambda trial: trial["attrs"]["stopped_value"])
+    result = trials(project)
+    assert {trial["attrs"]["stopped_at"] for trial in result} == {32}
+    least = min(result, key=lambda trial: trial["attrs"]["stopped_value"])
     header = (project.folder / "autolr_runs/line/best.yaml").read_text().splitlines()[:4]
     assert f"(trial {least['number']}, val_loss {least['attrs']['stopped_value']:.6g})" in header[0]
     assert header[3] == (

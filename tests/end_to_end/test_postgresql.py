@@ -7,14 +7,14 @@ import pytest
 
 from autolr.study import look
 from tests.end_to_end.conftest import Project
-from tests.postgresql import Server, served
+from tests.postgresql import Server, running_server
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Server]:
-    with served() as running:
+    with running_server() as running:
         yield running
 
 

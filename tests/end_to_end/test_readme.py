@@ -60,8 +60,8 @@ CONSTANTS = {
 }
 
 
-def named(found: list[Block]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("block", found, ids=[block.name for block in found])
+def named(actual: list[Block]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", actual, ids=[block.name for block in actual])
 
 
 def module_of(words: list[str]) -> str | None:
@@ -148,9 +148,9 @@ def test_python_runs(block: Block, tmp_path: Path, monkeypatch: Any) -> None:
 
 
 def test_constructors_in_the_text_take_what_they_are_given() -> None:
-    found = SimpleNamespace(peak=0.1, schedule=schedules.constant())
-    found.rule, found.rule_settings = "sps_max", (("c", 1.0),)
-    names = {**vars(callbacks), "Annealed": Annealed, "result": found, "x": 0.1, "autolr": autolr}
+    actual = SimpleNamespace(peak=0.1, schedule=schedules.constant())
+    actual.rule, actual.rule_settings = "sps_max", (("c", 1.0),)
+    names = {**vars(callbacks), "Annealed": Annealed, "result": actual, "x": 0.1, "autolr": autolr}
     calls = [
         call for start in ("AutoLR(", "[ApplyRule(", "FollowCandidate(") for call in inline(start)
     ]
@@ -218,8 +218,8 @@ def test_each_command_of_a_shell_block_exists(block: Block) -> None:
         else:
             own = Path(words[0]).name in (*SETS_UP, *SHELLS_OWN) or words[1:3] == ["-m", "venv"]
             assert own, f"no test runs {words}"
-        for asked in re.findall(r"\[([a-z,]+)\]$", words[-1]):
-            assert set(asked.split(",")) <= extras["optional-dependencies"].keys()
+        for wanted in re.findall(r"\[([a-z,]+)\]$", words[-1]):
+            assert set(wanted.split(",")) <= extras["optional-dependencies"].keys()
 
 
 def key_of(words: list[str]) -> str:
@@ -294,13 +294,13 @@ def test_the_job_array_trains_a_study(project: Any) -> None:
 def usage() -> dict[str, tuple[list[str], set[str]]]:
     """Return the positional arguments and the options of each command, as the README has them."""
     (block,) = USAGE
-    found = {}
+    actual = {}
     for command, rest in re.findall(r"^autolr (\w+) (.*)$", re.sub(r"\n +", " ", block.text), re.M):
         written = rest.partition("    ")[0]  # what it does stands behind
         places = re.sub(r"\[--.*?\]", "", written).split()
         options = set(re.findall(r"--[a-z-]+", written))
-        found[command] = ([place.lower() for place in places], options)
-    return found
+        actual[command] = ([place.lower() for place in places], options)
+    return actual
 
 
 def test_the_usage_in_the_readme_is_that_of_the_parser() -> None:

@@ -100,8 +100,8 @@ def test_who_knocks_and_says_nothing_is_sent_away_and_who_is_known_may_be_silent
 def first_message(engine: RemoteEngine) -> tuple[int, object]:
     while not (heard := engine.poll(1.0)):
         pass
-    (news,) = heard
-    return news
+    (message,) = heard
+    return message
 
 
 def test_a_study_with_remote_workers_says_what_it_waits_for(

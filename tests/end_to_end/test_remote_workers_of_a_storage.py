@@ -10,17 +10,17 @@ import pytest
 
 from autolr.study import look
 from tests.end_to_end.conftest import Project
-from tests.postgresql import served
+from tests.postgresql import running_server
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """A new database of PostgreSQL; a file where there is no server to run."""
     with ExitStack() as stack:
-        found = f"sqlite:///{tmp_path}/other.db"
+        result = f"sqlite:///{tmp_path}/other.db"
         with suppress(pytest.skip.Exception):
-            found = stack.enter_context(served()).new_database()
-        yield found
+            result = stack.enter_context(running_server()).new_database()
+        yield result
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A study that was interrupted goes on; one that was made with other settings does not."""
+"""A study that was interrupted is resumed; one that was made with other settings does not."""
 
 import os
 import pty

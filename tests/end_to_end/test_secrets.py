@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.end_to_end.conftest import Project
-from tests.postgresql import Server, served
+from tests.postgresql import Server, running_server
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +14,7 @@ SECRET = "Pa55-w0rd"
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Server]:
-    with served() as running:
+    with running_server() as running:
         yield running
 
 
@@ -54,9 +54,9 @@ def test_no_command_prints_or_writes_the_password_of_a_database(
         commands.append(project.run("tune", "tune.yaml", "--storage", wrong))
     commands.append(project.run("show", "--storge", url))
     (project.folder / "tune.yaml").unlink()
-    said = "".join(command.out + command.err for command in commands)
-    assert SECRET not in said
-    assert "Traceback" not in said
+    printed = "".join(command.out + command.err for command in commands)
+    assert SECRET not in printed
+    assert "Traceback" not in printed
     written = [file for file in project.folder.rglob("*") if file.is_file()]
     assert len(written) > 10
     assert [file for file in written if SECRET.encode() in file.read_bytes()] == []

@@ -75,8 +75,8 @@ def test_what_is_searched_of_a_rule_is_what_it_trains_with(project: Any) -> None
     assert scores.map(len).tolist() == [1, 1]
     assert scores[0.0] != scores[0.9]
     callbacks = yaml.safe_load((project.folder / "autolr_runs/line/best.yaml").read_text())
-    found = callbacks["trainer"]["callbacks"][0]["init_args"]["settings"]["weight_decay"]
-    assert found == table.sort_values("value")["rule.weight_decay"].iloc[0]
+    result = callbacks["trainer"]["callbacks"][0]["init_args"]["settings"]["weight_decay"]
+    assert result == table.sort_values("value")["rule.weight_decay"].iloc[0]
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ def best(project: Any) -> dict[str, Any]:
 
 def candidate(project: Any) -> dict[str, Any]:
     """The arguments of the callback in best.yaml."""
-    found: dict[str, Any] = best(project)["trainer"]["callbacks"][-1]["init_args"]
-    return found
+    actual: dict[str, Any] = best(project)["trainer"]["callbacks"][-1]["init_args"]
+    return actual
 
 
 def last_logged(file: Path, metric: str = "val_loss") -> float:
@@ -87,18 +87,18 @@ def test_schedule_json_drives_a_lambda_lr(project: Any) -> None:
     from autolr import schedules
 
     project.tune("--trials", 1)
-    found = json.loads((project.folder / "autolr_runs/line/schedule.json").read_text())
-    schedule = schedules.parse(found["schedule"])
-    steps = found["total_steps"]
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=found["peak"])
+    actual = json.loads((project.folder / "autolr_runs/line/schedule.json").read_text())
+    schedule = schedules.parse(actual["schedule"])
+    steps = actual["total_steps"]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=actual["peak"])
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule.timed(steps))
     rates = []
     for _ in range(steps):
         rates.append(scheduler.get_last_lr()[0])
         optimizer.step()
         scheduler.step()
-    assert rates == [found["peak"] * schedule.at(step, steps) for step in range(steps)]
-    assert max(rates) == pytest.approx(found["peak"])
+    assert rates == [actual["peak"] * schedule.at(step, steps) for step in range(steps)]
+    assert max(rates) == pytest.approx(actual["peak"])
     assert rates[-1] < rates[0] or rates[0] < max(rates)
 
 

@@ -87,7 +87,7 @@ _FAULTS = """
 
 
 def is_dead(pid: int) -> bool:
-    """Return whether a process is gone, or a zombie that nobody has asked for yet."""
+    """Return whether a process is gone, or a zombie whose parent has not waited for it yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
@@ -105,10 +105,10 @@ def test_a_trial_that_hangs_crashes_or_raises_is_tried_three_times_and_leaves_no
         (head, f"{_FAULTS.strip()}\n        {head}"),
     )
     finished = project.tune()
-    told = [line for line in finished.out.splitlines() if line.startswith("trial 0 failed")]
+    failures = [line for line in finished.out.splitlines() if line.startswith("trial 0 failed")]
     reasons = ["no end within trial_timeout, 8 s", "it was ended by SIGABRT", "no luck"]
-    assert len(told) == 3
-    assert all(reason in line for reason, line in zip(reasons, told, strict=True))
+    assert len(failures) == 3
+    assert all(reason in line for reason, line in zip(reasons, failures, strict=True))
     table = trials(project)
     assert table["state"].tolist() == ["FAIL", "COMPLETE"]
     assert "no luck" in table["reason"][0]

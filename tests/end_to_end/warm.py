@@ -39,7 +39,7 @@ def _serve() -> None:
 
 
 def _obey(request: dict[str, Any]) -> NoReturn:
-    """Be the command that is asked for, in a child of this process, which waits for it."""
+    """Be the command of an order, in a child of this process, which waits for it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if (command := os.fork()) != 0:
         _watch(command, Path(request["notes"]))
@@ -55,8 +55,8 @@ def _run(program: Callable[[], object]) -> NoReturn:
     """Run a program as this process, and exit as it does."""
     status = 1
     try:
-        told = program()
-        status = told if isinstance(told, int) else 0
+        returned = program()
+        status = returned if isinstance(returned, int) else 0
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:
@@ -78,11 +78,11 @@ def _watch(command: int, notes: Path) -> NoReturn:
 def _write(file: Path, number: int) -> None:
     draft = file.with_suffix(".new")
     draft.write_text(str(number))
-    draft.replace(file)  # whoever waits for it sees all of it
+    draft.replace(file)  # a process that waits for it sees all of it
 
 
 def _enter(request: dict[str, Any]) -> None:
-    """Make this process the one that was asked for: session, folder, output, environment."""
+    """Make this process the one of the order: session, folder, output, environment."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # as from a terminal, also where the
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests run in the background or under nohup
@@ -112,10 +112,10 @@ def _fork_modules() -> None:
     one_at_a_time = threading.Lock()
     ask_for_orphans = ctypes.CDLL(None).prctl
 
-    def fork_or_start(*told: Any) -> int:
-        if list(map(os.fsdecode, told[0][:2])) != [sys.executable, "-m"]:
-            return int(start(*told))
-        order, given = _order(told)
+    def fork_or_start(*passed: Any) -> int:
+        if list(map(os.fsdecode, passed[0][:2])) != [sys.executable, "-m"]:
+            return int(start(*passed))
+        order, given = _order(passed)
         with one_at_a_time:
             ask_for_orphans(_SUBREAPER, 1, 0, 0, 0)
             socket.send_fds(ours, [json.dumps(order).encode()], given)
@@ -127,11 +127,11 @@ def _fork_modules() -> None:
     subprocess._fork_exec = fork_or_start  # type: ignore[attr-defined]
 
 
-def _order(told: tuple[Any, ...]) -> tuple[dict[str, Any], list[int]]:
+def _order(passed: tuple[Any, ...]) -> tuple[dict[str, Any], list[int]]:
     """Return what `_become` needs, and descriptors, from the arguments of ``_fork_exec``."""
-    command, _, _, kept, folder, environment = told[:6]
-    streams = {0: told[6], 1: told[9], 2: told[11]}  # -1: this process's own
-    ends = {number: number for number in kept if number != told[13]}  # not the one for errors
+    command, _, _, kept, folder, environment = passed[:6]
+    streams = {0: passed[6], 1: passed[9], 2: passed[11]}  # -1: this process's own
+    ends = {number: number for number in kept if number != passed[13]}  # not the one for errors
     ends |= {at: at if number == -1 else number for at, number in streams.items()}
     pairs = os.environb.items() if environment is None else (e.split(b"=", 1) for e in environment)
     order = {
@@ -139,13 +139,13 @@ def _order(told: tuple[Any, ...]) -> tuple[dict[str, Any], list[int]]:
         "descriptors": list(ends),
         "folder": os.getcwd() if folder is None else os.fsdecode(folder),
         "environment": {os.fsdecode(name): os.fsdecode(value) for name, value in pairs},
-        "session": bool(told[15]),
+        "session": bool(passed[15]),
     }
     return order, list(ends.values())
 
 
 def _be_forked(orders: socket.socket) -> NoReturn:
-    """Fork for each order, until nobody can give one."""
+    """Fork for each order, until no process can give one."""
     while True:
         text, given, _, _ = socket.recv_fds(orders, _LONGEST, _MOST)
         if not text:

@@ -26,7 +26,7 @@ def decay(rate, steps, best=0.03):
 
 
 def finished(state, losses_of):
-    """Carry out a state; return it at its end with the actions that it asked for."""
+    """Carry out a state; return it at its end with its actions."""
     actions, step = [], 0
     while not isinstance(action := state.action, Commit):
         actions.append(action)

@@ -21,14 +21,14 @@ ROUNDS = (
     Round(90, 100, 6, factors=FACTORS),
     Round(120, 130, 6),
 )
-JUDGEMENT = Thresholds(tie=0.03, margin=0.003, stall=0.25, settled=math.inf, band=0.5)
+THRESHOLDS = Thresholds(tie=0.03, margin=0.003, stall=0.25, settled=math.inf, band=0.5)
 
 
 def raced(scores, **settings):
     """Return a search that has raced to these scores."""
     alive = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS)
     ends = {"ends": (PEAKS[0], PEAKS[-1]), **settings}
-    return Search(alive, ROUNDS, JUDGEMENT, **ends).observe(scores)
+    return Search(alive, ROUNDS, THRESHOLDS, **ends).observe(scores)
 
 
 def rivals(search):
@@ -61,7 +61,7 @@ def test_where_all_diverge_lower_rates_are_looked_for():
 
 def test_a_highest_peak_that_was_dropped_shuts_that_side():
     alive = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS)
-    search = Search(alive, ROUNDS, JUDGEMENT, ends=(0.1, 1.6)).drop(alive[-1])
+    search = Search(alive, ROUNDS, THRESHOLDS, ends=(0.1, 1.6)).drop(alive[-1])
     assert rivals(search.observe([2.0, 1.0])) == [0.5, 2.0]
 
 

@@ -59,21 +59,21 @@ def cases_of(runs, seen, horizons):
         losses = np.array([run[f"c{k}"] for k in range(1, 14)])
         for k in seen:
             for j in horizons(k):
-                found = forecast_loss(steps[:k], losses[:k], steps[j])
+                result = forecast_loss(steps[:k], losses[:k], steps[j])
                 guard = (
-                    forecast_loss(steps[:k], losses[:k], steps[j], level=0.99) if j == k else found
+                    forecast_loss(steps[:k], losses[:k], steps[j], level=0.99) if j == k else result
                 )
                 rows.append(
                     {
                         "workload": run["workload"],
                         "is_next": j == k,
                         "truth": losses[j],
-                        "ensemble": found.loss,
+                        "ensemble": result.loss,
                         "last_window": last_window(losses[:k]),
                         "published": published(steps[:k], losses[:k], steps[j]),
-                        "is_held": found.low <= losses[j] <= found.high,
+                        "is_held": result.low <= losses[j] <= result.high,
                         "alarm": losses[j] > guard.high,
-                        "miss": abs(losses[j] - found.loss) / (found.high - found.loss),
+                        "miss": abs(losses[j] - result.loss) / (result.high - result.loss),
                     }
                 )
     return pd.DataFrame(rows)
@@ -139,8 +139,8 @@ def test_the_noisy_losses_of_a_probe_are_held(name, count):
     for factor in list(held) * 100:
         t = np.append(np.arange(count), factor * count) * 60 / count
         seen = CURVES[name](t) + rng.normal(0, 0.1, t.size)
-        found = forecast_loss(t[:-1], seen[:-1], t[-1])
-        held[factor] += found.low <= seen[-1] <= found.high
+        result = forecast_loss(t[:-1], seen[:-1], t[-1])
+        held[factor] += result.low <= seen[-1] <= result.high
     assert 75 <= held[1.25] <= 97
     assert held[4.0] >= 85
 
@@ -161,9 +161,9 @@ def test_losses_below_zero_fall_no_further_than_twice_their_fall():
 @pytest.mark.parametrize("seed", range(10))
 def test_a_later_step_is_never_forecast_to_be_worse(seed):
     losses = np.random.default_rng(seed).normal(2 / np.arange(1, 25), 0.3)
-    found = [forecast_loss(np.arange(24), losses, step) for step in (23, 24, 30, 100, 10_000)]
-    assert all(np.diff([each.loss for each in found]) <= 1e-12)
-    assert found[1].high - found[1].loss < found[2].high - found[2].loss
+    result = [forecast_loss(np.arange(24), losses, step) for step in (23, 24, 30, 100, 10_000)]
+    assert all(np.diff([each.loss for each in result]) <= 1e-12)
+    assert result[1].high - result[1].loss < result[2].high - result[2].loss
 
 
 def test_units_of_loss_and_step_do_not_matter():
@@ -179,30 +179,30 @@ def test_units_of_loss_and_step_do_not_matter():
 def test_a_rising_curve_is_forecast_to_stay_where_it_is():
     falls_then_rises = [2.0, 1.5, 1.2, 1.1, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7]
     for losses in ([1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7], falls_then_rises):
-        found = forecast_loss(range(len(losses)), losses, 60)
-        assert found.loss == pytest.approx(last_window(losses), rel=0.12)
-        assert found.high > 1.7
+        result = forecast_loss(range(len(losses)), losses, 60)
+        assert result.loss == pytest.approx(last_window(losses), rel=0.12)
+        assert result.high > 1.7
 
 
 def test_a_constant_curve_is_forecast_to_stay_constant():
-    found = forecast_loss(range(8), [1.5] * 8, 80)
-    assert found.loss == 1.5
-    assert 1.5 < found.high < 1.5002
+    result = forecast_loss(range(8), [1.5] * 8, 80)
+    assert result.loss == 1.5
+    assert 1.5 < result.high < 1.5002
     assert forecast_loss(range(8), [0.0] * 8, 80).high == 0.0
 
 
 def test_losses_that_alternate_are_held_however_long_the_curve():
     for count in (8, 256, 1000):
-        found = forecast_loss(range(count), [1.0, 2.0] * (count // 2), count + 10)
-        assert found.loss == pytest.approx(1.5, abs=0.2)
-        assert found.high - found.loss > 0.4
+        result = forecast_loss(range(count), [1.0, 2.0] * (count // 2), count + 10)
+        assert result.loss == pytest.approx(1.5, abs=0.2)
+        assert result.high - result.loss > 0.4
 
 
 @pytest.mark.parametrize("losses", [[3.0, 2.0], [3.0, 2.5, 2.0]])
 def test_too_few_points_are_forecast_to_stay_with_their_scatter(losses):
-    found = forecast_loss(range(len(losses)), losses, 10)
-    assert found.loss == 2.0
-    assert found.high > 3.0
+    result = forecast_loss(range(len(losses)), losses, 10)
+    assert result.loss == 2.0
+    assert result.high > 3.0
 
 
 def test_any_finite_curve_has_a_forecast():
@@ -210,11 +210,11 @@ def test_any_finite_curve_has_a_forecast():
     for _ in range(300):
         steps = np.cumsum(rng.exponential(10.0 ** rng.integers(-3, 6), rng.integers(2, 40)))
         losses = rng.standard_t(1, steps.size) * 10.0 ** rng.integers(-300, 300)
-        found = forecast_loss(
+        result = forecast_loss(
             steps, losses, steps[-1] + rng.exponential(10.0 ** rng.integers(-3, 9))
         )
-        assert math.isfinite(found.loss)
-        assert found.low <= found.loss <= found.high
+        assert math.isfinite(result.loss)
+        assert result.low <= result.loss <= result.high
 
 
 def test_a_long_curve_is_forecast_as_it_would_be_without_blocks(monkeypatch):

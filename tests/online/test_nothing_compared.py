@@ -27,7 +27,7 @@ from autolr.online import (
     Train,
 )
 from autolr.online.search_serialization import search_from_dict, search_to_dict
-from autolr.result import Result, closing, load_result, news
+from autolr.result import Result, closing, load_result, progress_lines
 from autolr.result.page import result_page
 from autolr.rules.fixed import OWN
 from tests.online.runs import run_of, search_of
@@ -67,7 +67,7 @@ def observed(search, *rounds):
     return search
 
 
-def found(search):
+def actual(search):
     counts = {"probe_steps": 60, "validation_passes": 6}
     monitor = Monitor("val_auc", "max")
     return Result.of(search, search.action.run, STEPS, monitor=monitor, **counts)
@@ -192,11 +192,11 @@ def test_the_fallback_is_the_users_rate_within_his_limits_else_the_customary_one
     assert run.fallback == (OWN, pytest.approx(fallback, rel=1e-12))
 
 
-# --- what is said and written of it
+# --- what is printed and written of it
 
 
 def test_no_peak_is_written_and_the_rate_of_the_run_is(tmp_path):
-    result = found(observed(progress(), [NAN] * 3, [NAN] * 3))
+    result = actual(observed(progress(), [NAN] * 3, [NAN] * 3))
     assert (result.peak, result.compared, result.run_peak) == (None, False, OWN_PEAK)
     result.save(tmp_path)
     stored = json.loads((tmp_path / "result.json").read_text())
@@ -209,7 +209,7 @@ def test_no_peak_is_written_and_the_rate_of_the_run_is(tmp_path):
 
 
 def test_a_result_of_before_is_read(tmp_path):
-    result = found(observed(progress(), [3.0, 1.0, 2.0]))
+    result = actual(observed(progress(), [3.0, 1.0, 2.0]))
     old = result.to_dict()
     del old["kept_peak"]
     (tmp_path / "result.json").write_text(json.dumps(old))
@@ -220,17 +220,17 @@ def test_a_result_of_before_is_read(tmp_path):
 def test_one_line_says_what_could_not_be_compared():
     before = progress()
     after = observed(before, [NAN] * 3)
-    assert list(news(before, after, STEPS, Monitor("val_auc"))) == []
+    assert list(progress_lines(before, after, STEPS, Monitor("val_auc"))) == []
     end = observed(after, [NAN] * 3)
-    assert list(news(after, end, STEPS, Monitor("val_auc"))) == []
-    assert closing(found(end)) == (
+    assert list(progress_lines(after, end, STEPS, Monitor("val_auc"))) == []
+    assert closing(actual(end)) == (
         "AutoLR: nothing could be compared: val_auc was not finite in any of 6 probes (60 steps "
         "beside the run's 200); the run keeps a peak of 0.03"
     )
 
 
 def test_the_page_of_a_single_blind_race_can_be_drawn():
-    assert "no val_auc was finite" in result_page(found(observed(progress(ROUNDS[:1]), [NAN] * 3)))
+    assert "no val_auc was finite" in result_page(actual(observed(progress(ROUNDS[:1]), [NAN] * 3)))
 
 
 # --- AutoLRS
@@ -251,8 +251,8 @@ def test_a_stage_without_a_finite_forecast_keeps_the_users_rate_to_the_end():
     assert {action.run.peak for action in actions[3:]} == {0.05}
     assert state.blind
     assert not any(scored.kept for scored in action.scores)
-    assert found(Progress(state)).run_peak == 0.05
-    assert not found(Progress(state)).compared
+    assert actual(Progress(state)).run_peak == 0.05
+    assert not actual(Progress(state)).compared
 
 
 def test_a_later_stage_without_a_finite_forecast_is_no_such_thing():

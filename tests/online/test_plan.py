@@ -93,11 +93,11 @@ def test_a_long_run_keeps_the_wished_shares():
     rounds = search_of(strategy, BOX, None, steps, steps).rounds
     race, later = rounds[0], rounds[1:]
     assert (race.start, race.horizon) == (0, strategy.race * steps)
-    for check, found in zip(strategy.checks, later, strict=True):
-        assert found.horizon == pytest.approx(check.end * steps, abs=1)
-        assert (found.factors, found.refines) == (check.factors, check.refines)
+    for check, result in zip(strategy.checks, later, strict=True):
+        assert result.horizon == pytest.approx(check.end * steps, abs=1)
+        assert (result.factors, result.refines) == (check.factors, check.refines)
         if check.factors:
-            assert found.start == pytest.approx(check.start * steps, abs=1)
+            assert result.start == pytest.approx(check.start * steps, abs=1)
 
 
 def test_a_smaller_cap_shortens_the_race_and_the_checks_alike():

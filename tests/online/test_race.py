@@ -94,9 +94,9 @@ def test_rates_are_those_of_the_own_optimizer_or_of_the_rules_that_they_name():
 
 def test_settings_of_a_rule_are_taken_at_their_middle():
     alpha = {"low": 1e-6, "high": 1e-2, "log": True, "when": {"rule": "dog"}}
-    found = RunSpace.read({"rule": ["fixed", "dog"], "rule.alpha": alpha})
-    assert dict(found.rules[1].settings)["alpha"] == pytest.approx(1e-4)
-    assert found.rules[0].settings == ()
+    result = RunSpace.read({"rule": ["fixed", "dog"], "rule.alpha": alpha})
+    assert dict(result.rules[1].settings)["alpha"] == pytest.approx(1e-4)
+    assert result.rules[0].settings == ()
 
 
 def test_all_rules_race_under_the_default_schedule_unless_the_space_names_one():

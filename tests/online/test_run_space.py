@@ -31,17 +31,17 @@ def test_a_range_of_rates_is_the_range_of_peaks_and_profiles_are_taken_at_their_
         "cooldown": {"low": 0.1, "high": 0.5, "when": {"schedule": "wsd"}},
         "power": {"low": 0.5, "high": 2.0, "log": True, "when": {"schedule": "polynomial"}},
     }
-    found = RunSpace.read(space)
-    assert found.rates == (1e-3, 0.1)
+    result = RunSpace.read(space)
+    assert result.rates == (1e-3, 0.1)
     wsd = schedules.constant() | schedules.cooldown(0.3)  # the run has warmed up by then
-    assert found.profiles == (wsd, schedules.polynomial(power=1.0))
-    assert found.schedule is None
+    assert result.profiles == (wsd, schedules.polynomial(power=1.0))
+    assert result.schedule is None
 
 
 def test_a_space_of_one_profile_fixes_the_schedule_with_its_warmup():
-    found = RunSpace.read({"lr": [0.1, 0.4, 0.2], "schedule": "cosine", "warmup": 0.05})
+    result = RunSpace.read({"lr": [0.1, 0.4, 0.2], "schedule": "cosine", "warmup": 0.05})
     schedule = schedules.warmup(0.05) | schedules.cosine()
-    assert found == RunSpace((0.1, 0.4), schedule, ())
+    assert result == RunSpace((0.1, 0.4), schedule, ())
     space = {"lr": 0.25, "schedule": "cosine", "warmup": 0.05}
     given = begun(1.0, 1000, schedule=schedule, rates=(0.25, 0.25))
     assert begun(1.0, 1000, candidates=space) == given
@@ -49,8 +49,8 @@ def test_a_space_of_one_profile_fixes_the_schedule_with_its_warmup():
 
 @pytest.mark.parametrize("name", ["default", "quick", "adamw", "sgd", "profiles"])
 def test_the_catalogue_supports_runs_too(name):
-    found = RunSpace.read(name)
-    assert 2 <= len(found.profiles) <= 5
+    result = RunSpace.read(name)
+    assert 2 <= len(result.profiles) <= 5
     assert begun(0.01, 1000, candidates=name).rounds
 
 
@@ -79,19 +79,19 @@ def test_what_cannot_be_searched_in_a_run_is_refused_in_one_line(settings, match
 
 def test_another_profile_is_followed_over_the_rest_of_the_run():
     rest = schedules.wsd(warmup=0.0, cooldown=0.5, shape="linear")
-    found = followed(RUN, 20, rest).schedule.values(100)
-    assert found[:20].tolist() == RUN.schedule.values(100)[:20].tolist()
-    assert found[20:].tolist() == pytest.approx(rest.values(80).tolist(), abs=1e-12)
+    result = followed(RUN, 20, rest).schedule.values(100)
+    assert result[:20].tolist() == RUN.schedule.values(100)[:20].tolist()
+    assert result[20:].tolist() == pytest.approx(rest.values(80).tolist(), abs=1e-12)
 
 
 def test_it_keeps_the_changes_of_the_rate_before_and_after_it():
     halved = scaled(scaled(RUN, 10, 0.5, refines=True), 15, 0.25, refines=False)
     later = scaled(followed(halved, 20, schedules.linear()), 60, 0.5, refines=False)
-    found = later.peak * later.schedule.values(100)
+    result = later.peak * later.schedule.values(100)
     before = halved.peak * halved.schedule.values(100)
-    assert found[:20] == pytest.approx(before[:20], rel=1e-12)
+    assert result[:20] == pytest.approx(before[:20], rel=1e-12)
     line = [0.1 * 0.5 * 0.25 * (1 - k / 80) * (0.5 if k >= 40 else 1) for k in range(80)]
-    assert found[20:] == pytest.approx(line, rel=1e-9)
+    assert result[20:] == pytest.approx(line, rel=1e-9)
 
 
 @pytest.mark.parametrize("profile", TWO)

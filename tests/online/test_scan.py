@@ -126,13 +126,13 @@ def test_scan_and_search_together_stay_within_the_budget(steps, budget):
 
 
 def test_a_line_says_where_it_diverges():
-    found = descended(np.ones(1))
-    search = progress_of(found.centre, 1000, found)
-    peak_range = PeakRange.around(found.centre)
+    actual = descended(np.ones(1))
+    search = progress_of(actual.centre, 1000, actual)
+    peak_range = PeakRange.around(actual.centre)
     (line,) = opening(search, search.candidates[2], 1000)
     between = f"peaks from {peak_range.low:.3g} to {peak_range.high:.3g}"
-    said = f"a rate of {found.edge:.3g} diverges ({found.steps} steps of a copy)"
-    assert line == f"AutoLR: {said}: {between}"
+    message = f"a rate of {actual.edge:.3g} diverges ({actual.steps} steps of a copy)"
+    assert line == f"AutoLR: {message}: {between}"
     nothing = scanned([1.0] * 100)
     search = progress_of(0.01, 1000, nothing)
     (line,) = opening(search, search.candidates[2], 1000)

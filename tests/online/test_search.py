@@ -17,13 +17,13 @@ RACE = Round(0, 20, 6)
 REFINE = Round(30, 40, 6, factors=(0.5, 2.0), refines=True)
 LOWER = Round(60, 70, 6, factors=(0.25,))
 WATCHES = tuple(Round(step - 6, step, 6) for step in range(30, 200, 10))
-JUDGEMENT = Thresholds(tie=0.01, margin=0.003, stall=0.25, band=0.02, cut=0.5, rollbacks=3)
+THRESHOLDS = Thresholds(tie=0.01, margin=0.003, stall=0.25, band=0.02, cut=0.5, rollbacks=3)
 SCHEDULE = schedules.warmup(10) | schedules.constant() | schedules.cooldown(0.2, "linear")
 
 
 def begun(*later, **settings):
     candidates = tuple(Candidate(peak=peak, schedule=SCHEDULE) for peak in PEAKS)
-    return Search(candidates, (RACE, *later), JUDGEMENT, **settings)
+    return Search(candidates, (RACE, *later), THRESHOLDS, **settings)
 
 
 def raced(*later, best=0.4, score=1.0, **settings):
@@ -58,7 +58,7 @@ def test_of_tied_scores_in_the_race_the_lowest_peak_wins():
 
 def test_where_nothing_has_begun_to_learn_a_tie_leads_no_further_down_than_a_16th_of_the_middle():
     alive = tuple(Candidate(peak=peak, schedule=SCHEDULE) for peak in (1e-4, 1e-3, 1e-2, 0.1, 1.0))
-    flat = Search(alive, (RACE,), JUDGEMENT)
+    flat = Search(alive, (RACE,), THRESHOLDS)
     assert flat.observe([2.3, 2.3, 2.3, 2.3, 2.3]).alive[0].peak == 1e-3
     assert flat.observe([2.0, 2.3, 2.3, 2.3, 2.3]).alive[0].peak == 1e-4
 
@@ -156,8 +156,8 @@ def test_after_the_refinement_a_rival_must_gain_a_share_of_what_the_run_gained()
     for later in (LOWER, Round(60, 70, 6, factors=(2.0,))):
         for score, rival_wins in [(0.51, False), (0.497, True)]:
             search = raced(later, score=1.0)
-            found = search.observe([0.6, score]).action
-            assert found == Commit(search.alive[rival_wins])
+            result = search.observe([0.6, score]).action
+            assert result == Commit(search.alive[rival_wins])
     # a run that has gained nothing sets no such bar, and neither has a rate that is refined
     search = raced(LOWER, score=1.0)
     assert search.observe([1.01, 1.0]).action == Commit(search.alive[1])
@@ -187,20 +187,20 @@ def test_a_rival_or_the_run_that_is_dropped_in_mid_run_leaves_the_others():
 
 def test_a_peak_is_refined_and_the_steps_before_keep_their_rates():
     flat = Candidate(peak=0.1, schedule=schedules.constant())
-    found = scaled(flat, 3, 4.0, refines=True)
-    assert found.peak == 0.4
-    assert found.schedule.values(6).tolist() == [0.25, 0.25, 0.25, 1.0, 1.0, 1.0]
-    found = scaled(flat, 3, 0.5, refines=True)
-    assert found.peak == 0.05
-    assert found.schedule.values(6).tolist() == [2.0, 2.0, 2.0, 1.0, 1.0, 1.0]
+    result = scaled(flat, 3, 4.0, refines=True)
+    assert result.peak == 0.4
+    assert result.schedule.values(6).tolist() == [0.25, 0.25, 0.25, 1.0, 1.0, 1.0]
+    result = scaled(flat, 3, 0.5, refines=True)
+    assert result.peak == 0.05
+    assert result.schedule.values(6).tolist() == [2.0, 2.0, 2.0, 1.0, 1.0, 1.0]
 
 
 def test_without_refining_the_peak_stays_and_the_schedule_is_cut():
     rise = Candidate(peak=0.1, schedule=schedules.warmup(2) | schedules.constant())
-    found = scaled(rise, 3, 0.25, refines=False)
-    assert found.peak == 0.1
+    result = scaled(rise, 3, 0.25, refines=False)
+    assert result.peak == 0.1
     expected = rise.schedule.values(6) * [1, 1, 1, 0.25, 0.25, 0.25]
-    assert found.schedule.values(6).tolist() == expected.tolist()
+    assert result.schedule.values(6).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("refines", [True, False])
@@ -213,9 +213,9 @@ def test_rates_before_are_the_same_and_those_after_times_the_factor(factor, refi
 
 
 def test_a_rate_that_rises_raises_the_peak_so_that_no_multiplier_exceeds_1():
-    found = scaled(Candidate(peak=0.3, schedule=SCHEDULE), 50, 2.0, refines=False)
-    assert found.peak == 0.6
-    assert found.schedule.values(200).max() == 1
+    result = scaled(Candidate(peak=0.3, schedule=SCHEDULE), 50, 2.0, refines=False)
+    assert result.peak == 0.6
+    assert result.schedule.values(200).max() == 1
 
 
 def test_changes_at_several_steps_multiply():
@@ -284,9 +284,11 @@ def test_the_run_is_sent_back_so_often_and_then_left_alone():
     run = search.alive[0]
     while search.rounds:
         search = search.observe([5.0])
-    assert len(search.rollbacks) == JUDGEMENT.rollbacks
-    assert [r.step for r in search.rollbacks] == [r.horizon for r in WATCHES[: JUDGEMENT.rollbacks]]
-    end = rates(run)[-1] * JUDGEMENT.cut**JUDGEMENT.rollbacks
+    assert len(search.rollbacks) == THRESHOLDS.rollbacks
+    assert [r.step for r in search.rollbacks] == [
+        r.horizon for r in WATCHES[: THRESHOLDS.rollbacks]
+    ]
+    end = rates(run)[-1] * THRESHOLDS.cut**THRESHOLDS.rollbacks
     assert rates(search.alive[0])[-1] == end
 
 
@@ -319,7 +321,7 @@ def test_before_its_rivals_exist_they_are_copies_of_the_recovered_run():
 
 def test_recoveries_and_returns_count_together_and_the_last_is_followed_by_none():
     search = raced(*WATCHES).observe([5.0]).recover(33).recover(36)
-    assert len(search.rollbacks) == JUDGEMENT.rollbacks == 3
+    assert len(search.rollbacks) == THRESHOLDS.rollbacks == 3
     assert not search.can_recover
 
 
@@ -332,12 +334,12 @@ def test_a_side_that_has_clearly_lost_is_not_tried_again():
     both = (0.5, 2.0)
     later = (Round(60, 70, 6, both), Round(90, 100, 6, both))
     search = raced(REFINE, *later)
-    size = JUDGEMENT.settled * 2  # scores are shares of what has been gained or of themselves
+    size = THRESHOLDS.settled * 2  # scores are shares of what has been gained or of themselves
     kept = search.observe([1.0, 1.0, 1.0 + size])
     assert [r.factors for r in kept.rounds] == [(0.5,), (0.5,)]
     assert len(kept.alive) == 2
     assert kept.observe([0.9, 0.9 + size]).rounds[0].factors == ()
-    near = search.observe([1.0, 1.0, 1.0 + JUDGEMENT.settled / 2])
+    near = search.observe([1.0, 1.0, 1.0 + THRESHOLDS.settled / 2])
     assert [r.factors for r in near.rounds] == [both, both]
 
 

@@ -1,4 +1,4 @@
-"""What keeps `autolr dashboard` from serving is said in one line."""
+"""What keeps `autolr dashboard` from starting is one line."""
 
 import socket
 import sys

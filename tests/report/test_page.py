@@ -178,8 +178,8 @@ def test_the_best_so_far_only_improves_and_ends_at_the_best_of_all(sign):
     for _ in range(20):
         made = [full(k, rng.random(), steps=rng.randint(1, 900)) for k in range(30)]
         rng.shuffle(made)
-        told = progress(study(*made, direction="minimize" if sign > 0 else "maximize"))
-        steps, values = [step for step, _ in told], [sign * value for _, value in told]
+        points = progress(study(*made, direction="minimize" if sign > 0 else "maximize"))
+        steps, values = [step for step, _ in points], [sign * value for _, value in points]
         assert steps == sorted(steps)
         assert values == sorted(values, reverse=True)
         assert len(set(values)) == len(values)
@@ -201,10 +201,10 @@ def test_rungs_count_who_was_judged_and_who_went_on():
         trial(4, state="RUNNING", scores={100: 0.65}, bracket=0, promoted=100),
     ]
     made[0] = TrialRecord(**{**_fields(made[0]), "scores": {100: 0.8, 300: 0.55}})
-    told = rungs(study(*made))
-    assert told[:2] == [Rung(0, 100, 4, 3, 0.65), Rung(0, 300, 2, 1, 0.55)]
-    assert told[2].step is None
-    assert (told[2].judged, told[2].passed) == (1, 1)
+    rows = rungs(study(*made))
+    assert rows[:2] == [Rung(0, 100, 4, 3, 0.65), Rung(0, 300, 2, 1, 0.55)]
+    assert rows[2].step is None
+    assert (rows[2].judged, rows[2].passed) == (1, 1)
     assert rungs(study(full(0, 0.5))) == []
 
 
@@ -237,9 +237,9 @@ def test_choices_are_in_the_order_of_the_space_and_a_failed_one_is_at_the_edge()
     assert chart.frame.x.names == ("linear", "cosine", "wsd")
     titles = {dot.find("title").text: dot for dot in dots(chart)}
     bottom = 28  # the top of the chart, where lower is better
-    for said in ("trial 3: diverged at wsd", "trial 4: failed at wsd"):
-        assert float(titles[said].get("cy")) == bottom
-        assert titles[said].get("class") == "bad"
+    for message in ("trial 3: diverged at wsd", "trial 4: failed at wsd"):
+        assert float(titles[message].get("cy")) == bottom
+        assert titles[message].get("class") == "bad"
 
 
 def test_the_front_has_the_trials_that_none_beats():
@@ -257,7 +257,7 @@ def test_the_front_has_the_trials_that_none_beats():
             for other in made
         )
     ]
-    assert sorted(int(re.search(r"\d+", said)[0]) for said in kept) == best
+    assert sorted(int(re.search(r"\d+", message)[0]) for message in kept) == best
     assert chart.frame.x.label == "steps"
 
 

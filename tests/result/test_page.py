@@ -28,7 +28,7 @@ from autolr.online import (
     expected_end,
 )
 from autolr.online.reschedule import scaled
-from autolr.result import Result, news
+from autolr.result import Result, progress_lines
 from autolr.result.page import result_page, snippet
 
 SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.4, "linear")
@@ -60,9 +60,9 @@ def trees(text):
 def test_the_end_of_an_exponential_is_forecast_from_its_first_60_percent():
     early = [one for one in FALLING if one.horizon <= 600]
     for scores in (early, [*early, *(replace(one, score=9.0) for one in FALLING[12:])]):
-        found = expected_end(scores, (), 1000)
-        assert found.loss == pytest.approx(1 + math.exp(-10), abs=0.01)
-        assert found.low <= found.loss <= found.high
+        actual = expected_end(scores, (), 1000)
+        assert actual.loss == pytest.approx(1 + math.exp(-10), abs=0.01)
+        assert actual.low <= actual.loss <= actual.high
     assert expected_end(early[:3], (), 1000) is None
 
 
@@ -168,24 +168,24 @@ ROUNDS = (
 def lines(scores, total_steps=200):
     """Play a search; return what is printed, by step."""
     runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4))
-    search, found = Progress(AnnealedState(Search(runs, ROUNDS))), {}
+    search, actual = Progress(AnnealedState(Search(runs, ROUNDS))), {}
     for values in scores:
         step, before = search.action.horizon, search
         search = search.observe(Observation(step, tuple(values)))
         while isinstance(search.action, Save | Rollback):
             search = search.observe(Observation(step))
-        if said := list(news(before, search, total_steps, Monitor("val_loss"))):
-            found[step] = said
-    return found
+        if lines := list(progress_lines(before, search, total_steps, Monitor("val_loss"))):
+            actual[step] = lines
+    return actual
 
 
 def test_a_quiet_run_tells_its_peak_and_what_to_expect():
     scores = [[2, 1], [0.9, 0.8, 0.95], [0.8, 0.9, 0.9], [0.7], [0.6], [0.5], [0.4]]
     printed = lines(scores)
     assert printed[40] == ["AutoLR: peak 0.2 at step 40 of 200"]
-    (said,) = printed[110]  # the last score in the first 120 steps
-    assert said.startswith("AutoLR: step 110: expected val_loss 0.")
-    assert said.endswith(") after 200 steps")
+    (message,) = printed[110]  # the last score in the first 120 steps
+    assert message.startswith("AutoLR: step 110: expected val_loss 0.")
+    assert message.endswith(") after 200 steps")
     assert set(printed) == {40, 110}
 
 
@@ -202,5 +202,5 @@ def test_a_loss_that_is_not_finite_has_a_line():
     state = AnnealedState(Search((RUN,), ROUNDS[3:], scores=(*RACE,), best=(60, 0.5)))
     search = Progress(state, scores=(*RACE,), best=(60, 0.5))
     lost = search.observe(Observation(70, (math.inf,), lost=True))
-    (said,) = news(search, lost, 200, Monitor("val_loss"))
-    assert said == "AutoLR: step 70: the loss diverged: back to step 60, rate x0.5"
+    (message,) = progress_lines(search, lost, 200, Monitor("val_loss"))
+    assert message == "AutoLR: step 70: the loss diverged: back to step 60, rate x0.5"

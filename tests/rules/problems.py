@@ -13,12 +13,12 @@ def step(optimizer: Optimizer, loss: Callable[[], Tensor]) -> float:
 
     def closure() -> Any:
         optimizer.zero_grad()
-        found = loss()
-        found.backward()  # type: ignore[no-untyped-call]
-        return found
+        result = loss()
+        result.backward()  # type: ignore[no-untyped-call]
+        return result
 
-    found: Any = optimizer.step(closure)
-    return float(found.detach())
+    result: Any = optimizer.step(closure)
+    return float(result.detach())
 
 
 def quadratic(weights: list[nn.Parameter], curvatures: Tensor) -> Callable[[], Tensor]:

@@ -36,12 +36,12 @@ def bias() -> nn.Parameter:
 
 def of(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, Any]:
     """Return the group of a parameter."""
-    (found,) = (
+    (result,) = (
         group
         for group in optimizer.param_groups
         if any(other is parameter for other in group["params"])
     )
-    return found
+    return result
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -75,9 +75,9 @@ def test_betas_that_were_set_are_kept_by_every_optimizer_that_has_two(name: str)
     weight, rest = matrix(), bias()
     groups: Any = [{"params": [weight]}, {"params": [rest], "betas": (0.0, 0.5)}]
     made = rules.in_place_of(AdamW(groups, betas=(0.8, 0.9)), name)
-    found = [of(made, parameter).get("betas") for parameter in (weight, rest)]
-    assert (found == [(0.8, 0.9), (0.0, 0.5)]) == (name in _PAIRS)
-    assert all(betas is None or len(betas) == 3 for betas in found) or name in _PAIRS
+    result = [of(made, parameter).get("betas") for parameter in (weight, rest)]
+    assert (result == [(0.8, 0.9), (0.0, 0.5)]) == (name in _PAIRS)
+    assert all(betas is None or len(betas) == 3 for betas in result) or name in _PAIRS
 
 
 def test_what_was_not_set_is_the_rules_own() -> None:

@@ -34,7 +34,7 @@ def _digits() -> tuple[Tensor, Tensor]:
 
 
 def _loss(weights: Tensor, rows: slice = slice(None)) -> Tensor:
-    images, labels = (found[rows] for found in _digits())
+    images, labels = (result[rows] for result in _digits())
     return nn.functional.cross_entropy(images @ weights, labels) + 5e-3 * weights.square().sum()
 
 

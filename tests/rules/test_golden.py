@@ -24,11 +24,11 @@ _CASES: dict[str, tuple[str, float, dict[str, Any], float]] = {
 
 def golden() -> dict[str, list[tuple[float, float]]]:
     """Return (step size, loss before the step) by rule."""
-    found = defaultdict(list)
+    result = defaultdict(list)
     text = (Path(__file__).parents[1] / "golden" / "golden_rules.csv").read_text("utf-8")
     for row in csv.DictReader(text.splitlines()):
-        found[row["rule"]].append((float(row["step_size"]), float(row["loss_before"])))
-    return dict(found)
+        result[row["rule"]].append((float(row["step_size"]), float(row["loss_before"])))
+    return dict(result)
 
 
 @pytest.mark.parametrize("case", sorted(_CASES))
@@ -44,9 +44,9 @@ def test_steps_are_those_of_the_reference(case: str) -> None:
 
         def closure(rows: slice = rows) -> Any:
             optimizer.zero_grad()
-            found: Any = 0.5 * (inputs[rows] @ weights - targets[rows]).square().mean()
-            found.backward()
-            return found
+            result: Any = 0.5 * (inputs[rows] @ weights - targets[rows]).square().mean()
+            result.backward()
+            return result
 
         before = weights.detach().clone()
         assert optimizer.step(closure).item() == pytest.approx(loss, rel=100 * tolerance, abs=1e-12)
@@ -57,6 +57,6 @@ def test_steps_are_those_of_the_reference(case: str) -> None:
 
 def _direction(optimizer: torch.optim.Optimizer, weights: torch.nn.Parameter) -> torch.Tensor:
     state = optimizer.state[weights]
-    found = state.get("momentum", weights.grad)
-    assert isinstance(found, torch.Tensor)
-    return found
+    result = state.get("momentum", weights.grad)
+    assert isinstance(result, torch.Tensor)
+    return result

@@ -33,11 +33,11 @@ _NOISY = ("momo lr=1 estimate", "momo_adam lr=1 estimate", "momsps beta=.5")
 
 def golden() -> dict[str, list[tuple[float, float]]]:
     """Return (loss before the step, length of the move) by rule."""
-    found = defaultdict(list)
+    result = defaultdict(list)
     text = (Path(__file__).parents[1] / "golden" / "golden_rules_more.csv").read_text("utf-8")
     for row in csv.DictReader(text.splitlines()):
-        found[row["rule"]].append((float(row["loss_before"]), float(row["moved"])))
-    return dict(found)
+        result[row["rule"]].append((float(row["loss_before"]), float(row["moved"])))
+    return dict(result)
 
 
 def problem(case: str) -> tuple[torch.Tensor, torch.Tensor, torch.nn.Parameter]:
@@ -68,9 +68,9 @@ def test_forty_steps_are_those_of_the_reference(case: str) -> None:
 
         def closure(rows: slice = rows) -> Any:
             optimizer.zero_grad()
-            found: Any = 0.5 * (inputs[rows] @ weights - targets[rows]).square().mean()
-            found.backward()
-            return found
+            result: Any = 0.5 * (inputs[rows] @ weights - targets[rows]).square().mean()
+            result.backward()
+            return result
 
         before = weights.detach().clone()
         assert optimizer.step(closure).item() == pytest.approx(loss, rel=tolerance)

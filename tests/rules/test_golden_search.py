@@ -43,11 +43,11 @@ _CASES: dict[str, tuple[str, float, dict[str, Any], tuple[int, ...]]] = {
 
 def golden() -> dict[str, list[tuple[float, float]]]:
     """Return (loss before the step, length of the move) by case."""
-    found = defaultdict(list)
+    result = defaultdict(list)
     path = Path(__file__).parents[1] / "golden" / "golden_rules_search.csv"
     for row in csv.DictReader(path.read_text("utf-8").splitlines()):
-        found[row["rule"]].append((float(row["loss_before"]), float(row["moved"])))
-    return dict(found)
+        result[row["rule"]].append((float(row["loss_before"]), float(row["moved"])))
+    return dict(result)
 
 
 def test_every_row_has_a_case() -> None:
@@ -69,11 +69,11 @@ def test_moves_are_those_of_the_reference(case: str) -> None:
 
         def closure(rows: slice = rows) -> Any:
             optimizer.zero_grad()
-            found: Any = (
+            result: Any = (
                 0.5 * (inputs[rows] @ torch.cat([*weights]) - targets[rows]).square().mean()
             )
-            found.backward()
-            return found
+            result.backward()
+            return result
 
         before = _together(weights)
         assert optimizer.step(closure).item() == pytest.approx(loss, rel=1e-8)

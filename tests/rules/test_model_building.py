@@ -22,9 +22,9 @@ def _bent(s: Any, y: Any, g: Any, eta: float = 0.99) -> Blend:
     assert isinstance(pairs, tuple)
     with pytest.raises(StopIteration) as end:
         trials.send({pair: np.array([letters[pair[0]] @ letters[pair[2]]]) for pair in pairs})
-    found = end.value.value[0]
-    assert isinstance(found, Blend)
-    return found
+    result = end.value.value[0]
+    assert isinstance(result, Blend)
+    return result
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -25,9 +25,9 @@ def test_the_factors_are_those_of_the_authors_package(kind: Literal["adam", "sgd
     def shapes(column: str) -> dict[str, tuple[int, ...]]:
         return {name: tuple(map(int, row[column].split())) for name, row in own.items()}
 
-    found = width_factors(shapes("shape"), shapes("base_shape"), kind)
-    assert found == pytest.approx({name: float(row["rate"]) for name, row in own.items()})
-    decays = {name: 1 / factor for name, factor in found.items()}
+    result = width_factors(shapes("shape"), shapes("base_shape"), kind)
+    assert result == pytest.approx({name: float(row["rate"]) for name, row in own.items()})
+    decays = {name: 1 / factor for name, factor in result.items()}
     assert decays == pytest.approx({name: float(row["weight_decay"]) for name, row in own.items()})
 
 

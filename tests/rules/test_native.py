@@ -73,9 +73,9 @@ NATIVE = [name for name in rules.names() if rules.record(name).rule is None]
 @pytest.mark.parametrize("name", [name for name in NATIVE if name != "muon"])
 def test_steps_are_those_of_the_package(name: str) -> None:
     ours, theirs = start(torch.float32), start(torch.float32)
-    found = trained(rules.build(name, [ours], 0.5, weight_decay=0.01), ours, 10)
+    result = trained(rules.build(name, [ours], 0.5, weight_decay=0.01), ours, 10)
     own = packages()[name]([theirs], lr=0.5, weight_decay=0.01)
-    assert torch.equal(found, trained(own, theirs, 10))
+    assert torch.equal(result, trained(own, theirs, 10))
 
 
 def _moments(g: Tensor, s: State, beta1: float = 0.9, beta2: float = 0.999) -> tuple[Any, Any]:
@@ -154,12 +154,12 @@ FORMULAS: dict[str, Update] = {
 @pytest.mark.parametrize("name", FORMULAS)
 def test_steps_are_those_of_the_published_formula(name: str) -> None:
     weights = start()
-    found = trained(rules.build(name, [weights], 0.01), weights, 20)
+    result = trained(rules.build(name, [weights], 0.01), weights, 20)
     x, state = start().detach(), State()
     curvatures = torch.logspace(-1, 1, x.numel(), dtype=x.dtype).view_as(x)
     for step in range(1, 21):
         x = FORMULAS[name](curvatures * x, x, state, step, 0.01)
-    torch.testing.assert_close(found, x, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(result, x, rtol=1e-6, atol=1e-9)
 
 
 def test_muon_orthogonalizes_matrices_and_leaves_the_rest_to_adamw() -> None:
@@ -179,15 +179,15 @@ def test_muon_orthogonalizes_matrices_and_leaves_the_rest_to_adamw() -> None:
             one[1](inputs[:3].T[None, :3]).square().sum().backward()
             for stepper in steppers:
                 stepper.step()
-    for found, expected in zip(model.parameters(), twin.parameters(), strict=True):
-        assert torch.equal(found, expected)
+    for result, expected in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(result, expected)
 
 
 def test_muon_leaves_a_matrix_alone_whose_group_says_so() -> None:
     embedding, weight = nn.Embedding(5, 3).weight, nn.Linear(3, 3).weight
     groups: Any = [{"params": [embedding], "use_muon": False, "lr": 0.5}, {"params": [weight]}]
-    found = rules.build("muon", groups, 0.1).param_groups
-    assert [(group["use_muon"], group["lr"]) for group in found] == [(False, 0.5), (True, 0.1)]
+    result = rules.build("muon", groups, 0.1).param_groups
+    assert [(group["use_muon"], group["lr"]) for group in result] == [(False, 0.5), (True, 0.1)]
 
 
 def test_groups_and_settings_reach_the_optimizer() -> None:

@@ -76,8 +76,8 @@ def test_a_cap_is_never_exceeded(name: str) -> None:
     memory: Any = {}
     for step, (loss, rate, *products) in enumerate(numbers):
         pairs = [pair for pair in rule.needs if pair != "loss"]
-        found = dict(zip(pairs, products, strict=False))
-        size, memory = rule.step(Statistics(step, rate, loss, found), memory)
+        result = dict(zip(pairs, products, strict=False))
+        size, memory = rule.step(Statistics(step, rate, loss, result), memory)
         assert 0 <= size <= rate
 
 

@@ -27,10 +27,10 @@ def test_an_average_with_correction_is_the_mean_weighted_by_age() -> None:
     for steps, value in enumerate(values):
         tensor = torch.tensor([value], dtype=torch.float64)
         vectors = _vectors(tensor, state, steps)
-        (found,) = vectors.average("mean", [tensor], beta=0.8)
+        (result,) = vectors.average("mean", [tensor], beta=0.8)
     shares = [0.8**age for age in (3, 2, 1, 0)]
     mean = sum(share * value for share, value in zip(shares, values, strict=True)) / sum(shares)
-    assert found.item() == pytest.approx(mean, rel=1e-12)
+    assert result.item() == pytest.approx(mean, rel=1e-12)
 
 
 def test_a_tensor_that_joins_late_leaves_the_momentum_of_the_others_alone() -> None:

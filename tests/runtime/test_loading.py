@@ -52,9 +52,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_is_read(file: Path) -> None:
-    found = load(file)
-    assert torch.equal(found.pop("weights"), GOOD["weights"])
-    assert found == {name: value for name, value in GOOD.items() if name != "weights"}
+    result = load(file)
+    assert torch.equal(result.pop("weights"), GOOD["weights"])
+    assert result == {name: value for name, value in GOOD.items() if name != "weights"}
 
 
 def _bare_pickle(file: Path, planted: Planted) -> None:

@@ -440,7 +440,7 @@ def test_a_loss_that_is_not_finite_once_at_any_step_is_survived(breaks):
     settings = {"schedule": schedules.constant(), "rates": (2.0**-4, 2.0**-2)}
     result = autolr.search(learner, 640, strategy=strategy, **settings)
     assert result.scores[-1].horizon == 337
-    if breaks < 337:  # the search has ended there: nobody looks
+    if breaks < 337:  # the search has ended there: nothing watches it
         (rollback,) = result.rollbacks
         assert rollback.to < breaks < rollback.step <= breaks + 17
         assert learner.model.weight.isfinite().all()

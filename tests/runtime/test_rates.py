@@ -13,7 +13,7 @@ from autolr.runtime.rates import Rates
 
 
 class Loud(torch.optim.SGD):
-    """Tells with which rates it stepped; raises when asked to."""
+    """Records the rates of its steps; raises on request."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -28,14 +28,14 @@ def learner():
 
 def scored(learner, scores, steps):
     """Make so many steps; return the scores by step."""
-    found = {}
+    result = {}
     for _ in range(steps):
         learner.next_batch()
         learner.train()
         score = scores.observe_step(stepped=True)
         if score is not None:
-            found[scores.step] = score
-    return found
+            result[scores.step] = score
+    return result
 
 
 def test_a_score_is_that_of_the_mean_of_the_last_weights(learner):

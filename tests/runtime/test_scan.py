@@ -62,16 +62,16 @@ def everything(learner):
 
 def test_a_run_after_a_scan_is_one_with_the_rates_around_the_scans_centre():
     scanned = noisy_net()
-    found = autolr.search(scanned, STEPS, strategy=replace(RACE, budget=1.0))
-    centre = found.scan.centre
+    actual = autolr.search(scanned, STEPS, strategy=replace(RACE, budget=1.0))
+    centre = actual.scan.centre
     given = noisy_net()
     rates = (centre / 16, centre * 16)
     expected = autolr.search(given, STEPS, strategy=replace(RACE, budget=1.0), rates=rates)
     assert expected.scan is None
-    assert [s.score for s in found.scores] == pytest.approx([s.score for s in expected.scores])
-    assert found.peak == expected.peak
-    assert found.probe_steps == expected.probe_steps + found.scan.steps
-    assert scanned.optimizer.made == STEPS + found.probe_steps
+    assert [s.score for s in actual.scores] == pytest.approx([s.score for s in expected.scores])
+    assert actual.peak == expected.peak
+    assert actual.probe_steps == expected.probe_steps + actual.scan.steps
+    assert scanned.optimizer.made == STEPS + actual.probe_steps
     for ours, theirs in zip(everything(scanned), everything(given), strict=True):
         assert torch.equal(ours, theirs)
 

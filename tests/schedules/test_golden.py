@@ -133,5 +133,5 @@ def test_equals_the_other_implementation(row: dict[str, str]) -> None:
 
 
 def test_every_golden_profile_is_tested_or_set_aside() -> None:
-    found = {row["profile"] for row in ROWS}
-    assert found == SCHEDULES.keys() | NOT_SCHEDULES_OF_THIS_PACKAGE
+    result = {row["profile"] for row in ROWS}
+    assert result == SCHEDULES.keys() | NOT_SCHEDULES_OF_THIS_PACKAGE

@@ -29,13 +29,13 @@ def test_the_catalogue_has_what_the_documentation_names() -> None:
 
 
 def test_it_passes_the_check_and_searches_a_peak(name: str) -> None:
-    space = search_spaces.load(name)
+    space = search_spaces.load_space(name)
     check_space(space, name)
     assert space.names[0] == ("rule" if name == "rules" else "lr")
 
 
 def test_its_samples_are_candidates_that_train(name: str) -> None:
-    space = search_spaces.load(name)
+    space = search_spaces.load_space(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(50):
         values = space.suggest(study.ask())
@@ -48,7 +48,7 @@ def test_its_samples_are_candidates_that_train(name: str) -> None:
 
 
 def test_every_condition_and_choice_is_reached(name: str) -> None:
-    space = search_spaces.load(name)
+    space = search_spaces.load_space(name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     seen = [space.suggest(study.ask()) for _ in range(1000)]
     assert {key for values in seen for key in values} == set(space.names)
@@ -61,20 +61,20 @@ def test_it_says_what_it_is_for_in_one_line(name: str) -> None:
 
 
 def test_the_long_form_is_the_same_space(name: str) -> None:
-    space = search_spaces.load(name)
-    assert search_spaces.load(space.to_dict()) == Space.from_dict(space.to_dict()) == space
+    space = search_spaces.load_space(name)
+    assert search_spaces.load_space(space.to_dict()) == Space.from_dict(space.to_dict()) == space
 
 
 def test_profiles_has_every_family() -> None:
-    domain = search_spaces.load("profiles").domains["schedule"]
+    domain = search_spaces.load_space("profiles").domains["schedule"]
     assert isinstance(domain, Choice)
     assert set(domain.options) == set(schedules.names()) - NO_FAMILIES
 
 
 def test_the_space_of_rules_is_the_catalogue_of_rules() -> None:
     """If it is not: python -m autolr.search_spaces.of_rules."""
-    assert search_spaces.text("rules") == of_rules.text()
-    space = search_spaces.load("rules")
+    assert search_spaces.text("rules") == of_rules.rules_yaml()
+    space = search_spaces.load_space("rules")
     domain = space.domains["rule"]
     assert isinstance(domain, Choice)
     assert list(domain.options) == rules.names()
@@ -83,7 +83,7 @@ def test_the_space_of_rules_is_the_catalogue_of_rules() -> None:
 
 
 def test_each_rule_gets_only_the_profiles_of_its_record() -> None:
-    space = search_spaces.load("rules")
+    space = search_spaces.load_space("rules")
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(300):
         values = space.suggest(study.ask())
@@ -94,18 +94,18 @@ def test_each_rule_gets_only_the_profiles_of_its_record() -> None:
 
 
 def test_a_quick_space_can_be_counted() -> None:
-    assert search_spaces.load("quick").size == 14
+    assert search_spaces.load_space("quick").size == 14
 
 
 def test_a_path_is_read_from_disk(tmp_path: Path) -> None:
     for path in (tmp_path / "mine.yaml", tmp_path / "mine.yml"):
         path.write_text("lr: {low: 1e-3, high: 1e-1, log: true}\n")
-        assert search_spaces.load(path) == search_spaces.load(str(path))
-        assert search_spaces.load(path).names == ("lr",)
+        assert search_spaces.load_space(path) == search_spaces.load_space(str(path))
+        assert search_spaces.load_space(path).names == ("lr",)
 
 
 def test_an_unknown_name_lists_the_catalogue() -> None:
-    for ask in (search_spaces.load, search_spaces.text, search_spaces.describe):
+    for ask in (search_spaces.load_space, search_spaces.text, search_spaces.describe):
         with pytest.raises(
             SpaceError, match="unknown search space 'profile'; did you mean 'profiles'"
         ) as error:

@@ -1,4 +1,4 @@
-"""What version 0.1 wrote is read: results, schedules, a study that goes on, its files.
+"""What version 0.1 wrote is read: results, schedules, a study that is resumed, its files.
 
 The files in ``v0_1`` were written by version 0.1.0 (``AutoLR(...).result.save``, ``autolr tune
 examples/digits/tune.yaml --trials 6``, and a checkpoint of step 20 of a run with `AutoLR`, whose

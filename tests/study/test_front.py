@@ -21,9 +21,9 @@ def test_the_front_is_every_point_that_no_other_one_beats(seed: int) -> None:
         for i, one in enumerate(points)
         if not any(o != one and o[0] <= one[0] and o[1] <= one[1] for o in points)
     }
-    found = pareto_front(points)
-    assert set(found) == unbeaten
-    assert [points[i] for i in found] == sorted(points[i] for i in found)
+    result = pareto_front(points)
+    assert set(result) == unbeaten
+    assert [points[i] for i in result] == sorted(points[i] for i in result)
 
 
 def test_there_is_no_front_of_nothing() -> None:

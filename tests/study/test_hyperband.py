@@ -56,7 +56,7 @@ def test_trials_follow_the_shares_at_any_time(low: int, high: int, eta: int) -> 
     for number in range(500):
         seen[hyperband.bracket_of(number)] += 1
         for row in hyperband.table():
-            # off by the number of brackets at most: nobody starves, nobody runs ahead
+            # off by the number of brackets at most: no bracket starves or runs ahead
             assert abs(seen[row.number] - (number + 1) * row.share) < hyperband.brackets
 
 

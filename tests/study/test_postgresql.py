@@ -12,7 +12,7 @@ import sqlalchemy
 
 from autolr.errors import StorageBusyError, StorageError
 from autolr.study import Study, locked, look, open_study, study_names
-from tests.postgresql import Server, served
+from tests.postgresql import Server, running_server
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ with locked(sys.argv[1], "digits"):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with served() as running:
+    with running_server() as running:
         yield running
 
 
@@ -51,13 +51,13 @@ def test_a_resumed_study_continues_as_one_in_a_file_that_was_not_interrupted(
     with locked(url, "digits"):
         handle = open_study(url, "digits", seed=5)
         expected = [run_trial(handle, 1.0 / (1 + i)) for i in range(12)]
-    found = []
+    result = []
     for begin in (0, 6):
         with locked(database, "digits") as session:
             handle = open_study(database, "digits", seed=5, session=session)
-            found += [run_trial(handle, 1.0 / (1 + i)) for i in range(begin, begin + 6)]
+            result += [run_trial(handle, 1.0 / (1 + i)) for i in range(begin, begin + 6)]
             handle.close()
-    assert found == expected
+    assert result == expected
     assert look(database, "digits").finished == 12
 
 

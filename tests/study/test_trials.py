@@ -124,9 +124,9 @@ def test_a_run_that_stopped_early_leads_only_while_none_is_whole(
     for value in (0.5, 0.1, 0.3):
         assert stop(handle, value).stopped
     handle.prune(handle.ask(), "halved")
-    found = leader(look(url).trials, direction)
-    assert found is not None
-    assert found.number == first
+    result = leader(look(url).trials, direction)
+    assert result is not None
+    assert result.number == first
     assert (handle.best(), handle.finished) == ((), 4)
     whole = run(handle, 9.0 if direction == "minimize" else -9.0)
     assert leader(handle.trials, direction) == whole

@@ -44,8 +44,8 @@ def test_it_runs_through_a_trainer_and_what_it_reports_is_what_was_done(tmp_path
     callback = AutoLR(strategy=CoordinateSearch(budget=0.8, rounds=4))
     module = fit(tmp_path, callback)
     result = callback.result
-    assert [told.kept for told in result.scores].count(True) == 4
-    assert [told.horizon for told in result.scores[::3]] == [10, 20, 30, 40]
+    assert [score.kept for score in result.scores].count(True) == 4
+    assert [score.horizon for score in result.scores[::3]] == [10, 20, 30, 40]
     assert result.probe_steps == 80
     assert math.isfinite(result.peak)
     replayed = fit(tmp_path, FollowCandidate(result.peak, result.schedule))

@@ -6,7 +6,7 @@ import torch
 from autolr import rules
 from autolr.candidate import Candidate, candidate_of
 from autolr.errors import ConfigError
-from autolr.search_spaces import load
+from autolr.search_spaces import load_space
 from autolr.testing import RuleCase, RuleContract
 
 pytestmark = pytest.mark.usefixtures("example")
@@ -41,7 +41,7 @@ def test_it_trains_the_digits(example):
 
 def test_a_space_names_it_and_its_settings():
     up = {"low": 1, "high": 2, "when": {"rule": "sign"}}
-    space = load({"rule": ["fixed", "sign"], "rule.up": up})
+    space = load_space({"rule": ["fixed", "sign"], "rule.up": up})
     candidate = candidate_of({"lr": 0.1, "rule": "sign", "rule.up": 1.5})
     assert space.names == ("rule", "rule.up")
     assert Candidate.from_dict(candidate.to_dict()) == candidate

@@ -6,7 +6,7 @@ from autolr import schedules
 from autolr.candidate import Candidate, candidate_of
 from autolr.errors import ConfigError
 from autolr.schedules import Schedule
-from autolr.search_spaces import load
+from autolr.search_spaces import load_space
 from autolr.testing import ProfileContract
 
 pytestmark = pytest.mark.usefixtures("example")
@@ -36,7 +36,9 @@ def test_it_trains_the_digits(example):
 
 
 def test_a_space_names_it_and_its_settings():
-    space = load({"lr": 0.1, "schedule": ["slanted_triangle"], "top": {"low": 0.1, "high": 0.5}})
+    space = load_space(
+        {"lr": 0.1, "schedule": ["slanted_triangle"], "top": {"low": 0.1, "high": 0.5}}
+    )
     candidate = candidate_of({"lr": 0.1, "schedule": "slanted_triangle", "top": 0.3})
     assert space.names == ("lr", "schedule", "top")
     assert Candidate.from_dict(candidate.to_dict()) == candidate

@@ -48,16 +48,16 @@ def test_every_rule_is_run_and_searched_where_its_peak_is() -> None:
 def test_evaluations_are_counted_whatever_makes_them(
     method: str, least: float, most: float
 ) -> None:
-    found = measure(Job(method, "logreg_digits", 0, _SMALL))
-    evaluations, steps = found["evaluations"], found["run_steps"]
+    result = measure(Job(method, "logreg_digits", 0, _SMALL))
+    evaluations, steps = result["evaluations"], result["run_steps"]
     assert isinstance(evaluations, int)
     assert isinstance(steps, int)
     assert least <= evaluations / steps <= most
 
 
 def test_a_search_is_counted_too() -> None:
-    found = measure(Job("fixed" + SEARCHED, "logreg_digits", 0, _SMALL))
-    evaluations, steps = found["evaluations"], found["run_steps"]
+    result = measure(Job("fixed" + SEARCHED, "logreg_digits", 0, _SMALL))
+    evaluations, steps = result["evaluations"], result["run_steps"]
     assert isinstance(evaluations, int)
     assert isinstance(steps, int)
     assert steps < evaluations <= 1.3 * steps

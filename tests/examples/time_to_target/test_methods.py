@@ -81,9 +81,9 @@ def test_the_log_gradient_finds_the_fall_that_a_linear_axis_misses():
 def test_a_sweep_is_read_without_its_ends_and_without_what_is_not_finite():
     rates = list(np.geomspace(1e-8, 1, 40))
     losses = [10.0 - index for index in range(10)] + [1.0] * 15 + [0.5] + [math.nan] * 14
-    found = steepest(rates, losses)
-    assert found is not None
-    assert rates[18] < found <= rates[25]  # where the only fall left begins, within the smoothing
+    result = steepest(rates, losses)
+    assert result is not None
+    assert rates[18] < result <= rates[25]  # where the only fall left begins, within the smoothing
     assert steepest(rates[:12], losses[:12]) is None
 
 

@@ -84,44 +84,44 @@ def test_no_runs_to_replay_are_an_error():
 
 def test_without_pruning_the_price_is_the_number_of_runs():
     source = Counting(count(1))
-    found = gaussian_process(source, 4, seed=0)
+    result = gaussian_process(source, 4, seed=0)
     assert source.made == [STEPS] * 4
-    assert (found.total_steps, found.validation_passes) == (4 * STEPS, 4)
-    assert found.final == 1
+    assert (result.total_steps, result.validation_passes) == (4 * STEPS, 4)
+    assert result.final == 1
 
 
 def test_a_trial_that_is_worse_than_all_before_is_pruned_at_its_brackets_first_rung():
     source = Counting(count(1))
-    found = tpe_hyperband(source, 10, seed=0)
-    assert source.made[0] == STEPS  # the first one has nobody to lose to
+    result = tpe_hyperband(source, 10, seed=0)
+    assert source.made[0] == STEPS  # the first one has no rival to lose to
     assert set(source.made) <= {10, 30, 90, STEPS}
     assert {10, 30} <= set(source.made)
-    assert found.final == 1
+    assert result.final == 1
 
 
 @pytest.mark.parametrize("runs", [3, 5, 10])
 @pytest.mark.parametrize("seed", range(5))
 def test_hyperband_books_every_step_and_stays_within_its_budget(runs, seed):
     source = Counting((7 * n) % 11 for n in count(seed))
-    found = tpe_hyperband(source, runs, seed=seed)
-    assert found.total_steps == sum(source.made)
-    assert runs * STEPS - 10 < found.total_steps <= runs * STEPS
+    result = tpe_hyperband(source, runs, seed=seed)
+    assert result.total_steps == sum(source.made)
+    assert runs * STEPS - 10 < result.total_steps <= runs * STEPS
     rungs = sum(1 + (made >= 30) + (made >= 90) + (made == STEPS) for made in source.made)
-    assert found.validation_passes == rungs
+    assert result.validation_passes == rungs
 
 
 @pytest.mark.parametrize("tuner", ["tpe_hyperband_3", "tpe_hyperband_10", "gp_5"])
 def test_a_replay_is_reproducible_and_finds_a_run_of_the_grid(tuner):
     recording = Recording(grid(), STEPS)
-    found = TUNERS[tuner](recording, seed=3)
-    assert found == TUNERS[tuner](recording, seed=3)
-    assert found.final in set(grid().final)
-    assert recording.low <= found.peak <= recording.high
+    result = TUNERS[tuner](recording, seed=3)
+    assert result == TUNERS[tuner](recording, seed=3)
+    assert result.final in set(grid().final)
+    assert recording.low <= result.peak <= recording.high
 
 
 def test_when_all_runs_diverge_nothing_is_found():
     runs = table(*((0.1, name, [math.inf] * 13, 10) for name in PROFILES))
-    found = tpe_hyperband(Recording(runs, STEPS), 1, seed=0)
-    assert math.isinf(found.final)
-    assert math.isnan(found.peak)
-    assert found.total_steps == STEPS
+    result = tpe_hyperband(Recording(runs, STEPS), 1, seed=0)
+    assert math.isinf(result.final)
+    assert math.isnan(result.peak)
+    assert result.total_steps == STEPS
