@@ -7,8 +7,10 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.table import Table
 
+from autolr.errors import ConfigError
 from autolr.names import short
 from autolr.report.table import cell_text, chosen
+from autolr.sampler import parse_sampler, sampler_text
 from autolr.study import Summary, TrialRecord
 
 _STOPPED = "stopped early"
@@ -55,11 +57,12 @@ def trials_table(study: Summary) -> Table:
 
 
 def heading(study: Summary) -> str:
-    """Return one line: the study, its trials by state, and its objectives."""
+    """Return one line: the study, its trials by state, its objectives and its sampler."""
     counts = ", ".join(f"{count} {state}" for state, count in _counts(study).items() if count)
     better = "lower" if study.direction == "minimize" else "higher"
     wanted = " and lower ".join(_objectives(study))
-    return f"study {study.name!r}: {counts or 'no trials'}; {better} {wanted} is better"
+    made = f"study {study.name!r}: {counts or 'no trials'}; {better} {wanted} is better"
+    return made + (f"; sampler {sampler}" if (sampler := _sampler(study)) else "")
 
 
 def study_to_dict(study: Summary) -> dict[str, Any]:
@@ -108,6 +111,13 @@ def _monitor(study: Summary) -> str:
 def _objectives(study: Summary) -> Sequence[str]:
     objectives: Sequence[str] = study.fingerprint.get("objective", [_monitor(study)])
     return objectives
+
+
+def _sampler(study: Summary) -> str | None:
+    try:
+        return sampler_text(parse_sampler(study.fingerprint.get("sampler")))
+    except ConfigError:  # another tool's study, or a foreign attribute
+        return None
 
 
 def _finite(value: float | None) -> float | None:
