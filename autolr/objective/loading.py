@@ -54,6 +54,11 @@ def run_trial(
         return load_objective(job.config, job.candidate).run(job, judge, leave)
 
 
+def modules_of(config: Config) -> tuple[str, ...]:
+    """Return the modules that a worker may import before its first job: Lightning takes seconds."""
+    return () if config.names_objective else ("autolr.objective.lightning_objective",)
+
+
 def load_objective(config: Config, candidate: Candidate) -> Objective:
     """Return the objective of a config, with a candidate's settings; else LightningCLI's.
 

@@ -68,6 +68,14 @@ def test_callbacks_load_no_optuna():
     assert "optuna" not in modules_after("import autolr.callbacks")
 
 
+def test_fitting_one_run_loads_no_optuna(tmp_path):
+    config = tmp_path / "best.yaml"
+    config.write_text("# Modules: .\nmodel: {class_path: nowhere.Model}\n")
+    after = modules_after(f"from autolr.cli import main; assert main(['fit', '{config}']) == 2")
+    assert "lightning" in after
+    assert "optuna" not in after
+
+
 def test_the_public_names_are_the_documented_ones():
     shown = {name for name in dir(autolr) if not name.startswith("_")}
     submodules = {name for name in shown if f"autolr.{name}" in sys.modules}
