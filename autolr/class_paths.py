@@ -4,7 +4,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser
 
 from autolr.errors import ConfigError, unknown_name
 from autolr.parser_errors import one_line
@@ -35,7 +35,8 @@ def arguments_of(made: type) -> list[str]:
     """Return the arguments that a class takes, those that its ``**kwargs`` pass on included."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(made, "made")
-    return [*vars(parser.get_defaults().get("made", Namespace()))]
+    defaults = parser.get_defaults().get("made")
+    return [] if defaults is None else [*vars(defaults)]  # None: it takes no argument
 
 
 def instantiated(setting: str, made: type, arguments: Mapping[str, Any]) -> Any:
