@@ -25,6 +25,8 @@ _FORMER = {"open": "remote"}  # names that configs of 0.1 have
 class Engine(Protocol):
     """Runs workers, each known by a number; one that ends or is killed can be started again.
 
+    Experimental: it may change between minor versions.
+
     The class prepares a study's config and says where its workers are placed; the object that
     `place` returns runs them. Derive from it to have the defaults of the first three methods.
     A worker is whatever answers messages: for a `CheckConfig` or `TrainTrial` it does what
@@ -101,7 +103,7 @@ class Engine(Protocol):
 
 
 def engine(name: str) -> Callable[[_Class], _Class]:
-    """Register a class under a name for ``tune.engine``.
+    """Register a class under a name for ``tune.engine``. Experimental.
 
         @engine("threads")
         class ThreadsEngine(Engine): ...

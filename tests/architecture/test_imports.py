@@ -1,5 +1,6 @@
 """What an import loads, and what the package shows."""
 
+import importlib
 import subprocess
 import sys
 
@@ -85,6 +86,29 @@ def test_the_public_names_are_the_documented_ones():
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_every_public_name_can_be_had_and_is_documented(name):
     assert getattr(autolr, name).__doc__
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("schedules", "profile"),
+        ("rules", "rule"),
+        ("rules", "Rule"),
+        ("online", "Strategy"),
+        ("online", "State"),
+        ("online", "Observation"),
+        ("objective", "Objective"),
+        ("driver", "Engine"),
+        ("driver", "engine"),
+        *(
+            ("testing", f"{part}Contract")
+            for part in ("Profile", "Rule", "Strategy", "Objective", "Engine")
+        ),
+    ],
+)
+def test_what_extends_autolr_is_exported_and_marked_experimental(module, name):
+    made = getattr(importlib.import_module(f"autolr.{module}"), name)
+    assert "Experimental" in made.__doc__
 
 
 def test_an_unknown_name_is_an_attribute_error():
