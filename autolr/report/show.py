@@ -57,7 +57,7 @@ def trials_table(study: Summary) -> Table:
 
 
 def heading(study: Summary) -> str:
-    """Return one line: the study, its trials by state, its objectives and its sampler."""
+    """Return one line: the study, its trials by state, its objectives, a sampler of the user's."""
     counts = ", ".join(f"{count} {state}" for state, count in _counts(study).items() if count)
     better = "lower" if study.direction == "minimize" else "higher"
     wanted = " and lower ".join(_objectives(study))
@@ -114,10 +114,12 @@ def _objectives(study: Summary) -> Sequence[str]:
 
 
 def _sampler(study: Summary) -> str | None:
+    """Return the class of the user's that the study samples by, if it does."""
     try:
-        return sampler_text(parse_sampler(study.fingerprint.get("sampler")))
-    except ConfigError:  # another tool's study, or a foreign attribute
+        sampler = parse_sampler(study.fingerprint.get("sampler"))
+    except ConfigError:  # another tool's study
         return None
+    return None if isinstance(sampler, str) else sampler_text(sampler)
 
 
 def _finite(value: float | None) -> float | None:
