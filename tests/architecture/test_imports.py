@@ -1,5 +1,6 @@
 """What an import loads, and what the package shows."""
 
+import importlib
 import subprocess
 import sys
 
@@ -71,6 +72,14 @@ def test_callbacks_load_no_optuna():
     assert "optuna" not in modules_after("import autolr.callbacks")
 
 
+def test_fitting_one_run_loads_no_optuna(tmp_path):
+    config = tmp_path / "best.yaml"
+    config.write_text("# Modules: .\nmodel: {class_path: nowhere.Model}\n")
+    after = modules_after(f"from autolr.cli import main; assert main(['fit', '{config}']) == 2")
+    assert "lightning" in after
+    assert "optuna" not in after
+
+
 def test_the_public_names_are_the_documented_ones():
     shown = {name for name in dir(autolr) if not name.startswith("_")}
     submodules = {name for name in shown if f"autolr.{name}" in sys.modules}
@@ -80,6 +89,29 @@ def test_the_public_names_are_the_documented_ones():
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_every_public_name_can_be_had_and_is_documented(name):
     assert getattr(autolr, name).__doc__
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("schedules", "profile"),
+        ("rules", "rule"),
+        ("rules", "Rule"),
+        ("online", "Strategy"),
+        ("online", "State"),
+        ("online", "Observation"),
+        ("objective", "Objective"),
+        ("driver", "Engine"),
+        ("driver", "engine"),
+        *(
+            ("testing", f"{part}Contract")
+            for part in ("Profile", "Rule", "Strategy", "Objective", "Engine")
+        ),
+    ],
+)
+def test_what_extends_autolr_is_exported_and_marked_experimental(module, name):
+    made = getattr(importlib.import_module(f"autolr.{module}"), name)
+    assert "Experimental" in made.__doc__
 
 
 def test_an_unknown_name_is_an_attribute_error():
