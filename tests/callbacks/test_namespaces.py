@@ -109,7 +109,7 @@ def python(program: str, *arguments: str, **environment: str) -> None:
 @pytest.mark.slow
 def test_the_core_of_these_tests_holds_under_the_other_namespace_alone() -> None:
     core = [f"tests/callbacks/{test}" for test in CORE]
-    python(RUN_CORE, *core, NAMESPACE="pytorch_lightning")
+    python(RUN_CORE, *core, NAMESPACE="pytorch_lightning", PYTEST_ADDOPTS="")
 
 
 @pytest.mark.slow
