@@ -92,7 +92,8 @@ def test_callbacks_load_no_optuna():
 def test_fitting_one_run_loads_no_optuna(tmp_path):
     config = tmp_path / "best.yaml"
     config.write_text("# Modules: .\nmodel: {class_path: nowhere.Model}\n")
-    after = modules_after(f"from autolr.cli import main; assert main(['fit', '{config}']) == 2")
+    program = f"from autolr.cli import main; assert main(['fit', '{config}']) == 2"
+    after = modules_after((program,))[program]
     assert "lightning" in after
     assert "optuna" not in after
 
