@@ -77,13 +77,14 @@ def _worker(arguments: Namespace) -> int:
 def _fit(arguments: Namespace) -> int:
     from pathlib import Path
 
-    from autolr import objective, report  # here: torch and lightning take seconds to import
+    from autolr import objective  # here: torch and lightning take seconds to import
+    from autolr.config import read_run
     from autolr.disk import check_folder
 
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
         check_folder(out)
-    attached = objective.fit(report.read_run(arguments.config), out)
+    attached = objective.fit(read_run(arguments.config), out)
     if attached is not None:
         _print(str(attached.result))
     return 0

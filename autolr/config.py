@@ -15,6 +15,7 @@ from typing import Any
 
 from autolr.candidate_space import unregistered
 from autolr.config_checks import check
+from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import is_whole
 from autolr.search_spaces import load_space
@@ -23,6 +24,7 @@ from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
 from autolr.users_modules import import_modules
 
+MODULES = "# Modules: "  # in a best.yaml, before the folder of its study's config
 OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
 _LARGEST_SEED = 2**32 - 1  # of numpy's seeds, and so of Lightning's
@@ -68,6 +70,18 @@ def read_config(source: Source) -> Config:
     space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
     _check_targets(space, fit)
     return Config(fit, tune, space, _seed(fit), folder)
+
+
+def read_run(file: str) -> Config:
+    """Return the config of a run; a best.yaml imports modules from the folder of its study.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a setting cannot work.
+    """
+    config = read_config(file)
+    lines = read_text(Path(file)).splitlines()
+    folder = next((line.removeprefix(MODULES) for line in lines if line.startswith(MODULES)), None)
+    return config if folder is None else dataclasses.replace(config, folder=Path(folder))
 
 
 def import_registered(config: Config) -> None:

@@ -23,6 +23,7 @@ from autolr.driver import (
     WorkerLost,
     WorkersAwaited,
 )
+from autolr.sampler import sampler_text
 from autolr.storage_url import shown
 
 _BEST = 5  # trials in the final table: it fits on a small terminal
@@ -96,7 +97,8 @@ class ConsoleProgress:
         self._monitor = tune.monitor
         self._say(
             f"study {tune.study!r} in {shown(tune.storage)}: {tune.trials} trials of "
-            f"{event.run_steps} steps, results in {tune.folder}"
+            f"{event.run_steps} steps, sampler {sampler_text(tune.sampler)}, "
+            f"results in {tune.folder}"
         )
         if event.hyperband is not None:
             self._console.print(report.brackets_table(event.hyperband.table()))

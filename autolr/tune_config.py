@@ -19,6 +19,7 @@ from autolr.predicates import (
     whole,
 )
 from autolr.pruner import DEFAULT_PRUNER, Pruner, parse_pruner
+from autolr.sampler import parse_sampler
 from autolr.search_spaces import is_source
 from autolr.storage_url import shown
 
@@ -26,7 +27,6 @@ _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # module.Class
 _ENGINE = r"[^\W\d]\w*([.:][^\W\d]\w*)*"  # a name or a path; the driver knows the engines
 _MOST_WORKERS = 4096  # more is a slip: each one is a process
 _SECONDS = "a number of seconds above 0, or null"
-_SAMPLERS = ("tpe", "random", "gp", "cmaes")
 _COSTS = {"cost": "steps", "seconds": "seconds"}  # objective: the attribute of a trial
 
 
@@ -50,7 +50,8 @@ class TuneConfig:
         objective: None: the monitor alone. ``[monitor, "cost"]`` also minimizes a trial's optimizer
             steps, probes included; ``[monitor, "seconds"]`` its wall time.
         pruner: A `Pruner`, its name, or a mapping with its fields; "none" with two objectives.
-        sampler: "tpe", "random", "gp" or "cmaes".
+        sampler: "tpe", "random", "gp" or "cmaes"; a mapping with the class_path and the init_args
+            of an Optuna sampler; or that path alone.
         storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
@@ -72,7 +73,7 @@ class TuneConfig:
     listen: str | None = None
     objective: Sequence[str] | None = None
     pruner: Pruner = dataclasses.field(default_factory=lambda: DEFAULT_PRUNER)
-    sampler: str = "tpe"
+    sampler: str | Mapping[str, Any] = "tpe"
     storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
     out: str | Path | None = None
@@ -80,6 +81,7 @@ class TuneConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pruner", parse_pruner(self.pruner))
+        object.__setattr__(self, "sampler", parse_sampler(self.sampler))
         if self.objective is not None:
             self._settle_objective()
         checks = {
@@ -95,7 +97,6 @@ class TuneConfig:
             "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
             "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),
             "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
-            "sampler": (f"one of {', '.join(_SAMPLERS)}", self.sampler in _SAMPLERS),
             "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or is_file_path(self.out)),
             "safe_globals": (

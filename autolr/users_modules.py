@@ -1,12 +1,18 @@
-"""The user's modules: importable beside a config, and imported for the names they register."""
+"""The user's modules: importable beside a config, imported for their names; errors in them."""
 
 import importlib
 import sys
+import sysconfig
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from autolr.errors import ConfigError
+
+_ERROR_LENGTH = 300  # characters: a parser may repeat a whole config
+_INSTALLED = ("site-packages", "dist-packages")
+_STANDARD = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
 def make_importable(folder: Path) -> None:
@@ -35,6 +41,26 @@ def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
             _import(path.rpartition(".")[0])
 
 
+def error_line(error: BaseException) -> str:
+    """Return an error of the user's code on one line: its type, message and place."""
+    return shortened_line(f"{type(error).__name__}: {error}") + place_of(error)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the innermost line of the user's own code in a traceback, " (FILE:LINE)", or ""."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = frame.f_code.co_filename
+        if _is_users(file, str(frame.f_globals.get("__name__"))):
+            return f" ({_shown(Path(file))}:{line})"
+    return ""
+
+
+def shortened_line(text: str) -> str:
+    """Return a text on one line, at most 300 characters of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= _ERROR_LENGTH else line[: _ERROR_LENGTH - 1] + "…"
+
+
 def _import(module: str) -> None:
     try:
         importlib.import_module(module)
@@ -43,3 +69,17 @@ def _import(module: str) -> None:
             raise ConfigError(f"cannot import {module}: {error}") from error
     except Exception as error:
         raise ConfigError(f"cannot import {module}: {type(error).__name__}: {error}") from error
+
+
+def _is_users(file: str, module: str) -> bool:
+    if file.startswith("<") or module.partition(".")[0] == "autolr":
+        return False
+    path = Path(file)
+    if any(name in path.parts for name in _INSTALLED):
+        return False
+    return not any(path.is_relative_to(folder) for folder in _STANDARD)
+
+
+def _shown(file: Path) -> Path:
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file

@@ -45,7 +45,8 @@ def check_anywhere(config: Config, listener: Callable[[Event], None]) -> Checked
     ranks = per_trial(config.fit.get("trainer"))
     if ranks == 1:
         return check_here(config, config.tune.folder)
-    engine = LocalEngine(shared_out(1, ranks if visible() else 1), config.tune.folder)
+    devices = shared_out(1, ranks if visible() else 1)
+    engine = LocalEngine(devices, config.tune.folder, objective.modules_of(config))
     pool = Pool(config, engine, 1, Shutdown(), listener)
     try:
         pool.start()

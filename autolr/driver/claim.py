@@ -13,6 +13,7 @@ from autolr.driver.events import CheckStarted, Event, Noted
 from autolr.driver.results_folder import ResultsFolder
 from autolr.strict_yaml import Source
 from autolr.study import Session, Summary
+from autolr.users_modules import make_importable
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def claimed(
         claim = Claim(config, engine, stored, owner, session, fresh)
         if not claim.complete or not lock:
             check_folder(tune.folder)
-            study.sampler(tune.sampler, config.seed)  # what it needs is installed
+            _check_sampler(config)
             listener(CheckStarted())
             if lock and session is None:  # a file's lock does not reach other hosts
                 study.check_unheld(tune.storage, tune.study)
@@ -96,3 +97,11 @@ def _stored(config: Config) -> Summary | None:
         return None
     study.check_fingerprint(config.tune.study, stored.fingerprint, fingerprint(config))
     return stored
+
+
+def _check_sampler(config: Config) -> None:
+    """Refuse a sampler that misses a package, or fails in the space of the config."""
+    make_importable(config.folder)
+    study.sampler(config.tune.sampler, config.seed)
+    objectives = 1 if config.tune.cost is None else 2
+    study.rehearse(config.tune.sampler, config.seed, config.space, objectives)

@@ -3,11 +3,11 @@
 Experimental: the protocol may change between minor versions.
 """
 
-import pkgutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, Self, TypeVar
 
+from autolr.class_paths import imported
 from autolr.config import Config
 from autolr.driver.messages import FromWorker, ToWorker
 from autolr.errors import ConfigError, unknown_name
@@ -24,6 +24,8 @@ _FORMER = {"open": "remote"}  # names that configs of 0.1 have
 
 class Engine(Protocol):
     """Runs workers, each known by a number; one that ends or is killed can be started again.
+
+    Experimental: it may change between minor versions.
 
     The class prepares a study's config and says where its workers are placed; the object that
     `place` returns runs them. Derive from it to have the defaults of the first three methods.
@@ -101,7 +103,7 @@ class Engine(Protocol):
 
 
 def engine(name: str) -> Callable[[_Class], _Class]:
-    """Register a class under a name for ``tune.engine``.
+    """Register a class under a name for ``tune.engine``. Experimental.
 
         @engine("threads")
         class ThreadsEngine(Engine): ...
@@ -133,16 +135,7 @@ def engine_class(name: str, note: Callable[[str], None] = lambda line: None) -> 
     if name not in _NAMED and not {".", ":"} & set(name):
         raise ConfigError(f"tune.engine: {unknown_name('engine', name, sorted(_NAMED))}")
     named = _NAMED.get(name, name)
-    made = _imported(named) if isinstance(named, str) else named
+    made = imported("tune.engine", named) if isinstance(named, str) else named
     if not (isinstance(made, type) and callable(getattr(made, "place", None))):
         raise ConfigError.of("tune.engine", name, "an engine, a class with place(...)")
     return made
-
-
-def _imported(path: str) -> Any:
-    try:
-        return pkgutil.resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        expected = f"the path of a class that can be imported ({reason})"
-        raise ConfigError.of("tune.engine", path, expected) from None

@@ -18,9 +18,11 @@ from autolr.config import Config
 from autolr.driver.devices import are_named, per_trial, shared_out, visible
 from autolr.driver.engines import Engine
 from autolr.driver.messages import FromWorker, Lost, ToWorker
+from autolr.objective import modules_of
 from autolr.study import Lease
 
 _OWN_FAULTS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+_WORKER = "autolr.driver.worker"
 _OOM_SCORE = "500"  # of 1000: half of the memory more than it really uses
 
 
@@ -41,14 +43,19 @@ class LocalEngine(Engine):
         devices: For each worker, by its number, its value of ``CUDA_VISIBLE_DEVICES``; None: as
             it is here.
         folder: Where the logs go.
+        modules: What a worker imports before it is ready.
     """
 
     def __init__(
-        self, devices: Sequence[str | None] | Mapping[int, str | None], folder: Path
+        self,
+        devices: Sequence[str | None] | Mapping[int, str | None],
+        folder: Path,
+        modules: Sequence[str] = (),
     ) -> None:
         self.workers = len(devices)
         self._devices = devices
         self._folder = folder
+        self._modules = modules
         self._workers: dict[int, _Worker] = {}
         self._oom_kills = _oom_kills()
 
@@ -61,7 +68,8 @@ class LocalEngine(Engine):
         # A heartbeat cannot be sent from within a step, so a server's study gets a worker.
         if alone and not are_named() and len(visible()) <= 1 and tune.storage.startswith("sqlite"):
             return None
-        return cls(shared_out(tune.workers, ranks if visible() else 1), tune.folder)
+        devices = shared_out(tune.workers, ranks if visible() else 1)
+        return cls(devices, tune.folder, modules_of(config))
 
     @override
     def start(self, worker: int) -> None:
@@ -70,7 +78,7 @@ class LocalEngine(Engine):
         ours, theirs = Pipe()
         with self._log(worker).open("ab") as log, theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "autolr.driver.worker", str(theirs.fileno())],
+                [sys.executable, "-m", _WORKER, str(theirs.fileno()), *self._modules],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -47,7 +47,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     listen: str | None = None,
     objective: Sequence[str] | None = None,
     pruner: Pruner | str | Mapping[str, Any] | None = None,
-    sampler: str | None = None,
+    sampler: str | Mapping[str, Any] | None = None,
     storage: str | None = None,
     study: str | None = None,
     out: str | Path | None = None,
@@ -78,7 +78,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         listen: Host name or address at which workers reach this host.
         objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
         pruner: A `Pruner`, its name, or a mapping with its fields.
-        sampler: What proposes candidates.
+        sampler: What proposes candidates: a name, or a class of Optuna's or your own.
         storage: The database's URL.
         study: The study's name.
         out: The folder for results.

@@ -23,6 +23,7 @@ from autolr.driver.messages import Failed, FromWorker, Lost, ToWorker
 from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
 from autolr.extras import install_command
+from autolr.objective import modules_of
 from autolr.study import Lease
 
 _LONG = 30.0  # seconds that a poll stays open: few calls of Ray while nothing happens
@@ -45,12 +46,13 @@ class RayEngine(Engine):
         ranks: Devices that a trial needs.
         gpus: Whether it may have GPUs.
         folder: Where the logs go.
+        modules: What a worker imports before it is ready.
 
     Raises:
         ConfigError: If Ray is not installed, or the cluster is not there.
     """
 
-    def __init__(self, ranks: int, gpus: bool, folder: Path) -> None:
+    def __init__(self, ranks: int, gpus: bool, folder: Path, modules: Sequence[str] = ()) -> None:
         self._ray = _ray()
         self._started = not self._ray.is_initialized()
         if self._started:
@@ -60,6 +62,7 @@ class RayEngine(Engine):
         self._remote = self._ray.remote(max_concurrency=_CALLS, **needs)(Guard)
         self.workers = max(1, self._gpus // ranks)  # "auto": one for each trial with GPUs
         self._folder = folder
+        self._modules = modules
         self._secret = _marked(folder)
         self._actors: dict[int, Any] = {}
         self._pending: dict[Any, int] = {}  # workers by the answer that is waited for
@@ -71,7 +74,7 @@ class RayEngine(Engine):
         """Connect to the cluster; see `Engine`."""
         trainer = config.fit.get("trainer")
         on_cpu = isinstance(trainer, Mapping) and trainer.get("accelerator") == "cpu"
-        made = cls(per_trial(trainer), not on_cpu, config.tune.folder)
+        made = cls(per_trial(trainer), not on_cpu, config.tune.folder, modules_of(config))
         if isinstance(config.tune.workers, int):
             made.workers = config.tune.workers
         return made
@@ -80,7 +83,7 @@ class RayEngine(Engine):
     def start(self, worker: int) -> None:
         """Start a worker where there is room; see `Engine`."""
         place = str(Path.cwd()), str(self._folder), self._secret
-        self._actors[worker] = self._remote.remote(worker, *place, sys.path)
+        self._actors[worker] = self._remote.remote(worker, *place, sys.path, self._modules)
         self._ask(worker)
 
     @override
@@ -160,14 +163,22 @@ class Guard:
         folder: Where the logs go.
         secret: What is written in a file there if it is the driver's.
         path: Where the driver finds modules.
+        modules: What a worker imports before it is ready.
     """
 
     def __init__(
-        self, worker: int, here: str, folder: str, secret: str, path: Sequence[str]
+        self,
+        worker: int,
+        here: str,
+        folder: str,
+        secret: str,
+        path: Sequence[str],
+        modules: Sequence[str] = (),
     ) -> None:
         self._worker = worker
         self._refusal: Failed | None = None
-        self._engine = LocalEngine({worker: None}, Path(folder))  # Ray has set what it sees
+        devices = {worker: None}  # Ray has set what it sees
+        self._engine = LocalEngine(devices, Path(folder), modules)
         if not _is_shared(Path(here), Path(folder), secret):
             where = f"the same on all nodes of the cluster (not so on {socket.gethostname()})"
             reason = str(ConfigError.of("out", str(Path(here, folder)), where))

@@ -17,6 +17,7 @@ from autolr.driver.messages import Done, Failed, FromWorker, LeaveTrial, Lost, S
 from autolr.driver.signals import PATIENCE, Shutdown, signals
 from autolr.driver.wire import WireError
 from autolr.errors import ConfigError
+from autolr.objective import modules_of
 from autolr.predicates import is_seconds
 
 _LOOK_EVERY = 0.5  # seconds between looks at signals, and between attempts to find a driver
@@ -76,7 +77,8 @@ def run_worker(
                 continue
             channel, folder = connected
             listener("working")
-            _Relay(channel, LocalEngine({worker: device}, folder), worker).run(shutdown)
+            engine = LocalEngine({worker: device}, folder, modules_of(read))
+            _Relay(channel, engine, worker).run(shutdown)
             end = time.monotonic() + wait
     if not shutdown.requested() and not discovery.complete:
         discovery.give_up(wait)

@@ -1,4 +1,4 @@
-"""A worker: trains what its driver sends. Run as ``python -m autolr.driver.worker DESCRIPTOR``."""
+"""A worker: ``python -m autolr.driver.worker DESCRIPTOR [MODULE]`` trains what its driver sends."""
 
 import hashlib
 import importlib
@@ -7,7 +7,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,8 +30,6 @@ from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
 from autolr.job import Decision, Judge
 
-# Most configs are LightningCLI's: torch and Lightning load while the config is still being checked.
-_IMPORTED_FIRST = "autolr.objective.lightning_objective"
 _JOB = "AUTOLR_JOB"  # a file with what the other ranks of a trial do
 _DIGEST = "AUTOLR_JOB_SHA256"  # of that file: others may be able to write to its folder
 
@@ -41,10 +39,14 @@ class Worker(Judge):
 
     Args:
         pipe: To the driver. When it closes, the driver is gone, and so is this process.
+        modules: What its jobs need and takes seconds to import: it is while the config is checked.
     """
 
-    def __init__(self, pipe: "Connection[FromWorker, ToWorker]") -> None:
+    def __init__(
+        self, pipe: "Connection[FromWorker, ToWorker]", modules: Sequence[str] = ()
+    ) -> None:
         self._pipe = pipe
+        self._modules = modules
         self._jobs: queue.SimpleQueue[CheckConfig | TrainTrial] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Decision] = queue.SimpleQueue()
         self._leave = threading.Event()
@@ -52,7 +54,8 @@ class Worker(Judge):
     def run(self) -> None:
         """Work until the driver is gone."""
         threading.Thread(target=self._listen, daemon=True).start()
-        importlib.import_module(_IMPORTED_FIRST)  # here: meanwhile the driver's messages are read
+        for module in self._modules:  # here: meanwhile the driver's messages are read
+            importlib.import_module(module)
         self._pipe.send(Ready())
         while True:
             self._pipe.send(self._answer_to(self._jobs.get()))
@@ -129,12 +132,12 @@ def _follow() -> None:
 
 
 def _main() -> None:
-    """Work for the driver at the other end of the descriptor that is the first argument."""
+    """Work for the driver; the arguments are the descriptor of a pipe, and modules to import."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to leave
     if os.environ.get("LOCAL_RANK", "0") != "0" and _JOB in os.environ:
         _follow()
     else:
-        Worker(Connection(int(sys.argv[1]))).run()
+        Worker(Connection(int(sys.argv[1])), sys.argv[2:]).run()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from autolr.job import Judge as Judge
 from autolr.job import TrialJob as TrialJob
 from autolr.job import TrialResult as TrialResult
 from autolr.objective.loading import check_run as check_run
+from autolr.objective.loading import modules_of as modules_of
 from autolr.objective.loading import run_trial as run_trial
 from autolr.objective.protocol import Checkup as Checkup
 from autolr.objective.protocol import Objective as Objective

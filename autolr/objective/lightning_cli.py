@@ -20,9 +20,10 @@ from autolr.callbacks.namespaces import (
 from autolr.candidate import Candidate
 from autolr.config import Config, set_dotted
 from autolr.errors import ConfigError
-from autolr.objective.user_code import no_exit, shortened_line, users_code
+from autolr.objective.user_code import no_exit, users_code
 from autolr.objective.users_namespace import namespace
 from autolr.parser_errors import one_line
+from autolr.users_modules import shortened_line
 
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI

@@ -3,21 +3,18 @@
 Nothing here imports torch or Lightning: an objective brings what it needs.
 """
 
-import pkgutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
-
 from autolr.candidate import Candidate
+from autolr.class_paths import imported, instantiated
 from autolr.config import OBJECTIVE, Config, set_dotted
 from autolr.errors import ConfigError
 from autolr.job import Judge, TrialJob, TrialResult
 from autolr.objective.corners import corners
 from autolr.objective.protocol import Checkup, Objective
 from autolr.objective.user_code import no_exit, users_code
-from autolr.parser_errors import one_line
 from autolr.users_modules import make_importable
 
 _KEYS = {"class_path", "init_args"}
@@ -57,6 +54,11 @@ def run_trial(
         return load_objective(job.config, job.candidate).run(job, judge, leave)
 
 
+def modules_of(config: Config) -> tuple[str, ...]:
+    """Return the modules that a worker may import before its first job: Lightning takes seconds."""
+    return () if config.names_objective else ("autolr.objective.lightning_objective",)
+
+
 def load_objective(config: Config, candidate: Candidate) -> Objective:
     """Return the objective of a config, with a candidate's settings; else LightningCLI's.
 
@@ -91,26 +93,13 @@ def _instantiated(section: Any) -> Objective:
     fits = isinstance(path, str) and (isinstance(section, str) or section.keys() <= _KEYS)
     if not fits:
         raise ConfigError.of(OBJECTIVE, section, "a class path, or class_path and init_args")
-    made = _class(str(path))
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(made, f"{OBJECTIVE}.init_args")
     arguments = (section.get("init_args") or {}) if isinstance(section, Mapping) else {}
-    try:
-        parsed = parser.parse_object({OBJECTIVE: {"init_args": arguments}} if arguments else {})
-    except ArgumentError as error:
-        raise ConfigError(one_line(str(error))) from None
-    instantiate = getattr(parser, "instantiate", parser.instantiate_classes)  # the former name last
-    objective: Objective = instantiate(parsed)[OBJECTIVE]["init_args"]
-    return objective
+    made: Objective = instantiated(OBJECTIVE, _class(str(path)), arguments)
+    return made
 
 
 def _class(path: str) -> Any:
-    try:
-        made = pkgutil.resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        expected = f"the path of a class that can be imported ({reason})"
-        raise ConfigError.of(f"{OBJECTIVE}.class_path", path, expected) from None
+    made = imported(f"{OBJECTIVE}.class_path", path)
     if not (isinstance(made, type) and callable(getattr(made, "run", None))):
         expected = "an objective, a class with check(...) and run(...)"
         raise ConfigError.of(f"{OBJECTIVE}.class_path", path, expected)

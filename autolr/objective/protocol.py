@@ -29,6 +29,8 @@ class Checkup(NamedTuple):
 class Objective(Protocol):
     """Checks a config and trains the trials of a study; one is made for each check and job.
 
+    Experimental: it may change between minor versions.
+
     A config names it where a LightningCLI config has model, data and trainer, with the keys that
     jsonargparse and Lightning use for every class of a user's:
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import errno
-import sysconfig
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import jsonargparse
 
 from autolr.disk import disk_error
 from autolr.errors import AutoLRError, SetupError, UserCodeError
+from autolr.users_modules import error_line, place_of
 
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import Trainer
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 _PASSING = (MemoryError, ConnectionError, TimeoutError, URLError)
 _PASSING_NUMBERS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 _PASSING_WORDS = ("out of memory", "can't allocate memory", "dataloader worker (pid")
-_ERROR_LENGTH = 300  # characters: a parser may repeat a whole config
-_INSTALLED = ("site-packages", "dist-packages")
-_STANDARD = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
 @contextlib.contextmanager
@@ -42,8 +38,7 @@ def users_code(folder: Path) -> Iterator[None]:
             raise root from None
         if (full := disk_error(root, folder)) is not None:
             raise full from root
-        line = shortened_line(f"{type(root).__name__}: {root}")
-        raise UserCodeError(f"{line}{place_of(root)}") from root
+        raise UserCodeError(error_line(root)) from root
 
 
 @contextlib.contextmanager
@@ -75,21 +70,6 @@ def no_exit() -> Iterator[None]:
         raise UserCodeError(line) from error
 
 
-def place_of(error: BaseException) -> str:
-    """Return the innermost line of the user's own code in a traceback, " (FILE:LINE)", or ""."""
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        file = frame.f_code.co_filename
-        if _is_users(file, str(frame.f_globals.get("__name__"))):
-            return f" ({_shown(Path(file))}:{line})"
-    return ""
-
-
-def shortened_line(text: str) -> str:
-    """Return a text on one line, at most 300 characters of it."""
-    line = " ".join(text.split())
-    return line if len(line) <= _ERROR_LENGTH else line[: _ERROR_LENGTH - 1] + "…"
-
-
 def _unwrapped(error: Exception) -> Exception:
     """Return what a class raised as the parser made it: the parser wraps it up to four times."""
     while _is_parsers(error) and isinstance(error.__cause__, Exception):
@@ -109,17 +89,3 @@ def _may_pass(error: BaseException | None) -> bool:
     if isinstance(error, _PASSING) or getattr(error, "errno", None) in _PASSING_NUMBERS:
         return True
     return any(words in str(error).lower() for words in _PASSING_WORDS)
-
-
-def _is_users(file: str, module: str) -> bool:
-    if file.startswith("<") or module.partition(".")[0] == "autolr":
-        return False
-    path = Path(file)
-    if any(name in path.parts for name in _INSTALLED):
-        return False
-    return not any(path.is_relative_to(folder) for folder in _STANDARD)
-
-
-def _shown(file: Path) -> Path:
-    here = Path.cwd()
-    return file.relative_to(here) if file.is_relative_to(here) else file

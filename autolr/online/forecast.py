@@ -11,9 +11,9 @@ from autolr.errors import ConfigError
 _FEWEST = 4  # points that a curve is fitted to: a law has three free numbers
 _BLOCKS = 128  # a longer curve is fitted by the means of so many blocks: that bounds the cost
 _RECENCY = 4.0  # the weight of a point is the power of its rank: the end of a curve says most
-# How much further than it fell a curve may fall, in its falls so far. It is a choice; some bound
-# is needed: without one, exponentials fitted to short probes predicted a negative cross-entropy in 5 % of
-# the cases, and the most absurd forecast wins a comparison.
+# How much further than it fell a curve may fall, in its falls so far. It is a choice, but a bound
+# has to be: without one, exponentials fitted to short probes predicted a negative cross-entropy in
+# 5 % of the cases, and the most absurd forecast wins a comparison.
 _DEEPEST = 2.0
 _RESOLUTION = 1e-5  # of a loss: no interval is narrower, as means in float32 have such errors
 

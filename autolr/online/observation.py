@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The outcome of an action.
+    """The outcome of an action. Experimental.
 
     Attributes:
         step: Optimizer steps that the run has made.

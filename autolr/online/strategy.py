@@ -14,7 +14,7 @@ from autolr.online.run_info import RunInfo
 
 
 class State(Protocol):
-    """The state of a search: a frozen value; equal observations give equal states."""
+    """The state of a search: a frozen value; equal observations give equal states. Experimental."""
 
     @property
     def action(self) -> Action:
@@ -28,7 +28,7 @@ class State(Protocol):
 
 
 class Strategy(Protocol):
-    """Turns scores into actions.
+    """Turns scores into actions. Experimental: it may change between minor versions.
 
     The methods return a `State`. They are annotated with Any because the parser of LightningCLI
     compares return types for equality, and a strategy names its own.

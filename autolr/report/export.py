@@ -1,25 +1,22 @@
 """The files that a study writes: trials.csv, best.yaml, schedule.json."""
 
 import json
-import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import Config, read_config, set_dotted
-from autolr.disk import read_text
+from autolr.config import MODULES, Config, set_dotted
 from autolr.report.trials_file import trials_csv
 from autolr.study import TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
 {use}
-# Modules: {modules}
+{modules_line}{modules}
 """
 _USE = (
     "# Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`."
@@ -28,7 +25,6 @@ _USE_OF_OBJECTIVE = "# The objective has its arguments; its peak and schedule ar
 _STOPPED = """\
 # No trial ran to its planned end: {reason}.
 """
-_MODULES = re.compile(r"^# Modules: (.+)$", re.MULTILINE)  # for `autolr fit`, see `read_run`
 
 
 def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
@@ -59,17 +55,6 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
     return fit | {"trainer": trainer}
 
 
-def read_run(file: str) -> Config:
-    """Return the config of a run; a best.yaml imports modules from the folder of its study.
-
-    Raises:
-        ConfigError: If the file cannot be read, or a setting cannot work.
-    """
-    config = read_config(file)
-    modules = _MODULES.search(read_text(Path(file)))
-    return config if modules is None else replace(config, folder=Path(modules[1]))
-
-
 def artefacts(
     config: Config, folder: Path, trials: Sequence[TrialRecord], best: TrialRecord | None
 ) -> dict[Path, str]:
@@ -96,6 +81,7 @@ def artefacts(
         monitor=config.tune.monitor,
         value=best.attrs["stopped_value"] if best.stopped else best.value,
         use=use.format(file=shlex.quote(config_file.as_posix())),
+        modules_line=MODULES,
         modules=config.folder,
     )
     if best.stopped:

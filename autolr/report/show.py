@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from autolr.errors import ConfigError
 from autolr.names import short
 from autolr.report.fitting_table import FittingTable
 from autolr.report.table import cell_text, chosen
+from autolr.sampler import parse_sampler, sampler_text
 from autolr.study import Summary, TrialRecord
 
 _STOPPED = "stopped early"
@@ -56,11 +58,12 @@ def trials_table(study: Summary) -> FittingTable:
 
 
 def heading(study: Summary) -> str:
-    """Return one line: the study, its trials by state, and its objectives."""
+    """Return one line: the study, its trials by state, its objectives, a sampler of the user's."""
     counts = ", ".join(f"{count} {state}" for state, count in _counts(study).items() if count)
     better = "lower" if study.direction == "minimize" else "higher"
     wanted = " and lower ".join(_objectives(study))
-    return f"study {study.name!r}: {counts or 'no trials'}; {better} {wanted} is better"
+    made = f"study {study.name!r}: {counts or 'no trials'}; {better} {wanted} is better"
+    return made + (f"; sampler {sampler}" if (sampler := _sampler(study)) else "")
 
 
 def study_to_dict(study: Summary) -> dict[str, Any]:
@@ -109,6 +112,15 @@ def _monitor(study: Summary) -> str:
 def _objectives(study: Summary) -> Sequence[str]:
     objectives: Sequence[str] = study.fingerprint.get("objective", [_monitor(study)])
     return objectives
+
+
+def _sampler(study: Summary) -> str | None:
+    """Return the class of the user's that the study samples by, if it does."""
+    try:
+        sampler = parse_sampler(study.fingerprint.get("sampler"))
+    except ConfigError:  # another tool's study
+        return None
+    return None if isinstance(sampler, str) else sampler_text(sampler)
 
 
 def _finite(value: float | None) -> float | None:

@@ -40,7 +40,7 @@ class Statistics:
 
 
 class Rule:
-    """Sets the size of each step; a subclass is a frozen dataclass of settings.
+    """Sets the size of each step; a subclass is a frozen dataclass of settings. Experimental.
 
     Annotate the fields with the types of `autolr.settings`; values are checked when a rule is made.
     `step` returns the whole size, rate included: use ``statistics.rate`` where the formula has a

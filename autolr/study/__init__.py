@@ -56,3 +56,4 @@ from autolr.study.sampling import sampler as sampler
 from autolr.study.session import Session as Session
 from autolr.study.storage import storage_errors as storage_errors
 from autolr.study.summary import Summary as Summary
+from autolr.study.users_sampler import rehearse as rehearse

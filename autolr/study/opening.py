@@ -1,8 +1,9 @@
 """Opening a study to write to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -21,7 +22,7 @@ def open_study(
     name: str,
     *,
     direction: Direction = "minimize",
-    sampler: str = "tpe",
+    sampler: str | Mapping[str, Any] = "tpe",
     seed: int = 0,
     hyperband: Hyperband | None = None,
     cost: str | None = None,

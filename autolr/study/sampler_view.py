@@ -44,6 +44,10 @@ class SamplerView(Study):
             seen = settled(seen, self.directions)
         return [trial for trial in seen if states is None or trial.state in states]
 
+    @override
+    def stop(self) -> None:
+        """Do nothing: the settings ``trials`` and ``timeout`` end a study, no sampler does."""
+
 
 def as_pruned(trial: FrozenTrial) -> FrozenTrial:
     """Return an unfinished trial as pruned at its last rung; one without a score as running."""

@@ -16,13 +16,14 @@ from typing_extensions import override
 
 from autolr.errors import ConfigError
 from autolr.study.sampler_view import SamplerView
+from autolr.study.users_sampler import UsersSampler
 
 
-def sampler(name: str, seed: int) -> "RepeatableSampler":
-    """Return the sampler called ``name``: ``tpe``, ``random``, ``gp`` or ``cmaes``.
+def sampler(chosen: str | Mapping[str, Any], seed: int) -> BaseSampler:
+    """Return a sampler of the user's class, or one of ours: ``tpe``, ``random``, ``gp``, ``cmaes``.
 
-    Its proposals depend only on ``seed``, the trial's number, the name of the parameter and the
-    finished trials: a study that was interrupted, even between two parameters of a trial,
+    The proposals of ours depend only on ``seed``, the trial's number, the name of the parameter
+    and the finished trials: a study that was interrupted, even between two parameters of a trial,
     continues as if it had not been. Several trials may be open at once. All but ``random`` draw
     the first 10 trials at random.
 
@@ -31,27 +32,30 @@ def sampler(name: str, seed: int) -> "RepeatableSampler":
     trial ended with the score of its last rung.
 
     Args:
-        name: ``"tpe"`` (joint, with a group for each branch of a conditional space),
+        chosen: A mapping with ``class_path`` and ``init_args``, see `autolr.sampler`; or
+            ``"tpe"`` (joint, with a group for each branch of a conditional space),
             ``"random"``, ``"gp"`` (expected improvement under a Gaussian process; takes
             about a second a trial) or ``"cmaes"`` (for many trials of a few numbers; needs cmaes).
         seed: At least 0.
 
     Raises:
-        ConfigError: If there is no such sampler, ``seed`` is negative, or a package that the
-            sampler needs is not installed.
+        ConfigError: If there is no such sampler, its arguments cannot work, ``seed`` is negative,
+            or a package that the sampler needs is not installed.
 
     Source: Bergstra et al. 2011 (TPE); Falkner et al. 2018 (its joint form),
     arXiv:1807.01774; Ament et al. 2023 (log expected improvement), arXiv:2310.20708; Hansen 2016
     (CMA-ES), arXiv:1604.00772.
     """
-    if name not in _BUILDERS:
-        raise ConfigError.of("sampler", name, f"one of {', '.join(sorted(_BUILDERS))}")
     if seed < 0:
         raise ConfigError.of("seed", seed, "at least 0")
-    for package, install in _NEEDS.get(name, {}).items():
+    if isinstance(chosen, Mapping):
+        return UsersSampler(chosen, seed)
+    if chosen not in _BUILDERS:
+        raise ConfigError.of("sampler", chosen, f"one of {', '.join(sorted(_BUILDERS))}")
+    for package, install in _NEEDS.get(chosen, {}).items():
         if find_spec(package) is None:
-            raise ConfigError(f"sampler {name} needs {package}: pip install {install}")
-    return RepeatableSampler(_BUILDERS[name], seed, settled=name in _NEEDS)
+            raise ConfigError(f"sampler {chosen} needs {package}: pip install {install}")
+    return RepeatableSampler(_BUILDERS[chosen], seed, settled=chosen in _NEEDS)
 
 
 def _tpe(seed: int) -> BaseSampler:

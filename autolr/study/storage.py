@@ -56,7 +56,7 @@ def storage_errors(url: str, *, reading: bool = False) -> Iterator[None]:
             raise
         raise missing_driver(url) from None
     except UNREADABLE as error:
-        if not reading and not _is_storage(error):
+        if not reading and not is_storage_error(error):
             raise
         why = scrubbed(reason(error), url)
         cause = None if secrets_of(url) else error  # a driver's message may contain the URL
@@ -190,7 +190,8 @@ def _prepare(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _is_storage(error: BaseException) -> bool:
+def is_storage_error(error: BaseException) -> bool:
+    """Return whether the storage raised an error, not the code that uses it."""
     if isinstance(
         error, LookupError
     ):  # a bare LookupError is SQLAlchemy's: an unknown member of an enum

@@ -174,7 +174,7 @@ def _until_broken(losses: Iterator[float]) -> Iterator[float]:
 
 
 class StrategyContract:
-    """Inherit it, and override the fixture `strategy`."""
+    """Inherit it, and override the fixture `strategy`. Experimental."""
 
     @pytest.fixture
     def strategy(self) -> Strategy:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CORE = (  # what is attached, leaves no trace, is replayed, resumed, left, applied, handed over
     "test_neutrality.py::test_a_search_whose_rivals_all_lose_changes_no_bit[logging in hooks]",
@@ -104,10 +106,12 @@ def python(program: str, *arguments: str, **environment: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_core_of_these_tests_holds_under_the_other_namespace_alone() -> None:
     core = [f"tests/callbacks/{test}" for test in CORE]
-    python(RUN_CORE, *core, NAMESPACE="pytorch_lightning")
+    python(RUN_CORE, *core, NAMESPACE="pytorch_lightning", PYTEST_ADDOPTS="")
 
 
+@pytest.mark.slow
 def test_callbacks_are_of_both_namespaces_where_both_are_loaded() -> None:
     python(BOTH)

@@ -338,6 +338,7 @@ trainer.fit(Line(), data, data)
 """
 
 
+@pytest.mark.slow
 def test_the_bar_of_an_ordinary_trainer_lives_to_the_end_of_the_run(tmp_path):
     ours, theirs = pty.openpty()
     settings = {"TERM": "xterm", "COLUMNS": "120"}

@@ -67,6 +67,7 @@ def test_it_does_what_its_driver_sends_until_the_study_is_over(
     assert lines == [f"waiting for the driver in {tmp_path}", "working", "the study is complete"]
 
 
+@pytest.mark.slow  # it starts two processes that import torch
 def test_it_connects_again_after_its_driver_has_dropped_it(
     engine: RemoteEngine, tmp_path: Path
 ) -> None:
@@ -83,6 +84,7 @@ def test_it_connects_again_after_its_driver_has_dropped_it(
     assert not worker.is_alive()
 
 
+@pytest.mark.slow
 def test_a_trainer_process_that_dies_is_reported_before_the_connection_ends(
     engine: RemoteEngine, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from autolr.config import read_config
+from autolr.driver.local import LocalEngine
 from autolr.driver.messages import (
     Answer,
     CheckConfig,
@@ -18,13 +20,15 @@ from autolr.driver.messages import (
     Done,
     Failed,
     LeaveTrial,
+    Lost,
     Ready,
     Remark,
     Scored,
     TrainTrial,
 )
 from autolr.job import Decision
-from autolr.testing.engine import config, job
+from autolr.objective import modules_of
+from autolr.testing.engine import config, job, next_message
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -120,3 +124,49 @@ def test_it_leaves_a_trial_that_is_being_trained_and_every_later_one(
     done = received(pipe)
     assert isinstance(done, Done)
     assert done.outcome.paused
+
+
+LOOKING = """\
+import sys
+
+LOADED = sorted({"lightning", "torch"} & set(sys.modules))
+
+from autolr.testing.counting import CountingObjective
+
+
+class Looking(CountingObjective):
+    def run(self, job, judge, leave):
+        judge.remark(str(LOADED))
+        return super().run(job, judge, leave)
+"""
+
+
+def test_a_worker_for_an_objective_in_plain_python_loads_neither_torch_nor_lightning(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "looking.py").write_text(LOOKING)
+    made = job(tmp_path / "trial_0", rungs=())
+    made.config.fit["objective"]["class_path"] = "looking.Looking"
+    tune = replace(made.config.tune, workers=2, out=tmp_path)
+    wanted = replace(made.config, folder=tmp_path, tune=tune)
+    engine = LocalEngine.place(wanted)
+    assert engine is not None
+    try:
+        engine.start(0)
+        assert next_message(engine, 0) == Ready()
+        engine.send(0, TrainTrial(replace(made, config=wanted)))
+        assert next_message(engine, 0) == Remark("[]")
+    finally:
+        engine.close()
+
+
+def test_a_worker_imports_the_modules_of_its_jobs_before_it_is_ready(tmp_path: Path) -> None:
+    assert modules_of(read_config({"model": {}, "tune": {"space": {"lr": 0.1}}})) == (
+        "autolr.objective.lightning_objective",
+    )
+    engine = LocalEngine([None], tmp_path, ["no_such_module"])
+    try:
+        engine.start(0)
+        assert isinstance(next_message(engine, 0), Lost)
+    finally:
+        engine.close()

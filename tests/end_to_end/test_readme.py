@@ -186,6 +186,22 @@ def test_yaml_passes_the_check_before_a_study(block: Block, project: Any) -> Non
     assert (checked.status, checked.err) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("place", "setting"), [*inline("sampler: {"), *inline("sampler: QMC"), *inline("sampler: near")]
+)
+def test_a_sampler_in_the_text_passes_the_check_before_a_study(
+    place: str, setting: str, project: Any
+) -> None:
+    shutil.copy(ROOT / "examples/extending/near_best_sampler.py", project.folder)
+    space = {"lr": {"low": 0.1, "high": 1.0}}
+    tune = {"space": space, "monitor": "val_loss", **yaml.safe_load(setting)}
+    objective = {"class_path": "autolr.testing.counting.CountingObjective"}
+    file = project.folder / "sampler.yaml"
+    file.write_text(yaml.safe_dump({"objective": objective, "tune": tune}), "utf-8")
+    checked = project.run("tune", file.name, "--dry-run")
+    assert (checked.status, checked.err) == (0, "")
+
+
 @pytest.mark.slow
 @named([block for block in BLOCKS if block.language == "yaml"])
 def test_yaml_trains(block: Block, project: Any) -> None:

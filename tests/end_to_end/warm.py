@@ -28,8 +28,21 @@ _ORPHANED = b"it is an orphan"
 _MOST = 16  # descriptors that a process is started with
 
 
+# what a command imports in its functions is named too: torch and Lightning by the objective
+_MODULES = (
+    "alembic.command",
+    "autolr.cli",
+    "autolr.console",
+    "autolr.driver.loop",
+    "autolr.objective.lightning_objective",
+    "autolr.report",
+    "lightning.pytorch.cli",
+    "pandas",
+)
+
+
 def _serve() -> None:
-    for module in ("autolr.cli", "autolr.driver", "autolr.objective", "autolr.console", "pandas"):
+    for module in _MODULES:
         importlib.import_module(module)
     gc.freeze()  # a collection would copy the memory that forks share
     sys.path.pop(0)  # this file's folder: a command has none such

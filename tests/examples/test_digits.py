@@ -1,4 +1,4 @@
-"""The real command on the digits example, each run a process of its own."""
+"""The real command on the digits example."""
 
 import os
 import re
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from autolr.cli import main
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / "examples/digits/tune.yaml")
@@ -76,8 +78,12 @@ def test_digits_is_tuned_once_and_after_a_kill_continues(tmp_path: Path) -> None
     assert loaded.isdisjoint({"torch", "lightning"})
 
 
-def test_the_digits_config_works(tmp_path: Path) -> None:
-    done = run(tmp_path, *command("tune", CONFIG, "--dry-run"))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "15 trials of 396 steps" in done.stdout
-    assert "the config works; nothing was trained" in done.stdout
+def test_the_digits_config_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = main(["tune", CONFIG, "--dry-run"])
+    shown = capfd.readouterr()
+    assert (status, shown.err) == (0, "")
+    assert "15 trials of 396 steps" in shown.out
+    assert "the config works; nothing was trained" in shown.out

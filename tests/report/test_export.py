@@ -9,8 +9,8 @@ import yaml
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.config import Config, read_config
-from autolr.report import artefacts, best_config, read_run, trials_frame
+from autolr.config import Config, read_config, read_run
+from autolr.report import artefacts, best_config, trials_frame
 from autolr.study import TrialRecord
 
 CANDIDATE = Candidate(
