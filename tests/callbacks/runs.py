@@ -1,6 +1,7 @@
 """Small Lightning runs, and all that is left of one, to be compared bit for bit."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import copy
 import csv
 import random
 from pathlib import Path
@@ -104,10 +105,10 @@ class Seen(pl.Callback):
         self.order = []
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self.order.append(("train", trainer.current_epoch, batch_idx, batch[0].clone()))
+        self.order.append(("train", trainer.current_epoch, batch_idx, copy.deepcopy(batch)))
 
     def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
-        self.order.append(("val", dataloader_idx, batch_idx, batch[0].clone()))
+        self.order.append(("val", dataloader_idx, batch_idx, copy.deepcopy(batch)))
 
 
 def fit(folder, make=Net, callbacks=(), *, train=None, val="default", ckpt_path=None, **trainer):
