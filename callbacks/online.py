@@ -25,7 +25,7 @@ from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_race_host import RuleRaceHost
 from autolr.callbacks.run_length import total_steps, warn_of_default_length
-from autolr.callbacks.search_metrics import SearchMetrics, print_messages
+from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
@@ -176,12 +176,11 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     ) -> None:
         assert self._rates is not None
         rate = self._rates.applied  # rivals step with others
-        search = None if self._rivals is None else self._rivals.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._stepped:
             self._metrics.step(trainer, rate, self._rivals)
-        if self._rivals is not None and self._learner is not None and search is not None:
-            print_messages(search, self._rivals, self._learner.monitor)
+        if self._rivals is not None:
+            self._metrics.news(self._rivals)
         self._take_result(trainer)
 
     @override
@@ -274,6 +273,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             return
         with learner.first_batch(batch, batch_idx):
             begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
+        self._metrics.skip(begun[0])
         steps = total_steps(trainer, "AutoLR")
         self._rivals = ResumableRivals(learner, rates, begun[0], steps, live=begun[1])
 

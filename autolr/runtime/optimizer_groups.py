@@ -29,3 +29,11 @@ def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
     """
     of_the_run = {"params"} if STEPPED_BY in group else OF_THE_RUN
     return {name: value for name, value in group.items() if name not in of_the_run}
+
+
+def group_key(group: Mapping[str, Any]) -> Any:
+    """Return what identifies a group, also where another dictionary takes its place.
+
+    It is its first parameter: no two groups share one. Groups without any have one key.
+    """
+    return next(iter(group["params"]), None)

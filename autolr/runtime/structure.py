@@ -1,0 +1,100 @@
+"""What a model and its optimizer consist of, compared by identity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from autolr.runtime.model_tensors import modules_of
+from autolr.runtime.optimizer_groups import parameters_of
+
+Slot: TypeAlias = tuple[nn.Module, str]
+"""Where a module holds a buffer. A module may bind another tensor to the name at any step."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Structure:
+    """The parameters of a model by the place where a module holds them, and the groups.
+
+    Two structures are compared by the identity of their objects. Each holds these, so that none
+    is freed and its identity used again.
+
+    Attributes:
+        modules: All modules, by identity.
+        places: The parameters, by module and name.
+        buffers: The names of the buffers, by module; a name may hold no tensor yet.
+        groups: The parameters of each group of the optimizer.
+    """
+
+    modules: Mapping[int, nn.Module]
+    places: Mapping[tuple[int, str], nn.Parameter]
+    buffers: Mapping[int, tuple[str, ...]]
+    groups: tuple[tuple[Tensor, ...], ...]
+    _key: Any
+
+    @classmethod
+    def of(cls, model: nn.Module, optimizer: Optimizer) -> "Structure":
+        """Return the present structure."""
+        modules = {id(module): module for module in modules_of(model)}
+        places = {
+            (id(module), name): parameter
+            for module in modules.values()
+            if module._parameters
+            for name, parameter in module._parameters.items()
+            if parameter is not None
+        }
+        buffers = {id(m): tuple(m._buffers) for m in modules.values() if m._buffers}
+        groups = tuple(tuple(group["params"]) for group in optimizer.param_groups)
+        identities = [(place, id(parameter)) for place, parameter in places.items()]
+        key = identities, buffers, [tuple(map(id, group)) for group in groups]
+        return cls(modules, places, buffers, groups, key)
+
+    def same_as(self, other: "Structure") -> bool:
+        """Whether both consist of the very same objects, in the same places."""
+        return bool(self._key == other._key)
+
+    def lost(self, later: "Structure") -> str | None:
+        """Return the name of a parameter that a module of both structures has lost, if any.
+
+        A rewritten weight (pruned, parametrized, resized) is such a loss: what takes its place
+        has been computed from the weights of the state in place, and of that state alone.
+
+        Args:
+            later: A structure of the same model.
+        """
+        for (module, name), parameter in self.places.items():
+            if module in later.modules and later.places.get((module, name)) is not parameter:
+                return f"{type(self.modules[module]).__name__}.{name}"
+        return None
+
+    def new_buffers(self, later: "Structure") -> list[Slot]:
+        """Return the places of buffers that are only in a later structure."""
+        return [
+            (later.modules[module], name)
+            for module, names in later.buffers.items()
+            for name in names
+            if name not in self.buffers.get(module, ())
+        ]
+
+
+def all_parameters(model: nn.Module, optimizer: Optimizer) -> dict[Tensor, None]:
+    """Return the parameters of a model and those that only its optimizer has, each once."""
+    parameters: dict[Tensor, None] = {}
+    for module in modules_of(model):
+        if module._parameters:
+            parameters |= {p: None for p in module._parameters.values() if p is not None}
+    return parameters | dict.fromkeys(parameters_of(optimizer))
+
+
+def trainable_parameters(model: nn.Module, optimizer: Optimizer) -> list[Tensor]:
+    """Return the parameters that a step trains: they require a gradient, and are in a group."""
+    stepped = set(parameters_of(optimizer))
+    everything = all_parameters(model, optimizer)
+    return [p for p in everything if p.requires_grad and p in stepped]
+
+
+def buffer_slots(model: nn.Module) -> list[Slot]:
+    """Return where the modules of a model hold their buffers."""
+    return [(module, name) for module in modules_of(model) for name in module._buffers]
