@@ -11,6 +11,7 @@ from typing_extensions import override
 from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
 from autolr.callbacks.handover import Handover
+from autolr.callbacks.modes import KeepsModes
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
@@ -40,7 +41,7 @@ from autolr.runtime.rates import Rates
 from autolr.schedules import Schedule
 
 
-class AutoLR(RivalsCallback, RuleRaceHost):
+class AutoLR(KeepsModes, RivalsCallback, RuleRaceHost):
     """Search a peak rate in the first steps of a run, and follow a schedule at that peak.
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
@@ -144,6 +145,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.restore_modes(pl_module)
         ranks = ranks_of(trainer.strategy.root_device, trainer.world_size)
         ranks.gather(lambda: self._prepare(trainer, pl_module, ranks))
 
