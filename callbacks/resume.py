@@ -14,6 +14,7 @@ from autolr.online.strategy import Strategy
 from autolr.result.result import Result
 from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
+from autolr.runtime.room import Room
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
@@ -47,7 +48,11 @@ def stored_search(
 
 
 def resumed_search(
-    stored: Mapping[str, Any], strategy: Strategy, learner: "LightningLearner", rates: Rates
+    stored: Mapping[str, Any],
+    strategy: Strategy,
+    learner: "LightningLearner",
+    rates: Rates,
+    room: Room,
 ) -> ResumableRivals:
     """Return the search that `stored_search` described, of a run at the same step.
 
@@ -56,9 +61,10 @@ def resumed_search(
         strategy: That of the search.
         learner: The run.
         rates: The rates of its optimizer.
+        room: How many copies of the run may be held.
     """
     learner.load_state_dict(stored["learner"])
-    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy)
+    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy, room)
 
 
 def described(

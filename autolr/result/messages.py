@@ -44,7 +44,7 @@ def news(
     They are: copies of the run ended, the peak is settled, the rate was changed later, the run was
     put back, the end of the run can be forecast. The line for the end of a search is `closing`.
     """
-    yield from map(_copies, after.copies[len(before.copies) :])
+    yield from map(_copies, _worth_saying(before.copies, after.copies))
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
     if _settled(after) and not _settled(before):
@@ -107,6 +107,17 @@ def _return(told: RollbackRecord, before: "Progress", monitor: Monitor) -> str:
     score = f"{monitor.name} {value}{was}" if math.isfinite(told.score) else "the loss diverged"
     back = "there" if was and math.isfinite(told.score) else f"step {told.to}"
     return f"AutoLR: step {told.step}: {score}: back to {back}, rate x{told.factor:.3g}"
+
+
+def _worth_saying(
+    before: Sequence[CopyRecord], after: Sequence[CopyRecord]
+) -> Iterator[CopyRecord]:
+    """Yield new records in which rivals ended, and the first of what cannot be returned to."""
+    known = any(record.renewed for record in before)
+    for record in after[len(before) :]:
+        if record.ended or not known:
+            yield record
+        known |= record.renewed
 
 
 def _copies(record: CopyRecord) -> str:

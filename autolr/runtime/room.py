@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from autolr.errors import ConfigError
+
 
 def free_bytes(device: torch.device) -> int | None:
     """Return the memory of an accelerator that a process can still get; None for any other.
@@ -63,3 +65,19 @@ class Room:
             limits.append((usable // max(1, copy), said))
         count, reason = min(limits, default=(2**31, ""))
         return max(0, count), reason
+
+
+def room_for(most: object) -> Room:
+    """Return the room for so many copies, or for as many as the memory takes.
+
+    Args:
+        most: What the user has set as ``max_copies``; None: not set.
+
+    Raises:
+        ConfigError: If it is no positive whole number.
+    """
+    if most is None:
+        return Room()
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise ConfigError.of("max_copies", most, "a whole number of at least 1")
+    return Room(most)

@@ -25,12 +25,14 @@ class Structure:
         modules: All modules, by identity.
         places: The parameters, by module and name.
         buffers: The names of the buffers, by module; a name may hold no tensor yet.
+        masks: The masks of pruned parameters, by module and name: each pruning makes new ones.
         groups: The parameters of each group of the optimizer.
     """
 
     modules: Mapping[int, nn.Module]
     places: Mapping[tuple[int, str], nn.Parameter]
     buffers: Mapping[int, tuple[str, ...]]
+    masks: Mapping[tuple[int, str], Tensor | None]
     groups: tuple[tuple[Tensor, ...], ...]
     _key: Any
 
@@ -46,26 +48,36 @@ class Structure:
             if parameter is not None
         }
         buffers = {id(m): tuple(m._buffers) for m in modules.values() if m._buffers}
+        masks = {
+            (module, name): modules[module]._buffers[name]
+            for module, names in buffers.items()
+            for name in names
+            if f"{name.removesuffix('_mask')}_orig" in modules[module]._parameters
+        }
         groups = tuple(tuple(group["params"]) for group in optimizer.param_groups)
         identities = [(place, id(parameter)) for place, parameter in places.items()]
-        key = identities, buffers, [tuple(map(id, group)) for group in groups]
-        return cls(modules, places, buffers, groups, key)
+        members = [tuple(map(id, group)) for group in groups]
+        key = identities, buffers, [(place, id(mask)) for place, mask in masks.items()], members
+        return cls(modules, places, buffers, masks, groups, key)
 
     def same_as(self, other: "Structure") -> bool:
         """Whether both consist of the very same objects, in the same places."""
         return bool(self._key == other._key)
 
     def lost(self, later: "Structure") -> str | None:
-        """Return the name of a parameter that a module of both structures has lost, if any.
+        """Return the parameter or mask that a module of both structures has lost; None if none.
 
-        A rewritten weight (pruned, parametrized, resized) is such a loss: what takes its place
-        has been computed from the weights of the state in place, and of that state alone.
+        What takes the place of a weight that is pruned, parametrized or resized has been computed
+        from the weights of the state in place, and of that state alone.
 
         Args:
             later: A structure of the same model.
         """
         for (module, name), parameter in self.places.items():
             if module in later.modules and later.places.get((module, name)) is not parameter:
+                return f"{type(self.modules[module]).__name__}.{name}"
+        for (module, name), mask in self.masks.items():
+            if module in later.modules and later.masks.get((module, name)) is not mask:
                 return f"{type(self.modules[module]).__name__}.{name}"
         return None
 
