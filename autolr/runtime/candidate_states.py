@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from autolr.candidate import Candidate
 from autolr.online.actions import Probe
 from autolr.online.fewer import by_nearness
-from autolr.online.progress import Progress
 from autolr.online.records import CopyRecord
 from autolr.online.reschedule import shrunk
 from autolr.rules.switching import begin_rule
@@ -19,6 +19,9 @@ from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.trained import Change
+
+if TYPE_CHECKING:
+    from autolr.online.progress import Progress
 
 
 class CandidateStates:
@@ -38,7 +41,7 @@ class CandidateStates:
         self,
         learner: Learner,
         rates: Rates,
-        search: Progress,
+        search: "Progress",
         total_steps: int,
         live: Candidate,
         step: int,

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from autolr.rules.switching import begin_rule
 from autolr.runtime.learner import Learner
@@ -13,7 +14,7 @@ from autolr.runtime.naming import Names
 from autolr.runtime.plain import device_of, size
 from autolr.runtime.room import Room
 from autolr.runtime.snapshot import Snapshot
-from autolr.runtime.trained import Change, Trained, is_uninitialized
+from autolr.runtime.trained import Change, Trained
 
 
 class Copies:
@@ -70,9 +71,8 @@ class Copies:
         copy = 2 * weights + step + size(list(learner.model.buffers()))  # with its average
         needed = 0 if begun else step
         device = device_of(learner.model)
-        by_rank = learner.ranks.gather(lambda: list(self.room.left(device, copy, needed, held)))
-        count, reason = min(by_rank)
-        return int(count), str(reason)
+        count, reason = self.room.left(device, copy, needed, held)
+        return min(learner.ranks.gather(lambda: count)), reason
 
     def renew(self, copy: Snapshot) -> Snapshot:
         """Copy the run into the memory of an old copy."""
@@ -118,7 +118,7 @@ class Copies:
 
     def unmade(self) -> str | None:
         """Return why no copies can be made now; None if they can."""
-        if any(map(is_uninitialized, self._trained.parameters)):
+        if any(map(is_lazy, self._trained.parameters)):
             return "a lazy module has no weights before the first step"
         return None
 

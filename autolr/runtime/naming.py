@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.optimizer_groups import parameters_of
-from autolr.runtime.structure import Slot, all_parameters
+from autolr.runtime.structure import Slot, all_parameters, parameters_of
 
 if TYPE_CHECKING:
     from autolr.runtime.learner import Learner

@@ -1,10 +1,7 @@
-"""The parameters of an optimizer, and the entries of its groups."""
+"""The entries of an optimizer's groups."""
 
 from collections.abc import Mapping
 from typing import Any
-
-from torch import Tensor
-from torch.optim import Optimizer
 
 from autolr.rules.switching import STEPPED_BY
 
@@ -17,11 +14,6 @@ OF_THE_RUN = frozenset(
 )
 
 
-def parameters_of(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters of all groups in their order."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
 def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a group that belong to a state, not to the run.
 
@@ -29,11 +21,3 @@ def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
     """
     of_the_run = {"params"} if STEPPED_BY in group else OF_THE_RUN
     return {name: value for name, value in group.items() if name not in of_the_run}
-
-
-def group_key(group: Mapping[str, Any]) -> Any:
-    """Return what identifies a group, also where another dictionary takes its place.
-
-    It is its first parameter: no two groups share one. Groups without any have one key.
-    """
-    return next(iter(group["params"]), None)

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from autolr.candidate import Candidate
 from autolr.online.actions import Rollback, Save
 from autolr.online.observation import Observation
-from autolr.online.progress import Progress
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
 from autolr.runtime.candidate_run import CandidateRun
@@ -18,6 +18,9 @@ from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.scoring import Scoring
 from autolr.runtime.step_context import StepContext
+
+if TYPE_CHECKING:
+    from autolr.online.progress import Progress
 
 _CHECK_EVERY = 16  # steps between checks of the loss of a run alone; each waits for the device
 
@@ -49,7 +52,7 @@ class Rivals(CandidateStates):
         self,
         learner: Learner,
         rates: Rates,
-        search: Progress,
+        search: "Progress",
         total_steps: int,
         live: Candidate,
         *,

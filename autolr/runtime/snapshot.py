@@ -2,28 +2,25 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.naming import Names
-from autolr.runtime.optimizer_groups import group_key, own_entries
+from autolr.runtime.optimizer_groups import own_entries
 from autolr.runtime.plain import size
 from autolr.runtime.slots import ABSENT, Content, content_of, exchanged
-from autolr.runtime.structure import Slot, all_parameters, buffer_slots, trainable_parameters
+from autolr.runtime.stateful import Stateful
+from autolr.runtime.structure import (
+    Slot,
+    all_parameters,
+    buffer_slots,
+    group_key,
+    trainable_parameters,
+)
 from autolr.runtime.tensor_memory import TensorMemory
-
-
-class Stateful(Protocol):
-    """What has a state of its own in training, such as a `torch.amp.GradScaler`."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state."""
-
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        """Take on a state."""
 
 
 class Snapshot:

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.model_tensors import modules_of
-from autolr.runtime.optimizer_groups import parameters_of
 
 Slot: TypeAlias = tuple[nn.Module, str]
 """Where a module holds a buffer. A module may bind another tensor to the name at any step."""
@@ -110,3 +109,16 @@ def trainable_parameters(model: nn.Module, optimizer: Optimizer) -> list[Tensor]
 def buffer_slots(model: nn.Module) -> list[Slot]:
     """Return where the modules of a model hold their buffers."""
     return [(module, name) for module in modules_of(model) for name in module._buffers]
+
+
+def parameters_of(optimizer: Optimizer) -> list[Tensor]:
+    """Return the parameters of all groups in their order."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def group_key(group: Mapping[str, Any]) -> Any:
+    """Return what identifies a group, also where another dictionary takes its place.
+
+    It is its first parameter: no two groups share one. Groups without any have one key.
+    """
+    return next(iter(group["params"]), None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from autolr.runtime.structure import Slot, Structure, all_parameters, trainable_parameters
@@ -129,11 +129,6 @@ class Trained:
         return Change("", tuple(written), hidden=True)
 
 
-def is_uninitialized(parameter: Tensor) -> bool:
-    """Whether a parameter of a lazy module has no values yet."""
-    return isinstance(parameter, UninitializedTensorMixin)
-
-
 def _counted(joined: list[Tensor], fewer: int) -> str:
     if joined:
         return f"{len(joined)} more parameters are trained"
@@ -143,12 +138,12 @@ def _counted(joined: list[Tensor], fewer: int) -> str:
 
 
 def _shape(parameter: Tensor) -> tuple[torch.Size, torch.dtype] | None:
-    return None if is_uninitialized(parameter) else (parameter.shape, parameter.dtype)
+    return None if is_lazy(parameter) else (parameter.shape, parameter.dtype)
 
 
 def _mark(parameter: Tensor) -> tuple[int, int]:
     """Return what a write changes: in place the version, by ``.data =`` the address."""
-    if parameter.is_inference() or is_uninitialized(parameter):
+    if parameter.is_inference() or is_lazy(parameter):
         return 0, 0
     address = parameter.data_ptr() if type(parameter) in (Tensor, nn.Parameter) else 0
     return parameter._version, address
