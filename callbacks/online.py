@@ -16,6 +16,7 @@ from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
 from autolr.callbacks.resume import (
+    KeepsSearch,
     check_resumed,
     described,
     resumed_search,
@@ -24,7 +25,6 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rule_race_host import RuleRaceHost
 from autolr.callbacks.run_length import total_steps, warn_of_default_length
-from autolr.callbacks.search_in_checkpoint import KeepsSearch
 from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import restart_averages
