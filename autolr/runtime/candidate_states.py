@@ -83,8 +83,8 @@ class CandidateStates:
         change = self._copies.look(stepped=stepped, pending=pending)
         if change is not None:
             self._follow(change, stepped=stepped)
-        if self.step > 0 and not stepped:
-            self._copies.settle()
+        if not stepped:
+            self._copies.settle(self.step)
 
     def _spawn(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no run yet."""
@@ -93,9 +93,7 @@ class CandidateStates:
         there = (*trained, *self._dropped, *self._ended)
         if missing := [candidate for candidate in probe.candidates if candidate not in there]:
             for candidate in self._with_room(missing, probe):
-                copy = self._copies.make(
-                    None if candidate.rule == self.live.rule else candidate.rule
-                )
+                copy = self._copies.make_rival(candidate.rule, self.step)
                 self._rivals.append(self._candidate_run(candidate, copy))
                 if probe.annealed:
                     self._anneal(self._rivals[-1], probe)

@@ -16,14 +16,16 @@ from autolr.runtime.room import Room
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.trained import Change, Trained
 
+_WATCHED = 4  # steps; the first update of a momentum copy that equals the network changes nothing
+
 
 class Copies:
     """Makes the copies of a run, and carries them along when what it trains changes.
 
-    Frozen parameters are shared by all copies. In the first step of a race that may be wrong: a
-    momentum copy of the network is frozen too, and its first update is still to come. So frozen
-    parameters of the shape of trained ones are kept once until then, and given to the copies
-    where the step has changed them.
+    Frozen parameters are shared by all copies. As a race begins that may be wrong: a momentum copy
+    of the network is frozen too, and its first update is still to come. So frozen parameters of
+    the shape of trained ones are kept once for the first steps, and given to the copies where a
+    step has changed them.
 
     Args:
         learner: The run.
@@ -39,23 +41,26 @@ class Copies:
         self._learner = learner
         self._trained = Trained(learner.model, learner.optimizer)
         self._before: dict[Tensor, Tensor] = {}  # the first values of frozen parameters
-        self._begun = False
+        self._watched_until: int | None = None  # the step; None: there has been no rival yet
 
-    def make(self, rule: str | None = None) -> Snapshot:
-        """Copy the run; in the copy of another rule the optimizer has no state yet.
+    def make(self) -> Snapshot:
+        """Copy the run."""
+        learner, parameters = self._learner, self._trained.parameters
+        return Snapshot(learner.model, learner.optimizer, learner.extras, parameters)
+
+    def make_rival(self, rule: str, step: int) -> Snapshot:
+        """Copy the run for a rival; in the copy of another rule the optimizer has no state yet.
 
         Args:
-            rule: Another rule; None: that of the run.
+            rule: That of the rival.
+            step: Optimizer steps that the run has made.
         """
-        learner = self._learner
-        parameters = self._trained.parameters
-        copy = Snapshot(learner.model, learner.optimizer, learner.extras, parameters)
-        if rule is not None:
-            with copy.in_place():
-                begin_rule(learner.optimizer, rule)
-        if not self._begun:
+        copy = self.make()
+        with copy.in_place():
+            begin_rule(self._learner.optimizer, rule)
+        if self._watched_until is None:
             self._before = {p: p.detach().clone() for p in self._trained.twins}
-            self._begun = True
+            self._watched_until = step + _WATCHED
         return copy
 
     def left(self, held: int) -> tuple[int, str]:
@@ -70,6 +75,7 @@ class Copies:
         step = weights + (states if begun else 2 * weights)  # gradients, and states: Adam's
         copy = 2 * weights + step + size(list(learner.model.buffers()))  # with its average
         needed = 0 if begun else step
+        needed += size(self._trained.twins) if self._watched_until is None else 0
         device = device_of(learner.model)
         count, reason = self.room.left(device, copy, needed, held)
         return min(learner.ranks.gather(lambda: count)), reason
@@ -96,9 +102,14 @@ class Copies:
         gone = (stepped or pending) and not all(p in self._before for p in change.joined)
         return replace(change, reason=_written(change.joined), lost=gone)
 
-    def settle(self) -> None:
-        """Share what the first step has left as it was."""
-        self._before, self._begun = {}, True
+    def settle(self, step: int) -> None:
+        """Share what the first steps have left as it was.
+
+        Args:
+            step: Optimizer steps that the run has made.
+        """
+        if self._watched_until is not None and step >= self._watched_until:
+            self._before = {}
 
     def follow(self, change: Change, copies: Iterable[Snapshot], *, stepped: bool) -> None:
         """Carry copies along.
@@ -139,7 +150,7 @@ class Copies:
         names = Names(learner.model, learner.optimizer)
         found = names.by_tensor(dict.fromkeys(state["trained"]))
         self._trained.note([p for p in found if isinstance(p, Tensor)])
-        self.most_bytes, self._begun = state["most_bytes"], True
+        self.most_bytes, self._watched_until = state["most_bytes"], 0
 
 
 def _written(parameters: Sequence[Tensor]) -> str:
