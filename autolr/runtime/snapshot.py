@@ -163,15 +163,18 @@ class Snapshot:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take on, by reference, what `state_dict` returned of the same model and optimizer."""
+        """Take on, by reference, what `state_dict` returned of the same model and optimizer.
+
+        What these have got since then stays as it is in place.
+        """
         names = Names(self._model, self._optimizer)
-        self.tensors = names.by_tensor(state["tensors"])
-        self.buffers = names.by_slot(state["buffers"])
+        self.tensors |= names.by_tensor(state["tensors"])
+        self.buffers |= names.by_slot(state["buffers"])
         self.gradients = dict.fromkeys(self.gradients) | names.by_tensor(state["gradients"])
         shared = {key: held for key, held in self.states.items() if not self._owns(key)}
         self.states = shared | names.by_tensor(state["states"])
-        groups = zip(self._optimizer.param_groups, state["groups"], strict=True)
-        self.groups = {group_key(group): dict(held) for group, held in groups}
+        groups = zip(self._optimizer.param_groups, state["groups"], strict=False)
+        self.groups |= {group_key(group): dict(held) for group, held in groups}
         self.attributes.load_state_dict(state["attributes"])
         extras = zip(self._extras, state["extras"], strict=True)
         self._extras = [(extra, value) for (extra, _), value in extras]
