@@ -28,10 +28,11 @@ class SearchMetrics:
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._logged = 0  # how many scores
+        self._printed: Progress | None = None  # of which the user has read
 
     def skip(self, search: Progress) -> None:
-        """Leave out the scores that a resumed search has already."""
-        self._logged = len(search.scores)
+        """Leave out what a search has behind it, as it starts or is resumed."""
+        self._logged, self._printed = len(search.scores), search
 
     def step(
         self, trainer: Trainer, rate: float, rivals: Rivals | None, result: Result | None
@@ -58,6 +59,15 @@ class SearchMetrics:
             values |= self._scores(rivals.search.scores)
         _log(trainer, values)
 
+    def print_progress(self, rivals: Rivals) -> None:
+        """Print a line for each change of the search since the last call."""
+        if self._printed is not None:
+            for line in progress_lines(
+                self._printed, rivals.search, rivals.total_steps, self._monitor
+            ):
+                rank_zero_info(line)
+        self._printed = rivals.search
+
     def decision(self, trainer: Trainer, result: Result) -> None:
         """Log the end of the search.
 
@@ -77,18 +87,6 @@ class SearchMetrics:
         return {
             name: self._monitor.value(score) for name, score in best.items() if math.isfinite(score)
         }
-
-
-def print_messages(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
-    """Print a line for each change of the search in the last step.
-
-    Args:
-        before: The search before the step.
-        rivals: With the search after it.
-        monitor: The metric of the scores.
-    """
-    for line in progress_lines(before, rivals.search, rivals.total_steps, monitor):
-        rank_zero_info(line)
 
 
 def _log(trainer: Trainer, values: dict[str, float]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
 from autolr.online.monitor import Monitor
-from autolr.online.records import ProbeScore, RollbackRecord
+from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
 from autolr.rules.fixed import OWN
 
@@ -41,8 +41,9 @@ def progress_lines(
 ) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
-    They are: the peak is settled, the rate was changed later, the run was put back, the end of the
-    run can be forecast. The end of a search has a line of its own, `closing`.
+    They are: copies of the run ended, the peak is settled, the rate was changed later, the run was
+    put back, the end of the run can be forecast. The end of a search has a line of its own,
+    `closing`.
 
     Args:
         before: The search before the last scores.
@@ -50,6 +51,8 @@ def progress_lines(
         total_steps: Of the run.
         monitor: The metric, which knows how its scores are written.
     """
+    for record in _worth_saying(before.copies, after.copies):
+        yield f"AutoLR: step {record.step}: {copies_text(record)}"
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
     if _settled(after) and not _settled(before):
@@ -105,13 +108,42 @@ def _change(scores: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
 
 
 def _rolled_back(rollback: RollbackRecord, before: "Progress", monitor: Monitor) -> str:
-    was = (
-        "" if before.best is None else f", was {monitor.text(before.best[1])} at step {rollback.to}"
-    )
+    known = before.best is not None and math.isfinite(before.best[1])
+    best = before.best[1] if before.best is not None else math.inf
+    was = f", was {monitor.text(best)} at step {rollback.to}" if known else ""
     value = monitor.text(rollback.score)
     score = f"{monitor.name} {value}{was}" if math.isfinite(rollback.score) else "the loss diverged"
     back = "there" if was and math.isfinite(rollback.score) else f"step {rollback.to}"
     return f"AutoLR: step {rollback.step}: {score}: back to {back}, rate x{rollback.factor:.3g}"
+
+
+def _worth_saying(
+    before: Sequence[CopyRecord], after: Sequence[CopyRecord]
+) -> Iterator[CopyRecord]:
+    """Yield new records in which rivals ended, and the first of what cannot be returned to."""
+    known = any(record.renewed for record in before)
+    for record in after[len(before) :]:
+        if record.ended or not known:
+            yield record
+        known |= record.renewed
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in KB, MB or GB.
+
+    >>> size_text(52_000)
+    '52 KB'
+    """
+    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (0, "KB")) if count >= u)
+    return f"{count / (unit or 1e3):.3g} {name}"
+
+
+def copies_text(record: CopyRecord) -> str:
+    """Return why copies of the run ended or were not made, and what followed from it."""
+    ended = ", ".join(f"{peak:.3g}" for peak in record.ended)
+    rivals = f"; no rivals at {ended}" if ended else ""
+    renewed = "; the run never returns to a state from before" if record.renewed else ""
+    return f"{record.reason}{rivals}{renewed}"
 
 
 def _forecast(

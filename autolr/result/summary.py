@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from autolr.result.messages import size_text
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def _price(result: "Result") -> str:
     passes = f"{result.validation_passes} validation passes"
     made = result.stopped_at or result.total_steps
     steps = f"{made:,} steps of the run, {result.probe_steps:,} beside it, {passes}"
-    return f"{result.price:.3g} runs: {steps}"
+    copies = f", copies of {size_text(result.copy_bytes)}" if result.copy_bytes else ""
+    return f"{result.price:.3g} runs: {steps}{copies}"
 
 
 def _expected(result: "Result") -> str:

@@ -16,7 +16,7 @@ from autolr.runtime.evaluation import evaluating, mean
 from autolr.runtime.learner import RECENT
 
 if TYPE_CHECKING:
-    from autolr.runtime.snapshot import Stateful
+    from autolr.runtime.stateful import Stateful
 
 
 class TorchLearner:
