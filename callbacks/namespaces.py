@@ -39,6 +39,7 @@ if TYPE_CHECKING or not _OLD_ONLY:
     from lightning.pytorch.callbacks import WeightAveraging as WeightAveraging
     from lightning.pytorch.loggers import Logger as Logger
     from lightning.pytorch.loops.optimization.automatic import ClosureResult as ClosureResult
+    from lightning.pytorch.profilers import PassThroughProfiler as PassThroughProfiler
     from lightning.pytorch.strategies import DDPStrategy as DDPStrategy
     from lightning.pytorch.strategies import DeepSpeedStrategy as DeepSpeedStrategy
     from lightning.pytorch.strategies import SingleDeviceStrategy as SingleDeviceStrategy
@@ -64,6 +65,7 @@ else:
     from pytorch_lightning.callbacks import WeightAveraging as WeightAveraging
     from pytorch_lightning.loggers import Logger as Logger
     from pytorch_lightning.loops.optimization.automatic import ClosureResult as ClosureResult
+    from pytorch_lightning.profilers import PassThroughProfiler as PassThroughProfiler
     from pytorch_lightning.strategies import DDPStrategy as DDPStrategy
     from pytorch_lightning.strategies import DeepSpeedStrategy as DeepSpeedStrategy
     from pytorch_lightning.strategies import SingleDeviceStrategy as SingleDeviceStrategy

@@ -164,7 +164,7 @@ class PruneTrial(Callback):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._learner is not None:
-            self.final = self._learner.validation.run()
+            self.final = self._learner.validation.logged(self._monitor)
             self.diverged |= not math.isfinite(self.final[self._monitor])
         self._learner = self._scores = None
 

@@ -130,7 +130,8 @@ class OwnHooks(pl.Callback):
         self.again = passes.run()
         assert torch.equal(torch.get_rng_state(), before)
         assert all(torch.equal(v, weights[k]) for k, v in pl_module.state_dict().items())
-        after = vars(pl_module.val_acc)
+        after = dict(vars(pl_module.val_acc))
+        assert after.pop("_device") == attributes.pop("_device")
         assert all(after[name] is value for name, value in attributes.items())
         assert trainer.training
         assert "log" not in vars(pl_module)
