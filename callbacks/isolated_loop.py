@@ -30,7 +30,7 @@ def evaluated(
         The metrics, and those of them that are this rank's alone; see `local_values`.
     """
     epoch_loop = trainer.fit_loop.epoch_loop
-    own = epoch_loop.val_loop
+    own: Any = epoch_loop.val_loop
     twin: Any = _twin(trainer, own, limit)
     loaders = batches.loaders(own._combined_loader.flattened)
     connector = copy.copy(trainer._logger_connector)

@@ -1,12 +1,15 @@
 """What one validation pass has logged, over all ranks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 LoggedValues = dict[str, tuple[str, float, float]]
 """By name: the reduction, the value (of a mean: the weighted sum), and the sum of the weights."""
+
+
+_FOLDS: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "max": max, "sum": sum}
 
 
 def new_metrics(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
@@ -60,6 +63,6 @@ def _reduced(by_rank: Sequence[Sequence[Any]]) -> float:
     how = by_rank[0][0]
     values = [value for _, value, _ in by_rank]
     if how != "mean":
-        return float({"min": min, "max": max, "sum": sum}[how](values))
+        return _FOLDS[how](values)
     weights = sum(weight for _, _, weight in by_rank)
     return float(torch.tensor(values).sum() / weights)

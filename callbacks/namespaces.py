@@ -33,6 +33,9 @@ if TYPE_CHECKING or not _OLD_ONLY:
     from lightning.pytorch import Callback as _Callback
     from lightning.pytorch import LightningModule as LightningModule
     from lightning.pytorch import Trainer as Trainer
+    from lightning.pytorch.callbacks import (
+        GradientAccumulationScheduler as GradientAccumulationScheduler,
+    )
     from lightning.pytorch.callbacks import ModelCheckpoint as ModelCheckpoint
     from lightning.pytorch.callbacks import ProgressBar as ProgressBar
     from lightning.pytorch.callbacks import StochasticWeightAveraging as StochasticWeightAveraging
@@ -59,6 +62,9 @@ else:
     from pytorch_lightning import Callback as _Callback
     from pytorch_lightning import LightningModule as LightningModule
     from pytorch_lightning import Trainer as Trainer
+    from pytorch_lightning.callbacks import (
+        GradientAccumulationScheduler as GradientAccumulationScheduler,
+    )
     from pytorch_lightning.callbacks import ModelCheckpoint as ModelCheckpoint
     from pytorch_lightning.callbacks import ProgressBar as ProgressBar
     from pytorch_lightning.callbacks import StochasticWeightAveraging as StochasticWeightAveraging

@@ -13,7 +13,7 @@ from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppe
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
-from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
+from autolr.callbacks.requirements import check_alone, check_rates, check_searcher
 from autolr.callbacks.resume import (
     check_resumed,
     described,
@@ -24,7 +24,6 @@ from autolr.callbacks.resume import (
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_race_host import RuleRaceHost
-from autolr.callbacks.run_length import total_steps, warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics, print_messages
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import restart_averages
@@ -33,7 +32,6 @@ from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result, check_save_to
 from autolr.rng import RngState
-from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
@@ -158,8 +156,9 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        steps = self._renewed_length(trainer, batch_idx)
         if self._result is None and self._rivals is None:
-            self._begin(trainer, batch, batch_idx)
+            self._begin(trainer, batch, batch_idx, steps)
             self._take_result(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
         assert self._rates is not None
@@ -228,7 +227,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         self._handover.check()
         if not trainer.global_step:
             self._result = self._stored = None  # of another run
-        steps = total_steps(trainer, "AutoLR")
+        steps = self._planned_steps(trainer, "AutoLR")
         warn_of_early_stoppers(trainer, "AutoLR", steps)
         if self._result is not None:
             self._stored, self._own_peak = None, self._result.own_peak
@@ -237,45 +236,49 @@ class AutoLR(RivalsCallback, RuleRaceHost):
                 check_rates(trainer, pl_module, "AutoLR")
             warn_of_length(self._result, steps)
         elif self._stored is not None:
-            self._check(trainer, pl_module, ranks)
+            self._check(trainer, pl_module, ranks, steps)
             self._own_peak = self._stored["own_peak"]
         else:
-            self._check(trainer, pl_module, ranks)
+            self._check(trainer, pl_module, ranks, steps)
             self._own = OwnRates.of(trainer, pl_module, steps)
             self._own_peak = None if self._own is None else self._own.peak
         self._rates = Rates.of(trainer.optimizers[0], self._own_peak)
         self._generators.after_the_data(trainer)
 
-    def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
+    def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
         """Refuse what is not supported."""
-        check_rivals(trainer, module, "AutoLR")
         learner = learner_of(trainer, module, ranks, self._monitor, self._mode)
         mode = self._mode or learner.monitor.mode
-        self._begun_with = described(trainer, self._settings, self._monitor, mode)
+        self._begun_with = described(trainer, self._settings, self._monitor, mode, steps)
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
-        warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
         self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
     def _search_state(self) -> dict[str, Any] | None:
-        assert isinstance(self._rivals, ResumableRivals)
+        assert self._rivals is not None
         assert self._learner is not None
         return stored_search(self._rivals, self._learner, self._own_peak, self._begun_with)
 
-    def _begin(self, trainer: Trainer, batch: Any, batch_idx: int) -> None:
+    @override
+    def _lay_out(self, steps: int) -> None:
+        super()._lay_out(steps)
+        if self._result is not None:
+            self._result = replace(self._result, total_steps=steps)
+
+    def _begin(self, trainer: Trainer, batch: Any, batch_idx: int, steps: int) -> None:
         """Begin the search, or resume it; hooks that make the run's state have run by now."""
         learner, rates = self._learner, self._rates
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
             self._rivals = resumed_search(self._stored, self._settings.searcher, learner, rates)
+            self._rivals.plan(steps)
             self._metrics.skip(self._rivals.search)
             self._stored = None
             return
         with learner.first_batch(batch, batch_idx):
-            begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
-        steps = total_steps(trainer, "AutoLR")
-        self._rivals = ResumableRivals(learner, rates, begun[0], steps, live=begun[1])
+            run = trainer, learner, rates, steps
+            self._rivals = started(*run, self._settings, self._own, self._handover)
 
     def _factor(self, trainer: Trainer) -> float:
         """Return the factor of the run's own rates at the next step."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from autolr.callbacks.isolated_loop import evaluated, validating
 from autolr.callbacks.kept_batches import KeptBatches
@@ -139,13 +140,13 @@ class ValidationPass:
         for limit in (1, None):
             for listeners in dict.fromkeys([(), callbacks]):
                 self._listeners = listeners
-                yield lambda limit=limit: self._tried(callbacks, limit)
+                yield partial(self._tried, callbacks, limit)
         last = self._trainer.max_epochs
         assert last is not None  # in a fit
         epochs = range(now + 1, now + 1 + _EPOCHS if last < 0 else last)
         for epoch in [*epochs, *range(now)][:_EPOCHS]:
             self._epoch = epoch
-            yield lambda: self.run(limit=1)
+            yield partial(self.run, limit=1)
 
     def _tried(self, callbacks: tuple[Callback, ...], limit: int | None) -> dict[str, float]:
         """Make a pass; the module may fail where it reads what absent callbacks log."""
