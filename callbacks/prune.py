@@ -124,7 +124,7 @@ class PruneTrial(Callback):
         monitor = scoring(validation, self._monitor, self._mode)
         self._learner = LightningLearner(trainer, module, validation, monitor)
         self._length = RunLength(trainer, "PruneTrial")
-        self._names = self._planned(self._rungs)
+        self._names = {self._place(rung): rung for rung in self._rungs}
         rungs = self._within(self._names)
         self._scores = RungScores(self._learner, rungs, self._window, step=trainer.global_step)
         stored, self._stored = self._stored, None
@@ -132,23 +132,31 @@ class PruneTrial(Callback):
             check_format(stored)
             self._learner.load_state_dict(stored["learner"])
             self._scores.load_state_dict(stored["scores"])
+            self._names = dict(stored.get("names", self._names))
+            self._renew_rungs(self._scores)  # the data may have grown since then
 
-    def _planned(self, rungs: Sequence[int]) -> dict[int, int]:
-        """Return the names of rungs by their steps in a run of the present length."""
+    def _place(self, rung: int) -> int:
+        """Return the step of a rung in a run of the present length."""
         steps = self.run_steps
-        return {round(rung * steps / (self._horizon or steps)): rung for rung in rungs}
+        return round(rung * steps / (self._horizon or steps))
 
     def _within(self, steps: Iterable[int]) -> list[int]:
         """Return those before the last step of the run: its score is `final`."""
         return [step for step in steps if step < self.run_steps]
 
     def _renew_rungs(self, scores: RungScores) -> None:
-        """Move the rungs to come to their shares of a run that has another length."""
+        """Move the rungs to come to their shares of a run that has another length.
+
+        Where it is shorter, one whose share has passed is scored as soon as there is an average.
+        """
         settled = max(scores.step, scores.begun or 0)
-        passed = {step: rung for step, rung in self._names.items() if step <= settled}
-        ahead = [rung for rung in self._rungs if rung not in passed.values()]
-        self._names = self._planned(ahead) | passed
-        scores.plan(self._within(sorted(self._names)))
+        self._names = {step: rung for step, rung in self._names.items() if step <= settled}
+        passed, step = set(self._names.values()), settled + 1
+        for rung in self._rungs:
+            if rung not in passed:
+                step = max(step + 1, self._place(rung))
+                self._names[step] = rung
+        scores.plan(self._within(self._names))
 
     @override
     def on_train_batch_start(
@@ -203,7 +211,9 @@ class PruneTrial(Callback):
         if self._scores is None or self._learner is None:
             return {}
         scores, learner = self._scores.state_dict(), self._learner.state_dict()
-        return {} if scores is None else {"format": FORMAT, "scores": scores, "learner": learner}
+        if scores is None:
+            return {}
+        return {"format": FORMAT, "scores": scores, "learner": learner, "names": self._names}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
