@@ -85,12 +85,17 @@ class FollowCandidate(Callback):
         self._release()
 
     @override
-    def state_dict(self) -> dict[str, Any]:
-        return {} if self._length is None else {"total_steps": self._length.steps}
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:  # a Trainer refuses two callbacks with a state_dict, in words of its own
+        if self._length is not None:
+            checkpoint["autolr_total_steps"] = self._length.steps
 
     @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._begun_for = state_dict.get("total_steps")
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: Mapping[str, Any]
+    ) -> None:
+        self._begun_for = checkpoint.get("autolr_total_steps")
 
     def _factor(self, trainer: Trainer) -> float:
         assert self._rates is not None
