@@ -3,6 +3,7 @@
 import math
 
 from autolr.callbacks.namespaces import Trainer
+from autolr.callbacks.run_length import steps_between
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError
 from autolr.runtime.tensor_memory import copied
@@ -47,11 +48,9 @@ class Handover:
             total_steps: Optimizer steps of the run; returned if there is no handover, or its step
                 is not known.
         """
-        batches = trainer.num_training_batches
-        if self._swa is None or math.isinf(batches):
+        if self._swa is None or math.isinf(trainer.num_training_batches):
             return total_steps
-        steps = math.ceil(batches / trainer.accumulate_grad_batches)
-        return min(total_steps, self._swa.swa_start * steps)
+        return min(total_steps, steps_between(trainer, 0, self._swa.swa_start))
 
     def is_due(self, trainer: Trainer) -> bool:
         """Return whether `StochasticWeightAveraging` begins with the present epoch."""

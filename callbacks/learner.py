@@ -176,7 +176,7 @@ class LightningLearner:
         if not self.validation.exists:
             return None
         self._wrapper.share_buffers()
-        return self.monitor.score(self.validation.run()[self.monitor.name])
+        return self.monitor.score(self.validation.logged(self.monitor.name)[self.monitor.name])
 
     @torch.no_grad()
     def forward(self) -> float:

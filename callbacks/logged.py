@@ -1,108 +1,68 @@
-"""What a module logs in one pass over data, averaged as the Trainer averages it."""
+"""What one validation pass has logged, over all ranks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torchmetrics import Metric
-
-from autolr.callbacks.namespaces import extract_batch_size
 
 LoggedValues = dict[str, tuple[str, float, float]]
 """By name: the reduction, the value (of a mean: the weighted sum), and the sum of the weights."""
 
 
-class Logged:
-    """Collects what a module logs.
+_FOLDS: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "max": max, "sum": sum}
 
-    Attributes:
-        suffix: Added to the names, as the Trainer does where there are several loaders.
-        batch: The present batch, whose size is the weight of a value; None: each counts once.
+
+def new_metrics(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that a pass has logged, without those of earlier loops.
+
+    Args:
+        before: The Trainer's metrics before the pass.
+        after: Those after it; each one that was logged is another tensor.
     """
-
-    def __init__(self) -> None:
-        self.suffix = ""
-        self.batch: Any = None
-        self._values: LoggedValues = {}
-        self._metrics: dict[str, Metric] = {}
-
-    def log(
-        self,
-        name: str,
-        value: Any,
-        *_: Any,
-        on_step: bool | None = None,
-        on_epoch: bool | None = None,
-        reduce_fx: str | Callable[[Any], Any] = "mean",
-        batch_size: int | None = None,
-        add_dataloader_idx: bool = True,
-        **__: Any,
-    ) -> None:
-        """Stand in for `LightningModule.log`.
-
-        Args:
-            name: The metric's.
-            value: A number, a tensor of one element or a torchmetrics object.
-            on_step: As Lightning's.
-            on_epoch: As Lightning's; False: the last value counts.
-            reduce_fx: As Lightning's.
-            batch_size: The weight of the value; None: the size of `batch`.
-            add_dataloader_idx: Whether `suffix` is added to the name.
-        """
-        suffix = self.suffix if add_dataloader_idx else ""
-        how = "last" if on_epoch is False else _name(reduce_fx)
-        for key in {name + suffix, (f"{name}_epoch" if on_step and on_epoch else name) + suffix}:
-            if isinstance(value, Metric):
-                self._metrics[key] = value
-            else:
-                self._add(key, float(value), how, batch_size)
-
-    def values(self) -> LoggedValues:
-        """Return what this rank has logged, without its metrics."""
-        return self._values
-
-    def metrics(self) -> dict[str, float]:
-        """Return the value of each torchmetrics object; they reduce over the ranks themselves."""
-        return {name: float(metric.compute()) for name, metric in self._metrics.items()}
-
-    def _add(self, key: str, value: float, how: str, batch_size: int | None) -> None:
-        if how == "mean":
-            weight = self._weight(batch_size)
-            _, total, weights = self._values.get(key, (how, 0.0, 0.0))
-            total = float(torch.tensor(total) + torch.tensor(value) * weight)
-            self._values[key] = (how, total, weights + weight)
-            return
-        if how in _FOLDS and key in self._values:
-            value = _FOLDS[how]([self._values[key][1], value])
-        self._values[key] = (how, value, 0.0)
-
-    def _weight(self, batch_size: int | None) -> float:
-        if batch_size is not None:
-            return float(batch_size)
-        return 1.0 if self.batch is None else float(extract_batch_size(self.batch))
+    logged = {name: value for name, value in after.items() if value is not before.get(name)}
+    return {
+        name: float(value)
+        for name, value in logged.items()
+        if not isinstance(value, torch.Tensor) or value.numel() == 1
+    }
 
 
-def reduced(by_rank: Sequence[LoggedValues]) -> dict[str, float]:
+def local_values(results: Any) -> LoggedValues:
+    """Return what this rank has logged for itself alone, without ``sync_dist``.
+
+    Metrics of torchmetrics reduce over the ranks themselves.
+
+    Args:
+        results: The result collection of a loop at the end of its epoch.
+    """
+    values: LoggedValues = {}
+    for item in results.values():
+        if not item.is_tensor or not item.meta.on_epoch or item.meta.sync.should or item.has_reset:
+            continue
+        how = item.meta.reduce_fx.__name__
+        weight = float(item.cumulated_batch_size) if how == "mean" else 0.0
+        for name in results._forked_name(item, on_step=False):
+            values[name] = (how, float(item.value), weight)
+    return values
+
+
+def over_ranks(by_rank: Sequence[tuple[dict[str, float], LoggedValues]]) -> dict[str, float]:
     """Return the value of each name that every rank has logged, over all ranks.
 
-    Means are weighted by the sizes of the batches, in the Trainer's own precision.
+    Args:
+        by_rank: What each rank has in its metrics, and which of them are its own alone.
     """
-    names = [name for name in by_rank[0] if all(name in each for each in by_rank)]
-    return {name: _reduced([each[name] for each in by_rank]) for name in names}
+    names = [name for name in by_rank[0][0] if all(name in metrics for metrics, _ in by_rank)]
+    alone = [name for name in names if all(name in values for _, values in by_rank)]
+    reduced = {name: _reduced([values[name] for _, values in by_rank]) for name in alone}
+    return {name: by_rank[0][0][name] for name in names} | reduced
 
 
-def _reduced(by_rank: Sequence[tuple[str, float, float]]) -> float:
+def _reduced(by_rank: Sequence[Sequence[Any]]) -> float:
+    """Reduce over the ranks; means are weighted by the sizes of the batches."""
     how = by_rank[0][0]
     values = [value for _, value, _ in by_rank]
-    if how in _FOLDS:
+    if how != "mean":
         return _FOLDS[how](values)
-    weights = len(by_rank) if how == "last" else sum(weight for _, _, weight in by_rank)
+    weights = sum(weight for _, _, weight in by_rank)
     return float(torch.tensor(values).sum() / weights)
-
-
-def _name(reduce_fx: str | Callable[[Any], Any]) -> str:
-    name = reduce_fx.lower() if isinstance(reduce_fx, str) else reduce_fx.__name__
-    return "mean" if name == "avg" else name
-
-
-_FOLDS: dict[str, Callable[[Sequence[float]], float]] = {"min": min, "max": max, "sum": sum}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_monitor(validation: "ValidationPass", monitor: str) -> None:
-    """Refuse a metric that the validation loop does not log; one batch of it is run.
+    """Refuse a metric that the validation loop does not log; as a rule one batch of it is run.
 
     Args:
         validation: The validation of the run.
@@ -23,7 +23,7 @@ def check_monitor(validation: "ValidationPass", monitor: str) -> None:
     Raises:
         ConfigError: With the metrics that are logged.
     """
-    logged = sorted(validation.run(limit=1))
+    logged = validation.find(monitor)
     if monitor not in logged:
         names = ", ".join(logged) or "(it logs nothing)"
         where = " on every rank" if validation.ranks.size > 1 else ""

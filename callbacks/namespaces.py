@@ -33,12 +33,16 @@ if TYPE_CHECKING or not _OLD_ONLY:
     from lightning.pytorch import Callback as _Callback
     from lightning.pytorch import LightningModule as LightningModule
     from lightning.pytorch import Trainer as Trainer
+    from lightning.pytorch.callbacks import (
+        GradientAccumulationScheduler as GradientAccumulationScheduler,
+    )
     from lightning.pytorch.callbacks import ModelCheckpoint as ModelCheckpoint
     from lightning.pytorch.callbacks import ProgressBar as ProgressBar
     from lightning.pytorch.callbacks import StochasticWeightAveraging as StochasticWeightAveraging
     from lightning.pytorch.callbacks import WeightAveraging as WeightAveraging
     from lightning.pytorch.loggers import Logger as Logger
     from lightning.pytorch.loops.optimization.automatic import ClosureResult as ClosureResult
+    from lightning.pytorch.profilers import PassThroughProfiler as PassThroughProfiler
     from lightning.pytorch.strategies import DDPStrategy as DDPStrategy
     from lightning.pytorch.strategies import DeepSpeedStrategy as DeepSpeedStrategy
     from lightning.pytorch.strategies import SingleDeviceStrategy as SingleDeviceStrategy
@@ -58,12 +62,16 @@ else:
     from pytorch_lightning import Callback as _Callback
     from pytorch_lightning import LightningModule as LightningModule
     from pytorch_lightning import Trainer as Trainer
+    from pytorch_lightning.callbacks import (
+        GradientAccumulationScheduler as GradientAccumulationScheduler,
+    )
     from pytorch_lightning.callbacks import ModelCheckpoint as ModelCheckpoint
     from pytorch_lightning.callbacks import ProgressBar as ProgressBar
     from pytorch_lightning.callbacks import StochasticWeightAveraging as StochasticWeightAveraging
     from pytorch_lightning.callbacks import WeightAveraging as WeightAveraging
     from pytorch_lightning.loggers import Logger as Logger
     from pytorch_lightning.loops.optimization.automatic import ClosureResult as ClosureResult
+    from pytorch_lightning.profilers import PassThroughProfiler as PassThroughProfiler
     from pytorch_lightning.strategies import DDPStrategy as DDPStrategy
     from pytorch_lightning.strategies import DeepSpeedStrategy as DeepSpeedStrategy
     from pytorch_lightning.strategies import SingleDeviceStrategy as SingleDeviceStrategy

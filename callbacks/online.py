@@ -14,7 +14,7 @@ from autolr.callbacks.handover import Handover
 from autolr.callbacks.modes import KeepsModes
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
-from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
+from autolr.callbacks.requirements import check_alone, check_rates, check_searcher
 from autolr.callbacks.resume import (
     KeepsSearch,
     check_resumed,
@@ -24,7 +24,6 @@ from autolr.callbacks.resume import (
 )
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rule_race_host import RuleRaceHost
-from autolr.callbacks.run_length import total_steps, warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.shared_result import SharedResult
 from autolr.callbacks.start import learner_of, started
@@ -34,7 +33,6 @@ from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to
 from autolr.result.result import Result
-from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
@@ -167,8 +165,9 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        steps = self._renewed_length(trainer, batch_idx)
         if self._result is None and self._rivals is None:
-            self._begin(trainer, batch, batch_idx)
+            self._begin(trainer, batch, batch_idx, steps)
             self._take_result(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
         assert self._rates is not None
@@ -214,7 +213,7 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         self._handover.check()
         if not trainer.global_step:
             self._result = self._stored = self._shared.value = None  # of another run
-        steps = total_steps(trainer, "AutoLR")
+        steps = self._planned_steps(trainer, "AutoLR")
         warn_of_early_stoppers(trainer, "AutoLR", steps)
         if self._result is not None:
             self._stored, self._own_peak = None, self._result.own_peak
@@ -223,27 +222,31 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
                 check_rates(trainer, pl_module, "AutoLR")
             warn_of_length(self._result, steps)
         elif self._stored is not None:
-            self._check(trainer, pl_module, ranks)
+            self._check(trainer, pl_module, ranks, steps)
             self._own_peak = self._stored["own_peak"]
         else:
-            self._check(trainer, pl_module, ranks)
+            self._check(trainer, pl_module, ranks, steps)
             self._own = OwnRates.of(trainer, pl_module, steps)
             self._own_peak = None if self._own is None else self._own.peak
         self._rates = Rates.of(trainer.optimizers[0], self._own_peak)
         self._generators.after_the_data(trainer)
 
-    def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
+    def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
         """Refuse what is not supported."""
-        check_rivals(trainer, module, "AutoLR")
         learner = learner_of(trainer, module, ranks, self._monitor, self._mode)
         mode = self._mode or learner.monitor.mode
-        self._begun_with = described(trainer, self._settings, self._monitor, mode)
+        self._begun_with = described(trainer, self._settings, self._monitor, mode, steps)
         if trainer.global_step:
             check_resumed(trainer, self._stored, self._begun_with)
-        warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
         self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
-    def _begin(self, trainer: Trainer, batch: Any, batch_idx: int) -> None:
+    @override
+    def _lay_out(self, steps: int) -> None:
+        super()._lay_out(steps)
+        if self._result is not None:
+            self._result = replace(self._result, total_steps=steps)
+
+    def _begin(self, trainer: Trainer, batch: Any, batch_idx: int, steps: int) -> None:
         """Begin the search, or resume it; hooks that make the run's state have run by now."""
         learner, rates = self._learner, self._rates
         assert learner is not None
@@ -251,15 +254,14 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         if self._stored is not None:
             searcher = self._settings.searcher
             self._rivals = resumed_search(self._stored, searcher, learner, rates, self._room)
+            self._rivals.plan(steps)
             self._metrics.skip(self._rivals.search)
             self._stored = None
             return
         with learner.first_batch(batch, batch_idx):
-            begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
-        search, live = begun
-        self._metrics.skip(search)
-        steps = total_steps(trainer, "AutoLR")
-        self._rivals = ResumableRivals(learner, rates, search, steps, live, room=self._room)
+            run = trainer, learner, rates, steps
+            self._rivals = started(*run, self._settings, self._own, self._handover, self._room)
+        self._metrics.skip(self._rivals.search)
 
     def _factor(self, trainer: Trainer) -> float:
         """Return the factor of the run's own rates at the next step."""

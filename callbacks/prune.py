@@ -1,7 +1,7 @@
 """Score a trial at rungs, and stop it where it is not worth finishing."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -13,7 +13,7 @@ from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_no_swa, check_rivals
 from autolr.callbacks.rivals import loss_of
-from autolr.callbacks.run_length import total_steps
+from autolr.callbacks.run_length import RunLength
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
@@ -65,7 +65,6 @@ class PruneTrial(Callback):
         pruned: Whether the trial was stopped at a rung.
         diverged: Whether the training loss stopped being finite, which stops the run too, or the
             final score is not.
-        run_steps: Optimizer steps of the whole run.
         final: Every metric that validation logs, of the model as the fit left it.
 
     Raises:
@@ -87,7 +86,7 @@ class PruneTrial(Callback):
         check_mode(mode)
         self.pruned = False
         self.diverged = False
-        self.run_steps = 0
+        self._length: RunLength | None = None
         self.final: dict[str, float] = {}
         self._trial = trial
         self._rungs = tuple(rungs)
@@ -101,6 +100,11 @@ class PruneTrial(Callback):
         self._learner: LightningLearner | None = None
         self._scores: RungScores | None = None
         self._steps_before = 0
+
+    @property
+    def run_steps(self) -> int:
+        """Optimizer steps of the whole run, as far as its epochs are known; 0 before it begins."""
+        return 0 if self._length is None else self._length.steps
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -119,15 +123,40 @@ class PruneTrial(Callback):
             )
         monitor = scoring(validation, self._monitor, self._mode)
         self._learner = LightningLearner(trainer, module, validation, monitor)
-        steps = self.run_steps = total_steps(trainer, "PruneTrial")
-        self._names = {round(r * steps / (self._horizon or steps)): r for r in self._rungs}
-        rungs = [step for step in self._names if step < steps]  # the last step's score is `final`
+        self._length = RunLength(trainer, "PruneTrial")
+        self._names = {self._place(rung): rung for rung in self._rungs}
+        rungs = self._within(self._names)
         self._scores = RungScores(self._learner, rungs, self._window, step=trainer.global_step)
         stored, self._stored = self._stored, None
         if stored is not None:
             check_format(stored)
             self._learner.load_state_dict(stored["learner"])
             self._scores.load_state_dict(stored["scores"])
+            self._names = dict(stored.get("names", self._names))
+            self._renew_rungs(self._scores)  # the data may have grown since then
+
+    def _place(self, rung: int) -> int:
+        """Return the step of a rung in a run of the present length."""
+        steps = self.run_steps
+        return round(rung * steps / (self._horizon or steps))
+
+    def _within(self, steps: Iterable[int]) -> list[int]:
+        """Return those before the last step of the run: its score is `final`."""
+        return [step for step in steps if step < self.run_steps]
+
+    def _renew_rungs(self, scores: RungScores) -> None:
+        """Move the rungs to come to their shares of a run that has another length.
+
+        Where it is shorter, one whose share has passed is scored as soon as there is an average.
+        """
+        settled = max(scores.step, scores.begun or 0)
+        self._names = {step: rung for step, rung in self._names.items() if step <= settled}
+        passed, step = set(self._names.values()), settled + 1
+        for rung in self._rungs:
+            if rung not in passed:
+                step = max(step + 1, self._place(rung))
+                self._names[step] = rung
+        scores.plan(self._within(self._names))
 
     @override
     def on_train_batch_start(
@@ -136,6 +165,9 @@ class PruneTrial(Callback):
         self._steps_before = trainer.global_step
         assert self._learner is not None
         assert self._scores is not None
+        assert self._length is not None
+        if batch_idx == 0 and self._length.renew(trainer):
+            self._renew_rungs(self._scores)
         if self._scores.wants_batch:
             self._learner.set_batch(batch, batch_idx)
 
@@ -164,7 +196,7 @@ class PruneTrial(Callback):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._learner is not None:
-            self.final = self._learner.validation.run()
+            self.final = self._learner.validation.logged(self._monitor)
             self.diverged |= not math.isfinite(self.final[self._monitor])
         self._learner = self._scores = None
 
@@ -179,7 +211,9 @@ class PruneTrial(Callback):
         if self._scores is None or self._learner is None:
             return {}
         scores, learner = self._scores.state_dict(), self._learner.state_dict()
-        return {} if scores is None else {"format": FORMAT, "scores": scores, "learner": learner}
+        if scores is None:
+            return {}
+        return {"format": FORMAT, "scores": scores, "learner": learner, "names": self._names}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
-from autolr.callbacks.run_length import total_steps
+from autolr.callbacks.run_length import reloads
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.strategy import Strategy
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
     from autolr.online.settings import SearchSettings
 
+_LENGTH = "the number of steps"
 _LONGEST = 60  # characters of a value in a message
 
 
@@ -86,7 +87,7 @@ def stored_search(
         "rivals": state,
         "learner": learner.state_dict(),
         "own_peak": own_peak,
-        "settings": dict(settings),
+        "settings": {**settings, _LENGTH: repr(rivals.total_steps)},
     }
 
 
@@ -111,7 +112,7 @@ def resumed_search(
 
 
 def described(
-    trainer: Trainer, settings: "SearchSettings", monitor: str, mode: str
+    trainer: Trainer, settings: "SearchSettings", monitor: str, mode: str, steps: int
 ) -> dict[str, str]:
     """Return all that a search depends on, by name, to compare it with that of a resumed fit.
 
@@ -120,6 +121,7 @@ def described(
         settings: What the user has set.
         monitor: The name of the metric.
         mode: "min" or "max".
+        steps: Optimizer steps of the run.
 
     Returns:
         The ``repr`` of each value.
@@ -138,10 +140,10 @@ def described(
         "the module's schedulers": [
             type(c.scheduler).__name__ for c in trainer.lr_scheduler_configs
         ],
-        "the number of steps": total_steps(trainer, "AutoLR"),
+        _LENGTH: steps,
     }
     if swa_of(trainer) is not None:
-        last = Handover(trainer).last_search_step(trainer, total_steps(trainer, "AutoLR"))
+        last = Handover(trainer).last_search_step(trainer, steps)
         values["the first step of StochasticWeightAveraging"] = last
     return {name: repr(value) for name, value in values.items()}
 
@@ -173,7 +175,8 @@ def check_resumed(
             f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "
             "search to resume: fit from the start"
         )
-    if differing := list(_differences(stored["settings"], present)):
+    begun = stored["settings"] | ({_LENGTH: present[_LENGTH]} if reloads(trainer) else {})
+    if differing := list(_differences(begun, present)):
         raise ConfigError(
             f"AutoLR: the checkpoint is of a search with other settings: {'; '.join(differing)}; "
             "resume with those, or fit from the start"

@@ -8,15 +8,17 @@ from typing_extensions import override
 
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
+from autolr.callbacks.run_length import RunLength
+from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.rates import Rates
-from autolr.runtime.rivals import Rivals
 from autolr.runtime.step_context import StepContext
 
 
 class RivalsCallback(Callback):
     """Passes each live step to `Rivals`; a subclass decides what is searched."""
 
-    _rivals: Rivals | None = None
+    _rivals: ResumableRivals | None = None
+    _length: RunLength | None = None
     _learner: LightningLearner | None = None
     _rates: Rates | None = None
     _before: StepContext | None = None
@@ -75,6 +77,23 @@ class RivalsCallback(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
         self._release()
+
+    def _planned_steps(self, trainer: Trainer, who: str) -> int:
+        """Return the steps of a run that is about to train; see `RunLength`."""
+        self._length = RunLength(trainer, who)
+        return self._length.steps
+
+    def _renewed_length(self, trainer: Trainer, batch_idx: int) -> int:
+        """Return the steps of the run, planned anew with the first batch of an epoch."""
+        assert self._length is not None
+        if batch_idx == 0 and self._length.renew(trainer):
+            self._lay_out(self._length.steps)
+        return self._length.steps
+
+    def _lay_out(self, steps: int) -> None:
+        """Lay the schedules of a search under way out over another length of the run."""
+        if self._rivals is not None:
+            self._rivals.plan(steps)
 
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
         """Called when a rival's state has replaced that of the live run."""

@@ -1,19 +1,70 @@
 """The length of a run in optimizer steps."""
 
 import math
+from typing import Any
 
 from autolr.callbacks.namespaces import (
+    GradientAccumulationScheduler,
     Trainer,
+    either,
+    rank_zero_info,
     rank_zero_warn,
 )
-from autolr.callbacks.swa import estimated_steps
+from autolr.callbacks.swa import max_epochs
 from autolr.errors import UnsupportedError
 
 _LIGHTNINGS_EPOCHS = 1000  # the default of a Trainer without max_epochs and max_steps
 
 
+class RunLength:
+    """The optimizer steps of a run, planned anew as each epoch begins.
+
+    What an epoch has is known when it begins: a loader that is made anew may have grown, gradients
+    may be accumulated over other numbers of batches, the limits of the Trainer may have changed.
+
+    Args:
+        trainer: A trainer that is about to train.
+        who: The name of our callback, for the messages.
+
+    Attributes:
+        steps: Optimizer steps of the run, as far as it is known now.
+
+    Raises:
+        UnsupportedError: As `total_steps`.
+    """
+
+    def __init__(self, trainer: Trainer, who: str) -> None:
+        self.steps = total_steps(trainer, who)
+        self._epochs = _epochs(trainer)
+        self._who = who
+        self._said = False
+
+    def renew(self, trainer: Trainer) -> bool:
+        """Plan the rest of the run; return whether its length has changed.
+
+        Call it with the first batch of each epoch, when all hooks of its start have run.
+
+        Args:
+            trainer: The trainer.
+        """
+        known, self._epochs = self._epochs, _epochs(trainer)
+        if self._epochs == known:  # an epoch that its module cuts short does not count
+            return False
+        before, self.steps = self.steps, total_steps(trainer, self._who)
+        if self.steps == before:
+            return False
+        if not self._said:
+            rank_zero_info(
+                f"{self._who}: from epoch {trainer.current_epoch} on the run has {self.steps} "
+                f"steps, not {before}: epochs have other lengths than before; its schedule is laid "
+                "out over the new length, whenever that changes"
+            )
+        self._said = True
+        return True
+
+
 def total_steps(trainer: Trainer, who: str) -> int:
-    """Return the optimizer steps of the run.
+    """Return the optimizer steps of the run: those made and those to come.
 
     Args:
         trainer: The trainer.
@@ -22,14 +73,53 @@ def total_steps(trainer: Trainer, who: str) -> int:
     Raises:
         UnsupportedError: If the run has no end, or none that is known beforehand.
     """
-    steps = estimated_steps(trainer)
-    if 0 <= steps < math.inf:
-        return int(steps)
-    if math.isinf(trainer.num_training_batches):
-        raise UnsupportedError(
-            f"{who} needs a run with an end, and the training data has no length: set max_steps"
-        )
-    raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
+    limit = trainer.max_steps
+    if (epochs := max_epochs(trainer)) < 0 or math.isinf(trainer.num_training_batches):
+        if limit >= 0:
+            return limit
+        if math.isinf(trainer.num_training_batches):
+            raise UnsupportedError(
+                f"{who} needs a run with an end, and the training data has no length: set max_steps"
+            )
+        raise UnsupportedError(f"{who} needs a run with an end: set max_steps or max_epochs")
+    made, epoch = _made_before_epoch(trainer)
+    steps = made + steps_between(trainer, epoch, max(epochs, 1))
+    return steps if limit < 0 else min(steps, limit)
+
+
+def steps_between(trainer: Trainer, first: int, end: int) -> int:
+    """Return the optimizer steps of some epochs, if they have as many batches as the present one.
+
+    The Trainer steps with the last batch of an epoch too, however few gradients it has by then.
+
+    Args:
+        trainer: The trainer, whose training data has a length.
+        first: The first of the epochs.
+        end: The one behind the last of them.
+    """
+    batches = trainer.num_training_batches
+    if _accumulation_scheduler(trainer) is None:
+        return max(0, end - first) * math.ceil(batches / trainer.accumulate_grad_batches)
+    accumulated = (accumulation_in(trainer, epoch) for epoch in range(first, end))
+    return sum(math.ceil(batches / over) for over in accumulated)
+
+
+def accumulation_in(trainer: Trainer, epoch: int) -> int:
+    """Return over how many batches gradients are accumulated in an epoch.
+
+    Args:
+        trainer: The trainer.
+        epoch: The epoch.
+    """
+    scheduler = _accumulation_scheduler(trainer)
+    if scheduler is None:
+        return trainer.accumulate_grad_batches
+    return int(scheduler.get_accumulate_grad_batches(epoch))
+
+
+def reloads(trainer: Trainer) -> bool:
+    """Return whether training data is made anew in the run: then it may grow or shrink."""
+    return bool(trainer.reload_dataloaders_every_n_epochs)  # type: ignore[attr-defined]
 
 
 def warn_of_default_length(trainer: Trainer, steps: int) -> None:
@@ -44,3 +134,25 @@ def warn_of_default_length(trainer: Trainer, steps: int) -> None:
             f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
             f" {steps} steps; that is Lightning's default: if the run is shorter, set max_epochs"
         )
+
+
+def _epochs(trainer: Trainer) -> tuple[float, ...]:
+    """Return what the plan of the epochs to come depends on."""
+    planned = _accumulation_scheduler(trainer) is not None
+    accumulated = 0 if planned else trainer.accumulate_grad_batches
+    return trainer.num_training_batches, accumulated, max_epochs(trainer), trainer.max_steps
+
+
+def _made_before_epoch(trainer: Trainer) -> tuple[int, int]:
+    """Return the steps made before the present epoch, or the next one, and its number."""
+    loop = trainer.fit_loop
+    progress: Any = loop.epoch_progress.current
+    within = progress.ready == progress.started > progress.processed
+    made = loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
+    return trainer.global_step - (made.current.completed if within else 0), progress.processed
+
+
+def _accumulation_scheduler(trainer: Trainer) -> Any:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    kinds = either(GradientAccumulationScheduler)
+    return next((one for one in callbacks if isinstance(one, kinds)), None)

@@ -9,6 +9,7 @@ import torch
 from torch.optim import Optimizer
 
 from autolr.callbacks.namespaces import LightningModule, LRSchedulerConfig, Trainer
+from autolr.callbacks.run_length import accumulation_in
 from autolr.rng import isolated_rng
 
 
@@ -47,10 +48,10 @@ def _due(
     trainer: Trainer, configs: Sequence[LRSchedulerConfig], total_steps: int
 ) -> Iterator[list[int]]:
     """Yield for each optimizer step the indices of the schedulers that step after it."""
-    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
+    batches = trainer.num_training_batches
     epoch, batch = 1, 0
     for _ in range(total_steps):
-        batch = int(min(batch + accumulated, batches))
+        batch = int(min(batch + accumulation_in(trainer, epoch - 1), batches))
         at = {"step": batch, "epoch": epoch if batch == batches else 0}
         counts = [(at[str(config.interval)], config.frequency) for config in configs]
         yield [i for i, (count, every) in enumerate(counts) if count and count % every == 0]

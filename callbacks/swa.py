@@ -16,19 +16,12 @@ def swa_of(trainer: Trainer) -> StochasticWeightAveraging | None:
     return next(averaging, None)
 
 
-def estimated_steps(trainer: Trainer) -> int | float:
-    """Return ``trainer.estimated_stepping_batches`` without the epoch that only updates batch norm.
+def max_epochs(trainer: Trainer) -> int:
+    """Return ``trainer.max_epochs`` without the epoch that only updates batch norm.
 
-    `StochasticWeightAveraging` adds it to ``max_epochs`` as the fit begins; no step is made in it.
+    `StochasticWeightAveraging` adds it as the fit begins; no step is made in it.
     """
-    loop = trainer.fit_loop
-    added = loop.max_epochs
-    swa = swa_of(trainer)
-    loop.max_epochs = getattr(swa, "_max_epochs", added)
-    try:
-        return trainer.estimated_stepping_batches
-    finally:
-        loop.max_epochs = added
+    return int(getattr(swa_of(trainer), "_max_epochs", trainer.max_epochs) or 0)
 
 
 def restart_averages(trainer: Trainer, module: LightningModule) -> None:

@@ -1,36 +1,38 @@
 """A pass over the validation data that scores the model in place and leaves no trace."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any
+from functools import partial
 
-import torch
-
-from autolr.callbacks.batches import kept_generators_of, own_copy, size_in_bytes, unstarted
-from autolr.callbacks.logged import Logged, LoggedValues, reduced
+from autolr.callbacks.isolated_loop import evaluated, validating
+from autolr.callbacks.kept_batches import KeptBatches
+from autolr.callbacks.listeners import listeners_of, restored
+from autolr.callbacks.logged import over_ranks
 from autolr.callbacks.namespaces import (
+    Callback,
     LightningModule,
     Trainer,
     is_overridden,
-    is_param_in_hook_signature,
+    rank_zero_info,
 )
 from autolr.callbacks.quiet import quiet
 from autolr.errors import UnsupportedError
 from autolr.rng import isolated_rng
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.collectives import Alone, Ranks
-from autolr.runtime.evaluation import evaluating
 
-_CACHE_BYTES = 256 * 2**20  # validation batches kept in memory for the next pass, at most
+_EPOCHS = 100  # in which a metric is looked for, at most: one batch each
 
 
 class ValidationPass:
-    """Scores the model that is in place as the Trainer's validation loop would.
+    """Scores the model that is in place by the Trainer's own validation loop.
 
-    ``limit_val_batches`` is respected. What the module logs in ``validation_step`` and at the
-    epoch's end is collected here only; no other callback is called. Weights,
-    buffers, generators, metrics, plain attributes and training modes are left as they were.
+    What is logged is what ``trainer.validate`` would log of these weights, to the last digit. The
+    module's hooks are called, and no callback's. Only where the module alone does not log the
+    monitor, your own callbacks are called too, in the hooks in which Lightning lets them log: all
+    but ``on_validation_end``. The Trainer's metrics, loggers and progress, generators, training
+    modes, and plain attributes of the module and of these callbacks are as they were afterwards.
+
     Batches are kept in memory, up to 256 MiB, so that all passes see the same ones. Each rank
     takes the batches that the Trainer gives it; what they log is reduced over them.
 
@@ -46,21 +48,20 @@ class ValidationPass:
         self.ranks: Ranks = Alone() if ranks is None else ranks
         self._trainer = trainer
         self._module = module
-        self._cached: dict[int, list[Any]] = {}
-        self._cached_bytes = 0
+        self._batches = KeptBatches()
+        self._listeners: tuple[Callback, ...] = ()
+        self._epoch: int | None = None  # as in which passes are made; None: the present one
+        self._logged_in = 0  # the last epoch in which a pass has logged the monitor
         loop = trainer.fit_loop.epoch_loop.val_loop
-        if trainer.enable_validation:  # not set up yet if the first epoch ends without it
-            with isolated_rng(), _validating(trainer):
+        if trainer.enable_validation and loop._combined_loader is None:
+            with isolated_rng(), validating(trainer):
                 loop.setup_data()
-        if loop._combined_loader is not None and loop._combined_loader._mode != "sequential":
-            mode = loop._combined_loader._mode
-            raise UnsupportedError(f"CombinedLoader(mode={mode!r}) is not supported in validation")
 
     @property
     def exists(self) -> bool:
         """Whether the run has validation data and a step for it."""
-        taken = any(batches for _, batches in self._loaders())
-        return taken and is_overridden("validation_step", self._module)
+        taken = self._trainer.num_val_batches
+        return sum(taken) > 0 and is_overridden("validation_step", self._module)
 
     def run(self, limit: int | None = None) -> dict[str, float]:
         """Return what one pass logs.
@@ -68,104 +69,113 @@ class ValidationPass:
         Args:
             limit: Batches of each loader at most.
         """
-        logged = Logged()
         attributes = Attributes(self._module)
         attributes.exchange()  # what the pass changes is thrown away with the copy
         try:
             with (
                 isolated_rng(),
-                evaluating(self._module),
-                _validating(self._trainer),
-                torch.no_grad(),
-                quiet(self._trainer, self._module, logged.log),
+                _same_modes(self._module),
+                restored(self._listeners, self._module),
+                quiet(self._trainer, self._module, listeners=self._listeners),
+                _in_epoch(self._trainer, self._epoch),
             ):
-                by_rank = self.ranks.gather(lambda: self._log_pass(logged, limit))
-                return reduced(by_rank) | logged.metrics()
+                return over_ranks(
+                    self.ranks.gather(
+                        lambda: evaluated(self._trainer, self._batches, self.ranks, limit)
+                    )
+                )
         finally:
             attributes.exchange()
 
-    def _log_pass(self, logged: Logged, limit: int | None) -> LoggedValues:
-        self._run_hooks(logged, limit)
-        return logged.values()
+    def find(self, monitor: str) -> list[str]:
+        """Find out how passes come to log a metric: with callbacks, or as in another epoch.
 
-    def _run_hooks(self, logged: Logged, limit: int | None) -> None:
-        module = self._module
-        module.on_validation_model_eval()
-        module.on_validation_start()
-        module.on_validation_epoch_start()
-        loaders = self._loaders()
-        several = len(loaders) > 1
-        for index, (loader, batches) in enumerate(loaders):
-            logged.suffix = f"/dataloader_idx_{index}" if several else ""
-            for batch_idx, batch in enumerate(self._batches(index, loader, batches, limit)):
-                logged.batch = batch
-                place: Any = (batch, batch_idx, index) if several else (batch, batch_idx)
-                module.on_validation_batch_start(*place)
-                with self._trainer.precision_plugin.val_step_context():
-                    outputs = module.validation_step(*self._arguments(*place))
-                module.on_validation_batch_end(outputs, *place)
-        logged.suffix, logged.batch = "", None
-        module.on_validation_epoch_end()
-        module.on_validation_end()
-        if is_overridden("on_validation_model_train", module):
-            module.on_validation_model_train()
+        Args:
+            monitor: The name of the metric; `logged` gives it from now on.
 
-    def _arguments(self, batch: Any, batch_idx: int, *index: int) -> tuple[Any, ...]:
-        step = self._module.validation_step
-        takes_index = is_param_in_hook_signature(step, "batch_idx", min_args=2)
-        arguments = (batch, batch_idx) if takes_index else (batch,)
-        return (*arguments, *index)
+        Returns:
+            The names of all metrics that were logged on the way, without ``monitor`` if no pass
+            logs it.
+        """
+        names: set[str] = set()
+        for look in self._looks():
+            names |= look().keys()
+            if monitor in names:
+                break
+        else:
+            self._listeners, self._epoch = (), None
+        if self._epoch is not None:
+            rank_zero_info(
+                f"AutoLR: validation logs {monitor!r} only in some epochs; every pass of the "
+                f"search is made as in epoch {self._epoch}"
+            )
+        return sorted(names)
 
-    def _loaders(self) -> list[tuple[Any, int | float]]:
-        """Return each validation loader with the number of batches that the trainer takes."""
-        loaders = self._trainer.val_dataloaders
-        if loaders is None:
-            return []
-        if isinstance(loaders, Mapping):
-            loaders = list(loaders.values())
-        if not isinstance(loaders, list | tuple):
-            loaders = [loaders]
-        taken = self._trainer.num_val_batches
-        limits = taken if isinstance(taken, list) else [taken] * len(loaders)
-        pairs = zip(loaders, limits, strict=True)
-        return list(pairs)
+    def logged(self, monitor: str) -> dict[str, float]:
+        """Return what a pass logs, ``monitor`` among it, if need be as in an earlier epoch.
 
-    def _batches(
-        self, index: int, loader: Any, batches: int | float, limit: int | None
-    ) -> Iterator[Any]:
-        wanted = None if batches == float("inf") else int(batches)
-        if limit is not None:
-            wanted = limit if wanted is None else min(wanted, limit)
-        kept: list[Any] | None
-        if index in self._cached:
-            kept = self._cached[index][:wanted]
-            yield from (self._on_device(own_copy(batch), index) for batch in kept)
-            return
-        kept = [] if limit is None else None
-        with kept_generators_of(loader):
-            for batch in islice(iter(unstarted(loader)), wanted):
-                if kept is not None:
-                    self._cached_bytes += size_in_bytes(batch)
-                    fits = self._cached_bytes <= _CACHE_BYTES
-                    kept = [*kept, own_copy(batch)] if fits else None
-                yield self._on_device(batch, index)
-        if kept is not None:
-            self._cached[index] = kept
+        Args:
+            monitor: The name of a metric that `find` has found.
 
-    def _on_device(self, batch: Any, index: int) -> Any:
-        trainer = self._trainer
-        batch = trainer.precision_plugin.convert_input(batch)
-        batch = self._module._on_before_batch_transfer(batch, dataloader_idx=index)
-        return trainer.strategy.batch_to_device(batch, dataloader_idx=index)
+        Raises:
+            UnsupportedError: If validation has ceased to log it.
+        """
+        logged = self.run()
+        if monitor not in logged and self._epoch is None:
+            self._epoch = self._logged_in
+            logged = self.run()
+        if monitor not in logged:
+            raise UnsupportedError(
+                f"validation logged {monitor!r} when the fit began and no longer does: log it in "
+                "every validation"
+            )
+        if self._epoch is None:
+            self._logged_in = self._trainer.current_epoch
+        return logged
+
+    def _looks(self) -> Iterator[Callable[[], dict[str, float]]]:
+        """Yield passes that may log a metric, the likely and the cheap ones first."""
+        now = self._trainer.current_epoch
+        callbacks = listeners_of(self._trainer)
+        for limit in (1, None):
+            for listeners in dict.fromkeys([(), callbacks]):
+                self._listeners = listeners
+                yield partial(self._tried, callbacks, limit)
+        last = self._trainer.max_epochs
+        assert last is not None  # in a fit
+        epochs = range(now + 1, now + 1 + _EPOCHS if last < 0 else last)
+        for epoch in [*epochs, *range(now)][:_EPOCHS]:
+            self._epoch = epoch
+            yield partial(self.run, limit=1)
+
+    def _tried(self, callbacks: tuple[Callback, ...], limit: int | None) -> dict[str, float]:
+        """Make a pass; the module may fail where it reads what absent callbacks log."""
+        try:
+            return self.run(limit)
+        except Exception:
+            if self._listeners == callbacks:
+                raise
+            return {}
 
 
 @contextmanager
-def _validating(trainer: Trainer) -> Iterator[None]:
-    """Have ``trainer.validating`` for a block: transfer hooks augment only what is trained on."""
-    stage = trainer.state.stage
-    assert stage is not None  # in a fit
-    trainer.state.stage = type(stage).VALIDATING
+def _in_epoch(trainer: Trainer, epoch: int | None) -> Iterator[None]:
+    """Set ``trainer.current_epoch`` for a block; None leaves it."""
+    progress = trainer.fit_loop.epoch_progress.current
+    before = progress.completed
+    progress.completed = before if epoch is None else epoch
     try:
         yield
     finally:
-        trainer.state.stage = stage
+        progress.completed = before
+
+
+@contextmanager
+def _same_modes(module: LightningModule) -> Iterator[None]:
+    """Put each module's mode back after a block; the loop itself switches to evaluation."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

@@ -53,6 +53,20 @@ class ResumableRivals(Rivals):
         super().repeat_step(loss, before, stepped=stepped)
         self._busy, self._accumulating = False, not stepped
 
+    def plan(self, total_steps: int) -> None:
+        """Lay every schedule out over another length, as the run turns out to have.
+
+        Args:
+            total_steps: Optimizer steps of the run.
+        """
+        self.total_steps = total_steps
+        for run in [self._live, *self._rivals]:
+            multipliers = run.candidate.schedule.values(total_steps)
+            run.factors = self._rates.factors_of(run.candidate, multipliers)
+            if run.annealed:
+                assert self.search.probe is not None
+                self._anneal(run, self.search.probe)
+
     def state_dict(self) -> dict[str, Any] | None:
         """Return tensors, by reference, and plain containers, for `resumed`.
 

@@ -39,6 +39,11 @@ class RungScores:
         """Whether the batch to come may be needed for the next score."""
         return bool(self._rungs) and self._rungs[0] - self.step <= RECENT
 
+    @property
+    def begun(self) -> int | None:
+        """The rung whose average has begun; None if there is none."""
+        return None if self._average is None else self._rungs[0]
+
     def observe_step(self, *, stepped: bool) -> float | None:
         """Take in what the live run has just done; return the score if a rung is reached.
 
@@ -52,6 +57,17 @@ class RungScores:
         score = self._sample() if stepped and self._rungs else None
         self._busy, self._accumulating = False, not stepped
         return score
+
+    def plan(self, rungs: Sequence[int]) -> None:
+        """Score at other rungs than planned; the one whose average has begun stays.
+
+        Args:
+            rungs: Optimizer steps at which to score, rising.
+        """
+        begun = self.begun
+        reached = self.step if begun is None else begun
+        self._rungs = [] if begun is None else [begun]
+        self._rungs += [rung for rung in rungs if rung > reached]
 
     def state_dict(self) -> dict[str, Any] | None:
         """Return tensors, by reference, and plain containers, for `load_state_dict`.

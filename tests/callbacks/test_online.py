@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging
-from lightning.pytorch.utilities import CombinedLoader
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -309,12 +308,6 @@ REFUSED = {
         {"train": DataLoader(Stream(TRAIN), 16), "max_epochs": -1},
     ),
     "iterators": (Iterating, r"training_step\(dataloader_iter\)", UnsupportedError, {}),
-    "mixed loaders": (
-        Net,
-        r"CombinedLoader\(mode='min_size'\)",
-        UnsupportedError,
-        {"val": CombinedLoader([val_loader()], "min_size"), "num_sanity_val_steps": 0},
-    ),
     "no rate": (ZeroRate, "the optimizer's lr must be a positive number", ConfigError, {}),
     "monitor": (
         Net,
