@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.naming import Names
-from autolr.runtime.optimizer_groups import own_entries
+from autolr.runtime.optimizer_groups import joined_entries, own_entries
 from autolr.runtime.plain import size
 from autolr.runtime.slots import ABSENT, Content, content_of, exchanged
 from autolr.runtime.stateful import Stateful
@@ -106,10 +106,17 @@ class Snapshot:
             self.take(parameter, parameter)
         for slot in buffers:
             self.buffers[slot] = ABSENT if stepped else memory.copied(content_of(slot))
-        for group in self._optimizer.param_groups:
-            if group_key(group) not in self.groups:
-                self.groups[group_key(group)] = memory.copied(own_entries(group))
+        self._follow_groups(memory)
         self.renew_attributes()
+
+    def _follow_groups(self, memory: TensorMemory) -> None:
+        groups, before = self._optimizer.param_groups, list(self.groups.values())
+        same = len(groups) == len(before)  # then a new key only means that members were replaced
+        for index, group in enumerate(groups):
+            key = group_key(group)
+            if key not in self.groups:
+                joined = joined_entries(self._optimizer, index, before[0])
+                self.groups[key] = before[index] if same else memory.copied(joined)
 
     def take(self, parameter: Tensor, value: Tensor) -> None:
         """Hold a value of a parameter that was shared so far.

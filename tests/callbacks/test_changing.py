@@ -36,6 +36,18 @@ def test_with_one_candidate_the_run_is_bit_for_bit_that_without(kind):
     assert differences(plain, left(*fit(make, [ours, *callbacks()]))) == []
 
 
+@pytest.mark.parametrize("name", ["BackboneFinetuning", "Growing", "Frozen", "NewHead"])
+def test_rules_go_on_racing(name):
+    make, callback = KINDS[name]
+    space = {"rule": ["fixed", "dog"]}
+    ours = AutoLR(Annealed(race=0.35, budget=2.0), candidates=space)
+    _, trainer = fit(make, [ours, *([] if callback is None else [callback()])])
+    assert {scored.candidate.rule for scored in ours.result.scores} == {"fixed", "dog"}
+    assert all(record.ended == () for record in ours.result.copies)
+    rates = [group["lr"] for group in trainer.optimizers[0].param_groups]
+    assert len(rates) == 1 + (name in ("BackboneFinetuning", "Growing"))
+
+
 @pytest.mark.parametrize("race", [0.15, 0.35], ids=["behind the race", "in the race"])
 def test_a_search_runs_to_its_end(kind, race):
     make, callbacks = kind
