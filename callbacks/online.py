@@ -81,8 +81,8 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
             plateau and a linear end over the last 40 %.
-        monitor: The metric of the validation loop that scores a probe. A run without validation
-            compares training losses, with a warning.
+        monitor: The metric that scores a probe: of the validation loop, logged by the module or by
+            your own callbacks. A run without validation compares training losses, with a warning.
         mode: Whether a lower ("min") or a higher ("max") metric is better. None: what its name says
             ("max" for acc, accuracy, auroc, auc, f1, precision, recall, iou, map, bleu, rouge, r2,
             psnr, ssim as a word in it, "min" for loss, error, perplexity, mae, mse, rmse, wer);
