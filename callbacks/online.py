@@ -11,36 +11,35 @@ from typing_extensions import override
 from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
 from autolr.callbacks.handover import Handover
-from autolr.callbacks.namespaces import LightningModule, Trainer
+from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
 from autolr.callbacks.resume import (
     check_resumed,
     described,
+    live_candidate,
     resumed_search,
-    stored_search,
     warn_of_length,
 )
-from autolr.callbacks.resumed_rng import ResumedRng
-from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_race_host import RuleRaceHost
 from autolr.callbacks.run_length import total_steps, warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics, print_messages
-from autolr.callbacks.start import learner_of, started
+from autolr.callbacks.start import learner_of, setup_of
+from autolr.callbacks.stored_search import StoredSearch
 from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result, check_save_to
-from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
+from autolr.runtime.start import Setup, begins_with, start_search
 from autolr.schedules import Schedule
 
 
-class AutoLR(RivalsCallback, RuleRaceHost):
+class AutoLR(StoredSearch, RuleRaceHost):
     """Search a peak rate in the first steps of a run, and follow a schedule at that peak.
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
@@ -117,12 +116,8 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         self._settings = SearchSettings(strategy, schedule, rates, candidates)
         check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
-        self._result: Result | None = None
-        self._own: OwnRates | None = None
-        self._own_peak: float | None = None
-        self._stored: dict[str, Any] | None = None  # a search to continue
-        self._generators = ResumedRng(None)
-        self._handover = Handover()
+        self._setup: Setup | None = None
+        self._steps = 0
 
     @property
     def result(self) -> Result:
@@ -152,7 +147,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         super().on_train_epoch_start(trainer, pl_module)
         if self._handover.is_due(trainer):
             self._take_result(trainer, cut=True)  # epochs may turn out shorter than they were
-            self._handover.hand_over(trainer, self._factor(trainer))
+            self._hand_over(trainer)
 
     @override
     def on_train_batch_start(
@@ -162,8 +157,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             self._begin(trainer, batch, batch_idx)
             self._take_result(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-        assert self._rates is not None
-        self._rates.factor = 1.0 if self._handover.done else self._factor(trainer)
+        self._apply(trainer)
 
     @override
     def on_train_batch_end(
@@ -183,6 +177,11 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         if self._rivals is not None and self._learner is not None and search is not None:
             print_messages(search, self._rivals, self._learner.monitor)
         self._take_result(trainer)
+        self._warn_of_writers("AutoLR")
+        if self._result is not None:
+            self._result = self._result.applying(rate)
+        if trainer.global_step < self._steps:  # after the last step its rate stays
+            self._apply(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -194,29 +193,6 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             self._result = finalized(self._result, trainer, self._save_to)
 
     @override
-    def state_dict(self) -> dict[str, Any]:
-        stored = self._stored if self._rivals is None else self._search_state()
-        result = self._result if stored is None else None
-        return {
-            "result": None if result is None else result.to_dict(),
-            "search": stored,
-            "generators": RngState.capture().to_dict(),
-        }
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        result = state_dict["result"]
-        self._result = None if result is None else Result.from_dict(result)
-        self._stored = state_dict.get("search")
-        self._generators = ResumedRng(state_dict.get("generators"))
-
-    @override
-    def _release(self) -> None:
-        if self._rivals is not None:  # cut: a checkpoint may still be written
-            self._stored = self._search_state()
-        super()._release()
-
-    @override
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
         restart_plateaus(trainer)
         restart_averages(trainer, module)
@@ -226,9 +202,10 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             check_save_to(self._save_to)
         self._handover = Handover(trainer)
         self._handover.check()
+        own: OwnRates | None = None
         if not trainer.global_step:
             self._result = self._stored = None  # of another run
-        steps = total_steps(trainer, "AutoLR")
+        self._steps = steps = total_steps(trainer, "AutoLR")
         warn_of_early_stoppers(trainer, "AutoLR", steps)
         if self._result is not None:
             self._stored, self._own_peak = None, self._result.own_peak
@@ -241,10 +218,12 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             self._own_peak = self._stored["own_peak"]
         else:
             self._check(trainer, pl_module, ranks)
-            self._own = OwnRates.of(trainer, pl_module, steps)
-            self._own_peak = None if self._own is None else self._own.peak
-        self._rates = Rates.of(trainer.optimizers[0], self._own_peak)
+            own = OwnRates.of(trainer, pl_module, steps)
+            self._own_peak = None if own is None else own.peak
+        self._setup = setup_of(trainer, self._settings, own, self._handover)
+        rates = self._attach(trainer, self._own_peak)
         self._generators.after_the_data(trainer)
+        self._apply_first(trainer, rates)
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:
         """Refuse what is not supported."""
@@ -257,28 +236,33 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
         self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
-    def _search_state(self) -> dict[str, Any] | None:
-        assert isinstance(self._rivals, ResumableRivals)
-        assert self._learner is not None
-        return stored_search(self._rivals, self._learner, self._own_peak, self._begun_with)
+    def _apply_first(self, trainer: Trainer, rates: Rates) -> None:
+        """Apply the first rate before the first batch: callbacks ahead of this one log it then."""
+        if self._result is not None:
+            self._apply(trainer)
+            return
+        assert self._setup is not None
+        first = live_candidate(self._stored) or begins_with(rates, self._setup)
+        if first is not None:  # None: a scan on the first batch decides
+            rates.factor = rates.factor_of(first, trainer.global_step, self._steps)
 
     def _begin(self, trainer: Trainer, batch: Any, batch_idx: int) -> None:
         """Begin the search, or resume it; hooks that make the run's state have run by now."""
         learner, rates = self._learner, self._rates
         assert learner is not None
         assert rates is not None
+        assert self._setup is not None
         if self._stored is not None:
             self._rivals = resumed_search(self._stored, self._settings.searcher, learner, rates)
             self._metrics.skip(self._rivals.search)
             self._stored = None
             return
         with learner.first_batch(batch, batch_idx):
-            begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
-        steps = total_steps(trainer, "AutoLR")
-        self._rivals = ResumableRivals(learner, rates, begun[0], steps, live=begun[1])
+            begun, live = start_search(learner, rates, self._setup, rank_zero_info)
+        self._rivals = ResumableRivals(learner, rates, begun, self._steps, live)
 
+    @override
     def _factor(self, trainer: Trainer) -> float:
-        """Return the factor of the run's own rates at the next step."""
         if self._result is None:
             assert self._rivals is not None
             return self._rivals.factor

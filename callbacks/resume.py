@@ -9,6 +9,7 @@ from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.swa import swa_of
+from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result
@@ -59,6 +60,15 @@ def resumed_search(
     """
     learner.load_state_dict(stored["learner"])
     return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy)
+
+
+def live_candidate(stored: Mapping[str, Any] | None) -> Candidate | None:
+    """Return what the run trained when a search was stored; None without one.
+
+    Args:
+        stored: What `stored_search` returned.
+    """
+    return stored and Candidate.from_dict(stored["rivals"]["live"]["candidate"])
 
 
 def described(

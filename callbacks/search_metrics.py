@@ -42,8 +42,7 @@ class SearchMetrics:
         if not trainer.loggers:
             return
         values = {}
-        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every and trainer.global_step % every == 0:
+        if _is_due(trainer):
             values["rate"] = rate
             if rivals is not None:
                 values["probe_steps"] = float(rivals.probe_steps)
@@ -68,6 +67,22 @@ class SearchMetrics:
         finite = [scored for scored in new if math.isfinite(scored.score)]
         steps = rivals.total_steps
         return {f"score/{_named(one, steps)}": self._monitor.value(one.score) for one in finite}
+
+
+def log_rate(trainer: Trainer, rate: float) -> None:
+    """Log the rate of the step that has just been made, where the Trainer logs its own values.
+
+    Args:
+        trainer: The Trainer, after the step.
+        rate: The highest rate of the groups in that step.
+    """
+    if trainer.loggers and _is_due(trainer):
+        _log(trainer, {"rate": rate})
+
+
+def _is_due(trainer: Trainer) -> bool:
+    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    return every > 0 and trainer.global_step % every == 0
 
 
 def _named(scored: ProbeScore, total_steps: int) -> str:

@@ -68,6 +68,7 @@ class Rivals:
         self._best: Snapshot | None = None
         self._dropped: list[Candidate] = []  # of the present probe, in the order of divergence
         begin_rule(learner.optimizer, live.rule)
+        self._live = CandidateRun(live, np.ones(total_steps), None)  # of no step yet
         self._live = self._candidate_run(live, None)
         self._rivals: list[CandidateRun] = []
         if not wait:
@@ -105,12 +106,13 @@ class Rivals:
         Args:
             loss: The live run's loss on the present batch, if it had one.
             before: What `capture` returned when the live run began with the batch.
-            stepped: Whether the live run has made an optimizer step (not so while it accumulates
-                gradients).
+            stepped: Whether the live run made a step (not so while it accumulates gradients).
 
         Raises:
             DivergedError: If every candidate has diverged, and the strategy does not roll back.
         """
+        if stepped:
+            self._live.applied(self._rates.applied)
         if before is not None:
             self._train_rivals(before, stepped=stepped)
         if self._is_check_due(stepped=stepped):
@@ -131,6 +133,7 @@ class Rivals:
             probe_steps=self.probe_steps,
             validation_passes=self._scoring.passes,
             monitor=self._learner.monitor,
+            highest_rate=self._live.highest_rate or None,
         )
 
     def for_each_rival(self, action: Callable[[], None]) -> None:
@@ -158,7 +161,9 @@ class Rivals:
         """Make the live run's step with a rival's state; return the loss, if there is one."""
         before.restore()
         with rival.in_place(), self._rates.multiplied(self._factor(rival)):
-            return self._learner.train()
+            loss = self._learner.train()
+        rival.applied(self._rates.applied)
+        return loss
 
     def _act(self) -> None:
         """Carry out every action that is due at this step of the run."""
@@ -284,8 +289,8 @@ class Rivals:
         return copy
 
     def _candidate_run(self, candidate: Candidate, snapshot: Snapshot | None) -> CandidateRun:
-        multipliers = candidate.schedule.values(self.total_steps)
-        return CandidateRun(candidate, self._rates.factors_of(candidate, multipliers), snapshot)
+        factors = self._rates.factors_of(candidate, candidate.schedule.values(self.total_steps))
+        return CandidateRun(candidate, factors, snapshot, highest_rate=self._live.highest_rate)
 
     def _factor(self, run: CandidateRun) -> float:
         return float(run.factors[min(self.step, self.total_steps - 1)])

@@ -1,4 +1,4 @@
-"""Rates: applied around a step, gone after it."""
+"""Rates: what is applied stands in the groups, the user's own behind it."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import math
@@ -36,12 +36,24 @@ def lrs(optimizer):
     return [group["lr"] for group in optimizer.param_groups]
 
 
-def test_a_step_uses_the_multiplied_rates_and_leaves_the_users(optimizer):
+def test_the_multiplied_rates_stand_in_the_groups_and_a_step_uses_them(optimizer):
     rates = Rates.of(optimizer)
     rates.factor = 0.5
+    assert lrs(optimizer) == [0.005, 0.05]
     optimizer.step()
     assert optimizer.used == [[0.005, 0.05]]
+    assert [type(rate) for rate in optimizer.used[0]] == [float, float]
+    assert lrs(optimizer) == [0.005, 0.05]
+    rates.detach()
     assert lrs(optimizer) == [0.01, 0.1]
+
+
+def test_detached_rates_may_stay_as_plain_numbers(optimizer):
+    rates = Rates.of(optimizer)
+    rates.factor = 0.5
+    rates.detach(keep=True)
+    assert lrs(optimizer) == [0.005, 0.05]
+    assert [type(rate) for rate in lrs(optimizer)] == [float, float]
 
 
 def test_the_ratios_of_the_groups_are_kept_and_the_base_is_the_highest(optimizer):
@@ -59,7 +71,7 @@ def test_the_rates_are_put_back_when_a_step_raises(optimizer):
     optimizer.broken = True
     with pytest.raises(RuntimeError, match="broken"), rates.multiplied(7.0):
         optimizer.step()
-    assert lrs(optimizer) == [0.01, 0.1]
+    assert lrs(optimizer) == [0.01, 0.1]  # at the factor of 1 before the block
     rates.factor = 3.0
     for _ in range(2):  # nor do the factors of two broken steps pile up
         with pytest.raises(RuntimeError, match="broken"):
@@ -93,6 +105,7 @@ def test_a_scheduler_of_torch_continues_undisturbed(optimizer):
         optimizer.step()
         scheduler.step()
     assert [fast for _, fast in optimizer.used] == [0.05, 0.025, 0.0125]
+    rates.detach()
     assert lrs(optimizer) == [0.00125, 0.0125]
 
 
@@ -101,8 +114,12 @@ def test_a_rate_that_is_a_tensor_is_the_same_tensor_after_the_step():
     weight = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.Adam([weight], lr=rate, capturable=False, foreach=False)
     weight.grad = torch.ones(1)
-    Rates.of(optimizer).factor = 0.5
+    rates = Rates.of(optimizer)
+    rates.factor = 0.5
     optimizer.step()
+    assert optimizer.param_groups[0]["lr"] is rate
+    assert float(rate) == pytest.approx(0.05)
+    rates.detach()
     assert optimizer.param_groups[0]["lr"] is rate
     assert float(rate) == pytest.approx(0.1)
     assert weight.item() == pytest.approx(-0.05, rel=1e-5)  # Adam's first step is its rate
