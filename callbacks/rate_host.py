@@ -1,6 +1,7 @@
 """The rates of a run's optimizer in a Trainer: between steps, in checkpoints, for schedulers."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from typing_extensions import override
@@ -20,6 +21,7 @@ class RateHost(Callback):
     _handover = Handover()
     _stored_rates: dict[str, Any] | None = None  # of a checkpoint, or of a run that ended
     _warned = False
+    _leave: ExitStack  # what is undone as training ends
 
     @override
     def on_save_checkpoint(
@@ -52,19 +54,19 @@ class RateHost(Callback):
         """
         (optimizer,) = trainer.optimizers
         stored = self._stored_rates if trainer.global_step else None
-        self._stored_rates, self._warned = None, False
+        self._stored_rates, self._warned, self._leave = None, False, ExitStack()
         if stored is not None:
             resume(optimizer, stored["groups"])
             base = stored["base"] if base is None else base
         self._rates = Rates.of(optimizer, base)
-        self._leave_schedulers = _own_rates_for_schedulers(trainer, self._rates)
+        self._leave.callback(_own_rates_for_schedulers(trainer, self._rates))
         return self._rates
 
     def _detach(self) -> None:
         if self._rates is None:
             return
         self._stored_rates = self._rates_state()  # a checkpoint may still be written
-        self._leave_schedulers()
+        self._leave.close()
         self._rates.detach(keep=True)
         self._rates = None
 
@@ -90,9 +92,6 @@ class RateHost(Callback):
             f"{self._rates.base:.3g} and by the schedule; {who} with the schedule 'constant' keeps "
             "the shape that is written"
         )
-
-    def _leave_schedulers(self) -> None:
-        """Replaced while rates are attached."""
 
 
 def _own_rates_for_schedulers(trainer: Trainer, rates: Rates) -> Callable[[], None]:

@@ -68,7 +68,7 @@ def live_candidate(stored: Mapping[str, Any] | None) -> Candidate | None:
     Args:
         stored: What `stored_search` returned.
     """
-    return stored and Candidate.from_dict(stored["rivals"]["live"]["candidate"])
+    return None if stored is None else Candidate.from_dict(stored["rivals"]["live"]["candidate"])
 
 
 def described(

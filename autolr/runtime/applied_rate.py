@@ -1,7 +1,7 @@
 """The rate in a parameter group: what is applied, and the user's own rate behind it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,7 +105,8 @@ class TensorRecord:
     version: int
 
 
-_RECORDS = WeakIdKeyDictionary()  # of the tensors that hold an applied rate
+_RECORDS: MutableMapping[Tensor, TensorRecord] = WeakIdKeyDictionary()
+"""Of the tensors that hold an applied rate, by their identity."""
 
 
 def own_rate(group: Mapping[str, Any]) -> Any:
@@ -160,8 +161,7 @@ def settle(group: dict[str, Any]) -> None:
 
 def record_of(rate: Tensor) -> TensorRecord | None:
     """Return what a tensor was multiplied from; None where nothing is applied to it."""
-    record: TensorRecord | None = _RECORDS.get(rate)
-    return record
+    return _RECORDS.get(rate)
 
 
 def remember(rate: Tensor, record: TensorRecord | None) -> None:
