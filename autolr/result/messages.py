@@ -68,7 +68,7 @@ def closing(result: "Result") -> str:
         )
     return (
         f"AutoLR: {_named(result.rule)}peak {result.peak:.3g} after {len(result.scores)} probes, "
-        f"{price}"
+        f"{price}{_discarded(result)}"
     )
 
 
@@ -77,6 +77,15 @@ def excluded(rules: Sequence[str]) -> Iterator[str]:
     if rules:
         told = ", ".join(rules)
         yield f"AutoLR: the race leaves out {told}: at most 5 rules, fewer in a short run"
+
+
+def _discarded(result: "Result") -> str:
+    if not result.rollbacks:
+        return ""
+    return (
+        f"; rollbacks discarded {result.discarded_steps} steps: trained from scratch, its schedule "
+        "gives another run"
+    )
 
 
 def _named(rule: str) -> str:
@@ -92,7 +101,7 @@ def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
     """Tell that a rival has taken the run's place; the run was scored first."""
     for rival in (one for one in told[1:] if one.kept):
         if rival.annealed:
-            yield f"AutoLR: step {rival.horizon}: goes on with {rival.candidate.schedule}"
+            yield f"AutoLR: step {rival.horizon}: continues with {rival.candidate.schedule}"
             continue
         factor = rival.rate(total_steps) / told[0].rate(total_steps)
         yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"

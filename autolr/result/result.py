@@ -165,8 +165,8 @@ class Result:
 
     @property
     def discarded_steps(self) -> int:
-        """Steps that rollbacks discarded; the run made others in their place."""
-        return sum(rollback.step - rollback.to for rollback in self.rollbacks)
+        """Steps of which rollbacks discarded what the run had learned."""
+        return len(set[int]().union(*(range(one.to, one.step) for one in self.rollbacks)))
 
     def applying(self, rate: float) -> "Result":
         """Return the result after a step of the run with that rate.
