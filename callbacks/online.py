@@ -50,9 +50,11 @@ class AutoLR(StoredSearch, RuleRaceHost):
     is not finite for any rival in the race and the next round there is no peak, with a warning: the
     run continues at the rate that the user has set, within ``rates``, else at the customary one.
 
-    A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
-    each multiplied by the same factor, so that their highest is the peak of the search. What else
-    it writes (momentum, in a one-cycle schedule) it still writes. A `ReduceLROnPlateau` forgets
+    The rate that is applied stands in the optimizer's groups between steps, for all that reads it.
+    A module with a learning-rate scheduler of its own keeps it: the scheduler steps with its own
+    rates, and each is multiplied so that its peak is the peak of the search. What else it writes
+    (momentum, in a one-cycle schedule) it still writes. A rate that other code writes is multiplied
+    likewise, with a warning. A `ReduceLROnPlateau` forgets
     what it has seen when a rival replaces the live run; averages of weights begin anew there. With
     `StochasticWeightAveraging` the search ends before the first epoch that is averaged: from there
     on it anneals the rate, from where the schedule is then, to its ``swa_lrs``, as it always does.
