@@ -172,7 +172,7 @@ Count = Annotated[int, Integer(1)]
 Pace = Annotated[float, Real(0, open="low"), "length"]  # below 1 a share, from 1 on steps
 Span = Annotated[
     float | None, Maybe(Real(0)), "length"
-]  # up to 1 a share, above steps, or the rest
+]  # None the rest, up to 1 a share, above steps
 Table: TypeAlias = Annotated[Sequence[float] | Array, Several((Real(0),))]
 
 

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer, rank_zero_warn
-from autolr.runtime.rates import Rates, plain_entries, resume
+from autolr.runtime.rates import Rates, make_plain, resume
 
 
 class RateHost(Callback):
@@ -28,8 +28,7 @@ class RateHost(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
-        for state in checkpoint.get("optimizer_states", ()):
-            plain_entries(state.get("param_groups", ()))  # of an optimizer around another one
+        make_plain(checkpoint)  # hyper-parameters too, or an optimizer around another one
 
     def _factor(self, trainer: Trainer) -> float:
         """Return the factor of the run's own rates at the next step."""

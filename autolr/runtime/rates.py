@@ -214,14 +214,17 @@ def plain_rates(optimizer: Optimizer) -> list[Any]:
     return [rate.clone() if isinstance(rate, Tensor) else float(rate) for rate in standing]
 
 
-def plain_entries(groups: list[dict[str, Any]]) -> None:
-    """Make the rates among the entries of stored groups plain numbers, in place."""
-    for group in groups:
-        for name, value in group.items():
-            if isinstance(value, AppliedRate):
-                group[name] = float(value)
+def make_plain(stored: Any) -> None:
+    """Make the applied rates in nested dicts and lists plain numbers, in place."""
+    if not isinstance(stored, dict | list):
+        return
+    for key, value in stored.items() if isinstance(stored, dict) else enumerate(stored):
+        if isinstance(value, AppliedRate):
+            stored[key] = float(value)
+        else:
+            make_plain(value)
 
 
 def _without_own(_: Optimizer, state: dict[str, Any]) -> None:
     """Store what is applied: a checkpoint is read without this package too."""
-    plain_entries(state["param_groups"])
+    make_plain(state["param_groups"])

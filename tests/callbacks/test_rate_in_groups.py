@@ -187,6 +187,19 @@ def test_a_resumed_candidate_is_followed_as_in_the_whole_run(tmp_path):
         assert differences(whole.left[part], rest.left[part]) == []
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_module_may_keep_the_rate_that_it_reads(tmp_path):
+    class Keeps(Bare):
+        def training_step(self, batch, batch_idx):
+            self.hparams.rate = self.optimizers().param_groups[0]["lr"]
+            return super().training_step(batch, batch_idx)
+
+    fit(tmp_path, Keeps, [FollowCandidate(0.02, FALLING), kept(tmp_path / "c")])
+    stored = torch.load(tmp_path / "c" / "epoch=1.ckpt", weights_only=True)
+    kept_rate = stored["hyper_parameters"]["rate"]
+    assert kept_rate == pytest.approx(curve(tmp_path, "autolr/rate")[13], rel=1e-12)
+
+
 # --- rates that other code writes
 
 
@@ -308,6 +321,23 @@ def test_the_rate_written_once_more_as_it_was_is_no_reason_for_a_warning(tmp_pat
         warnings.simplefilter("always")
         fit(tmp_path, Same, [FollowCandidate(0.5, "linear")], max_epochs=1)
     assert not any("writes the optimizer's rate" in str(one.message) for one in caught)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_warm_up_by_hand_that_is_cut_is_resumed_as_in_the_whole_run(tmp_path):
+    class Warm(Writer):
+        where = "optimizer_step, after"
+
+        def write(self, optimizer):
+            write(optimizer, LR * min(1.0, (self.trainer.global_step + 1) / 20))
+
+    loader = {"train": DataLoader(TRAIN, 16)}
+    whole = fit(tmp_path, Warm, [FollowCandidate(0.02, FALLING), kept(tmp_path / "c")], **loader)
+    path = tmp_path / "c" / "epoch=1.ckpt"
+    again = [FollowCandidate(0.02, FALLING)]
+    rest = fit(tmp_path / "rest", Warm, again, ckpt_path=path, **loader)
+    for part in ("weights and buffers", "optimizer"):
+        assert differences(whole.left[part], rest.left[part]) == []
 
 
 @pytest.mark.filterwarnings("ignore")
