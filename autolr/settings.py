@@ -168,8 +168,11 @@ Positive = Annotated[float, Real(0, open="low")]
 NotNegative = Annotated[float, Real(0)]
 Finite = Annotated[float, Real(-math.inf)]
 Count = Annotated[int, Integer(1)]
-Pace = Annotated[float, Real(0, open="low")]  # below 1 a share of the length, from 1 on steps
-Span = Annotated[float | None, Maybe(Real(0))]  # up to 1 a share, above 1 steps, None the rest
+# Lengths; the last word sets them apart from numbers with the same check.
+Pace = Annotated[float, Real(0, open="low"), "length"]  # below 1 a share, from 1 on steps
+Span = Annotated[
+    float | None, Maybe(Real(0)), "length"
+]  # None the rest, up to 1 a share, above steps
 Table: TypeAlias = Annotated[Sequence[float] | Array, Several((Real(0),))]
 
 

@@ -8,95 +8,128 @@ from typing_extensions import override
 from autolr import schedules
 from autolr.callbacks.early_end import warn_of_early_stoppers, warn_of_end
 from autolr.callbacks.handover import Handover
-from autolr.callbacks.namespaces import Callback, LightningModule, Trainer, rank_zero_warn
-from autolr.callbacks.requirements import check_alone, check_rates
+from autolr.callbacks.namespaces import STEP_OUTPUT, LightningModule, Trainer, rank_zero_warn
+from autolr.callbacks.rate_host import RateHost
+from autolr.callbacks.requirements import check_alone, check_follower
 from autolr.callbacks.run_length import RunLength, reloads
+from autolr.callbacks.search_metrics import log_rate
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.predicates import is_number
-from autolr.runtime.rates import Rates
 from autolr.schedules import Schedule
 
+_STORED = "autolr_follow_candidate"  # the key in a checkpoint
 
-class FollowCandidate(Callback):
+
+class FollowCandidate(RateHost):
     """Set the rate of every step to peak x schedule.
 
     The optimizer's own rate only says how the rates of its groups relate: the group with the
-    highest one gets ``peak``. It stays as it is, the product is applied around each step, up to
-    where a `StochasticWeightAveraging` begins to anneal the rate to its own. The schedule is laid
-    out over the whole run: anew where the epochs turn out to have other lengths, or where a run is
-    resumed for longer, each with a line that says so.
+    highest one gets ``peak``. The product stands in the groups, up to where a
+    `StochasticWeightAveraging` begins to anneal the rate to its own. The schedule is laid out over
+    the whole run: anew where the epochs turn out to have other lengths, or where a run is resumed
+    for longer, each with a line that says so. The Trainer's loggers get ``autolr/rate``, the
+    highest rate of the groups in a step.
 
     Args:
         peak: The rate at which the schedule's multiplier is 1.
         schedule: A `Schedule`, the name of a profile, or a mapping as in ``schedule.json``.
+        own_peak: The peak of the module's own scheduler, as ``result.own_peak``: its rates are
+            multiplied by peak / own_peak x schedule. None: the module has none.
 
     Raises:
         ConfigError: If a value cannot work; before the first training step, if another callback
             sets the rate too.
         UnsupportedError: Before the first training step, if the module has no single optimizer of
-            its own, or a scheduler, or if the run has no end.
+            its own, a scheduler without ``own_peak`` or the reverse, or if the run has no end.
     """
 
-    def __init__(self, peak: float, schedule: str | Mapping[str, Any] | Schedule) -> None:
-        if not (is_number(peak) and 0 < peak < float("inf")):
-            raise ConfigError.of("peak", peak, "a positive number")
+    def __init__(
+        self,
+        peak: float,
+        schedule: str | Mapping[str, Any] | Schedule,
+        own_peak: float | None = None,
+    ) -> None:
+        _check_rate("peak", peak)
+        if own_peak is not None:
+            _check_rate("own_peak", own_peak)
         self._candidate = Candidate(peak=peak, schedule=schedules.parse(schedule))
+        self._own_peak = own_peak
         self._length: RunLength | None = None
         self._begun_for: int | None = None  # the steps of the run that is resumed
-        self._rates: Rates | None = None
-        self._handover = Handover()
+        self._steps_before = 0
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_alone(trainer, (FollowCandidate,))
-        check_rates(trainer, pl_module, "FollowCandidate")
+        check_follower(trainer, pl_module, self._own_peak)
         self._length = RunLength(trainer, "FollowCandidate")
         warn_of_early_stoppers(trainer, "FollowCandidate", self._length.steps)
-        self._rates = Rates.of(trainer.optimizers[0])
+        self._attach(trainer, self._own_peak)
         self._handover = Handover(trainer)
         self._warn_of_length(trainer, self._length.steps)
+        self._apply(trainer)
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._handover.is_due(trainer):
-            self._handover.hand_over(trainer, self._factor(trainer))
+            self._hand_over(trainer)
 
     @override
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        assert self._rates is not None
+        self._steps_before = trainer.global_step
         assert self._length is not None
         if batch_idx == 0:
             self._length.renew(trainer)
-        self._rates.factor = 1.0 if self._handover.done else self._factor(trainer)
+        self._apply(trainer)
+
+    @override
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        assert self._rates is not None
+        assert self._length is not None
+        if trainer.global_step > self._steps_before:
+            log_rate(trainer, self._rates.applied)
+        self._warn_of_writers("FollowCandidate")
+        if trainer.global_step < self._length.steps:  # after the last step its rate stays
+            self._apply(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._length is not None
         warn_of_end(trainer, "FollowCandidate", self._length.steps)
-        self._release()
+        self._detach()
 
     @override
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        self._release()
+        self._detach()
 
     @override
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:  # a Trainer refuses two callbacks with a state_dict, in words of its own
-        if self._length is not None:
-            checkpoint["autolr_total_steps"] = self._length.steps
+        steps = None if self._length is None else self._length.steps
+        checkpoint[_STORED] = {"total_steps": steps, "rates": self._rates_state()}
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
 
     @override
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: Mapping[str, Any]
     ) -> None:
-        self._begun_for = checkpoint.get("autolr_total_steps")
+        stored = checkpoint.get(_STORED, {})
+        self._begun_for, self._stored_rates = stored.get("total_steps"), stored.get("rates")
 
+    @override
     def _factor(self, trainer: Trainer) -> float:
         assert self._rates is not None
         assert self._length is not None
@@ -116,7 +149,7 @@ class FollowCandidate(Callback):
             f"and not {peak * at(made, before):.3g} at step {made}"
         )
 
-    def _release(self) -> None:
-        if self._rates is not None:
-            self._rates.detach()
-            self._rates = None
+
+def _check_rate(name: str, value: object) -> None:
+    if not (is_number(value) and 0 < value < float("inf")):
+        raise ConfigError.of(name, value, "a positive number")

@@ -6,14 +6,14 @@ from autolr.callbacks.namespaces import Trainer
 from autolr.callbacks.run_length import steps_between
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError
-from autolr.runtime.tensor_memory import copied
+from autolr.runtime.rates import Rates, plain_rates
 
 
 class Handover:
     """Hands a run's rates over to `StochasticWeightAveraging`, if the run has one.
 
-    It anneals the optimizer's own rates to its ``swa_lrs``, from what they are when it begins.
-    By then they have to be those that the run steps with; after that they are not multiplied.
+    It anneals the optimizer's rates to its ``swa_lrs``, from what they are when it begins. From
+    there on they are not multiplied.
 
     Args:
         trainer: A trainer that is about to train; None: of no run.
@@ -57,22 +57,22 @@ class Handover:
         waiting = self._swa if not self.done else None
         return waiting is not None and trainer.current_epoch >= waiting.swa_start
 
-    def hand_over(self, trainer: Trainer, factor: float) -> None:
-        """Set the optimizer's own rates to those of the next step.
+    def hand_over(self, trainer: Trainer, rates: Rates, factor: float) -> None:
+        """Make the rates of the next step the optimizer's own.
 
         Call it as the epoch starts, before or after the same hook of the other callback.
 
         Args:
             trainer: The trainer.
-            factor: The factor of the rates at the next step.
+            rates: The rates of its optimizer.
+            factor: Their factor at the next step.
         """
         assert self._swa is not None
         self.done = True
         scheduler = self._swa._swa_scheduler  # its first step leaves the rates as they are,
-        if scheduler is not None and not self._swa._annealing_epochs:  # or is its last
-            return
-        (optimizer,) = trainer.optimizers
-        for group in optimizer.param_groups:
-            group["lr"] = group["lr"] * factor
+        if scheduler is None or self._swa._annealing_epochs:  # or is its last
+            rates.factor = factor
+        rates.hand_over()
         if scheduler is not None:
-            scheduler._last_lr = copied([group["lr"] for group in optimizer.param_groups])
+            (optimizer,) = trainer.optimizers
+            scheduler._last_lr = plain_rates(optimizer)

@@ -12,31 +12,35 @@ from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.modes import KeepsModes
-from autolr.callbacks.namespaces import LightningModule, Trainer
+from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import check_alone, check_rates, check_searcher
 from autolr.callbacks.resume import (
     KeepsSearch,
     check_resumed,
     described,
+    live_candidate,
     resumed_search,
     warn_of_length,
 )
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rule_race_host import RuleRaceHost
+from autolr.callbacks.run_length import warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.shared_result import SharedResult
-from autolr.callbacks.start import learner_of, started
+from autolr.callbacks.start import learner_of, setup_of
 from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to
 from autolr.result.result import Result
+from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import room_for
+from autolr.runtime.start import Setup, begins_with, start_search
 from autolr.schedules import Schedule
 
 
@@ -51,12 +55,14 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     is not finite for any rival in the race and the next round there is no peak, with a warning: the
     run continues at the rate that the user has set, within ``rates``, else at the customary one.
 
-    A module with a learning-rate scheduler of its own keeps it: the scheduler's rates are followed,
-    each multiplied by the same factor, so that their highest is the peak of the search. What else
-    it writes (momentum, in a one-cycle schedule) it still writes. A `ReduceLROnPlateau` forgets
-    what it has seen when a rival replaces the live run; averages of weights begin anew there. With
-    `StochasticWeightAveraging` the search ends before the first epoch that is averaged: from there
-    on it anneals the rate, from where the schedule is then, to its ``swa_lrs``, as it always does.
+    The rate that is applied stands in the optimizer's groups between steps, for all that reads it.
+    A module with a learning-rate scheduler of its own keeps it: the scheduler steps with its own
+    rates, and each is multiplied so that its peak is the peak of the search. What else it writes
+    (momentum, in a one-cycle schedule) it still writes. A rate that other code writes is multiplied
+    likewise, with a warning. A `ReduceLROnPlateau` forgets what it has seen when a rival replaces
+    the live run; averages of weights begin anew there. With `StochasticWeightAveraging` the search
+    ends before the first epoch that is averaged: from there on it anneals the rate, from where the
+    schedule is then, to its ``swa_lrs``, as it always does.
 
     What the module trains may change on the way (`BaseFinetuning`, new modules, pruning). Rivals
     follow where they can, and end with a line where they cannot; the run is then never restored to
@@ -159,7 +165,7 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         super().on_train_epoch_start(trainer, pl_module)
         if self._handover.is_due(trainer):
             self._take_result(trainer, cut=True)  # epochs may turn out shorter than they were
-            self._handover.hand_over(trainer, self._factor(trainer))
+            self._hand_over(trainer)
 
     @override
     def on_train_batch_start(
@@ -170,8 +176,7 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             self._begin(trainer, batch, batch_idx, steps)
             self._take_result(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-        assert self._rates is not None
-        self._rates.factor = 1.0 if self._handover.done else self._factor(trainer)
+        self._apply(trainer)
 
     @override
     def on_train_batch_end(
@@ -190,6 +195,12 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         if self._rivals is not None:
             self._metrics.print_progress(self._rivals)
         self._take_result(trainer)
+        self._warn_of_writers("AutoLR")
+        if self._result is not None:
+            self._result = self._result.applying(rate)
+        assert self._length is not None
+        if trainer.global_step < self._length.steps:  # after the last step its rate stays
+            self._apply(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -211,6 +222,7 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             check_save_to(self._save_to)
         self._handover = Handover(trainer)
         self._handover.check()
+        self._own = None
         if not trainer.global_step:
             self._result = self._stored = self._shared.value = None  # of another run
         steps = self._planned_steps(trainer, "AutoLR")
@@ -228,8 +240,9 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             self._check(trainer, pl_module, ranks, steps)
             self._own = OwnRates.of(trainer, pl_module, steps)
             self._own_peak = None if self._own is None else self._own.peak
-        self._rates = Rates.of(trainer.optimizers[0], self._own_peak)
+        rates = self._attach(trainer, self._own_peak)
         self._generators.after_the_data(trainer)
+        self._apply_first(trainer, rates, steps)
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
         """Refuse what is not supported."""
@@ -240,11 +253,17 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             check_resumed(trainer, self._stored, self._begun_with)
         self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
-    @override
-    def _lay_out(self, steps: int) -> None:
-        super()._lay_out(steps)
+    def _setup(self, trainer: Trainer, steps: int) -> Setup:
+        return setup_of(trainer, self._settings, steps, self._own, self._handover)
+
+    def _apply_first(self, trainer: Trainer, rates: Rates, steps: int) -> None:
+        """Apply the first rate before the first batch: callbacks ahead of this one log it then."""
         if self._result is not None:
-            self._result = replace(self._result, total_steps=steps)
+            self._apply(trainer)
+            return
+        first = live_candidate(self._stored) or begins_with(rates, self._setup(trainer, steps))
+        if first is not None:  # None: a scan on the first batch decides
+            rates.factor = rates.factor_of(first, trainer.global_step, steps)
 
     def _begin(self, trainer: Trainer, batch: Any, batch_idx: int, steps: int) -> None:
         """Begin the search, or resume it; hooks that make the run's state have run by now."""
@@ -258,19 +277,12 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             self._metrics.skip(self._rivals.search)
             self._stored = None
             return
+        warn_of_default_length(trainer, steps)
         with learner.first_batch(batch, batch_idx):
-            run = trainer, learner, rates, steps
-            self._rivals = started(*run, self._settings, self._own, self._handover, self._room)
-        self._metrics.skip(self._rivals.search)
-
-    def _factor(self, trainer: Trainer) -> float:
-        """Return the factor of the run's own rates at the next step."""
-        if self._result is None:
-            assert self._rivals is not None
-            return self._rivals.factor
-        assert self._rates is not None
-        result = self._result
-        return self._rates.factor_of(result.candidate, trainer.global_step, result.total_steps)
+            begun = start_search(learner, rates, self._setup(trainer, steps), rank_zero_info)
+        search, live = begun
+        self._metrics.skip(search)
+        self._rivals = ResumableRivals(learner, rates, search, steps, live, room=self._room)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
         """Keep the result when the search has just ended or is cut; free what it needed."""

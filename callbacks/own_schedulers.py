@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from autolr import schedules
 from autolr.callbacks.namespaces import LightningModule, Trainer, is_overridden
 from autolr.callbacks.schedule_simulation import simulated_schedule
 
@@ -23,19 +22,11 @@ class OwnRates:
         peak: The highest rate of any group: as the user wrote it down (``max_lr``, else the rate
             that the optimizer was given), or as it is reached where that is a higher rate, or less
             than half of it.
-        rise: Steps until it is reached.
+        rise: Steps until it is reached; 1: the first step is made with it.
     """
 
     peak: float
     rise: int
-
-    def rise_in(self, total_steps: int) -> int:
-        """Return the step of a run at which a schedule that reaches its peak with these is highest.
-
-        A ``rise`` of 1 is a share to a warm-up: its schedule is highest at the end of the run.
-        """
-        rising = schedules.warmup(self.rise) | schedules.constant()
-        return int(rising.values(total_steps).argmax())
 
     @classmethod
     def of(cls, trainer: Trainer, module: LightningModule, total_steps: int) -> "OwnRates | None":

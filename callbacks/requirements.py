@@ -57,6 +57,47 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
         )
 
 
+def check_follower(trainer: Trainer, module: LightningModule, own_peak: float | None) -> None:
+    """Refuse a set-up in which `FollowCandidate` cannot set the rate.
+
+    Args:
+        trainer: The trainer.
+        module: Its module.
+        own_peak: The peak of the module's own scheduler, as the user gave it.
+
+    Raises:
+        UnsupportedError: As `check_rates`, but where ``own_peak`` is given the module has to have
+            a scheduler.
+    """
+    if own_peak is None:
+        check_rates(trainer, module, "FollowCandidate")
+        return
+    check_optimizer(trainer, module, "FollowCandidate")
+    if not trainer.lr_scheduler_configs:
+        raise UnsupportedError(
+            f"FollowCandidate(own_peak={own_peak:g}) multiplies the rates of the module's own "
+            "scheduler, and this module has none: leave out own_peak"
+        )
+
+
+def check_no_scheduler(trainer: Trainer, rule: str) -> None:
+    """Refuse a rule in place of an optimizer that a scheduler of the module's own steps.
+
+    Args:
+        trainer: The trainer.
+        rule: Its name, for the message.
+
+    Raises:
+        UnsupportedError: If there is one: it would set the rates of the optimizer that is replaced.
+    """
+    if trainer.lr_scheduler_configs:
+        raise UnsupportedError(
+            f"ApplyRule({rule!r}) replaces the optimizer, and the module's {_scheduler(trainer)} "
+            "belongs to the one that is replaced: return only the optimizer from "
+            "configure_optimizers, and set the schedule by FollowCandidate or AutoLR"
+        )
+
+
 def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
     """Refuse a module that optimizes by hand, or has several optimizers or none.
 

@@ -1,7 +1,7 @@
 """A search in a checkpoint: its state, its settings, and the generators."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -13,6 +13,7 @@ from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.run_length import reloads
 from autolr.callbacks.swa import swa_of
+from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result
@@ -45,6 +46,7 @@ class KeepsSearch(RivalsCallback):
         return {
             "result": None if result is None else result.to_dict(),
             "search": stored,
+            "rates": self._rates_state(),
             "generators": RngState.capture().to_dict(),
         }
 
@@ -53,6 +55,7 @@ class KeepsSearch(RivalsCallback):
         result = state_dict["result"]
         self._result = None if result is None else Result.from_dict(result)
         self._stored = state_dict.get("search")
+        self._stored_rates = state_dict.get("rates")
         self._generators = ResumedRng(state_dict.get("generators"))
 
     @override
@@ -60,6 +63,21 @@ class KeepsSearch(RivalsCallback):
         if self._rivals is not None:  # cut: a checkpoint may still be written
             self._stored = self._search_state()
         super()._release()
+
+    @override
+    def _lay_out(self, steps: int) -> None:
+        super()._lay_out(steps)
+        if self._result is not None:
+            self._result = replace(self._result, total_steps=steps)
+
+    @override
+    def _factor(self, trainer: Trainer) -> float:
+        if self._result is None:
+            assert self._rivals is not None
+            return self._rivals.factor
+        assert self._rates is not None
+        result = self._result
+        return self._rates.factor_of(result.candidate, trainer.global_step, result.total_steps)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert isinstance(self._rivals, ResumableRivals)
@@ -109,6 +127,15 @@ def resumed_search(
     """
     learner.load_state_dict(stored["learner"])
     return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy, room)
+
+
+def live_candidate(stored: Mapping[str, Any] | None) -> Candidate | None:
+    """Return what the run trained when a search was stored; None without one.
+
+    Args:
+        stored: What `stored_search` returned.
+    """
+    return None if stored is None else Candidate.from_dict(stored["rivals"]["live"]["candidate"])
 
 
 def described(

@@ -7,20 +7,19 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.learner import LightningLearner
-from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
+from autolr.callbacks.namespaces import LightningModule, Trainer
+from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.run_length import RunLength
 from autolr.runtime.checkpoint import ResumableRivals
-from autolr.runtime.rates import Rates
 from autolr.runtime.step_context import StepContext
 
 
-class RivalsCallback(Callback):
+class RivalsCallback(RateHost):
     """Passes each live step to `Rivals`; a subclass decides what is searched."""
 
     _rivals: ResumableRivals | None = None
     _length: RunLength | None = None
     _learner: LightningLearner | None = None
-    _rates: Rates | None = None
     _before: StepContext | None = None
     _steps_before = 0
     _stepped = False
@@ -99,9 +98,8 @@ class RivalsCallback(Callback):
         """Called when a rival's state has replaced that of the live run."""
 
     def _release(self) -> None:
-        if self._rates is not None:
-            self._rates.detach()
-        self._rates = self._learner = self._rivals = None
+        self._detach()
+        self._learner = self._rivals = None
 
 
 def loss_of(outputs: Tensor | Mapping[str, Any] | None) -> Tensor | None:

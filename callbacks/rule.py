@@ -13,7 +13,7 @@ from autolr.callbacks.namespaces import (
     Trainer,
     either,
 )
-from autolr.callbacks.requirements import check_optimizer
+from autolr.callbacks.requirements import check_no_scheduler, check_optimizer
 from autolr.callbacks.rule_checks import check_checkpoints, check_closures
 from autolr.callbacks.rule_host import RuleHost
 from autolr.errors import UnsupportedError
@@ -59,7 +59,10 @@ class ApplyRule(RuleHost):
             )
         if self._rule is not None:
             (own,) = trainer.optimizers
-            trainer.strategy.optimizers = [rules.in_place_of(own, self._rule, **self._settings)]
+            replacement = rules.in_place_of(own, self._rule, **self._settings)
+            if replacement is not own:
+                check_no_scheduler(trainer, self._rule)
+            trainer.strategy.optimizers = [replacement]
         stepping = self._rule_optimizer(trainer)
         if stepping is not None and stepping.searches:
             check_closures(trainer, "a line search")

@@ -48,8 +48,7 @@ class SearchMetrics:
         if not trainer.loggers:
             return
         values = {}
-        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if every and trainer.global_step % every == 0:
+        if _is_due(trainer):
             values["rate"] = rate
             if rivals is not None:
                 values["probe_steps"] = float(rivals.probe_steps)
@@ -87,6 +86,22 @@ class SearchMetrics:
         return {
             name: self._monitor.value(score) for name, score in best.items() if math.isfinite(score)
         }
+
+
+def log_rate(trainer: Trainer, rate: float) -> None:
+    """Log the rate of the step that has just been made, where the Trainer logs its own values.
+
+    Args:
+        trainer: The Trainer, after the step.
+        rate: The highest rate of the groups in that step.
+    """
+    if trainer.loggers and _is_due(trainer):
+        _log(trainer, {"rate": rate})
+
+
+def _is_due(trainer: Trainer) -> bool:
+    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    return every > 0 and trainer.global_step % every == 0
 
 
 def _log(trainer: Trainer, values: dict[str, float]) -> None:

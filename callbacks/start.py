@@ -1,21 +1,16 @@
 """Starts a search in a Trainer."""
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.monitor import scoring
-from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
+from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.callbacks.requirements import check_rivals
-from autolr.callbacks.run_length import warn_of_default_length
 from autolr.callbacks.validation import ValidationPass
-from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
-from autolr.runtime.rates import Rates
-from autolr.runtime.room import Room
-from autolr.runtime.start import start_search
+from autolr.runtime.start import Setup
 
 if TYPE_CHECKING:
     from autolr.online.settings import SearchSettings
@@ -42,31 +37,21 @@ def learner_of(
     return LightningLearner(trainer, module, validation, scoring(validation, monitor, mode))
 
 
-def started(
+def setup_of(
     trainer: Trainer,
-    learner: LightningLearner,
-    rates: Rates,
-    steps: int,
     settings: "SearchSettings",
+    steps: int,
     own: OwnRates | None,
     handover: Handover,
-    room: Room,
-) -> ResumableRivals:
-    """Return the rivals of a search that has just started.
+) -> Setup:
+    """Return what is known of a search before its run begins.
 
     Args:
-        trainer: The Trainer, about to train its first batch.
-        learner: The run, with that batch.
-        rates: The rates of its optimizer.
-        steps: Optimizer steps of the run.
+        trainer: The Trainer, about to train.
         settings: What the user has set.
+        steps: Optimizer steps of the run.
         own: The rates under the module's own schedulers, if it has any.
         handover: When `StochasticWeightAveraging` takes the rate over, if it does.
-        room: How many copies of the run may be held.
     """
-    warn_of_default_length(trainer, steps)
-    start = partial(start_search, learner, rates, settings, steps, rank_zero_info)
-    deadline = handover.last_search_step(trainer, steps)
-    shape: Any = {} if own is None else {"own_peak": own.peak, "rise": own.rise_in(steps)}
-    search, live = start(deadline=deadline, **shape)
-    return ResumableRivals(learner, rates, search, steps, live, room=room)
+    peak, rise = (None, None) if own is None else (own.peak, own.rise - 1)
+    return Setup(settings, steps, peak, rise, handover.last_search_step(trainer, steps))

@@ -144,7 +144,7 @@ def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
     else:
         train = ""
     candidate = figures.followed_candidate(trial)
-    schedule = "" if candidate is None else escape(_rounded(repr(candidate.schedule)))
+    schedule = "" if candidate is None else escape(_rounded(str(candidate.schedule)))
     line = f"<p>schedule: {schedule}</p>" if schedule else ""
     return f"<h2>The best</h2>{values_table(trial)}{line}{train}"
 

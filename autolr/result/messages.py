@@ -77,7 +77,7 @@ def closing(result: "Result") -> str:
         )
     return (
         f"AutoLR: {_named(result.rule)}peak {result.peak:.3g} after {len(result.scores)} probes, "
-        f"{price}"
+        f"{price}{_discarded(result)}"
     )
 
 
@@ -86,6 +86,15 @@ def excluded(rules: Sequence[str]) -> Iterator[str]:
     if rules:
         names = ", ".join(rules)
         yield f"AutoLR: the race leaves out {names}: at most 5 rules, fewer in a short run"
+
+
+def _discarded(result: "Result") -> str:
+    if not result.rollbacks:
+        return ""
+    return (
+        f"; rollbacks discarded {result.discarded_steps} steps: trained from scratch, its schedule "
+        "gives another run"
+    )
 
 
 def _named(rule: str) -> str:

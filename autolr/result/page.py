@@ -46,17 +46,8 @@ def framed_page(result: "Result") -> str:
 def snippet(result: "Result") -> str:
     """Return the lines of Python that replay a result on an ``optimizer`` of the user's."""
     if result.factor is not None:
-        return (
-            "# keep the scheduler of your module, and multiply every rate\n"
-            f"# that it and its optimizer are given by {result.factor!r}"
-        )
-    text = repr(result.schedule)
-    if len(text) > _LONG:
-        made = "import autolr\n"
-        schedule = 'schedule = autolr.load_result("result.json").schedule'
-    else:
-        made = f"from autolr.schedules import {', '.join(sorted(_kinds(result.schedule)))}\n"
-        schedule = f"schedule = {text}"
+        return _lost(result) + _with_own_scheduler(result)
+    made, schedule = _schedule_lines(result)
     if result.rule == OWN:
         optimizer = f"# the optimizer, made with lr={result.run_peak!r}\n"
     else:
@@ -65,15 +56,51 @@ def snippet(result: "Result") -> str:
         build = f"build({result.rule!r}, model.parameters(), peak={result.run_peak!r}{settings})"
         optimizer = f"optimizer = autolr.rules.{build}\n"
     cut = f"# the run ended after {result.stopped_at} of these {result.total_steps} steps\n"
-    lost = "# steps that a rollback discarded are not replayed\n"
     return (
         f"from torch.optim.lr_scheduler import LambdaLR\n{made}\n"
-        f"{lost if result.rollbacks else ''}"
+        f"{_lost(result)}"
         f"{cut if result.stopped_at is not None else ''}"
         f"{optimizer}"
         f"{schedule}\n"
         f"scheduler = LambdaLR(optimizer, schedule.timed({result.total_steps}))\n"
         "# scheduler.step() after each optimizer.step()"
+    )
+
+
+def _with_own_scheduler(result: "Result") -> str:
+    """Return the lines that replay a run whose module has a scheduler of its own."""
+    if result.schedule == schedules.constant():
+        return (
+            "# keep the scheduler of your module, and multiply every rate\n"
+            f"# that it and its optimizer are given by {result.factor!r}"
+        )
+    made, schedule = _schedule_lines(result)
+    follows = f"FollowCandidate({result.run_peak!r}, schedule, own_peak={result.own_peak!r})"
+    return (
+        f"{made}from autolr.callbacks import FollowCandidate\n\n"
+        f"# keep the scheduler of your module: each of its rates is multiplied by\n"
+        f"# {result.factor!r} and by what the schedule says of the step\n"
+        f"{schedule}\n"
+        f"trainer = Trainer(callbacks=[{follows}])"
+    )
+
+
+def _schedule_lines(result: "Result") -> tuple[str, str]:
+    """Return the import and the line that make the schedule."""
+    text = repr(result.schedule)
+    if len(text) > _LONG:
+        return "import autolr\n", 'schedule = autolr.load_result("result.json").schedule'
+    kinds = ", ".join(sorted(_kinds(result.schedule)))
+    return f"from autolr.schedules import {kinds}\n", f"schedule = {text}"
+
+
+def _lost(result: "Result") -> str:
+    if not result.rollbacks:
+        return ""
+    steps = result.discarded_steps
+    return (
+        f"# {steps} steps that rollbacks discarded are not replayed: from scratch the schedule\n"
+        "# gives another run\n"
     )
 
 
@@ -96,13 +123,23 @@ def _facts(result: "Result") -> str:
     if result.forecast is not None:
         value, _, spread = result.monitor.expected(result.forecast).partition(" ")
         rows.append((f"{result.monitor.name} expected at the end", value, spread.strip("()")))
+    if result.highest_rate is not None:
+        rows.append(("highest rate applied", f"{result.highest_rate:.4g}", _relation(result)))
     passes = f"{result.validation_passes} passes"
     rows.append(("validation", passes, f"for {len(result.scores)} scores"))
     rows += [(f"step {one.step:,}", "fewer copies", copies_text(one)) for one in result.copies]
-    back = "to its best state, at a lower rate" if result.rollbacks else "it never got worse"
+    lost = f"{result.discarded_steps} steps were discarded: from scratch its schedule differs"
+    back = lost if result.rollbacks else "it never got worse"
     times = f"{len(result.rollbacks)} time{'' if len(result.rollbacks) == 1 else 's'}"
     rows.append(("rolled back", times if result.rollbacks else "never", back))
     return facts(rows)
+
+
+def _relation(result: "Result") -> str:
+    """Return how the highest rate relates to the peak."""
+    if result.own_peak is None:
+        return f"of a peak of {result.run_peak:.4g}"
+    return f"of {result.own_peak:.4g} in the module's scheduler, multiplied by {result.factor:.4g}"
 
 
 def _profiles(result: "Result") -> str:
@@ -112,7 +149,7 @@ def _profiles(result: "Result") -> str:
         return ""
     name = escape(result.monitor.name)
     rows = "".join(
-        f'{_open(one)}<td class="text">{escape(repr(one.candidate.schedule))}</td>'
+        f'{_open(one)}<td class="text">{escape(str(one.candidate.schedule))}</td>'
         f"<td>{result.monitor.text(one.score)}</td><td>{'yes' if one.kept else ''}</td></tr>"
         for one in probes
     )

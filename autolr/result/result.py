@@ -1,7 +1,7 @@
 """The result of an online search: its decisions, its price, and how to replay it."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,15 +37,18 @@ class Result:
     """The outcome of one online search.
 
     Attributes:
-        peak: The chosen rate, of the optimizer's parameter group with the highest rate. None if no
-            score was finite, so nothing could be compared: see `run_peak`.
+        peak: The chosen rate, of the optimizer's parameter group with the highest rate: the one at
+            which the schedule's multiplier is 1. With a scheduler of the module's own, what its
+            peak is multiplied to; `highest_rate` is lower where the rate was cut before that. None
+            if no score was finite, so nothing could be compared: see `run_peak`.
         schedule: The schedule that the run followed, from its first step on.
         scores: Every probe's score, in the order in which they came.
         probe_steps: Optimizer steps made outside the run.
         total_steps: Optimizer steps of the run itself, the horizon of ``schedule``.
         validation_passes: Passes over the validation data that the search made.
         rollbacks: Every return of the run to an earlier state. The schedule holds the lower rates
-            that followed; steps that a rollback discarded cannot be replayed.
+            that followed; steps that a rollback discarded cannot be replayed, so the schedule gives
+            another run from scratch, see `discarded_steps`.
         own_peak: The peak of the scheduler that the user's module has and the run followed; None
             where the run followed ``schedule``.
         forecast: The score expected at the end of the run, as it was known in the middle of it;
@@ -62,12 +65,16 @@ class Result:
             back to, and averages.
         copies: Which copies could not be made or kept, and why: the peaks without rivals, and from
             which step on the run could not be restored to an earlier state.
+        highest_rate: The highest rate of any step that the run was trained with, as the optimizer
+            used it. None: it is not known.
 
     Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
-    scheduler of its own, ``schedule`` says nothing of its shape, only what changed on the way
-    (constant: nothing): keep that scheduler, and multiply every rate that the module gives it and
-    its optimizer by ``factor``. Of another rule than "fixed" the optimizer is
+    scheduler of its own, ``schedule`` says nothing of its shape, only what changed on the way: keep
+    that scheduler, and use ``FollowCandidate(result.run_peak, result.schedule, result.own_peak)``,
+    which multiplies its rates at every step. Where the schedule is constant, nothing changed: to
+    multiply every rate that the module gives its scheduler and optimizer by ``factor`` is the
+    same. Of another rule than "fixed" the optimizer is
     ``autolr.rules.in_place_of(optimizer, result.rule, **dict(result.rule_settings))``, in a Trainer
     ``ApplyRule(result.rule, dict(result.rule_settings))``.
     """
@@ -89,6 +96,7 @@ class Result:
     kept_peak: float | None = None
     copy_bytes: int = 0
     copies: tuple[CopyRecord, ...] = ()
+    highest_rate: float | None = None
 
     @classmethod
     def of(
@@ -101,6 +109,7 @@ class Result:
         validation_passes: int,
         monitor: Monitor,
         copy_bytes: int = 0,
+        highest_rate: float | None = None,
     ) -> "Result":
         """Return the result of a search.
 
@@ -112,6 +121,7 @@ class Result:
             validation_passes: Passes over the validation data for the search.
             monitor: What the scores are of.
             copy_bytes: The most bytes that copies of the run took at once.
+            highest_rate: The highest rate of a step of the run so far.
         """
         scores = search.scores
         if isinstance(search.action, Commit) and search.action.scores:
@@ -133,6 +143,7 @@ class Result:
             kept_peak=run.peak if blind else None,
             copy_bytes=copy_bytes,
             copies=search.copies,
+            highest_rate=highest_rate,
         )
 
     @property
@@ -156,6 +167,21 @@ class Result:
     def factor(self) -> float | None:
         """What to multiply the rates of the module's own scheduler with; None without one."""
         return None if self.own_peak is None else self.run_peak / self.own_peak
+
+    @property
+    def discarded_steps(self) -> int:
+        """Steps of which rollbacks discarded what the run had learned."""
+        return len(set[int]().union(*(range(one.to, one.step) for one in self.rollbacks)))
+
+    def applying(self, rate: float) -> "Result":
+        """Return the result after a step of the run with that rate.
+
+        Args:
+            rate: The highest rate of the groups in the step; NaN where it is not known.
+        """
+        if not rate > (self.highest_rate or 0.0):
+            return self
+        return replace(self, highest_rate=rate)
 
     @property
     def price(self) -> float:
@@ -235,6 +261,7 @@ class Result:
             "validation_passes": self.validation_passes,
             "stopped_at": self.stopped_at,
             "own_peak": self.own_peak,
+            "highest_rate": self.highest_rate,
             "forecast": None if self.forecast is None else asdict(self.forecast),
             "monitor": asdict(self.monitor),
             "scan": None if self.scan is None else self.scan.to_dict(),
@@ -257,6 +284,7 @@ class Result:
             validation_passes=values["validation_passes"],
             rollbacks=rollbacks_from_list(values["returns"]),
             own_peak=values.get("own_peak"),
+            highest_rate=values.get("highest_rate"),
             forecast=Forecast(**values["forecast"]) if values.get("forecast") else None,
             monitor=Monitor(**values.get("monitor", {})),
             scan=Scan.from_dict(values["scan"]) if values.get("scan") else None,

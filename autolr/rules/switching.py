@@ -119,7 +119,10 @@ class Switching(Optimizer):
     @override
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the active optimizer; each group names the rule."""
-        return self.active.state_dict()
+        state = self.active.state_dict()
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            state = hook(self, state) or state
+        return state
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ class CandidateRun:
         average: The mean of its last weights, towards the end of a round.
         diverged: Whether a loss was not finite; it is not trained any further.
         annealed: Whether it is a copy that is scored as it is and thrown away.
+        highest_rate: The highest rate of its steps so far, those of the run it was copied from
+            included.
     """
 
     candidate: Candidate
@@ -34,6 +36,7 @@ class CandidateRun:
     average: Average | None = None
     diverged: bool = False
     annealed: bool = False
+    highest_rate: float = 0.0
 
     @property
     def state(self) -> Snapshot:
@@ -54,6 +57,7 @@ class CandidateRun:
             "average": None if average is None else average.state_dict(),
             "diverged": self.diverged,
             "annealed": self.annealed,
+            "highest_rate": self.highest_rate,
         }
 
     def load_state_dict(
@@ -72,6 +76,11 @@ class CandidateRun:
             self.average = Average(model, optimizer, window=1)
             self.average.load_state_dict(state["average"])
         self.diverged = state["diverged"]
+        self.highest_rate = state.get("highest_rate", 0.0)  # not stored by earlier versions
+
+    def applied(self, rate: float) -> None:
+        """Note the rate of a step that it has made."""
+        self.highest_rate = max(self.highest_rate, rate)
 
     def weights(self, forward: Callable[[], object]) -> AbstractContextManager[None]:
         """Have the weights in place that are scored, see `Average.in_place`."""

@@ -58,6 +58,7 @@ class CandidateStates:
         self._ended: list[Candidate] = []  # likewise; their copies could not be made or kept
         self._changed: int | None = None  # step at which what trains changed, for the strategy
         begin_rule(learner.optimizer, live.rule)
+        self._live = CandidateRun(live, np.ones(total_steps), None)  # of no step yet
         self._live = self._candidate_run(live, None)
         self._rivals: list[CandidateRun] = []
 
@@ -159,8 +160,8 @@ class CandidateStates:
         self._live = rival
 
     def _candidate_run(self, candidate: Candidate, snapshot: Snapshot | None) -> CandidateRun:
-        multipliers = candidate.schedule.values(self.total_steps)
-        return CandidateRun(candidate, self._rates.factors_of(candidate, multipliers), snapshot)
+        factors = self._rates.factors_of(candidate, candidate.schedule.values(self.total_steps))
+        return CandidateRun(candidate, factors, snapshot, highest_rate=self._live.highest_rate)
 
     def _count_bytes(self) -> None:
         runs = [self._live, *self._rivals]

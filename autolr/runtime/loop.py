@@ -19,7 +19,7 @@ from autolr.runtime.rates import Rates
 from autolr.runtime.rewinding import train_rewinding
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak
-from autolr.runtime.start import start_search
+from autolr.runtime.start import Setup, start_search
 from autolr.schedules import Schedule
 
 _log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
     rates = Rates.of(learner.optimizer)
     try:
         learner.next_batch()
-        begun, live = start_search(learner, rates, settings, total_steps, _log.info)
+        begun, live = start_search(learner, rates, Setup(settings, total_steps), _log.info)
         rivals = Rivals(learner, rates, begun, total_steps, live)
         for step in range(total_steps):
             if step:  # the first batch has been drawn

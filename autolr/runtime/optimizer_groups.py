@@ -6,6 +6,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from autolr.rules.switching import STEPPED_BY, Switching
+from autolr.runtime.applied_rate import own_rate
 
 # Group entries that schedulers or the search itself write; they stay with the run.
 OF_THE_RUN = frozenset(
@@ -19,10 +20,12 @@ OF_THE_RUN = frozenset(
 def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a group that belong to a state, not to the run.
 
-    In a `Switching` all do: each rule has rates and settings of its own.
+    In a `Switching` all do: each rule has settings and an own rate.
     """
-    of_the_run = {"params"} if STEPPED_BY in group else OF_THE_RUN
-    return {name: value for name, value in group.items() if name not in of_the_run}
+    if STEPPED_BY in group:
+        own = {name: value for name, value in group.items() if name != "params"}
+        return own | {"lr": own_rate(group)}
+    return {name: value for name, value in group.items() if name not in OF_THE_RUN}
 
 
 def joined_entries(optimizer: Optimizer, index: int, first: Mapping[str, Any]) -> dict[str, Any]:

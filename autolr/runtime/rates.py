@@ -1,33 +1,45 @@
-"""The rates of an optimizer: applied around its step, as factors that leave no trace."""
+"""The rates of an optimizer: what is applied stands in its groups, the user's own behind it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.optim import Optimizer
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.rules.switching import Switching
+from autolr.runtime.applied_rate import (
+    AppliedRate,
+    apply_rate,
+    own_rate,
+    restore_own,
+    settle,
+)
+from autolr.runtime.step_rates import StepRates
 
 
 class Rates:
-    """Multiplies the rates of an optimizer while it steps, and puts them back after.
+    """Multiplies the rates of an optimizer; the products stand in its groups between steps.
 
-    The groups' own rates stay what the user set, so their ratios are kept, checkpoints hold
-    no trace of the search, and two users of one optimizer never see each other's rates.
+    All that reads ``group["lr"]`` reads the rate that is applied: loggers, checkpoints, the module.
+    The own rate of each group is kept behind it, see `AppliedRate`, so the ratios of the groups
+    stay, and what other code writes there becomes the own rate and is multiplied like any other,
+    also within the closure of a step. `own_in_place` gives schedulers the own rates.
 
     Args:
         optimizer: Any torch optimizer whose groups have a rate ``lr``.
         base: The rate that a peak stands for at a factor of 1; None: the highest of the groups.
 
     Attributes:
-        factor: The factor of every group's rate at the next step.
+        optimizer: The optimizer.
         base: The run's own peak: the highest rate of the groups, or what was given.
+        written: The first own rate that other code replaced, and what it wrote; None so far.
 
     Raises:
         ConfigError: If the optimizer has no positive finite rate to multiply.
@@ -53,18 +65,33 @@ class Rates:
         return rates
 
     def __init__(self, optimizer: Optimizer, base: float | None = None) -> None:
-        self.factor = 1.0
-        self._optimizer = optimizer
-        self._originals: list[tuple[dict[str, Any], Any]] | None = None
-        self._applied: list[Any] = []
-        own = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
+        self.written: tuple[float, float] | None = None
+        self._factor = 1.0
+        self.optimizer = optimizer
+        self._known: dict[int, Any] = {}  # own rates as last written here, by the group's identity
+        self._beside = False  # whether a rival is in place, whose rates are put back
+        own = [
+            float(own_rate(group)) if "lr" in group else math.nan
+            for group in optimizer.param_groups
+        ]
         self.base = max(own, default=math.nan) if base is None else base
         if not (math.isfinite(self.base) and self.base > 0):
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
+        self._step = StepRates(optimizer, self._write)
         self._handles = (
-            optimizer.register_step_pre_hook(self._apply),
-            optimizer.register_step_post_hook(self._remove),
+            *self._step.handles,
+            optimizer.register_state_dict_post_hook(_without_own),
         )
+
+    @property
+    def factor(self) -> float:
+        """The factor of every group's own rate; a new one is applied at once."""
+        return self._factor
+
+    @factor.setter
+    def factor(self, factor: float) -> None:
+        self._factor = factor
+        self._write()
 
     def factors_of(
         self, candidate: Candidate, multipliers: NDArray[np.float64]
@@ -76,8 +103,8 @@ class Rates:
             multipliers: Of the candidate's schedule, at any steps; shape (steps,).
         """
         assert candidate.peak is not None  # a search fixes every peak
-        if isinstance(self._optimizer, Switching):
-            return candidate.peak / self._optimizer.bases[candidate.rule] * multipliers
+        if isinstance(self.optimizer, Switching):
+            return candidate.peak / self.optimizer.bases[candidate.rule] * multipliers
         return candidate.peak / self.base * multipliers
 
     def factor_of(self, candidate: Candidate, step: int, total_steps: int) -> float:
@@ -94,35 +121,110 @@ class Rates:
     @property
     def applied(self) -> float:
         """The highest rate of the groups in the optimizer's last step; NaN before the first."""
-        return max(map(float, self._applied), default=math.nan)
+        return max(map(float, self._step.used), default=math.nan)
+
+    @property
+    def pairs(self) -> list[list[float]]:
+        """The own and the applied rate of each group, for `resume`."""
+        groups = self.optimizer.param_groups
+        return [[float(own_rate(group)), float(group["lr"])] for group in groups]
 
     @contextmanager
     def multiplied(self, factor: float) -> Iterator[None]:
-        """Step with another factor inside the block."""
-        before, self.factor = self.factor, factor
+        """Step with another factor inside the block, as a rival does."""
+        before, beside = self._factor, self._beside
+        self._beside = True
+        try:
+            self.factor = factor
+            yield
+        finally:
+            self.factor = before
+            self._beside = beside
+
+    @contextmanager
+    def own_in_place(self) -> Iterator[None]:
+        """Have the own rates stand in the groups for a block; what it writes is an own rate."""
+        self._write()
+        for group in self.optimizer.param_groups:
+            restore_own(group)
         try:
             yield
         finally:
-            self._remove()
-            self.factor = before
+            self._known.clear()  # a scheduler may change them
+            self._write()
 
-    def detach(self) -> None:
-        """Remove the hooks, and restore the optimizer's own rates."""
-        self._remove()
+    def hand_over(self) -> None:
+        """Make the rates that are applied the own ones, with a factor of 1."""
+        for group in self.optimizer.param_groups:
+            settle(group)
+        self._known.clear()
+        self.factor = 1.0
+
+    def detach(self, *, keep: bool = False) -> None:
+        """Remove the hooks, and restore the optimizer's own rates.
+
+        Args:
+            keep: Whether the rates that are applied stay instead, as plain numbers.
+        """
+        self._step.reset()
+        for group in self.optimizer.param_groups:
+            (settle if keep else restore_own)(group)
         for handle in self._handles:
             handle.remove()
-        self._attached.pop(self._optimizer, None)
+        self._attached.pop(self.optimizer, None)
 
-    def _apply(self, *_: Any) -> None:
-        self._remove()  # a step that raised never reached its end
-        self._originals = [(group, group["lr"]) for group in self._optimizer.param_groups]
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["lr"] * self.factor
-        self._applied = [group["lr"] for group in self._optimizer.param_groups]
+    def _write(self) -> None:
+        self._step.reset()
+        for group in self.optimizer.param_groups:
+            own = own_rate(group)
+            if not self._beside:
+                self._note(group, own)
+            apply_rate(group, own, self._factor)
 
-    def _remove(self, *_: Any) -> None:
-        if self._originals is None:
-            return
-        for group, rate in self._originals:  # a closure may have added groups, or removed some
-            group["lr"] = rate
-        self._originals = None
+    def _note(self, group: Mapping[str, Any], own: Any) -> None:
+        """Remember an own rate, and the first one that other code has changed."""
+        known = self._known.get(id(group), own)
+        self._known[id(group)] = own
+        if self.written is None and own is not known and float(own) != float(known):
+            self.written = float(known), float(own)
+
+
+def resume(optimizer: Optimizer, pairs: list[list[float]]) -> None:
+    """Restore the own rates of an optimizer that was loaded with the applied ones.
+
+    A rate that is not the one of the checkpoint was written by other code since: it is an own one.
+
+    Args:
+        optimizer: The optimizer; groups beyond those of the checkpoint keep their rates.
+        pairs: See `Rates.pairs`.
+    """
+    for group, (own, applied) in zip(optimizer.param_groups, pairs, strict=False):
+        rate = group["lr"]
+        if float(rate) != applied:
+            continue
+        if isinstance(rate, Tensor):
+            rate.fill_(own)
+        else:
+            group["lr"] = own
+
+
+def plain_rates(optimizer: Optimizer) -> list[Any]:
+    """Return the rates that stand in the groups as plain numbers, and copies of tensors."""
+    standing = [group["lr"] for group in optimizer.param_groups]
+    return [rate.clone() if isinstance(rate, Tensor) else float(rate) for rate in standing]
+
+
+def make_plain(stored: Any) -> None:
+    """Make the applied rates in nested dicts and lists plain numbers, in place."""
+    if not isinstance(stored, dict | list):
+        return
+    for key, value in stored.items() if isinstance(stored, dict) else enumerate(stored):
+        if isinstance(value, AppliedRate):
+            stored[key] = float(value)
+        else:
+            make_plain(value)
+
+
+def _without_own(_: Optimizer, state: dict[str, Any]) -> None:
+    """Store what is applied: a checkpoint is read without this package too."""
+    make_plain(state["param_groups"])

@@ -29,6 +29,7 @@ def train_rewinding(
         UnsupportedError: If the strategy answers with another action.
     """
     step = probe_steps = 0
+    highest = 0.0
     while not isinstance(action := search.action, Commit):
         if not isinstance(action, Train):
             raise UnsupportedError(
@@ -40,6 +41,7 @@ def train_rewinding(
             probe_steps += len(losses)
         else:
             losses = _train(learner, rates, action)
+            highest = max(highest, rates.applied)
             step += len(losses)
             if not math.isfinite(losses[-1]):
                 raise DivergedError(f"the run diverged at the rate {action.run.peak:.3g}")
@@ -50,6 +52,7 @@ def train_rewinding(
         rates.factor = rates.factor_of(run, rest, total_steps)
         learner.next_batch()
         learner.train()
+        highest = max(highest, rates.applied)
     return Result.of(
         search,
         run,
@@ -57,6 +60,7 @@ def train_rewinding(
         probe_steps=probe_steps,
         validation_passes=0,
         monitor=Monitor("training loss"),
+        highest_rate=highest,
     )
 
 

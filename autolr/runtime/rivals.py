@@ -89,13 +89,14 @@ class Rivals(CandidateStates):
         Args:
             loss: The live run's loss on the present batch, if it had one.
             before: What `capture` returned when the live run began with the batch.
-            stepped: Whether the live run has made an optimizer step (not so while it accumulates
-                gradients).
+            stepped: Whether the live run made a step (not so while it accumulates gradients).
 
         Raises:
             DivergedError: If every candidate has diverged, and the strategy does not roll back.
         """
         self.look(stepped=True)
+        if stepped:
+            self._live.applied(self._rates.applied)
         if before is not None:
             self._train_rivals(before, stepped=stepped)
         if self._is_check_due(stepped=stepped):
@@ -117,6 +118,7 @@ class Rivals(CandidateStates):
             validation_passes=self._scoring.passes,
             monitor=self._learner.monitor,
             copy_bytes=self._copies.most_bytes,
+            highest_rate=self._live.highest_rate or None,
         )
 
     def for_each_rival(self, action: Callable[[], None]) -> None:
@@ -144,7 +146,9 @@ class Rivals(CandidateStates):
         """Make the live run's step with a rival's state; return the loss, if there is one."""
         before.restore()
         with rival.in_place(), self._rates.multiplied(self._factor(rival)):
-            return self._learner.train()
+            loss = self._learner.train()
+        rival.applied(self._rates.applied)
+        return loss
 
     def _act(self) -> None:
         """Carry out every action that is due at this step of the run."""

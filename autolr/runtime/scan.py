@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from autolr.online.scan import Scan
+from autolr.runtime.applied_rate import own_rate
 from autolr.runtime.learner import Learner
 from autolr.runtime.optimizer_peaks import customary_peak_of
 from autolr.runtime.rates import Rates
@@ -39,7 +40,7 @@ def prior_peak(
 def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
     """Train a copy as the scan says; None where a scheduler begins at zero: no rate can be set."""
     optimizer = learner.optimizer
-    present = max(float(group["lr"]) for group in optimizer.param_groups)
+    present = max(float(own_rate(group)) for group in optimizer.param_groups)
     if not present > 0:
         return None
     before = StepContext.capture(optimizer)

@@ -1,13 +1,16 @@
 """How a search starts: its prior peak, its strategy's first action, and what the user reads."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
 from autolr.online.progress import Progress
+from autolr.online.run_info import RunInfo
+from autolr.online.scan import Scan
 from autolr.result.messages import excluded, opening
 from autolr.runtime.learner import Learner
-from autolr.runtime.optimizer_peaks import users_rate
+from autolr.runtime.optimizer_peaks import customary_peak_of, users_rate
 from autolr.runtime.rates import Rates
 from autolr.runtime.scan import prior_peak
 
@@ -15,38 +18,75 @@ if TYPE_CHECKING:
     from autolr.online.settings import SearchSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is known of a search before its run begins.
+
+    Attributes:
+        settings: What the user has set.
+        total_steps: Optimizer steps of the run.
+        own_peak: Highest rate of the scheduler of the user's module; None without one.
+        rise: Step at which the scheduler of the user's module reaches its peak; None without one.
+        deadline: Step by which the search has to be over; None: ``total_steps``.
+    """
+
+    settings: "SearchSettings"
+    total_steps: int
+    own_peak: float | None = None
+    rise: int | None = None
+    deadline: int | None = None
+
+    def run_info(self, rates: Rates, prior: float, scan: Scan | None) -> RunInfo:
+        """Return what the strategy gets.
+
+        Args:
+            rates: The rates of the run's optimizer.
+            prior: The peak around which to search.
+            scan: The scan that found it, if there was one.
+        """
+        given = users_rate(rates.optimizer, rates) if self.own_peak is None else self.own_peak
+        return self.settings.run_info(
+            prior,
+            self.total_steps,
+            rates.base,
+            given,
+            scan=scan,
+            rise=self.rise,
+            deadline=self.deadline,
+        )
+
+
 def start_search(
-    learner: Learner,
-    rates: Rates,
-    settings: "SearchSettings",
-    total_steps: int,
-    say: Callable[[str], None],
-    *,
-    own_peak: float | None = None,
-    rise: int | None = None,
-    deadline: int | None = None,
+    learner: Learner, rates: Rates, setup: Setup, say: Callable[[str], None]
 ) -> tuple[Progress, Candidate]:
     """Return the search, and the candidate that the run trains first.
 
     Args:
         learner: The run, with its first batch.
         rates: The rates of its optimizer.
-        settings: What the user has set.
-        total_steps: Optimizer steps of the run.
+        setup: What is known of it.
         say: Called with each line for the user.
-        own_peak: Highest rate of the scheduler of the user's module; None without one.
-        rise: Step at which the scheduler of the user's module reaches its peak; None without one.
-        deadline: Step by which the search has to be over; None: ``total_steps``.
     """
-    prior, scan = prior_peak(learner, rates, settings, total_steps)
-    given = users_rate(learner.optimizer, rates) if own_peak is None else own_peak
-    run = settings.run_info(
-        prior, total_steps, rates.base, given, scan=scan, rise=rise, deadline=deadline
-    )
-    search = settings.begin(run, scan)
+    prior, scan = prior_peak(learner, rates, setup.settings, setup.total_steps)
+    run = setup.run_info(rates, prior, scan)
+    search = setup.settings.begin(run, scan)
     live = run.nearest(search.candidates)
     for line in opening(search, live, run.deadline):
         say(line)
-    for line in excluded(settings.left_out(run, search.candidates)):
+    for line in excluded(setup.settings.left_out(run, search.candidates)):
         say(line)
     return search, live
+
+
+def begins_with(rates: Rates, setup: Setup) -> Candidate | None:
+    """Return the candidate with which `start_search` will begin; None where a scan decides.
+
+    Args:
+        rates: The rates of the run's optimizer.
+        setup: What is known of the search.
+    """
+    prior = customary_peak_of(rates.optimizer)
+    if prior is None and setup.settings.scan(rates.base, setup.total_steps) is not None:
+        return None
+    run = setup.run_info(rates, rates.base if prior is None else prior, None)
+    return run.nearest(setup.settings.begin(run, None).candidates)

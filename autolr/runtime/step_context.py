@@ -7,7 +7,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from autolr.rng import RngState
+from autolr.runtime.applied_rate import TensorRecord, record_of, remember
 from autolr.runtime.optimizer_groups import OF_THE_RUN
+
+_Written = tuple[Any, Tensor | None, TensorRecord | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,13 @@ class StepContext:
 
     Attributes:
         generators: The states of the random generators.
-        groups: Each group with its entries that belong to the run: the object, and a copy of its
-            value if it is a tensor, which may be written in place.
+        groups: Each group with its entries that belong to the run: the object, and if it is a
+            tensor, which may be written in place, a copy of its value and from what it was
+            multiplied.
     """
 
     generators: RngState
-    groups: tuple[tuple[dict[str, Any], dict[str, tuple[Any, Tensor | None]]], ...]
+    groups: tuple[tuple[dict[str, Any], dict[str, _Written]], ...]
 
     @classmethod
     def capture(cls, optimizer: Optimizer) -> "StepContext":
@@ -36,13 +40,17 @@ class StepContext:
         """Restore generators and groups."""
         self.generators.restore()
         for group, written in self.groups:
-            for name, (value, copy) in written.items():
-                group[name] = value if copy is None else value.copy_(copy)
+            for name, (value, copy, record) in written.items():
+                group[name] = value
+                if copy is not None:
+                    remember(value.copy_(copy), record)
 
 
-def _written(group: dict[str, Any]) -> dict[str, tuple[Any, Tensor | None]]:
+def _written(group: dict[str, Any]) -> dict[str, _Written]:
     return {
-        name: (value, value.clone() if isinstance(value, Tensor) else None)
+        name: (value, value.clone(), record_of(value))
+        if isinstance(value, Tensor)
+        else (value, None, None)
         for name, value in group.items()
         if name in OF_THE_RUN and name != "params"
     }

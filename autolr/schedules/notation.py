@@ -1,4 +1,4 @@
-"""A schedule as a Python expression and as plain data, and back."""
+"""A schedule as a Python expression, for people, and as plain data, and back."""
 
 import functools
 import operator
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autolr.errors import ConfigError
 from autolr.schedules.registry import find
-from autolr.settings import Value
+from autolr.settings import Pace, Span, Value
 
 if TYPE_CHECKING:
     from autolr.schedules.schedule import Schedule
@@ -25,17 +25,26 @@ _REBUILD: dict[str, Callable[..., "Schedule"]] = {
 }
 
 
-def expression(schedule: "Schedule") -> str:
-    """Return the expression that makes ``schedule`` again."""
+def expression(schedule: "Schedule", *, units: bool = False) -> str:
+    """Return the expression that makes ``schedule`` again.
+
+    Args:
+        schedule: The schedule.
+        units: Whether lengths have their units, for people: ``8 steps`` and ``40 %``.
+    """
     kind, span = schedule.kind, schedule.span
     if kind in _SUFFIX:
-        ((_, value),) = schedule.settings
-        return _operand(_inner(schedule), ("scale", "power")) + _SUFFIX[kind].format(value)
+        ((name, value),) = schedule.settings
+        shown = _shown(value, find(kind).parameters[name].annotation, units=units)
+        inner = _operand(_inner(schedule), ("scale", "power"), units=units)
+        return inner + _SUFFIX[kind].format(shown)
     if kind in _INFIX:
         loose = ("scale",) if kind == "product" else ()
-        joined = _INFIX[kind].join(_operand(part, loose, kind) for part in schedule.parts)
-        return joined if span is None else f"({joined}).over({span!r})"
-    return _call(schedule)
+        parts = (_operand(part, loose, kind, units=units) for part in schedule.parts)
+        joined = _INFIX[kind].join(parts)
+        over = _shown(span, Span, units=units)
+        return joined if span is None else f"({joined}).over({over})"
+    return _call(schedule, units=units)
 
 
 def to_dict(schedule: "Schedule") -> dict[str, Any]:
@@ -91,22 +100,35 @@ def _inner(schedule: "Schedule") -> "Schedule":
     return replace(schedule.parts[0], span=schedule.span)
 
 
-def _operand(schedule: "Schedule", loose: Sequence[str], within: str = "") -> str:
+def _operand(schedule: "Schedule", loose: Sequence[str], within: str = "", *, units: bool) -> str:
     """Return the text, in parentheses if the operator around it binds tighter."""
     infix = schedule.kind in _INFIX and schedule.span is None
     if schedule.kind in loose or (infix and within != "chain"):
-        return f"({expression(schedule)})"
-    return expression(schedule)
+        return f"({expression(schedule, units=units)})"
+    return expression(schedule, units=units)
 
 
-def _call(schedule: "Schedule") -> str:
+def _call(schedule: "Schedule", *, units: bool) -> str:
     parameters = find(schedule.kind).parameters
-    arguments = [repr(schedule.span)] if "span" in parameters else []
+    span = _shown(schedule.span, Span, units=units)
+    arguments = [span] if "span" in parameters else []
     for name, value in schedule.settings:
         if value != parameters[name].default:
-            arguments.append(f"{name}={value!r}")
-    over = "" if schedule.span is None or "span" in parameters else f".over({schedule.span!r})"
+            shown = _shown(value, parameters[name].annotation, units=units)
+            arguments.append(f"{name}={shown}")
+    over = "" if schedule.span is None or "span" in parameters else f".over({span})"
     return f"{schedule.kind}({', '.join(arguments)}){over}"
+
+
+def _shown(value: Value, annotation: object, *, units: bool) -> str:
+    """Return a setting, with its unit if it is a length and units are wanted."""
+    if not units or annotation not in (Span, Pace):
+        return repr(value)
+    if not isinstance(value, int | float):
+        return "the rest"
+    if value < 1 or (value == 1 and annotation == Span):
+        return f"{100 * value:g} %"
+    return "1 step" if value == 1 else f"{value:g} steps"
 
 
 def _plain(value: Value) -> object:

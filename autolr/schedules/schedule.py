@@ -46,6 +46,8 @@ class Schedule:
     0.325
     >>> Schedule.from_json(schedule.to_json()) == schedule
     True
+    >>> print(linear().over(200))
+    linear().over(200 steps)
     """
 
     kind: str
@@ -187,6 +189,10 @@ class Schedule:
 
     def __repr__(self) -> str:
         return notation.expression(self)
+
+    def __str__(self) -> str:
+        """Return it for people: as the expression, but lengths have their units."""
+        return notation.expression(self, units=True)
 
     def _wrapped(self, kind: str, **settings: Any) -> "Schedule":
         """Return an operator on this one; the span moves outside, where a chain sees it."""

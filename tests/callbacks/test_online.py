@@ -25,6 +25,7 @@ from tests.callbacks.runs import (
     Bare,
     Net,
     Stream,
+    curve,
     differences,
     fit,
     train_loader,
@@ -204,27 +205,32 @@ def test_a_callback_searches_anew_in_a_new_run(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_optimizer_is_left_as_the_user_made_it(tmp_path):
+def test_the_optimizer_is_left_with_the_rate_of_its_last_step_and_no_hooks(tmp_path):
     run = fit(tmp_path, callbacks=[searcher()])
     (optimizer,) = run.trainer.optimizers
-    assert optimizer.param_groups[0]["lr"] == LR
+    last = optimizer.param_groups[0]["lr"]
+    assert last == curve(tmp_path, "autolr/rate")[27]
+    assert type(last) is float
+    assert not optimizer._optimizer_state_dict_post_hooks
     assert not optimizer._optimizer_step_pre_hooks
     assert not optimizer._optimizer_step_post_hooks
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_exception_in_training_leaves_the_rates_alone(tmp_path):
+def test_an_exception_in_training_leaves_the_rate_of_the_step_and_no_hooks(tmp_path):
     class Broken(Net):
         def on_before_optimizer_step(self, optimizer):
             if self.global_step == 3:
-                made.append(optimizer)
+                made.append((optimizer, optimizer.param_groups[0]["lr"]))
                 raise ZeroDivisionError
 
     made = []
     with pytest.raises(ZeroDivisionError):
         fit(tmp_path, Broken, [searcher()])
-    assert made[0].param_groups[0]["lr"] == LR
-    assert not made[0]._optimizer_step_pre_hooks
+    ((optimizer, rate),) = made
+    assert optimizer.param_groups[0]["lr"] == rate
+    assert type(optimizer.param_groups[0]["lr"]) is float
+    assert not optimizer._optimizer_step_pre_hooks
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -409,17 +415,18 @@ def test_a_run_cut_after_the_search_continues_with_its_peak_bit_for_bit(tmp_path
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_checkpoint_holds_the_users_own_rate(tmp_path):
+def test_a_checkpoint_holds_the_rate_that_is_applied(tmp_path):
     run = fit(tmp_path, callbacks=[searcher()])
     (state,) = run.left["checkpoint"]["optimizer_states"]
-    assert [group["lr"] for group in state["param_groups"]] == [LR]
+    last = curve(tmp_path, "autolr/rate")[27]
+    assert [group["lr"] for group in state["param_groups"]] == [last]
 
 
 # --- a peak that is known
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_following_a_candidate_sets_each_steps_rate_and_leaves_the_optimizers(tmp_path):
+def test_following_a_candidate_sets_each_steps_rate(tmp_path):
     class Rates(Net):
         def on_before_optimizer_step(self, optimizer):
             used.append([group["lr"] for group in optimizer.param_groups])
@@ -437,7 +444,7 @@ def test_following_a_candidate_sets_each_steps_rate_and_leaves_the_optimizers(tm
     assert [high for _, high in used] == pytest.approx(expected, rel=1e-15)
     assert [low for low, _ in used] == pytest.approx([rate / 4 for rate in expected], rel=1e-15)
     (optimizer,) = run.trainer.optimizers
-    assert [group["lr"] for group in optimizer.param_groups] == [LR / 4, LR]
+    assert [group["lr"] for group in optimizer.param_groups] == used[-1]
     assert not optimizer._optimizer_step_pre_hooks
 
 

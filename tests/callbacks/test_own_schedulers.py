@@ -8,11 +8,12 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
 import autolr
-from autolr.callbacks import AutoLR
+from autolr import schedules
+from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.callbacks.own_schedulers import OwnRates
-from autolr.errors import ConfigError
-from autolr.online import Annealed
-from tests.callbacks.runs import LR, RACE, TRAIN, Bare, Net, Stream, differences, fit
+from autolr.errors import ConfigError, UnsupportedError
+from autolr.online import Annealed, Check
+from tests.callbacks.runs import LR, RACE, TRAIN, Bare, Net, Stream, curve, differences, fit
 
 RATES = (2.0**-16, 2.0**-6)
 LIVE_FIRST = 2.0**-11
@@ -93,6 +94,21 @@ def warm_then_plateau(optimizer, peak):
     return [{"scheduler": plateau, "monitor": "val_loss"}, per_step(warm)]
 
 
+def chained(optimizer, peak):
+    parts = [lr_scheduler.ExponentialLR(optimizer, 0.95), lr_scheduler.LinearLR(optimizer, 0.5)]
+    return per_step(lr_scheduler.ChainedScheduler(parts))
+
+
+class OwnStep(Scheduled):
+    """Steps the scheduler itself, and halves what it gives at step 9."""
+
+    def lr_scheduler_step(self, scheduler, metric):
+        scheduler.step()
+        if self.global_step == 9:
+            for group in self.trainer.optimizers[0].param_groups:
+                group["lr"] = 0.5 * group["lr"]
+
+
 SCHEDULERS = {
     "LambdaLR from zero": scheduled(lambda o, _: per_step(lr_scheduler.LambdaLR(o, warmed_up))),
     "OneCycleLR, which writes betas": scheduled(one_cycle),
@@ -113,6 +129,16 @@ SCHEDULERS = {
         lambda o, _: per_step(lr_scheduler.LambdaLR(o, [warmed_up, climbing])), Groups
     ),
     "LinearLR and ReduceLROnPlateau": scheduled(warm_then_plateau),
+    "MultiplicativeLR": scheduled(
+        lambda o, _: per_step(lr_scheduler.MultiplicativeLR(o, lambda step: 0.9))
+    ),
+    "CosineAnnealingLR to a floor": scheduled(
+        lambda o, peak: per_step(lr_scheduler.CosineAnnealingLR(o, 20, eta_min=peak / 8))
+    ),
+    "ChainedScheduler": scheduled(chained),
+    "a step of the module's own": scheduled(
+        lambda o, _: per_step(lr_scheduler.ExponentialLR(o, 0.9)), OwnStep
+    ),
 }
 
 
@@ -141,6 +167,67 @@ def test_the_run_ends_as_one_whose_module_has_its_rates_times_the_factor(make, t
         for run in (searched, replayed)
     ]
     assert differences(*states) == []  # the factor is a power of two: products are exact
+
+
+WATCHED = Annealed(
+    candidates=3,
+    race=0.2,
+    checks=(
+        Check(0.2, 0.45, factors=(0.5, 2.0), refines=True),
+        Check(0.5, 0.8, factors=(0.5, 2.0)),
+    ),
+    budget=3.0,
+)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["OneCycleLR, which writes betas", "CosineAnnealingLR to a floor"])
+def test_a_rate_that_was_changed_on_the_way_is_replayed_beside_the_scheduler(name, tmp_path):
+    class Slower(SCHEDULERS[name]):
+        """Its score is best at a high rate in the race, and at a low one later."""
+
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.register_buffer("rate", torch.zeros(()))
+
+        def on_before_optimizer_step(self, optimizer):
+            super().on_before_optimizer_step(optimizer)
+            self.rate.fill_(optimizer.param_groups[0]["lr"])
+
+        def validation_step(self, batch, batch_idx):
+            early = self.global_step < 18
+            self.log("val_loss", 10 - 100 * self.rate if early else 5 + 1000 * self.rate)
+
+    make, callback = Slower, searcher(strategy=WATCHED)
+    searched = fit(tmp_path / "searched", make, [callback])
+    result = callback.result
+    assert result.schedule != schedules.constant()
+    assert not result.rollbacks
+    follower = FollowCandidate(result.peak, result.schedule, own_peak=result.own_peak)
+    replayed = fit(tmp_path / "replayed", make, [follower])
+    kept = "weights and buffers"
+    assert differences(searched.left[kept], replayed.left[kept]) == []
+    rates = curve(tmp_path / "replayed", "autolr/rate")
+    assert result.highest_rate == max(rates.values())
+    assert result.highest_rate != pytest.approx(result.peak, rel=0.1)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_own_peak_is_refused_without_a_scheduler_and_a_scheduler_without_it(tmp_path):
+    with pytest.raises(UnsupportedError, match="this module has none: leave out own_peak"):
+        fit(tmp_path, Net, [FollowCandidate(0.1, "linear", own_peak=0.2)])
+    make = SCHEDULERS["ExponentialLR, which is recursive"]
+    with pytest.raises(UnsupportedError, match="so does the module's ExponentialLR"):
+        fit(tmp_path, make, [FollowCandidate(0.1, "linear")])
+    with pytest.raises(ConfigError, match="own_peak must be a positive number, got 0"):
+        FollowCandidate(0.1, "linear", own_peak=0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_race_beside_a_scheduler_that_starts_at_its_peak_begins_with_the_run(tmp_path):
+    callback = AutoLR()
+    fit(tmp_path, scheduled(lambda o, _: lr_scheduler.StepLR(o, 3)), [callback], max_epochs=40)
+    assert callback.result.probes.horizon.min() < 40 * 7 / 4
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -10,7 +10,7 @@ from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
 from autolr.online.records import CopyRecord, ProbeScore
 from autolr.online.settings import SearchSettings
-from autolr.result.messages import copies_text, news, size_text
+from autolr.result.messages import copies_text, progress_lines, size_text
 from autolr.result.page import result_page
 
 UNFREEZING = CopyRecord(176, "2 more parameters are trained", renewed=True)
@@ -33,7 +33,7 @@ def lines(before: Progress, *records: CopyRecord) -> list[str]:
     after = before
     for record in records:
         after = after.noting(record)
-    return list(news(before, after, 440, Monitor()))
+    return list(progress_lines(before, after, 440, Monitor()))
 
 
 def test_a_result_that_is_stored_keeps_them(result: Result) -> None:

@@ -28,7 +28,7 @@ from autolr.online import (
     expected_end,
 )
 from autolr.online.reschedule import scaled
-from autolr.result import Result, progress_lines
+from autolr.result import Result, closing, progress_lines
 from autolr.result.page import result_page, snippet
 
 SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.4, "linear")
@@ -154,7 +154,41 @@ def test_the_code_of_the_page_replays_the_schedule(result, schedule, tmp_path, m
 
 
 def test_the_page_of_a_run_with_a_scheduler_of_its_own_has_its_factor(result):
-    assert "0.25" in snippet(replace(result, own_peak=0.4))
+    own = replace(result, own_peak=0.4)
+    assert "0.25" in snippet(own)
+    assert "0.25" in snippet(replace(own, schedule=schedules.constant()))
+
+
+@pytest.mark.parametrize("schedule", [HALF.schedule, schedules.tabulated([0.5, 1.0] * 99)])
+def test_the_code_of_the_page_follows_what_changed_beside_an_own_scheduler(
+    schedule, result, tmp_path, monkeypatch
+):
+    result = replace(result, own_peak=0.4, schedule=schedule)
+    result.save(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = {"Trainer": lambda callbacks: callbacks}
+    exec(snippet(result), names)
+    (follower,) = names["trainer"]
+    assert (follower._candidate, follower._own_peak) == (Candidate("fixed", 0.1, schedule), 0.4)
+
+
+def test_a_run_that_was_rolled_back_says_that_its_schedule_from_scratch_differs(result):
+    assert result.discarded_steps == 50
+    told = "# 50 steps that rollbacks discarded are not replayed: from scratch the schedule"
+    assert told in snippet(result)
+    assert told in snippet(replace(result, own_peak=0.4))
+    assert "50 steps were discarded: from scratch its schedule differs" in result_page(result)
+    assert closing(result).endswith(
+        "; rollbacks discarded 50 steps: trained from scratch, its schedule gives another run"
+    )
+    smooth = replace(result, rollbacks=())
+    assert "discarded" not in snippet(smooth) + closing(smooth) + result_page(smooth)
+
+
+def test_the_highest_rate_that_was_applied_stands_on_the_page(result):
+    plain, own = replace(result, highest_rate=0.0625), replace(result, own_peak=0.4)
+    assert "0.0625" in result_page(plain)
+    assert "0.0123" in result_page(replace(own, highest_rate=0.0123))
 
 
 ROUNDS = (

@@ -37,6 +37,19 @@ def test_the_factor_of_an_own_scheduler_is_there_where_it_was_followed(result, t
     assert load_result(tmp_path) == own
 
 
+def test_the_highest_rate_grows_with_the_steps_and_is_saved(result, tmp_path):
+    assert result.highest_rate is None
+    assert result.applying(math.nan) is result
+    risen = result.applying(0.25).applying(0.5).applying(0.125)
+    assert risen == replace(result, highest_rate=0.5)
+    risen.save(tmp_path)
+    assert load_result(tmp_path).highest_rate == 0.5
+
+
+def test_steps_that_two_rollbacks_discarded_are_counted_once(result):
+    assert result.discarded_steps == 64 - 20
+
+
 def test_what_is_saved_is_loaded_again_to_the_last_digit(result, tmp_path):
     result.save(tmp_path / "new" / "folder")
     assert load_result(tmp_path / "new" / "folder") == result

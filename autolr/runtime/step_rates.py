@@ -1,0 +1,101 @@
+"""The rates with which an optimizer steps, whatever its closure writes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from autolr.errors import UnsupportedError
+from autolr.runtime.applied_rate import AppliedRate
+
+_Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class StepRates:
+    """Has the rates of an optimizer applied up to the moment in which it moves the weights.
+
+    A Trainer runs ``training_step``, ``on_before_optimizer_step`` and gradient clipping within the
+    closure of the step; each may write a rate. So the rates are applied before the closure, for
+    who reads them, and once more after it. While the weights move the groups hold plain numbers.
+
+    Args:
+        optimizer: The optimizer.
+        apply: Applies the rates to whatever stands in the groups, after `reset`.
+
+    Attributes:
+        used: The rates of the groups in the last step.
+        handles: Of the hooks.
+    """
+
+    def __init__(self, optimizer: Optimizer, apply: Callable[[], None]) -> None:
+        self.used: list[Any] = []
+        self._optimizer = optimizer
+        self._apply = apply
+        self._held: list[tuple[dict[str, Any], Any, Any]] = []  # a group, its rate, what stood
+        self._stepped = False
+        self.handles = (
+            optimizer.register_step_pre_hook(self._before),
+            optimizer.register_step_post_hook(self._after),
+        )
+
+    def reset(self) -> None:
+        """Put back what stood in the groups, after a step that raised or one within another."""
+        for group, rate, stood in self._held:
+            if group["lr"] is rate:
+                group["lr"] = stood
+        self._held = []
+
+    def _before(self, _: Optimizer, args: Any, kwargs: dict[str, Any]) -> _Arguments | None:
+        self._apply()
+        if callable(kwargs.get("closure")):
+            return args, {**kwargs, "closure": self._closing(kwargs["closure"])}
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], self._closing(args[1]), *args[2:]), kwargs
+        self._hold()
+        return None
+
+    def _closing(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        def closed() -> Any:
+            self.reset()  # a line search evaluates it again
+            loss = closure()
+            self._apply()
+            self._hold()
+            return loss
+
+        return closed
+
+    def _hold(self) -> None:
+        """Put plain numbers in the place of the rates."""
+        self._held = []
+        for group in self._optimizer.param_groups:
+            stood = group["lr"]
+            if not isinstance(stood, Tensor):
+                group["lr"] = float(stood)
+            self._held.append((group, group["lr"], stood))
+        self.used = [
+            rate.clone() if isinstance(rate, Tensor) else rate for _, rate, _ in self._held
+        ]
+
+    def _after(self, *_: Any) -> None:
+        if not self._held:  # the end of a step within which another one ended
+            return
+        for group, rate, stood in self._held:
+            if group["lr"] is not rate and isinstance(stood, AppliedRate):
+                self._refuse(group)
+                group["lr"] = AppliedRate.derived(float(group["lr"]), stood.factor)
+        self.reset()
+        self._stepped = True
+
+    def _refuse(self, group: dict[str, Any]) -> None:
+        """Refuse an optimizer that sets its own rate as it steps; later it may be adapting it.
+
+        Raises:
+            UnsupportedError: In the first step.
+        """
+        if not self._stepped:
+            name = type(self._optimizer).__name__
+            raise UnsupportedError(
+                f"{name} sets its own rate within its step (to {float(group['lr']):.3g}), so the "
+                "rate of its steps cannot be set: leave out AutoLR and FollowCandidate"
+            )

@@ -1,0 +1,117 @@
+"""The rates of a run's optimizer in a Trainer: between steps, in checkpoints, for schedulers."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from typing_extensions import override
+
+from autolr.callbacks.handover import Handover
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer, rank_zero_warn
+from autolr.runtime.rates import Rates, make_plain, resume
+
+
+class RateHost(Callback):
+    """Sets the rate of each step, up to a `StochasticWeightAveraging`; it stands between steps.
+
+    A subclass calls `_attach` as training starts and has `_factor`.
+    """
+
+    _rates: Rates | None = None
+    _handover = Handover()
+    _stored_rates: dict[str, Any] | None = None  # of a checkpoint, or of a run that ended
+    _warned = False
+    _leave: ExitStack  # what is undone as training ends
+
+    @override
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        make_plain(checkpoint)  # hyper-parameters too, or an optimizer around another one
+
+    def _factor(self, trainer: Trainer) -> float:
+        """Return the factor of the run's own rates at the next step."""
+        raise NotImplementedError
+
+    def _apply(self, trainer: Trainer) -> None:
+        """Have the rate of the next step stand in the optimizer."""
+        assert self._rates is not None
+        self._rates.factor = 1.0 if self._handover.done else self._factor(trainer)
+
+    def _hand_over(self, trainer: Trainer) -> None:
+        """Leave the rates to `StochasticWeightAveraging` from the next step on."""
+        assert self._rates is not None
+        self._handover.hand_over(trainer, self._rates, self._factor(trainer))
+
+    def _attach(self, trainer: Trainer, base: float | None) -> Rates:
+        """Attach the rates; a run that is resumed gets its own ones back first.
+
+        Args:
+            trainer: The trainer.
+            base: See `Rates`.
+        """
+        (optimizer,) = trainer.optimizers
+        stored = self._stored_rates if trainer.global_step else None
+        self._stored_rates, self._warned, self._leave = None, False, ExitStack()
+        if stored is not None:
+            resume(optimizer, stored["groups"])
+            base = stored["base"] if base is None else base
+        self._rates = Rates.of(optimizer, base)
+        self._leave.callback(_own_rates_for_schedulers(trainer, self._rates))
+        return self._rates
+
+    def _detach(self) -> None:
+        if self._rates is None:
+            return
+        self._stored_rates = self._rates_state()  # a checkpoint may still be written
+        self._leave.close()
+        self._rates.detach(keep=True)
+        self._rates = None
+
+    def _rates_state(self) -> dict[str, Any] | None:
+        """Return the own rates and those applied, for a checkpoint."""
+        if self._rates is None:
+            return self._stored_rates
+        return {"base": self._rates.base, "groups": self._rates.pairs}
+
+    def _warn_of_writers(self, who: str) -> None:
+        """Warn once where other code writes the rate.
+
+        Args:
+            who: Our callback, for the message.
+        """
+        if self._rates is None or self._rates.written is None or self._warned:
+            return
+        self._warned = True
+        before, after = self._rates.written
+        rank_zero_warn(
+            f"{who}: the module or another callback writes the optimizer's rate itself "
+            f"({before:.3g}, then {after:.3g}): what it writes is multiplied by peak / "
+            f"{self._rates.base:.3g} and by the schedule; {who} with the schedule 'constant' keeps "
+            "the shape that is written"
+        )
+
+
+def _own_rates_for_schedulers(trainer: Trainer, rates: Rates) -> Callable[[], None]:
+    """Have the module's schedulers step with the own rates; return what undoes that.
+
+    Many compute the next rate from the present one. All of them step in one method of the Trainer,
+    also where a module overrides ``lr_scheduler_step``.
+    """
+    loop: Any = trainer.fit_loop.epoch_loop
+    before = vars(loop).get("update_lr_schedulers")
+    update = loop.update_lr_schedulers
+
+    def with_own_rates(*args: Any, **kwargs: Any) -> None:
+        with rates.own_in_place():
+            update(*args, **kwargs)
+
+    def undo() -> None:
+        if before is None:
+            del loop.update_lr_schedulers
+        else:
+            loop.update_lr_schedulers = before
+
+    loop.update_lr_schedulers = with_own_rates
+    return undo
