@@ -184,6 +184,25 @@ def test_hyper_parameters_that_change_the_length_of_a_run_are_supported(project:
     assert best(project)["data"]["init_args"]["batch_size"] == sizes[whole["value"].idxmin()]
 
 
+SCHEDULER = "lightning.pytorch.callbacks.GradientAccumulationScheduler"
+OVER_TWO = {"class_path": SCHEDULER, "init_args": {"scheduling": {0: 2}}}
+
+
+@pytest.mark.parametrize(
+    "accumulation",
+    [{"trainer/callbacks": [OVER_TWO]}, {"trainer/accumulate_grad_batches": 2}],
+    ids=["by a callback", "by the Trainer"],
+)
+def test_trials_that_accumulate_gradients_have_the_steps_that_are_planned(
+    project: Any, accumulation: dict[str, Any]
+) -> None:
+    project.configure(accumulation)
+    assert "24 steps" in project.tune().out
+    whole = trials(project).query("state == 'COMPLETE'")
+    assert set(whole["steps"]) == {24}
+    assert whole["stopped_at"].isna().all()
+
+
 def test_a_setting_may_be_left_to_the_space_alone(project: Any) -> None:
     project.change_model(("width: int = 4,", "width: int,"))
     project.configure(
