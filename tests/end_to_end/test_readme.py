@@ -148,7 +148,7 @@ def test_python_runs(block: Block, tmp_path: Path, monkeypatch: Any) -> None:
 
 
 def test_constructors_in_the_text_take_what_they_are_given() -> None:
-    actual = SimpleNamespace(peak=0.1, schedule=schedules.constant())
+    actual = SimpleNamespace(peak=0.1, schedule=schedules.constant(), own_peak=0.2)
     actual.rule, actual.rule_settings = "sps_max", (("c", 1.0),)
     names = {**vars(callbacks), "Annealed": Annealed, "result": actual, "x": 0.1, "autolr": autolr}
     calls = [
