@@ -6,8 +6,9 @@ import torch
 
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
+from autolr.errors import UnsupportedError
 from autolr.online import Annealed
-from tests.callbacks.changing import AT, KINDS, Frozen, Part, backbone, fit
+from tests.callbacks.changing import AT, KINDS, Frozen, Lazy, Part, backbone, fit
 from tests.callbacks.namespace import Callback
 from tests.callbacks.runs import differences
 
@@ -138,3 +139,12 @@ def test_a_rollback_never_leads_to_a_state_from_before_an_unfreezing():
     later = [rolled.to for rolled in ours.result.rollbacks if rolled.step > 50]
     assert min(later, default=50) >= 50
     assert any(record.step == 50 and record.renewed for record in ours.result.copies)
+
+
+def test_lazy_weights_that_nothing_has_made_are_refused_before_they_are_made():
+    with pytest.raises(UnsupportedError) as raised:
+        fit(Lazy, [AutoLR()], num_sanity_val_steps=0)
+    assert str(raised.value) == (
+        "AutoLR needs the weights of lazy modules before the first step, and backbone.0.weight has "
+        "none: keep the Trainer's num_sanity_val_steps, or pass a batch through the model first"
+    )
