@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from torch.nn.parameter import is_lazy
+
 from autolr.callbacks.namespaces import (
     Callback,
     DDPStrategy,
@@ -152,6 +154,11 @@ def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
     check_strategy(trainer.strategy, who)
     if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
         raise UnsupportedError(f"{who} does not support compiled modules; leave out torch.compile")
+    if lazy := [name for name, weight in module.named_parameters() if is_lazy(weight)]:
+        raise UnsupportedError(
+            f"{who} needs the weights of lazy modules before the first step, and {lazy[0]} has "
+            "none: keep the Trainer's num_sanity_val_steps, or pass a batch through the model first"
+        )
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
         raise UnsupportedError(f"{who} does not support training_step(dataloader_iter)")
 

@@ -80,3 +80,14 @@ def test_later_what_a_step_has_taken_is_left_to_the_next_ones():
 def test_the_limit_of_the_user_counts_the_copies_that_are_held():
     assert Room(3).left(torch.device("cpu"), MIB, 0, 2) == (1, "max_copies=3")
     assert Room(3).left(torch.device("cpu"), MIB, 0, 4)[0] == 0
+
+
+def test_weights_that_a_lazy_layer_makes_in_the_first_step_cannot_race_before_it():
+    model = nn.Sequential(nn.LazyLinear(3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    learner = TorchLearner(model, optimizer, [torch.ones(2, 4)], lambda m, x: m(x).square().mean())
+    result = autolr.search(learner, 60, strategy=Annealed(race=0.2))
+    first, *_ = result.copies
+    assert (first.step, len(first.ended)) == (0, 2)  # of three peaks in so short a run
+    assert first.reason == "a lazy module has no weights before the first step"
+    assert len(result.scores) > 1  # later rivals have
