@@ -149,7 +149,6 @@ class AutoLR(RivalsCallback, RuleRaceHost):
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        super().on_train_epoch_start(trainer, pl_module)
         if self._handover.is_due(trainer):
             self._take_result(trainer, cut=True)  # epochs may turn out shorter than they were
             self._handover.hand_over(trainer, self._factor(trainer))

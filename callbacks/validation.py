@@ -18,9 +18,9 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.quiet import quiet
 from autolr.errors import UnsupportedError
 from autolr.rng import isolated_rng
-from autolr.runtime.attributes import Attributes
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.evaluation import evaluating
+from autolr.runtime.untouched import untouched
 
 _CACHE_BYTES = 256 * 2**20  # validation batches kept in memory for the next pass, at most
 
@@ -69,20 +69,16 @@ class ValidationPass:
             limit: Batches of each loader at most.
         """
         logged = Logged()
-        attributes = Attributes(self._module)
-        attributes.exchange()  # what the pass changes is thrown away with the copy
-        try:
-            with (
-                isolated_rng(),
-                evaluating(self._module),
-                _validating(self._trainer),
-                torch.no_grad(),
-                quiet(self._trainer, self._module, logged.log),
-            ):
-                by_rank = self.ranks.gather(lambda: self._log_pass(logged, limit))
-                return reduced(by_rank) | logged.metrics()
-        finally:
-            attributes.exchange()
+        with (
+            untouched(self._module),
+            isolated_rng(),
+            evaluating(self._module),
+            _validating(self._trainer),
+            torch.no_grad(),
+            quiet(self._trainer, self._module, logged.log),
+        ):
+            by_rank = self.ranks.gather(lambda: self._log_pass(logged, limit))
+            return reduced(by_rank) | logged.metrics()
 
     def _log_pass(self, logged: Logged, limit: int | None) -> LoggedValues:
         self._run_hooks(logged, limit)

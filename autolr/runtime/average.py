@@ -82,7 +82,7 @@ class Average:
         own = [parameter.data for parameter in parameters]
         with untouched(self._model):
             for parameter, mean in zip(parameters, self._mean, strict=True):
-                parameter.data = mean.to(parameter.dtype)
+                parameter.data = mean.to(parameter.dtype, copy=True)  # a pass may change it
             try:
                 self._renew_statistics(forward)
                 yield
@@ -93,9 +93,9 @@ class Average:
     def _renew_statistics(self, forward: Callable[[], object]) -> None:
         norms = [norm for norm in batch_norms(self._model) if norm.training]
         if norms and not self._statistics:
-            estimate_statistics(norms, forward)
-            self._statistics = [[b.clone() for b in norm.buffers(recurse=False)] for norm in norms]
-            return
+            with untouched(self._model, weights=True):
+                estimate_statistics(norms, forward)
+                self._statistics = [[b.clone() for b in n.buffers(recurse=False)] for n in norms]
         for norm, kept in zip(norms, self._statistics, strict=True):
             for buffer, value in zip(norm.buffers(recurse=False), kept, strict=True):
                 buffer.copy_(value)

@@ -61,6 +61,7 @@ class Rates:
         self.base = max(own, default=math.nan) if base is None else base
         if not (math.isfinite(self.base) and self.base > 0):
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
+        optimizer._patch_step_function()  # a wrapper may leave that to its first zero_grad
         self._handles = (
             optimizer.register_step_pre_hook(self._apply),
             optimizer.register_step_post_hook(self._remove),

@@ -114,10 +114,6 @@ class Snapshot:
         extras = zip(self._extras, state["extras"], strict=True)
         self._extras = [(extra, value) for (extra, _), value in extras]
 
-    def renew_attributes(self) -> None:
-        """Take the plain attributes of the model as they are in place now."""
-        self.attributes = Attributes(self._model)
-
     def _take(self, memory: "TensorMemory") -> None:
         parameters, buffers = tensors_of(self._model)
         optimizer = self._optimizer
@@ -125,7 +121,7 @@ class Snapshot:
         self.states = [memory.copied(optimizer.state.get(p, {})) for p in parameters_of(optimizer)]
         self.groups = [memory.copied(own_entries(group)) for group in optimizer.param_groups]
         self.gradients = [_clone(parameter.grad) for parameter in parameters]
-        self.attributes = Attributes(self._model)
+        self.attributes = Attributes(self._model, self._optimizer)
         self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
 
     def _exchange_optimizer(self) -> None:

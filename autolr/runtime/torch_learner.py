@@ -14,6 +14,7 @@ from autolr.runtime.batch_norm import batch_norms
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.evaluation import evaluating, mean
 from autolr.runtime.learner import RECENT
+from autolr.runtime.untouched import untouched
 
 if TYPE_CHECKING:
     from autolr.runtime.snapshot import Stateful
@@ -99,7 +100,7 @@ class TorchLearner:
         """Score the state in place; see `Learner`."""
         if self._validate is None:
             return None
-        with evaluating(self.model), torch.no_grad():
+        with untouched(self.model), evaluating(self.model), torch.no_grad():
             return self.monitor.score(float(self._validate(self.model)))
 
     @torch.no_grad()
