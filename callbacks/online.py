@@ -92,6 +92,8 @@ class AutoLR(RivalsCallback, RuleRaceHost):
             win by 3 %; then copies of the run compare five profiles with the default schedule.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
             the first training step and written after the fit.
+        verify: Whether to make steps, roll back and make them again before the search: a line for
+            each difference, and the run keeps the user's rate; see `runtime.repeatability`.
 
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
@@ -112,9 +114,10 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         rates: tuple[float, float] | None = None,
         candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
+        verify: bool = False,
     ) -> None:
         check_mode(mode)
-        self._settings = SearchSettings(strategy, schedule, rates, candidates)
+        self._settings = SearchSettings(strategy, schedule, rates, candidates, verify)
         check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._result: Result | None = None

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.monitor import scoring
-from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
+from autolr.callbacks.namespaces import (
+    LightningModule,
+    Trainer,
+    rank_zero_info,
+    rank_zero_warn,
+)
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.validation import ValidationPass
@@ -58,7 +63,8 @@ def started(
         handover: When `StochasticWeightAveraging` takes the rate over, if it does.
     """
     steps = total_steps(trainer, "AutoLR")
-    start = partial(start_search, learner, rates, settings, steps, rank_zero_info)
+    tell = rank_zero_info, rank_zero_warn
+    start = partial(start_search, learner, rates, settings, steps, *tell)
     deadline = handover.last_search_step(trainer, steps)
     if own is None:
         return start(deadline=deadline)

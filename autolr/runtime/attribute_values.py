@@ -1,9 +1,8 @@
-"""Values of attributes: which are plain, which are copied, and equality."""
+"""Values of attributes: which are plain, and copies of them."""
 
 import copy
 import random
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -84,68 +83,3 @@ def _copied_opaque(value: Any, copies: dict[int, Any]) -> Any:
         return copy.deepcopy(value, copies)
     except Exception:  # of a class that we do not know; `HeldObjects` names it
         return value
-
-
-def are_equal(left: Any, right: Any) -> bool:
-    """Return whether two values are equal in type and value, bit for bit; NaN equals NaN.
-
-    Args:
-        left: A value of any kind. What is not plain has no value: its type is compared.
-        right: Another one.
-    """
-    if left is right:
-        return True
-    if type(left) is not type(right):
-        return False
-    if not IS_PLAIN[type(left)]:
-        return True
-    for kinds, compare in _COMPARED:
-        if isinstance(left, kinds):
-            return compare(left, right)
-    return bool(left == right or (left != left and right != right))  # NaN
-
-
-def _are_equal_dicts(left: Any, right: Any) -> bool:
-    return left.keys() == right.keys() and all(are_equal(left[key], right[key]) for key in left)
-
-
-def _are_equal_sequences(left: Any, right: Any) -> bool:
-    return len(left) == len(right) and all(map(are_equal, left, right))
-
-
-def _are_equal_generators(left: Any, right: Any) -> bool:
-    read = next(read for kind, read in _STATES.items() if isinstance(left, kind))
-    return are_equal(read(left), read(right))
-
-
-def _is_equal_array(left: Any, right: Any) -> bool:
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
-    if left.dtype.hasobject:
-        return all(map(are_equal, left.ravel().tolist(), right.ravel().tolist()))
-    return bool(left.tobytes() == right.tobytes())
-
-
-def _is_equal_tensor(left: Tensor, right: Tensor) -> bool:
-    try:
-        if left.is_floating_point() or left.is_complex():
-            return left.shape == right.shape and left.allclose(right, 0, 0, equal_nan=True)
-        return torch.equal(left, right)
-    except RuntimeError:  # on two devices, or of a pass of torch.func that is over
-        return False
-
-
-_STATES: dict[type, Callable[[Any], Any]] = {
-    torch.Generator: lambda generator: generator.get_state(),
-    np.random.Generator: lambda generator: generator.bit_generator.state,
-    np.random.RandomState: lambda generator: generator.get_state(),
-    random.Random: lambda generator: generator.getstate(),
-}
-
-_COMPARED: tuple[tuple[Any, Callable[[Any, Any], bool]], ...] = (
-    (dict, _are_equal_dicts),
-    ((list, tuple, deque), _are_equal_sequences),
-    (Tensor, _is_equal_tensor),
-    (np.ndarray, _is_equal_array),
-    (tuple(_STATES), _are_equal_generators),
-)

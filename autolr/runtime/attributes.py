@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.attribute_values import are_equal, copied_value
+from autolr.runtime.attribute_values import copied_value
+from autolr.runtime.equality import EXACT, Tolerance, are_equal
 from autolr.runtime.held_objects import HeldObjects, Holder
 from autolr.runtime.plain import is_plain
 
@@ -82,20 +83,21 @@ class Attributes:
         """Return whether another copy of the same model has equal values."""
         return next(self.differences(other), None) is None
 
-    def differences(self, other: "Attributes") -> Iterator[str]:
+    def differences(self, other: "Attributes", tolerance: Tolerance = EXACT) -> Iterator[str]:
         """Yield the names of attributes in which another copy of the same model differs.
 
         Args:
             other: The other copy.
+            tolerance: How much may differ.
         """
         for name in [*self._saved, *(other._saved.keys() - self._saved.keys())]:
             mine, theirs = self._saved.get(name, {}), other._saved.get(name, {})
             for field in [*mine, *(theirs.keys() - mine.keys())]:
                 both = field in mine and field in theirs
-                if not (both and are_equal(mine[field], theirs[field])):
+                if not (both and are_equal(mine[field], theirs[field], tolerance)):
                     yield f"{name}.{field}" if name else field
         for name, (data, _) in self._data.items():
-            if name in other._data and not are_equal(data, other._data[name][0]):
+            if name in other._data and not are_equal(data, other._data[name][0], tolerance):
                 yield name
 
     @staticmethod

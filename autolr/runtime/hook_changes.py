@@ -12,7 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.attribute_values import IS_PLAIN, are_equal, copied_value
+from autolr.runtime.attribute_values import IS_PLAIN, copied_value
+from autolr.runtime.equality import are_equal
 from autolr.runtime.held_objects import HeldObjects, Holder
 
 

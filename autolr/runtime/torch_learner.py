@@ -81,9 +81,7 @@ class TorchLearner:
         """Make one optimizer step on the present batch."""
 
         def closure() -> Any:
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self._loss(self.model, self._batch)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = self.trial_gradients()
             if self._clip is not None:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
             return loss
@@ -95,6 +93,13 @@ class TorchLearner:
     def trial_step(self) -> Tensor:
         """Make one optimizer step; see `Learner`."""
         return self.train()
+
+    def trial_gradients(self) -> Tensor:
+        """Compute gradients; see `Learner`."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(self.model, self._batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     def validate(self) -> float | None:
         """Score the state in place; see `Learner`."""

@@ -15,14 +15,14 @@ def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
 
     Args:
         model: The model.
-        weights: Whether weights too are left as they are, frozen ones among them: a training step
-            may change them itself, as it does those of a teacher that follows the model.
+        weights: Whether weights too are left as they are, see `changeable`: a training step may
+            change them itself, as it does those of a teacher that follows the model.
     """
     parameters, buffers = tensors_of(model)
     attributes = Attributes(model)
     attributes.exchange()
     places = [(module, dict(module._buffers)) for module in model.modules()]
-    copied: list[Tensor] = [*parameters, *buffers] if weights else buffers
+    copied: list[Tensor] = [*changeable(model), *buffers] if weights else buffers
     own = [(tensor, tensor.data) for tensor in [*parameters, *buffers]]
     for tensor in copied:
         tensor.data = tensor.data.clone()
@@ -34,3 +34,14 @@ def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
         for tensor, data in own:
             tensor.data = data
         attributes.exchange()
+
+
+def changeable(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that a training step may change.
+
+    They are those that train, and frozen ones of the shape of one that trains: a teacher is a copy
+    of what it follows. The many that a small adapter leaves frozen are not among them.
+    """
+    parameters, _ = tensors_of(model)
+    shapes = {(p.shape, p.dtype) for p in parameters if p.requires_grad}
+    return [p for p in parameters if (p.shape, p.dtype) in shapes]
