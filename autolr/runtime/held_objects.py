@@ -65,6 +65,7 @@ class HeldObjects:
     Args:
         model: The model.
         optimizer: Its optimizer, if what it holds counts too.
+        others: Other objects whose attributes count, by name.
 
     Attributes:
         known: What is no copy's own, by id: weights, buffers, modules, the optimizer's groups.
@@ -76,7 +77,12 @@ class HeldObjects:
         uncopied: By name, the types of objects that cannot be copied.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer | None = None,
+        others: Mapping[str, object] | None = None,
+    ) -> None:
         self.known = _known(model, optimizer)
         self.holders: dict[str, Holder] = {}
         self.leaves: dict[str, Tensor] = {}
@@ -88,6 +94,7 @@ class HeldObjects:
         self.modules = len(self.holders)
         if optimizer is not None:
             self.holders["optimizer"] = Holder(optimizer, _foreign_names_of(optimizer))
+        self.holders |= {n: Holder(other, _is_of_none) for n, other in (others or {}).items()}
         for name, holder in list(self.holders.items()):
             self._walk_fields(name, holder)
 

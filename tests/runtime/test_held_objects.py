@@ -255,9 +255,10 @@ def test_a_copy_trains_with_an_inner_optimizer_of_its_own(inner):
 
 
 def test_a_block_leaves_frozen_weights_as_they_were_where_they_are_to_be():
-    model = Model()
+    model = Model(student := nn.Linear(2, 1))
     model.layer.requires_grad_(False)
     before = model.layer.weight.clone()
+    assert student.weight.requires_grad  # the layer may be its teacher
     with untouched(model, weights=True):
         model.layer.weight.lerp_(torch.ones(1, 2), 0.5)
         model.layer.weight.data = model.layer.weight.data * 2
