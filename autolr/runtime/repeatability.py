@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from torch import Tensor
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from autolr.rng import isolated_rng
 from autolr.runtime.attribute_values import IS_PLAIN, copied_value
@@ -44,8 +44,7 @@ def obstacle_to_rivals(learner: Learner, *, repeat: bool) -> str | None:
     if held.uncopied:
         kinds = [f"{name} ({kind})" for name, kind in held.uncopied.items()]
         return f"no copy can be made of {_listed(kinds)}"
-    lazy = (isinstance(p, UninitializedTensorMixin) for p in learner.model.parameters())
-    if not repeat or any(lazy):
+    if not repeat or any(map(is_lazy, learner.model.parameters())):
         return None
     first, second = (_tried(learner, learner.trial_gradients) for _ in range(2))
     differing = list(first.differences(second, _NEARLY))
@@ -103,9 +102,9 @@ class _Outcome:
             name = names[id(parameter)]
             values[name] = parameter.detach().clone()
             values[f"the gradient of {name}"] = copied(parameter.grad)
-        for index, parameter in enumerate(parameters_of(optimizer)):
-            name = names.get(id(parameter), str(index))
-            values[f"the optimizer's state of {name}"] = copied(optimizer.state.get(parameter, {}))
+        for index, trained in enumerate(parameters_of(optimizer)):
+            name = names.get(id(trained), str(index))
+            values[f"the optimizer's state of {name}"] = copied(optimizer.state.get(trained, {}))
         for index, group in enumerate(optimizer.param_groups):
             values[f"group {index} of the optimizer"] = copied(own_entries(group))
         values["the loss"] = None if loss is None else loss.detach().clone()
