@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from autolr.runtime.collectives import Ranks
-    from autolr.runtime.snapshot import Stateful
+    from autolr.runtime.stateful import Stateful
 
 _STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
 

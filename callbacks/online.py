@@ -11,36 +11,36 @@ from typing_extensions import override
 from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
 from autolr.callbacks.handover import Handover
+from autolr.callbacks.modes import KeepsModes
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import check_alone, check_rates, check_rivals, check_searcher
 from autolr.callbacks.resume import (
+    KeepsSearch,
     check_resumed,
     described,
     resumed_search,
-    stored_search,
     warn_of_length,
 )
 from autolr.callbacks.resumed_rng import ResumedRng
-from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.rule_race_host import RuleRaceHost
 from autolr.callbacks.run_length import total_steps, warn_of_default_length
-from autolr.callbacks.search_metrics import SearchMetrics, print_messages
+from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.start import learner_of, started
 from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result, check_save_to
-from autolr.rng import RngState
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
+from autolr.runtime.room import room_for
 from autolr.schedules import Schedule
 
 
-class AutoLR(RivalsCallback, RuleRaceHost):
+class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     """Search a peak rate in the first steps of a run, and follow a schedule at that peak.
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
@@ -57,6 +57,10 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     what it has seen when a rival replaces the live run; averages of weights begin anew there. With
     `StochasticWeightAveraging` the search ends before the first epoch that is averaged: from there
     on it anneals the rate, from where the schedule is then, to its ``swa_lrs``, as it always does.
+
+    What the module trains may change on the way (`BaseFinetuning`, new modules, pruning). Rivals
+    follow where they can, and end with a line where they cannot; the run is then never restored to
+    a state from before. What is frozen is not copied.
 
     Under DDP every rank trains every rival, scores are averages over all, and an error on one in
     set-up or validation ends all with the same line; one in training is left to Lightning and the
@@ -90,6 +94,9 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         candidates: A search space (a name of the catalogue, a path or a mapping) instead of
             ``rates`` and ``schedule``. Its rules race with the module's own optimizer, "fixed", and
             win by 3 %; then copies of the run compare five profiles with the default schedule.
+        max_copies: Copies of the run that are held at once, at most: those of rivals (the race has
+            4), and the state to go back to. With fewer, the peaks next to the customary one race.
+            None: those that fit into a GPU's free memory. Frozen weights are shared, not copied.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
             the first training step and written after the fit.
         verify: Whether to make steps, roll back and make them again before the search: a line for
@@ -114,16 +121,15 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         rates: tuple[float, float] | None = None,
         candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
+        max_copies: int | None = None,
         verify: bool = False,
     ) -> None:
         check_mode(mode)
         self._settings = SearchSettings(strategy, schedule, rates, candidates, verify)
         check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
-        self._result: Result | None = None
+        self._room = room_for(max_copies)
         self._own: OwnRates | None = None
-        self._own_peak: float | None = None
-        self._stored: dict[str, Any] | None = None  # a search to continue
         self._generators = ResumedRng(None)
         self._handover = Handover()
 
@@ -147,6 +153,7 @@ class AutoLR(RivalsCallback, RuleRaceHost):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.restore_modes(pl_module)
         ranks = ranks_of(trainer.strategy.root_device, trainer.world_size)
         ranks.gather(lambda: self._prepare(trainer, pl_module, ranks))
 
@@ -178,12 +185,11 @@ class AutoLR(RivalsCallback, RuleRaceHost):
     ) -> None:
         assert self._rates is not None
         rate = self._rates.applied  # rivals step with others
-        search = None if self._rivals is None else self._rivals.search
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._stepped:
             self._metrics.step(trainer, rate, self._rivals)
-        if self._rivals is not None and self._learner is not None and search is not None:
-            print_messages(search, self._rivals, self._learner.monitor)
+        if self._rivals is not None:
+            self._metrics.news(self._rivals)
         self._take_result(trainer)
 
     @override
@@ -194,29 +200,6 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         super().on_train_end(trainer, pl_module)
         if self._result is not None:
             self._result = finalized(self._result, trainer, self._save_to)
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        stored = self._stored if self._rivals is None else self._search_state()
-        result = self._result if stored is None else None
-        return {
-            "result": None if result is None else result.to_dict(),
-            "search": stored,
-            "generators": RngState.capture().to_dict(),
-        }
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        result = state_dict["result"]
-        self._result = None if result is None else Result.from_dict(result)
-        self._stored = state_dict.get("search")
-        self._generators = ResumedRng(state_dict.get("generators"))
-
-    @override
-    def _release(self) -> None:
-        if self._rivals is not None:  # cut: a checkpoint may still be written
-            self._stored = self._search_state()
-        super()._release()
 
     @override
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
@@ -259,25 +242,23 @@ class AutoLR(RivalsCallback, RuleRaceHost):
         warn_of_default_length(trainer, total_steps(trainer, "AutoLR"))
         self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
-    def _search_state(self) -> dict[str, Any] | None:
-        assert isinstance(self._rivals, ResumableRivals)
-        assert self._learner is not None
-        return stored_search(self._rivals, self._learner, self._own_peak, self._begun_with)
-
     def _begin(self, trainer: Trainer, batch: Any, batch_idx: int) -> None:
         """Begin the search, or resume it; hooks that make the run's state have run by now."""
         learner, rates = self._learner, self._rates
         assert learner is not None
         assert rates is not None
         if self._stored is not None:
-            self._rivals = resumed_search(self._stored, self._settings.searcher, learner, rates)
+            searcher = self._settings.searcher
+            self._rivals = resumed_search(self._stored, searcher, learner, rates, self._room)
             self._metrics.skip(self._rivals.search)
             self._stored = None
             return
         with learner.first_batch(batch, batch_idx):
             begun = started(trainer, learner, rates, self._settings, self._own, self._handover)
+        search, live = begun
+        self._metrics.skip(search)
         steps = total_steps(trainer, "AutoLR")
-        self._rivals = ResumableRivals(learner, rates, begun[0], steps, live=begun[1])
+        self._rivals = ResumableRivals(learner, rates, search, steps, live, room=self._room)
 
     def _factor(self, trainer: Trainer) -> float:
         """Return the factor of the run's own rates at the next step."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from autolr.callbacks.namespaces import STEP_OUTPUT, Callback, LightningModule, Trainer
+from autolr.callbacks.modes import KeepsModes
+from autolr.callbacks.namespaces import STEP_OUTPUT, LightningModule, Trainer
 from autolr.errors import ConfigError
 from autolr.job import Decision, Judge
 from autolr.runtime.loading import UnreadableError
@@ -29,7 +30,7 @@ class TrialPaused(BaseException):
     """Leaves a fit after its checkpoint; no Exception, so that user code does not catch it."""
 
 
-class PauseTrial(Callback):
+class PauseTrial(KeepsModes):
     """Write a checkpoint at each rung, then let the study decide whether to continue.
 
     It stands between `PruneTrial`, whose scores it takes, and the study: a score that the study
@@ -45,7 +46,8 @@ class PauseTrial(Callback):
         trial: Of which study and trial the run is; written into its checkpoints.
 
     Raises:
-        ConfigError: In the fit, if a checkpoint holds what would not be loaded again.
+        ConfigError: In the fit, if a checkpoint holds what would not be loaded again, or the model
+            has other parameters or buffers than at its start.
 
     Attributes:
         decision: The last one; PAUSE too when leaving was requested.
@@ -70,6 +72,7 @@ class PauseTrial(Callback):
         self._written = False  # whether the present step is in the checkpoint
         self._stepped = False
         self._steps_before = 0
+        self._names: frozenset[str] = frozenset()  # of what a checkpoint has to fit
 
     def leaving(self) -> bool:
         """Return whether a checkpoint will be written as the next batch begins."""
@@ -89,9 +92,14 @@ class PauseTrial(Callback):
         return False
 
     @override
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._names = frozenset(pl_module.state_dict())
+
+    @override
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
+        self.restore_modes(pl_module)  # here: a checkpoint is written behind the hooks of a start
         unbegun = trainer.global_step == 0 and trainer.world_size == 1 and self._leave_requested()
         if unbegun:
             self._leaves = True
@@ -148,7 +156,7 @@ class PauseTrial(Callback):
             self._leaves = trainer.strategy.reduce_boolean_decision(requested, all=False)
 
     def _decide(self, trainer: Trainer) -> None:
-        if not self._written and trainer.global_step > 0:
+        if not self._written and trainer.global_step > 0 and self._fits(trainer):
             self._write(trainer)
         if self._due is not None:
             step, score = self._due
@@ -160,6 +168,23 @@ class PauseTrial(Callback):
             self.decision = Decision.PAUSE
         if self.decision is not Decision.CONTINUE:
             raise TrialPaused
+
+    def _fits(self, trainer: Trainer) -> bool:
+        """Return whether a new model can be resumed from a checkpoint of the present one.
+
+        Raises:
+            ConfigError: If not, at a rung: the trial could not be promoted.
+        """
+        module = trainer.lightning_module
+        changed = sorted(self._names ^ frozenset(module.state_dict()))
+        if not changed or not getattr(module, "strict_loading", True):
+            return True
+        if self._due is None:  # left by the user's wish: it begins anew
+            return False
+        raise ConfigError(
+            f"the model of a trial has changed on the way ({changed[0]}), and a new one cannot be "
+            "resumed from its checkpoint: write tune.pruner: {name: hyperband, pause: false}"
+        )
 
     def _write(self, trainer: Trainer) -> None:
         draft = self._checkpoint.with_suffix(".new")

@@ -4,22 +4,66 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from autolr import schedules
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
+from autolr.callbacks.resumed_rng import ResumedRng
+from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.run_length import total_steps
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result
+from autolr.rng import RngState
 from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
+from autolr.runtime.room import Room
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
     from autolr.online.settings import SearchSettings
 
 _LONGEST = 60  # characters of a value in a message
+
+
+class KeepsSearch(RivalsCallback):
+    """Keeps in its state the search while it is under way, later its result, and the generators."""
+
+    _result: Result | None = None
+    _own_peak: float | None = None
+    _stored: dict[str, Any] | None = None  # a search to continue
+    _begun_with: Mapping[str, str]
+    _generators: ResumedRng
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        stored = self._stored if self._rivals is None else self._search_state()
+        result = self._result if stored is None else None
+        return {
+            "result": None if result is None else result.to_dict(),
+            "search": stored,
+            "generators": RngState.capture().to_dict(),
+        }
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        result = state_dict["result"]
+        self._result = None if result is None else Result.from_dict(result)
+        self._stored = state_dict.get("search")
+        self._generators = ResumedRng(state_dict.get("generators"))
+
+    @override
+    def _release(self) -> None:
+        if self._rivals is not None:  # cut: a checkpoint may still be written
+            self._stored = self._search_state()
+        super()._release()
+
+    def _search_state(self) -> dict[str, Any] | None:
+        assert isinstance(self._rivals, ResumableRivals)
+        assert self._learner is not None
+        return stored_search(self._rivals, self._learner, self._own_peak, self._begun_with)
 
 
 def stored_search(
@@ -47,7 +91,11 @@ def stored_search(
 
 
 def resumed_search(
-    stored: Mapping[str, Any], strategy: Strategy, learner: "LightningLearner", rates: Rates
+    stored: Mapping[str, Any],
+    strategy: Strategy,
+    learner: "LightningLearner",
+    rates: Rates,
+    room: Room,
 ) -> ResumableRivals:
     """Return the search that `stored_search` described, of a run at the same step.
 
@@ -56,9 +104,10 @@ def resumed_search(
         strategy: That of the search.
         learner: The run.
         rates: The rates of its optimizer.
+        room: How many copies of the run may be held.
     """
     learner.load_state_dict(stored["learner"])
-    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy)
+    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy, room)
 
 
 def described(

@@ -32,6 +32,7 @@ class RivalsCallback(Callback):
         self._steps_before = trainer.global_step
         if self._rivals is None or self._learner is None:
             return
+        self._rivals.look(pending=self._learner.has_batch_end)
         if self._learner.has_batch_end:
             self._rivals.for_each_rival(self._learner.end_batch)
         if self._hooks is not None:  # the module's own hooks at the epoch's start have run by now

@@ -26,10 +26,11 @@ class SearchMetrics:
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._logged = 0  # how many scores
+        self._printed: Progress | None = None  # of which the user has read
 
     def skip(self, search: Progress) -> None:
-        """Leave out the scores that a resumed search has already."""
-        self._logged = len(search.scores)
+        """Leave out what a search has behind it, as it starts or is resumed."""
+        self._logged, self._printed = len(search.scores), search
 
     def step(self, trainer: Trainer, rate: float, rivals: Rivals | None) -> None:
         """Log the step that has just been made.
@@ -50,6 +51,13 @@ class SearchMetrics:
         if rivals is not None and len(rivals.search.scores) > self._logged:
             values |= self._scores(rivals)
         _log(trainer, values)
+
+    def news(self, rivals: Rivals) -> None:
+        """Print a line for each change of the search since the last call."""
+        if self._printed is not None:
+            for line in news(self._printed, rivals.search, rivals.total_steps, self._monitor):
+                rank_zero_info(line)
+        self._printed = rivals.search
 
     def decision(self, trainer: Trainer, result: Result) -> None:
         """Log the end of the search.
@@ -73,18 +81,6 @@ class SearchMetrics:
 def _named(scored: ProbeScore, total_steps: int) -> str:
     rate = f"{scored.rate(total_steps):.3g}"
     return rate if scored.candidate.rule == OWN else f"{scored.candidate.rule}/{rate}"
-
-
-def print_messages(before: Progress, rivals: Rivals, monitor: Monitor) -> None:
-    """Print a line for each change of the search in the last step.
-
-    Args:
-        before: The search before the step.
-        rivals: With the search after it.
-        monitor: The metric of the scores.
-    """
-    for line in news(before, rivals.search, rivals.total_steps, monitor):
-        rank_zero_info(line)
 
 
 def _log(trainer: Trainer, values: dict[str, float]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autolr.online.actions import Action, Commit, Rollback, Save
+from autolr.online.ended import after_change, without
 from autolr.online.observation import Observation
 from autolr.online.search import Search
 from autolr.online.search_serialization import search_to_dict
@@ -38,16 +39,18 @@ class AnnealedState:
         """Take in the scores of the present probe, or that the run has been lost."""
         if self.pending is not None:
             return replace(self, pending=None)
-        search = self.search
+        alive = self.search.alive
+        search = after_change(self.search, observation.changed)
+        search = without(search, [alive[index] for index in observation.ended])
         for index in observation.diverged:
-            search = search.drop(self.search.alive[index])
+            search = search.drop(alive[index])
         if observation.lost:
             if not search.can_recover:
                 return self
             recovered = search.recover(observation.step)
             back = Rollback(search.alive[0], recovered.rollbacks[-1].factor)
             return replace(self, search=recovered, pending=back)
-        scores = dict(zip(self.search.alive, observation.scores, strict=True))
+        scores = dict(zip(alive, observation.scores, strict=True))
         search = search.observe([scores[candidate] for candidate in search.alive])
         return replace(self, search=search, pending=self._pending(search))
 

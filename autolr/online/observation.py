@@ -17,6 +17,11 @@ class Observation:
             finite.
         diverged: Candidates of the probe, by index, that were dropped since their training loss
             was not finite, in the order in which that happened.
+        ended: Candidates of the probe, by index, whose copies of the run could not follow a change
+            of what trains. That says nothing of their rates.
+        changed: Step at which what the run trains last changed during the action, None if it did
+            not: parameters were frozen or joined, modules were replaced. Nothing is restored from
+            before it: a saved state is now that of this step.
         lost: Whether the probe ended early because every candidate has diverged. Then all scores
             are infinite, and the answer is a `Rollback`, or training ends with an error.
         steps_left: Optimizer steps that the run has yet to make; None where that is not known.
@@ -28,6 +33,8 @@ class Observation:
     batch_scores: tuple[tuple[float, ...], ...] | None = None
     losses: tuple[float, ...] = ()
     diverged: tuple[int, ...] = ()
+    ended: tuple[int, ...] = ()
+    changed: int | None = None
     lost: bool = False
     steps_left: int | None = None
     stop_requested: bool = False

@@ -9,9 +9,11 @@ from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError
 from autolr.online.actions import Action, Commit, Probe, Rollback, Save
 from autolr.online.observation import Observation
-from autolr.online.records import ProbeScore, RollbackRecord
+from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.scan import Scan
 from autolr.online.serialization import (
+    copies_from_list,
+    copies_to_list,
     rollbacks_from_list,
     rollbacks_to_list,
     scores_from_list,
@@ -32,7 +34,9 @@ class Progress:
         scan: The scan for the edge of divergence before the search, if one was made.
         scores: Every score so far.
         rollbacks: Every rollback so far.
-        best: Step and score of the run when its state was last saved.
+        copies: What the search could not carry on, so far.
+        best: Step and score of the run when its state was last saved. The score is infinite where
+            the state was saved anew as what trains changed.
         action: What must be done next.
     """
 
@@ -40,6 +44,7 @@ class Progress:
     scan: Scan | None = None
     scores: tuple[ProbeScore, ...] = ()
     rollbacks: tuple[RollbackRecord, ...] = ()
+    copies: tuple[CopyRecord, ...] = ()
     best: tuple[int, float] | None = None
     action: Action = field(init=False, compare=False)
 
@@ -66,6 +71,10 @@ class Progress:
         """What is compared next; at the end what the run continues as."""
         return (self.action.run,) if self.probe is None else self.probe.candidates
 
+    def noting(self, record: CopyRecord) -> "Progress":
+        """Return the progress with one more record of copies."""
+        return replace(self, copies=(*self.copies, record))
+
     def is_due(self, step: int, *, within: int) -> bool:
         """Return whether the next probe begins or ends within so many steps.
 
@@ -85,6 +94,8 @@ class Progress:
         """
         action = self.action
         after = replace(self, state=self.state.observe(observation))
+        if observation.changed is not None and self.best is not None:
+            after = replace(after, best=(observation.changed, math.inf))
         if isinstance(action, Save):
             return replace(after, best=(observation.step, self._last_score))
         if not isinstance(action, Probe):
@@ -102,6 +113,7 @@ class Progress:
             "scan": None if self.scan is None else self.scan.to_dict(),
             "scores": scores_to_list(self.scores),
             "returns": rollbacks_to_list(self.rollbacks),
+            "copies": copies_to_list(self.copies),
             "best": None if self.best is None else [self.best[0], repr(self.best[1])],
         }
 
@@ -119,6 +131,7 @@ class Progress:
             scan=None if values["scan"] is None else Scan.from_dict(values["scan"]),
             scores=scores_from_list(values["scores"]),
             rollbacks=rollbacks_from_list(values["returns"]),
+            copies=copies_from_list(values["copies"]),
             best=None if best is None else (best[0], float(best[1])),
         )
 
@@ -153,7 +166,7 @@ class Progress:
 
 
 def _scored(probe: Probe, observation: Observation, then: Action) -> tuple[ProbeScore, ...]:
-    """Return the scores of a probe; a candidate that was dropped has none."""
+    """Return the scores of a probe; a candidate that was dropped or ended has none."""
     return tuple(
         ProbeScore(
             candidate,
@@ -166,5 +179,5 @@ def _scored(probe: Probe, observation: Observation, then: Action) -> tuple[Probe
         for index, (candidate, score) in enumerate(
             zip(probe.candidates, observation.scores, strict=True)
         )
-        if index not in observation.diverged
+        if index not in (*observation.diverged, *observation.ended)
     )

@@ -1,4 +1,4 @@
-"""The records of a search: scores and rollbacks."""
+"""The records of a search: scores, rollbacks, and copies that ended."""
 
 import math
 from collections.abc import Sequence
@@ -56,3 +56,23 @@ class RollbackRecord:
     to: int
     factor: float
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRecord:
+    """The search could not make, or not keep, all copies of the run.
+
+    What the run trains changed, and a copy could not follow; or there was no room for more.
+
+    Attributes:
+        step: Step of the run before which it happened.
+        reason: What happened, in words.
+        ended: The peaks of the rivals that ended or did not begin.
+        renewed: Whether the saved state was replaced by that of this step, as what the run trains
+            had changed: the run is never restored to a state from before.
+    """
+
+    step: int
+    reason: str
+    ended: tuple[float, ...] = ()
+    renewed: bool = False

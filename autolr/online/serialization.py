@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from autolr.candidate import Candidate
-from autolr.online.records import ProbeScore, RollbackRecord
+from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 
 
 def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:
@@ -48,3 +48,13 @@ def rollbacks_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[RollbackReco
     return tuple(
         RollbackRecord(row["step"], row["to"], row["factor"], float(row["score"])) for row in rows
     )
+
+
+def copies_to_list(records: Sequence[CopyRecord]) -> list[dict[str, Any]]:
+    """Return each record of copies as plain JSON values."""
+    return [{**asdict(record), "ended": list(record.ended)} for record in records]
+
+
+def copies_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[CopyRecord, ...]:
+    """Return the records that `copies_to_list` described."""
+    return tuple(CopyRecord(**{**row, "ended": tuple(row["ended"])}) for row in rows)

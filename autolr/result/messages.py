@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
 from autolr.online.monitor import Monitor
-from autolr.online.records import ProbeScore, RollbackRecord
+from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
 from autolr.rules.fixed import OWN
 
@@ -56,9 +56,10 @@ def news(
 ) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
-    They are: the peak is settled, the rate was changed later, the run was put back, the end of the
-    run can be forecast. The end of a search is left to whoever knows its price.
+    They are: copies of the run ended, the peak is settled, the rate was changed later, the run was
+    put back, the end of the run can be forecast. The line for the end of a search is `closing`.
     """
+    yield from map(_copies, _worth_saying(before.copies, after.copies))
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
     if _settled(after) and not _settled(before):
@@ -114,11 +115,31 @@ def _change(told: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
 
 
 def _return(told: RollbackRecord, before: "Progress", monitor: Monitor) -> str:
-    was = "" if before.best is None else f", was {monitor.text(before.best[1])} at step {told.to}"
+    known = before.best is not None and math.isfinite(before.best[1])
+    best = before.best[1] if before.best is not None else math.inf
+    was = f", was {monitor.text(best)} at step {told.to}" if known else ""
     value = monitor.text(told.score)
     score = f"{monitor.name} {value}{was}" if math.isfinite(told.score) else "the loss diverged"
     back = "there" if was and math.isfinite(told.score) else f"step {told.to}"
     return f"AutoLR: step {told.step}: {score}: back to {back}, rate x{told.factor:.3g}"
+
+
+def _worth_saying(
+    before: Sequence[CopyRecord], after: Sequence[CopyRecord]
+) -> Iterator[CopyRecord]:
+    """Yield new records in which rivals ended, and the first of what cannot be returned to."""
+    known = any(record.renewed for record in before)
+    for record in after[len(before) :]:
+        if record.ended or not known:
+            yield record
+        known |= record.renewed
+
+
+def _copies(record: CopyRecord) -> str:
+    ended = ", ".join(f"{peak:.3g}" for peak in record.ended)
+    rivals = f"; no rivals at {ended}" if ended else ""
+    renewed = "; the run never returns to a state from before" if record.renewed else ""
+    return f"AutoLR: step {record.step}: {record.reason}{rivals}{renewed}"
 
 
 def _forecast(

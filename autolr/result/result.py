@@ -16,10 +16,12 @@ from autolr.errors import ConfigError
 from autolr.online.actions import Commit
 from autolr.online.forecast import Forecast
 from autolr.online.monitor import Monitor
-from autolr.online.records import ProbeScore, RollbackRecord, is_blind
+from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord, is_blind
 from autolr.online.run_forecast import expected_end
 from autolr.online.scan import Scan
 from autolr.online.serialization import (
+    copies_from_list,
+    copies_to_list,
     rollbacks_from_list,
     rollbacks_to_list,
     scores_from_list,
@@ -63,6 +65,10 @@ class Result:
         stopped_at: Steps after which the run ended by itself, before its schedule did: it was not
             annealed. None: it made all ``total_steps``, or its end is not known yet.
         kept_peak: The peak that the run kept where nothing could be compared.
+        copy_bytes: The most bytes that copies of the run took at once: rivals, the state to go
+            back to, and averages.
+        copies: Which copies could not be made or kept, and why: the peaks without rivals, and from
+            which step on the run could not be restored to an earlier state.
 
     Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
@@ -88,6 +94,8 @@ class Result:
     rule_settings: tuple[tuple[str, Value], ...] = ()
     stopped_at: int | None = None
     kept_peak: float | None = None
+    copy_bytes: int = 0
+    copies: tuple[CopyRecord, ...] = ()
 
     @classmethod
     def of(
@@ -99,6 +107,7 @@ class Result:
         probe_steps: int,
         validation_passes: int,
         monitor: Monitor,
+        copy_bytes: int = 0,
     ) -> "Result":
         """Return the result of a search.
 
@@ -109,6 +118,7 @@ class Result:
             probe_steps: Optimizer steps outside the run.
             validation_passes: Passes over the validation data for the search.
             monitor: What the scores are of.
+            copy_bytes: The most bytes that copies of the run took at once.
         """
         scores = search.scores
         if isinstance(search.action, Commit) and search.action.scores:
@@ -128,6 +138,8 @@ class Result:
             rule=run.rule,
             rule_settings=run.rule_settings,
             kept_peak=run.peak if blind else None,
+            copy_bytes=copy_bytes,
+            copies=search.copies,
         )
 
     @property
@@ -220,6 +232,8 @@ class Result:
             "scan": None if self.scan is None else self.scan.to_dict(),
             "scores": scores_to_list(self.scores),
             "returns": rollbacks_to_list(self.rollbacks),
+            "copy_bytes": self.copy_bytes,
+            "copies": copies_to_list(self.copies),
         }
 
     @classmethod
@@ -241,6 +255,8 @@ class Result:
             rule=values.get("rule", OWN),
             rule_settings=tuple(values.get("rule_settings", {}).items()),
             stopped_at=values.get("stopped_at"),
+            copy_bytes=values.get("copy_bytes", 0),
+            copies=copies_from_list(values.get("copies", ())),
         )
 
 

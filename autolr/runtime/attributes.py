@@ -44,6 +44,19 @@ class Attributes:
         self._leaves = held.leaves
         self._data = {name: _copied_leaf(leaf) for name, leaf in held.leaves.items()}
 
+    def add_new(self, model: nn.Module, optimizer: Optimizer | None = None) -> None:
+        """Copy what modules and other objects keep that the model has got since.
+
+        Args:
+            model: See `Attributes`.
+            optimizer: See `Attributes`.
+        """
+        later = Attributes(model, optimizer)
+        for name in later._holders.keys() - self._holders.keys():
+            self._holders[name], self._saved[name] = later._holders[name], later._saved[name]
+        for name in later._leaves.keys() - self._leaves.keys():
+            self._leaves[name], self._data[name] = later._leaves[name], later._data[name]
+
     def exchange(self) -> None:
         """Swap the saved attributes with those of the model, by reference.
 

@@ -1,42 +1,58 @@
 """The mean of a model's weights over its last steps, which stands for an annealed copy."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from autolr.runtime.batch_norm import batch_norms, estimate_statistics
-from autolr.runtime.model_tensors import tensors_of
+from autolr.runtime.naming import Names
+from autolr.runtime.plain import size
+from autolr.runtime.structure import trainable_parameters
 from autolr.runtime.untouched import untouched
+
+if TYPE_CHECKING:
+    from torch.nn.modules.batchnorm import _BatchNorm
 
 _SAMPLES = 16  # of a window; averaging every step would not change the score
 
 
 class Average:
-    """A running mean of the trainable weights of a model.
+    """A running mean of the trained weights of a model, each by its parameter.
 
     While the rate is constant the weights bounce around a point of lower loss, near which
     annealing would end; their mean is an estimate of it that takes no step.
 
     Args:
         model: The model, whose state in place is added by `add`.
-        window: How many steps will be averaged; of more than 31 only 16 to 31, evenly spread.
+        optimizer: Its optimizer: weights that are in none of its groups do not move.
+        window: How many steps will be averaged; of more than 31 only 16 to 31, evenly spread. A
+            weight that begins to train within them is averaged from there on, one that is frozen
+            then counts as it is.
 
     Source: Izmailov et al. 2018 (SWA), arXiv:1803.05407, also for the statistics of batch norm;
     Sandler et al. 2023, arXiv:2301.02312: what averaging does equals annealing to first order.
     """
 
-    def __init__(self, model: nn.Module, window: int) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer, window: int) -> None:
         self._model = model
+        self._optimizer = optimizer
         self._every = max(1, window // _SAMPLES)
         self._left = window
-        self._mean: list[Tensor] = []
-        self._count = 0
-        self._statistics: list[list[Tensor]] = []  # of batch norms in training, with this mean
+        self._means: dict[Tensor, Tensor] = {}
+        self._counts: dict[Tensor, int] = {}  # the samples in each mean
+        # of batch norms in training, with these means
+        self._statistics: dict[_BatchNorm, list[Tensor]] = {}
 
-    def add(self, tensors: Sequence[Tensor] | None = None) -> None:
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the means."""
+        return size(list(self._means.values()))
+
+    def add(self, tensors: Mapping[Tensor, Tensor] | None = None) -> None:
         """Take in weights; to be called after each step of the window.
 
         Args:
@@ -44,29 +60,38 @@ class Average:
         """
         self._left -= 1
         if self._left % self._every == 0:
-            self._take(tensors)
+            self._take({} if tensors is None else tensors)
 
     @torch.no_grad()
-    def _take(self, tensors: Sequence[Tensor] | None) -> None:
-        parameters, _ = tensors_of(self._model)
-        pairs = zip(parameters, parameters if tensors is None else tensors, strict=False)
-        present = [tensor.detach() for parameter, tensor in pairs if parameter.requires_grad]
-        self._count += 1
-        self._statistics = []
-        if self._count == 1:
-            self._mean = [tensor.to(_wide(tensor.dtype), copy=True) for tensor in present]
-            return
-        widened = [tensor.to(mean.dtype) for tensor, mean in zip(present, self._mean, strict=True)]
-        torch._foreach_lerp_(self._mean, widened, 1 / self._count)
+    def _take(self, tensors: Mapping[Tensor, Tensor]) -> None:
+        trained = trainable_parameters(self._model, self._optimizer)
+        present = {parameter: tensors.get(parameter, parameter).detach() for parameter in trained}
+        self._statistics = {}
+        self._counts = {parameter: self._counts.get(parameter, 0) + 1 for parameter in trained}
+        self._means = {
+            parameter: self._means[parameter]
+            if self._counts[parameter] > 1
+            else tensor.to(_wide(tensor.dtype), copy=True)
+            for parameter, tensor in present.items()
+        }
+        for count in set(self._counts.values()) - {1}:  # most often there is one
+            members = [p for p in trained if self._counts[p] == count]
+            means = [self._means[parameter] for parameter in members]
+            pairs = zip(members, means, strict=True)
+            widened = [present[parameter].to(mean.dtype) for parameter, mean in pairs]
+            torch._foreach_lerp_(means, widened, 1 / count)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the mean so far, by reference, and what is left of the window."""
-        counts = {"count": self._count, "every": self._every, "left": self._left}
-        return {"mean": self._mean, **counts}
+        """Return the means so far, by reference, and what is left of the window."""
+        names = Names(self._model, self._optimizer)
+        counts = names.by_name(self._counts)
+        left = {"every": self._every, "left": self._left}
+        return {"means": names.by_name(self._means), "counts": counts, **left}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from the state of another average; its tensors are taken over."""
-        self._mean, self._count = list(state["mean"]), state["count"]
+        names = Names(self._model, self._optimizer)
+        self._means, self._counts = map(names.by_tensor, (state["means"], state["counts"]))
         self._every, self._left = state["every"], state["left"]
 
     @contextmanager
@@ -78,31 +103,26 @@ class Average:
                 there are batch norms, whose statistics belong to other weights. The new statistics
                 are kept until weights are added.
         """
-        parameters = _trainable(self._model)
-        own = [parameter.data for parameter in parameters]
+        own = {parameter: parameter.data for parameter in self._means}
         with untouched(self._model):
-            for parameter, mean in zip(parameters, self._mean, strict=True):
+            for parameter, mean in self._means.items():
                 parameter.data = mean.to(parameter.dtype, copy=True)  # a pass may change it
             try:
                 self._renew_statistics(forward)
                 yield
             finally:
-                for parameter, data in zip(parameters, own, strict=True):
+                for parameter, data in own.items():
                     parameter.data = data
 
     def _renew_statistics(self, forward: Callable[[], object]) -> None:
         norms = [norm for norm in batch_norms(self._model) if norm.training]
-        if norms and not self._statistics:
+        if norms != list(self._statistics):
             with untouched(self._model, weights=True):
                 estimate_statistics(norms, forward)
-                self._statistics = [[b.clone() for b in n.buffers(recurse=False)] for n in norms]
-        for norm, kept in zip(norms, self._statistics, strict=True):
+                self._statistics = {n: [b.clone() for b in n.buffers(recurse=False)] for n in norms}
+        for norm, kept in self._statistics.items():
             for buffer, value in zip(norm.buffers(recurse=False), kept, strict=True):
                 buffer.copy_(value)
-
-
-def _trainable(model: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in tensors_of(model)[0] if parameter.requires_grad]
 
 
 def _wide(dtype: torch.dtype) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
+from torch.optim import Optimizer
 
 from autolr.candidate import Candidate
 from autolr.runtime.average import Average
@@ -55,17 +56,20 @@ class CandidateRun:
             "annealed": self.annealed,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any], model: nn.Module) -> None:
+    def load_state_dict(
+        self, state: Mapping[str, Any], model: nn.Module, optimizer: Optimizer
+    ) -> None:
         """Take on the state of another run of the same candidate.
 
         Args:
             state: What `state_dict` returned; tensors are taken over.
             model: The same model.
+            optimizer: The same optimizer.
         """
         if self.snapshot is not None:
             self.snapshot.load_state_dict(state["snapshot"])
         if state["average"] is not None:
-            self.average = Average(model, window=1)
+            self.average = Average(model, optimizer, window=1)
             self.average.load_state_dict(state["average"])
         self.diverged = state["diverged"]
 

@@ -12,13 +12,14 @@ from autolr.online.actions import Probe
 from autolr.online.progress import Progress
 from autolr.online.strategy import Strategy
 from autolr.runtime.learner import Learner
-from autolr.runtime.model_tensors import tensors_of
+from autolr.runtime.naming import gradients_of, set_gradients
 from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.rivals import Rivals
+from autolr.runtime.room import Room
 from autolr.runtime.step_context import StepContext
 
-FORMAT = 2
+FORMAT = 3
 """Of what a checkpoint holds of a search under way; version 0.1 wrote no such number."""
 
 
@@ -61,7 +62,6 @@ class ResumableRivals(Rivals):
         if self._busy:
             return None
         kept = self._accumulating
-        parameters, _ = tensors_of(self._learner.model)
         best = self._best
         state = {
             "search": self.search.to_dict(),
@@ -70,10 +70,13 @@ class ResumableRivals(Rivals):
             "probe_steps": self.probe_steps,
             "validation_passes": self._scoring.passes,
             "dropped": [candidate.to_dict() for candidate in self._dropped],
+            "ended": [candidate.to_dict() for candidate in self._ended],
+            "changed": self._changed,
+            "copies": self._copies.state_dict(),
             "live": self._live.state_dict(gradients=kept),
             "rivals": [rival.state_dict(gradients=kept) for rival in self._rivals],
             "best": None if best is None else best.state_dict(gradients=False),
-            "gradients": [parameter.grad for parameter in parameters] if kept else None,
+            "gradients": gradients_of(self._learner) if kept else None,
         }
         stored: dict[str, Any] = packed(state)
         return stored
@@ -85,6 +88,7 @@ class ResumableRivals(Rivals):
         rates: Rates,
         state: Mapping[str, Any],
         strategy: Strategy,
+        room: Room | None = None,
     ) -> Self:
         """Return rivals that continue where others were when `state_dict` was called.
 
@@ -93,12 +97,13 @@ class ResumableRivals(Rivals):
             rates: See `Rivals`; of the same base.
             state: What `state_dict` returned; its tensors are copied.
             strategy: That of the search.
+            room: See `Rivals`.
         """
         state = unpacked(dict(state), device_of(learner.model))
         search = Progress.from_dict(state["search"], strategy)
         live = Candidate.from_dict(state["live"]["candidate"])
         steps, step = state["total_steps"], state["step"]
-        rivals = cls(learner, rates, search, steps, live, step=step, wait=True)
+        rivals = cls(learner, rates, search, steps, live, step=step, wait=True, room=room)
         rivals._load(state)
         rivals._act()
         return rivals
@@ -107,20 +112,22 @@ class ResumableRivals(Rivals):
         self.probe_steps = state["probe_steps"]
         self._scoring.passes = state["validation_passes"]
         self._dropped = list(map(Candidate.from_dict, state["dropped"]))
-        model = self._learner.model
-        self._live.load_state_dict(state["live"], model)
+        self._ended = list(map(Candidate.from_dict, state["ended"]))
+        self._changed = state["changed"]
+        self._copies.load_state_dict(state["copies"])
+        model, optimizer = self._learner.model, self._learner.optimizer
+        self._live.load_state_dict(state["live"], model, optimizer)
         for stored in state["rivals"]:
-            rival = self._candidate_run(Candidate.from_dict(stored["candidate"]), self._copy())
-            rival.load_state_dict(stored, model)
+            candidate = Candidate.from_dict(stored["candidate"])
+            rival = self._candidate_run(candidate, self._copies.make())
+            rival.load_state_dict(stored, model, optimizer)
             if stored["annealed"]:
                 action = self.search.action
                 assert isinstance(action, Probe)
                 self._anneal(rival, action)
             self._rivals.append(rival)
         if state["best"] is not None:
-            self._best = self._copy()
+            self._best = self._copies.make()
             self._best.load_state_dict(state["best"])
         if state["gradients"] is not None:
-            parameters, _ = tensors_of(model)
-            for parameter, gradient in zip(parameters, state["gradients"], strict=True):
-                parameter.grad = gradient
+            set_gradients(self._learner, state["gradients"])

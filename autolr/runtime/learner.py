@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from autolr.online.monitor import Monitor
 from autolr.runtime.collectives import Ranks
-from autolr.runtime.snapshot import Stateful
+from autolr.runtime.stateful import Stateful
 
 RECENT = 8
 """How many of the last batches a learner keeps, where it keeps any."""

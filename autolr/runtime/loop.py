@@ -122,8 +122,10 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
         for step in range(total_steps):
             if step:  # the first batch has been drawn
                 learner.next_batch()
+            search = rivals.search
+            rivals.look()
             before = rivals.capture()
-            rates.factor, search = rivals.factor, rivals.search
+            rates.factor = rivals.factor
             rivals.repeat_step(learner.train(), before, stepped=True)
             for line in news(search, rivals.search, total_steps, learner.monitor):
                 _log.info(line)

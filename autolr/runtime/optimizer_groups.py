@@ -1,10 +1,7 @@
-"""The parameters of an optimizer, and the entries of its groups."""
+"""The entries of an optimizer's groups."""
 
 from collections.abc import Mapping
 from typing import Any
-
-from torch import Tensor
-from torch.optim import Optimizer
 
 from autolr.rules.switching import STEPPED_BY
 
@@ -15,11 +12,6 @@ OF_THE_RUN = frozenset(
         *("momentum", "betas", "base_momentum", "max_momentum"),
     }
 )
-
-
-def parameters_of(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters of all groups in their order."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:

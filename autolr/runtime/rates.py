@@ -55,7 +55,7 @@ class Rates:
     def __init__(self, optimizer: Optimizer, base: float | None = None) -> None:
         self.factor = 1.0
         self._optimizer = optimizer
-        self._originals: list[Any] | None = None
+        self._originals: list[tuple[dict[str, Any], Any]] | None = None
         self._applied: list[Any] = []
         own = [float(group.get("lr", math.nan)) for group in optimizer.param_groups]
         self.base = max(own, default=math.nan) if base is None else base
@@ -116,7 +116,7 @@ class Rates:
 
     def _apply(self, *_: Any) -> None:
         self._remove()  # a step that raised never reached its end
-        self._originals = [group["lr"] for group in self._optimizer.param_groups]
+        self._originals = [(group, group["lr"]) for group in self._optimizer.param_groups]
         for group in self._optimizer.param_groups:
             group["lr"] = group["lr"] * self.factor
         self._applied = [group["lr"] for group in self._optimizer.param_groups]
@@ -124,6 +124,6 @@ class Rates:
     def _remove(self, *_: Any) -> None:
         if self._originals is None:
             return
-        for group, rate in zip(self._optimizer.param_groups, self._originals, strict=True):
+        for group, rate in self._originals:  # a closure may have added groups, or removed some
             group["lr"] = rate
         self._originals = None

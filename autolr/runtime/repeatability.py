@@ -19,7 +19,7 @@ from autolr.runtime.average import Average
 from autolr.runtime.equality import EXACT, Tolerance, are_equal
 from autolr.runtime.held_objects import HeldObjects
 from autolr.runtime.learner import Learner
-from autolr.runtime.optimizer_groups import own_entries, parameters_of
+from autolr.runtime.optimizer_groups import own_entries
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
 from autolr.runtime.tensor_memory import copied
@@ -59,11 +59,12 @@ def verify(learner: Learner) -> list[str]:
     Args:
         learner: The run before its first step, with the batch of that step.
     """
-    model, optimizer, extras = learner.model, learner.optimizer, learner.extras
+    model, optimizer = learner.model, learner.optimizer
+    run = model, optimizer, learner.extras, changeable(model)
     before = StepContext.capture(optimizer)
-    with untouched(model, weights=True), Snapshot(model, optimizer, extras).in_place():
+    with untouched(model, weights=True), Snapshot(*run).in_place():
         begun = _Outcome.of(learner)
-        saved = Snapshot(model, optimizer, extras)
+        saved = Snapshot(*run)
         first = _made(learner)
         saved.exchange()
         rolled_back = list(begun.differences(_Outcome.of(learner)))
@@ -102,9 +103,8 @@ class _Outcome:
             name = names[id(parameter)]
             values[name] = parameter.detach().clone()
             values[f"the gradient of {name}"] = copied(parameter.grad)
-        for index, trained in enumerate(parameters_of(optimizer)):
-            name = names.get(id(trained), str(index))
-            values[f"the optimizer's state of {name}"] = copied(optimizer.state.get(trained, {}))
+        for index, (key, state) in enumerate(optimizer.state.items()):
+            values[f"the optimizer's state of {names.get(id(key), str(index))}"] = copied(state)
         for index, group in enumerate(optimizer.param_groups):
             values[f"group {index} of the optimizer"] = copied(own_entries(group))
         values["the loss"] = None if loss is None else loss.detach().clone()
@@ -126,7 +126,7 @@ def _tried(learner: Learner, step: Callable[[], Tensor | None]) -> _Outcome:
     """Return the outcome of a step that leaves no trace."""
     model = learner.model
     before = StepContext.capture(learner.optimizer)
-    copy = Snapshot(model, learner.optimizer, learner.extras)
+    copy = Snapshot(model, learner.optimizer, learner.extras, changeable(model))
     with untouched(model, weights=True), copy.in_place():
         outcome = _Outcome.of(learner, step())
     before.restore()
@@ -135,7 +135,7 @@ def _tried(learner: Learner, step: Callable[[], Tensor | None]) -> _Outcome:
 
 def _made(learner: Learner) -> _Outcome:
     """Make steps, score their average as a search does, and return the outcome."""
-    average = Average(learner.model, _VERIFIED)
+    average = Average(learner.model, learner.optimizer, _VERIFIED)
     loss = None
     for _ in range(_VERIFIED):
         loss = learner.trial_step()

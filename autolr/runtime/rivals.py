@@ -2,30 +2,31 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.online.actions import Probe, Rollback, Save
+from autolr.online.actions import Rollback, Save
 from autolr.online.observation import Observation
-from autolr.online.progress import Progress
-from autolr.online.reschedule import shrunk
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
-from autolr.rules.switching import begin_rule
 from autolr.runtime.candidate_run import CandidateRun
+from autolr.runtime.candidate_states import CandidateStates
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.rates import Rates
+from autolr.runtime.room import Room
 from autolr.runtime.scoring import Scoring
-from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
+
+if TYPE_CHECKING:
+    from autolr.online.progress import Progress
 
 _CHECK_EVERY = 16  # steps between checks of the loss of a run alone; each waits for the device
 
 
-class Rivals:
+class Rivals(CandidateStates):
     """Carries out a search inside a run.
 
     The caller trains the live run, which follows one candidate. After each of its steps
@@ -42,6 +43,7 @@ class Rivals:
         live: The candidate that the run trains first; one of the search's.
         step: Optimizer steps that the run has made already.
         wait: Whether to do nothing yet, as a stored state is about to be loaded.
+        room: How many copies of the run may be held.
 
     Attributes:
         stop_requested: Whether training will stop as soon as it can; strategies are informed.
@@ -51,38 +53,20 @@ class Rivals:
         self,
         learner: Learner,
         rates: Rates,
-        search: Progress,
+        search: "Progress",
         total_steps: int,
         live: Candidate,
         *,
         step: int = 0,
         wait: bool = False,
+        room: Room | None = None,
     ) -> None:
-        self.search = search
-        self.step = step
+        super().__init__(learner, rates, search, total_steps, live, step, room or Room())
         self.probe_steps = search.scan.steps if search.scan else 0
-        self._learner = learner
-        self._rates = rates
-        self.total_steps = total_steps
         self.stop_requested = False
         self._scoring = Scoring(learner)
-        self._best: Snapshot | None = None
-        self._dropped: list[Candidate] = []  # of the present probe, in the order of divergence
-        begin_rule(learner.optimizer, live.rule)
-        self._live = self._candidate_run(live, None)
-        self._rivals: list[CandidateRun] = []
         if not wait:
             self._act()
-
-    @property
-    def live(self) -> Candidate:
-        """The candidate that the run trains; it changes with the state that is in place."""
-        return self._live.candidate
-
-    @property
-    def searching(self) -> bool:
-        """Whether the search is still under way."""
-        return self.search.searching
 
     @property
     def factor(self) -> float:
@@ -112,6 +96,7 @@ class Rivals:
         Raises:
             DivergedError: If every candidate has diverged, and the strategy does not roll back.
         """
+        self.look(stepped=True)
         if before is not None:
             self._train_rivals(before, stepped=stepped)
         if self._is_check_due(stepped=stepped):
@@ -132,6 +117,7 @@ class Rivals:
             probe_steps=self.probe_steps,
             validation_passes=self._scoring.passes,
             monitor=self._learner.monitor,
+            copy_bytes=self._copies.most_bytes,
         )
 
     def for_each_rival(self, action: Callable[[], None]) -> None:
@@ -170,6 +156,7 @@ class Rivals:
             self._spawn(probe)
             if self.step < probe.horizon:
                 return
+            self._count_bytes()
             scores = self._scoring.scores(self._live, self._rivals, annealed=probe.annealed)
             self._observe(self.step, [scores.get(c, math.inf) for c in probe.candidates])
             self._settle(self.step)
@@ -183,29 +170,14 @@ class Rivals:
             step,
             tuple(scores),
             diverged=tuple(map(among.index, self._dropped)),
+            ended=() if self._is_annealed() else tuple(map(among.index, self._ended)),
+            changed=self._changed,
             lost=lost,
             steps_left=self.total_steps - step,
             stop_requested=stop_requested,
         )
-        self.search, self._dropped = self.search.observe(observation), []
-
-    def _spawn(self, probe: Probe) -> None:
-        """Copy the run for each candidate of the probe that has no run yet."""
-        trained = [] if probe.annealed else [self.live]
-        trained += [rival.candidate for rival in self._rivals]
-        for candidate in probe.candidates:
-            if candidate not in (*trained, *self._dropped):
-                self._rivals.append(self._candidate_run(candidate, self._copy(candidate.rule)))
-                if probe.annealed:
-                    self._anneal(self._rivals[-1], probe)
-
-    def _anneal(self, run: CandidateRun, probe: Probe) -> None:
-        """Have a copy follow the rest of its schedule within the probe."""
-        schedule, steps = run.candidate.schedule, probe.horizon - probe.start
-        multipliers = np.array(shrunk(schedule, probe.horizon, self.total_steps, steps))
-        factors = self._rates.factors_of(run.candidate, multipliers)
-        run.factors[probe.start : probe.horizon] = factors
-        run.annealed = True
+        self.search = self.search.observe(observation)
+        self._dropped, self._ended, self._changed = [], [], None
 
     def _sample(self) -> None:
         """Take the weights into the averages while a window is open."""
@@ -220,6 +192,7 @@ class Rivals:
         for rival in self._rivals:
             if rival.candidate == run and not rival.annealed:
                 self._swap_in(rival)
+        self._rivals = []
         while isinstance(action := self.search.action, Save | Rollback):
             if isinstance(action, Save):
                 self._keep_best()
@@ -227,18 +200,6 @@ class Rivals:
                 self._roll_back()
             self._observe(step)
         self._live = self._candidate_run(self.search.action.run, None)
-        self._rivals = []
-
-    def _keep_best(self) -> None:
-        """Copy the run with its averaged weights: they are what the score belongs to."""
-        assert self._live.average is not None
-        with self._live.average.in_place(self._learner.forward):
-            self._best = self._copy() if self._best is None else self._best.renew()
-
-    def _roll_back(self) -> None:
-        assert self._best is not None
-        self._best.exchange()
-        self._best.renew()
 
     def _check_loss(self, loss: Tensor | None) -> None:
         """Note which candidates have diverged; on one rank counts as on all."""
@@ -270,27 +231,8 @@ class Rivals:
         self._observe(self.step + 1, [math.inf] * len(probe.candidates), lost=True)
         self._settle(self.step + 1)
 
-    def _swap_in(self, rival: CandidateRun) -> None:
-        """Make a rival's state the live one; the state of the live run becomes a rival."""
-        rival.state.exchange()
-        rival.snapshot, self._live.snapshot = None, rival.snapshot
-        self._rivals[self._rivals.index(rival)] = self._live
-        self._live = rival
-
-    def _copy(self, rule: str | None = None) -> Snapshot:
-        """Copy the run; in the copy of another rule the optimizer has no state yet."""
-        copy = Snapshot(self._learner.model, self._learner.optimizer, self._learner.extras)
-        if rule is not None and rule != self.live.rule:
-            with copy.in_place():
-                begin_rule(self._learner.optimizer, rule)
-        return copy
-
-    def _candidate_run(self, candidate: Candidate, snapshot: Snapshot | None) -> CandidateRun:
-        multipliers = candidate.schedule.values(self.total_steps)
-        return CandidateRun(candidate, self._rates.factors_of(candidate, multipliers), snapshot)
-
-    def _factor(self, run: CandidateRun) -> float:
-        return float(run.factors[min(self.step, self.total_steps - 1)])
+    def _is_annealed(self) -> bool:
+        return self.search.probe is not None and self.search.probe.annealed
 
     def _is_check_due(self, *, stepped: bool) -> bool:
         due = self.search.guarded and stepped and self.step % _CHECK_EVERY == 0

@@ -7,7 +7,7 @@ from typing import Any
 from autolr.rng import isolated_rng
 from autolr.runtime.average import Average
 from autolr.runtime.learner import RECENT, Learner
-from autolr.runtime.model_tensors import tensors_of
+from autolr.runtime.naming import gradients_of, set_gradients
 from autolr.runtime.plain import device_of, packed, unpacked
 
 _FEWEST = 2  # steps of an average; one would be the noisy last state
@@ -61,13 +61,12 @@ class RungScores:
         """
         if self._busy:
             return None
-        parameters, _ = tensors_of(self._learner.model)
-        gradients = [parameter.grad for parameter in parameters] if self._accumulating else None
+        kept = self._accumulating
         state = {
             "step": self.step,
             "rungs": self._rungs,
             "average": None if self._average is None else self._average.state_dict(),
-            "gradients": gradients,
+            "gradients": gradients_of(self._learner) if kept else None,
         }
         stored: dict[str, Any] = packed(state)
         return stored
@@ -78,18 +77,18 @@ class RungScores:
         state = unpacked(dict(state), device_of(model))
         self.step, self._rungs = state["step"], state["rungs"]
         if state["average"] is not None:
-            self._average = Average(model, window=1)
+            self._average = Average(model, self._learner.optimizer, window=1)
             self._average.load_state_dict(state["average"])
         if state["gradients"] is not None:
-            for parameter, grad in zip(tensors_of(model)[0], state["gradients"], strict=True):
-                parameter.grad = grad
+            set_gradients(self._learner, state["gradients"])
 
     def _sample(self) -> float | None:
         """Take the weights into the average of the next rung; score it when that is reached."""
         rung = self._rungs[0]
         if self.step > rung - max(_FEWEST, round(self._window * rung)):
             if self._average is None:
-                self._average = Average(self._learner.model, rung - self.step + 1)
+                learner, window = self._learner, rung - self.step + 1
+                self._average = Average(learner.model, learner.optimizer, window)
             self._average.add()
         if self.step < rung:
             return None

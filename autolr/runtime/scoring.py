@@ -34,7 +34,8 @@ class Scoring:
         """
         for run in runs:
             if run.average is None:
-                run.average = Average(self._learner.model, window)
+                learner = self._learner
+                run.average = Average(learner.model, learner.optimizer, window)
             run.average.add(None if run.snapshot is None else run.snapshot.tensors)
 
     def scores(

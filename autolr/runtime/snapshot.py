@@ -1,34 +1,36 @@
 """Everything that a training step changes, copied into memory and put back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
-from autolr.runtime.model_tensors import tensors_of
-from autolr.runtime.optimizer_groups import own_entries, parameters_of
+from autolr.runtime.naming import Names
+from autolr.runtime.optimizer_groups import own_entries
+from autolr.runtime.plain import size
+from autolr.runtime.slots import ABSENT, Content, content_of, exchanged
+from autolr.runtime.stateful import Stateful
+from autolr.runtime.structure import (
+    Slot,
+    all_parameters,
+    buffer_slots,
+    group_key,
+    trainable_parameters,
+)
 from autolr.runtime.tensor_memory import TensorMemory
-
-
-class Stateful(Protocol):
-    """What has a state of its own in training, such as a `torch.amp.GradScaler`."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state."""
-
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        """Take on a state."""
 
 
 class Snapshot:
     """One state of a model and its optimizer beside the one that is in place.
 
-    It holds weights, buffers, gradients, the optimizer's state by the index of its parameter,
-    every entry of the parameter groups that no scheduler writes, the plain attributes of the
-    model, and the state of what else is given.
+    It holds the parameters that training changes, with their gradients and the optimizer's state
+    of them, all buffers, every entry of the parameter groups that no scheduler writes, the plain
+    attributes of the model, and the state of what else is given. All other parameters are shared
+    with the state in place. Everything is kept by the parameter or the place that it belongs to:
+    the model and the optimizer may get new ones, see `follow`.
     `exchange` swaps it with the state in place by reference: no tensor is copied, and two
     exchanges leave the very same tensors in place.
 
@@ -36,50 +38,101 @@ class Snapshot:
         model: The model to copy.
         optimizer: Its optimizer.
         extras: What else has a small state that training changes.
+        parameters: The parameters that training changes; None: those that a step trains.
 
     Attributes:
-        tensors: Parameters, then buffers, as `tensors_of` has them; this and the rest is of the
-            state that is *not* in place.
-        gradients: One for each parameter, or None.
-        states: The optimizer's state of each of its parameters, in its own order.
-        groups: Every entry of its groups that no scheduler writes.
+        tensors: By parameter: its value; this and the rest is of the state that is *not* in place.
+        buffers: By place: what a module holds there.
+        gradients: By parameter, also of those that require a gradient and are in no group.
+        states: The optimizer's state, by parameter; that of others is shared.
+        groups: By the first parameter of a group: every entry that no scheduler writes.
         attributes: Plain attributes of the modules.
     """
 
-    tensors: list[Tensor]
-    gradients: list[Tensor | None]
+    tensors: dict[Tensor, Tensor]
+    buffers: dict[Slot, Content]
+    gradients: dict[Tensor, Tensor | None]
+    states: dict[Any, Any]
+    groups: dict[Any, dict[str, Any]]
 
     def __init__(
-        self, model: nn.Module, optimizer: Optimizer, extras: Sequence[Stateful] = ()
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        extras: Sequence[Stateful] = (),
+        parameters: Iterable[Tensor] | None = None,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
         self._extras: list[tuple[Stateful, Any]] = [(extra, None) for extra in extras]
-        self._take(TensorMemory())
+        self._take(TensorMemory(), parameters)
 
-    def renew(self) -> Self:
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its own tensors, a gradient for each that trains among them."""
+        gradients = [tensor for p, tensor in self.tensors.items() if p.requires_grad]
+        own = [list(self.tensors.values()), gradients]
+        states = [state for key, state in self.states.items() if self._owns(key)]
+        buffers = {id(held): held for held in self.buffers.values() if isinstance(held, Tensor)}
+        return size([*own, states, list(buffers.values())])
+
+    def renew(self, parameters: Iterable[Tensor] | None = None) -> Self:
         """Take the state in place once more; the memory of the old copy is used again.
 
         Large tensors are overwritten, which costs a quarter of copying into new memory. Old
         gradients are not: unlike a weight, nothing changes the gradient of a past step, so that
         a logger may hold it.
+
+        Args:
+            parameters: See `Snapshot`.
         """
-        held = [*self.tensors, *(value for state in self.states for value in state.values())]
-        self._take(TensorMemory(held))
+        states = [state for key, state in self.states.items() if self._owns(key)]
+        values = (value for state in states if isinstance(state, dict) for value in state.values())
+        self._take(
+            TensorMemory([*self.tensors.values(), *self.buffers.values(), *values]), parameters
+        )
         return self
+
+    def follow(self, joined: Iterable[Tensor], buffers: Iterable[Slot], *, stepped: bool) -> None:
+        """Take on what the model and the optimizer have got since this state was copied.
+
+        Args:
+            joined: Parameters that were shared or did not exist: copied as they are in place.
+            buffers: The places of new buffers.
+            stepped: Whether the run has trained since: this state has no such buffers yet.
+        """
+        memory = TensorMemory()
+        for parameter in joined:
+            self.take(parameter, parameter)
+        for slot in buffers:
+            self.buffers[slot] = ABSENT if stepped else memory.copied(content_of(slot))
+        for group in self._optimizer.param_groups:
+            if group_key(group) not in self.groups:
+                self.groups[group_key(group)] = memory.copied(own_entries(group))
+        self.attributes.add_new(self._model, self._optimizer)
+
+    def take(self, parameter: Tensor, value: Tensor) -> None:
+        """Hold a value of a parameter that was shared so far.
+
+        Args:
+            parameter: The parameter.
+            value: What to copy.
+        """
+        memory = TensorMemory()
+        self.tensors[parameter] = memory.copied(value)
+        self.gradients[parameter] = _clone(parameter.grad)
+        if parameter in self._optimizer.state:
+            self.states[parameter] = memory.copied(self._optimizer.state[parameter])
 
     def exchange(self) -> None:
         """Swap this state with the one in place; a second call undoes it."""
-        parameters, buffers = tensors_of(self._model)
-        tensors = [*parameters, *buffers]
-        present = [tensor.data for tensor in tensors]
-        for tensor, data in zip(tensors, self.tensors, strict=True):
-            tensor.data = data
-        self.tensors = present
-        gradients = [parameter.grad for parameter in parameters]
-        for parameter, gradient in zip(parameters, self.gradients, strict=True):
+        for parameter, data in self.tensors.items():
+            self.tensors[parameter] = parameter.data
+            parameter.data = data
+        for parameter, gradient in self.gradients.items():
+            self.gradients[parameter] = parameter.grad
             parameter.grad = gradient
-        self.gradients = gradients
+        self.buffers = exchanged(self.buffers)
         self._exchange_optimizer()
         self.attributes.exchange()
         for index, (extra, state) in enumerate(self._extras):
@@ -97,46 +150,72 @@ class Snapshot:
 
     def state_dict(self, *, gradients: bool) -> dict[str, Any]:
         """Return this state by reference, without gradients if they are not wanted."""
+        names = Names(self._model, self._optimizer)
+        own = {key: state for key, state in self.states.items() if self._owns(key)}
         return {
-            "tensors": self.tensors,
-            "states": self.states,
-            "groups": self.groups,
-            "gradients": self.gradients if gradients else [None] * len(self.gradients),
+            "tensors": names.by_name(self.tensors),
+            "buffers": names.by_slot_name(self.buffers),
+            "states": names.by_name(own),
+            "groups": [self.groups.get(group_key(g)) for g in self._optimizer.param_groups],
+            "gradients": names.by_name(self.gradients) if gradients else {},
             "attributes": self.attributes.state_dict(),
             "extras": [state for _, state in self._extras],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take on, by reference, what `state_dict` returned of the same model and optimizer."""
-        self.tensors, self.gradients = list(state["tensors"]), list(state["gradients"])
-        self.states, self.groups = list(state["states"]), list(state["groups"])
+        names = Names(self._model, self._optimizer)
+        self.tensors = names.by_tensor(state["tensors"])
+        self.buffers = names.by_slot(state["buffers"])
+        self.gradients = dict.fromkeys(self.gradients) | names.by_tensor(state["gradients"])
+        shared = {key: held for key, held in self.states.items() if not self._owns(key)}
+        self.states = shared | names.by_tensor(state["states"])
+        groups = zip(self._optimizer.param_groups, state["groups"], strict=True)
+        self.groups = {group_key(group): dict(held) for group, held in groups}
         self.attributes.load_state_dict(state["attributes"])
         extras = zip(self._extras, state["extras"], strict=True)
         self._extras = [(extra, value) for (extra, _), value in extras]
 
-    def _take(self, memory: "TensorMemory") -> None:
-        parameters, buffers = tensors_of(self._model)
-        optimizer = self._optimizer
-        self.tensors = [memory.copied(tensor) for tensor in [*parameters, *buffers]]
-        self.states = [memory.copied(optimizer.state.get(p, {})) for p in parameters_of(optimizer)]
-        self.groups = [memory.copied(own_entries(group)) for group in optimizer.param_groups]
-        self.gradients = [_clone(parameter.grad) for parameter in parameters]
-        self.attributes = Attributes(self._model, self._optimizer)
+    def _take(self, memory: TensorMemory, parameters: Iterable[Tensor] | None) -> None:
+        model, optimizer = self._model, self._optimizer
+        if parameters is None:
+            parameters = trainable_parameters(model, optimizer)
+        self.tensors = {parameter: memory.copied(parameter) for parameter in parameters}
+        contents = {slot: content_of(slot) for slot in buffer_slots(model)}
+        copies = {id(held): memory.copied(held) for held in contents.values()}  # tied ones once
+        self.buffers = {slot: copies[id(held)] for slot, held in contents.items()}
+        self.states = {
+            key: memory.copied(state) if self._owns(key) else state
+            for key, state in optimizer.state.items()
+        }
+        groups = optimizer.param_groups
+        self.groups = {group_key(group): memory.copied(own_entries(group)) for group in groups}
+        self.gradients = {
+            parameter: _clone(parameter.grad)
+            for parameter in all_parameters(model, optimizer)
+            if parameter.requires_grad or parameter.grad is not None
+        }
+        self.attributes = Attributes(model, optimizer)
         self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
+
+    def _owns(self, key: object) -> bool:
+        """Whether the optimizer's state under a key belongs to this state alone."""
+        return not isinstance(key, Tensor) or key in self.tensors
 
     def _exchange_optimizer(self) -> None:
         state = self._optimizer.state
-        for index, parameter in enumerate(parameters_of(self._optimizer)):
-            present = state.pop(parameter, {})
-            if self.states[index]:
-                state[parameter] = self.states[index]
-            self.states[index] = present
-        for index, group in enumerate(self._optimizer.param_groups):
-            present = own_entries(group)
-            for name in present:
-                del group[name]
-            group.update(self.groups[index])
-            self.groups[index] = present
+        present = dict(state)
+        state.clear()
+        state.update(self.states)
+        self.states = present
+        for group in self._optimizer.param_groups:
+            key = group_key(group)
+            if key in self.groups:
+                entries = own_entries(group)
+                for name in entries:
+                    del group[name]
+                group.update(self.groups[key])
+                self.groups[key] = entries
 
 
 def _copied_state(extra: Stateful) -> Any:

@@ -17,7 +17,7 @@ from autolr.runtime.learner import RECENT
 from autolr.runtime.untouched import untouched
 
 if TYPE_CHECKING:
-    from autolr.runtime.snapshot import Stateful
+    from autolr.runtime.stateful import Stateful
 
 
 class TorchLearner:

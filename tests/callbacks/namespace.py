@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or os.environ.get("NAMESPACE", "lightning.pytorch") == "lightning.pytorch":
     import lightning.pytorch as pl
     from lightning.pytorch.callbacks import (
+        BackboneFinetuning,
+        BaseFinetuning,
         Callback,
         EMAWeightAveraging,
         ModelCheckpoint,
+        ModelPruning,
         StochasticWeightAveraging,
         WeightAveraging,
     )
@@ -17,9 +20,12 @@ if TYPE_CHECKING or os.environ.get("NAMESPACE", "lightning.pytorch") == "lightni
 else:
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import (
+        BackboneFinetuning,
+        BaseFinetuning,
         Callback,
         EMAWeightAveraging,
         ModelCheckpoint,
+        ModelPruning,
         StochasticWeightAveraging,
         WeightAveraging,
     )
@@ -27,11 +33,14 @@ else:
     from pytorch_lightning.plugins import MixedPrecision
 
 __all__ = [
+    "BackboneFinetuning",
+    "BaseFinetuning",
     "CSVLogger",
     "Callback",
     "EMAWeightAveraging",
     "MixedPrecision",
     "ModelCheckpoint",
+    "ModelPruning",
     "StochasticWeightAveraging",
     "WeightAveraging",
     "pl",

@@ -42,8 +42,12 @@ def nothing():
     pass
 
 
+def optimizer_of(model, lr=0.05):
+    return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr)
+
+
 def train(model, steps, after_step, seed=1, lr=0.05):
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr)
+    optimizer = optimizer_of(model, lr)
     for inputs in batches(steps, seed):
         optimizer.zero_grad()
         model(inputs.to(next(model.parameters()).dtype)).square().mean().backward()
@@ -53,7 +57,7 @@ def train(model, steps, after_step, seed=1, lr=0.05):
 
 def averaged(model, steps, **settings):
     """Train and return the average of all steps, and the weights after each in float64."""
-    average, history = Average(model, steps), []
+    average, history = Average(model, optimizer_of(model), steps), []
 
     def after_step():
         average.add()
@@ -89,7 +93,7 @@ def test_of_a_long_window_even_samples_with_the_last_one_are_averaged(steps):
 def test_statistics_of_batch_norm_are_those_of_torchs_update_bn():
     model = Net()
     model.body[3].p = 0.0
-    torchs, average = AveragedModel(model), Average(model, 10)
+    torchs, average = AveragedModel(model), Average(model, optimizer_of(model), 10)
 
     def after_step():
         average.add()
@@ -117,7 +121,7 @@ def buffers_in_place(average, forward):
 def test_statistics_are_estimated_once_for_a_mean_and_anew_for_the_next():
     model, calls = Net(), []
     average, _ = averaged(model, 5)
-    again, recent = Average(model, 1), batches(8, seed=5)
+    again, recent = Average(model, optimizer_of(model), 1), batches(8, seed=5)
     again.load_state_dict(average.state_dict())
 
     def forward():
@@ -202,7 +206,7 @@ def test_what_the_statistics_take_is_not_drawn_from_the_runs_generators():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_averaged_in_float32(dtype):
     model = nn.Linear(2, 1, bias=False).to(dtype)
-    average, count = Average(model, 16), 16
+    average, count = Average(model, optimizer_of(model), 16), 16
     for n in range(count):  # each addition to a mean of so many is below the last bit of dtype
         model.weight.data.fill_(1.0 + (n % 2) * torch.finfo(dtype).eps * 4)
         average.add()
@@ -214,7 +218,7 @@ def test_half_precision_is_averaged_in_float32(dtype):
 
 def test_doubles_are_averaged_as_doubles():
     model = nn.Linear(1, 1, bias=False).double()
-    average = Average(model, 2)
+    average = Average(model, optimizer_of(model), 2)
     for value in (1.0, 1.0 + 2.0**-40):
         model.weight.data.fill_(value)
         average.add()

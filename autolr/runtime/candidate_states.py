@@ -1,0 +1,172 @@
+"""The states of the candidates in training: the one in place, its rivals', and the saved one."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autolr.candidate import Candidate
+from autolr.online.actions import Probe
+from autolr.online.fewer import by_nearness
+from autolr.online.records import CopyRecord
+from autolr.online.reschedule import shrunk
+from autolr.rules.switching import begin_rule
+from autolr.runtime.candidate_run import CandidateRun
+from autolr.runtime.copies import Copies
+from autolr.runtime.learner import Learner
+from autolr.runtime.rates import Rates
+from autolr.runtime.room import Room
+from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.trained import Change
+
+if TYPE_CHECKING:
+    from autolr.online.progress import Progress
+
+
+class CandidateStates:
+    """Copies a run for its rivals and for a rollback, and keeps the copies in step with it.
+
+    Args:
+        learner: The run.
+        rates: The rates of its optimizer.
+        search: The search; records of copies that end are added to it.
+        total_steps: Optimizer steps of the run.
+        live: The candidate that the run trains first.
+        step: Optimizer steps that the run has made already.
+        room: How many copies of the run may be held.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        rates: Rates,
+        search: "Progress",
+        total_steps: int,
+        live: Candidate,
+        step: int,
+        room: Room,
+    ) -> None:
+        self.search = search
+        self.step = step
+        self.total_steps = total_steps
+        self._learner = learner
+        self._rates = rates
+        self._copies = Copies(learner, room)
+        self._best: Snapshot | None = None
+        self._dropped: list[Candidate] = []  # of the present probe, in the order of divergence
+        self._ended: list[Candidate] = []  # likewise; their copies could not be made or kept
+        self._changed: int | None = None  # step at which what trains changed, for the strategy
+        begin_rule(learner.optimizer, live.rule)
+        self._live = self._candidate_run(live, None)
+        self._rivals: list[CandidateRun] = []
+
+    @property
+    def live(self) -> Candidate:
+        """The candidate that the run trains; it changes with the state that is in place."""
+        return self._live.candidate
+
+    @property
+    def searching(self) -> bool:
+        """Whether the search is still under way."""
+        return self.search.searching
+
+    def look(self, *, stepped: bool = False, pending: bool = False) -> None:
+        """Notice changes of what the run trains; to be called before each live step too.
+
+        Args:
+            stepped: Whether the run has trained on a batch that rivals have not.
+            pending: Whether `for_each_rival` is about to repeat a hook that the run has called.
+        """
+        if not self.searching:
+            return
+        change = self._copies.look(stepped=stepped, pending=pending)
+        if change is not None:
+            self._follow(change, stepped=stepped)
+        if not stepped:
+            self._copies.settle(self.step)
+
+    def _spawn(self, probe: Probe) -> None:
+        """Copy the run for each candidate of the probe that has no run yet."""
+        trained = [] if probe.annealed else [self.live]
+        trained += [rival.candidate for rival in self._rivals]
+        there = (*trained, *self._dropped, *self._ended)
+        if missing := [candidate for candidate in probe.candidates if candidate not in there]:
+            for candidate in self._with_room(missing, probe):
+                copy = self._copies.make_rival(candidate.rule, self.step)
+                self._rivals.append(self._candidate_run(candidate, copy))
+                if probe.annealed:
+                    self._anneal(self._rivals[-1], probe)
+            self._count_bytes()
+
+    def _with_room(self, missing: list[Candidate], probe: Probe) -> list[Candidate]:
+        """Return the candidates that get a copy of the run, in the order of the probe."""
+        count, reason = self._copies.left(len(self._rivals) + (self._best is not None))
+        if unmade := self._copies.unmade():
+            count, reason = 0, unmade
+        first = missing if probe.annealed else by_nearness(missing, self.live)
+        if ended := first[count:]:
+            self._note(reason, ended)
+        return [candidate for candidate in missing if candidate not in ended]
+
+    def _note(self, reason: str, ended: Sequence[Candidate], *, renewed: bool = False) -> None:
+        """Put on record that copies have ended."""
+        self._ended += ended
+        peaks = tuple(candidate.peak or math.nan for candidate in ended)
+        self.search = self.search.noting(CopyRecord(self.step, reason, peaks, renewed))
+
+    def _follow(self, change: Change, *, stepped: bool) -> None:
+        """Carry the copies of the run along when what it trains has changed, or end them."""
+        rivals, self._rivals = self._rivals, [] if change.lost else self._rivals
+        ended = [rival.candidate for rival in rivals] if change.lost else []
+        states = [rival.state for rival in self._rivals]
+        renewed = self._best is not None and not change.hidden
+        if self._best is not None and change.hidden and not change.lost:
+            states.append(self._best)
+        elif self._best is not None:
+            self._copies.renew(self._best)
+            self._changed, renewed = self.step + stepped, True
+        self._copies.follow(change, states, stepped=stepped)
+        if ended or renewed:
+            self._note(change.reason, ended, renewed=renewed)
+
+    def _anneal(self, run: CandidateRun, probe: Probe) -> None:
+        """Have a copy follow the rest of its schedule within the probe."""
+        schedule, steps = run.candidate.schedule, probe.horizon - probe.start
+        multipliers = np.array(shrunk(schedule, probe.horizon, self.total_steps, steps))
+        factors = self._rates.factors_of(run.candidate, multipliers)
+        run.factors[probe.start : probe.horizon] = factors
+        run.annealed = True
+
+    def _keep_best(self) -> None:
+        """Copy the run with its averaged weights: they are what the score belongs to."""
+        assert self._live.average is not None
+        with self._live.average.in_place(self._learner.forward):
+            copies, best = self._copies, self._best
+            self._best = copies.make() if best is None else copies.renew(best)
+        self._count_bytes()
+
+    def _roll_back(self) -> None:
+        assert self._best is not None
+        self._best.exchange()
+        self._copies.renew(self._best)
+
+    def _swap_in(self, rival: CandidateRun) -> None:
+        """Make a rival's state the live one; the state of the live run becomes a rival."""
+        rival.state.exchange()
+        rival.snapshot, self._live.snapshot = None, rival.snapshot
+        self._rivals[self._rivals.index(rival)] = self._live
+        self._live = rival
+
+    def _candidate_run(self, candidate: Candidate, snapshot: Snapshot | None) -> CandidateRun:
+        multipliers = candidate.schedule.values(self.total_steps)
+        return CandidateRun(candidate, self._rates.factors_of(candidate, multipliers), snapshot)
+
+    def _count_bytes(self) -> None:
+        runs = [self._live, *self._rivals]
+        averages = [run.average.nbytes for run in runs if run.average is not None]
+        copies = [run.snapshot for run in self._rivals] + [self._best]
+        self._copies.count_bytes([*averages, *(c.nbytes for c in copies if c is not None)])
+
+    def _factor(self, run: CandidateRun) -> float:
+        return float(run.factors[min(self.step, self.total_steps - 1)])
