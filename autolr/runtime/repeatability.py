@@ -19,7 +19,7 @@ from autolr.runtime.average import Average
 from autolr.runtime.equality import EXACT, Tolerance, are_equal
 from autolr.runtime.held_objects import HeldObjects
 from autolr.runtime.learner import Learner
-from autolr.runtime.optimizer_groups import own_entries, parameters_of
+from autolr.runtime.optimizer_groups import own_entries
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
 from autolr.runtime.tensor_memory import copied
@@ -102,9 +102,8 @@ class _Outcome:
             name = names[id(parameter)]
             values[name] = parameter.detach().clone()
             values[f"the gradient of {name}"] = copied(parameter.grad)
-        for index, trained in enumerate(parameters_of(optimizer)):
-            name = names.get(id(trained), str(index))
-            values[f"the optimizer's state of {name}"] = copied(optimizer.state.get(trained, {}))
+        for index, (key, state) in enumerate(optimizer.state.items()):
+            values[f"the optimizer's state of {names.get(id(key), str(index))}"] = copied(state)
         for index, group in enumerate(optimizer.param_groups):
             values[f"group {index} of the optimizer"] = copied(own_entries(group))
         values["the loss"] = None if loss is None else loss.detach().clone()

@@ -115,6 +115,22 @@ class Queue(Net):
         return super().training_step(batch, batch_idx) * (1 + past.tanh().square().mean())
 
 
+class Momentum(Queue):
+    """Has a queue of features beside a teacher, as MoCo does."""
+
+    def __init__(self):
+        super().__init__()
+        self.teacher = copy.deepcopy(self.net).requires_grad_(False)
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        with torch.no_grad():
+            for old, new in zip(self.teacher.parameters(), self.net.parameters(), strict=True):
+                old.lerp_(new, 0.1)
+            self.memory.last.append(self.teacher(batch[0]).mean(0))
+        return loss
+
+
 class Stepping(Net):
     """Steps an environment with a generator of its own, and draws from two others."""
 
@@ -226,7 +242,7 @@ class SlowGroups(Net):
 
 
 MODULES = [
-    *(Teacher, DataTeacher, HiddenTeacher, Bank, Queue, Stepping, Counting),
+    *(Teacher, DataTeacher, HiddenTeacher, Bank, Queue, Momentum, Stepping, Counting),
     *(ValidationBank, ValidationList, Wrapped, SlowGroups),
 ]
 
@@ -398,7 +414,7 @@ def test_verification_makes_steps_again_and_says_what_differs():
     assert callback.result.probe_steps == 0
 
 
-@pytest.mark.parametrize("make", [Teacher, Bank, Queue, Stepping, Wrapped, Timed])
+@pytest.mark.parametrize("make", [Teacher, Bank, Momentum, Stepping, Wrapped, Timed])
 def test_verification_leaves_no_trace_and_finds_nothing_where_all_is_restored(make):
     verified, plain = AutoLR(RACE, verify=True), AutoLR(RACE)
     assert same(trained(make, verified), trained(make, plain))
