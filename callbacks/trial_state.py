@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor, distributed
 from typing_extensions import override
 
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
@@ -17,7 +19,7 @@ class TrialState(Callback):
 
     Attributes, non-persistent buffers, and callbacks without a ``state_dict`` begin anew in a
     resumed fit; here they are restored, behind all hooks of its start. Put it before all other
-    callbacks.
+    callbacks. Of several ranks each has a state of its own.
     """
 
     _outside: OutsideCheckpoint | None = None
@@ -41,13 +43,19 @@ class TrialState(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         kept = self._loaded if self._outside is None else self._outside.state_dict()
-        checkpoint[_KEY] = kept
+        by_rank = [kept]
+        if trainer.world_size > 1:  # each rank has its own
+            by_rank = [None] * trainer.world_size
+            distributed.all_gather_object(by_rank, apply_to_collection(kept, Tensor, Tensor.cpu))
+        checkpoint[_KEY] = by_rank
 
     @override
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: Mapping[str, Any]
     ) -> None:
-        self._loaded = checkpoint.get(_KEY)
+        by_rank = checkpoint.get(_KEY, ())
+        if len(by_rank) == trainer.world_size:
+            self._loaded = by_rank[trainer.global_rank]
 
 
 def stateful_parts(trainer: Trainer) -> dict[str, object]:

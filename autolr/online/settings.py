@@ -63,6 +63,8 @@ class SearchSettings:
             schedules.parse(self.schedule)
         if self.rates is not None:
             parse_rates(self.rates, math.nan)
+        if not isinstance(self.verify, bool):
+            raise ConfigError.of("verify", self.verify, "True or False")
         space = RunSpace(None, None)
         if self.candidates is not None:
             self._check_alone()

@@ -14,6 +14,9 @@ from autolr.runtime.shared_kinds import is_opaque
 
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 
+ATOMS = frozenset(_SCALARS)
+"""Types whose values never change; most values are of one of them."""
+
 
 _CONTAINERS = (list, dict, set, deque, tuple, frozenset)
 
@@ -58,7 +61,8 @@ def is_leaf(tensor: Tensor) -> bool:
 def _copy_container(value: Any, copies: dict[int, Any]) -> None:
     copied = copies[id(value)] = copy.copy(value)
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        copied[key] = copied_value(item, copies)
+        if type(item) not in ATOMS:
+            copied[key] = copied_value(item, copies)
 
 
 def _copy_item(value: Any, copies: dict[int, Any]) -> Any:

@@ -13,13 +13,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.attribute_values import IS_PLAIN, is_leaf
+from autolr.runtime.attribute_values import ATOMS, IS_PLAIN, is_leaf
 from autolr.runtime.model_tensors import modules_of, tensors_of
 from autolr.runtime.shared_kinds import IS_SHARED, SLOTS_OF
 
 _OF_MODULES = frozenset(nn.Module().__dict__)
 _ITERATED = (list, tuple, deque, set, frozenset)
-_ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class HeldObjects:
             self._walk(f"{name}.{field}" if name else field, value)
 
     def _walk(self, name: str, value: Any) -> None:
-        if type(value) in _ATOMS or id(value) in self._seen or id(value) in self.known:
+        if type(value) in ATOMS or id(value) in self._seen or id(value) in self.known:
             return
         self._seen.add(id(value))
         if isinstance(value, Tensor):
@@ -111,7 +110,8 @@ class HeldObjects:
                 self.leaves[name] = value
         elif IS_PLAIN[type(value)]:
             for key, item in _items(value):
-                self._walk(f"{name}[{key!r}]", item)
+                if type(item) not in ATOMS:  # of a vocabulary, say
+                    self._walk(f"{name}[{key!r}]", item)
         elif not IS_SHARED[type(value)]:
             self._walk_object(name, value)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 _SHARED: tuple[type, ...] = (
@@ -24,15 +25,16 @@ _SHARED: tuple[type, ...] = (
     *(functools.partial, property, range, slice, re.Pattern, PurePath, enum.Enum, logging.Logger),
     *(weakref.ReferenceType, torch.dtype, torch.device, torch.layout, torch.memory_format),
     *(DataLoader, Dataset, Sampler, types.MappingProxyType),
+    LRScheduler,  # the Trainer steps it once for all
     *(type({}.keys()), type({}.values()), type({}.items())),
 )
 
-# Packages whose objects surround a run; and tokenizers, which no step changes and which take up to
-# a second to copy.
+# Packages whose objects surround a run; and tables and tokenizers, which no step changes and which
+# take up to a second to copy.
 _PACKAGES = frozenset(
     {
         *("lightning", "pytorch_lightning", "lightning_fabric", "lightning_utilities"),
-        *("autolr", "tokenizers", "sentencepiece"),
+        *("autolr", "tokenizers", "sentencepiece", "datasets", "pyarrow"),
     }
 )
 

@@ -159,6 +159,7 @@ class Color(enum.Enum):
 
 SHARED = {
     "data": lambda: DataLoader(TensorDataset(torch.zeros(2, 1))),
+    "scheduler": lambda: torch.optim.lr_scheduler.ConstantLR(torch.optim.SGD([torch.ones(1)])),
     "logger": lambda: logging.getLogger("here"),
     "function": lambda: len,
     "partial": lambda: functools.partial(max, 1),
