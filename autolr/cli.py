@@ -79,6 +79,7 @@ def _fit(arguments: Namespace) -> int:
 
     from autolr import objective, report  # here: torch and lightning take seconds to import
     from autolr.disk import check_folder
+    from autolr.result.messages import size_text
 
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
@@ -92,7 +93,8 @@ def _fit(arguments: Namespace) -> int:
             _print(result.probes.to_string(index=False))
         title = "peak" if result.compared else "no peak: nothing could be compared; the run kept"
         _print(f"{title} {result.run_peak:.4g}, schedule {result.schedule}")
-        _print(f"price {result.price:.3f} runs ({result.probe_steps} probe steps)")
+        copies = size_text(result.copy_bytes)
+        _print(f"price {result.price:.3f} runs ({result.probe_steps} probe steps, copies {copies})")
         if result.stopped_at is not None:
             steps = f"{result.stopped_at} of {result.total_steps} steps"
             _print(f"the run ended after {steps}, before its schedule did: it is not annealed")

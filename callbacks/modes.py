@@ -58,7 +58,10 @@ class KeepsModes(Callback):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
-        checkpoint["callbacks"][self.state_key][_MODES] = modes_of(pl_module)
+        modes = modes_of(pl_module)
+        if trainer.validating:  # the Trainer has put everything into evaluation mode, for now
+            modes["training"] = dict(trainer.fit_loop.epoch_loop.val_loop._module_mode.mode)
+        checkpoint["callbacks"][self.state_key][_MODES] = modes
 
     @override
     def on_load_checkpoint(

@@ -59,7 +59,8 @@ def news(
     They are: copies of the run ended, the peak is settled, the rate was changed later, the run was
     put back, the end of the run can be forecast. The line for the end of a search is `closing`.
     """
-    yield from map(_copies, _worth_saying(before.copies, after.copies))
+    for record in _worth_saying(before.copies, after.copies):
+        yield f"AutoLR: step {record.step}: {copies_text(record)}"
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
     if _settled(after) and not _settled(before):
@@ -135,11 +136,22 @@ def _worth_saying(
         known |= record.renewed
 
 
-def _copies(record: CopyRecord) -> str:
+def size_text(count: int) -> str:
+    """Return a number of bytes in KB, MB or GB.
+
+    >>> size_text(52_000)
+    '52 KB'
+    """
+    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (0, "KB")) if count >= u)
+    return f"{count / (unit or 1e3):.3g} {name}"
+
+
+def copies_text(record: CopyRecord) -> str:
+    """Return why copies of the run ended or were not made, and what followed from it."""
     ended = ", ".join(f"{peak:.3g}" for peak in record.ended)
     rivals = f"; no rivals at {ended}" if ended else ""
     renewed = "; the run never returns to a state from before" if record.renewed else ""
-    return f"AutoLR: step {record.step}: {record.reason}{rivals}{renewed}"
+    return f"{record.reason}{rivals}{renewed}"
 
 
 def _forecast(

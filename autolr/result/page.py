@@ -7,6 +7,7 @@ from autolr import schedules
 from autolr.drawing.sheet import document, facts, wide
 from autolr.online.records import ProbeScore
 from autolr.result.charts import rate_chart, rates_chart, run_chart
+from autolr.result.messages import copies_text, size_text
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -80,6 +81,9 @@ def _title(result: "Result") -> str:
 def _facts(result: "Result") -> str:
     total, beside = result.stopped_at or result.total_steps, result.probe_steps
     rows = [("price", f"{result.price:.3g} runs", f"{total:,} steps and {beside:,} beside them")]
+    if result.copy_bytes:
+        copied = "at most, of rivals and of the state to go back to"
+        rows.append(("copies of the run", size_text(result.copy_bytes), copied))
     if result.stopped_at is not None:
         said = f"of {result.total_steps:,} steps: it was not annealed"
         rows.append(("the run ended early", f"after {result.stopped_at:,}", said))
@@ -88,6 +92,9 @@ def _facts(result: "Result") -> str:
         rows.append((f"{result.monitor.name} expected at the end", value, spread.strip("()")))
     passes = f"{result.validation_passes} passes"
     rows.append(("validation", passes, f"for {len(result.scores)} scores"))
+    rows += [
+        (f"step {one.step:,}", "fewer copies", escape(copies_text(one))) for one in result.copies
+    ]
     back = "to its best state, at a lower rate" if result.rollbacks else "it never got worse"
     times = f"{len(result.rollbacks)} time{'' if len(result.rollbacks) == 1 else 's'}"
     rows.append(("rolled back", times if result.rollbacks else "never", back))

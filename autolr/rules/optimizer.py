@@ -15,6 +15,7 @@ from autolr.errors import ConfigError, UnsupportedError
 from autolr.rng import RngState
 from autolr.rules.base import Answer, LineSearch, Memory, Number, Rule, Statistics
 from autolr.rules.directions import DIRECTIONS
+from autolr.rules.joining import answer
 from autolr.rules.line_search_steps import search
 from autolr.rules.moves import move
 from autolr.rules.vectors import Vectors, dense
@@ -186,7 +187,7 @@ class RuleOptimizer(Optimizer):
         )
 
     def _needs(self) -> tuple[str, ...]:
-        first = self.param_groups[0]["steps"] == 0
+        first = self.rule.per_tensor or self.param_groups[0]["steps"] == 0  # a tensor may join
         return (*self.rule.needs, *self.rule.begins_with) if first else self.rule.needs
 
     def _statistics(self, vectors: Vectors, places: tuple[Sequence[int], int]) -> Statistics:
@@ -221,7 +222,7 @@ class RuleOptimizer(Optimizer):
         before: RngState | None,
     ) -> Answer:
         if not isinstance(self.rule, LineSearch):
-            return self.rule.step(statistics, memory)
+            return answer(self.rule, statistics, memory)
         assert closure is not None
         assert before is not None
         device, everywhere = vectors.weights[0].device, np.ones(len(vectors.weights))

@@ -15,6 +15,8 @@ from autolr.rules.optimizer import Closure, RuleOptimizer
 STEPPED_BY = "autolr_rule"
 """The key of a param group that names the active rule; only `Switching` sets it."""
 
+_OF_FIRST_GROUP = frozenset({"steps", "memory", "loss"})  # where a `RuleOptimizer` keeps them
+
 
 class Switching(Optimizer):
     """Several optimizers over the same parameters, one of which is active.
@@ -67,6 +69,32 @@ class Switching(Optimizer):
         optimizer = self._held[self.rule]
         optimizer.param_groups, optimizer.state = self.param_groups, self.state
         return optimizer
+
+    @override
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group to each of the optimizers; its rate is that under the active one."""
+        super().add_param_group(param_group)
+        if len(self.param_groups) <= len(self._fresh[OWN]):  # this one is being made
+            return
+        added, active = self.param_groups[-1], self.rule
+        given = {name: value for name, value in added.items() if name != "params"}
+        own = self._fresh[OWN][0]
+        for rule, groups in self._fresh.items():
+            first = {name: held for name, held in groups[0].items() if name not in _OF_FIRST_GROUP}
+            carried = {name for name in first if name in given and first[name] == own.get(name)}
+            entries = given if rule == OWN else first | {name: given[name] for name in carried}
+            rate = float(added["lr"]) * self.bases[rule] / self.bases[active]
+            groups.append({**copy.deepcopy(entries), "lr": rate, STEPPED_BY: rule})
+        added |= self.fresh(active, -1)
+
+    def fresh(self, rule: str, index: int) -> dict[str, Any]:
+        """Return the entries of a group before the first step of a rule, without parameters.
+
+        Args:
+            rule: The name of the rule.
+            index: The number of the group.
+        """
+        return copy.deepcopy(self._fresh[rule][index])
 
     def begin(self, rule: str) -> None:
         """Make the optimizer of another rule active, with a new state."""

@@ -114,7 +114,7 @@ class ResumableRivals(Rivals):
         self._dropped = list(map(Candidate.from_dict, state["dropped"]))
         self._ended = list(map(Candidate.from_dict, state["ended"]))
         self._changed = state["changed"]
-        self._copies.load_state_dict(state["copies"])
+        change = self._copies.load_state_dict(state["copies"])
         model, optimizer = self._learner.model, self._learner.optimizer
         self._live.load_state_dict(state["live"], model, optimizer)
         for stored in state["rivals"]:
@@ -129,5 +129,7 @@ class ResumableRivals(Rivals):
         if state["best"] is not None:
             self._best = self._copies.make()
             self._best.load_state_dict(state["best"])
+        if change is not None:
+            self._follow(change, stepped=False)
         if state["gradients"] is not None:
             set_gradients(self._learner, state["gradients"])

@@ -14,7 +14,7 @@ from autolr.runtime.naming import Names
 from autolr.runtime.plain import device_of, size
 from autolr.runtime.room import Room
 from autolr.runtime.snapshot import Snapshot
-from autolr.runtime.trained import Change, Trained
+from autolr.runtime.trained import Change, Trained, counted
 
 _WATCHED = 4  # steps; the first update of a momentum copy that equals the network changes nothing
 
@@ -142,15 +142,32 @@ class Copies:
         learner = self._learner
         names = Names(learner.model, learner.optimizer)
         seen = names.by_name(dict.fromkeys(self._trained.parameters))
-        return {"trained": list(seen), "most_bytes": self.most_bytes}
+        trainable = names.by_name(dict.fromkeys(self._trained.trainable))
+        return {
+            "trained": list(seen),
+            "trainable": list(trainable),
+            "groups": len(learner.optimizer.param_groups),
+            "most_bytes": self.most_bytes,
+        }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take on what `state_dict` returned of the same run."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> Change | None:
+        """Take on what `state_dict` returned of the same run; return what has changed since then.
+
+        A checkpoint may be written at the end of an epoch, and what trains change as the next
+        one begins.
+        """
         learner = self._learner
         names = Names(learner.model, learner.optimizer)
-        found = names.by_tensor(dict.fromkeys(state["trained"]))
-        self._trained.note([p for p in found if isinstance(p, Tensor)])
+        seen = names.by_tensor(dict.fromkeys(state["trained"]))
+        joined = [p for p in self._trained.trainable if p not in seen]
+        fewer = names.by_tensor(dict.fromkeys(state["trainable"])).keys() - self._trained.trainable
+        self._trained.note([p for p in seen if isinstance(p, Tensor)])
         self.most_bytes, self._watched_until = state["most_bytes"], 0
+        same = len(learner.optimizer.param_groups) == state["groups"]
+        if same and not joined and not fewer:
+            return None
+        lost = any(isinstance(parameter, str) for parameter in seen)
+        return Change(counted(joined, len(fewer)), tuple(joined), lost=lost)
 
 
 def _written(parameters: Sequence[Tensor]) -> str:

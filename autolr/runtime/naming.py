@@ -50,10 +50,12 @@ class Names:
         }
 
     def by_slot(self, values: Mapping[str, Any]) -> dict[Slot, Any]:
-        """Return what `by_slot_name` has named, by place."""
+        """Return what `by_slot_name` has named, by place; of modules that are gone nothing."""
         paths = {name: name.rpartition(".") for name in values}
         return {
-            (self._modules[paths[name][0]], paths[name][2]): value for name, value in values.items()
+            (self._modules[path], own): values[name]
+            for name, (path, _, own) in paths.items()
+            if path in self._modules
         }
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from autolr.rules.switching import STEPPED_BY
+from torch.optim import Optimizer
+
+from autolr.rules.switching import STEPPED_BY, Switching
 
 # Group entries that schedulers or the search itself write; they stay with the run.
 OF_THE_RUN = frozenset(
@@ -21,3 +23,16 @@ def own_entries(group: Mapping[str, Any]) -> dict[str, Any]:
     """
     of_the_run = {"params"} if STEPPED_BY in group else OF_THE_RUN
     return {name: value for name, value in group.items() if name not in of_the_run}
+
+
+def joined_entries(optimizer: Optimizer, index: int, first: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a group that has joined, for a state that is not in place.
+
+    Args:
+        optimizer: The optimizer.
+        index: The number of the group.
+        first: The entries of the first group in that state: they may name another rule.
+    """
+    if isinstance(optimizer, Switching):
+        return optimizer.fresh(first[STEPPED_BY], index)
+    return own_entries(optimizer.param_groups[index])

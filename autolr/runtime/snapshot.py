@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.naming import Names
-from autolr.runtime.optimizer_groups import own_entries
+from autolr.runtime.optimizer_groups import joined_entries, own_entries
 from autolr.runtime.plain import size
 from autolr.runtime.slots import ABSENT, Content, content_of, exchanged
 from autolr.runtime.stateful import Stateful
@@ -106,10 +106,17 @@ class Snapshot:
             self.take(parameter, parameter)
         for slot in buffers:
             self.buffers[slot] = ABSENT if stepped else memory.copied(content_of(slot))
-        for group in self._optimizer.param_groups:
-            if group_key(group) not in self.groups:
-                self.groups[group_key(group)] = memory.copied(own_entries(group))
+        self._follow_groups(memory)
         self.attributes.add_new(self._model, self._optimizer)
+
+    def _follow_groups(self, memory: TensorMemory) -> None:
+        groups, before = self._optimizer.param_groups, list(self.groups.values())
+        same = len(groups) == len(before)  # then a new key only means that members were replaced
+        for index, group in enumerate(groups):
+            key = group_key(group)
+            if key not in self.groups:
+                joined = joined_entries(self._optimizer, index, before[0])
+                self.groups[key] = before[index] if same else memory.copied(joined)
 
     def take(self, parameter: Tensor, value: Tensor) -> None:
         """Hold a value of a parameter that was shared so far.
@@ -163,15 +170,18 @@ class Snapshot:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take on, by reference, what `state_dict` returned of the same model and optimizer."""
+        """Take on, by reference, what `state_dict` returned of the same model and optimizer.
+
+        What these have got since then stays as it is in place.
+        """
         names = Names(self._model, self._optimizer)
-        self.tensors = names.by_tensor(state["tensors"])
-        self.buffers = names.by_slot(state["buffers"])
+        self.tensors |= names.by_tensor(state["tensors"])
+        self.buffers |= names.by_slot(state["buffers"])
         self.gradients = dict.fromkeys(self.gradients) | names.by_tensor(state["gradients"])
         shared = {key: held for key, held in self.states.items() if not self._owns(key)}
         self.states = shared | names.by_tensor(state["states"])
-        groups = zip(self._optimizer.param_groups, state["groups"], strict=True)
-        self.groups = {group_key(group): dict(held) for group, held in groups}
+        groups = zip(self._optimizer.param_groups, state["groups"], strict=False)
+        self.groups |= {group_key(group): dict(held) for group, held in groups}
         self.attributes.load_state_dict(state["attributes"])
         extras = zip(self._extras, state["extras"], strict=True)
         self._extras = [(extra, value) for (extra, _), value in extras]

@@ -59,6 +59,11 @@ class Trained:
         return [p for p in self._all if p in self._seen]
 
     @property
+    def trainable(self) -> frozenset[Tensor]:
+        """Those of them that trained at the last look."""
+        return self._trains
+
+    @property
     def twins(self) -> list[Tensor]:
         """Frozen parameters of the shape of a trained one: a write into them may come next.
 
@@ -90,7 +95,7 @@ class Trained:
         lost = before.lost(later)
         fewer = len(trained - self._trains)
         return Change(
-            f"{lost} was replaced" if lost else _counted(joined, fewer),
+            f"{lost} was replaced" if lost else counted(joined, fewer),
             tuple(joined),
             tuple(before.new_buffers(later)),
             lost=lost is not None or (stepped and bool(joined)),
@@ -129,7 +134,13 @@ class Trained:
         return Change("", tuple(written), hidden=True)
 
 
-def _counted(joined: list[Tensor], fewer: int) -> str:
+def counted(joined: list[Tensor], fewer: int) -> str:
+    """Return what has changed, in words.
+
+    Args:
+        joined: Parameters that have begun to train.
+        fewer: How many have stopped to.
+    """
     if joined:
         return f"{len(joined)} more parameters are trained"
     if fewer > 0:

@@ -4,9 +4,11 @@
 import pytest
 import torch
 
-from autolr.callbacks import AutoLR
+from autolr import schedules
+from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.online import Annealed
-from tests.callbacks.changing import KINDS, fit
+from tests.callbacks.changing import AT, KINDS, Frozen, Part, backbone, fit
+from tests.callbacks.namespace import Callback
 from tests.callbacks.runs import differences
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -36,6 +38,18 @@ def test_with_one_candidate_the_run_is_bit_for_bit_that_without(kind):
     assert differences(plain, left(*fit(make, [ours, *callbacks()]))) == []
 
 
+@pytest.mark.parametrize("name", ["BackboneFinetuning", "Growing", "Frozen", "NewHead"])
+def test_rules_go_on_racing(name):
+    make, callback = KINDS[name]
+    space = {"rule": ["fixed", "dog"]}
+    ours = AutoLR(Annealed(race=0.35, budget=2.0), candidates=space)
+    _, trainer = fit(make, [ours, *([] if callback is None else [callback()])])
+    assert {scored.candidate.rule for scored in ours.result.scores} == {"fixed", "dog"}
+    assert all(record.ended == () for record in ours.result.copies)
+    rates = [group["lr"] for group in trainer.optimizers[0].param_groups]
+    assert len(rates) == 1 + (name in ("BackboneFinetuning", "Growing"))
+
+
 @pytest.mark.parametrize("race", [0.15, 0.35], ids=["behind the race", "in the race"])
 def test_a_search_runs_to_its_end(kind, race):
     make, callbacks = kind
@@ -44,3 +58,83 @@ def test_a_search_runs_to_its_end(kind, race):
     assert trainer.global_step == 80
     assert ours.result.compared
     assert all(torch.isfinite(p).all() for p in module.parameters())
+
+
+class Applied(Callback):
+    """The rates of the groups in each step."""
+
+    def __init__(self):
+        self.rates = []
+
+    def on_train_start(self, trainer, pl_module):
+        (optimizer,) = trainer.optimizers
+        optimizer.register_step_pre_hook(
+            lambda *_: self.rates.append([float(g["lr"]) for g in optimizer.param_groups])
+        )
+
+
+def test_a_group_that_joins_follows_the_schedule_at_its_share_of_the_rate():
+    schedule = schedules.cosine()
+    applied = Applied()
+    fit(Part, [FollowCandidate(0.5, schedule), backbone(), applied], max_epochs=5)
+    multipliers = schedule.values(50)
+    assert [rates[0] for rates in applied.rates] == pytest.approx(list(0.5 * multipliers))
+    shares = [rates[1] / rates[0] for rates in applied.rates[10 * AT :]]
+    assert shares == pytest.approx([0.25] * 10 + [0.5] * 10 + [1.0] * 10)
+
+
+class Watched(Callback):
+    """Weights, statistics and modes of the backbone at the end of each epoch."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        values = {n: v.clone() for n, v in pl_module.backbone.state_dict().items()}
+        self.seen.append((values, {part.training for part in pl_module.backbone.modules()}))
+
+
+class Evaluated(Frozen):
+    """The frozen backbone is kept in evaluation mode."""
+
+    def on_train_start(self):
+        self.backbone.eval()
+
+    def change(self):
+        self.backbone.requires_grad_(True).train()
+
+
+@pytest.mark.parametrize("race", [0.15, 0.35], ids=["behind the race", "in the race"])
+def test_a_frozen_part_in_evaluation_mode_stays_as_it_is_until_it_is_trained(race):
+    watched = Watched()
+    fit(Evaluated, [AutoLR(Annealed(race=race, budget=1.5)), watched])
+    (first, modes), (second, _), *later = watched.seen
+    assert modes == {False}
+    assert differences(first, second) == []
+    assert first["1.running_mean"].abs().max() == 0
+    for values, modes in later:
+        assert modes == {True}
+        assert all(not torch.equal(values[name], first[name]) for name in values)
+
+
+def test_the_backbone_is_trained_after_its_unfreezing_and_not_before():
+    watched = Watched()
+    fit(Part, [AutoLR(Annealed(race=0.35, budget=1.5)), backbone(), watched])
+    first, second, third, *_ = [values["0.weight"] for values, _ in watched.seen]
+    assert torch.equal(first, second)
+    assert not torch.equal(second, third)
+
+
+def test_a_rollback_never_leads_to_a_state_from_before_an_unfreezing():
+    class Worse(Part):
+        """Its metric gets worse from an epoch on, whatever is trained."""
+
+        def validation_step(self, batch, batch_idx):
+            self.log("val_loss", float(self.global_step) + self.head.weight.sum() * 0)
+
+    ours = AutoLR(Annealed(race=0.15, budget=1.5))
+    fit(Worse, [ours, backbone(5)])
+    assert ours.result.rollbacks
+    later = [rolled.to for rolled in ours.result.rollbacks if rolled.step > 50]
+    assert min(later, default=50) >= 50
+    assert any(record.step == 50 and record.renewed for record in ours.result.copies)

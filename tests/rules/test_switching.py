@@ -60,6 +60,29 @@ def test_each_rule_steps_as_its_own_optimizer_does(rule):
     assert (rule_optimizer_of(optimizer) is None) == (rule == "fixed")
 
 
+@pytest.mark.parametrize("rule", ["fixed", *SETTINGS])
+@pytest.mark.parametrize("active", ["fixed", *SETTINGS])
+def test_a_group_that_joins_is_stepped_by_each_rule_at_the_same_share_of_its_rate(rule, active):
+    groups = []
+    for joins in (False, True):
+        model, own = begun()
+        first, *rest = own.param_groups[0]["params"]
+        if joins:
+            own.param_groups[0]["params"] = [first]
+            optimizer = Switching(own, SETTINGS)
+            begin_rule(optimizer, active)
+            rate = optimizer.param_groups[0]["lr"] / 4
+            optimizer.add_param_group({"params": rest, "lr": rate})
+            begin_rule(optimizer, rule)
+        else:
+            own.param_groups[0]["params"] = [first]
+            own.add_param_group({"params": rest, "lr": own.param_groups[0]["lr"] / 4})
+            optimizer = rules.in_place_of(own, rule, **SETTINGS.get(rule, {}))
+        train(model, optimizer)
+        groups.append(weights(model))
+    assert all(map(torch.equal, *groups))
+
+
 def test_a_rule_that_begins_later_knows_nothing_of_the_one_before():
     model, own = begun()
     optimizer, first = Switching(own, SETTINGS), weights(model)

@@ -224,3 +224,33 @@ def test_doubles_are_averaged_as_doubles():
         average.add()
     with average.in_place(nothing):
         assert model.weight.item() == 1.0 + 2.0**-41
+
+
+def test_a_weight_that_begins_to_train_in_the_window_is_averaged_from_there_on():
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    average, history = Average(model, optimizer, 6), []
+    for step in range(6):
+        if step == 3:
+            model.frozen.requires_grad_(True)
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data += 1
+        average.add()
+        history.append([p.detach().clone() for p in (model.head.weight, model.frozen.weight)])
+    head, frozen = zip(*history, strict=True)
+    with average.in_place(nothing):
+        assert torch.allclose(model.head.weight, torch.stack(head).mean(0))
+        assert torch.allclose(model.frozen.weight, torch.stack(frozen[3:]).mean(0))
+
+
+def test_a_weight_that_is_frozen_in_the_window_counts_as_it_is():
+    model = Net()
+    average = Average(model, optimizer_of(model), 4)
+    for step in range(4):
+        model.head.weight.data += 1
+        model.head.requires_grad_(step < 2)
+        average.add()
+    present = model.head.weight.detach().clone()
+    with average.in_place(nothing):
+        assert torch.equal(model.head.weight, present)

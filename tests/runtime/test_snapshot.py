@@ -283,3 +283,62 @@ def test_a_scaler_is_exchanged_with_the_rest(run):
     with snapshot.in_place():
         assert scaler.get_scale() == 8.0
     assert scaler.get_scale() == 2.0
+
+
+def head_on_a_frozen_body():
+    model = net()
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.AdamW(model[3].parameters(), lr=0.01)
+    train(model, optimizer, 2)
+    return model, optimizer
+
+
+def test_frozen_weights_are_shared_and_not_copied():
+    model, optimizer = head_on_a_frozen_body()
+    snapshot = Snapshot(model, optimizer)
+    assert set(snapshot.tensors) == set(model[3].parameters())
+    body = model[0].weight.data_ptr()
+    with snapshot.in_place():
+        assert model[0].weight.data_ptr() == body
+
+
+def test_a_state_follows_when_weights_are_unfrozen_and_join_the_optimizer():
+    model, optimizer = head_on_a_frozen_body()
+    snapshot = Snapshot(model, optimizer)
+    with snapshot.in_place():
+        train(model, optimizer, 1, seed=2)
+    model[0].requires_grad_(True)
+    joined = list(model[0].parameters())
+    optimizer.add_param_group({"params": joined, "lr": 0.1})
+    snapshot.follow(joined, [], stepped=False)
+    before = state(model, optimizer)
+    with snapshot.in_place():
+        train(model, optimizer, 2, seed=3)
+        assert not torch.equal(model[0].weight, before[0]["0.weight"])
+    assert equal(state(model, optimizer), before)
+
+
+def test_parameters_that_only_the_optimizer_holds_are_exchanged_too():
+    model, scale = net(), nn.Parameter(torch.ones(()))
+    optimizer = torch.optim.SGD([*model.parameters(), scale], lr=0.1)
+    with Snapshot(model, optimizer).in_place():
+        scale.data += 1
+    assert float(scale.detach()) == 1.0
+
+
+def test_a_buffer_that_a_state_does_not_have_yet_is_made_in_it_anew():
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.register_buffer("empty", None)
+    snapshot = Snapshot(model, optimizer)
+    model.empty = torch.ones(2)
+    model.register_buffer("late", torch.ones(3))
+    snapshot.follow([], [(model, "late")], stepped=True)
+    with snapshot.in_place():
+        assert model.empty is None
+        assert not hasattr(model, "late")
+        model.register_buffer("late", torch.zeros(3))
+    assert torch.equal(model.late, torch.ones(3))
+    assert torch.equal(model.empty, torch.ones(2))
+    with snapshot.in_place():
+        assert torch.equal(model.late, torch.zeros(3))
