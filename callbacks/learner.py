@@ -159,6 +159,13 @@ class LightningLearner:
         finally:
             self._trainer.accumulate_grad_batches = accumulated
 
+    def trial_gradients(self) -> Tensor | None:
+        """Compute gradients on a batch to come; see `Learner`."""
+        with self._unnoticed(), self._wrapper.repeated():
+            batch = own_copy(self._batch)
+            self.model.on_train_batch_start(batch, self._batch_idx)
+            return self._forward_backward(batch)
+
     def _step(self, batch: Any) -> Tensor | None:
         losses: list[Tensor | None] = []
 

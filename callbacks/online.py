@@ -12,7 +12,7 @@ from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.modes import KeepsModes
-from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_info
+from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
 from autolr.callbacks.requirements import check_alone, check_rates, check_searcher
 from autolr.callbacks.resume import (
@@ -25,22 +25,20 @@ from autolr.callbacks.resume import (
 )
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rule_race_host import RuleRaceHost
-from autolr.callbacks.run_length import warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.shared_result import SharedResult
-from autolr.callbacks.start import learner_of, setup_of
+from autolr.callbacks.start import learner_of, setup_of, started
 from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to
 from autolr.result.result import Result
-from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import room_for
-from autolr.runtime.start import Setup, begins_with, start_search
+from autolr.runtime.start import Setup, begins_with
 from autolr.schedules import Schedule
 
 
@@ -104,6 +102,8 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             None: those that fit into a GPU's free memory. Frozen weights are shared, not copied.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
             the first training step and written after the fit.
+        verify: Whether to make steps, roll back and make them again before the search: a line for
+            each difference, and the run keeps the user's rate; see `runtime.repeatability`.
 
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
@@ -125,9 +125,10 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         candidates: str | Path | Mapping[str, Any] | None = None,
         save_to: str | Path | None = None,
         max_copies: int | None = None,
+        verify: bool = False,
     ) -> None:
         check_mode(mode)
-        self._settings = SearchSettings(strategy, schedule, rates, candidates)
+        self._settings = SearchSettings(strategy, schedule, rates, candidates, verify)
         check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._shared = SharedResult()
@@ -162,7 +163,6 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        super().on_train_epoch_start(trainer, pl_module)
         if self._handover.is_due(trainer):
             self._take_result(trainer, cut=True)  # epochs may turn out shorter than they were
             self._hand_over(trainer)
@@ -277,12 +277,10 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             self._metrics.skip(self._rivals.search)
             self._stored = None
             return
-        warn_of_default_length(trainer, steps)
         with learner.first_batch(batch, batch_idx):
-            begun = start_search(learner, rates, self._setup(trainer, steps), rank_zero_info)
-        search, live = begun
-        self._metrics.skip(search)
-        self._rivals = ResumableRivals(learner, rates, search, steps, live, room=self._room)
+            setup = self._setup(trainer, steps)
+            self._rivals = started(trainer, learner, rates, setup, self._room)
+        self._metrics.skip(self._rivals.search)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
         """Keep the result when the search has just ended or is cut; free what it needed."""

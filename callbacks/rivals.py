@@ -11,6 +11,7 @@ from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.run_length import RunLength
 from autolr.runtime.checkpoint import ResumableRivals
+from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.step_context import StepContext
 
 
@@ -23,11 +24,7 @@ class RivalsCallback(RateHost):
     _before: StepContext | None = None
     _steps_before = 0
     _stepped = False
-    _new_epoch = False
-
-    @override
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._new_epoch = True
+    _hooks: HookChanges | None = None  # of the module, since the last batch
 
     @override
     def on_train_batch_start(
@@ -39,9 +36,10 @@ class RivalsCallback(RateHost):
         self._rivals.look(pending=self._learner.has_batch_end)
         if self._learner.has_batch_end:
             self._rivals.for_each_rival(self._learner.end_batch)
-        if self._new_epoch:  # the module's own hooks at the epoch's start have run by now
-            self._rivals.renew_attributes()
-            self._new_epoch = False
+        if self._hooks is not None:  # the module's own hooks at the epoch's start have run by now
+            self._hooks.take()
+            self._rivals.for_each_rival(self._hooks.apply)
+            self._hooks = None
         if self._rivals.wants_batch or self._learner.has_batch_end:
             self._learner.set_batch(batch, batch_idx)
         self._before = self._rivals.capture()
@@ -64,6 +62,14 @@ class RivalsCallback(RateHost):
         self._rivals.repeat_step(loss_of(outputs), self._before, stepped=self._stepped)
         if self._rivals.live is not live and self._rivals.live != live:
             self._replaced(trainer, pl_module)
+
+    @override
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._watch_hooks()
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._watch_hooks()
 
     @override
     def on_exception(
@@ -97,9 +103,14 @@ class RivalsCallback(RateHost):
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
         """Called when a rival's state has replaced that of the live run."""
 
+    def _watch_hooks(self) -> None:
+        """Begin to watch what the module does until the next batch, after its hooks of the last."""
+        if self._rivals is not None and self._hooks is None:
+            self._hooks = self._rivals.watch_hooks()
+
     def _release(self) -> None:
         self._detach()
-        self._learner = self._rivals = None
+        self._learner = self._rivals = self._hooks = None
 
 
 def loss_of(outputs: Tensor | Mapping[str, Any] | None) -> Tensor | None:

@@ -5,12 +5,21 @@ from typing import TYPE_CHECKING
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.monitor import scoring
-from autolr.callbacks.namespaces import LightningModule, Trainer
+from autolr.callbacks.namespaces import (
+    LightningModule,
+    Trainer,
+    rank_zero_info,
+    rank_zero_warn,
+)
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.callbacks.requirements import check_rivals
+from autolr.callbacks.run_length import warn_of_default_length
 from autolr.callbacks.validation import ValidationPass
+from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
-from autolr.runtime.start import Setup
+from autolr.runtime.rates import Rates
+from autolr.runtime.room import Room
+from autolr.runtime.start import Setup, start_search
 
 if TYPE_CHECKING:
     from autolr.online.settings import SearchSettings
@@ -35,6 +44,23 @@ def learner_of(
     check_rivals(trainer, module, "AutoLR")
     validation = ValidationPass(trainer, module, ranks)
     return LightningLearner(trainer, module, validation, scoring(validation, monitor, mode))
+
+
+def started(
+    trainer: Trainer, learner: LightningLearner, rates: Rates, setup: Setup, room: Room
+) -> ResumableRivals:
+    """Return the rivals of a search that has just started; the user reads how.
+
+    Args:
+        trainer: The Trainer, about to train its first batch.
+        learner: The run, with that batch.
+        rates: The rates of its optimizer.
+        setup: What is known of it.
+        room: How many copies of the run may be held.
+    """
+    warn_of_default_length(trainer, setup.total_steps)
+    search, live = start_search(learner, rates, setup, rank_zero_info, rank_zero_warn)
+    return ResumableRivals(learner, rates, search, setup.total_steps, live, room=room)
 
 
 def setup_of(

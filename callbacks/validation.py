@@ -18,8 +18,8 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.quiet import quiet
 from autolr.errors import UnsupportedError
 from autolr.rng import isolated_rng
-from autolr.runtime.attributes import Attributes
 from autolr.runtime.collectives import Alone, Ranks
+from autolr.runtime.untouched import untouched
 
 _EPOCHS = 100  # in which a metric is looked for, at most: one batch each
 
@@ -69,23 +69,19 @@ class ValidationPass:
         Args:
             limit: Batches of each loader at most.
         """
-        attributes = Attributes(self._module)
-        attributes.exchange()  # what the pass changes is thrown away with the copy
-        try:
-            with (
-                isolated_rng(),
-                _same_modes(self._module),
-                restored(self._listeners, self._module),
-                quiet(self._trainer, self._module, listeners=self._listeners),
-                _in_epoch(self._trainer, self._epoch),
-            ):
-                return over_ranks(
-                    self.ranks.gather(
-                        lambda: evaluated(self._trainer, self._batches, self.ranks, limit)
-                    )
+        with (
+            untouched(self._module),  # what the pass changes is put back
+            isolated_rng(),
+            _same_modes(self._module),
+            restored(self._listeners, self._module),
+            quiet(self._trainer, self._module, listeners=self._listeners),
+            _in_epoch(self._trainer, self._epoch),
+        ):
+            return over_ranks(
+                self.ranks.gather(
+                    lambda: evaluated(self._trainer, self._batches, self.ranks, limit)
                 )
-        finally:
-            attributes.exchange()
+            )
 
     def find(self, monitor: str) -> list[str]:
         """Find out how passes come to log a metric: with callbacks, or as in another epoch.

@@ -12,6 +12,7 @@ from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_rates
 from autolr.callbacks.run_length import total_steps
+from autolr.callbacks.trial_state import stateful_parts
 from autolr.candidate import Candidate
 from autolr.config import Config
 from autolr.errors import ConfigError
@@ -29,6 +30,7 @@ from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing
 from autolr.runtime.loading_checks import check_kept
+from autolr.runtime.outside_checkpoint import unkept
 from autolr.space import Space
 from autolr.tune_config import TuneConfig
 
@@ -71,7 +73,18 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
         with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
-    return Checkup(look.total_steps, tuple(_warnings(early, look.total_steps, tune.pruner.name)))
+    warnings = [*_warnings(early, look.total_steps, tune.pruner.name), *_lost(look.unkept, tune)]
+    return Checkup(look.total_steps, tuple(warnings))
+
+
+def _lost(unkept: Sequence[str], tune: TuneConfig) -> Iterator[str]:
+    """Yield a line for what a trial that is promoted begins anew."""
+    if unkept and tune.pruner.pause:
+        yield (
+            f"no checkpoint holds {', '.join(unkept)}: a trial that is promoted begins it anew; "
+            "keep what it has in numbers, lists or tensors, or write "
+            "tune.pruner: {name: hyperband, pause: false}"
+        )
 
 
 def _warnings(early_stoppers: Sequence[str], steps: int, pruner: str) -> Iterator[str]:
@@ -99,9 +112,10 @@ class _LookedAt(BaseException):
 
 
 class _Look(Callback):
-    """Notes the length of the run and leaves before its first step."""
+    """Notes the length of the run, and what no checkpoint holds; leaves before its first step."""
 
     total_steps = 0
+    unkept: Sequence[str] = ()
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -110,6 +124,7 @@ class _Look(Callback):
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.unkept = unkept(pl_module, stateful_parts(trainer))
         raise _LookedAt  # the other callbacks have had their look too
 
 

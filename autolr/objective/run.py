@@ -13,6 +13,7 @@ from autolr.callbacks.namespaces import Callback, SIGTERMException, Trainer, eit
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
+from autolr.callbacks.trial_state import TrialState
 from autolr.config import Config, set_dotted
 from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
@@ -59,7 +60,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         cli = instantiate(fit, job.config.folder, job.config.seed)
         trainer: Any = cli.trainer
         made.append(trainer)
-        trainer.callbacks[:0] = [pause, *setters, prune]
+        trainer.callbacks[:0] = [TrialState(), pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
         with no_exit(), allowing(tune.safe_globals):
             decision = _fit(cli, job, pause, judge)

@@ -39,6 +39,7 @@ class SearchSettings:
             tenth of the rate at which a `Scan` diverges, and beyond where the winner is at the
             edge of that.
         candidates: A space of peaks and profiles, see `RunSpace`; None: only peaks are searched.
+        verify: Whether steps are rolled back and made again before the search.
 
     Attributes:
         searcher: The strategy, as an object.
@@ -52,6 +53,7 @@ class SearchSettings:
     schedule: object = None
     rates: tuple[float, float] | None = None
     candidates: object = None
+    verify: bool = False
     searcher: Strategy = field(init=False, repr=False, compare=False)
     space: RunSpace = field(init=False, repr=False, compare=False)
 
@@ -61,6 +63,8 @@ class SearchSettings:
             schedules.parse(self.schedule)
         if self.rates is not None:
             parse_rates(self.rates, math.nan)
+        if not isinstance(self.verify, bool):
+            raise ConfigError.of("verify", self.verify, "True or False")
         space = RunSpace(None, None)
         if self.candidates is not None:
             self._check_alone()
@@ -155,6 +159,11 @@ class SearchSettings:
             raise ConfigError.of("total_steps", total_steps, "a whole number of at least 1")
         cap = self.searcher.budget * total_steps
         return cap if math.isinf(cap) else int(cap)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one peak to choose from, and nothing else."""
+        return self.candidates is None and self.rates is not None and len(set(self.rates)) == 1
 
     def _peak_range(self, prior: float) -> PeakRange:
         return parse_rates(self.space.rates or self.rates, prior)

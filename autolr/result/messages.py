@@ -36,6 +36,21 @@ def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[s
         yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
 
 
+def unsearched(obstacles: Sequence[str], live: Candidate) -> Iterator[str]:
+    """Yield the lines for a run beside which no rivals are trained.
+
+    Args:
+        obstacles: Why not.
+        live: What it keeps.
+    """
+    for obstacle in obstacles[:-1]:
+        yield f"AutoLR: {obstacle}"
+    yield (
+        f"AutoLR: {obstacles[-1]}: no rivals are trained beside the run, it keeps a peak of "
+        f"{live.peak:.3g}"
+    )
+
+
 def progress_lines(
     before: "Progress", after: "Progress", total_steps: int, monitor: Monitor
 ) -> Iterator[str]:

@@ -1,16 +1,21 @@
-"""Plain values of attributes: which they are, copies, and equality."""
+"""Values of attributes: which are plain, and copies of them."""
 
 import copy
 import random
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Parameter
+
+from autolr.runtime.shared_kinds import is_opaque
 
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
+
+ATOMS = frozenset(_SCALARS)
+"""Types whose values never change; most values are of one of them."""
 
 
 _CONTAINERS = (list, dict, set, deque, tuple, frozenset)
@@ -37,7 +42,7 @@ def copied_value(value: Any, copies: dict[int, Any]) -> Any:
     """Copy a value once: what two names refer to, the copies refer to as well.
 
     Args:
-        value: A value of any kind; what is not plain is shared.
+        value: A value of any kind; what is neither plain nor `is_opaque` is shared.
         copies: The copies so far, by the id of the original; it is added to.
     """
     if id(value) not in copies:
@@ -48,15 +53,21 @@ def copied_value(value: Any, copies: dict[int, Any]) -> Any:
     return copies[id(value)]
 
 
+def is_leaf(tensor: Tensor) -> bool:
+    """Return whether a tensor is trained by reference, or could be, as parameters are."""
+    return isinstance(tensor, Parameter) or (tensor.is_leaf and tensor.requires_grad)
+
+
 def _copy_container(value: Any, copies: dict[int, Any]) -> None:
     copied = copies[id(value)] = copy.copy(value)
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        copied[key] = copied_value(item, copies)
+        if type(item) not in ATOMS:
+            copied[key] = copied_value(item, copies)
 
 
 def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
     if isinstance(value, Tensor):
-        return value.detach().clone()
+        return value if is_leaf(value) else value.detach().clone()
     if isinstance(value, torch.Generator):
         return value.clone_state()
     if isinstance(value, _NUMPYS):
@@ -66,44 +77,13 @@ def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
         if all(item is old for item, old in zip(items, value, strict=True)):
             return value
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return copy.copy(value) if isinstance(value, set) else value
+    if isinstance(value, set):
+        return copy.copy(value)
+    return _copied_opaque(value, copies) if is_opaque(value) else value
 
 
-def are_equal(left: Any, right: Any) -> bool:
-    """Return whether two plain values are equal in type and value, bit for bit.
-
-    Args:
-        left: A value of any kind that is plain.
-        right: Another one.
-    """
-    if left is right:
-        return True
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(are_equal(left[key], right[key]) for key in left)
-    if isinstance(left, list | tuple | deque):
-        return len(left) == len(right) and all(map(are_equal, left, right))
-    if isinstance(left, Tensor):
-        return _is_equal_tensor(left, right)
-    if isinstance(left, np.ndarray):
-        return left.shape == right.shape and bool(np.all(left == right))
-    if isinstance(left, tuple(_STATES)):
-        read = next(read for kind, read in _STATES.items() if isinstance(left, kind))
-        return are_equal(read(left), read(right))
-    return bool(left == right)
-
-
-def _is_equal_tensor(left: Tensor, right: Tensor) -> bool:
+def _copied_opaque(value: Any, copies: dict[int, Any]) -> Any:
     try:
-        return torch.equal(left, right)
-    except RuntimeError:  # on two devices, or of a pass of torch.func that is over
-        return False
-
-
-_STATES: dict[type, Callable[[Any], Any]] = {
-    torch.Generator: lambda generator: generator.get_state(),
-    np.random.Generator: lambda generator: generator.bit_generator.state,
-    np.random.RandomState: lambda generator: generator.get_state(),
-    random.Random: lambda generator: generator.getstate(),
-}
+        return copy.deepcopy(value, copies)
+    except Exception:  # of a class that we do not know; `HeldObjects` names it
+        return value

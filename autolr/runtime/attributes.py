@@ -1,83 +1,123 @@
-"""Plain attributes of modules that training changes: counters, lists, states of metrics.
+"""What training changes beside weights and buffers: attributes of modules, and what they hold.
 
-Weights and buffers are torch's; what a module keeps beside them (a list of outputs, the
-sums of a torchmetrics metric, a hidden state) is copied here, so that a probe leaves no
-trace in the run.
+Weights and buffers are torch's; what a module keeps beside them (a list of outputs, the sums of a
+torchmetrics metric, a queue, an environment, a second network in a list) is copied here, and with
+an optimizer what that keeps (an inner optimizer), so that a probe leaves no trace in the run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from autolr.runtime.attribute_values import IS_PLAIN, are_equal, copied_value
-from autolr.runtime.model_tensors import modules_of, tensors_of
+from autolr.runtime.attribute_values import copied_value
+from autolr.runtime.equality import EXACT, Tolerance, are_equal
+from autolr.runtime.held_objects import HeldObjects, Holder
 from autolr.runtime.plain import is_plain
-
-_TORCHS_OWN = frozenset(nn.Module().__dict__)
 
 
 class Attributes:
-    """A copy of the plain attributes of a model, to be exchanged with those in place.
+    """A copy of what a model keeps in attributes, to be exchanged with what is in place.
 
-    Plain are numbers, strings, arrays, tensors, generators, and lists, tuples, dicts, sets and
-    deques of any of them, nested; other objects are shared. Modules of torch itself have none.
-    Parameters, buffers and sub-modules are not copied, whatever refers to them.
+    Numbers, strings, arrays, tensors, generators, and lists, tuples, dicts, sets and deques of
+    any of them, nested, are copied; so is an iterator where it can be. Other objects stay where
+    they are, and their attributes are exchanged as a module's are. What surrounds a run is shared,
+    see `shared_kinds`. Modules of torch itself have none. Parameters, buffers and sub-modules are
+    not copied, whatever refers to them.
 
     Args:
         model: The model whose attributes are copied.
+        optimizer: Its optimizer, if that counts too: not its groups and the state of parameters,
+            which `Snapshot` has.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        parameters, buffers = tensors_of(model)
-        copies: dict[int, Any] = {id(tensor): tensor for tensor in [*parameters, *buffers]}
-        self._saved = [
-            (module, {name: copied_value(value, copies) for name, value in _plain(module).items()})
-            for module in modules_of(model)
-            if not type(module).__module__.startswith("torch.")
-        ]
+    def __init__(self, model: nn.Module, optimizer: Optimizer | None = None) -> None:
+        held = HeldObjects(model, optimizer)
+        copies = dict(held.known)
+        self._holders = held.holders
+        self._modules = held.modules
+        self._saved = {
+            name: {field: copied_value(value, copies) for field, value in holder.fields().items()}
+            for name, holder in held.holders.items()
+        }
+        self._leaves = held.leaves
+        self._data = {name: _copied_leaf(leaf) for name, leaf in held.leaves.items()}
+
+    def add_new(self, model: nn.Module, optimizer: Optimizer | None = None) -> None:
+        """Copy what modules and other objects keep that the model has got since.
+
+        Args:
+            model: See `Attributes`.
+            optimizer: See `Attributes`.
+        """
+        later = Attributes(model, optimizer)
+        for name in later._holders.keys() - self._holders.keys():
+            self._holders[name], self._saved[name] = later._holders[name], later._saved[name]
+        for name in later._leaves.keys() - self._leaves.keys():
+            self._leaves[name], self._data[name] = later._leaves[name], later._data[name]
 
     def exchange(self) -> None:
         """Swap the saved attributes with those of the model, by reference.
 
         Called twice, it leaves the model with the very objects that it had.
         """
-        exchanged = []
-        for module, saved in self._saved:
-            present = _plain(module)
-            for name in present.keys() - saved.keys():
-                del module.__dict__[name]
-            module.__dict__.update(saved)
-            exchanged.append((module, present))
-        self._saved = exchanged
+        for name, holder in self._holders.items():
+            present = holder.fields()
+            holder.replace(self._saved[name])
+            self._saved[name] = present
+        for name, leaf in self._leaves.items():
+            present_data = leaf.data, leaf.grad
+            leaf.data, leaf.grad = self._data[name]
+            self._data[name] = present_data
 
     def state_dict(self) -> list[dict[str, Any]]:
         """Return what differs from the attributes in place and is plain; see `is_plain`."""
         return [
-            {name: value for name, value in saved.items() if _differs(value, name, module)}
-            for module, saved in self._saved
+            {
+                field: value
+                for field, value in saved.items()
+                if is_plain(value) and not self._is_in_place(self._holders[name], field, value)
+            }
+            for name, saved in self._saved.items()
         ]
 
     def load_state_dict(self, state: Sequence[Mapping[str, Any]]) -> None:
-        """Take on what `state_dict` returned of the same model; the rest stays as it is."""
-        for (_, saved), values in zip(self._saved, state, strict=True):
-            saved.update(values)
+        """Take on what `state_dict` returned of the same model; the rest stays as it is.
+
+        Where the model holds other objects now, these keep what they have.
+        """
+        every = len(state) == len(self._saved)
+        names = list(self._saved)[: len(state) if every else self._modules]
+        for name, values in zip(names, state, strict=False):
+            self._saved[name].update(values)
 
     def equal(self, other: "Attributes") -> bool:
         """Return whether another copy of the same model has equal values."""
-        pairs = zip(self._saved, other._saved, strict=True)
-        return all(are_equal(mine, theirs) for (_, mine), (_, theirs) in pairs)
+        return next(self.differences(other), None) is None
+
+    def differences(self, other: "Attributes", tolerance: Tolerance = EXACT) -> Iterator[str]:
+        """Yield the names of attributes in which another copy of the same model differs.
+
+        Args:
+            other: The other copy.
+            tolerance: How much may differ.
+        """
+        for name in [*self._saved, *(other._saved.keys() - self._saved.keys())]:
+            mine, theirs = self._saved.get(name, {}), other._saved.get(name, {})
+            for field in [*mine, *(theirs.keys() - mine.keys())]:
+                both = field in mine and field in theirs
+                if not (both and are_equal(mine[field], theirs[field], tolerance)):
+                    yield f"{name}.{field}" if name else field
+        for name, (data, _) in self._data.items():
+            if name in other._data and not are_equal(data, other._data[name][0], tolerance):
+                yield name
+
+    @staticmethod
+    def _is_in_place(holder: Holder, field: str, value: Any) -> bool:
+        present = holder.fields()
+        return field in present and are_equal(value, present[field])
 
 
-def _plain(module: nn.Module) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in module.__dict__.items()
-        if name not in _TORCHS_OWN and IS_PLAIN[type(value)]
-    }
-
-
-def _differs(value: Any, name: str, module: nn.Module) -> bool:
-    present = _plain(module)
-    same = name in present and are_equal(value, present[name])
-    return not same and is_plain(value)
+def _copied_leaf(leaf: Tensor) -> tuple[Tensor, Tensor | None]:
+    return leaf.detach().clone(), None if leaf.grad is None else leaf.grad.detach().clone()

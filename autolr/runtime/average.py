@@ -106,7 +106,7 @@ class Average:
         own = {parameter: parameter.data for parameter in self._means}
         with untouched(self._model):
             for parameter, mean in self._means.items():
-                parameter.data = mean.to(parameter.dtype)
+                parameter.data = mean.to(parameter.dtype, copy=True)  # a pass may change it
             try:
                 self._renew_statistics(forward)
                 yield
@@ -117,11 +117,9 @@ class Average:
     def _renew_statistics(self, forward: Callable[[], object]) -> None:
         norms = [norm for norm in batch_norms(self._model) if norm.training]
         if norms != list(self._statistics):
-            estimate_statistics(norms, forward)
-            self._statistics = {
-                norm: [b.clone() for b in norm.buffers(recurse=False)] for norm in norms
-            }
-            return
+            with untouched(self._model, weights=True):
+                estimate_statistics(norms, forward)
+                self._statistics = {n: [b.clone() for b in n.buffers(recurse=False)] for n in norms}
         for norm, kept in self._statistics.items():
             for buffer, value in zip(norm.buffers(recurse=False), kept, strict=True):
                 buffer.copy_(value)

@@ -49,6 +49,9 @@ class Learner(Protocol):
         That is an optimizer step also where the run itself accumulates gradients.
         """
 
+    def trial_gradients(self) -> Tensor | None:
+        """Compute the gradients of the state in place on that batch; return the loss."""
+
     def validate(self) -> float | None:
         """Return the validation score of the state in place, lower is better.
 

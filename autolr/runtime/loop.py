@@ -118,7 +118,8 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
     rates = Rates.of(learner.optimizer)
     try:
         learner.next_batch()
-        begun, live = start_search(learner, rates, Setup(settings, total_steps), _log.info)
+        setup = Setup(settings, total_steps)
+        begun, live = start_search(learner, rates, setup, _log.info, _log.warning)
         rivals = Rivals(learner, rates, begun, total_steps, live)
         for step in range(total_steps):
             if step:  # the first batch has been drawn

@@ -77,6 +77,7 @@ class Rates:
         self.base = max(own, default=math.nan) if base is None else base
         if not (math.isfinite(self.base) and self.base > 0):
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
+        optimizer._patch_step_function()  # a wrapper may leave that to its first zero_grad
         self._step = StepRates(optimizer, self._write)
         self._handles = (
             *self._step.handles,

@@ -13,6 +13,7 @@ from autolr.result.result import Result
 from autolr.rng import isolated_rng
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.candidate_states import CandidateStates
+from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
@@ -128,10 +129,11 @@ class Rivals(CandidateStates):
                 with rival.in_place():
                     action()
 
-    def renew_attributes(self) -> None:
-        """Give every rival the plain attributes of the live run, as when an epoch begins."""
-        for rival in self._rivals:
-            rival.state.renew_attributes()
+    def watch_hooks(self) -> HookChanges | None:
+        """Return what watches the hooks that run between two batches; None without rivals."""
+        if not self._rivals:
+            return None
+        return HookChanges(self._learner.model, self._learner.optimizer)
 
     def _train_rivals(self, before: StepContext, *, stepped: bool) -> None:
         after = StepContext.capture(self._learner.optimizer)

@@ -8,6 +8,7 @@ from autolr.rng import isolated_rng
 from autolr.runtime.average import Average
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.learner import Learner
+from autolr.runtime.untouched import untouched
 
 
 class Scoring:
@@ -60,6 +61,7 @@ class Scoring:
         with run.in_place(), isolated_rng(), run.weights(self._learner.forward):
             score = self._learner.validate()
             if score is None:
-                return self._learner.forward()
+                with untouched(self._learner.model, weights=True):
+                    return self._learner.forward()
         self.passes += 1
         return score

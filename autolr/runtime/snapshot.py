@@ -107,7 +107,7 @@ class Snapshot:
         for slot in buffers:
             self.buffers[slot] = ABSENT if stepped else memory.copied(content_of(slot))
         self._follow_groups(memory)
-        self.renew_attributes()
+        self.attributes.add_new(self._model, self._optimizer)
 
     def _follow_groups(self, memory: TensorMemory) -> None:
         groups, before = self._optimizer.param_groups, list(self.groups.values())
@@ -186,10 +186,6 @@ class Snapshot:
         extras = zip(self._extras, state["extras"], strict=True)
         self._extras = [(extra, value) for (extra, _), value in extras]
 
-    def renew_attributes(self) -> None:
-        """Take the plain attributes of the model as they are in place now."""
-        self.attributes = Attributes(self._model)
-
     def _take(self, memory: TensorMemory, parameters: Iterable[Tensor] | None) -> None:
         model, optimizer = self._model, self._optimizer
         if parameters is None:
@@ -209,7 +205,7 @@ class Snapshot:
             for parameter in all_parameters(model, optimizer)
             if parameter.requires_grad or parameter.grad is not None
         }
-        self.attributes = Attributes(model)
+        self.attributes = Attributes(model, optimizer)
         self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
 
     def _owns(self, key: object) -> bool:

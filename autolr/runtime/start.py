@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autolr import schedules
 from autolr.candidate import Candidate
+from autolr.online.actions import Commit
+from autolr.online.kept import Kept
 from autolr.online.progress import Progress
 from autolr.online.run_info import RunInfo
 from autolr.online.scan import Scan
-from autolr.result.messages import excluded, opening
+from autolr.result.messages import excluded, opening, unsearched
 from autolr.runtime.learner import Learner
 from autolr.runtime.optimizer_peaks import customary_peak_of, users_rate
 from autolr.runtime.rates import Rates
+from autolr.runtime.repeatability import obstacle_to_rivals, verify
 from autolr.runtime.scan import prior_peak
 
 if TYPE_CHECKING:
@@ -57,7 +61,11 @@ class Setup:
 
 
 def start_search(
-    learner: Learner, rates: Rates, setup: Setup, say: Callable[[str], None]
+    learner: Learner,
+    rates: Rates,
+    setup: Setup,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> tuple[Progress, Candidate]:
     """Return the search, and the candidate that the run trains first.
 
@@ -66,7 +74,13 @@ def start_search(
         rates: The rates of its optimizer.
         setup: What is known of it.
         say: Called with each line for the user.
+        warn: Called with each line that the user should act on.
     """
+    if obstacles := _obstacles(learner, setup.settings):
+        live = _users_candidate(rates, setup)
+        for line in unsearched(obstacles, live):
+            warn(line)
+        return Progress(Kept(Commit(live))), live
     prior, scan = prior_peak(learner, rates, setup.settings, setup.total_steps)
     run = setup.run_info(rates, prior, scan)
     search = setup.settings.begin(run, scan)
@@ -90,3 +104,21 @@ def begins_with(rates: Rates, setup: Setup) -> Candidate | None:
         return None
     run = setup.run_info(rates, rates.base if prior is None else prior, None)
     return run.nearest(setup.settings.begin(run, None).candidates)
+
+
+def _obstacles(learner: Learner, settings: "SearchSettings") -> list[str]:
+    """Return why copies of the run cannot be trained, on any rank."""
+    repeat = not settings.is_single
+    by_rank = learner.ranks.gather(lambda: obstacle_to_rivals(learner, repeat=repeat))
+    reasons = [reason for reason in by_rank if reason is not None]
+    if reasons or not settings.verify:
+        return reasons[:1]
+    return next(filter(None, learner.ranks.gather(lambda: verify(learner))), [])
+
+
+def _users_candidate(rates: Rates, setup: Setup) -> Candidate:
+    """Return what the user has set, without a search."""
+    own, steps = rates.base, setup.total_steps
+    run = setup.settings.run_info(own, steps, own, own, rise=setup.rise)
+    rule, peak = run.fallback
+    return Candidate(rule, peak, run.schedule or schedules.constant())

@@ -14,6 +14,7 @@ from autolr.runtime.batch_norm import batch_norms
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.evaluation import evaluating, mean
 from autolr.runtime.learner import RECENT
+from autolr.runtime.untouched import untouched
 
 if TYPE_CHECKING:
     from autolr.runtime.stateful import Stateful
@@ -80,9 +81,7 @@ class TorchLearner:
         """Make one optimizer step on the present batch."""
 
         def closure() -> Any:
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self._loss(self.model, self._batch)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = self.trial_gradients()
             if self._clip is not None:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
             return loss
@@ -95,11 +94,18 @@ class TorchLearner:
         """Make one optimizer step; see `Learner`."""
         return self.train()
 
+    def trial_gradients(self) -> Tensor:
+        """Compute gradients; see `Learner`."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(self.model, self._batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
     def validate(self) -> float | None:
         """Score the state in place; see `Learner`."""
         if self._validate is None:
             return None
-        with evaluating(self.model), torch.no_grad():
+        with untouched(self.model), evaluating(self.model), torch.no_grad():
             return self.monitor.score(float(self._validate(self.model)))
 
     @torch.no_grad()

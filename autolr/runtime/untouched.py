@@ -1,28 +1,47 @@
-"""Buffers and attributes of a model that a block leaves as they were."""
+"""What a block leaves as it was, also where it changes it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
 
 from autolr.runtime.attributes import Attributes
+from autolr.runtime.model_tensors import tensors_of
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """Leave buffers and plain attributes as they are, also where the block changes them."""
+def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
+    """Leave buffers and attributes as they are.
+
+    Args:
+        model: The model.
+        weights: Whether weights too are left as they are, see `changeable`: a training step may
+            change them itself, as it does those of a teacher that follows the model.
+    """
+    parameters, buffers = tensors_of(model)
     attributes = Attributes(model)
     attributes.exchange()
     places = [(module, dict(module._buffers)) for module in model.modules()]
-    buffers = list(model.buffers())
-    own = [buffer.data for buffer in buffers]
-    for buffer in buffers:
-        buffer.data = buffer.data.clone()
+    copied: list[Tensor] = [*changeable(model), *buffers] if weights else buffers
+    own = [(tensor, tensor.data) for tensor in [*parameters, *buffers]]
+    for tensor in copied:
+        tensor.data = tensor.data.clone()
     try:
         yield
     finally:
         for module, held in places:  # a module may bind another tensor to the name
             module._buffers.update(held)
-        for buffer, data in zip(buffers, own, strict=True):
-            buffer.data = data
+        for tensor, data in own:
+            tensor.data = data
         attributes.exchange()
+
+
+def changeable(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that a training step may change.
+
+    They are those that train, and frozen ones of the shape of one that trains: a teacher is a copy
+    of what it follows. The many that a small adapter leaves frozen are not among them.
+    """
+    parameters, _ = tensors_of(model)
+    shapes = {(p.shape, p.dtype) for p in parameters if p.requires_grad}
+    return [p for p in parameters if (p.shape, p.dtype) in shapes]

@@ -233,6 +233,7 @@ def test_a_strategy_refuses_values_out_of_range(values):
         ("rates", (1.0, 0.1)),
         ("schedule", "no_such_profile"),
         ("schedule", 3),
+        ("verify", "yes"),
     ],
     ids=str,
 )

@@ -446,3 +446,22 @@ def test_a_loss_that_is_not_finite_once_at_any_step_is_survived(breaks):
         assert learner.model.weight.isfinite().all()
     else:
         assert result.rollbacks == ()
+
+
+class Streaming(nn.Sequential):
+    """Keeps a generator, which cannot be copied."""
+
+    stream: object = None
+
+
+def test_a_run_that_cannot_be_copied_is_trained_at_its_own_rate(begin, caplog):
+    model, optimizer, learner = begin(lr=2**-5)
+    learner.model = Streaming(*model)
+    learner.model.stream = (i for i in range(9))
+    result = autolr.search(learner, STEPS)
+    (line,) = (r.message for r in caplog.records if r.levelname == "WARNING")
+    assert line == (
+        "AutoLR: no copy can be made of stream (generator): no rivals are trained beside the run, "
+        "it keeps a peak of 0.0312"
+    )
+    assert (result.peak, result.scores, optimizer.made) == (2**-5, (), STEPS)

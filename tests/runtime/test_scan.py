@@ -25,13 +25,22 @@ def _one_thread():
 
 
 class Uncommon(torch.optim.SGD):
-    """Not among the optimizers with a customary peak; counts its steps."""
+    """Not among the optimizers with a customary peak; counts its steps, those of copies too."""
 
-    made = 0
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        MADE[id(self)] = 0
+
+    @property
+    def made(self):
+        return MADE[id(self)]
 
     def step(self, closure=None):
-        self.made += 1
+        MADE[id(self)] += 1
         return super().step(closure)
+
+
+MADE: dict[int, int] = {}
 
 
 def noisy_net():

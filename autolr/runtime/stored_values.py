@@ -1,0 +1,209 @@
+"""Values of attributes as plain ones, which a checkpoint holds and loads without running code."""
+
+import random
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autolr.runtime.plain import is_plain
+
+_KIND = "autolr: a value of the kind"  # the key that marks what is no plain value itself
+
+
+class NotStorableError(TypeError):
+    """A value has no plain form."""
+
+
+def stored(value: Any) -> Any:
+    """Return a plain value for `unstored`; tensors are not copied.
+
+    Args:
+        value: None, a number, string, tensor, array or generator, or lists, tuples, dicts, sets and
+            deques of such.
+
+    Raises:
+        NotStorableError: If there is something else in it.
+    """
+    kind = type(value)
+    if kind in (list, tuple):
+        return kind(map(stored, value))
+    if kind is dict and all(type(key) in (str, int) for key in value) and _KIND not in value:
+        return {key: stored(item) for key, item in value.items()}
+    if is_plain(value) and kind is not dict:
+        return value
+    form = next((form for known, form in _FORMS.items() if kind is known), None)
+    if form is None and isinstance(value, np.generic):
+        form = _FORMS[np.generic]
+    if form is None:
+        raise NotStorableError(kind.__name__)
+    name, to_plain, _ = form
+    return {_KIND: name, "value": stored(to_plain(value))}
+
+
+def unstored(value: Any) -> Any:
+    """Return what `stored` has made plain."""
+    if type(value) is dict and _KIND in value:
+        (build,) = (back for name, _, back in _FORMS.values() if name == value[_KIND])
+        return build(unstored(value["value"]))
+    if type(value) is dict:
+        return {key: unstored(item) for key, item in value.items()}
+    return type(value)(map(unstored, value)) if type(value) in (list, tuple) else value
+
+
+def put_into(present: Any, value: Any) -> bool:
+    """Write a value into the object that stands for it; return whether that is possible.
+
+    What else refers to the object, as a loader to a generator, then sees the value too.
+
+    Args:
+        present: The object.
+        value: Another one, of any kind.
+    """
+    if type(present) is not type(value):
+        return False
+    write = next((write for kind, write in _WRITERS.items() if isinstance(present, kind)), None)
+    return write is not None and write(present, value)
+
+
+def _array_to_plain(array: Any) -> list[Any]:
+    if array.dtype.hasobject:
+        raise NotStorableError("array of objects")
+    memory = torch.frombuffer(bytearray(array.tobytes()), dtype=torch.uint8) if array.size else None
+    return [array.dtype.str, list(array.shape), memory]
+
+
+def _plain_to_array(value: Any) -> Any:
+    dtype, shape, memory = value
+    content = b"" if memory is None else memory.cpu().numpy().tobytes()
+    return np.frombuffer(content, dtype=dtype).reshape(shape).copy()
+
+
+def _plain_to_torch_generator(value: Any) -> torch.Generator:
+    generator = torch.Generator(value[0])
+    generator.set_state(value[1].cpu())
+    return generator
+
+
+def _plain_to_generator(value: Any) -> np.random.Generator:
+    bits = getattr(np.random, value["bit_generator"])()
+    bits.state = value
+    return np.random.Generator(bits)
+
+
+def _plain_to_random_state(value: Any) -> np.random.RandomState:
+    made = np.random.RandomState()
+    made.set_state(value)
+    return made
+
+
+def _python_to_plain(generator: random.Random) -> list[Any]:
+    version, words, gauss = generator.getstate()
+    return [version, torch.tensor(words), gauss]
+
+
+def _plain_to_python(value: Any) -> random.Random:
+    made = random.Random()
+    made.setstate((value[0], tuple(value[1].tolist()), value[2]))
+    return made
+
+
+def _default_to_plain(value: Any) -> list[Any]:
+    factories = {kind: kind.__name__ for kind in (int, float, list, dict, set, bool)}
+    if value.default_factory is not None and value.default_factory not in factories:
+        raise NotStorableError("defaultdict of an own factory")
+    return [factories.get(value.default_factory), _pairs(value)]
+
+
+def _plain_to_default(value: Any) -> Any:
+    kinds: dict[str | None, Any] = {k.__name__: k for k in (int, float, list, dict, set, bool)}
+    return defaultdict(kinds.get(value[0]), map(tuple, value[1]))
+
+
+def _pairs(value: Any) -> list[list[Any]]:
+    return [[key, item] for key, item in value.items()]
+
+
+_Form = tuple[str, Callable[[Any], Any], Callable[[Any], Any]]
+_FORMS: dict[type, _Form] = {
+    dict: ("dict", _pairs, lambda pairs: dict(map(tuple, pairs))),
+    OrderedDict: ("ordered dict", _pairs, lambda pairs: OrderedDict(map(tuple, pairs))),
+    Counter: ("counter", _pairs, lambda pairs: Counter(dict(map(tuple, pairs)))),
+    defaultdict: ("default dict", _default_to_plain, _plain_to_default),
+    deque: ("deque", lambda d: [d.maxlen, list(d)], lambda v: deque(v[1], maxlen=v[0])),
+    set: ("set", list, set),
+    frozenset: ("frozen set", list, frozenset),
+    bytes: ("bytes", list, bytes),
+    complex: ("complex", lambda c: [c.real, c.imag], lambda v: complex(*v)),
+    torch.Size: ("size", list, torch.Size),
+    np.ndarray: ("array", _array_to_plain, _plain_to_array),
+    np.generic: (
+        "item",
+        lambda v: _array_to_plain(np.asarray(v)),
+        lambda v: _plain_to_array(v)[()],
+    ),
+    torch.Generator: (
+        "torch generator",
+        lambda g: [str(g.device), g.get_state()],
+        _plain_to_torch_generator,
+    ),
+    np.random.Generator: (
+        "numpy generator",
+        lambda g: g.bit_generator.state,
+        _plain_to_generator,
+    ),
+    np.random.RandomState: ("random state", lambda g: g.get_state(), _plain_to_random_state),
+    random.Random: ("python generator", _python_to_plain, _plain_to_python),
+}
+
+
+def _write_tensor(present: Tensor, value: Tensor) -> bool:
+    if present.shape != value.shape or present.dtype != value.dtype:
+        return False
+    with torch.no_grad():
+        present.copy_(value)
+    return True
+
+
+def _write_array(present: Any, value: Any) -> bool:
+    fits = present.shape == value.shape and present.dtype == value.dtype and present.flags.writeable
+    if fits:
+        np.copyto(present, value)
+    return bool(fits)
+
+
+def _write_list(present: Any, value: Any) -> bool:
+    present.clear()
+    present.extend(value)
+    return True
+
+
+def _write_mapping(present: Any, value: Any) -> bool:
+    present.clear()
+    present.update(value)
+    return True
+
+
+def _write_generator(present: Any, value: Any) -> bool:
+    if isinstance(present, np.random.Generator):
+        if type(present.bit_generator) is not type(value.bit_generator):
+            return False
+        present.bit_generator.state = value.bit_generator.state
+    elif isinstance(present, random.Random):
+        present.setstate(value.getstate())
+    else:
+        present.set_state(value.get_state())
+    return True
+
+
+_GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+_WRITERS: dict[Any, Callable[[Any, Any], bool]] = {
+    Tensor: _write_tensor,
+    np.ndarray: _write_array,
+    (list, deque): _write_list,
+    (dict, set): _write_mapping,
+    _GENERATORS: _write_generator,
+}

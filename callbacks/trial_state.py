@@ -1,0 +1,78 @@
+"""State of a trial that Lightning's checkpoints leave out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor, distributed
+from typing_extensions import override
+
+from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
+from autolr.runtime.outside_checkpoint import OutsideCheckpoint
+
+_KEY = "autolr_outside"
+_OWN = ("autolr", "lightning", "pytorch_lightning")
+
+
+class TrialState(Callback):
+    """Keeps in a checkpoint what the model, its optimizer and callbacks hold beside their state.
+
+    Attributes, non-persistent buffers, and callbacks without a ``state_dict`` begin anew in a
+    resumed fit; here they are restored, behind all hooks of its start. Put it before all other
+    callbacks. Of several ranks each has a state of its own.
+    """
+
+    _outside: OutsideCheckpoint | None = None
+    _loaded: dict[str, Any] | None = None
+
+    @override
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._outside is not None:
+            return
+        optimizer = trainer.optimizers[0] if len(trainer.optimizers) == 1 else None
+        parts = stateful_parts(trainer)
+        self._outside = OutsideCheckpoint(pl_module, optimizer, parts, vars(LightningModule()))
+        if self._loaded is not None:
+            self._outside.load_state_dict(self._loaded)
+            self._loaded = None
+
+    @override
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        kept = self._loaded if self._outside is None else self._outside.state_dict()
+        by_rank = [kept]
+        if trainer.world_size > 1:  # each rank has its own
+            by_rank = [None] * trainer.world_size
+            distributed.all_gather_object(by_rank, apply_to_collection(kept, Tensor, Tensor.cpu))
+        checkpoint[_KEY] = by_rank
+
+    @override
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: Mapping[str, Any]
+    ) -> None:
+        by_rank = checkpoint.get(_KEY, ())
+        if len(by_rank) == trainer.world_size:
+            self._loaded = by_rank[trainer.global_rank]
+
+
+def stateful_parts(trainer: Trainer) -> dict[str, object]:
+    """Return the user's callbacks and data module that keep no state in a checkpoint, by name."""
+    parts: dict[str, object] = {}
+    callbacks: list[Callback] = list(trainer.callbacks)  # type: ignore[attr-defined]
+    for index, callback in enumerate(callbacks):
+        kind = type(callback)
+        own = kind.__module__.partition(".")[0] in _OWN
+        if not (own or _overrides(kind, "state_dict") or _overrides(kind, "on_save_checkpoint")):
+            parts[f"{kind.__name__} (callback {index})"] = callback
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if data is not None and not _overrides(type(data), "state_dict"):
+        parts[type(data).__name__] = data
+    return parts
+
+
+def _overrides(kind: type, method: str) -> bool:
+    owner = next(base for base in kind.__mro__ if method in vars(base))
+    return owner.__module__.partition(".")[0] not in _OWN
