@@ -18,8 +18,6 @@ from autolr.errors import ConfigError
 from autolr.predicates import is_number
 from autolr.schedules import Schedule
 
-_STORED = "autolr_follow_candidate"  # the key in a checkpoint
-
 
 class FollowCandidate(RateHost):
     """Set the rate of every step to peak x schedule.
@@ -115,19 +113,14 @@ class FollowCandidate(RateHost):
         self._detach()
 
     @override
-    def on_save_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
-    ) -> None:  # a Trainer refuses two callbacks with a state_dict, in words of its own
+    def state_dict(self) -> dict[str, Any]:
         steps = None if self._length is None else self._length.steps
-        checkpoint[_STORED] = {"total_steps": steps, "rates": self._rates_state()}
-        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        return {"total_steps": steps, "rates": self._rates_state()}
 
     @override
-    def on_load_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: Mapping[str, Any]
-    ) -> None:
-        stored = checkpoint.get(_STORED, {})
-        self._begun_for, self._stored_rates = stored.get("total_steps"), stored.get("rates")
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._begun_for = state_dict.get("total_steps")
+        self._stored_rates = state_dict.get("rates")
 
     @override
     def _factor(self, trainer: Trainer) -> float:

@@ -33,6 +33,7 @@ if TYPE_CHECKING or not _OLD_ONLY:
     from lightning.pytorch import Callback as _Callback
     from lightning.pytorch import LightningModule as LightningModule
     from lightning.pytorch import Trainer as Trainer
+    from lightning.pytorch.callbacks import BaseFinetuning as BaseFinetuning
     from lightning.pytorch.callbacks import (
         GradientAccumulationScheduler as GradientAccumulationScheduler,
     )
@@ -62,6 +63,7 @@ else:
     from pytorch_lightning import Callback as _Callback
     from pytorch_lightning import LightningModule as LightningModule
     from pytorch_lightning import Trainer as Trainer
+    from pytorch_lightning.callbacks import BaseFinetuning as BaseFinetuning
     from pytorch_lightning.callbacks import (
         GradientAccumulationScheduler as GradientAccumulationScheduler,
     )

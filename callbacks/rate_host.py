@@ -1,13 +1,19 @@
 """The rates of a run's optimizer in a Trainer: between steps, in checkpoints, for schedulers."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from typing_extensions import override
 
 from autolr.callbacks.handover import Handover
-from autolr.callbacks.namespaces import Callback, LightningModule, Trainer, rank_zero_warn
+from autolr.callbacks.namespaces import (
+    BaseFinetuning,
+    Callback,
+    LightningModule,
+    Trainer,
+    either,
+    rank_zero_warn,
+)
 from autolr.runtime.rates import Rates, make_plain, resume
 
 
@@ -58,7 +64,7 @@ class RateHost(Callback):
             resume(optimizer, stored["groups"])
             base = stored["base"] if base is None else base
         self._rates = Rates.of(optimizer, base)
-        self._leave.callback(_own_rates_for_schedulers(trainer, self._rates))
+        _give_own_rates(trainer, self._rates, self._leave)
         return self._rates
 
     def _detach(self) -> None:
@@ -93,25 +99,28 @@ class RateHost(Callback):
         )
 
 
-def _own_rates_for_schedulers(trainer: Trainer, rates: Rates) -> Callable[[], None]:
-    """Have the module's schedulers step with the own rates; return what undoes that.
+def _give_own_rates(trainer: Trainer, rates: Rates, leave: ExitStack) -> None:
+    """Have schedulers and fine-tuning callbacks compute with the own rates.
 
-    Many compute the next rate from the present one. All of them step in one method of the Trainer,
-    also where a module overrides ``lr_scheduler_step``.
+    Many compute the next rate from the present one, or that of a group that joins. All schedulers
+    step in one method of the Trainer, also where a module overrides ``lr_scheduler_step``.
     """
-    loop: Any = trainer.fit_loop.epoch_loop
-    before = vars(loop).get("update_lr_schedulers")
-    update = loop.update_lr_schedulers
+    _wrap(trainer.fit_loop.epoch_loop, "update_lr_schedulers", rates, leave)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, either(BaseFinetuning)):
+            _wrap(callback, "finetune_function", rates, leave)
+
+
+def _wrap(owner: Any, name: str, rates: Rates, leave: ExitStack) -> None:
+    """Have the own rates in place in a method of an object, until ``leave`` is closed."""
+    before, method = vars(owner).get(name), getattr(owner, name)
 
     def with_own_rates(*args: Any, **kwargs: Any) -> None:
         with rates.own_in_place():
-            update(*args, **kwargs)
+            method(*args, **kwargs)
 
-    def undo() -> None:
-        if before is None:
-            del loop.update_lr_schedulers
-        else:
-            loop.update_lr_schedulers = before
-
-    loop.update_lr_schedulers = with_own_rates
-    return undo
+    setattr(owner, name, with_own_rates)
+    if before is None:
+        leave.callback(delattr, owner, name)
+    else:
+        leave.callback(setattr, owner, name, before)
