@@ -14,6 +14,7 @@ from typing import cast
 
 import torch
 
+import examples.real_projects.torchvision_on_cpu  # noqa: F401 - before Lightning
 from autolr.errors import AutoLRError
 from examples.real_projects.methods import RUNS, Script
 from examples.real_projects.records import (
