@@ -16,11 +16,11 @@ from rich.console import Console
 from examples.real_projects import records, table
 from examples.real_projects.catalogue import PROJECTS, Project
 from examples.real_projects.environments import ROOT, python_of
-from examples.real_projects.records import METHODS
+from examples.real_projects.records import FAILED, METHODS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the projects; return 1 if one could not be installed or run to its end."""
+    """Run the projects; return 1 if a run failed, which the next call tries again."""
     parser = argparse.ArgumentParser(prog="python -m examples.real_projects", description=__doc__)
     parser.add_argument("--projects", nargs="+", choices=PROJECTS, default=PROJECTS, metavar="NAME")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, metavar="NAME")
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     args.out.mkdir(parents=True, exist_ok=True)
-    done = {record.job for record in records.load(args.out)}
+    done = {r.job for r in records.load(args.out) if r.outcome != FAILED}
     failed = 0
     for name in args.projects:
         jobs = [(m, s) for s in args.seeds for m in args.methods if (name, m, s) not in done]
@@ -45,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except subprocess.CalledProcessError as error:
             failed += 1
             print(f"{name}: {error}", file=sys.stderr)
-    _report(args)
-    return int(failed > 0)
+    kept = [r for r in records.load(args.out) if r.seed in args.seeds]
+    _report(kept, args)
+    return int(failed > 0 or any(r.outcome == FAILED for r in kept))
 
 
 def _run(
@@ -67,8 +68,7 @@ def _run(
         )  # fmt: skip
 
 
-def _report(args: argparse.Namespace) -> None:
-    kept = [r for r in records.load(args.out) if r.seed in args.seeds]
+def _report(kept: Sequence[records.Record], args: argparse.Namespace) -> None:
     cells = table.rows(kept, args.projects, ranges=args.markdown)
     if args.markdown:
         print(table.markdown(cells))

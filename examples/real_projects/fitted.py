@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
-TRAINER = {  # of every script; loggers, checkpoints and all else are the project's own
+TRAINER: dict[
+    str, Any
+] = {  # of every script; loggers, checkpoints and all else are the project's own
     "accelerator": "cpu",
     "devices": 1,
     "enable_progress_bar": False,

@@ -36,7 +36,7 @@ class Script(Protocol):
         """Train as a user of the project does, by default at its own rate."""
 
 
-Outcome = tuple[Fitted, dict[str, float]]  # the end of a run, and what else is known of it
+Outcome = tuple[Fitted, dict[str, Any]]  # the end of a run, and what else is known of it
 
 
 def own(script: Script, seed: int) -> Outcome:

@@ -13,6 +13,7 @@ from examples.real_projects.records import (
     ONE,
     OWN,
     REFUSED,
+    TRAINED,
     Record,
     of_project,
 )
@@ -34,13 +35,18 @@ def rows(
 
 
 def notes(records: Sequence[Record], projects: Sequence[str]) -> list[str]:
-    """Return a line for each different message of a project: of errors, then of warnings."""
-    ordered = sorted(records, key=lambda record: record.outcome not in (REFUSED, FAILED))
+    """Return each different message of a project as a line: errors, then warnings.
+
+    Args:
+        records: All that were run.
+        projects: Those to show, in this order.
+    """
     lines = [
-        f"{project}: {record.method} {record.outcome}: {record.words}"
+        f"{project}: {record.outcome}: {record.words}"
         for project in projects
-        for record in of_project(ordered, project)
-        if record.words
+        for outcome in (REFUSED, FAILED, TRAINED)
+        for record in of_project(records, project)
+        if record.words and record.outcome == outcome
     ]
     return list(dict.fromkeys(lines))
 
