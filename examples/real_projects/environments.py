@@ -65,7 +65,7 @@ def python_of(requirements: Path, folder: Path) -> Path:
     limits = home / "constraints.txt"
     common = (ROOT / "constraints.txt").read_text().splitlines()
     limits.write_text("\n".join(constraints(common, list(pins(requirements)))) + "\n")
-    pip = [python, "-m", "pip", "install", "--quiet", "-c", limits, "-r", requirements]
-    subprocess.run(pip, check=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "-c", str(limits), "-r", str(requirements)], check=True)
     done.write_text(wanted)
     return python

@@ -11,6 +11,7 @@ try:
 except ModuleNotFoundError:
     pass
 except RuntimeError:
-    _names = torch.library.Library("torchvision", "FRAGMENT")
+    _names = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for _name in ("nms", "qnms"):
-        _names.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _arguments = "Tensor dets, Tensor scores, float iou_threshold"
+        _names.define(f"{_name}({_arguments}) -> Tensor")  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from lightning.pytorch import seed_everything
 from transformers import BertConfig, BertForSequenceClassification
 
 from examples.real_projects.fitted import Fitted
@@ -16,7 +17,7 @@ _PACKAGES, _LENGTH = ("asyncio", "email", "json", "unittest"), 32
 
 def fit(callbacks: list[Any], max_steps: int, seed: int, rate: float = RATE) -> Fitted:
     """Train a model of two layers with its usual dropout."""
-    hf.seed_everything(seed)
+    seed_everything(seed)
     config = BertConfig(
         vocab_size=256, hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
         intermediate_size=128, max_position_embeddings=_LENGTH, num_labels=len(_PACKAGES),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from lightning.pytorch import seed_everything
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from examples.real_projects.fitted import Fitted
@@ -16,7 +17,7 @@ _CONTEXT = 32
 
 def fit(callbacks: list[Any], max_steps: int, seed: int, rate: float = RATE) -> Fitted:
     """Train a model of two layers with its usual dropout."""
-    hf.seed_everything(seed)
+    seed_everything(seed)
     config = GPT2Config(vocab_size=256, n_positions=_CONTEXT, n_embd=64, n_layer=2, n_head=4)
     module = hf.HuggingFace(GPT2LMHeadModel(config), rate, warmup=0.1)
     (text,) = hf.library_files(["asyncio"])

@@ -3,10 +3,10 @@
 import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from transformers import get_linear_schedule_with_warmup
@@ -58,15 +58,13 @@ def library_files(packages: Iterable[str]) -> list[bytes]:
 
 
 def train(
-    module: HuggingFace, data: tuple[Dataset[Any], Dataset[Any]], callbacks: list[Any], steps: int
+    module: HuggingFace, data: tuple[list[Any], list[Any]], callbacks: list[Any], steps: int
 ) -> Fitted:
     """Train and validate on two sets; the seed is set by now."""
     trainer = Trainer(
         max_steps=steps, val_check_interval=50, check_val_every_n_epoch=None,
         callbacks=callbacks, **TRAINER,
     )  # fmt: skip
-    trainer.fit(module, DataLoader(data[0], 16, shuffle=True), DataLoader(data[1], 64))
+    training, validation = (cast("Dataset[Any]", part) for part in data)
+    trainer.fit(module, DataLoader(training, 16, shuffle=True), DataLoader(validation, 64))
     return fitted(module, trainer.callback_metrics["val_loss"])
-
-
-__all__ = ["HuggingFace", "library_files", "seed_everything", "train"]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from lightning.pytorch import seed_everything
 from peft import LoraConfig, get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -17,7 +18,7 @@ _CONTEXT = 32
 
 def fit(callbacks: list[Any], max_steps: int, seed: int, rate: float = RATE) -> Fitted:
     """Train adapters of rank 8 in the attention, and the embeddings of bytes."""
-    hf.seed_everything(seed)
+    seed_everything(seed)
     config = GPT2Config(vocab_size=256, n_positions=_CONTEXT, n_embd=64, n_layer=2, n_head=4)
     adapters = LoraConfig(
         r=8, lora_alpha=16, lora_dropout=0.05, target_modules=["c_attn"], fan_in_fan_out=True,

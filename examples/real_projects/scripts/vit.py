@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from lightning.pytorch import seed_everything
 from sklearn.datasets import load_digits
 from transformers import ViTConfig, ViTForImageClassification
 
@@ -16,7 +17,7 @@ STEPS = 400
 
 def fit(callbacks: list[Any], max_steps: int, seed: int, rate: float = RATE) -> Fitted:
     """Train a model of three layers on patches of 2 x 2 pixels, at a constant rate."""
-    hf.seed_everything(seed)
+    seed_everything(seed)
     config = ViTConfig(
         image_size=8, patch_size=2, num_channels=1, hidden_size=48, num_hidden_layers=3,
         num_attention_heads=4, intermediate_size=96, num_labels=10,
