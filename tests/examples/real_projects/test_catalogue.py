@@ -1,9 +1,11 @@
 """Projects have a script and exact pins; the pins are those with which autolr is tested."""
 
+import hashlib
+
 import pytest
 
 from examples.real_projects.catalogue import PROJECTS
-from examples.real_projects.environments import ROOT, constraints, pins
+from examples.real_projects.environments import ROOT, constraints, pins, python_of
 
 _FILES = sorted((ROOT / "examples" / "real_projects" / "requirements").glob("*.txt"))
 
@@ -40,3 +42,13 @@ def test_constraints_leave_out_what_an_environment_pins_otherwise() -> None:
     common = ["# exact versions", "numpy==2.4.6", "pandas==3.1.1", "pandas-stubs==3.1.0.261029"]
     assert constraints(common, ["pandas"]) == [common[0], common[1], common[3]]
     assert constraints(["pytorch_optimizer==4.1.0"], ["pytorch-optimizer"]) == []
+
+
+def test_an_environment_that_has_its_pins_is_left_as_it_is(tmp_path) -> None:
+    file, home = tmp_path / "mine.txt", tmp_path / "envs" / "mine"
+    file.write_text("numpy==2.4.6\n")
+    home.mkdir(parents=True)
+    done = home / "requirements.sha256"
+    done.write_text(hashlib.sha256(file.read_bytes()).hexdigest())
+    assert python_of(file, tmp_path / "envs").parent.parent == home
+    assert list(home.iterdir()) == [done]
