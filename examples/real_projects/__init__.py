@@ -1,0 +1,1 @@
+"""AutoLR attached to public projects, each as its users train with it."""

@@ -1,0 +1,1 @@
+"""One script a project: its public API on small data."""
