@@ -66,7 +66,13 @@ def drop(*_: Any, **__: Any) -> None:
 
 @contextmanager
 def replaced(owner: object, values: dict[str, Any]) -> Iterator[None]:
-    """Replace attributes of an object for a block."""
+    """Replace attributes of an object for a block.
+
+    Args:
+        owner: Any object with a ``__dict__``; methods and attributes of its class are hidden by
+            what stands there, and visible again after the block.
+        values: By the name of the attribute. What the block writes to them is lost.
+    """
     present = vars(owner)
     before = {name: present[name] for name in values if name in present}
     present.update(values)

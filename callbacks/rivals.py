@@ -1,7 +1,7 @@
 """The callback that trains rivals beside a Lightning run."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from typing_extensions import override
@@ -10,15 +10,17 @@ from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.run_length import RunLength
-from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.step_context import StepContext
+
+if TYPE_CHECKING:
+    from autolr.runtime.checkpoint import ResumableRivals
 
 
 class RivalsCallback(RateHost):
     """Passes each live step to `Rivals`; a subclass decides what is searched."""
 
-    _rivals: ResumableRivals | None = None
+    _rivals: "ResumableRivals | None" = None
     _length: RunLength | None = None
     _learner: LightningLearner | None = None
     _before: StepContext | None = None

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from autolr.candidate import Candidate
+if TYPE_CHECKING:
+    from autolr.candidate import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class ProbeScore:
             with other scores of the run.
     """
 
-    candidate: Candidate
+    candidate: "Candidate"
     start: int
     horizon: int
     score: float

@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from autolr.online.forecast import Forecast, forecast_loss
-from autolr.online.records import ProbeScore, RollbackRecord
+
+if TYPE_CHECKING:
+    from autolr.online.records import ProbeScore, RollbackRecord
 
 _FEWEST_OF_SCORES = 4  # scores; a curve of fewer has no bend, and is forecast to stay where it is
 _UNTIL = 0.6  # of the run: a later forecast says what is nearly there
 
 
 def run_scores(
-    scores: Sequence[ProbeScore], rollbacks: Sequence[RollbackRecord] = ()
+    scores: Sequence["ProbeScore"], rollbacks: Sequence["RollbackRecord"] = ()
 ) -> list[tuple[int, float]]:
     """Return the curve of a run: steps at which it was scored, and the scores it continued with.
 
@@ -63,7 +66,7 @@ def expected_at(
 
 
 def expected_end(
-    scores: Sequence[ProbeScore], rollbacks: Sequence[RollbackRecord], total_steps: int
+    scores: Sequence["ProbeScore"], rollbacks: Sequence["RollbackRecord"], total_steps: int
 ) -> Forecast | None:
     """Return the score expected at the end of a run, see `expected_at`.
 

@@ -152,16 +152,6 @@ def _worth_saying(
         known |= record.renewed
 
 
-def size_text(count: int) -> str:
-    """Return a number of bytes in KB, MB or GB.
-
-    >>> size_text(52_000)
-    '52 KB'
-    """
-    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (0, "KB")) if count >= u)
-    return f"{count / (unit or 1e3):.3g} {name}"
-
-
 def copies_text(record: CopyRecord) -> str:
     """Return why copies of the run ended or were not made, and what followed from it."""
     ended = ", ".join(f"{peak:.3g}" for peak in record.ended)

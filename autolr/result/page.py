@@ -7,7 +7,8 @@ from autolr import schedules
 from autolr.drawing.sheet import document, facts, wide
 from autolr.online.records import ProbeScore
 from autolr.result.charts import rate_chart, rates_chart, run_chart
-from autolr.result.messages import copies_text, size_text
+from autolr.result.messages import copies_text
+from autolr.result.summary import size_text
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 

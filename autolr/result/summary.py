@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from autolr.result.messages import size_text
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -20,6 +19,16 @@ def summary(result: "Result") -> str:
             f"rollbacks  {_rollbacks(result)}",
         )
     )
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in KB, MB or GB.
+
+    >>> size_text(52_000)
+    '52 KB'
+    """
+    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (0, "KB")) if count >= u)
+    return f"{count / (unit or 1e3):.3g} {name}"
 
 
 def _peak(result: "Result") -> str:

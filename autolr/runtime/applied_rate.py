@@ -28,12 +28,23 @@ class AppliedRate(float):
 
     @classmethod
     def of(cls, own: float, factor: float) -> "AppliedRate":
-        """Return ``own`` x ``factor``."""
+        """Return ``own`` x ``factor``.
+
+        Args:
+            own: The user's own rate.
+            factor: What it is multiplied by; with 0 the own rate is still known.
+        """
         return cls._made(own * factor, own, factor)
 
     @classmethod
     def derived(cls, value: float, factor: float) -> "AppliedRate":
-        """Return an applied rate of that value; its own rate follows from the factor."""
+        """Return an applied rate of that value; its own rate follows from the factor.
+
+        Args:
+            value: The rate as it is applied.
+            factor: What the own rate was multiplied by. With 0 nothing is known of the own rate,
+                and ``value`` takes its place.
+        """
         return cls._made(value, value / factor if factor else value, factor)
 
     @classmethod
@@ -165,7 +176,13 @@ def record_of(rate: Tensor) -> TensorRecord | None:
 
 
 def remember(rate: Tensor, record: TensorRecord | None) -> None:
-    """Note what a tensor has just been multiplied from, or that nothing is applied to it."""
+    """Note what a tensor has just been multiplied from, or that nothing is applied to it.
+
+    Args:
+        rate: A tensor of one element in the place of a rate, with its new value.
+        record: What it was multiplied from; its version is set to the tensor's present one. None
+            forgets what was noted of the tensor, if anything.
+    """
     if record is None:
         _RECORDS.pop(rate, None)
     else:

@@ -37,7 +37,13 @@ class Structure:
 
     @classmethod
     def of(cls, model: nn.Module, optimizer: Optimizer) -> "Structure":
-        """Return the present structure."""
+        """Return the present structure.
+
+        Args:
+            model: The model; a module that it holds in several places counts once.
+            optimizer: Its optimizer. Parameters in its groups that are not the model's are in
+                ``groups`` only.
+        """
         modules = {id(module): module for module in modules_of(model)}
         places = {
             (id(module), name): parameter
@@ -91,7 +97,15 @@ class Structure:
 
 
 def all_parameters(model: nn.Module, optimizer: Optimizer) -> dict[Tensor, None]:
-    """Return the parameters of a model and those that only its optimizer has, each once."""
+    """Return the parameters of a model and those that only its optimizer has, each once.
+
+    Args:
+        model: The model; frozen parameters of it are among them.
+        optimizer: Its optimizer.
+
+    Returns:
+        The parameters as keys, a set that keeps its order: the model's first, by module.
+    """
     parameters: dict[Tensor, None] = {}
     for module in modules_of(model):
         if module._parameters:
@@ -100,7 +114,15 @@ def all_parameters(model: nn.Module, optimizer: Optimizer) -> dict[Tensor, None]
 
 
 def trainable_parameters(model: nn.Module, optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters that a step trains: they require a gradient, and are in a group."""
+    """Return the parameters that a step trains: they require a gradient, and are in a group.
+
+    Args:
+        model: The model.
+        optimizer: Its optimizer; what only its groups hold counts too.
+
+    Returns:
+        Each parameter once, in the order of `all_parameters`.
+    """
     stepped = set(parameters_of(optimizer))
     everything = all_parameters(model, optimizer)
     return [p for p in everything if p.requires_grad and p in stepped]

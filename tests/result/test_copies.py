@@ -10,8 +10,9 @@ from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
 from autolr.online.records import CopyRecord, ProbeScore
 from autolr.online.settings import SearchSettings
-from autolr.result.messages import copies_text, progress_lines, size_text
+from autolr.result.messages import copies_text, progress_lines
 from autolr.result.page import result_page
+from autolr.result.summary import size_text
 
 UNFREEZING = CopyRecord(176, "2 more parameters are trained", renewed=True)
 PRUNING = CopyRecord(190, "Linear.weight was replaced", ended=(0.01, 0.04), renewed=True)
