@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from autolr import rules, schedules
-from autolr.domains import Value
 from autolr.errors import ConfigError, unknown_name
 from autolr.names import is_config_path
 from autolr.predicates import is_number
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
+from autolr.space import Value
 
 ONLINE = "online"  # as `lr`: the online search chooses the peak inside the trial
 DEFAULT_SCHEDULE = "linear"  # where neither the space nor the rule names a schedule

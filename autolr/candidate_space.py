@@ -6,10 +6,9 @@ from typing import Any
 
 from autolr import rules, schedules
 from autolr.candidate import candidate_of, profile_settings
-from autolr.domains import Choice, Domain
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.names import is_config_path, meaning
-from autolr.space import Space
+from autolr.space import Choice, Domain, Space
 
 _OWN = ("lr", "schedule", "warmup", "rule")  # the plain names that are no setting of a profile
 

@@ -80,6 +80,13 @@ _Loader.add_implicit_resolver(
 )
 
 
+def is_source(value: object) -> bool:
+    """Return whether ``value`` has the type of a source: a mapping, a path, or a line of text."""
+    if isinstance(value, str):
+        return re.fullmatch(".+", value) is not None and "\0" not in value
+    return isinstance(value, Mapping | Path)
+
+
 def load_yaml(source: Source) -> dict[str, Any]:
     """Return the mapping in a YAML file, or a plain deep copy of a mapping.
 

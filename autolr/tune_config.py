@@ -20,8 +20,8 @@ from autolr.predicates import (
 )
 from autolr.pruner import DEFAULT_PRUNER, Pruner, parse_pruner
 from autolr.sampler import parse_sampler
-from autolr.search_spaces import is_source
 from autolr.storage_url import shown
+from autolr.strict_yaml import is_source
 
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # module.Class
 _ENGINE = r"[^\W\d]\w*([.:][^\W\d]\w*)*"  # a name or a path; the driver knows the engines

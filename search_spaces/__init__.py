@@ -8,7 +8,6 @@ The first comment of a file says what it is for; `autolr spaces` prints its firs
 ('lr', 'schedule', 'warmup')
 """
 
-import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,7 +16,7 @@ from pathlib import Path
 from autolr.candidate_space import check_space, unregistered
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.space import Space, parse_space
-from autolr.strict_yaml import Source, load_yaml, parse_yaml
+from autolr.strict_yaml import Source, is_source, load_yaml, parse_yaml
 
 
 def catalogue() -> dict[str, Traversable]:
@@ -57,13 +56,6 @@ def load_space(
         register()
     check_space(parsed, source)
     return parsed
-
-
-def is_source(value: object) -> bool:
-    """Return whether ``value`` has the type of a space: a mapping, a path, or a line of text."""
-    if isinstance(value, str):
-        return re.fullmatch(".+", value) is not None and "\0" not in value
-    return isinstance(value, Mapping | Path)
 
 
 def names() -> list[str]:

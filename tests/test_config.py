@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from autolr.config import fingerprint, read_config, set_dotted
-from autolr.domains import Range
 from autolr.errors import ConfigError, SpaceError
 from autolr.pruner import Pruner
 from autolr.search_spaces import load_space
-from autolr.space import parse_space
+from autolr.space import Range, parse_space
 from autolr.strict_yaml import load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from autolr.config import read_config
-from autolr.domains import Choice
 from autolr.driver.wire import from_json, to_json
 from autolr.errors import ConfigError
+from autolr.space import Choice
 
 MODULE = """
 from autolr.schedules import profile
@@ -30,9 +30,9 @@ tune:
 READ_MESSAGE = """
 import sys
 from autolr.driver.messages import ToWorker
-from autolr.domains import Choice
 from autolr.driver.wire import from_json
 from autolr.schedules import parse
+from autolr.space import Choice
 from_json(sys.stdin.buffer.read(), ToWorker)
 print(parse("users_profile"))
 """

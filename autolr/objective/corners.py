@@ -5,8 +5,7 @@ from typing import Any
 
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, set_dotted
-from autolr.domains import Choice, Value
-from autolr.space import Space
+from autolr.space import Choice, Space, Value
 
 
 class _Corner:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from autolr.candidate import Candidate
-
 if TYPE_CHECKING:
+    from autolr.candidate import Candidate
     from autolr.online.records import ProbeScore
 
 
@@ -27,7 +26,7 @@ class Probe:
         settled: Whether no later probe changes the peak; the user then reads what it is.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple["Candidate", ...]
     start: int
     horizon: int
     window: int
@@ -36,7 +35,7 @@ class Probe:
     settled: bool = False
 
     @property
-    def run(self) -> Candidate:
+    def run(self) -> "Candidate":
         """What the run continues as."""
         return self.candidates[0]
 
@@ -49,7 +48,7 @@ class Save:
         run: The candidate of the probe that the run continues as.
     """
 
-    run: Candidate
+    run: "Candidate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Rollback:
         factor: How many times as high the rate is from here on; for the record.
     """
 
-    run: Candidate
+    run: "Candidate"
     factor: float = 1.0
 
 
@@ -77,7 +76,7 @@ class Train:
             spent.
     """
 
-    run: Candidate
+    run: "Candidate"
     steps: int
     rewind: bool = False
 
@@ -92,11 +91,11 @@ class Commit:
             of `Train`; else `Progress` has recorded them.
     """
 
-    candidate: Candidate
+    candidate: "Candidate"
     scores: tuple["ProbeScore", ...] = ()
 
     @property
-    def run(self) -> Candidate:
+    def run(self) -> "Candidate":
         """What the run continues as."""
         return self.candidate
 

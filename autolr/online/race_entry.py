@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from autolr.domains import Value
 from autolr.online.peaks import PeakRange
 from autolr.rules.fixed import OWN
+from autolr.space import Value
 
 SEVERAL = 3  # peaks of a rule beside others: its default and one on either side
 

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from autolr import schedules
-from autolr.candidate import Candidate
 from autolr.schedules import Schedule
 
+if TYPE_CHECKING:
+    from autolr.candidate import Candidate
 
-def scaled(candidate: Candidate, step: int, factor: float, *, refines: bool) -> Candidate:
+
+def scaled(candidate: "Candidate", step: int, factor: float, *, refines: bool) -> "Candidate":
     """Return the candidate whose rate is ``factor`` times as high from a step on.
 
     Args:
@@ -19,6 +22,7 @@ def scaled(candidate: Candidate, step: int, factor: float, *, refines: bool) -> 
             ``step`` so much lower; otherwise the multipliers from ``step`` on change. A peak that
             rises always does, so that no multiplier exceeds that of the peak.
 
+    >>> from autolr.candidate import Candidate
     >>> scaled(Candidate(peak=0.1, schedule=schedules.constant()), 10, 0.5, refines=False).schedule
     constant() * (constant().over(10.0) | constant() * 0.5)
     """
@@ -33,7 +37,7 @@ def scaled(candidate: Candidate, step: int, factor: float, *, refines: bool) -> 
     return replace(candidate, schedule=schedule)
 
 
-def followed(candidate: Candidate, step: int, profile: Schedule) -> Candidate:
+def followed(candidate: "Candidate", step: int, profile: Schedule) -> "Candidate":
     """Return the candidate that follows another profile from a step on.
 
     Args:
@@ -41,6 +45,7 @@ def followed(candidate: Candidate, step: int, profile: Schedule) -> Candidate:
         step: In steps of the run, behind the warm-up.
         profile: Stretched over the rest of the run; its multipliers are of the level there.
 
+    >>> from autolr.candidate import Candidate
     >>> run = Candidate(peak=0.1, schedule=schedules.warmup(8) | schedules.constant())
     >>> followed(run, 20, schedules.cosine()).schedule
     warmup(8.0) | constant().over(12.0) | cosine()

@@ -7,14 +7,13 @@ from functools import reduce
 
 from autolr import rules
 from autolr.candidate import Candidate, candidate_of
-from autolr.domains import Choice, Domain, Range, Value
 from autolr.errors import ConfigError
 from autolr.names import meaning
 from autolr.rules import LineSearch
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 from autolr.search_spaces import load_space
-from autolr.space import Space
+from autolr.space import Choice, Domain, Range, Space, Value
 from autolr.strict_yaml import Source
 
 _MOST = 5  # profiles that are compared with the default schedule; rules beside "fixed"

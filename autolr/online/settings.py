@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.domains import Value
 from autolr.errors import ConfigError
 from autolr.online.annealed import Annealed
 from autolr.online.autolrs import AutoLRS
@@ -20,6 +19,7 @@ from autolr.online.scan import Scan
 from autolr.online.strategy import Strategy
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
+from autolr.space import Value
 
 if TYPE_CHECKING:
     from autolr.strict_yaml import Source

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.candidate import Candidate
-from autolr.domains import Value
 from autolr.online.actions import Commit
 from autolr.online.forecast import Forecast
 from autolr.online.monitor import Monitor
@@ -24,6 +23,7 @@ from autolr.online.serialization import (
 from autolr.result.summary import summary
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
+from autolr.space import Value
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,9 @@ import pytest
 from autolr import rules, schedules, search_spaces
 from autolr.candidate import candidate_of
 from autolr.candidate_space import check_space
-from autolr.domains import Choice
 from autolr.errors import SpaceError
 from autolr.search_spaces import of_rules
-from autolr.space import Space
+from autolr.space import Choice, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -1,31 +1,13 @@
-"""Search spaces: named domains, parsed from mappings.
-
-A space is a flat mapping from names to domains:
-
->>> space = parse_space({
-...     "lr": {"low": "1e-4", "high": 0.1, "log": True},
-...     "cooldown": {"low": 0.1, "high": 0.5, "when": {"schedule": "wsd"}},
-...     "schedule": ["linear", "wsd"],
-... })
->>> space.names
-('lr', 'schedule', 'cooldown')
->>> space.active({"lr": 0.01, "schedule": "linear"})
-('lr', 'schedule')
-
-A list is a choice, a scalar a fixed value (a choice of one), a mapping with ``low`` and ``high`` a
-range, of whole numbers with ``type: int``. ``{choices: [...]}`` is the long form of a list. A
-mapping may have ``when: {parent: value or list of values}``: the parameter exists only then.
-YAML 1.1 reads ``1e-4`` as a string; such strings are numbers in ``low``, ``high`` and under ``lr``.
-"""
+"""A space: its domains by name, the points that it has, and how a trial suggests one."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from autolr.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
 from autolr.errors import SpaceError, unknown_name
 from autolr.names import is_config_path
+from autolr.space.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
 
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -145,7 +127,7 @@ def parse_space(mapping: object, source: str = "space") -> Space:
     """Return the space that ``mapping`` describes.
 
     Args:
-        mapping: Names and domains, as described at the top of this module.
+        mapping: Names and domains, as described at the top of `autolr.space`.
         source: Where it comes from; starts every error message.
 
     Raises:
