@@ -23,7 +23,7 @@ def test_every_optional_package_is_installed_in_the_versions_that_are_supported(
 
 
 def test_no_advice_names_a_distribution_that_is_on_no_index() -> None:
-    advised = re.compile(r"pip install[^\n`]*lightning-autolr")
+    advised = re.compile(r"pip install[^\n`]*lightning-autolr|lightning-autolr\[")
     folders = ("autolr", "callbacks", "search_spaces", "examples")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.*")]
     texts = [

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
 from autolr.errors import ConfigError
+from autolr.extras import install_command
 from autolr.study.sampler_view import SamplerView
 from autolr.study.users_sampler import UsersSampler
 
@@ -52,9 +53,9 @@ def sampler(chosen: str | Mapping[str, Any], seed: int) -> BaseSampler:
         return UsersSampler(chosen, seed)
     if chosen not in _BUILDERS:
         raise ConfigError.of("sampler", chosen, f"one of {', '.join(sorted(_BUILDERS))}")
-    for package, install in _NEEDS.get(chosen, {}).items():
+    for package in _NEEDS.get(chosen, ()):
         if find_spec(package) is None:
-            raise ConfigError(f"sampler {chosen} needs {package}: pip install {install}")
+            raise ConfigError(f"sampler {chosen} needs {package}: {install_command(package)}")
     return RepeatableSampler(_BUILDERS[chosen], seed, settled=chosen in _NEEDS)
 
 
@@ -122,9 +123,9 @@ _BUILDERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": _gp,
     "cmaes": _cmaes,
 }
-_NEEDS = {  # what to install; these samplers ignore pruned trials
-    "gp": {"scipy": "scipy", "torch": "torch"},
-    "cmaes": {"cmaes": "'lightning-autolr[samplers]'"},
+_NEEDS = {  # packages; these samplers ignore pruned trials
+    "gp": ("scipy", "torch"),
+    "cmaes": ("cmaes",),
 }
 
 

@@ -66,12 +66,13 @@ class _Module(LightningTask):
 
     def __init__(self, task: Task, ledger: Ledger, *, scheduled: bool) -> None:
         super().__init__(task, _CUSTOMARY[task.optimizer])
-        self._ledger = ledger
+        # Bound: AutoLR puts the counts of an object that a module holds back after each rival.
+        self._busy = ledger.busy
         self._scheduled = scheduled
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Make a step: forward, backward and the optimizer's, in Lightning's closure."""
-        with self._ledger.busy():
+        with self._busy():
             super().optimizer_step(*args, **kwargs)
 
     def configure_optimizers(self) -> Any:

@@ -35,12 +35,12 @@ _PAUSE = 'float(os.environ.get("PAUSE", 0))'
 _SLOWLY = '0.2 if os.path.exists("slow") else 0'
 
 
-def test_a_missing_ray_is_said_with_the_extra_to_install(
+def test_a_missing_ray_is_said_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"pip install 'lightning-autolr\[ray\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'ray>=2\.40'"):
         autolr.tune(_PROJECT, engine="ray")
 
 

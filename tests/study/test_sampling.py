@@ -205,9 +205,8 @@ def test_the_error_of_an_unknown_sampler_lists_the_samplers() -> None:
 def test_a_sampler_whose_package_is_missing_tells_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys, "path", [])
-    monkeypatch.delitem(sys.modules, "cmaes", raising=False)
-    line = r"sampler cmaes needs cmaes: pip install 'lightning-autolr\[samplers\]'"
+    monkeypatch.setitem(sys.modules, "cmaes", None)  # as if it could not be found
+    line = r"^sampler cmaes needs cmaes: pip install 'cmaes>=0\.10'$"
     with pytest.raises(ConfigError, match=line):
         sampler("cmaes", 0)
 

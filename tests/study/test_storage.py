@@ -60,10 +60,10 @@ def test_a_name_that_is_no_file_name_is_refused(
 
 
 @pytest.mark.parametrize("use", [open_study, peek])
-def test_a_missing_driver_names_the_extra_and_hides_the_password(
+def test_a_missing_driver_names_the_package_and_hides_the_password(
     use: Callable[[str, str], object],
 ) -> None:
-    with pytest.raises(ConfigError, match=r"lightning-autolr\[postgres\]") as caught:
+    with pytest.raises(ConfigError, match=r"pip install 'psycopg\[binary\]>=3\.2'") as caught:
         use("mssql+pymssql://me:secret@host/db", "digits")
     assert "secret" not in str(caught.value)
 
