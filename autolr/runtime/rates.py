@@ -79,10 +79,9 @@ class Rates:
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
         optimizer._patch_step_function()  # a wrapper may leave that to its first zero_grad
         self._step = StepRates(optimizer, self._write)
-        self._handles = (
-            *self._step.handles,
-            optimizer.register_state_dict_post_hook(_without_own),
-        )
+        self._handles = list(self._step.handles)
+        if hasattr(optimizer, "_optimizer_state_dict_post_hooks"):  # not where a wrapper skips init
+            self._handles.append(optimizer.register_state_dict_post_hook(_without_own))
 
     @property
     def factor(self) -> float:

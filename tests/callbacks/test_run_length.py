@@ -185,12 +185,13 @@ def test_a_search_over_data_that_grow_leaves_the_run_to_its_one_candidate(tmp_pa
     assert differences(followed, searched) == []
 
 
-def test_the_batch_size_may_be_found_as_the_fit_begins(tmp_path):
+def test_the_batch_size_may_be_found_as_the_fit_begins(tmp_path, monkeypatch):
     class Sized(Data):
         def __init__(self):
             super().__init__((100,))
             self.batch_size = 2
 
+    monkeypatch.chdir(tmp_path)  # where the finder leaves its checkpoint
     for setter in (FollowCandidate(LR, "linear"), AutoLR(RACE, schedule="linear")):
         finder = BatchSizeFinder(init_val=2, max_trials=2, steps_per_trial=1)
         rates = Rates(setter)
