@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
+from autolr.errors import StorageError
 from autolr.result.messages import closing
 from autolr.result.result import Result
 
@@ -65,7 +66,7 @@ def announce(result: Result, *, cut: bool = False) -> None:
         result: The result.
         cut: Whether the run ended before the search: then a peak is not printed.
     """
-    if not result.compared:
+    if not result.compared or result.broken_off is not None:
         rank_zero_warn(closing(result))
     elif result.probe_steps and not cut:
         rank_zero_info(closing(result))
@@ -81,7 +82,10 @@ def finalized(result: Result, trainer: Trainer, save_to: str | Path | None) -> R
     """
     result = replace(result, stopped_at=warn_of_end(trainer, "AutoLR", result.total_steps))
     if save_to is not None and trainer.is_global_zero:
-        result.save(save_to)
+        try:
+            result.save(save_to)
+        except StorageError as error:  # the model is trained: the fit ends as it would
+            rank_zero_warn(f"AutoLR: the result is not saved: {error}")
     return result
 
 

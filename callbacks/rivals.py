@@ -33,16 +33,12 @@ class RivalsCallback(RateHost):
         self._steps_before = trainer.global_step
         if self._rivals is None or self._learner is None:
             return
-        self._rivals.look(pending=self._learner.has_batch_end)
-        if self._learner.has_batch_end:
-            self._rivals.for_each_rival(self._learner.end_batch)
-        if self._hooks is not None:  # the module's own hooks at the epoch's start have run by now
-            self._hooks.take()
-            self._rivals.for_each_rival(self._hooks.apply)
-            self._hooks = None
-        if self._rivals.wants_batch or self._learner.has_batch_end:
-            self._learner.set_batch(batch, batch_idx)
-        self._before = self._rivals.capture()
+        self._before = None
+        with self._rivals.surviving():
+            self._repeat_hooks(self._rivals, self._learner)
+            if self._rivals.wants_batch or self._learner.has_batch_end:
+                self._learner.set_batch(batch, batch_idx)
+            self._before = self._rivals.capture()
 
     @override
     def on_train_batch_end(
@@ -82,6 +78,16 @@ class RivalsCallback(RateHost):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_end(trainer, pl_module)
         self._release()
+
+    def _repeat_hooks(self, rivals: ResumableRivals, learner: LightningLearner) -> None:
+        """Take rivals through the module's hooks since the last step of the live run."""
+        rivals.look(pending=learner.has_batch_end)
+        if learner.has_batch_end:
+            rivals.for_each_rival(learner.end_batch)
+        if self._hooks is not None:  # the module's own hooks at the epoch's start have run by now
+            hooks, self._hooks = self._hooks, None
+            hooks.take()
+            rivals.for_each_rival(hooks.apply)
 
     def _planned_steps(self, trainer: Trainer, who: str) -> int:
         """Return the steps of a run that is about to train; see `RunLength`."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from autolr.errors import StorageError
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to
@@ -77,7 +78,10 @@ def search(
         else:
             result = _train_beside(learner, settings, total_steps)
     if save_to is not None:
-        result.save(save_to)
+        try:
+            result.save(save_to)
+        except StorageError as error:  # the model is trained
+            _log.warning("AutoLR: the result is not saved: %s", error)
     return result
 
 
@@ -125,7 +129,8 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
             if step:  # the first batch has been drawn
                 learner.next_batch()
             search = rivals.search
-            rivals.look()
+            with rivals.surviving():
+                rivals.look()
             before = rivals.capture()
             rates.factor = rivals.factor
             rivals.repeat_step(learner.train(), before, stepped=True)
@@ -134,6 +139,7 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
     finally:
         rates.detach()
     result = rivals.result()
-    if rivals.probe_steps:
-        _log.log(logging.INFO if result.compared else logging.WARNING, closing(result))
+    if rivals.probe_steps or result.broken_off is not None:
+        clean = result.compared and result.broken_off is None
+        _log.log(logging.INFO if clean else logging.WARNING, closing(result))
     return result
