@@ -21,6 +21,7 @@ from autolr.rng import RngState
 from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
+from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
@@ -69,6 +70,10 @@ class KeepsSearch(RivalsCallback):
         super()._lay_out(steps)
         if self._result is not None:
             self._result = replace(self._result, total_steps=steps)
+
+    @override
+    def _schedules(self) -> list[Schedule]:
+        return super()._schedules() if self._result is None else [self._result.schedule]
 
     @override
     def _factor(self, trainer: Trainer) -> float:

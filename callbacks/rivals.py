@@ -13,6 +13,7 @@ from autolr.callbacks.run_length import RunLength
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.step_context import StepContext
+from autolr.schedules import Schedule
 
 
 class RivalsCallback(RateHost):
@@ -97,7 +98,7 @@ class RivalsCallback(RateHost):
     def _renewed_length(self, trainer: Trainer, batch_idx: int) -> int:
         """Return the steps of the run, planned anew with the first batch of an epoch."""
         assert self._length is not None
-        if batch_idx == 0 and self._length.renew(trainer):
+        if batch_idx == 0 and self._length.renew(trainer, self._schedules()):
             self._lay_out(self._length.steps)
         return self._length.steps
 
@@ -105,6 +106,13 @@ class RivalsCallback(RateHost):
         """Lay the schedules of a search under way out over another length of the run."""
         if self._rivals is not None:
             self._rivals.plan(steps)
+
+    def _schedules(self) -> list[Schedule]:
+        """Return the schedules of a search under way."""
+        if self._rivals is None:
+            return []
+        candidates = (self._rivals.live, *self._rivals.search.candidates)
+        return [candidate.schedule for candidate in candidates]
 
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
         """Called when a rival's state has replaced that of the live run."""
