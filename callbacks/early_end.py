@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
-from autolr.errors import StorageError
+from autolr.result.files import save_after
 from autolr.result.messages import closing
 from autolr.result.result import Result
 
@@ -81,11 +81,8 @@ def finalized(result: Result, trainer: Trainer, save_to: str | Path | None) -> R
         save_to: The folder; None: the result is not saved.
     """
     result = replace(result, stopped_at=warn_of_end(trainer, "AutoLR", result.total_steps))
-    if save_to is not None and trainer.is_global_zero:
-        try:
-            result.save(save_to)
-        except StorageError as error:  # the model is trained: the fit ends as it would
-            rank_zero_warn(f"AutoLR: the result is not saved: {error}")
+    if trainer.is_global_zero:
+        save_after(result, save_to, rank_zero_warn)
     return result
 
 

@@ -76,6 +76,24 @@ class KeepsSearch(RivalsCallback):
         return super()._schedules() if self._result is None else [self._result.schedule]
 
     @override
+    def _warn_of_writers(self, who: str) -> None:
+        if self._rates is not None and self._rates.set_by_step is not None and not self._warned:
+            self._keep_own_rates(self._rates.own_candidate())
+        super()._warn_of_writers(who)
+
+    def _keep_own_rates(self, own: Candidate) -> None:
+        """Have the result be that of the optimizer's own rates, where the search has not ended so.
+
+        Args:
+            own: What the run continues as.
+        """
+        if self._result is None:
+            return
+        self._warned = self._result.broken_off is not None  # the user has read it
+        if not self._warned:
+            self._result = replace(self._result, peak=own.peak, schedule=own.schedule)
+
+    @override
     def _factor(self, trainer: Trainer) -> float:
         if self._result is None:
             assert self._rivals is not None

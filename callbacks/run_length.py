@@ -62,8 +62,8 @@ class RunLength:
         except ConfigError as error:
             self.steps = before
             rank_zero_warn(
-                f"{self._who}: from epoch {trainer.current_epoch} on epochs have other lengths; the "
-                f"schedule stays laid out over {before} steps: {error}"
+                f"{self._who}: from epoch {trainer.current_epoch} on epochs have other lengths; "
+                f"the schedule stays laid out over {before} steps: {error}"
             )
             return False
         if self.steps == before:

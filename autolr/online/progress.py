@@ -58,6 +58,11 @@ class Progress:
         return not isinstance(self.action, Commit)
 
     @property
+    def cut(self) -> bool:
+        """Whether the search has ended before it was over."""
+        return any(record.ends_search for record in self.copies)
+
+    @property
     def probe(self) -> Probe | None:
         """The probe that is under way or comes next; None if another action does."""
         return self.action if isinstance(self.action, Probe) else None

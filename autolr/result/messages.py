@@ -87,7 +87,8 @@ def closing(result: "Result") -> str:
     if (last := result.broken_off) is not None:
         return (
             f"AutoLR: step {last.step}: the search ends: {last.reason}; {_named(result.rule)}the "
-            f"run continues with a peak of {result.run_peak:.3g}"
+            f"run {'continues with' if result.compared else 'keeps'} a peak of "
+            f"{result.run_peak:.3g}"
         )
     if not result.compared:
         return (

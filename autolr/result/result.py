@@ -126,7 +126,7 @@ class Result:
         scores = search.scores
         if isinstance(search.action, Commit) and search.action.scores:
             scores = search.action.scores  # of a strategy that scores its probes itself
-        blind = is_blind(scores)
+        blind = is_blind(scores) or (search.cut and not scores)
         return cls(
             peak=None if blind else run.peak,
             schedule=run.schedule,

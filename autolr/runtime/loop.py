@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autolr.errors import StorageError
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
-from autolr.result.files import check_save_to
+from autolr.result.files import check_save_to, save_after
 from autolr.result.messages import closing, progress_lines
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN
@@ -59,7 +58,8 @@ def search(
             that is not 3 % better than the own optimizer loses to it. After the race,
             copies of the run compare the first five profiles with the default schedule. At the end
             ``learner.optimizer`` is that of the rule that won.
-        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``. Where it cannot
+            be written after the run a line says so.
 
     Returns:
         The peak, the schedule, and what they cost. Where no score of the race and of the next round
@@ -77,11 +77,7 @@ def search(
             result = _train_rewinding(learner, settings, total_steps)
         else:
             result = _train_beside(learner, settings, total_steps)
-    if save_to is not None:
-        try:
-            result.save(save_to)
-        except StorageError as error:  # the model is trained
-            _log.warning("AutoLR: the result is not saved: %s", error)
+    save_after(result, save_to, _log.warning)
     return result
 
 

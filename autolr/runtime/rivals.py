@@ -15,6 +15,7 @@ from autolr.result.result import Result
 from autolr.rng import isolated_rng
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.candidate_states import CandidateStates
+from autolr.runtime.dead_rates import ignores_its_rate, sets_its_rate
 from autolr.runtime.failures import in_words, of_a_search
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.learner import RECENT, Learner
@@ -99,6 +100,8 @@ class Rivals(CandidateStates):
             DivergedError: If every candidate has diverged, and the strategy does not roll back.
         """
         with self.surviving(stepped=stepped):
+            if self.searching and (rate := self._rates.set_by_step) is not None:
+                self._end(sets_its_rate(self._learner.optimizer, rate), self._rates.own_candidate())
             self.look(stepped=True)
             if stepped:
                 self._live.applied(self._rates.applied)
@@ -189,12 +192,22 @@ class Rivals(CandidateStates):
             if self.step < probe.horizon:
                 return
             self._count_bytes()
+            if ignored := self._ignored_rates():
+                self._end(ignored, self._rates.own_candidate())
+                break
             scores = self._scoring.scores(
                 self._live, self._rivals, self._note_failure, annealed=probe.annealed
             )
             self._observe(self.step, [scores.get(c, math.inf) for c in probe.candidates])
             self._settle(self.step)
         self._rivals, self._best, self._live.average = [], None, None
+
+    def _ignored_rates(self) -> str | None:
+        """Return in words that the runs of the race have not differed by their rates, if so."""
+        if self.search.scores or self._is_annealed():
+            return None
+        runs = [run for run in [self._live, *self._rivals] if not run.diverged]
+        return ignores_its_rate(self._learner.optimizer, runs)
 
     def _observe(self, step: int, scores: Sequence[float] = (), *, lost: bool = False) -> None:
         """Report to the strategy that its action has been carried out, see `Observation`."""

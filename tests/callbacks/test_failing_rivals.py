@@ -1,17 +1,13 @@
 """The user's code raises where only the search runs it: the run continues."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.distributions import Normal
 
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.online import Annealed
-from tests.callbacks.runs import LR, Bare, Net, differences, fit
-from tests.callbacks.namespace import pl
+from tests.callbacks.runs import LR, Net, differences, fit
 
 REFUSED = "Exception: Loss is NaN, training stopped."
 RACE = Annealed(candidates=2, checks=(), budget=3.0)
@@ -47,7 +43,7 @@ class InBackward(Strict):
     def training_step(self, batch, batch_idx):
         loss = super().training_step(batch, batch_idx)
         if loss.requires_grad:
-            loss.register_hook(lambda _, loss=loss.detach(): self.refuse(loss))
+            loss.register_hook(lambda _: self.refuse(loss))
         return loss
 
 
