@@ -80,7 +80,7 @@ class FollowCandidate(RateHost):
         self._steps_before = trainer.global_step
         assert self._length is not None
         if batch_idx == 0:
-            self._length.renew(trainer)
+            self._length.renew(trainer, [self._candidate.schedule])
         self._apply(trainer)
 
     @override

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
+from autolr.result.files import save_after
 from autolr.result.messages import closing
 from autolr.result.result import Result
 
@@ -65,7 +66,7 @@ def announce(result: Result, *, cut: bool = False) -> None:
         result: The result.
         cut: Whether the run ended before the search: then a peak is not printed.
     """
-    if not result.compared:
+    if not result.compared or result.broken_off is not None:
         rank_zero_warn(closing(result))
     elif result.probe_steps and not cut:
         rank_zero_info(closing(result))
@@ -80,8 +81,8 @@ def finalized(result: Result, trainer: Trainer, save_to: str | Path | None) -> R
         save_to: The folder; None: the result is not saved.
     """
     result = replace(result, stopped_at=warn_of_end(trainer, "AutoLR", result.total_steps))
-    if save_to is not None and trainer.is_global_zero:
-        result.save(save_to)
+    if trainer.is_global_zero:
+        save_after(result, save_to, rank_zero_warn)
     return result
 
 

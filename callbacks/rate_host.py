@@ -14,6 +14,7 @@ from autolr.callbacks.namespaces import (
     either,
     rank_zero_warn,
 )
+from autolr.runtime.dead_rates import sets_its_rate
 from autolr.runtime.rates import Rates, make_plain, resume
 
 
@@ -43,12 +44,17 @@ class RateHost(Callback):
     def _apply(self, trainer: Trainer) -> None:
         """Have the rate of the next step stand in the optimizer."""
         assert self._rates is not None
-        self._rates.factor = 1.0 if self._handover.done else self._factor(trainer)
+        self._rates.factor = 1.0 if self._handover.done else self._due_factor(trainer)
 
     def _hand_over(self, trainer: Trainer) -> None:
         """Leave the rates to `StochasticWeightAveraging` from the next step on."""
         assert self._rates is not None
-        self._handover.hand_over(trainer, self._rates, self._factor(trainer))
+        self._handover.hand_over(trainer, self._rates, self._due_factor(trainer))
+
+    def _due_factor(self, trainer: Trainer) -> float:
+        """Return the factor of the next step; 1 for an optimizer that sets its own rate."""
+        assert self._rates is not None
+        return self._factor(trainer) if self._rates.set_by_step is None else 1.0
 
     def _attach(self, trainer: Trainer, base: float | None) -> Rates:
         """Attach the rates; a run that is resumed gets its own ones back first.
@@ -82,12 +88,19 @@ class RateHost(Callback):
         return {"base": self._rates.base, "groups": self._rates.pairs}
 
     def _warn_of_writers(self, who: str) -> None:
-        """Warn once where other code writes the rate.
+        """Warn once where other code writes the rate, or the optimizer itself.
 
         Args:
             who: Our callback, for the message.
         """
-        if self._rates is None or self._rates.written is None or self._warned:
+        if self._rates is None or self._warned:
+            return
+        if (rate := self._rates.set_by_step) is not None:
+            self._warned = True
+            what = sets_its_rate(self._rates.optimizer, rate)
+            rank_zero_warn(f"{who}: {what}: the run keeps the rates of its optimizer")
+            return
+        if self._rates.written is None:
             return
         self._warned = True
         before, after = self._rates.written

@@ -21,6 +21,7 @@ from autolr.rng import RngState
 from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
+from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
@@ -69,6 +70,28 @@ class KeepsSearch(RivalsCallback):
         super()._lay_out(steps)
         if self._result is not None:
             self._result = replace(self._result, total_steps=steps)
+
+    @override
+    def _schedules(self) -> list[Schedule]:
+        return super()._schedules() if self._result is None else [self._result.schedule]
+
+    @override
+    def _warn_of_writers(self, who: str) -> None:
+        if self._rates is not None and self._rates.set_by_step is not None and not self._warned:
+            self._keep_own_rates(self._rates.own_candidate())
+        super()._warn_of_writers(who)
+
+    def _keep_own_rates(self, own: Candidate) -> None:
+        """Have the result be that of the optimizer's own rates, where the search has not ended so.
+
+        Args:
+            own: What the run continues as.
+        """
+        if self._result is None:
+            return
+        self._warned = self._result.broken_off is not None  # the user has read it
+        if not self._warned:
+            self._result = replace(self._result, peak=own.peak, schedule=own.schedule)
 
     @override
     def _factor(self, trainer: Trainer) -> float:

@@ -12,6 +12,7 @@ from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.run_length import RunLength
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.step_context import StepContext
+from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.runtime.checkpoint import ResumableRivals
@@ -35,16 +36,12 @@ class RivalsCallback(RateHost):
         self._steps_before = trainer.global_step
         if self._rivals is None or self._learner is None:
             return
-        self._rivals.look(pending=self._learner.has_batch_end)
-        if self._learner.has_batch_end:
-            self._rivals.for_each_rival(self._learner.end_batch)
-        if self._hooks is not None:  # the module's own hooks at the epoch's start have run by now
-            self._hooks.take()
-            self._rivals.for_each_rival(self._hooks.apply)
-            self._hooks = None
-        if self._rivals.wants_batch or self._learner.has_batch_end:
-            self._learner.set_batch(batch, batch_idx)
-        self._before = self._rivals.capture()
+        self._before = None
+        with self._rivals.surviving():
+            self._repeat_hooks(self._rivals, self._learner)
+            if self._rivals.wants_batch or self._learner.has_batch_end:
+                self._learner.set_batch(batch, batch_idx)
+            self._before = self._rivals.capture()
 
     @override
     def on_train_batch_end(
@@ -85,6 +82,16 @@ class RivalsCallback(RateHost):
         super().on_train_end(trainer, pl_module)
         self._release()
 
+    def _repeat_hooks(self, rivals: ResumableRivals, learner: LightningLearner) -> None:
+        """Take rivals through the module's hooks since the last step of the live run."""
+        rivals.look(pending=learner.has_batch_end)
+        if learner.has_batch_end:
+            rivals.for_each_rival(learner.end_batch)
+        if self._hooks is not None:  # the module's own hooks at the epoch's start have run by now
+            hooks, self._hooks = self._hooks, None
+            hooks.take()
+            rivals.for_each_rival(hooks.apply)
+
     def _planned_steps(self, trainer: Trainer, who: str) -> int:
         """Return the steps of a run that is about to train; see `RunLength`."""
         self._length = RunLength(trainer, who)
@@ -93,7 +100,7 @@ class RivalsCallback(RateHost):
     def _renewed_length(self, trainer: Trainer, batch_idx: int) -> int:
         """Return the steps of the run, planned anew with the first batch of an epoch."""
         assert self._length is not None
-        if batch_idx == 0 and self._length.renew(trainer):
+        if batch_idx == 0 and self._length.renew(trainer, self._schedules()):
             self._lay_out(self._length.steps)
         return self._length.steps
 
@@ -101,6 +108,13 @@ class RivalsCallback(RateHost):
         """Lay the schedules of a search under way out over another length of the run."""
         if self._rivals is not None:
             self._rivals.plan(steps)
+
+    def _schedules(self) -> list[Schedule]:
+        """Return the schedules of a search under way."""
+        if self._rivals is None:
+            return []
+        candidates = (self._rivals.live, *self._rivals.search.candidates)
+        return [candidate.schedule for candidate in candidates]
 
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
         """Called when a rival's state has replaced that of the live run."""

@@ -1,6 +1,7 @@
 """The length of a run in optimizer steps."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from autolr.callbacks.namespaces import (
@@ -11,7 +12,8 @@ from autolr.callbacks.namespaces import (
     rank_zero_warn,
 )
 from autolr.callbacks.swa import max_epochs
-from autolr.errors import UnsupportedError
+from autolr.errors import ConfigError, UnsupportedError
+from autolr.schedules import Schedule
 
 _LIGHTNINGS_EPOCHS = 1000  # the default of a Trainer without max_epochs and max_steps
 
@@ -39,18 +41,31 @@ class RunLength:
         self._who = who
         self._said = False
 
-    def renew(self, trainer: Trainer) -> bool:
+    def renew(self, trainer: Trainer, schedules: Iterable[Schedule]) -> bool:
         """Plan the rest of the run; return whether its length has changed.
 
-        Call it with the first batch of each epoch, when all hooks of its start have run.
+        Call it with the first batch of each epoch, when all hooks of its start have run. The length
+        stays where the new one is not known, or a schedule does not fit into it.
 
         Args:
             trainer: The trainer.
+            schedules: What would be laid out over another length.
         """
         known, self._epochs = self._epochs, _epochs(trainer)
         if self._epochs == known:  # an epoch that its module cuts short does not count
             return False
-        before, self.steps = self.steps, total_steps(trainer, self._who)
+        before = self.steps
+        try:
+            self.steps = total_steps(trainer, self._who)
+            for schedule in schedules:
+                schedule.values(self.steps)
+        except ConfigError as error:
+            self.steps = before
+            rank_zero_warn(
+                f"{self._who}: from epoch {trainer.current_epoch} on epochs have other lengths; "
+                f"the schedule stays laid out over {before} steps: {error}"
+            )
+            return False
         if self.steps == before:
             return False
         if not self._said:

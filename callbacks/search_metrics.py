@@ -2,14 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from weakref import WeakSet
 
-from autolr.callbacks.namespaces import Trainer, rank_zero_info
+from autolr.callbacks.namespaces import Logger, Trainer, rank_zero_info, rank_zero_warn
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
 from autolr.online.records import ProbeScore
 from autolr.result.messages import progress_lines
 from autolr.result.result import Result
+from autolr.runtime.failures import in_words
 from autolr.runtime.rivals import Rivals
+
+_REFUSING = WeakSet[Logger]()
+"""Loggers that have raised at a metric of ours."""
 
 
 class SearchMetrics:
@@ -107,4 +112,13 @@ def _is_due(trainer: Trainer) -> bool:
 def _log(trainer: Trainer, values: dict[str, float]) -> None:
     named = {f"autolr/{name}": value for name, value in values.items()}
     for logger in trainer.loggers if named else ():
-        logger.log_metrics(named, step=max(trainer.global_step - 1, 0))
+        if logger in _REFUSING:
+            continue
+        try:
+            logger.log_metrics(named, step=max(trainer.global_step - 1, 0))
+        except Exception as error:  # of whatever the logger writes to: ours are a courtesy
+            _REFUSING.add(logger)
+            rank_zero_warn(
+                f"AutoLR: {type(logger).__name__} does not take {', '.join(named)}, so it gets no "
+                f"more of them: {in_words(error)}"
+            )

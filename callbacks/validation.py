@@ -116,11 +116,12 @@ class ValidationPass:
         Raises:
             UnsupportedError: If validation has ceased to log it.
         """
-        logged = self.run()
-        if monitor not in logged and self._epoch is None:
+        epoch, logged = self._epoch, self.run()
+        if monitor not in logged and epoch is None:
             self._epoch = self._logged_in
             logged = self.run()
         if monitor not in logged:
+            self._epoch = epoch
             raise UnsupportedError(
                 f"validation logged {monitor!r} when the fit began and no longer does: log it in "
                 "every validation"

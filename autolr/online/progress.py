@@ -8,6 +8,7 @@ from typing import Any, Self
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError
 from autolr.online.actions import Action, Commit, Probe, Rollback, Save
+from autolr.online.kept import Kept
 from autolr.online.observation import Observation
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.scan import Scan
@@ -57,6 +58,11 @@ class Progress:
         return not isinstance(self.action, Commit)
 
     @property
+    def cut(self) -> bool:
+        """Whether the search has ended before it was over."""
+        return any(record.ends_search for record in self.copies)
+
+    @property
     def probe(self) -> Probe | None:
         """The probe that is under way or comes next; None if another action does."""
         return self.action if isinstance(self.action, Probe) else None
@@ -74,6 +80,15 @@ class Progress:
     def noting(self, record: CopyRecord) -> "Progress":
         """Return the progress with one more record of copies."""
         return replace(self, copies=(*self.copies, record))
+
+    def ended(self, record: CopyRecord, run: Candidate) -> "Progress":
+        """Return the progress of a search that has ended before it was over.
+
+        Args:
+            record: Why.
+            run: What the run continues as.
+        """
+        return replace(self.noting(record), state=Kept(Commit(run)))
 
     def is_due(self, step: int, *, within: int) -> bool:
         """Return whether the next probe begins or ends within so many steps.

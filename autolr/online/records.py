@@ -64,7 +64,8 @@ class RollbackRecord:
 class CopyRecord:
     """The search could not make, or not keep, all copies of the run.
 
-    What the run trains changed, and a copy could not follow; or there was no room for more.
+    What the run trains changed, and a copy could not follow; there was no room for more; or the
+    user's code raised in a copy.
 
     Attributes:
         step: Step of the run before which it happened.
@@ -72,9 +73,11 @@ class CopyRecord:
         ended: The peaks of the rivals that ended or did not begin.
         renewed: Whether the saved state was replaced by that of this step, as what the run trains
             had changed: the run is never restored to a state from before.
+        ends_search: Whether the search ended with it, before it was over.
     """
 
     step: int
     reason: str
     ended: tuple[float, ...] = ()
     renewed: bool = False
+    ends_search: bool = False

@@ -2,12 +2,13 @@
 
 import json
 import os
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
 from autolr.atomic import write_atomically
 from autolr.disk import check_folder, csv_cell, disk_errors, read_text
-from autolr.errors import ConfigError
+from autolr.errors import ConfigError, StorageError
 from autolr.result.result import Result
 
 _LARGEST = 2**26  # bytes of a stored result: a search of 10,000 scores takes a fiftieth of it
@@ -44,6 +45,22 @@ def write_result(result: Result, folder: Path) -> None:
         write_atomically(folder / _FILE, json.dumps(result.to_dict(), indent=1) + "\n")
         write_atomically(folder / _TABLE, result.probes.map(csv_cell).to_csv(index=False))
         write_atomically(folder / _PAGE, result_page(result))
+
+
+def save_after(result: Result, folder: str | Path | None, warn: Callable[[str], None]) -> None:
+    """Write the result of a run that has ended, if a folder is given; an error does not lose it.
+
+    Args:
+        result: The result.
+        folder: The folder.
+        warn: Called with one line where the result cannot be written.
+    """
+    if folder is None:
+        return
+    try:
+        result.save(folder)
+    except (StorageError, OSError) as error:
+        warn(f"AutoLR: the result is not saved: {error}")
 
 
 def load_result(path: str | Path) -> Result:

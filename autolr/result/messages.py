@@ -84,6 +84,12 @@ def progress_lines(
 def closing(result: "Result") -> str:
     """Return the line for the end of a search, with its price."""
     price = f"{result.probe_steps} steps beside the run's {result.total_steps}"
+    if (last := result.broken_off) is not None:
+        return (
+            f"AutoLR: step {last.step}: the search ends: {last.reason}; {_named(result.rule)}the "
+            f"run {'continues with' if result.compared else 'keeps'} a peak of "
+            f"{result.run_peak:.3g}"
+        )
     if not result.compared:
         return (
             f"AutoLR: nothing could be compared: {result.monitor.name} was not finite in any of "
@@ -147,7 +153,7 @@ def _worth_saying(
     """Yield new records in which rivals ended, and the first of what cannot be returned to."""
     known = any(record.renewed for record in before)
     for record in after[len(before) :]:
-        if record.ended or not known:
+        if (record.ended or not known) and not record.ends_search:
             yield record
         known |= record.renewed
 

@@ -63,8 +63,8 @@ class Result:
         kept_peak: The peak that the run kept where nothing could be compared.
         copy_bytes: The most bytes that copies of the run took at once: rivals, the state to go
             back to, and averages.
-        copies: Which copies could not be made or kept, and why: the peaks without rivals, and from
-            which step on the run could not be restored to an earlier state.
+        copies: Which copies ended or were not made, and why; from which step on there was no way
+            back to an earlier state; or why the search ended before it was over.
         highest_rate: The highest rate of any step that the run was trained with, as the optimizer
             used it. None: it is not known.
 
@@ -126,7 +126,7 @@ class Result:
         scores = search.scores
         if isinstance(search.action, Commit) and search.action.scores:
             scores = search.action.scores  # of a strategy that scores its probes itself
-        blind = is_blind(scores)
+        blind = is_blind(scores) or (search.cut and not scores)
         return cls(
             peak=None if blind else run.peak,
             schedule=run.schedule,
@@ -150,6 +150,11 @@ class Result:
     def compared(self) -> bool:
         """Whether there is a peak; otherwise no score of several candidates was finite."""
         return self.peak is not None
+
+    @property
+    def broken_off(self) -> CopyRecord | None:
+        """Why the search ended before it was over, if it did."""
+        return next((one for one in self.copies if one.ends_search), None)
 
     @property
     def run_peak(self) -> float:

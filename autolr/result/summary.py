@@ -34,6 +34,9 @@ def size_text(count: int) -> str:
 def _peak(result: "Result") -> str:
     rule = "" if result.rule == OWN else f"{result.rule}, "
     scores = f"{len(result.scores)} scores of {result.monitor.name}"
+    if (last := result.broken_off) is not None and not result.compared:
+        kept = f"the run kept {result.run_peak:.4g}"
+        return f"{rule}none: the search ended at step {last.step:,}; {kept}"
     if not result.scores:
         return f"{rule}{result.run_peak:.4g}: {result.total_steps:,} steps are too few to search"
     if not result.compared:

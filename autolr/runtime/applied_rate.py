@@ -205,5 +205,11 @@ def _own_written(rate: Tensor, record: TensorRecord) -> Tensor:
     value, own, factor = float(rate), float(record.own), record.factor
     if not (value > 0 and own > 0 and factor > 0):
         return given
-    changes = abs(math.log(value / factor / own)), abs(math.log(value / own))
-    return given / factor if changes[0] < changes[1] else given
+    return given / factor if nearer(value / factor, value, own) else given
+
+
+def nearer(one: float, other: float, rate: float) -> bool:
+    """Return whether one rate is nearer to a third than another is, by their ratios."""
+    if not (one > 0 and other > 0 and rate > 0):
+        return False
+    return abs(math.log(one / rate)) < abs(math.log(other / rate))

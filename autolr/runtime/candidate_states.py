@@ -1,8 +1,8 @@
 """The states of the candidates in training: the one in place, its rivals', and the saved one."""
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from autolr.online.reschedule import shrunk
 from autolr.rules.switching import begin_rule
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.copies import Copies
+from autolr.runtime.failures import OUT_OF_MEMORY, forget_step, in_words, of_a_step
 from autolr.runtime.learner import Learner
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
@@ -22,6 +23,8 @@ from autolr.runtime.trained import Change
 
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
+
+T = TypeVar("T")
 
 
 class CandidateStates:
@@ -86,6 +89,45 @@ class CandidateStates:
             self._follow(change, stepped=stepped)
         if not stepped:
             self._copies.settle(self.step)
+
+    def _attempt(self, rival: CandidateRun, action: Callable[[], T]) -> T | None:
+        """Return what ``action`` returns with a rival's state in place; it ends where that raises.
+
+        Args:
+            rival: The rival.
+            action: A step or a hook, which the live run has behind it.
+        """
+        try:
+            with rival.in_place():
+                return action()
+        except of_a_step(self._learner.ranks) as error:
+            self._note_failure(rival, error)
+            return None
+
+    def _note_failure(self, rival: CandidateRun, error: Exception) -> None:
+        """Put on record that a rival has raised: it has diverged, or its memory is released."""
+        forget_step(self._learner.extras)
+        rival.diverged = True
+        if isinstance(error, OUT_OF_MEMORY):
+            self._rivals.remove(rival)
+            self._note(f"no memory for a copy ({in_words(error)})", [rival.candidate])
+            return
+        peaks = (rival.candidate.peak or math.nan,)
+        reason = f"a copy raised {in_words(error)}"
+        self.search = self.search.noting(CopyRecord(self.step, reason, peaks))
+
+    def _end(self, reason: str, run: Candidate) -> None:
+        """End the search before it is over.
+
+        Args:
+            reason: Why, in words.
+            run: What the run continues as, in its present state.
+        """
+        peaks = tuple(rival.candidate.peak or math.nan for rival in self._rivals)
+        record = CopyRecord(self.step, reason, peaks, ends_search=True)
+        self.search = self.search.ended(record, run)
+        self._rivals, self._best = [], None
+        self._live = self._candidate_run(run, None)
 
     def _spawn(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no run yet."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
-from autolr.result.files import check_save_to
+from autolr.result.files import check_save_to, save_after
 from autolr.result.messages import closing, progress_lines
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN
@@ -58,7 +58,8 @@ def search(
             that is not 3 % better than the own optimizer loses to it. After the race,
             copies of the run compare the first five profiles with the default schedule. At the end
             ``learner.optimizer`` is that of the rule that won.
-        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``.
+        save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``. Where it cannot
+            be written after the run a line says so.
 
     Returns:
         The peak, the schedule, and what they cost. Where no score of the race and of the next round
@@ -76,8 +77,7 @@ def search(
             result = _train_rewinding(learner, settings, total_steps)
         else:
             result = _train_beside(learner, settings, total_steps)
-    if save_to is not None:
-        result.save(save_to)
+    save_after(result, save_to, _log.warning)
     return result
 
 
@@ -125,7 +125,8 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
             if step:  # the first batch has been drawn
                 learner.next_batch()
             search = rivals.search
-            rivals.look()
+            with rivals.surviving():
+                rivals.look()
             before = rivals.capture()
             rates.factor = rivals.factor
             rivals.repeat_step(learner.train(), before, stepped=True)
@@ -134,6 +135,7 @@ def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps:
     finally:
         rates.detach()
     result = rivals.result()
-    if rivals.probe_steps:
-        _log.log(logging.INFO if result.compared else logging.WARNING, closing(result))
+    if rivals.probe_steps or result.broken_off is not None:
+        clean = result.compared and result.broken_off is None
+        _log.log(logging.INFO if clean else logging.WARNING, closing(result))
     return result

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
+from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
+from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching
 from autolr.runtime.applied_rate import (
     AppliedRate,
@@ -122,6 +124,17 @@ class Rates:
     def applied(self) -> float:
         """The highest rate of the groups in the optimizer's last step; NaN before the first."""
         return max(map(float, self._step.used), default=math.nan)
+
+    @property
+    def set_by_step(self) -> float | None:
+        """The rate that the optimizer itself set within its first step; None: it set none."""
+        return self._step.written
+
+    def own_candidate(self) -> Candidate:
+        """Return the candidate at which every factor is 1: the run without rates of ours."""
+        switching = isinstance(self.optimizer, Switching)
+        peak = self.optimizer.bases[OWN] if switching else self.base
+        return Candidate(OWN, peak, schedules.constant())
 
     @property
     def pairs(self) -> list[list[float]]:

@@ -8,6 +8,7 @@ from autolr.online.monitor import Monitor
 from autolr.online.observation import Observation
 from autolr.online.progress import Progress
 from autolr.result.result import Result
+from autolr.runtime.failures import of_a_step
 from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
@@ -70,7 +71,13 @@ def _train(learner: DrivenLearner, rates: Rates, action: Train) -> list[float]:
     rates.factor = rates.factor_of(action.run, 0, 1)
     for _ in range(action.steps):
         learner.next_batch()
-        loss = learner.train()
+        try:
+            loss = learner.train()
+        except of_a_step(learner.ranks):
+            if not action.rewind:
+                raise
+            losses.append(math.nan)  # the user's code refuses what comes of such a rate
+            break
         if loss is None:
             raise ConfigError.of("the training loss", None, "a number, for the probes of a search")
         losses.append(float(loss))

@@ -1,18 +1,22 @@
 """Rivals of a run, trained beside it on the very batches that go by."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from autolr.candidate import Candidate
+from autolr.errors import DivergedError
 from autolr.online.actions import Rollback, Save
 from autolr.online.observation import Observation
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.candidate_states import CandidateStates
+from autolr.runtime.dead_rates import ignores_its_rate, sets_its_rate
+from autolr.runtime.failures import in_words, of_a_search
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.rates import Rates
@@ -95,19 +99,41 @@ class Rivals(CandidateStates):
         Raises:
             DivergedError: If every candidate has diverged, and the strategy does not roll back.
         """
-        self.look(stepped=True)
-        if stepped:
-            self._live.applied(self._rates.applied)
-        if before is not None:
-            self._train_rivals(before, stepped=stepped)
-        if self._is_check_due(stepped=stepped):
-            self._check_loss(loss)
-            if self.search.guarded:
-                self._drop_diverged()
-        if stepped:
-            self.step += 1
-            self._sample()
-            self._act()
+        with self.surviving(stepped=stepped):
+            if self.searching and (rate := self._rates.set_by_step) is not None:
+                self._end(sets_its_rate(self._learner.optimizer, rate), self._rates.own_candidate())
+            self.look(stepped=True)
+            if stepped:
+                self._live.applied(self._rates.applied)
+            if before is not None:
+                self._train_rivals(before, stepped=stepped)
+            if self._is_check_due(stepped=stepped):
+                self._check_loss(loss)
+                if self.search.guarded:
+                    self._drop_diverged()
+            if stepped:
+                self.step += 1
+                self._sample()
+                self._act()
+
+    @contextmanager
+    def surviving(self, *, stepped: bool = False) -> Iterator[None]:
+        """End the search where the block raises; the run continues as it is.
+
+        Args:
+            stepped: Whether the live run has made a step that is not counted yet.
+
+        Raises:
+            DivergedError: See `repeat_step`.
+        """
+        step = self.step + stepped
+        try:
+            yield
+        except DivergedError:
+            raise
+        except of_a_search(self._learner.ranks) as error:
+            self.step = step
+            self._end(in_words(error), self.live)
 
     def result(self) -> Result:
         """Return the result so far, with its cost."""
@@ -125,9 +151,8 @@ class Rivals(CandidateStates):
     def for_each_rival(self, action: Callable[[], None]) -> None:
         """Call ``action`` with each rival's state in place; generators are left as they were."""
         with isolated_rng():
-            for rival in self._rivals:
-                with rival.in_place():
-                    action()
+            for rival in [rival for rival in self._rivals if not rival.diverged]:
+                self._attempt(rival, action)
 
     def watch_hooks(self) -> HookChanges | None:
         """Return what watches the hooks that run between two batches; None without rivals."""
@@ -138,17 +163,23 @@ class Rivals(CandidateStates):
     def _train_rivals(self, before: StepContext, *, stepped: bool) -> None:
         after = StepContext.capture(self._learner.optimizer)
         trained = [rival for rival in self._rivals if not rival.diverged]
-        losses = [self._train(rival, before) for rival in trained]
-        after.restore()
+        try:
+            losses = [self._train(rival, before) for rival in trained]
+        finally:
+            after.restore()
         for rival, loss in zip(trained, losses, strict=True):  # last: it waits for the device
-            rival.diverged = loss is not None and not math.isfinite(float(loss.detach()))
+            rival.diverged |= loss is not None and not math.isfinite(float(loss.detach()))
         self.probe_steps += stepped * len(trained)
 
     def _train(self, rival: CandidateRun, before: StepContext) -> Tensor | None:
         """Make the live run's step with a rival's state; return the loss, if there is one."""
+
+        def train() -> Tensor | None:
+            with self._rates.multiplied(self._factor(rival)):
+                return self._learner.train()
+
         before.restore()
-        with rival.in_place(), self._rates.multiplied(self._factor(rival)):
-            loss = self._learner.train()
+        loss = self._attempt(rival, train)
         rival.applied(self._rates.applied)
         return loss
 
@@ -161,10 +192,22 @@ class Rivals(CandidateStates):
             if self.step < probe.horizon:
                 return
             self._count_bytes()
-            scores = self._scoring.scores(self._live, self._rivals, annealed=probe.annealed)
+            if ignored := self._ignored_rates():
+                self._end(ignored, self._rates.own_candidate())
+                break
+            scores = self._scoring.scores(
+                self._live, self._rivals, self._note_failure, annealed=probe.annealed
+            )
             self._observe(self.step, [scores.get(c, math.inf) for c in probe.candidates])
             self._settle(self.step)
         self._rivals, self._best, self._live.average = [], None, None
+
+    def _ignored_rates(self) -> str | None:
+        """Return in words that the runs of the race have not differed by their rates, if so."""
+        if self.search.scores or self._is_annealed():
+            return None
+        runs = [run for run in [self._live, *self._rivals] if not run.diverged]
+        return ignores_its_rate(self._learner.optimizer, runs)
 
     def _observe(self, step: int, scores: Sequence[float] = (), *, lost: bool = False) -> None:
         """Report to the strategy that its action has been carried out, see `Observation`."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from autolr.online.scan import Scan
 from autolr.runtime.applied_rate import own_rate
+from autolr.runtime.failures import forget_step, of_a_step
 from autolr.runtime.learner import Learner
 from autolr.runtime.optimizer_peaks import customary_peak_of
 from autolr.runtime.rates import Rates
@@ -56,6 +57,10 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
 
 def _loss_of_step(learner: Learner) -> float:
     """Make a step; return its loss over all ranks, NaN if there is none."""
-    loss = learner.trial_step()
+    try:
+        loss = learner.trial_step()
+    except of_a_step(learner.ranks):
+        forget_step(learner.extras)
+        loss = None  # the user's code refuses what comes of such a rate
     losses = learner.ranks.gather(lambda: math.nan if loss is None else float(loss))
     return sum(losses) / len(losses)

@@ -1,12 +1,13 @@
 """Scores of the candidates in training, by the averages of their last weights."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from autolr.candidate import Candidate
 from autolr.rng import isolated_rng
 from autolr.runtime.average import Average
 from autolr.runtime.candidate_run import CandidateRun
+from autolr.runtime.failures import of_a_search
 from autolr.runtime.learner import Learner
 from autolr.runtime.untouched import untouched
 
@@ -39,7 +40,12 @@ class Scoring:
             run.average.add(None if run.snapshot is None else run.snapshot.tensors)
 
     def scores(
-        self, live: CandidateRun, rivals: Sequence[CandidateRun], *, annealed: bool
+        self,
+        live: CandidateRun,
+        rivals: Sequence[CandidateRun],
+        failed: Callable[[CandidateRun, Exception], None],
+        *,
+        annealed: bool,
     ) -> dict[Candidate, float]:
         """Return the score of each candidate; all ranks have those of rank 0.
 
@@ -48,11 +54,23 @@ class Scoring:
         Args:
             live: The live run.
             rivals: The copies beside it.
+            failed: Called with a rival that raises, whose score is infinite, and the error.
             annealed: Whether the rivals are annealed copies.
         """
         runs = rivals if annealed else [live, *rivals]
-        (scores, *_) = self._learner.ranks.gather(lambda: [self._score(t) for t in runs])
+        (scores, *_) = self._learner.ranks.gather(lambda: [self._attempt(t, failed) for t in runs])
         return {run.candidate: score for run, score in zip(runs, scores, strict=True)}
+
+    def _attempt(
+        self, run: CandidateRun, failed: Callable[[CandidateRun, Exception], None]
+    ) -> float:
+        try:
+            return self._score(run)
+        except of_a_search(self._learner.ranks) as error:
+            if run.snapshot is None:  # the live run: nothing can be compared with it
+                raise
+            failed(run, error)
+            return math.inf
 
     def _score(self, run: CandidateRun) -> float:
         """Return the validation score of an average, or without validation its training loss."""

@@ -6,8 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from autolr.errors import UnsupportedError
-from autolr.runtime.applied_rate import AppliedRate
+from autolr.runtime.applied_rate import AppliedRate, nearer
 
 _Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -25,11 +24,13 @@ class StepRates:
 
     Attributes:
         used: The rates of the groups in the last step.
+        written: The rate that the optimizer itself set within its first step; None: it set none.
         handles: Of the hooks.
     """
 
     def __init__(self, optimizer: Optimizer, apply: Callable[[], None]) -> None:
         self.used: list[Any] = []
+        self.written: float | None = None
         self._optimizer = optimizer
         self._apply = apply
         self._held: list[tuple[dict[str, Any], Any, Any]] = []  # a group, its rate, what stood
@@ -82,20 +83,22 @@ class StepRates:
             return
         for group, rate, stood in self._held:
             if group["lr"] is not rate and isinstance(stood, AppliedRate):
-                self._refuse(group)
-                group["lr"] = AppliedRate.derived(float(group["lr"]), stood.factor)
+                group["lr"] = self._own(float(group["lr"]), stood)
         self.reset()
         self._stepped = True
 
-    def _refuse(self, group: dict[str, Any]) -> None:
-        """Refuse an optimizer that sets its own rate as it steps; later it may be adapting it.
+    def _own(self, rate: float, stood: AppliedRate) -> float:
+        """Return the rate to stand in a group after a step in which the optimizer has set one.
 
-        Raises:
-            UnsupportedError: In the first step.
+        Later it may be adapting the rate that is applied. In its first step it sets its own: of the
+        two it is the one that differs less from what stood there.
+
+        Args:
+            rate: What it has set.
+            stood: What was applied.
         """
-        if not self._stepped:
-            name = type(self._optimizer).__name__
-            raise UnsupportedError(
-                f"{name} sets its own rate within its step (to {float(group['lr']):.3g}), so the "
-                "rate of its steps cannot be set: leave out AutoLR and FollowCandidate"
-            )
+        derived = AppliedRate.derived(rate, stood.factor)
+        if self._stepped:
+            return derived
+        self.written = rate
+        return derived if nearer(derived.own, rate, stood.own) else rate

@@ -340,22 +340,47 @@ def test_a_warm_up_by_hand_that_is_cut_is_resumed_as_in_the_whole_run(tmp_path):
         assert differences(whole.left[part], rest.left[part]) == []
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_an_optimizer_that_sets_its_own_rate_within_its_step_is_refused(tmp_path):
-    class Warming(torch.optim.SGD):
-        def step(self, closure=None):
-            with torch.enable_grad():
-                loss = closure()
-            self.param_groups[0]["lr"] = 1e-3
-            self.zero_grad()
-            return loss
+class Warming(torch.optim.SGD):
+    """Sets the rate of each step itself."""
 
-    class Own(Net):
-        def configure_optimizers(self):
-            return Warming(self.parameters(), lr=LR)
+    made = 0
 
-    with pytest.raises(UnsupportedError, match="Warming sets its own rate within its step"):
-        fit(tmp_path, Own, [FollowCandidate(0.5, "linear")])
+    def step(self, closure=None):
+        with torch.enable_grad():
+            loss = closure()
+        self.made += 1
+        self.param_groups[0]["lr"] = LR * min(1.0, self.made / 4)
+        super().step()
+        return loss
+
+
+class Drawn(Net):
+    def configure_optimizers(self):
+        return Warming(self.parameters(), lr=LR, momentum=0.9)
+
+
+@pytest.mark.parametrize("max_epochs", [1, 4])
+@pytest.mark.parametrize(
+    "attach",
+    [
+        lambda: AutoLR(RACE),
+        lambda: AutoLR(rates=(0.5, 0.5)),
+        lambda: FollowCandidate(0.5, "linear"),
+    ],
+)
+def test_an_optimizer_that_sets_its_own_rate_within_its_step_keeps_it(
+    tmp_path, attach, max_epochs, recwarn
+):
+    plain = fit(tmp_path / "plain", Drawn, max_epochs=max_epochs)
+    callback = attach()
+    ours = fit(tmp_path / "ours", Drawn, [callback], max_epochs=max_epochs)
+    for part in ("weights and buffers", "optimizer", "generators", "metrics.csv"):
+        assert differences(plain.left[part], ours.left[part]) == []
+    lines = [str(w.message) for w in recwarn if "within its step" in str(w.message)]
+    assert len(lines) == 1
+    assert "Warming sets its own rate within its step (to 0.00195), so the rate of" in lines[0]
+    if isinstance(callback, AutoLR):
+        assert callback.result.run_peak == LR
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,0 +1,50 @@
+"""Optimizers for which the rate in their groups is not the rate of their steps."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from autolr.rules.fixed import OWN
+from autolr.runtime.candidate_run import CandidateRun
+
+
+def sets_its_rate(optimizer: Optimizer, rate: float) -> str:
+    """Return in words that an optimizer has set its own rate within its first step.
+
+    Args:
+        optimizer: The optimizer.
+        rate: What it has set.
+    """
+    name = type(optimizer).__name__
+    return (
+        f"{name} sets its own rate within its step (to {rate:.3g}), so the rate of its steps "
+        "cannot be set"
+    )
+
+
+def ignores_its_rate(optimizer: Optimizer, runs: Sequence[CandidateRun]) -> str | None:
+    """Return in words that an optimizer has made the same steps at several rates; None if not.
+
+    Args:
+        optimizer: The optimizer, of the user's.
+        runs: The live run and its rivals, after some steps on the same batches.
+    """
+    rates = sorted({run.highest_rate for run in runs})
+    rivals = [run.state.tensors for run in runs if run.snapshot is not None]
+    if len(rates) < 2 or not rivals or any(run.candidate.rule != OWN for run in runs):
+        return None
+    if not any(_moves(parameter) for parameter in rivals[0]):
+        return None
+    if not all(torch.equal(p, other[p]) for other in rivals for p in rivals[0]):
+        return None
+    return (
+        f"{type(optimizer).__name__} has made the same steps at rates of up to {rates[0]:.3g} and "
+        f"{rates[-1]:.3g}: they do not depend on the rate in its groups"
+    )
+
+
+def _moves(parameter: Tensor) -> bool:
+    """Return whether the last step had a gradient for a parameter."""
+    return parameter.grad is not None and bool(parameter.grad.any())

@@ -1,0 +1,58 @@
+"""Errors of what runs for the search alone: rivals end, or the search, and the run continues.
+
+What raises in a rival's step has just been done by the live run without an error, so it is a rival
+that has diverged: much code refuses a loss that is not finite. An interrupt, a signal and
+`SystemExit` are no `Exception`, and pass. On several ranks the others may wait for the one that
+raised, in a collective of the user's own: there only errors that all ranks raise alike are caught.
+"""
+
+from collections.abc import Iterable
+
+import torch
+
+from autolr.errors import AutoLRError, UnsupportedError
+from autolr.runtime.collectives import Ranks
+
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
+
+_LONGEST = 160  # characters of an error in a line; some print whole tensors
+
+
+def of_a_step(ranks: Ranks) -> tuple[type[Exception], ...]:
+    """Return the errors that end a rival in its training step or a hook.
+
+    Args:
+        ranks: The processes that train the run.
+    """
+    return (Exception,) if ranks.size == 1 else ()
+
+
+def of_a_search(ranks: Ranks) -> tuple[type[Exception], ...]:
+    """Return the errors that end a rival while it is scored, and elsewhere the search.
+
+    Args:
+        ranks: The processes that train the run.
+    """
+    return (Exception,) if ranks.size == 1 else (UnsupportedError,)
+
+
+def in_words(error: Exception) -> str:
+    """Return an error as one line.
+
+    >>> in_words(ValueError("loss is NaN")), in_words(AssertionError())
+    ('ValueError: loss is NaN', 'AssertionError')
+    """
+    kind = "" if isinstance(error, AutoLRError) else f"{type(error).__name__}: "
+    text = " ".join(f"{kind}{error}".split()).removesuffix(":")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def forget_step(extras: Iterable[object]) -> None:
+    """Have gradient scalers forget a step that has raised halfway; no state of theirs holds that.
+
+    Args:
+        extras: Those of the learner.
+    """
+    for extra in extras:
+        if isinstance(extra, torch.amp.GradScaler):
+            extra._per_optimizer_states.clear()
