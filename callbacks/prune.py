@@ -166,7 +166,7 @@ class PruneTrial(Callback):
         assert self._learner is not None
         assert self._scores is not None
         assert self._length is not None
-        if batch_idx == 0 and self._length.renew(trainer):
+        if batch_idx == 0 and self._length.renew(trainer, ()):
             self._renew_rungs(self._scores)
         if self._scores.wants_batch:
             self._learner.set_batch(batch, batch_idx)

@@ -82,7 +82,7 @@ class RivalsCallback(RateHost):
         super().on_train_end(trainer, pl_module)
         self._release()
 
-    def _repeat_hooks(self, rivals: ResumableRivals, learner: LightningLearner) -> None:
+    def _repeat_hooks(self, rivals: "ResumableRivals", learner: LightningLearner) -> None:
         """Take rivals through the module's hooks since the last step of the live run."""
         rivals.look(pending=learner.has_batch_end)
         if learner.has_batch_end:

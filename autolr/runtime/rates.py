@@ -132,8 +132,9 @@ class Rates:
 
     def own_candidate(self) -> Candidate:
         """Return the candidate at which every factor is 1: the run without rates of ours."""
-        switching = isinstance(self.optimizer, Switching)
-        peak = self.optimizer.bases[OWN] if switching else self.base
+        optimizer, peak = self.optimizer, self.base
+        if isinstance(optimizer, Switching):
+            peak = optimizer.bases[OWN]
         return Candidate(OWN, peak, schedules.constant())
 
     @property
