@@ -1,6 +1,5 @@
 """The result of an online search: its decisions, its price, and how to replay it."""
 
-import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,24 +200,9 @@ class Result:
         ``rate`` is that of the step before the horizon. A scan that found an edge comes first: the
         rate of the edge, at horizon 0, with an infinite score.
         """
-        import pandas as pd  # here: it takes longer to import than all of autolr's core
+        from autolr.result.probes import probes_frame  # here: pandas takes long to import
 
-        columns = ["peak", "start", "horizon", "rate", "score", "kept", "rule"]
-        rows = [
-            (
-                s.candidate.peak,
-                s.start,
-                s.horizon,
-                s.rate(self.total_steps),
-                s.score,
-                s.kept,
-                s.candidate.rule,
-            )
-            for s in self.scores
-        ]
-        if self.scan is not None and (edge := self.scan.edge) is not None:
-            rows.insert(0, (edge, 0, 0, edge, math.inf, False, OWN))
-        return pd.DataFrame(rows, columns=columns)
+        return probes_frame(self)
 
     def save(self, path: str | Path) -> None:
         """Write the result into the folder ``path``, made if missing.

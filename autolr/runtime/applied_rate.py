@@ -209,7 +209,13 @@ def _own_written(rate: Tensor, record: TensorRecord) -> Tensor:
 
 
 def nearer(one: float, other: float, rate: float) -> bool:
-    """Return whether one rate is nearer to a third than another is, by their ratios."""
+    """Return whether one rate is nearer to a third than another is, by their ratios.
+
+    Args:
+        one: A rate.
+        other: Another rate.
+        rate: The third; if any of the three is not above 0, nothing is nearer.
+    """
     if not (one > 0 and other > 0 and rate > 0):
         return False
     return abs(math.log(one / rate)) < abs(math.log(other / rate))
