@@ -15,7 +15,7 @@ from autolr.errors import unknown_name
 
 _SECTIONS = ("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "tune")
 _TRAINERS = ("lightning.pytorch.Trainer", "pytorch_lightning.Trainer")
-_MOST_NAMES = 8  # arguments that a message lists: more do not fit on a line
+_MOST_NAMES = 10  # arguments that a message lists: AutoLR has 9; those of a Trainer fill a screen
 _MOVED = {  # arguments that 0.1 had, by class: what to write today
     ("AutoLR", "budget"): "its strategy does; write strategy: {class_path: autolr.online.Annealed, "
     "init_args: {budget: ...}}"

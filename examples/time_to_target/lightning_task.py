@@ -24,7 +24,7 @@ class LightningTask(LightningModule):
         lr: The rate of the optimizer, under the name that ``Tuner.lr_find`` changes.
 
     Attributes:
-        validation_passes: How often the validation loss was computed, by whomever.
+        validation_passes: How often the validation loss was computed, not counting searches.
     """
 
     def __init__(self, task: Task, lr: float) -> None:
