@@ -41,7 +41,7 @@ class RunLength:
         self._who = who
         self._said = self._warned = False
 
-    def renew(self, trainer: Trainer, schedules: Iterable[Schedule]) -> bool:
+    def renew(self, trainer: Trainer, schedules: Iterable[Schedule] = ()) -> bool:
         """Plan the rest of the run; return whether its length has changed.
 
         Call it with the first batch of each epoch, when all hooks of its start have run. The length

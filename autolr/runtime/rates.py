@@ -133,8 +133,8 @@ class Rates:
 
     def own_candidate(self) -> Candidate:
         """Return the candidate at which every factor is 1: the run without rates of ours."""
-        switching = isinstance(self.optimizer, Switching)
-        peak = self.optimizer.bases[OWN] if switching else self.base
+        optimizer = self.optimizer
+        peak = optimizer.bases[OWN] if isinstance(optimizer, Switching) else self.base
         return Candidate(OWN, peak, schedules.constant())
 
     @property
