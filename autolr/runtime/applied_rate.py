@@ -192,7 +192,13 @@ def _own_written(rate: Tensor, record: TensorRecord) -> Tensor:
 
 
 def nearer(one: float, other: float, rate: float) -> bool:
-    """Return whether one rate is nearer to a third than another is, by their ratios."""
+    """Return whether one rate is nearer to a third than another is, by their ratios.
+
+    Args:
+        one: A rate.
+        other: The other one.
+        rate: The third.
+    """
     if not (one > 0 and other > 0 and rate > 0):
         return False
     return abs(math.log(one / rate)) < abs(math.log(other / rate))
