@@ -39,9 +39,9 @@ class RunLength:
         self.steps = total_steps(trainer, who)
         self._epochs = _epochs(trainer)
         self._who = who
-        self._said = False
+        self._said = self._warned = False
 
-    def renew(self, trainer: Trainer, schedules: Iterable[Schedule]) -> bool:
+    def renew(self, trainer: Trainer, schedules: Iterable[Schedule] = ()) -> bool:
         """Plan the rest of the run; return whether its length has changed.
 
         Call it with the first batch of each epoch, when all hooks of its start have run. The length
@@ -61,10 +61,7 @@ class RunLength:
                 schedule.values(self.steps)
         except ConfigError as error:
             self.steps = before
-            rank_zero_warn(
-                f"{self._who}: from epoch {trainer.current_epoch} on epochs have other lengths; "
-                f"the schedule stays laid out over {before} steps: {error}"
-            )
+            self._warn_of_old_length(trainer, error)
             return False
         if self.steps == before:
             return False
@@ -76,6 +73,14 @@ class RunLength:
             )
         self._said = True
         return True
+
+    def _warn_of_old_length(self, trainer: Trainer, error: ConfigError) -> None:
+        if not self._warned:
+            rank_zero_warn(
+                f"{self._who}: from epoch {trainer.current_epoch} on epochs have other lengths; "
+                f"the schedule stays laid out over {self.steps} steps: {error}"
+            )
+        self._warned = True
 
 
 def total_steps(trainer: Trainer, who: str) -> int:

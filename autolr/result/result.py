@@ -60,8 +60,7 @@ class Result:
         stopped_at: Steps after which the run ended by itself, before its schedule did: it was not
             annealed. None: it made all ``total_steps``, or its end is not known yet.
         kept_peak: The peak that the run kept where nothing could be compared.
-        copy_bytes: The most bytes that copies of the run took at once: rivals, the state to go
-            back to, and averages.
+        copy_bytes: The most bytes of copies at once: rivals, the state to go back to, averages.
         copies: Which copies ended or were not made, and why; from which step on there was no way
             back to an earlier state; or why the search ended before it was over.
         highest_rate: The highest rate of any step that the run was trained with, as the optimizer

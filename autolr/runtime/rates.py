@@ -132,9 +132,8 @@ class Rates:
 
     def own_candidate(self) -> Candidate:
         """Return the candidate at which every factor is 1: the run without rates of ours."""
-        optimizer, peak = self.optimizer, self.base
-        if isinstance(optimizer, Switching):
-            peak = optimizer.bases[OWN]
+        optimizer = self.optimizer
+        peak = optimizer.bases[OWN] if isinstance(optimizer, Switching) else self.base
         return Candidate(OWN, peak, schedules.constant())
 
     @property

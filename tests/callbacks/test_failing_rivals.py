@@ -1,13 +1,16 @@
 """The user's code raises where only the search runs it: the run continues."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+from typing import ClassVar
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.online import Annealed
-from tests.callbacks.runs import LR, Net, differences, fit
+from tests.callbacks.namespace import CSVLogger, pl
+from tests.callbacks.runs import LR, Net, differences, fit, val_loader
 
 REFUSED = "Exception: Loss is NaN, training stopped."
 RACE = Annealed(candidates=2, checks=(), budget=3.0)
@@ -117,3 +120,103 @@ def test_a_run_that_looks_for_anomalies_survives_its_rivals(tmp_path):
     callback = AutoLR(RACE, rates=(LR, LR * 2.0**40), schedule="constant")
     fits_alike(tmp_path, Root, callback, detect_anomaly=True)
     assert callback.result.peak == LR
+
+
+class Ceasing(Net):
+    """Logs its metric in its first epochs alone."""
+
+    def validation_step(self, batch, batch_idx):
+        if self.trainer.global_step < 12:
+            self.log("val_loss", F.cross_entropy(self(batch[0]), batch[1]))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:lightning", "ignore::UserWarning:torch")
+def test_a_metric_that_is_no_longer_logged_ends_the_search_and_not_the_run(tmp_path, recwarn):
+    callback = AutoLR(RACE, rates=(LR, 2 * LR), schedule="constant")
+    fits_alike(tmp_path, Ceasing, callback, val=val_loader(), best=None)
+    assert (callback.result.peak, callback.result.run_peak) == (None, LR)
+    (line,) = [str(w.message) for w in recwarn if "AutoLR" in str(w.message)]
+    assert line == (
+        "AutoLR: step 14: the search ends: validation logged 'val_loss' when the fit began and no "
+        "longer does: log it in every validation; the run keeps a peak of 0.00781"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_hook_that_fails_for_rivals_in_mid_run_leaves_a_result_behind(tmp_path):
+    class Once(Net):
+        """Counts in a class what only the live run may do."""
+
+        done: ClassVar[set[int]] = set()
+
+        def on_train_batch_end(self, outputs, batch, batch_idx):
+            step = self.trainer.global_step
+            if step in self.done:
+                raise RuntimeError(f"step {step} has been logged")
+            self.done.add(step)
+
+    callback = AutoLR(RACE, rates=(LR, 2 * LR), schedule="constant")
+    fit(tmp_path, Once, [callback])
+    assert callback.result.run_peak == LR
+    assert [record.ended for record in callback.result.copies] == [(2 * LR,)]
+
+
+class Picky(CSVLogger):
+    """Refuses names that it does not know."""
+
+    def log_metrics(self, metrics, step=None):
+        if any(name.startswith("autolr/") for name in metrics):
+            raise ValueError("unknown metric")
+        super().log_metrics(metrics, step)
+
+
+def test_a_logger_that_refuses_our_metrics_gets_no_more_of_them(tmp_path, recwarn):
+    logger = Picky(tmp_path / "searched", name="log", version="0")
+    callback = AutoLR(RACE, rates=(LR, LR), schedule="constant")
+    searched = fit(tmp_path / "searched", Net, [callback], logger=logger)
+    plain = fit(tmp_path / "plain", Net, [FollowCandidate(LR, "constant")])
+    for part in LEFT:
+        assert differences(plain.left[part], searched.left[part], part) == []
+    lines = [str(w.message) for w in recwarn if "unknown metric" in str(w.message)]
+    assert lines == [
+        "AutoLR: Picky does not take autolr/rate, autolr/probe_steps, so it gets no more of them: "
+        "ValueError: unknown metric"
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_folder_that_is_gone_after_the_fit_costs_a_line(tmp_path, recwarn):
+    class Vandal(pl.Callback):
+        def on_train_epoch_end(self, *_):
+            (tmp_path / "found").touch()
+
+    callback = AutoLR(RACE, rates=(LR, LR), save_to=tmp_path / "found")
+    fit(tmp_path, Net, [callback, Vandal()])
+    assert callback.result.peak == LR
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_optimizer_that_ignores_its_rate_trains_as_without_a_search(tmp_path):
+    class Deaf(torch.optim.Adam):
+        def step(self, closure=None):
+            with torch.enable_grad():
+                loss = closure()
+            before = [group["lr"] for group in self.param_groups]
+            for group in self.param_groups:
+                group["lr"] = LR
+            super().step()
+            for group, rate in zip(self.param_groups, before, strict=True):
+                group["lr"] = rate
+            return loss
+
+    class Own(Net):
+        def configure_optimizers(self):
+            return Deaf(self.parameters(), lr=LR)
+
+    callback = AutoLR(Annealed(race=0.2, checks=(), budget=3.0))
+    ours = fit(tmp_path / "ours", Own, [callback])
+    plain = fit(tmp_path / "plain", Own)
+    for part in LEFT:
+        assert differences(plain.left[part], ours.left[part], part) == []
+    assert (callback.result.peak, callback.result.run_peak) == (None, LR)
+    assert "Deaf has made the same steps at rates of up to" in callback.result.broken_off.reason

@@ -11,7 +11,17 @@ from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.online import Annealed
-from tests.callbacks.runs import LR, TRAIN, Bare, Net, differences, fit, val_loader
+from tests.callbacks.runs import (
+    LR,
+    TRAIN,
+    Bare,
+    Net,
+    Stream,
+    differences,
+    fit,
+    train_loader,
+    val_loader,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -249,3 +259,33 @@ def test_a_cut_search_over_data_that_grow_is_resumed_bit_for_bit(epoch, tmp_path
     assert rest.result.total_steps == whole.result.total_steps == 16
     assert rest.result.scores == whole.result.scores
     assert differences(again["weights and buffers"], left["weights and buffers"]) == []
+
+
+LONG = schedules.warmup(20) | schedules.linear()
+
+
+@pytest.mark.parametrize("make", [lambda: FollowCandidate(LR, LONG), lambda: AutoLR(RACE, LONG)])
+def test_a_schedule_that_no_longer_fits_stays_as_it_was_laid_out(make, tmp_path, recwarn):
+    setter = make()
+    made, rates = trained(tmp_path, setter, data=SHRINKS)
+    assert made == len(rates) == 16
+    peak = LR if isinstance(setter, FollowCandidate) else setter.result.run_peak
+    assert rates[-1] == pytest.approx(peak * LONG.at(15, 28))
+    lines = [str(w.message) for w in recwarn if "stays laid out" in str(w.message)]
+    assert lines == [
+        f"{type(setter).__name__}: from epoch 1 on epochs have other lengths; the schedule stays "
+        "laid out over 28 steps: the number of steps must be at least 20, which the spans take, "
+        "got 19.0"
+    ]
+
+
+def test_data_without_a_length_in_mid_run_leave_the_schedule_as_it_was(tmp_path, recwarn):
+    class Endless(Data):
+        def train_dataloader(self):
+            return DataLoader(Stream(TRAIN), 16) if self.trainer.current_epoch else train_loader()
+
+    setter = FollowCandidate(LR, "linear")
+    settings = {"train": Endless(()), "val": None, "reload_dataloaders_every_n_epochs": 1}
+    run = fit(tmp_path, Net, [setter], **settings)
+    assert run.trainer.global_step == 28
+    assert any("the training data has no length" in str(w.message) for w in recwarn)

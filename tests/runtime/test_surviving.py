@@ -123,13 +123,12 @@ def test_runs_that_nothing_moves_say_nothing_of_the_optimizer():
     assert result.broken_off is None
 
 
-@pytest.mark.parametrize("strategy", ["annealed", AutoLRS()])
-def test_a_rate_of_a_scan_at_which_the_loss_raises_is_its_edge(strategy):
+def test_a_rate_of_a_scan_at_which_the_loss_raises_is_its_edge():
     class Uncommon(torch.optim.SGD):
         """Without a customary peak."""
 
     run = learner(raising(ValueError("no"), above=1e3), kind=Uncommon)
-    result = searched(run, 300, rates=None, strategy=strategy, schedule=None)
+    result = searched(run, 300, rates=None, schedule=None)
     assert result.scan is not None
     assert result.scan.edge is not None
 
