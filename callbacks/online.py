@@ -66,7 +66,7 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     follow where they can, and end with a line where they cannot; the run is then never restored to
     a state from before. What is frozen is not copied.
 
-    The search never ends the run: a rival whose code raises (many modules refuse a loss of NaN) ends
+    The search never ends the run: a rival whose code raises (many modules refuse a NaN loss) ends
     with a line, and any other error of the search's own ends the search with a warning.
 
     Under DDP every rank trains every rival, scores are averages over all, and an error on one in
