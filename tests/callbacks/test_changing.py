@@ -51,6 +51,7 @@ def test_rules_go_on_racing(name):
     assert len(rates) == 1 + (name in ("BackboneFinetuning", "Growing"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("race", [0.15, 0.35], ids=["behind the race", "in the race"])
 def test_a_search_runs_to_its_end(kind, race):
     make, callbacks = kind

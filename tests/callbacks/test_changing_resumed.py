@@ -71,6 +71,7 @@ def search(race=0.35):
     return AutoLR(Annealed(race=race, budget=1.5), rates=(LR / 8, LR * 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setter", [follow, search])
 @pytest.mark.parametrize("name", RESUMED)
 def test_a_promoted_trial_ends_as_one_that_was_never_paused(tmp_path, name, setter):
@@ -99,6 +100,7 @@ def test_a_trial_that_a_new_model_could_not_continue_is_not_paused(tmp_path, mak
     assert "pruner: {name: hyperband, pause: false}" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("race", [0.2, 0.35])
 @pytest.mark.parametrize("epoch", [2, 3, 5], ids=["as it unfreezes", "next", "later"])
 @pytest.mark.parametrize("name", ["BackboneFinetuning", "Frozen"])

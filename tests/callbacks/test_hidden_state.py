@@ -414,6 +414,7 @@ def test_verification_makes_steps_again_and_says_what_differs():
     assert callback.result.probe_steps == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [Teacher, Bank, Momentum, Stepping, Wrapped, Timed])
 def test_verification_leaves_no_trace_and_finds_nothing_where_all_is_restored(make):
     verified, plain = AutoLR(RACE, verify=True), AutoLR(RACE)

@@ -309,6 +309,7 @@ def test_a_search_with_one_candidate_changes_no_bit(name, plain, tmp_path):
     assert differences(run.left, plain(name).left) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", SETUPS)
 def test_a_search_whose_rivals_all_lose_changes_no_bit(name, plain, tmp_path):

@@ -152,6 +152,7 @@ def test_a_search_with_the_modules_own_peak_only_changes_no_bit(make, tmp_path):
     assert differences(searched.left, fit(tmp_path / "plain", make).left) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("make", SCHEDULERS.values(), ids=SCHEDULERS)
 def test_the_run_ends_as_one_whose_module_has_its_rates_times_the_factor(make, tmp_path):

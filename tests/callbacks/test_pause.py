@@ -72,6 +72,7 @@ def follow():
     return FollowCandidate(2 * LR, schedules.warmup(0.2) | schedules.cosine())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

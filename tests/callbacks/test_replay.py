@@ -254,6 +254,7 @@ def test_the_run_ends_as_one_at_the_chosen_peak_from_its_first_step(make, settin
     assert differences(trained(searched.left), trained(replayed.left)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("make", "settings"), SETUPS.values(), ids=SETUPS)
 def test_a_run_whose_rate_changed_in_mid_run_is_replayed_from_its_result(make, settings, tmp_path):

@@ -98,6 +98,7 @@ LENGTHS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "steps"), LENGTHS.values(), ids=LENGTHS)
 def test_a_candidate_is_annealed_over_the_steps_that_are_made(settings, steps, tmp_path):
     follow = FollowCandidate(LR, schedules.linear())
@@ -121,6 +122,7 @@ def test_a_search_is_annealed_over_the_steps_that_are_made(settings, steps, tmp_
     assert rates[-1] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("settings", "steps"), LENGTHS.values(), ids=LENGTHS)
 def test_a_trial_is_whole_after_the_steps_that_are_made(settings, steps, tmp_path):
     trial = Reports()
@@ -195,6 +197,7 @@ def test_a_search_over_data_that_grow_leaves_the_run_to_its_one_candidate(tmp_pa
     assert differences(followed, searched) == []
 
 
+@pytest.mark.slow
 def test_the_batch_size_may_be_found_as_the_fit_begins(tmp_path, monkeypatch):
     class Sized(Data):
         def __init__(self):

@@ -141,6 +141,7 @@ def following(result, base):
     return lambda: Followed(result.peak)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETUPS)
 def test_averages_are_those_of_a_plain_run_that_follows_the_result(name, tmp_path):
     make, settings, trainer = SETUPS[name]
