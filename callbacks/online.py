@@ -66,8 +66,8 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     follow where they can, and end with a line where they cannot; the run is then never restored to
     a state from before. What is frozen is not copied.
 
-    The search never ends the run: a rival whose code raises (many modules refuse a loss of NaN) ends
-    with a line, and any other error of the search's own ends the search with a warning.
+    The search never ends the run: a rival whose code raises (many modules refuse a loss of NaN)
+    ends with a line, and any other error of the search's own ends the search with a warning.
 
     Under DDP every rank trains every rival, scores are averages over all, and an error on one in
     set-up or validation ends all with the same line; one in training is left to Lightning and the

@@ -185,13 +185,14 @@ def test_a_logger_that_refuses_our_metrics_gets_no_more_of_them(tmp_path, recwar
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_folder_that_is_gone_after_the_fit_costs_a_line(tmp_path, recwarn):
+def test_a_folder_that_cannot_be_written_after_the_fit_costs_a_line(tmp_path):
     class Vandal(pl.Callback):
         def on_train_epoch_end(self, *_):
             (tmp_path / "found").touch()
 
     callback = AutoLR(RACE, rates=(LR, LR), save_to=tmp_path / "found")
-    fit(tmp_path, Net, [callback, Vandal()])
+    with pytest.warns(UserWarning, match="AutoLR: the result is not saved: .*found"):
+        fit(tmp_path, Net, [callback, Vandal()])
     assert callback.result.peak == LR
 
 
