@@ -81,6 +81,7 @@ def fits_alike(tmp_path, make, searcher, rate=LR, **settings):
     searched = fit(tmp_path / "searched", make, [searcher], **settings)
     follow = FollowCandidate(rate, searcher.result.schedule)
     plain = fit(tmp_path / "plain", make, [follow], **settings)
+    assert searched.module._current_fx_name == plain.module._current_fx_name
     for part in LEFT:
         assert differences(plain.left[part], searched.left[part], part) == []
 
