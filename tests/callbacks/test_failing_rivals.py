@@ -222,3 +222,22 @@ def test_an_optimizer_that_ignores_its_rate_trains_as_without_a_search(tmp_path)
         assert differences(plain.left[part], ours.left[part], part) == []
     assert (callback.result.peak, callback.result.run_peak) == (None, LR)
     assert "Deaf has made the same steps at rates of up to" in callback.result.broken_off.reason
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_validation_that_raises_in_the_search_alone_leaves_no_trace(tmp_path):
+    tried = []
+
+    class Busy(Net):
+        """Fails in its first pass at the end of the race: that is the search's."""
+
+        def validation_step(self, batch, batch_idx):
+            if self.trainer.global_step == 14 and not tried:
+                tried.append(batch_idx)
+                raise OSError("the device is busy")
+            super().validation_step(batch, batch_idx)
+
+    callback = AutoLR(RACE, rates=(LR, 2 * LR), schedule="constant")
+    fits_alike(tmp_path, Busy, callback)
+    assert callback.result.broken_off.reason == "OSError: the device is busy"
+    assert tried == [0]
