@@ -44,8 +44,6 @@ def quiet(
     modules, bars = either(LightningModule), either(ProgressBar)
     with ExitStack() as stack:
         stack.enter_context(replaced(module, {} if log is None else {"log": log}))
-        hook = {"_current_fx_name": module._current_fx_name}  # which stays where a hook raises
-        stack.enter_context(replaced(module, hook))
         stack.enter_context(replaced(trainer, {"save_checkpoint": drop}))
         for part in module.modules():
             if isinstance(part, modules):

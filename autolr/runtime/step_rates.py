@@ -35,6 +35,7 @@ class StepRates:
         self._apply = apply
         self._held: list[tuple[dict[str, Any], Any, Any]] = []  # a group, its rate, what stood
         self._stepped = False
+        self._within = 0  # steps of the optimizer's base class that are under way in its own
         self.handles = (
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
@@ -48,6 +49,10 @@ class StepRates:
         self._held = []
 
     def _before(self, _: Optimizer, args: Any, kwargs: dict[str, Any]) -> _Arguments | None:
+        if self._held:  # the class calls that of its base: what it has set in between is its own
+            self._within += 1
+            return None
+        self._within = 0
         self._apply()
         if callable(kwargs.get("closure")):
             return args, {**kwargs, "closure": self._closing(kwargs["closure"])}
@@ -79,6 +84,9 @@ class StepRates:
         ]
 
     def _after(self, *_: Any) -> None:
+        if self._within:
+            self._within -= 1
+            return
         if not self._held:  # the end of a step within which another one ended
             return
         for group, rate, stood in self._held:

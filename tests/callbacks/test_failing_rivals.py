@@ -81,6 +81,7 @@ def fits_alike(tmp_path, make, searcher, rate=LR, **settings):
     searched = fit(tmp_path / "searched", make, [searcher], **settings)
     follow = FollowCandidate(rate, searcher.result.schedule)
     plain = fit(tmp_path / "plain", make, [follow], **settings)
+    assert searched.module._current_fx_name == plain.module._current_fx_name
     for part in LEFT:
         assert differences(plain.left[part], searched.left[part], part) == []
 
@@ -185,13 +186,14 @@ def test_a_logger_that_refuses_our_metrics_gets_no_more_of_them(tmp_path, recwar
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_folder_that_is_gone_after_the_fit_costs_a_line(tmp_path, recwarn):
+def test_a_folder_that_cannot_be_written_after_the_fit_costs_a_line(tmp_path):
     class Vandal(pl.Callback):
         def on_train_epoch_end(self, *_):
             (tmp_path / "found").touch()
 
     callback = AutoLR(RACE, rates=(LR, LR), save_to=tmp_path / "found")
-    fit(tmp_path, Net, [callback, Vandal()])
+    with pytest.warns(UserWarning, match="AutoLR: the result is not saved: .*found"):
+        fit(tmp_path, Net, [callback, Vandal()])
     assert callback.result.peak == LR
 
 
@@ -220,3 +222,22 @@ def test_an_optimizer_that_ignores_its_rate_trains_as_without_a_search(tmp_path)
         assert differences(plain.left[part], ours.left[part], part) == []
     assert (callback.result.peak, callback.result.run_peak) == (None, LR)
     assert "Deaf has made the same steps at rates of up to" in callback.result.broken_off.reason
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_validation_that_raises_in_the_search_alone_leaves_no_trace(tmp_path):
+    tried = []
+
+    class Busy(Net):
+        """Fails in its first pass at the end of the race: that is the search's."""
+
+        def validation_step(self, batch, batch_idx):
+            if self.trainer.global_step == 14 and not tried:
+                tried.append(batch_idx)
+                raise OSError("the device is busy")
+            super().validation_step(batch, batch_idx)
+
+    callback = AutoLR(RACE, rates=(LR, 2 * LR), schedule="constant")
+    fits_alike(tmp_path, Busy, callback)
+    assert callback.result.broken_off.reason == "OSError: the device is busy"
+    assert tried == [0]

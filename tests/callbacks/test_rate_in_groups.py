@@ -371,6 +371,7 @@ class Drawn(Net):
 def test_an_optimizer_that_sets_its_own_rate_within_its_step_keeps_it(
     tmp_path, attach, max_epochs, recwarn
 ):
+    torch.optim.SGD([torch.ones(1)])  # from then on the step of its class is hooked as well
     plain = fit(tmp_path / "plain", Drawn, max_epochs=max_epochs)
     callback = attach()
     ours = fit(tmp_path / "ours", Drawn, [callback], max_epochs=max_epochs)
