@@ -8,6 +8,7 @@ import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 
 @contextmanager
@@ -28,7 +29,21 @@ def own_copy(batch: Any) -> Any:
     return apply_to_collection(batch, Tensor, torch.clone)
 
 
-def unstarted(loader: Any) -> Any:
+def drawn_aside(loader: Any) -> Iterator[Any]:
+    """Yield the batches of a loader; its iterator is left alone, and no worker outlives the last.
+
+    Args:
+        loader: The loader; it shares no iterator with the Trainer's if it is a `DataLoader`.
+    """
+    iterator = iter(_unstarted(loader))
+    try:
+        yield from iterator
+    finally:
+        if isinstance(iterator, _MultiProcessingDataLoaderIter):
+            iterator._shutdown_workers()  # at once: what refers to it may keep it
+
+
+def _unstarted(loader: Any) -> Any:
     """Return a loader over the same data that shares no iterator with the Trainer's."""
     if not isinstance(loader, DataLoader):
         return loader

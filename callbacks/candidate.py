@@ -92,6 +92,8 @@ class FollowCandidate(RateHost):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        if batch is None:  # which Lightning skips: nothing was trained
+            return
         assert self._rates is not None
         assert self._length is not None
         if trainer.global_step > self._steps_before:

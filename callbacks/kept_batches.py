@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from autolr.callbacks.batches import kept_generators_of, own_copy, size_in_bytes, unstarted
+from autolr.callbacks.batches import drawn_aside, kept_generators_of, own_copy, size_in_bytes
 
 _MEMORY = 256 * 2**20  # bytes of validation batches kept for the next pass, at most
 
@@ -62,7 +62,7 @@ class KeptLoader:
             return
         self.drawn, size = [], 0
         with kept_generators_of(self._loader):
-            for batch in unstarted(self._loader):
+            for batch in drawn_aside(self._loader):
                 size += size_in_bytes(batch)
                 if size > _MEMORY:
                     self.drawn = None

@@ -79,8 +79,10 @@ def _is_shipped(kind: type) -> bool:
 
 
 def _may_log(callback: Callback) -> bool:
-    base = next(kind for kind in type(callback).__mro__ if kind.__name__ == "Callback")
-    return any(
-        hook in vars(callback) or getattr(type(callback), hook) is not getattr(base, hook)
-        for hook in LOGGING_HOOKS
+    kinds = type(callback).__mro__
+    base = next((kind for kind in kinds if kind.__name__ == "Callback"), Callback)
+    bare = {hook: getattr(base, hook) for hook in LOGGING_HOOKS}
+    return any(  # an object with Callback's hooks need not derive from it
+        hook in vars(callback) or getattr(type(callback), hook, idle) is not idle
+        for hook, idle in bare.items()
     )

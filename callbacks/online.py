@@ -190,6 +190,8 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        if batch is None:  # which Lightning skips: nothing was trained
+            return
         assert self._rates is not None
         rate = self._rates.applied  # rivals step with others
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)

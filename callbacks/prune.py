@@ -180,6 +180,8 @@ class PruneTrial(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        if batch is None:  # which Lightning skips: nothing was trained
+            return
         assert self._learner is not None
         assert self._scores is not None
         stepped = trainer.global_step > self._steps_before

@@ -76,7 +76,8 @@ def start_search(
         say: Called with each line for the user.
         warn: Called with each line that the user should act on.
     """
-    if obstacles := _obstacles(learner, setup.settings):
+    compares = not setup.settings.is_single and _compares(rates, setup)
+    if obstacles := _obstacles(learner, setup.settings, repeat=compares):
         live = _users_candidate(rates, setup)
         for line in unsearched(obstacles, live):
             warn(line)
@@ -99,16 +100,29 @@ def begins_with(rates: Rates, setup: Setup) -> Candidate | None:
         rates: The rates of the run's optimizer.
         setup: What is known of the search.
     """
+    if (first := _first(rates, setup)) is None:
+        return None
+    run, search = first
+    return run.nearest(search.candidates)
+
+
+def _first(rates: Rates, setup: Setup) -> tuple[RunInfo, Progress] | None:
+    """Return how the search begins; None where a scan decides."""
     prior = customary_peak_of(rates.optimizer)
     if prior is None and setup.settings.scan(rates.base, setup.total_steps) is not None:
         return None
     run = setup.run_info(rates, rates.base if prior is None else prior, None)
-    return run.nearest(setup.settings.begin(run, None).candidates)
+    return run, setup.settings.begin(run, None)
 
 
-def _obstacles(learner: Learner, settings: "SearchSettings") -> list[str]:
+def _compares(rates: Rates, setup: Setup) -> bool:
+    """Return whether anything is compared; a run may be too short for it."""
+    first = _first(rates, setup)
+    return first is None or first[1].searching
+
+
+def _obstacles(learner: Learner, settings: "SearchSettings", *, repeat: bool) -> list[str]:
     """Return why copies of the run cannot be trained, on any rank."""
-    repeat = not settings.is_single
     by_rank = learner.ranks.gather(lambda: obstacle_to_rivals(learner, repeat=repeat))
     reasons = [reason for reason in by_rank if reason is not None]
     if reasons or not settings.verify:

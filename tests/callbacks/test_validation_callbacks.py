@@ -1,19 +1,25 @@
 """Metrics of callbacks, metrics of some epochs only, and what a pass leaves of a Trainer."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import itertools
+from types import SimpleNamespace
+
 import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback
 from lightning.pytorch.profilers import SimpleProfiler
+from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
 from autolr import schedules
 from autolr.callbacks import AutoLR, PruneTrial
+from autolr.callbacks.kept_batches import KeptBatches
+from autolr.callbacks.listeners import listeners_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.errors import ConfigError
-from tests.callbacks.runs import LR, RACE, Net, differences, fit, train_loader, val_loader
+from tests.callbacks.runs import LR, RACE, VAL, Net, differences, fit, train_loader, val_loader
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -246,3 +252,51 @@ def test_a_bare_trainer_is_searched(tmp_path):
     trainer = pl.Trainer(accelerator="cpu", barebones=True, max_epochs=2, callbacks=[callback])
     trainer.fit(Net(), train_loader(), val_loader())
     assert callback.result.compared
+
+
+class ByEpoch(Quiet):
+    """Has a value for each of two epochs, of a fit that may have more."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_auc", [0.5, 0.6][self.current_epoch])
+
+
+def test_a_look_at_epochs_that_the_module_has_nothing_for_ends_in_the_usual_words(tmp_path):
+    match = r"monitor must be a metric that validation logs: val_auc, got 'fid'"
+    with pytest.raises(ConfigError, match=match):
+        fit(tmp_path, ByEpoch, [AutoLR(monitor="fid", mode="min")], best="val_auc")
+
+
+def test_an_object_with_a_callbacks_hooks_need_not_derive_from_one():
+    class Duck:
+        """Has some hooks only."""
+
+    class Logging(Duck):
+        def on_validation_epoch_end(self, trainer, pl_module):
+            """Log nothing yet."""
+
+    logging = Logging()
+    assert listeners_of(SimpleNamespace(callbacks=[Duck(), logging])) == (logging,)
+
+
+class Holding(DataLoader):
+    """Keeps all that has ever iterated over it."""
+
+    made = None
+
+    def _get_iterator(self):
+        iterator = super()._get_iterator()
+        self.made.append(iterator)
+        return iterator
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("taken", [1, None], ids=["some", "all"])
+def test_no_worker_outlives_a_pass(taken, persistent):
+    loader = Holding(VAL, batch_size=16, num_workers=1, persistent_workers=persistent)
+    loader.made = []
+    (kept,) = KeptBatches().loaders([loader])
+    drawing = iter(kept)
+    assert len(list(itertools.islice(drawing, taken))) == (taken or 3)
+    drawing.close()
+    assert not any(worker.is_alive() for one in loader.made for worker in one._workers)
