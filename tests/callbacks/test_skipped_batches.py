@@ -1,6 +1,8 @@
 """Steps that are not made: batches that Lightning skips, and runs too short to compare anything."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+from typing import Any
+
 import pytest
 from torch.utils.data import default_collate
 
@@ -26,7 +28,7 @@ def with_gaps():
     return train_loader(collate_fn=Gaps())
 
 
-CONSTANT = {"schedule": schedules.constant()}
+CONSTANT: dict[str, Any] = {"schedule": schedules.constant()}
 CALLBACKS = {
     "AutoLR": lambda: AutoLR(RACE, rates=(LR, LR), **CONSTANT),
     "FollowCandidate": lambda: FollowCandidate(LR, **CONSTANT),

@@ -3,6 +3,7 @@
 
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 import lightning.pytorch as pl
 import pytest
@@ -279,7 +280,7 @@ def test_an_object_with_a_callbacks_hooks_need_not_derive_from_one():
     assert listeners_of(SimpleNamespace(callbacks=[Duck(), logging])) == (logging,)
 
 
-class Holding(DataLoader):
+class Holding(DataLoader[Any]):
     """Keeps all that has ever iterated over it."""
 
     made = None
