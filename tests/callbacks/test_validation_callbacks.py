@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, LearningRateFinder
 from lightning.pytorch.profilers import SimpleProfiler
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
@@ -300,3 +300,33 @@ def test_no_worker_outlives_a_pass(taken, persistent):
     assert len(list(itertools.islice(drawing, taken))) == (taken or 3)
     drawing.close()
     assert not any(worker.is_alive() for one in loader.made for worker in one._workers)
+
+
+class AtMilestones(LearningRateFinder):
+    """Looks for a rate again as later epochs begin, as Lightning's manual shows it."""
+
+    def on_fit_start(self, *args):
+        """Do nothing before training."""
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch in (0, 1):
+            self.lr_find(trainer, pl_module)
+
+
+@pytest.mark.parametrize("limit", [0, 1.0])
+def test_a_finder_in_the_fit_may_drop_the_validation_loaders(limit, tmp_path):
+    finder = AtMilestones(num_training_steps=3, early_stop_threshold=None)
+    callback = AutoLR(RACE, rates=(2.0**-16, 2.0**-6))
+    settings = {"best": None, "limit_val_batches": limit, "num_sanity_val_steps": 0}
+    searched = fit(tmp_path, Plain, [finder, callback], default_root_dir=tmp_path, **settings)
+    assert searched.trainer.global_step == 28
+    assert callback.result.compared
+
+
+class Plain(Net):
+    """Has no metric objects, which a tuner would leave in another state."""
+
+    def training_step(self, batch, batch_idx):
+        return F.cross_entropy(self(batch[0]), batch[1])
+
+    validation_step = both
