@@ -126,11 +126,16 @@ class ValidationPass:
         return logged
 
     def _set_up_data(self) -> None:
-        """Set the loaders up where no sanity check has, or a tuner in the fit has dropped them."""
+        """Set the loaders up where no sanity check has, or a tuner in the fit has dropped them.
+
+        The run reloads its loaders when it would: an epoch in which it has is not noted.
+        """
         loop = self._trainer.fit_loop.epoch_loop.val_loop
         if self._trainer.enable_validation and loop._combined_loader is None:
+            last = loop._last_val_dl_reload_epoch
             with isolated_rng(), validating(self._trainer):
                 loop.setup_data()
+            loop._last_val_dl_reload_epoch = last
 
     def _looks(self) -> Iterator[Callable[[], dict[str, float]]]:
         """Yield passes that may log a metric, the likely and the cheap ones first."""

@@ -330,3 +330,25 @@ class Plain(Net):
         return F.cross_entropy(self(batch[0]), batch[1])
 
     validation_step = both
+
+
+@pytest.mark.parametrize("sanity", [0, 2])
+def test_validation_loaders_are_reloaded_in_the_epochs_of_the_run(sanity, tmp_path):
+    settings = {"reload_dataloaders_every_n_epochs": 3, "check_val_every_n_epoch": 2}
+
+    def loaded_in(callbacks, folder):
+        epochs = []
+
+        class Reloading(Plain):
+            def val_dataloader(self):
+                if not self.trainer.sanity_checking:
+                    epochs.append(self.trainer.current_epoch)
+                return val_loader()
+
+        settings["num_sanity_val_steps"] = sanity
+        fit(folder, Reloading, callbacks, val=None, max_epochs=9, **settings)
+        return epochs
+
+    alone = loaded_in([], tmp_path / "alone")
+    beside = loaded_in([AutoLR(rates=(LR, LR))], tmp_path / "beside")
+    assert beside == alone if sanity else beside == [0, *alone]
