@@ -26,10 +26,10 @@ def with_gaps():
     return train_loader(collate_fn=Gaps())
 
 
-CONSTANT = {"schedule": schedules.constant()}
+CONSTANT = schedules.constant()
 CALLBACKS = {
-    "AutoLR": lambda: AutoLR(RACE, rates=(LR, LR), **CONSTANT),
-    "FollowCandidate": lambda: FollowCandidate(LR, **CONSTANT),
+    "AutoLR": lambda: AutoLR(RACE, rates=(LR, LR), schedule=CONSTANT),
+    "FollowCandidate": lambda: FollowCandidate(LR, schedule=CONSTANT),
 }
 
 

@@ -279,7 +279,7 @@ def test_an_object_with_a_callbacks_hooks_need_not_derive_from_one():
     assert listeners_of(SimpleNamespace(callbacks=[Duck(), logging])) == (logging,)
 
 
-class Holding(DataLoader):
+class Holding(DataLoader[list[torch.Tensor]]):
     """Keeps all that has ever iterated over it."""
 
     made = None
