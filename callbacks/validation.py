@@ -12,7 +12,6 @@ from autolr.callbacks.namespaces import (
     Callback,
     LightningModule,
     Trainer,
-    is_overridden,
     rank_zero_info,
 )
 from autolr.callbacks.quiet import quiet
@@ -52,16 +51,12 @@ class ValidationPass:
         self._listeners: tuple[Callback, ...] = ()
         self._epoch: int | None = None  # as in which passes are made; None: the present one
         self._logged_in = 0  # the last epoch in which a pass has logged the monitor
-        loop = trainer.fit_loop.epoch_loop.val_loop
-        if trainer.enable_validation and loop._combined_loader is None:
-            with isolated_rng(), validating(trainer):
-                loop.setup_data()
+        self._set_up_data()
 
     @property
     def exists(self) -> bool:
         """Whether the run has validation data and a step for it."""
-        taken = self._trainer.num_val_batches
-        return sum(taken) > 0 and is_overridden("validation_step", self._module)
+        return self._trainer.enable_validation and sum(self._trainer.num_val_batches) > 0
 
     def run(self, limit: int | None = None) -> dict[str, float]:
         """Return what one pass logs.
@@ -69,6 +64,7 @@ class ValidationPass:
         Args:
             limit: Batches of each loader at most.
         """
+        self._set_up_data()
         with (
             untouched(self._module),  # what the pass changes is put back
             isolated_rng(),
@@ -129,6 +125,18 @@ class ValidationPass:
         if self._epoch is None:
             self._logged_in = self._trainer.current_epoch
         return logged
+
+    def _set_up_data(self) -> None:
+        """Set the loaders up where no sanity check has, or a tuner in the fit has dropped them.
+
+        The run reloads its loaders when it would: an epoch in which it has is not noted.
+        """
+        loop = self._trainer.fit_loop.epoch_loop.val_loop
+        if self._trainer.enable_validation and loop._combined_loader is None:
+            last = loop._last_val_dl_reload_epoch
+            with isolated_rng(), validating(self._trainer):
+                loop.setup_data()
+            loop._last_val_dl_reload_epoch = last
 
     def _looks(self) -> Iterator[Callable[[], dict[str, float]]]:
         """Yield passes that may log a metric, the likely and the cheap ones first."""

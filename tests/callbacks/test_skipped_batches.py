@@ -1,8 +1,6 @@
 """Steps that are not made: batches that Lightning skips, and runs too short to compare anything."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
-from typing import Any
-
 import pytest
 from torch.utils.data import default_collate
 
@@ -28,10 +26,10 @@ def with_gaps():
     return train_loader(collate_fn=Gaps())
 
 
-CONSTANT: dict[str, Any] = {"schedule": schedules.constant()}
+CONSTANT = schedules.constant()
 CALLBACKS = {
-    "AutoLR": lambda: AutoLR(RACE, rates=(LR, LR), **CONSTANT),
-    "FollowCandidate": lambda: FollowCandidate(LR, **CONSTANT),
+    "AutoLR": lambda: AutoLR(RACE, rates=(LR, LR), schedule=CONSTANT),
+    "FollowCandidate": lambda: FollowCandidate(LR, schedule=CONSTANT),
 }
 
 
