@@ -38,9 +38,11 @@ def small_memory() -> Iterator[Path]:
     group.rmdir()
 
 
-def test_who_runs_out_of_memory_is_at_fault(engine: LocalEngine, small_memory: Path) -> None:
+def test_who_runs_out_of_memory_is_at_fault(tmp_path: Path, small_memory: Path) -> None:
+    engine = LocalEngine([None], tmp_path, modules=("torch",))
     (small_memory / "cgroup.procs").write_text(str(start(engine)))
     loss = first_message(engine)
+    engine.close()
     assert isinstance(loss, Lost)
     assert "out of memory" in loss.why
     assert loss.own_fault
