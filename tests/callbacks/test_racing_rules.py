@@ -39,6 +39,7 @@ def trained(left):
     return {"state": left["optimizer"]["state"]} | {name: left[name] for name in COMPARED[:3]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", [SPS, DOG], ids=["sps_max", "dog"])
 @pytest.mark.parametrize("trainer", [{}, {"accumulate_grad_batches": 2}], ids=["", "accumulated"])
 def test_a_run_that_another_rule_has_won_is_replayed_bit_for_bit(space, trainer, tmp_path):
@@ -82,6 +83,7 @@ def test_validation_sees_the_averages_of_the_rule_that_runs(tmp_path):
     assert differences([p.detach() for p in searched.module.parameters()], averages) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", [SPS, DOG], ids=["sps_max", "dog"])
 def test_a_cut_search_among_rules_continues_where_it_was(space, tmp_path):
     kept = ModelCheckpoint(tmp_path / "ckpt", "{step}", save_top_k=-1, save_on_train_epoch_end=True)

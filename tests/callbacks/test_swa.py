@@ -114,6 +114,7 @@ def averaged(average):
     return {"model": average._average_model.state_dict(), "of": average.n_averaged, "rates": rates}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SETUPS, *OWN])
 def test_a_search_with_one_candidate_changes_no_bit(name, tmp_path):
     make, settings, trainer = (SETUPS | OWN)[name]

@@ -181,6 +181,7 @@ MODULES = [Curriculum, AtStart, Buffered, Rebound, Holding, Hidden, Counted]
 CASES = [(make, ()) for make in MODULES] + [(Idle, (Grow,))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "callbacks"), CASES, ids=lambda one: getattr(one, "__name__", ""))
 @pytest.mark.parametrize("waits", [(5, 14)], ids=str)  # in the middle of an epoch, and at its end
 def test_a_promoted_trial_ends_as_one_that_was_not_paused(tmp_path, make, callbacks, waits):

@@ -29,6 +29,7 @@ def forget(project: Any) -> None:
         file.unlink()
 
 
+@pytest.mark.slow
 def test_two_trials_and_then_two_more_equal_four_at_once(project: Any) -> None:
     assert project.tune("--trials", 2).trained == [0, 1]
     assert project.tune("--trials", 4).trained == [2, 3]
@@ -64,6 +65,7 @@ def test_after_kill_9_the_cut_trial_is_run_again_and_no_other(project: Any) -> N
 _SLOW = [pytest.param(signum, marks=pytest.mark.slow) for signum in (signal.SIGTERM, signal.SIGHUP)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, *_SLOW])
 def test_a_signal_ends_a_study_in_order(project: Any, signum: signal.Signals) -> None:
     command = project.start("tune", "tune.yaml", PAUSE="0.03")

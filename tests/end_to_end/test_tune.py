@@ -102,6 +102,7 @@ def test_schedule_json_drives_a_lambda_lr(project: Any) -> None:
     assert rates[-1] < rates[0] or rates[0] < max(rates)
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_counts_as_pruned(project: Any) -> None:
     project.configure({"tune/space/lr": [1e30, 0.01]})
     finished = project.tune()

@@ -22,6 +22,7 @@ def trials(project: Any) -> Any:
     return pd.read_csv(project.folder / "autolr_runs/line/trials.csv")
 
 
+@pytest.mark.slow
 def test_of_simultaneous_starts_one_runs_and_the_others_name_it(project: Any) -> None:
     commands = [project.start("tune", "tune.yaml", "--trials", 1, PAUSE="0.1") for _ in range(6)]
     finished = [command.wait() for command in commands]

@@ -156,6 +156,7 @@ def test_a_trainer_takes_the_steps_of_the_plain_loop(make_task):
     assert module.validation_passes == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["logreg_digits", "mlp_flights", "finetune_digits", "mf_movielens", "gpt_pysrc"]
 )
