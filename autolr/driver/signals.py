@@ -12,7 +12,7 @@ from types import FrameType
 # Seconds that a trial has to save itself and leave: less than launchers wait before they kill (10 s
 # for docker stop, 30 s for SLURM).
 PATIENCE = 3.0
-_ONE_SIGNAL = 0.5  # seconds: a launcher may signal a process and its group; nobody types so fast
+_ONE_SIGNAL = 0.5  # seconds: a launcher may signal a process and its group; no one types so fast
 
 
 class Interrupted(BaseException):

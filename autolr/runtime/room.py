@@ -47,7 +47,7 @@ class Room:
     def left(self, device: torch.device, copy: int, needed: int, held: int) -> tuple[int, str]:
         """Return how many more copies there is room for, and what limits them.
 
-        Before the first step nobody knows what the activations will take: half of the free memory
+        Before the first step it is not known what the activations will take: half of the free memory
         is left to them.
 
         Args:

@@ -14,7 +14,7 @@ AT = 2  # the epoch of the change, of 8
 
 
 class Part(pl.LightningModule):
-    """A backbone with batch norm, frozen by nobody yet, and a head."""
+    """A backbone with batch norm, not frozen yet, and a head."""
 
     def __init__(self):
         super().__init__()

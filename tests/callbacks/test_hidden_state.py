@@ -342,7 +342,7 @@ class ByClass(Outside):
 
 
 class ByModule(Outside):
-    """Counts its steps where nobody sees it."""
+    """Counts its steps where nothing sees it."""
 
     def drawn(self):
         SEEN.append(1)

@@ -1,4 +1,4 @@
-"""A plain PyTorch run goes on whatever happens to its search."""
+"""A plain PyTorch run continues whatever happens to its search."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import logging
