@@ -47,8 +47,8 @@ class Room:
     def left(self, device: torch.device, copy: int, needed: int, held: int) -> tuple[int, str]:
         """Return how many more copies there is room for, and what limits them.
 
-        Before the first step it is not known what the activations will take: half of the free memory
-        is left to them.
+        What the activations will take is unknown before the first step: half of the free memory is
+        left to them.
 
         Args:
             device: Of the model.
