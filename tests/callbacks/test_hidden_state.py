@@ -271,6 +271,7 @@ def test_with_one_candidate_hidden_state_is_what_it_is_without_autolr(make):
     assert same(trained(make, AutoLR(rates=(LR, LR), schedule="constant")), trained(make))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", MODULES)
 def test_a_search_with_rivals_is_replayed_bit_for_bit(make):
     callback = AutoLR(RACE, rates=(LR / 8, LR * 32))

@@ -196,6 +196,7 @@ def test_what_may_pass_and_what_comes_after_the_first_step_is_tried_again(
     assert ("before their first step" in finished.err) == (attempts == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_value_of_the_space_with_which_the_model_cannot_be_made_costs_one_attempt(
     project: Any, workers: int

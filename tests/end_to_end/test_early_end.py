@@ -90,6 +90,7 @@ def test_a_study_of_which_no_trial_ran_to_its_end_says_so(project: Any) -> None:
     assert "No trial is complete. 4 stopped early" in page
 
 
+@pytest.mark.slow
 def test_no_trial_that_stopped_early_is_on_the_front_of_two_objectives(project: Any) -> None:
     some_stop(project, objective=["val_loss", "cost"], trials=14)
     finished = project.tune()

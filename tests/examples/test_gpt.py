@@ -4,11 +4,14 @@ import runpy
 import sys
 from pathlib import Path
 
+import pytest
+
 import autolr
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "gpt" / "train.py"
 
 
+@pytest.mark.slow
 def test_the_gpt_trains_and_its_result_replays(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--steps", "60", "--save-to", str(tmp_path)])
     monkeypatch.chdir(tmp_path)
