@@ -5,7 +5,7 @@ from typing import Any
 
 from autolr.callbacks.batches import drawn_aside, kept_generators_of, own_copy, size_in_bytes
 
-_MEMORY = 256 * 2**20  # bytes of validation batches kept for the next pass, at most
+_MEMORY = 256 * 2**20  # bytes of validation batches kept for the next pass, at most: a choice
 
 
 class KeptBatches:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autolr.runtime.collectives import Ranks
     from autolr.runtime.stateful import Stateful
 
-_STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most
+_STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most: a choice
 
 
 class LightningLearner:

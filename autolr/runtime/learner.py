@@ -11,7 +11,11 @@ from autolr.runtime.collectives import Ranks
 from autolr.runtime.stateful import Stateful
 
 RECENT = 8
-"""How many of the last batches a learner keeps, where it keeps any."""
+"""How many of the last batches a learner keeps, where it keeps any.
+
+Statistics of batch norm are taken from them, and the training loss where there is no validation: a
+choice between noise and forward passes, which a score costs as many of.
+"""
 
 
 class Learner(Protocol):

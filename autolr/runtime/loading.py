@@ -13,7 +13,7 @@ import torch
 
 from autolr.errors import ConfigError
 
-_SHOWN = 120  # characters of a reason
+_SHOWN = 120  # characters of a reason: it stands at the end of a line
 
 
 class UnreadableError(ValueError):

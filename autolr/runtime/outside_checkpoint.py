@@ -21,8 +21,8 @@ from autolr.runtime.shared_kinds import is_opaque
 from autolr.runtime.stored_values import NotStorableError, put_into, stored, unstored
 
 _STATELESS = ("lock", "RLock")
-_SMALL = 2**20  # bytes
-_BYTES_OF_AN_ITEM = 8
+_SMALL = 2**20  # bytes; larger values are stored only where they have changed: a choice
+_BYTES_OF_AN_ITEM = 8  # the reference to it in a container
 _Place = tuple[str, str]  # the names of a holder and of its attribute
 
 

@@ -28,7 +28,7 @@ from autolr.runtime.untouched import changeable, untouched
 # Sums on an accelerator, and some on a CPU, come out in another order each time: that much a step
 # may differ from itself.
 _NEARLY = Tolerance(tensors=1e-4)
-_NAMED = 3  # names in a line
+_NAMED = 3  # names in a line: enough to find the place, and it stays one
 _VERIFIED = 3  # steps: enough for what one step leaves and the next one uses
 _FOREIGN = frozenset({"builtins", "torch", "lightning", "pytorch_lightning", "torchmetrics"})
 
