@@ -7,14 +7,18 @@ from types import SimpleNamespace
 from typing import Any
 
 from autolr.callbacks.kept_batches import KeptBatches
-from autolr.callbacks.logged import LoggedValues, local_values, new_metrics
+from autolr.callbacks.logged import BatchMeans, LoggedValues, local_values, new_metrics
 from autolr.callbacks.namespaces import PassThroughProfiler, Trainer
 from autolr.callbacks.quiet import drop, replaced
 from autolr.runtime.collectives import Ranks
 
 
 def evaluated(
-    trainer: Trainer, batches: KeptBatches, ranks: Ranks, limit: int | None
+    trainer: Trainer,
+    batches: KeptBatches,
+    ranks: Ranks,
+    limit: int | None,
+    batch_means: BatchMeans,
 ) -> tuple[dict[str, float], LoggedValues]:
     """Run a twin of the validation loop, and return what this rank has logged in it.
 
@@ -25,6 +29,7 @@ def evaluated(
         batches: What is known of the data; it is added to.
         ranks: The processes that validate together.
         limit: Batches of each loader at most; None: as many as the Trainer takes.
+        batch_means: Takes in what is logged, batch by batch.
 
     Returns:
         The metrics, and those of them that are this rank's alone; see `local_values`.
@@ -54,6 +59,11 @@ def evaluated(
             alone.update(local_values(twin._results))
         type(twin)._on_evaluation_end(twin)
 
+    def end_batch() -> None:
+        batch_means.take(twin._results)
+        type(connector).on_batch_end(connector)
+
+    connector.on_batch_end = end_batch
     twin.reset, twin._store_dataloader_outputs, twin._on_evaluation_end = reset, store, end
     with ExitStack() as stack:
         stack.enter_context(validating(trainer))

@@ -25,6 +25,7 @@ from autolr.runtime.batch_norm import batch_norms
 from autolr.runtime.evaluation import mean
 from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import is_plain, packed, size, unpacked
+from autolr.runtime.score import Score
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -178,12 +179,14 @@ class LightningLearner:
         self.model.optimizer_step(epoch, self._batch_idx, stepper, closure)
         return losses[-1] if losses else None
 
-    def validate(self) -> float | None:
+    def validate(self) -> Score | None:
         """Score the state in place; see `Learner`."""
         if not self.validation.exists:
             return None
         self._wrapper.share_buffers()
-        return self.monitor.score(self.validation.logged(self.monitor.name)[self.monitor.name])
+        name, score = self.monitor.name, self.monitor.score
+        value = self.validation.logged(name)[name]
+        return Score(score(value), tuple(map(score, self.validation.by_batch.get(name, ()))))
 
     @torch.no_grad()
     def forward(self) -> float:

@@ -7,7 +7,7 @@ from functools import partial
 from autolr.callbacks.isolated_loop import evaluated, validating
 from autolr.callbacks.kept_batches import KeptBatches
 from autolr.callbacks.listeners import listeners_of, restored
-from autolr.callbacks.logged import over_ranks
+from autolr.callbacks.logged import BatchMeans, over_ranks
 from autolr.callbacks.namespaces import (
     Callback,
     LightningModule,
@@ -39,6 +39,10 @@ class ValidationPass:
         trainer: A trainer that has begun to fit.
         module: Its module.
         ranks: The processes that validate together.
+
+    Attributes:
+        by_batch: What the last pass has logged on this rank by batch, by the name of the metric:
+            those of which the pass logs the mean.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class ValidationPass:
         self.ranks: Ranks = Alone() if ranks is None else ranks
         self._trainer = trainer
         self._module = module
+        self.by_batch: dict[str, tuple[float, ...]] = {}
         self._batches = KeptBatches()
         self._listeners: tuple[Callback, ...] = ()
         self._epoch: int | None = None  # as in which passes are made; None: the present one
@@ -73,11 +78,14 @@ class ValidationPass:
             quiet(self._trainer, self._module, listeners=self._listeners),
             _in_epoch(self._trainer, self._epoch),
         ):
-            return over_ranks(
+            batch_means = BatchMeans()
+            logged = over_ranks(
                 self.ranks.gather(
-                    lambda: evaluated(self._trainer, self._batches, self.ranks, limit)
+                    lambda: evaluated(self._trainer, self._batches, self.ranks, limit, batch_means)
                 )
             )
+        self.by_batch = batch_means.values()
+        return logged
 
     def find(self, monitor: str) -> list[str]:
         """Find out how passes come to log a metric: with callbacks, or as in another epoch.

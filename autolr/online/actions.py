@@ -24,6 +24,9 @@ class Probe:
         guarded: Whether the losses are watched: a candidate whose loss is not finite is dropped,
             and when none is left the strategy is informed at once.
         settled: Whether no later probe changes the peak; the user then reads what it is.
+        continues: Whether candidates that were scored in the probe before are trained on from
+            where they were, beside the run: ``start`` is the horizon of that probe.
+        from_saved: Whether the rivals are copies of the state of the last `Save`, not of the run.
     """
 
     candidates: tuple["Candidate", ...]
@@ -33,6 +36,8 @@ class Probe:
     annealed: bool = False
     guarded: bool = True
     settled: bool = False
+    continues: bool = False
+    from_saved: bool = False
 
     @property
     def run(self) -> "Candidate":

@@ -13,6 +13,11 @@ class Observation:
             infinite if a candidate diverged.
         batch_scores: The scores by validation batch, in the order of ``scores``; None where they
             are not known.
+        initial: The score of the run before its first step; None where it is not known.
+        initial_batches: That by validation batch; None where it is not known.
+        inactive: Of the candidates of a `Probe`, in their order: the largest share of units of one
+            layer that got no gradient in the last step; see `runtime.inactive`. Empty where that
+            is not known.
         losses: After a `Train`: the training loss of each step. They end at the first that is not
             finite.
         diverged: Candidates of the probe, by index, that were dropped since their training loss
@@ -31,6 +36,9 @@ class Observation:
     step: int
     scores: tuple[float, ...] = ()
     batch_scores: tuple[tuple[float, ...], ...] | None = None
+    initial: float | None = None
+    initial_batches: tuple[float, ...] | None = None
+    inactive: tuple[float, ...] = ()
     losses: tuple[float, ...] = ()
     diverged: tuple[int, ...] = ()
     ended: tuple[int, ...] = ()

@@ -28,6 +28,7 @@ class CandidateRun:
         annealed: Whether it is a copy that is scored as it is and thrown away.
         highest_rate: The highest rate of its steps so far, those of the run it was copied from
             included.
+        inactive: See `inactive_units`, after its last step before it is scored.
     """
 
     candidate: Candidate
@@ -37,6 +38,7 @@ class CandidateRun:
     diverged: bool = False
     annealed: bool = False
     highest_rate: float = 0.0
+    inactive: float = 0.0
 
     @property
     def state(self) -> Snapshot:

@@ -136,11 +136,21 @@ class CandidateStates:
         there = (*trained, *self._dropped, *self._ended)
         if missing := [candidate for candidate in probe.candidates if candidate not in there]:
             for candidate in self._with_room(missing, probe):
-                copy = self._copies.make_rival(candidate.rule, self.step)
+                copy = self._copy_for(candidate, probe)
                 self._rivals.append(self._candidate_run(candidate, copy))
                 if probe.annealed:
                     self._anneal(self._rivals[-1], probe)
             self._count_bytes()
+
+    def _copy_for(self, candidate: Candidate, probe: Probe) -> Snapshot:
+        """Copy the run, or the saved state where the probe says so."""
+        if not probe.from_saved or self._best is None:
+            return self._copies.make_rival(candidate.rule, self.step)
+        self._best.exchange()
+        try:
+            return self._copies.make_rival(candidate.rule, self.step)
+        finally:
+            self._best.exchange()
 
     def _with_room(self, missing: list[Candidate], probe: Probe) -> list[Candidate]:
         """Return the candidates that get a copy of the run, in the order of the probe."""

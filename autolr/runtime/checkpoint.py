@@ -1,6 +1,7 @@
 """A search that is under way, as a checkpoint holds it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Self
 
 from torch import Tensor
@@ -17,9 +18,10 @@ from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.rivals import Rivals
 from autolr.runtime.room import Room
+from autolr.runtime.score import Score
 from autolr.runtime.step_context import StepContext
 
-FORMAT = 3
+FORMAT = 4
 """Of what a checkpoint holds of a search under way; version 0.1 wrote no such number."""
 
 
@@ -83,6 +85,7 @@ class ResumableRivals(Rivals):
             "step": self.step,
             "probe_steps": self.probe_steps,
             "validation_passes": self._scoring.passes,
+            "initial": None if self._initial is None else asdict(self._initial),
             "dropped": [candidate.to_dict() for candidate in self._dropped],
             "ended": [candidate.to_dict() for candidate in self._ended],
             "changed": self._changed,
@@ -125,6 +128,8 @@ class ResumableRivals(Rivals):
     def _load(self, state: Mapping[str, Any]) -> None:
         self.probe_steps = state["probe_steps"]
         self._scoring.passes = state["validation_passes"]
+        if state["initial"] is not None:
+            self._initial = Score(state["initial"]["value"], tuple(state["initial"]["by_batch"]))
         self._dropped = list(map(Candidate.from_dict, state["dropped"]))
         self._ended = list(map(Candidate.from_dict, state["ended"]))
         self._changed = state["changed"]

@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 
 from autolr.online.monitor import Monitor
 from autolr.runtime.collectives import Ranks
+from autolr.runtime.score import Score
 from autolr.runtime.stateful import Stateful
 
 RECENT = 8
@@ -56,8 +57,8 @@ class Learner(Protocol):
     def trial_gradients(self) -> Tensor | None:
         """Compute the gradients of the state in place on that batch; return the loss."""
 
-    def validate(self) -> float | None:
-        """Return the validation score of the state in place, lower is better.
+    def validate(self) -> Score | None:
+        """Return the validation score of the state in place.
 
         The state, the generators and the data order are left as they were. None if the run has
         no validation data.

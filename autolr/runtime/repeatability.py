@@ -143,7 +143,7 @@ def _made(learner: Learner) -> _Outcome:
     with isolated_rng(), average.in_place(learner.forward):
         score = learner.validate()
     outcome = _Outcome.of(learner, loss)
-    outcome.values["the score"] = score
+    outcome.values["the score"] = None if score is None else score.value
     return outcome
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autolr.candidate import Candidate
 from autolr.errors import DivergedError
-from autolr.online.actions import Rollback, Save
+from autolr.online.actions import Probe, Rollback, Save
 from autolr.online.observation import Observation
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
@@ -18,10 +18,12 @@ from autolr.runtime.candidate_states import CandidateStates
 from autolr.runtime.dead_rates import ignores_its_rate, sets_its_rate
 from autolr.runtime.failures import in_words, of_a_search
 from autolr.runtime.hook_changes import HookChanges
+from autolr.runtime.inactive import inactive_units
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
-from autolr.runtime.scoring import Scoring
+from autolr.runtime.score import Score
+from autolr.runtime.scoring import LOST, Scoring, by_batch
 from autolr.runtime.step_context import StepContext
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Rivals(CandidateStates):
         self.probe_steps = search.scan.steps if search.scan else 0
         self.stop_requested = False
         self._scoring = Scoring(learner)
+        self._initial: Score | None = None
         if not wait:
             self._act()
 
@@ -105,6 +108,7 @@ class Rivals(CandidateStates):
             self.look(stepped=True)
             if stepped:
                 self._live.applied(self._rates.applied)
+                self._look_for_inactive(self._live)
             if before is not None:
                 self._train_rivals(before, stepped=stepped)
             if self._is_check_due(stepped=stepped):
@@ -176,16 +180,26 @@ class Rivals(CandidateStates):
 
         def train() -> Tensor | None:
             with self._rates.multiplied(self._factor(rival)):
-                return self._learner.train()
+                loss = self._learner.train()
+            self._look_for_inactive(rival)
+            return loss
 
         before.restore()
         loss = self._attempt(rival, train)
         rival.applied(self._rates.applied)
         return loss
 
+    def _look_for_inactive(self, run: CandidateRun) -> None:
+        """Note how many units of the run whose state is in place are inactive, where it is due."""
+        probe = self.search.probe
+        if probe is not None and self._rivals and self.step + 1 == probe.horizon:
+            run.inactive = inactive_units(self._learner.model, self._learner.optimizer)
+
     def _act(self) -> None:
         """Carry out every action that is due at this step of the run."""
         while (probe := self.search.probe) is not None:
+            if self.step == 0 and self._initial is None and len(probe.candidates) > 1:
+                self._initial = self._scoring.initial()
             if self.step < probe.start:
                 return
             self._spawn(probe)
@@ -198,7 +212,7 @@ class Rivals(CandidateStates):
             scores = self._scoring.scores(
                 self._live, self._rivals, self._note_failure, annealed=probe.annealed
             )
-            self._observe(self.step, [scores.get(c, math.inf) for c in probe.candidates])
+            self._observe(self.step, [scores.get(c, LOST) for c in probe.candidates])
             self._settle(self.step)
         self._rivals, self._best, self._live.average = [], None, None
 
@@ -209,13 +223,19 @@ class Rivals(CandidateStates):
         runs = [run for run in [self._live, *self._rivals] if not run.diverged]
         return ignores_its_rate(self._learner.optimizer, runs)
 
-    def _observe(self, step: int, scores: Sequence[float] = (), *, lost: bool = False) -> None:
+    def _observe(self, step: int, scores: Sequence[Score] = (), *, lost: bool = False) -> None:
         """Report to the strategy that its action has been carried out, see `Observation`."""
         among = self.search.candidates
+        inactive = {run.candidate: run.inactive for run in [self._live, *self._rivals]}
+        initial = self._initial
         (stop_requested,) = self._learner.ranks.any([self.stop_requested])
         observation = Observation(
             step,
-            tuple(scores),
+            tuple(score.value for score in scores),
+            by_batch(scores),
+            initial=None if initial is None else initial.value,
+            initial_batches=None if initial is None else by_batch([initial]) and initial.by_batch,
+            inactive=tuple(inactive.get(one, 0.0) for one in among) if scores else (),
             diverged=tuple(map(among.index, self._dropped)),
             ended=() if self._is_annealed() else tuple(map(among.index, self._ended)),
             changed=self._changed,
@@ -239,7 +259,7 @@ class Rivals(CandidateStates):
         for rival in self._rivals:
             if rival.candidate == run and not rival.annealed:
                 self._swap_in(rival)
-        self._rivals = []
+        rivals, self._rivals = self._rivals, []
         while isinstance(action := self.search.action, Save | Rollback):
             if isinstance(action, Save):
                 self._keep_best()
@@ -247,6 +267,15 @@ class Rivals(CandidateStates):
                 self._roll_back()
             self._observe(step)
         self._live = self._candidate_run(self.search.action.run, None)
+        if isinstance(action, Probe) and action.continues:
+            self._continue(rivals, action)
+
+    def _continue(self, rivals: Sequence[CandidateRun], probe: Probe) -> None:
+        """Train those that were scored just now on, each from where it is."""
+        for rival in rivals:
+            if rival.candidate in probe.candidates and not rival.diverged:
+                rival.average = None
+                self._rivals.append(rival)
 
     def _check_loss(self, loss: Tensor | None) -> None:
         """Note which candidates have diverged; on one rank counts as on all."""
@@ -275,7 +304,7 @@ class Rivals(CandidateStates):
         probe = self.search.probe
         assert probe is not None
         self._dropped += [] if probe.annealed else last
-        self._observe(self.step + 1, [math.inf] * len(probe.candidates), lost=True)
+        self._observe(self.step + 1, [LOST] * len(probe.candidates), lost=True)
         self._settle(self.step + 1)
 
     def _is_annealed(self) -> bool:

@@ -117,4 +117,4 @@ class RungScores:
         with isolated_rng(), self._average.in_place(self._learner.forward):
             score = self._learner.validate()
         assert score is not None  # a run without validation is refused before it begins
-        return score
+        return score.value

@@ -9,7 +9,11 @@ from autolr.runtime.average import Average
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.failures import of_a_search
 from autolr.runtime.learner import Learner
+from autolr.runtime.score import Score
 from autolr.runtime.untouched import untouched
+
+LOST = Score(math.inf)
+"""The score of a candidate that has diverged."""
 
 
 class Scoring:
@@ -46,7 +50,7 @@ class Scoring:
         failed: Callable[[CandidateRun, Exception], None],
         *,
         annealed: bool,
-    ) -> dict[Candidate, float]:
+    ) -> dict[Candidate, Score]:
         """Return the score of each candidate; all ranks have those of rank 0.
 
         Annealed copies stand for all candidates, the run's own among them.
@@ -61,25 +65,40 @@ class Scoring:
         (scores, *_) = self._learner.ranks.gather(lambda: [self._attempt(t, failed) for t in runs])
         return {run.candidate: score for run, score in zip(runs, scores, strict=True)}
 
+    def initial(self) -> Score | None:
+        """Return the score of the untrained state; None without validation."""
+        with isolated_rng():
+            (score, *_) = self._learner.ranks.gather(self._learner.validate)
+        self.passes += score is not None
+        return score
+
     def _attempt(
         self, run: CandidateRun, failed: Callable[[CandidateRun, Exception], None]
-    ) -> float:
+    ) -> Score:
         try:
             return self._score(run)
         except of_a_search(self._learner.ranks) as error:
             if run.snapshot is None:  # the live run: nothing can be compared with it
                 raise
             failed(run, error)
-            return math.inf
+            return LOST
 
-    def _score(self, run: CandidateRun) -> float:
+    def _score(self, run: CandidateRun) -> Score:
         """Return the validation score of an average, or without validation its training loss."""
         if run.diverged or not (run.average or run.annealed):
-            return math.inf
+            return LOST
         with run.in_place(), isolated_rng(), run.weights(self._learner.forward):
             score = self._learner.validate()
             if score is None:
                 with untouched(self._learner.model, weights=True):
-                    return self._learner.forward()
+                    return Score(self._learner.forward())
         self.passes += 1
         return score
+
+
+def by_batch(scores: Sequence[Score]) -> tuple[tuple[float, ...], ...] | None:
+    """Return scores by validation batch; None where not all of them have the same batches."""
+    lengths = {len(score.by_batch) for score in scores if math.isfinite(score.value)}
+    if len(lengths) != 1 or lengths == {0}:
+        return None
+    return tuple(score.by_batch for score in scores)

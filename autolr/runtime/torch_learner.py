@@ -14,6 +14,7 @@ from autolr.runtime.batch_norm import batch_norms
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.evaluation import evaluating, mean
 from autolr.runtime.learner import RECENT
+from autolr.runtime.score import Score
 from autolr.runtime.untouched import untouched
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ class TorchLearner:
         optimizer: Its optimizer; its rate only sets the ratios of the groups.
         batches: Batches of any kind; iterated again when they run out.
         loss: ``loss(model, batch)`` returns a scalar tensor.
-        validate: ``validate(model)`` returns the score of a model; called in evaluation mode
-            without gradients. None: the training loss is compared.
+        validate: ``validate(model)`` returns the score of a model, or its scores by validation
+            batch, whose mean counts: their scatter tells differences from noise. Called in
+            evaluation mode without gradients. None: the training loss is compared.
         mode: Whether a lower ("min") or a higher ("max") score is better.
         clip: Largest norm of the gradient, None for no clipping.
 
@@ -44,7 +46,7 @@ class TorchLearner:
         batches: Iterable[Any],
         loss: Callable[[nn.Module, Any], Tensor],
         *,
-        validate: Callable[[nn.Module], float] | None = None,
+        validate: Callable[[nn.Module], float | Sequence[float]] | None = None,
         mode: str = "min",
         clip: float | None = None,
     ) -> None:
@@ -101,12 +103,16 @@ class TorchLearner:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    def validate(self) -> float | None:
+    def validate(self) -> Score | None:
         """Score the state in place; see `Learner`."""
         if self._validate is None:
             return None
         with untouched(self.model), evaluating(self.model), torch.no_grad():
-            return self.monitor.score(float(self._validate(self.model)))
+            measured = self._validate(self.model)
+        if not isinstance(measured, Sequence):
+            return Score(self.monitor.score(float(measured)))
+        by_batch = tuple(self.monitor.score(float(value)) for value in measured)
+        return Score(mean(by_batch), by_batch)
 
     @torch.no_grad()
     def forward(self) -> float:
