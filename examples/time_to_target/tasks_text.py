@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from examples.time_to_target.data import load
-from examples.time_to_target.tasks_base import Batch, Task, evaluator, grid, seeded
+from examples.time_to_target.tasks_base import Batch, Parts, Task, evaluator, grid, seeded
 
 _CONTEXT = 64  # bytes that the model sees
 _SYMBOLS = 128  # ASCII
@@ -92,6 +92,7 @@ def gpt_pysrc(seed: int, scale: float) -> Task:
         batch=windows(torch.tensor(arrays["train"]), 8, seed),
         loss=_loss,
         validate=evaluator(_loss, val),
+        validation=Parts(val, 8),
         peaks=grid(2e-4, 2e-1),
         clip=1.0,
         stackable=True,
