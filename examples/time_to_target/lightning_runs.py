@@ -26,6 +26,11 @@ _SKIP_FIRST, _SKIP_LAST = 10, 1  # points of a sweep, as Lightning skips them
 _SMOOTHING = 9  # points, of the gradient
 
 
+def default(task: Task) -> Outcome:
+    """What the task's user has: their rate, and their own scheduler or none."""
+    return _fitted(task, [])
+
+
 def lr_find(task: Task) -> Outcome:
     """``Tuner.lr_find`` at its defaults, then warm-up and cosine at its suggestion."""
     return _swept(task, lambda finder: finder.suggestion())

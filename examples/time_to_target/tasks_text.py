@@ -73,7 +73,7 @@ def windows(text: Tensor, size: int, seed: int, context: int = _CONTEXT) -> Call
     return batch
 
 
-def _loss(model: nn.Module, batch: Batch) -> Tensor:
+def next_byte(model: nn.Module, batch: Batch) -> Tensor:
     """Return the mean cross-entropy in nats a byte."""
     return F.cross_entropy(model(batch[0]).flatten(0, 1), batch[1].flatten())
 
@@ -90,8 +90,8 @@ def gpt_pysrc(seed: int, scale: float) -> Task:
         optimizer="adamw",
         settings={"betas": (0.9, 0.95), "weight_decay": 0.1},
         batch=windows(torch.tensor(arrays["train"]), 8, seed),
-        loss=_loss,
-        validate=evaluator(_loss, val),
+        loss=next_byte,
+        validate=evaluator(next_byte, val),
         validation=Parts(val, 8),
         peaks=grid(2e-4, 2e-1),
         clip=1.0,
