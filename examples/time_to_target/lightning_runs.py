@@ -22,9 +22,13 @@ from examples.time_to_target.loop import PROFILES, is_lost
 from examples.time_to_target.outcome import Ledger, Outcome
 from examples.time_to_target.tasks_base import Task
 
-_CUSTOMARY = {"sgd": 0.1, "adam": 1e-3, "adamw": 1e-3}  # stay when a sweep suggests nothing
 _SKIP_FIRST, _SKIP_LAST = 10, 1  # points of a sweep, as Lightning skips them
 _SMOOTHING = 9  # points, of the gradient
+
+
+def default(task: Task) -> Outcome:
+    """What the task's user has: their rate, and their own scheduler or none."""
+    return _fitted(task, [])
 
 
 def lr_find(task: Task) -> Outcome:
@@ -65,7 +69,7 @@ class _Module(LightningTask):
     """A task whose training steps are timed, with a cosine unless a callback sets the rate."""
 
     def __init__(self, task: Task, ledger: Ledger, *, scheduled: bool) -> None:
-        super().__init__(task, _CUSTOMARY[task.optimizer])
+        super().__init__(task, task.default.rate)
         # Bound: AutoLR puts the counts of an object that a module holds back after each rival.
         self._busy = ledger.busy
         self._scheduled = scheduled
@@ -77,9 +81,10 @@ class _Module(LightningTask):
 
     def configure_optimizers(self) -> Any:
         """Return the task's optimizer, and its schedule."""
-        optimizer = super().configure_optimizers()
-        if not self._scheduled:
-            return optimizer
+        own = super().configure_optimizers()
+        if self.task.default.scheduler is not None or not self._scheduled:
+            return own
+        optimizer = own
         multiplier = PROFILES["cosine"].timed(self.task.steps)
         scheduler = {"scheduler": LambdaLR(optimizer, multiplier), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
@@ -116,7 +121,7 @@ def _fitted(
                 before(module, folder)
             trainer = _trainer(task, callbacks, folder)
             trainer.fit(module, *loaders(task))
-            final = float(trainer.callback_metrics["val_loss"])
+            final = task.validate(task.model)
             used = module.lr if peak is None else peak()
         except DivergedError:
             pass

@@ -10,7 +10,6 @@ from examples.time_to_target.tasks_base import Batch, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.optim import Optimizer
 
 
 class LightningTask(LightningModule):
@@ -24,13 +23,13 @@ class LightningTask(LightningModule):
         lr: The rate of the optimizer, under the name that ``Tuner.lr_find`` changes.
 
     Attributes:
-        validation_passes: How often the validation loss was computed, not counting searches.
+        validation_batches: How many batches were validated, not counting searches.
     """
 
     def __init__(self, task: Task, lr: float) -> None:
         super().__init__()
         self.task, self.model, self.lr = task, task.model, lr
-        self.validation_passes = 0
+        self.validation_batches = 0
 
     def on_fit_start(self) -> None:
         """Seed as the plain loop does, so that dropout is the same."""
@@ -38,16 +37,22 @@ class LightningTask(LightningModule):
 
     def training_step(self, batch: Batch) -> "Tensor":
         """Return the loss of a batch."""
-        return self.task.loss(self.model, batch)
+        return self.task.training_loss(batch, self.global_step)
 
     def validation_step(self, batch: Batch) -> None:
-        """Log the validation loss of the whole; the batch is a dummy."""
-        self.validation_passes += 1
-        self.log("val_loss", self.task.validate(self.model), batch_size=1)
+        """Log what the task's user logs."""
+        self.validation_batches += 1
+        value = self.task.monitored(batch, self.global_step)
+        self.log("val_loss", value, batch_size=len(batch[0]))
 
-    def configure_optimizers(self) -> "Optimizer":
-        """Return the task's optimizer."""
-        return self.task.make_optimizer(self.lr)
+    def configure_optimizers(self) -> Any:
+        """Return the task's optimizer, with the user's own scheduler if they have one."""
+        optimizer = self.task.make_optimizer(self.lr)
+        build = self.task.default.scheduler
+        if build is None:
+            return optimizer
+        scheduler = {"scheduler": build(optimizer, self.task.steps), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
 
 class _Batches(Dataset[Batch]):
@@ -63,19 +68,9 @@ class _Batches(Dataset[Batch]):
         return self._task.batch(index)
 
 
-class _Dummy(Dataset[int]):
-    """The one item that makes a Trainer call ``validation_step`` once a pass."""
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: int) -> int:
-        return index
-
-
-def loaders(task: Task) -> tuple[DataLoader[Batch], DataLoader[int]]:
+def loaders(task: Task) -> tuple[DataLoader[Batch], DataLoader[Batch]]:
     """Return the training loader, one epoch of which is the whole run, and one to validate."""
-    return DataLoader(_Batches(task), **_in_order()), DataLoader(_Dummy(), **_in_order())
+    return DataLoader(_Batches(task), **_in_order()), DataLoader(task.validation, **_in_order())
 
 
 def _in_order() -> dict[str, Any]:

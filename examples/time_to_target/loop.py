@@ -149,7 +149,7 @@ class _Loop:
         def gradient() -> float:
             self._optimizer.zero_grad(set_to_none=True)
             with torch.enable_grad():
-                loss = self._task.loss(self._task.model, batch)
+                loss = self._task.training_loss(batch, i)
                 loss.backward()  # type: ignore[no-untyped-call]
             if self._task.clip is not None:
                 nn.utils.clip_grad_norm_(self._task.model.parameters(), self._task.clip)

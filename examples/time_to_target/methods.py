@@ -23,6 +23,7 @@ METHODS: dict[str, Method] = {
     **{
         run.__name__: partial(_of_task, run)
         for run in (
+            lightning_runs.default,
             single_runs.adamw,
             single_runs.sgd,
             lightning_runs.lr_find,

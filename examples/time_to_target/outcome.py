@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from examples.time_to_target.tasks_base import Task
+from examples.time_to_target.tasks_base import Batch, Task
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Ledger:
 
     Attributes:
         steps: Optimizer steps, of any optimizer in this process while `counting`.
-        validation_passes: Of tasks that are `watched`.
+        validation_passes: Of tasks that are `watched`; a batch is its share of a pass.
         seconds: Wall time of the block.
         busy_seconds: Wall time inside training steps and watched validation.
     """
 
     def __init__(self) -> None:
         self.steps = 0
-        self.validation_passes = 0
+        self.validation_passes = 0.0
         self.seconds = 0.0
         self.busy_seconds = 0.0
 
@@ -86,7 +86,12 @@ class Ledger:
             with self.busy():
                 return task.validate(model)
 
-        return dataclasses.replace(task, validate=validate)
+        def monitor(_: nn.Module, batch: Batch, step: int) -> Tensor:
+            self.validation_passes += 1 / len(task.validation)
+            with self.busy():
+                return task.monitored(batch, step)
+
+        return dataclasses.replace(task, validate=validate, monitor=monitor)
 
     def outcome(self, final: float, peak: float, trained_steps: int, *, lost: bool) -> Outcome:
         """Return the row for a run that ended with the validation loss ``final``."""
@@ -95,7 +100,7 @@ class Ledger:
             peak=peak,
             total_steps=self.steps,
             trained_steps=trained_steps,
-            validation_passes=self.validation_passes,
+            validation_passes=round(self.validation_passes),
             seconds=self.seconds,
             busy_seconds=self.busy_seconds,
             diverged=lost,

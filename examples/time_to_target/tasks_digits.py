@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from examples.time_to_target.data import Arrays, cached, load
 from examples.time_to_target.tasks_base import (
     Batch,
+    Parts,
     Task,
     evaluator,
     grid,
@@ -63,6 +64,7 @@ def logreg_digits(seed: int, scale: float) -> Task:
         batch=batch,
         loss=loss,
         validate=evaluator(loss, (x, y)),
+        validation=Parts((x, y), 3),
         peaks=grid(3e-3, 3.0),
         stackable=True,
     )
@@ -117,6 +119,7 @@ def finetune_digits(seed: int, scale: float, *, pretrained: bool = True) -> Task
     x, y = digits()
     x = x[y >= _OLD]
     train, val = split(len(x), len(x) // 2)
+    held = _noisy(x[val], seed=1)
     model = seeded(seed, _denoiser)
     if pretrained:
         weights = cached("denoiser", _pretrain)
@@ -130,7 +133,9 @@ def finetune_digits(seed: int, scale: float, *, pretrained: bool = True) -> Task
         settings={"momentum": 0.9},
         batch=_noisy_batches(x[train[:_FEW]], 16, seed),
         loss=_squared_error,
-        validate=evaluator(_squared_error, _noisy(x[val], seed=1)),
+        validate=evaluator(_squared_error, held),
+        validation=Parts(held, 8),
+        test=evaluator(_squared_error, _noisy(x[train[_FEW:]], seed=2)),
         peaks=grid(2e-3, 2.0),
         stackable=True,
     )

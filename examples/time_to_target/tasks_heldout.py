@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from examples.time_to_target.data import load
 from examples.time_to_target.tasks_base import (
     Batch,
+    Parts,
     Task,
     cross_entropy,
     evaluator,
@@ -63,6 +64,7 @@ def autoencoder_mnist5k(seed: int, scale: float) -> Task:
         batch=lambda i: (x[train[indices(i)]],),
         loss=_reconstruction,
         validate=evaluator(_reconstruction, (x[val],)),
+        validation=Parts((x[val],), 8),
         peaks=grid(1e-4, 1e-1),
         stackable=True,
     )
@@ -112,6 +114,7 @@ def context_pysrc(seed: int, scale: float) -> Task:
         batch=_contexts(torch.tensor(arrays["train"]), 64, seed),
         loss=cross_entropy,
         validate=evaluator(cross_entropy, val),
+        validation=Parts(val, 8),
         peaks=grid(3e-3, 3.0),
         stackable=True,
     )

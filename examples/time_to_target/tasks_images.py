@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from examples.time_to_target.data import load
 from examples.time_to_target.tasks_base import (
     Batch,
+    Parts,
     Task,
     cross_entropy,
     evaluator,
@@ -82,6 +83,7 @@ def cnn_mnist5k(seed: int, scale: float) -> Task:
         batch=_shifted(x[train], y[train], 32, seed),
         loss=cross_entropy,
         validate=evaluator(cross_entropy, (x[val], y[val])),
+        validation=Parts((x[val], y[val]), 12),
         peaks=grid(1e-3, 1.0),
     )
 
@@ -124,5 +126,6 @@ def dropnet_mnist5k(seed: int, scale: float) -> Task:
         batch=_shifted(x[train], y[train], 32, seed),
         loss=cross_entropy,
         validate=evaluator(cross_entropy, (x[val], y[val])),
+        validation=Parts((x[val], y[val]), 12),
         peaks=grid(1e-3, 1.0),
     )

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from examples.time_to_target.data import load
 from examples.time_to_target.tasks_base import (
     Batch,
+    Parts,
     Task,
     evaluator,
     grid,
@@ -43,6 +44,7 @@ def mlp_flights(seed: int, scale: float) -> Task:
     num = torch.tensor(arrays["num"]).float()
     cat, y = torch.tensor(arrays["cat"]).long(), torch.tensor(arrays["y"]).float()
     train, val = split(len(y), 8000)
+    held = num[val], cat[val], y[val]
     indices = sampler(len(train), 128, seed)
 
     def batch(i: int) -> Batch:
@@ -62,7 +64,8 @@ def mlp_flights(seed: int, scale: float) -> Task:
         settings={},
         batch=batch,
         loss=loss,
-        validate=evaluator(loss, (num[val], cat[val], y[val])),
+        validate=evaluator(loss, held),
+        validation=Parts(held, 8),
         peaks=grid(1e-4, 1e-1),
         stackable=True,
     )
@@ -92,6 +95,7 @@ def mf_movielens(seed: int, scale: float) -> Task:
     user, item = torch.tensor(arrays["u"]).long(), torch.tensor(arrays["i"]).long()
     rating = torch.tensor(arrays["r"])
     train, val = split(len(rating), 10_000)
+    held = user[val], item[val], rating[val]
     indices = sampler(len(train), 256, seed)
 
     def batch(i: int) -> Batch:
@@ -111,7 +115,8 @@ def mf_movielens(seed: int, scale: float) -> Task:
         settings={"momentum": 0.9, "weight_decay": 2e-5},
         batch=batch,
         loss=loss,
-        validate=evaluator(loss, (user[val], item[val], rating[val])),
+        validate=evaluator(loss, held),
+        validation=Parts(held, 8),
         peaks=grid(0.03, 30.0),
         stackable=True,
     )

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from examples.time_to_target.data import load
-from examples.time_to_target.tasks_base import Batch, Task, evaluator, grid, seeded
+from examples.time_to_target.tasks_base import Batch, Parts, Task, evaluator, grid, seeded
 
 _CONTEXT = 64  # bytes that the model sees
 _SYMBOLS = 128  # ASCII
@@ -73,7 +73,7 @@ def windows(text: Tensor, size: int, seed: int, context: int = _CONTEXT) -> Call
     return batch
 
 
-def _loss(model: nn.Module, batch: Batch) -> Tensor:
+def next_byte(model: nn.Module, batch: Batch) -> Tensor:
     """Return the mean cross-entropy in nats a byte."""
     return F.cross_entropy(model(batch[0]).flatten(0, 1), batch[1].flatten())
 
@@ -90,8 +90,9 @@ def gpt_pysrc(seed: int, scale: float) -> Task:
         optimizer="adamw",
         settings={"betas": (0.9, 0.95), "weight_decay": 0.1},
         batch=windows(torch.tensor(arrays["train"]), 8, seed),
-        loss=_loss,
-        validate=evaluator(_loss, val),
+        loss=next_byte,
+        validate=evaluator(next_byte, val),
+        validation=Parts(val, 8),
         peaks=grid(2e-4, 2e-1),
         clip=1.0,
         stackable=True,

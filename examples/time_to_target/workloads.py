@@ -10,6 +10,19 @@ from collections.abc import Callable
 from examples.time_to_target.tasks_base import Batch as Batch
 from examples.time_to_target.tasks_base import Task as Task
 from examples.time_to_target.tasks_digits import finetune_digits, logreg_digits
+from examples.time_to_target.tasks_hard_perceptrons import (
+    constant_part,
+    deep_relu,
+    onecycle,
+    parity,
+)
+from examples.time_to_target.tasks_hard_transformers import (
+    bert,
+    char_transformer,
+    lora_digits,
+    vit_digits,
+)
+from examples.time_to_target.tasks_hard_unlabelled import byol_digits, vae_kl
 from examples.time_to_target.tasks_heldout import autoencoder_mnist5k, context_pysrc
 from examples.time_to_target.tasks_images import cnn_mnist5k, dropnet_mnist5k
 from examples.time_to_target.tasks_tables import mf_movielens, mlp_flights
@@ -30,7 +43,22 @@ HELD_OUT: dict[str, Callable[[int, float], Task]] = {
     "autoencoder_mnist5k": autoencoder_mnist5k,
     "context_pysrc": context_pysrc,
 }
-ALL = WORKLOADS | HELD_OUT
+
+# Runs as people have them: at chance at first, with an own schedule, a loss that moves by design.
+HARD_STARTS: dict[str, Callable[[int, float], Task]] = {
+    "parity": parity,
+    "vit_digits": vit_digits,
+    "bert": bert,
+    "char_transformer": char_transformer,
+    "vae_kl": vae_kl,
+    "byol_digits": byol_digits,
+    "lora_digits": lora_digits,
+    "constant_part": constant_part,
+    "deep_relu": deep_relu,
+    "onecycle": onecycle,
+}
+ALL = WORKLOADS | HELD_OUT | HARD_STARTS
+GROUPS = {"workloads": WORKLOADS, "held_out": HELD_OUT, "hard_starts": HARD_STARTS}
 
 
 def make(name: str, seed: int = 0, scale: float = 1.0) -> Task:

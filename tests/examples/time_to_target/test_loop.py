@@ -10,7 +10,7 @@ from autolr.schedules import linear
 from examples.time_to_target.lightning_task import LightningTask, loaders
 from examples.time_to_target.loop import CHECKPOINTS, PROFILES, checkpoints, train
 from examples.time_to_target.stacked import train_stacked
-from examples.time_to_target.tasks_base import Task
+from examples.time_to_target.tasks_base import Parts, Task
 from examples.time_to_target.tasks_images import DropNet
 from examples.time_to_target.workloads import WORKLOADS, make
 
@@ -44,6 +44,7 @@ def falling() -> Task:
         batch=lambda i: (torch.tensor(i),),
         loss=loss,
         validate=lambda model: float(loss(model, ()).detach()),
+        validation=Parts((torch.zeros(2),), 2),
         peaks=(1.0,),
     )
 
@@ -63,6 +64,7 @@ def dropping() -> Task:
         batch=lambda i: (x[i : i + 16], y[i : i + 16] % 10),
         loss=loss,
         validate=lambda model: 1.0,
+        score=lambda model, batch: torch.tensor(1.0),
         clip=1.0,
     )
 
@@ -153,7 +155,7 @@ def test_a_trainer_takes_the_steps_of_the_plain_loop(make_task):
     assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(wrapped), strict=True))
     val_loss = float(trainer.callback_metrics["val_loss"])
     assert val_loss == pytest.approx(plain.validate(plain.model), rel=1e-6)
-    assert module.validation_passes == 3
+    assert module.validation_batches == 3 * len(wrapped.validation)
 
 
 @pytest.mark.slow

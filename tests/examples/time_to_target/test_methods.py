@@ -16,7 +16,17 @@ SCALE = 0.02
 STEPS = 120
 
 NAMES = [
-    *("adamw", "sgd", "lr_find", "lr_find_log", "schedulefree", "prodigy", "dog", "dadaptation"),
+    *(
+        "default",
+        "adamw",
+        "sgd",
+        "lr_find",
+        "lr_find_log",
+        "schedulefree",
+        "prodigy",
+        "dog",
+        "dadaptation",
+    ),
     *("tpe_hyperband_3", "tpe_hyperband_5", "tpe_hyperband_10", "gp_5", "gp_10"),
     *("autolrs", "autolr"),
 ]
