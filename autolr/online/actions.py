@@ -26,7 +26,9 @@ class Probe:
         settled: Whether no later probe changes the peak; the user then reads what it is.
         continues: Whether candidates that were scored in the probe before are trained on from
             where they were, beside the run: ``start`` is the horizon of that probe.
-        from_saved: Whether the rivals are copies of the state of the last `Save`, not of the run.
+        from_saved: Whether the rivals are copies of the state of the last `Save`, not of the run:
+            where one wins, the run is rolled back.
+        factor: How many times as high the rate is after such a rollback; for the record.
     """
 
     candidates: tuple["Candidate", ...]
@@ -38,6 +40,7 @@ class Probe:
     settled: bool = False
     continues: bool = False
     from_saved: bool = False
+    factor: float = 1.0
 
     @property
     def run(self) -> "Candidate":

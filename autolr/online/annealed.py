@@ -11,13 +11,14 @@ from autolr.errors import ConfigError
 from autolr.online.actions import Rollback, Save
 from autolr.online.annealed_state import AnnealedState
 from autolr.online.race import candidates_of, plan_race
-from autolr.online.rounds import Check, Round
+from autolr.online.rounds import Check, Round, price
 from autolr.online.run_info import RunInfo
 from autolr.online.search import Search, Thresholds
 from autolr.online.search_serialization import search_from_dict
 from autolr.predicates import is_number
 from autolr.schedules import Schedule
 
+_RESERVE = 0.01  # of the run's steps, for copies of a saved state
 _FLOOR = 20  # steps of the race, where the budget allows: 2.5 % of a run of 800 steps
 
 # Each is a validation pass, which costs as much as 1 to 13 steps on the benchmark's workloads.
@@ -86,12 +87,19 @@ class Annealed:
         first = run.peaks
         alone = len(run.entries) == 1 and first.low == first.high
         checks = _with_profiles(() if alone else self.checks, run.profiles)
-        size = run.total_steps, int(run.budget)
+        reserve = min(_RESERVE * run.total_steps, run.budget / 10) if not alone else 0
+        size = run.total_steps, int(run.budget - reserve)
         line_up, rounds = plan_race(run.entries, self.candidates, self._race(run), checks, size)
         alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
         limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
         search = Search(alive, rounds, self.thresholds, limits=limits, fallback=run.fallback)
+        if run.rise is not None and rounds and rounds[0].horizon < run.rise and len(line_up) == 1:
+            search = search.delayed(run.nearest(alive), min(run.rise, run.total_steps // 3))
         search = search.until(run.deadline)
+        if math.isfinite(run.budget):
+            search = replace(
+                search, spare=max(0, int(run.budget) - price(search.rounds, len(alive)))
+            )
         if not search.rounds:
             search = replace(search, alive=(run.nearest(alive),))
         search = search if len(line_up) > 1 else search.of_its_rule()

@@ -1,10 +1,14 @@
 """The state of a search by `Annealed`."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autolr.candidate import Candidate
 from autolr.online.actions import Action, Commit, Rollback, Save
 from autolr.online.ended import after_change, without
+from autolr.online.evidence import Evidence
 from autolr.online.observation import Observation
 from autolr.online.search import Search
 from autolr.online.search_serialization import search_to_dict
@@ -50,8 +54,7 @@ class AnnealedState:
             recovered = search.recover(observation.step)
             back = Rollback(search.alive[0], recovered.rollbacks[-1].factor)
             return replace(self, search=recovered, pending=back)
-        scores = dict(zip(alive, observation.scores, strict=True))
-        search = search.observe([scores[candidate] for candidate in search.alive])
+        search = search.observe(evidence_of(observation, alive, search.alive))
         return replace(self, search=search, pending=self._pending(search))
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,16 +72,40 @@ class AnnealedState:
     @property
     def _is_settled(self) -> bool:
         """Whether a race of several peaks is over, but for later checks of its winner."""
-        raced = sum(scored.start == 0 for scored in self.search.scores)
+        first = self.search.scores[0].horizon if self.search.scores else 0
+        raced = sum(scored.horizon == first for scored in self.search.scores)
         refined = not any(r.refines for r in self.search.rounds)
         return raced > 1 and refined and not self.search.blind
 
     def _pending(self, search: Search) -> Save | Rollback | None:
         """Return the action that the last scores require before the next comparison."""
         winner = next(scored.candidate for scored in reversed(search.scores) if scored.kept)
-        if len(search.rollbacks) > len(self.search.rollbacks):
+        verified = self.search.rounds[0].from_saved
+        if len(search.rollbacks) > len(self.search.rollbacks) and not verified:
             return Rollback(winner, search.rollbacks[-1].factor)
         if not search.rounds:  # a run at another peak than its own begins with the winner's state
             return Save(winner) if search.alive[0] != winner else None
         useful = self.guarded and not search.is_out_of_rollbacks
         return Save(winner) if useful and search.improved else None
+
+
+def evidence_of(
+    observation: Observation, scored: Sequence[Candidate], alive: Sequence[Candidate]
+) -> Evidence:
+    """Return what is known of those candidates of a probe that are still compared.
+
+    Args:
+        observation: The outcome of the probe.
+        scored: Its candidates.
+        alive: Those that are still compared.
+    """
+    among = [scored.index(candidate) for candidate in alive]
+    by_batch, inactive = observation.batch_scores, observation.inactive
+    scores = (observation.scores[index] for index in among)
+    return Evidence(
+        tuple(score if math.isfinite(score) else math.inf for score in scores),
+        by_batch and tuple(by_batch[index] for index in among),
+        observation.initial,
+        observation.initial_batches,
+        tuple(inactive[index] for index in among) if inactive else (),
+    )

@@ -119,7 +119,7 @@ class Progress:
             after = replace(after, scores=self.scores + _scored(action, observation, after.action))
         elif not isinstance(after.action, Rollback):
             raise self._diverged(action, observation.step)
-        return after._with_rollback(observation)
+        return after._with_rollback(action, observation)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` takes them back."""
@@ -156,15 +156,22 @@ class Progress:
         kept = (scored.score for scored in reversed(self.scores) if scored.kept)
         return next(kept, math.inf)
 
-    def _with_rollback(self, observation: Observation) -> "Progress":
+    def _with_rollback(self, before: Probe, observation: Observation) -> "Progress":
         """Record a rollback if that is the strategy's answer."""
         action = self.action
         if not isinstance(action, Rollback):
-            return self
+            return self._with_verified_rollback(before)
         if self.best is None:
             raise ConfigError("the strategy answered with Rollback before any Save")
         score = math.inf if observation.lost else self._last_score
         made = RollbackRecord(observation.step, self.best[0], action.factor, score)
+        return replace(self, rollbacks=(*self.rollbacks, made))
+
+    def _with_verified_rollback(self, probe: Probe) -> "Progress":
+        """Record a rollback if a copy of the saved state has taken the place of the run."""
+        if not probe.from_saved or self.best is None or self.action.run == probe.run:
+            return self
+        made = RollbackRecord(probe.start, self.best[0], probe.factor, self._last_score)
         return replace(self, rollbacks=(*self.rollbacks, made))
 
     def _diverged(self, probe: Probe, step: int) -> DivergedError:

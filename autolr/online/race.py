@@ -24,16 +24,25 @@ _SHARE = 0.75  # of its length without them, at least: a choice, see `plan_race`
 LineUp: TypeAlias = tuple[tuple[RaceEntry, int], ...]  # with how many peaks each
 
 
-def race_entries(choices: Sequence["RuleChoice"], own: PeakRange) -> tuple[RaceEntry, ...]:
+def race_entries(
+    choices: Sequence["RuleChoice"], own: PeakRange, users_peak: float | None = None
+) -> tuple[RaceEntry, ...]:
     """Return the entries for what a space lets a run choose from.
 
     Args:
         choices: Rules, and their peaks where the space names them; else they are those of the
             rule's record.
         own: The peaks of the user's own optimizer.
+        users_peak: The one that the user has set; None where it is torch's default.
     """
     return tuple(
-        RaceEntry(_peak_range(choice, own), choice.name, choice.settings) for choice in choices
+        RaceEntry(
+            _peak_range(choice, own),
+            choice.name,
+            choice.settings,
+            users_peak if choice.name == OWN else None,
+        )
+        for choice in choices
     )
 
 

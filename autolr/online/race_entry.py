@@ -7,6 +7,7 @@ from autolr.online.peaks import PeakRange
 from autolr.rules.fixed import OWN
 from autolr.space import Value
 
+_SAME = 1.5  # a factor between two peaks that need not both race
 SEVERAL = 3  # peaks of a rule beside others: its default and one on either side
 
 
@@ -18,13 +19,31 @@ class RaceEntry:
         peak_range: The peaks.
         rule: One of `autolr.rules.names`.
         settings: Of the rule, as pairs.
+        own: The peak that the user has set; None where it is torch's default, or of another rule.
     """
 
     peak_range: PeakRange
     rule: str = OWN
     settings: tuple[tuple[str, Value], ...] = ()
+    own: float | None = None
 
     def peaks(self, count: int) -> list[float]:
+        """Return at most so many peaks, rising, and the user's own among them.
+
+        The own one takes the place of another that is within a factor of 1.5, else it is one more.
+        """
+        peaks = self._spaced(count)
+        if self.own is None or not self._allows(self.own):
+            return peaks
+        if count == 1:
+            return [self.own]
+        far = [p for p in peaks if max(p / self.own, self.own / p) > _SAME]
+        return sorted([*far, self.own])
+
+    def _allows(self, peak: float) -> bool:
+        return not self.peak_range.limits or self.peak_range.low <= peak <= self.peak_range.high
+
+    def _spaced(self, count: int) -> list[float]:
         """Return at most so many peaks, rising.
 
         They are evenly spaced in log rate over the range of peaks; three of another rule than

@@ -41,6 +41,8 @@ class Round:
         factors: See `Check`.
         refines: See `Check`.
         profiles: See `Check`.
+        continues: See `Probe`.
+        from_saved: See `Probe`.
     """
 
     start: int
@@ -49,11 +51,18 @@ class Round:
     factors: tuple[float, ...] = ()
     refines: bool = False
     profiles: tuple[Schedule, ...] = ()
+    continues: bool = False
+    from_saved: bool = False
 
     @property
     def copies(self) -> int:
         """How many copies of the run are trained in it, but for the race."""
         return len(self.factors) + (1 + len(self.profiles) if self.profiles else 0)
+
+    @property
+    def price(self) -> int:
+        """The steps that these copies make, but for the race."""
+        return self.copies * (self.horizon - self.start)
 
 
 def outward(factors: Sequence[float], *, up: bool) -> tuple[float, ...]:
@@ -80,4 +89,4 @@ def price(rounds: Sequence[Round], candidates: int) -> int:
     100
     """
     race = (candidates - 1) * rounds[0].horizon if rounds else 0
-    return race + sum(r.copies * (r.horizon - r.start) for r in rounds[1:])
+    return race + sum(r.price for r in rounds[1:])

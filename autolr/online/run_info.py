@@ -55,11 +55,13 @@ class RunInfo:
         return rule, self.peaks.fallback(self.users_peak) if rule == OWN else self.peaks.prior
 
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Return the candidate by the first rule, if any, whose peak is closest to the prior one.
+        """Return the candidate by the first rule, if any, whose peak is closest to the user's own.
+
+        Where he has set none, to the prior one.
 
         The run begins with it, and keeps it where it is too short to search.
         """
-        target = math.log(self.peaks.prior)
+        target = math.log(self.fallback[1])
         among = [one for one in candidates if one.rule == self.entries[0].rule]
         return min(
             among or candidates, key=lambda one: abs(math.log(one.peak or math.nan) - target)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from autolr.candidate import Candidate
 from autolr.online.actions import Commit, Probe
+from autolr.online.evidence import Evidence, standard_error
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
 from autolr.online.rounds import Round, outward
@@ -42,6 +43,13 @@ class Thresholds:
     rollbacks: int = 4
 
 
+_LONGER = 3  # times as long is a race that goes on
+_RACE_WINDOW = 0.3
+_CHECK_WINDOW = 0.6
+_SHORTEST_CHECK = 6
+_VERIFIES = 0.01
+_CLEAR = 2.0  # standard errors
+_MOST_DOUBTS = 2
 _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
 #                       (and rounding may put its end a little below)
 
@@ -67,6 +75,10 @@ class Search:
         best: Step and score of the best state of the run since the race.
         fallback: Rule and peak with which the run continues when nothing can be compared; None:
             the search does not check for that.
+        spare: Steps that may be made beside the run in addition to those of ``rounds``.
+        initial: The score of the run before its first step; None where it is not known.
+        best_batches: The score of the best state by validation batch; empty if not known.
+        doubts: How many copies of the best state have not done better since it was saved.
     """
 
     alive: tuple[Candidate, ...]
@@ -80,6 +92,10 @@ class Search:
     rollbacks: tuple[RollbackRecord, ...] = ()
     best: tuple[int, float] | None = None
     fallback: tuple[str, float] | None = None
+    spare: int = 0
+    initial: float | None = None
+    best_batches: tuple[float, ...] = ()
+    doubts: int = 0
 
     @property
     def action(self) -> Probe | Commit:
@@ -87,7 +103,16 @@ class Search:
         if not self.rounds:
             return Commit(self.alive[0])
         now = self.rounds[0]
-        return Probe(self.alive, now.start, now.horizon, now.window, bool(now.profiles))
+        return Probe(
+            self.alive,
+            now.start,
+            now.horizon,
+            now.window,
+            bool(now.profiles),
+            continues=now.continues,
+            from_saved=now.from_saved,
+            factor=now.factors[0] if now.from_saved else 1.0,
+        )
 
     @property
     def may_change(self) -> bool:
@@ -119,7 +144,35 @@ class Search:
         """Return the search without the rounds that end after a step."""
         return replace(self, rounds=tuple(r for r in self.rounds if r.horizon <= step))
 
-    def observe(self, scores: Sequence[float]) -> "Search":
+    def delayed(self, own: Candidate, step: int) -> "Search":
+        """Return the search whose candidates are copied from the run at a step, not at its begin.
+
+        So they are compared where the rate is at work, behind a long warm-up.
+
+        Args:
+            own: The candidate that the run trains until then.
+            step: In steps of the run.
+        """
+        race, *rest = self.rounds
+        assert own.peak is not None
+        factors = tuple((c.peak or own.peak) / own.peak for c in self.alive if c != own)
+        rounds, left = [], self.spare + sum(r.price for r in rest)
+        later = ((2 * step // 3, (2.0,), True), (step, (0.5, 2.0), False))
+        for start, tried, refines in ((step // 3, factors, True), *later):
+            length = race.horizon if not rounds else max(_SHORTEST_CHECK, race.horizon * 3 // 4)
+            start = max(start, rounds[-1].horizon if rounds else 1)
+            cost = len(tried) * length if rounds else 0
+            if cost > left:
+                continue
+            left -= cost
+            window = max(1, round(_CHECK_WINDOW * length))
+            rounds.append(Round(start, start + length, window, tried, refines=refines))
+        watches = [r for r in rest if not r.copies]
+        later = _behind([r for r in watches if r.horizon > rounds[-1].horizon], rounds[-1].horizon)
+        search = replace(self, alive=(own,), rounds=(*rounds, *later), spare=left)
+        return search.of_its_rule()._with_rivals()
+
+    def observe(self, evidence: Evidence) -> "Search":
         """Take in the scores of the present probe, in the order of its candidates.
 
         Of tied ones in the race the first wins: of a rule the lowest peak that is not below a 16th
@@ -132,15 +185,16 @@ class Search:
         continues at the lowest peak.
         """
         now = self.rounds[0]
-        finite = [score if math.isfinite(score) else math.inf for score in scores]
-        scored = list(zip(self.alive, finite, strict=True))
-        winner = self._winner(finite)
-        scored_now = tuple(
-            ProbeScore(
-                candidate, now.start, now.horizon, score, index == winner, bool(now.profiles)
-            )
-            for index, (candidate, score) in enumerate(scored)
-        )
+        finite = evidence.scores
+        if self.initial is None and evidence.initial is not None:
+            self = replace(self, initial=evidence.initial)
+        if now.from_saved:
+            return self._verified(evidence)
+        goes_on = self._who_goes_on(evidence)
+        winner = goes_on[0] if goes_on else self._winner(evidence)
+        scored_now = self._scored(finite, winner)
+        if goes_on:
+            return self._extended(goes_on, scored_now)
         left = replace(
             self,
             alive=(self.alive[winner],),
@@ -150,11 +204,87 @@ class Search:
         left = left.of_its_rule()
         if not now.profiles:
             left = left._without(self._beaten(finite) if winner == 0 else ())
-            left = left._watched(now.horizon, finite[winner])
+            left = left._watched(now.horizon, finite[winner], evidence.batches(winner))
         if left.fallback is not None and left.blind:
             return left._without_scores(now.horizon, *left.fallback)
         won = finite[winner] == min(finite) and left.rollbacks == self.rollbacks
         return left._with_rivals(left.alive[0].peak if won else None)
+
+    def _scored(self, scores: Sequence[float], winner: int) -> tuple[ProbeScore, ...]:
+        now = self.rounds[0]
+        return tuple(
+            ProbeScore(
+                candidate, now.start, now.horizon, score, index == winner, bool(now.profiles)
+            )
+            for index, (candidate, score) in enumerate(zip(self.alive, scores, strict=True))
+        )
+
+    @property
+    def _races(self) -> bool:
+        """Whether the present round is the race, or what goes on of it."""
+        return self.rounds[0].start == 0 or self.rounds[0].continues
+
+    def _who_goes_on(self, evidence: Evidence) -> tuple[int, ...]:
+        """Return who races on where there is nothing to see yet: the user's own peak first."""
+        rest = self.rounds[1:]
+        if not (self._races and self.fallback and len(self.alive) > 2 and rest):
+            return ()
+        if self.rounds[0].continues or self.limits and len(self.limits) > 1:
+            return ()
+        if not evidence.nothing_to_see(self.thresholds.tie):
+            return ()
+        fit = [
+            i for i in self._lowest_peaks_first() if not evidence.does_harm(i, self.thresholds.tie)
+        ]
+        if len(fit) < 2:
+            return ()
+        own = self._next_to(*self.fallback)
+        own = own if own in fit else fit[-1]
+        *lower, top = [i for i in fit if i != own]
+        between = [i for i in lower if self._peak(i) > self._peak(own)]
+        return (own, top, *(between[:1] or lower[-1:]))
+
+    def _peak(self, index: int) -> float:
+        return self.alive[index].peak or 0.0
+
+    def _extended(self, goes_on: Sequence[int], scored: tuple[ProbeScore, ...]) -> "Search":
+        """Return the search whose race goes on among a few, paid by the last checks."""
+        now = self.rounds[0]
+        horizon = _LONGER * now.horizon
+        cost = (len(goes_on) - 1) * (horizon - now.horizon)
+        longer = Round(now.horizon, horizon, max(1, round(_RACE_WINDOW * horizon)), continues=True)
+        shifted = _behind(self.rounds[1:], horizon)
+        left = self.spare + sum(r.price for r in self.rounds[1:]) - cost
+        paid, spare = _affordable(shifted, left)
+        return replace(
+            self,
+            alive=tuple(self.alive[i] for i in goes_on),
+            rounds=(longer, *paid),
+            scores=self.scores + scored,
+            spare=spare,
+        )
+
+    def _verified(self, evidence: Evidence) -> "Search":
+        """Return the search after a rival from the saved state: it replaces the run if better."""
+        now = self.rounds[0]
+        last = next(past.score for past in reversed(self.scores) if past.kept and not past.annealed)
+        assert self.best is not None
+        scores = evidence.scores
+        gain = self.thresholds.band * self._size(self.best[1]) / 2
+        needed = min(scores[0], last) - max(gain, evidence.noise(0, -1))
+        won = len(scores) > 1 and scores[1] < needed
+        scored = self._scored(scores, int(won))
+        alive = (self.alive[int(won)],)
+        rest = replace(self, alive=alive, rounds=self.rounds[1:], scores=self.scores + scored)
+        if won:
+            made = RollbackRecord(now.start, self.best[0], now.factors[0], last)
+            rest = replace(rest, rollbacks=(*self.rollbacks, made))
+        if won or self.doubts >= _MOST_DOUBTS:
+            best = (now.horizon, scores[int(won)])
+            rest = replace(rest, doubts=0, best=best, best_batches=evidence.batches(int(won)))
+        else:
+            rest = replace(rest, doubts=self.doubts + 1)
+        return rest._with_rivals()
 
     def of_its_rule(self) -> "Search":
         """Return the search with the limits of the only rule that is left."""
@@ -182,16 +312,35 @@ class Search:
             return replace(recovered, rounds=self.rounds[1:])._with_rivals()
         return recovered if begun else recovered._with_rivals()
 
-    def _winner(self, scores: Sequence[float]) -> int:
-        best = min(range(len(scores)), key=scores.__getitem__)
+    def _winner(self, evidence: Evidence) -> int:
+        scores = evidence.scores
+        best = evidence.best
         if not math.isfinite(scores[best]):
             return 0 if self.scores or self.fallback is None else self._next_to(*self.fallback)
-        if not self.scores or self.ends[1] < math.inf:
-            tied = scores[best] + self.thresholds.tie * abs(scores[best])
-            close = [index for index in self._lowest_peaks_first() if scores[index] <= tied]
-            return next(filter(self._may_begin, close), best)
-        needed = self._needed(scores[0])
+        if self._races or self.ends[1] < math.inf:
+            return self._winner_of_race(evidence)
+        needed = self._needed(scores[0], _CLEAR * evidence.noise(0, best))
         return best if scores[best] < needed else 0
+
+    def _winner_of_race(self, evidence: Evidence) -> int:
+        scores, best = evidence.scores, evidence.best
+        if self.rounds[0].continues and evidence.nothing_to_see(self.thresholds.tie):
+            return 0
+        tie = self.thresholds.tie * abs(scores[best])
+        if evidence.progress > 0:
+            tie = min(tie, self.thresholds.tie * evidence.progress)
+        order = self._lowest_peaks_first()
+        if self.rounds[0].continues:
+            order = [i for i in order if not evidence.is_dying(i)] or order
+        fit = min(order, key=scores.__getitem__)
+        if self._races and self.fallback is not None:
+            own = self._next_to(*self.fallback)
+            if own in order and scores[own] <= scores[fit] + max(tie, evidence.noise(own, fit)):
+                return own
+        if not self._races and scores[0] <= scores[fit] + _CLEAR * evidence.noise(0, fit):
+            return 0
+        close = [i for i in order if scores[i] <= scores[fit] + tie]
+        return next(filter(self._may_begin, close), fit)
 
     def _next_to(self, rule: str, peak: float) -> int:
         """Return the index of the candidate whose peak is the nearest, of that rule if there is."""
@@ -224,11 +373,11 @@ class Search:
         peaks = sorted(c.peak or 0.0 for c in self.alive if c.rule == candidate.rule)
         return (candidate.peak or 0.0) >= peaks[len(peaks) // 2] / _TIES_REACH
 
-    def _needed(self, score: float) -> float:
+    def _needed(self, score: float, noise: float = 0.0) -> float:
         """Return what a rival must be below to take the place of a run with this score."""
         if not math.isfinite(score):
             return math.inf
-        needed = score - self.thresholds.margin * self._size(score)
+        needed = score - max(self.thresholds.margin * self._size(score), noise)
         if self.rounds[0].refines or self.rounds[0].profiles:
             return needed
         of_run = (past.score for past in reversed(self.scores) if past.kept and not past.annealed)
@@ -249,16 +398,31 @@ class Search:
             replace(r, factors=tuple(f for f in r.factors if (f > 1) not in sides))
             for r in self.rounds
         )
-        return replace(self, rounds=tuple(rounds)) if sides else self
+        if not sides:
+            return self
+        kept = tuple(rounds)
+        saved = sum(r.price for r in self.rounds) - sum(r.price for r in kept)
+        return replace(self, rounds=kept, spare=self.spare + saved)
 
-    def _watched(self, step: int, score: float) -> "Search":
+    def _watched(self, step: int, score: float, batches: tuple[float, ...]) -> "Search":
         """Compare the run with its best score so far; restore that state where it is much worse."""
         if self.best is None or score <= self.best[1]:
-            return replace(self, best=(step, score))
-        band = self.thresholds.band * self._size(self.best[1])
+            return replace(self, best=(step, score), best_batches=batches)
+        noise = _CLEAR * standard_error(batches, self.best_batches)
+        band = max(self.thresholds.band * self._size(self.best[1]), noise)
         if score <= self.best[1] + band or self.is_out_of_rollbacks:
             return self
-        return self._restored(step, score)
+        return self._with_doubt(step, score)
+
+    def _with_doubt(self, step: int, score: float) -> "Search":
+        """Compare the run with a copy of its best state at a lower rate, where that can be paid."""
+        length = max(_SHORTEST_CHECK, round(_VERIFIES * step))
+        if self.spare < length or not self.rounds:
+            return self
+        window, cut = round(_CHECK_WINDOW * length), self.thresholds.cut ** (1 + self.doubts)
+        doubt = Round(step, step + length, window, (cut,), from_saved=True)
+        rest = _behind(self.rounds, step + length)
+        return replace(self, rounds=(doubt, *rest), spare=self.spare - length)
 
     def _restored(self, step: int, score: float) -> "Search":
         assert self.best is not None
@@ -273,6 +437,9 @@ class Search:
             return self
         now, run = self.rounds[0], self.alive[0]
         assert run.peak is not None  # a search fixes every peak
+        if now.from_saved:
+            rival = scaled(run, now.start, now.factors[0], refines=False)
+            return replace(self, alive=(run, rival))
         up = won == self.ends[1]
         far = outward(now.factors, up=up) if won in self.ends else ()
         far = far if all(self._allows(run.peak * factor) for factor in far) else ()
@@ -294,4 +461,33 @@ class Search:
     def _size(self, score: float) -> float:
         """Return what shares of a score are of; not near 0 where scores change their sign."""
         first = next((past.score for past in self.scores if past.kept), score)
-        return max(abs(score), abs(first - score)) if math.isfinite(first) else abs(score)
+        size = max(abs(score), abs(first - score)) if math.isfinite(first) else abs(score)
+        progress = (self.initial if self.initial is not None else math.nan) - score
+        return min(size, progress) if progress > 0 else size
+
+
+def _behind(rounds: Sequence[Round], step: int) -> tuple[Round, ...]:
+    """Return rounds that begin at a step or later, those before it moved there, one at most."""
+    moved: list[Round] = []
+    reached = step
+    for now in rounds:
+        shift = max(0, reached - now.start)
+        if not now.copies and now.horizon < reached:
+            continue
+        later = replace(now, start=now.start + shift, horizon=now.horizon + shift)
+        later = replace(later, window=min(later.window, later.horizon - reached) or 1)
+        moved.append(later)
+        reached = later.horizon
+    return tuple(moved)
+
+
+def _affordable(rounds: Sequence[Round], steps: int) -> tuple[tuple[Round, ...], int]:
+    """Return rounds without the rivals that cannot be paid, and the steps that are left."""
+    kept = []
+    for now in rounds:
+        cost = now.price
+        if cost > steps:
+            now, cost = replace(now, factors=(), profiles=()), 0
+        steps -= cost
+        kept.append(now)
+    return tuple(kept), steps

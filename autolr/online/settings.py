@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autolr.strict_yaml import Source
 
 _NAMED: dict[str, Any] = {"annealed": Annealed, "autolrs": AutoLRS}
+_FAR = 8.0  # a factor: beyond it half of the customary range is of no use
 _EXPECTED = "'annealed', 'autolrs', or a strategy: a frozen dataclass such as Annealed()"
 
 
@@ -125,7 +126,7 @@ class SearchSettings:
             budget,
             total_steps if deadline is None else deadline,
             prior if own_rate is None else own_rate,
-            race_entries(self.space.rules, self._peak_range(prior)),
+            race_entries(self.space.rules, self._peak_range(prior, users_peak), users_peak),
             schedule,
             rise,
             self.space.profiles,
@@ -165,8 +166,14 @@ class SearchSettings:
         """Whether there is one peak to choose from, and nothing else."""
         return self.candidates is None and self.rates is not None and len(set(self.rates)) == 1
 
-    def _peak_range(self, prior: float) -> PeakRange:
-        return parse_rates(self.space.rates or self.rates, prior)
+    def _peak_range(self, prior: float, users_peak: float | None) -> PeakRange:
+        """Return the peaks around the prior one, or around the user's own if it is far from that.
+
+        Who sets a rate far from the customary one fine-tunes, or knows his model.
+        """
+        far = users_peak is not None and max(users_peak / prior, prior / users_peak) > _FAR
+        middle = users_peak if users_peak is not None and far else prior
+        return parse_rates(self.space.rates or self.rates, middle)
 
     def _check_alone(self) -> None:
         for name in ("rates", "schedule"):
