@@ -40,6 +40,12 @@ class Evidence:
             return math.nan
         return self.initial - self.scores[self.best]
 
+    @property
+    def knows_noise(self) -> bool:
+        """Whether the noise of the progress is known."""
+        batches = self.initial_batches
+        return self.by_batch is not None and batches is not None and len(batches) >= _FEWEST_BATCHES
+
     def noise(self, one: int, other: int) -> float:
         """Return the standard error of the difference of two candidates; 0 if it is not known."""
         if self.by_batch is None:

@@ -157,7 +157,7 @@ class Search:
         assert own.peak is not None
         factors = tuple((c.peak or own.peak) / own.peak for c in self.alive if c != own)
         rounds, left = [], self.spare + sum(r.price for r in rest)
-        later = ((2 * step // 3, (2.0,), True), (step, (0.5, 2.0), False))
+        later = ((2 * step // 3, (2.0,), True), (step, (2.0,), True))
         for start, tried, refines in ((step // 3, factors, True), *later):
             length = race.horizon if not rounds else max(_SHORTEST_CHECK, race.horizon * 3 // 4)
             start = max(start, rounds[-1].horizon if rounds else 1)
@@ -324,7 +324,7 @@ class Search:
 
     def _winner_of_race(self, evidence: Evidence) -> int:
         scores, best = evidence.scores, evidence.best
-        if self.rounds[0].continues and evidence.nothing_to_see(self.thresholds.tie):
+        if self.rounds[0].continues and evidence.nothing_to_see(self._least_progress(evidence)):
             return 0
         tie = self.thresholds.tie * abs(scores[best])
         if evidence.progress > 0:
@@ -341,6 +341,13 @@ class Search:
             return 0
         close = [i for i in order if scores[i] <= scores[fit] + tie]
         return next(filter(self._may_begin, close), fit)
+
+    def _least_progress(self, evidence: Evidence) -> float:
+        """Return the share of the first score that counts as progress when a race has gone on.
+
+        What can be told from noise counts then, however little it is.
+        """
+        return 0.0 if evidence.knows_noise else self.thresholds.tie / 3
 
     def _next_to(self, rule: str, peak: float) -> int:
         """Return the index of the candidate whose peak is the nearest, of that rule if there is."""
