@@ -126,6 +126,10 @@ class Task:
         build = _OPTIMIZERS[self.optimizer]
         return build(self.parameters(), lr=lr, fused=True, **self.settings)
 
+    def tested(self, model: nn.Module) -> float:
+        """Return the test score of a model; NaN for a task without a test split."""
+        return math.nan if self.test is None else self.test(model)
+
     def training_loss(self, batch: Batch, step: int) -> Tensor:
         """Return the loss of the model on the batch of a step, counted from 0."""
         if self.loss_at is not None:

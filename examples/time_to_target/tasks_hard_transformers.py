@@ -174,10 +174,9 @@ def _warmed(optimizer: Optimizer, steps: int) -> LRScheduler:
 
 def char_transformer(seed: int, scale: float) -> Task:
     """The next byte of Python source; AdamW, clipping, own warm-up of 30 % and cosine."""
-    arrays = load("pysrc")
-    text = torch.tensor(arrays["val"])
-    half = len(text) // 2
-    val, test = (windows(part, 96, 4242, 32)(0) for part in (text[:half], text[half:]))
+    texts = load("pysrc") | load("pysrc_test")
+    train, *held = (torch.tensor(texts[part]) for part in ("train", "val", "test"))
+    val, test = (windows(text, 256, 4242, 32)(0) for text in held)
     return Task(
         name="char_transformer",
         seed=seed,
@@ -185,7 +184,7 @@ def char_transformer(seed: int, scale: float) -> Task:
         model=seeded(seed, GPT),
         optimizer="adamw",
         settings={"weight_decay": 0.1},
-        batch=windows(torch.tensor(arrays["train"]), 8, seed, 32),
+        batch=windows(train, 8, seed, 32),
         loss=next_byte,
         validate=evaluator(next_byte, val),
         validation=Parts(val, 8),
