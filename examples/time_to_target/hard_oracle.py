@@ -7,7 +7,7 @@ the runs that oracle_hard_starts.csv lacks.
 
 import multiprocessing
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -15,15 +15,15 @@ import pandas as pd
 import torch
 
 from autolr.schedules import Schedule, linear, warmup
-from examples.time_to_target.loop import CHECKPOINTS, PROFILES, Run, train
+from examples.time_to_target.loop import PROFILES, Run, train
+from examples.time_to_target.oracle import CURVE, KEY, Oracle
+from examples.time_to_target.oracle import oracle_of as best_of
 from examples.time_to_target.tasks_base import Task
 from examples.time_to_target.workloads import make
 
 SEEDS = (0, 1)
 DEFAULT_SEEDS = (0, 1, 2, 20, 21, 22)  # of the users' runs; the last three for confirmation
 DEFAULT, OWN = "default", "own"  # as a profile: the user's rate and schedule; only their schedule
-KEY = ["workload", "seed", "peak", "profile"]
-CURVE = [f"c{k}" for k in range(1, len(CHECKPOINTS) + 1)]
 COLUMNS = [*KEY, "final", "test", "initial", *CURVE, "steps", "diverged"]
 
 _SCHEDULES: dict[str, Schedule] = {
@@ -31,6 +31,7 @@ _SCHEDULES: dict[str, Schedule] = {
     "linear": PROFILES["linear"],
     "cosine": PROFILES["cosine"],
 }
+_SOFTENING = 0.01  # of the initial score
 _FILE = Path(__file__).with_name("oracle_hard_starts.csv")
 
 
@@ -55,6 +56,23 @@ def load_hard_oracle() -> pd.DataFrame:
     runs = pd.read_csv(_FILE)
     runs = runs[runs.diverged.notna()]  # without a row cut by a kill
     return runs.drop_duplicates(KEY, keep="last").astype({"diverged": bool})
+
+
+def oracle_of(name: str) -> Oracle:
+    """Return the oracle of a hard start: the best of its grid and of its user's default.
+
+    Raises:
+        LookupError: If nothing of it is stored.
+    """
+    stored = load_hard_oracle()
+    runs = stored[(stored.workload == name) & stored.seed.isin(SEEDS)]
+    best = best_of(name, grid=runs)
+    chosen = runs[(runs.peak == best.peak) & (runs.profile == best.profile)]
+    return replace(
+        best,
+        softening=_SOFTENING * float(runs.initial.mean()),
+        test=float(chosen.test.mean()),
+    )
 
 
 def profiles_of(task: Task) -> tuple[str, str]:
