@@ -40,10 +40,14 @@ class Parts(Dataset[Batch]):
         rows = len(batch[0])
         if rows % n:
             raise ValueError(f"{rows} rows cannot be cut into {n} batches of one size")
-        self._parts = list(zip(*(tensor.split(rows // n) for tensor in batch), strict=True))
+        split = [torch.split(tensor, rows // n) for tensor in batch]
+        self._parts: list[Batch] = list(zip(*split, strict=True))
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._parts)
 
     def __getitem__(self, index: int) -> Batch:
         return self._parts[index]

@@ -217,7 +217,10 @@ def _adapted(weights: Arrays) -> ViT:
     model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     model.requires_grad_(requires_grad=False)
     for layer in model.layers:
-        layer.qkv, layer.out = Adapted(layer.qkv), Adapted(layer.out)
+        for name in ("qkv", "out"):
+            base = layer.get_submodule(name)
+            assert isinstance(base, nn.Linear)
+            layer.register_module(name, Adapted(base))
     model.head = nn.Linear(model.head.in_features, 10 - _OLD)
     return model
 
