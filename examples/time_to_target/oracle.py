@@ -60,7 +60,7 @@ class Oracle:
     @property
     def goal(self) -> float:
         """The loss of a run that counts as good: the oracle + max(1 %, 1 sd)."""
-        return self.loss + max(_TOLERANCE * self.loss, self.sd)
+        return self.loss + max(_TOLERANCE * (self.loss + self.softening), self.sd)
 
     def ratio(self, final: float) -> float:
         """Return final / oracle, both softened."""
