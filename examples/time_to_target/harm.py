@@ -144,7 +144,7 @@ def rich_table(method: str, lines: list[Harm]) -> Table:
             line.workload,
             f"{line.default:.4g}",
             f"{line.final:.4g}",
-            f"{line.difference:+.3g} ± {line.error:.2g}",
+            f"{line.difference:+.3g}" + (f" ± {line.error:.2g}" if line.seeds > 1 else ""),
             str(line.seeds),
             line.verdict,
         )

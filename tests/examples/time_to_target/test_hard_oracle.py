@@ -10,13 +10,12 @@ from examples.time_to_target.hard_oracle import (
     COLUMNS,
     DEFAULT,
     DEFAULT_SEEDS,
-    KEY,
     SEEDS,
     load_hard_oracle,
     oracle_of,
     profiles_of,
 )
-from examples.time_to_target.oracle import CURVE
+from examples.time_to_target.oracle import CURVE, KEY
 from examples.time_to_target.workloads import HARD_STARTS, make
 
 
