@@ -14,8 +14,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from examples.time_to_target import figure, results, table
+from examples.time_to_target import figure, harm, results, table
+from examples.time_to_target.hard_oracle import load_hard_oracle
+from examples.time_to_target.hard_oracle import oracle_of as hard_oracle_of
 from examples.time_to_target.oracle import Oracle, load_oracle, oracle_of
+from examples.time_to_target.oracle_tests import with_test
 
 _README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- results -->", "<!-- /results -->"
@@ -30,10 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from examples.time_to_target.loop import PROFILES
     from examples.time_to_target.methods import LIVE, METHODS
     from examples.time_to_target.replay import TUNERS
-    from examples.time_to_target.workloads import ALL, WORKLOADS
+    from examples.time_to_target.workloads import ALL, GROUPS, WORKLOADS, expanded
 
     parser = argparse.ArgumentParser(prog="python -m examples.time_to_target", description=__doc__)
-    options = (("--workloads", list(WORKLOADS), ALL), ("--methods", list(METHODS), METHODS))
+    options = (
+        ("--workloads", list(WORKLOADS), [*ALL, *GROUPS]),
+        ("--methods", list(METHODS), METHODS),
+        ("--harm", ["autolr"], METHODS),
+    )
     for option, usual, names in options:
         listed = f"{len(usual)} by default, of: {', '.join(names)}"
         parser.add_argument(
@@ -64,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if len(args.seeds) == 1 and args.seeds[0] < 1:
         parser.error("argument --seeds: one number is how many, at least 1")
+    args.workloads = expanded(args.workloads)
     methods = list(args.methods)
     if args.live:
         methods += [name + LIVE for name in TUNERS if name in args.methods]
@@ -96,11 +104,16 @@ def _report(args: argparse.Namespace, jobs: Sequence[results.Job], methods: Sequ
     keys = rows[list(results.KEY)].itertuples(index=False, name=None)
     rows = rows[[key in wanted for key in keys]]
     oracles = _oracles(args.workloads, args.scale, args.profiles)
-    lines = table.lines(rows, oracles, methods)
+    defaults = harm.defaults_of(rows, args.scale)
+    lines = table.lines(rows, oracles, methods, defaults)
     if not lines:
         print("no oracle to compare with: run python -m examples.time_to_target.oracle")
         return
-    Console(width=None if sys.stdout.isatty() else 160).print(table.rich_table(lines))
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table.rich_table(lines))
+    for method in args.harm:
+        if worst := harm.harms(rows[rows.method == method], defaults):
+            console.print(harm.rich_table(method, worst))
     figure.draw(lines, args.out / "figure.png")
     print(f"{args.out / results.FILE}, {args.out / 'figure.png'}")
     if args.readme:
@@ -110,8 +123,11 @@ def _report(args: argparse.Namespace, jobs: Sequence[results.Job], methods: Sequ
 
 def _oracles(workloads: Sequence[str], scale: float, profiles: Sequence[str]) -> dict[str, Oracle]:
     grid = load_oracle(scale)
-    measured = set(grid.workload)
-    return {name: oracle_of(name, profiles, grid=grid) for name in workloads if name in measured}
+    measured, hard = set(grid.workload), set(load_hard_oracle().workload) if scale == 1 else set()
+    grids = {name: oracle_of(name, profiles, grid=grid) for name in workloads if name in measured}
+    if scale == 1:
+        grids = {name: with_test(oracle) for name, oracle in grids.items()}
+    return grids | {name: hard_oracle_of(name) for name in workloads if name in hard}
 
 
 def _write_readme(text: str, seeds: Sequence[int], workloads: Sequence[str]) -> None:

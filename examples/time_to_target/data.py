@@ -36,9 +36,9 @@ def cache_folder() -> Path:
 
 @functools.cache
 def load(name: str) -> Arrays:
-    """Return the arrays of a data set: mnist5k, flights, movielens, pysrc or digits."""
+    """Return the arrays of a data set: mnist5k, flights, movielens, pysrc, pysrc_test or digits."""
     version = f"-py{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return cached(name + version * (name == "pysrc"), _READERS[name])
+    return cached(name + version * name.startswith("pysrc"), _READERS[name])
 
 
 def cached(key: str, build: Callable[[], Arrays]) -> Arrays:
@@ -134,18 +134,29 @@ def _movielens() -> Arrays:
     }
 
 
-def _pysrc() -> Arrays:
-    """Return bytes of the standard library's ASCII source; files of val are not in train."""
+def _sources() -> tuple[bytes, bytes]:
+    """Return the standard library's ASCII source in random order: nine tenths, and the others."""
     folder = sysconfig.get_paths()["stdlib"]
     paths = sorted(str(path) for path in Path(folder).rglob("*.py"))
     paths = [path for path in paths if not any(part in path for part in _NO_SOURCE)]
     texts = [text for text in (Path(path).read_bytes() for path in paths) if text.isascii()]
     texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))]
     n_val = max(1, len(texts) // 10)
+    return b"\n".join(texts[n_val:]), b"\n".join(texts[:n_val])
+
+
+def _pysrc() -> Arrays:
+    """Return bytes of source; files of val are not in train."""
+    train, others = _sources()
     return {
-        "train": np.frombuffer(b"\n".join(texts[n_val:]), np.uint8)[:_TRAIN_BYTES],
-        "val": np.frombuffer(b"\n".join(texts[:n_val]), np.uint8)[:_VAL_BYTES],
+        "train": np.frombuffer(train, np.uint8)[:_TRAIN_BYTES],
+        "val": np.frombuffer(others, np.uint8)[:_VAL_BYTES],
     }
+
+
+def _pysrc_test() -> Arrays:
+    """Return what follows the bytes of val."""
+    return {"test": np.frombuffer(_sources()[1], np.uint8)[_VAL_BYTES : 2 * _VAL_BYTES]}
 
 
 _READERS: dict[str, Callable[[], Arrays]] = {
@@ -154,4 +165,5 @@ _READERS: dict[str, Callable[[], Arrays]] = {
     "flights": _flights,
     "movielens": _movielens,
     "pysrc": _pysrc,
+    "pysrc_test": _pysrc_test,
 }

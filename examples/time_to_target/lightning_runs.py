@@ -114,18 +114,18 @@ def _fitted(
     """Fit once; with ``before`` the module has a schedule of its own."""
     ledger, initial = Ledger(), task.validate(task.model)
     module = _Module(ledger.watched(task), ledger, scheduled=before is not None)
-    final, used = math.inf, math.nan
+    final, used, test = math.inf, math.nan, math.nan
     with _quiet(), TemporaryDirectory() as folder, ledger.counting():
         try:
             if before is not None:
                 before(module, folder)
             trainer = _trainer(task, callbacks, folder)
             trainer.fit(module, *loaders(task))
-            final = task.validate(task.model)
+            final, test = task.validate(task.model), task.tested(task.model)
             used = module.lr if peak is None else peak()
         except DivergedError:
             pass
-    return ledger.outcome(final, used, task.steps, lost=is_lost(final, initial))
+    return ledger.outcome(final, used, task.steps, lost=is_lost(final, initial), test=test)
 
 
 def _trainer(task: Task, callbacks: Sequence[Callback], folder: str) -> Trainer:

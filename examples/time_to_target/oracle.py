@@ -6,6 +6,7 @@ computes the runs that oracle.csv lacks, so that an interrupted run resumes, and
 """
 
 import argparse
+import math
 import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import torch
 
 from examples.time_to_target.loop import CHECKPOINTS, PROFILES, Run, train
 from examples.time_to_target.stacked import Config, train_stacked
-from examples.time_to_target.workloads import ALL, WORKLOADS, make
+from examples.time_to_target.workloads import ALL, GROUPS, HARD_STARTS, WORKLOADS, expanded, make
 
 SEEDS = (0, 1, 2)
 KEY = ["workload", "seed", "peak", "profile"]
@@ -43,6 +44,8 @@ class Oracle:
         profile: Its profile.
         sd: The standard deviation of its final losses over seeds.
         median: The median final loss of the grid's runs: a random draw's.
+        softening: What ratios add to both scores, so that one close to 0 does not decide alone.
+        test: The mean of its test scores; NaN where there is no test split.
     """
 
     workload: str
@@ -51,11 +54,21 @@ class Oracle:
     profile: str
     sd: float
     median: float
+    softening: float = 0.0
+    test: float = math.nan
 
     @property
     def goal(self) -> float:
         """The loss of a run that counts as good: the oracle + max(1 %, 1 sd)."""
-        return self.loss + max(_TOLERANCE * self.loss, self.sd)
+        return self.loss + max(_TOLERANCE * (self.loss + self.softening), self.sd)
+
+    def ratio(self, final: float) -> float:
+        """Return final / oracle, both softened."""
+        return (final + self.softening) / (self.loss + self.softening)
+
+    def test_ratio(self, test: float) -> float:
+        """Return test / the oracle's test, both softened."""
+        return (test + self.softening) / (self.test + self.softening)
 
     def regret(self, final: float) -> float:
         """Return R: 0 for the oracle, 1 for a random draw from the grid."""
@@ -178,14 +191,28 @@ def main() -> None:
     """Compute what is missing; print the oracles."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=ALL)
+    names = [*ALL, *GROUPS]
+    parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=names)
     parser.add_argument("--scale", type=float, default=1.0, help="of the runs' length")
     arguments = parser.parse_args()
 
-    compute(arguments.workloads, arguments.scale, arguments.jobs)
+    # here: these modules read this one
+    from examples.time_to_target import hard_oracle, oracle_tests
+
+    workloads = expanded(arguments.workloads)
+    hard = [name for name in workloads if name in HARD_STARTS]
+    others = [name for name in workloads if name not in HARD_STARTS]
+    if hard and arguments.scale != 1:
+        parser.error("argument --scale: the oracle of the hard starts has whole runs only")
+    if others:
+        compute(others, arguments.scale, arguments.jobs)
+    if others and arguments.scale == 1:
+        oracle_tests.compute(others)
+    if hard:
+        hard_oracle.compute(hard, arguments.jobs)
     grid = load_oracle(arguments.scale)
-    for name in arguments.workloads:
-        oracle = oracle_of(name, grid=grid)
+    oracles = [oracle_of(name, grid=grid) for name in others]
+    for oracle in oracles + [hard_oracle.oracle_of(name) for name in hard]:
         print(oracle, f"goal={oracle.goal:.5g}")
 
 

@@ -1,6 +1,7 @@
 """The outcome of a method on one workload, and the ledger that counts its costs."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ class Outcome:
         seconds: Wall time; NaN for a replay.
         busy_seconds: Of them, inside training steps and validation.
         diverged: Whether the run was lost.
+        test: Score at the end on data that no decision sees; NaN where a task has none.
     """
 
     final: float
@@ -37,6 +39,7 @@ class Outcome:
     seconds: float
     busy_seconds: float
     diverged: bool
+    test: float = math.nan
 
 
 class Ledger:
@@ -93,7 +96,15 @@ class Ledger:
 
         return dataclasses.replace(task, validate=validate, monitor=monitor)
 
-    def outcome(self, final: float, peak: float, trained_steps: int, *, lost: bool) -> Outcome:
+    def outcome(
+        self,
+        final: float,
+        peak: float,
+        trained_steps: int,
+        *,
+        lost: bool,
+        test: float = math.nan,
+    ) -> Outcome:
         """Return the row for a run that ended with the validation loss ``final``."""
         return Outcome(
             final=float("inf") if lost else final,
@@ -104,4 +115,5 @@ class Ledger:
             seconds=self.seconds,
             busy_seconds=self.busy_seconds,
             diverged=lost,
+            test=math.nan if lost else test,
         )

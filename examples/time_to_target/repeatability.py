@@ -16,6 +16,7 @@ from examples.time_to_target.loop import PROFILES, train
 from examples.time_to_target.tasks_base import (
     Batch,
     Batches,
+    Parts,
     Task,
     cross_entropy,
     evaluator,
@@ -34,6 +35,7 @@ def small_batches(seed: int) -> Task:
     x, y = digits()
     train_on, validate_on = split(len(x), 500)
     images = x.view(-1, 1, 8, 8)
+    held = images[validate_on], y[validate_on]
     indices = sampler(len(train_on), 8, seed)
 
     def batch(i: int) -> Batch:
@@ -49,7 +51,8 @@ def small_batches(seed: int) -> Task:
         settings={"momentum": 0.9},
         batch=batch,
         loss=cross_entropy,
-        validate=evaluator(cross_entropy, (images[validate_on], y[validate_on])),
+        validate=evaluator(cross_entropy, held),
+        validation=Parts(held, 10),
         peaks=grid(1e-3, 1.0),
     )
 

@@ -116,7 +116,14 @@ def _one_thread() -> None:
 
 
 def _append(path: Path, row: dict[str, object]) -> None:
+    """Add a row to the file.
+
+    Raises:
+        ValueError: If the file was written with other columns.
+    """
     new = not path.exists()
+    if not new and path.open(encoding="utf-8").readline().rstrip() != ",".join(row):
+        raise ValueError(f"{path} has the columns of another version: use another folder")
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(row))
         if new:

@@ -20,12 +20,12 @@ _CALIBRATION_BATCHES = 50  # as in the documentation of schedulefree
 
 def adamw(task: Task) -> Outcome:
     """AdamW as torch has it, rate 1e-3, warm-up and cosine."""
-    return _run(task, AdamW(task.model.parameters(), lr=1e-3), PROFILES["cosine"])
+    return _run(task, AdamW(task.parameters(), lr=1e-3), PROFILES["cosine"])
 
 
 def sgd(task: Task) -> Outcome:
     """SGD with momentum 0.9, rate 0.1, warm-up and cosine."""
-    return _run(task, SGD(task.model.parameters(), lr=0.1, momentum=0.9), PROFILES["cosine"])
+    return _run(task, SGD(task.parameters(), lr=0.1, momentum=0.9), PROFILES["cosine"])
 
 
 def schedulefree(task: Task) -> Outcome:
@@ -40,8 +40,9 @@ def schedulefree(task: Task) -> Outcome:
     from schedulefree import AdamWScheduleFree
 
     if _has_batch_norm(task.model):
-        task = dataclasses.replace(task, validate=_calibrated(task))
-    return _run(task, AdamWScheduleFree(task.model.parameters()), None)
+        test = None if task.test is None else _calibrated(task, task.test)
+        task = dataclasses.replace(task, validate=_calibrated(task, task.validate), test=test)
+    return _run(task, AdamWScheduleFree(task.parameters()), None)
 
 
 def prodigy(task: Task) -> Outcome:
@@ -51,7 +52,7 @@ def prodigy(task: Task) -> Outcome:
     """
     from prodigyopt import Prodigy
 
-    return _run(task, Prodigy(task.model.parameters(), lr=1.0), cosine())
+    return _run(task, Prodigy(task.parameters(), lr=1.0), cosine())
 
 
 def dadaptation(task: Task) -> Outcome:
@@ -61,7 +62,7 @@ def dadaptation(task: Task) -> Outcome:
     """
     from dadaptation import DAdaptAdam
 
-    return _run(task, DAdaptAdam(task.model.parameters(), lr=1.0), PROFILES["cosine"])
+    return _run(task, DAdaptAdam(task.parameters(), lr=1.0), PROFILES["cosine"])
 
 
 def dog(task: Task) -> Outcome:
@@ -75,9 +76,12 @@ def dog(task: Task) -> Outcome:
 
     movement = 1e-4 if _has_batch_norm(task.model) else 1e-6
     averager = PolynomialDecayAverager(task.model)
-    validate = task.validate
-    averaged = dataclasses.replace(task, validate=lambda _: validate(averager.averaged_model))
-    optimizer = DoG(task.model.parameters(), reps_rel=movement)
+    averaged = dataclasses.replace(
+        task,
+        validate=lambda _: task.validate(averager.averaged_model),
+        test=None if task.test is None else lambda _: task.tested(averager.averaged_model),
+    )
+    optimizer = DoG(task.parameters(), reps_rel=movement)
     return _run(averaged, optimizer, None, after_step=averager.step)
 
 
@@ -90,14 +94,15 @@ def autolrs(task: Task) -> Outcome:
     torch.manual_seed(task.seed)
     optimizer = task.make_optimizer(lr=1e-3)  # the search sets the rate
     learner = _Timed(ledger, task, optimizer)
-    peak, final = math.nan, math.inf
+    peak, final, test = math.nan, math.inf, math.nan
     with ledger.counting():
         try:
             peak = autolr.search(learner, task.steps, strategy="autolrs").run_peak
             final = ledger.watched(task).validate(task.model)
+            test = task.tested(task.model)
         except DivergedError:
             pass
-    return ledger.outcome(final, peak, task.steps, lost=is_lost(final, initial))
+    return ledger.outcome(final, peak, task.steps, lost=is_lost(final, initial), test=test)
 
 
 class _Timed(autolr.TorchLearner):
@@ -122,6 +127,8 @@ def _run(
     peak, ledger = float(optimizer.param_groups[0]["lr"]), Ledger()
     with ledger.counting():
         run = train(task, optimizer, schedule, after_step=after_step)
+    if hasattr(optimizer, "eval"):  # of schedulefree: the weights that are evaluated
+        optimizer.eval()
     return Outcome(
         final=run.final,
         peak=peak,
@@ -131,6 +138,7 @@ def _run(
         seconds=run.seconds,
         busy_seconds=run.training_seconds,
         diverged=run.diverged,
+        test=math.nan if run.diverged else task.tested(task.model),
     )
 
 
@@ -138,15 +146,15 @@ def _has_batch_norm(model: nn.Module) -> bool:
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules())
 
 
-def _calibrated(task: Task) -> Callable[[nn.Module], float]:
-    """Return the task's validation with the statistics of batch norm renewed before."""
+def _calibrated(task: Task, score: Callable[[nn.Module], float]) -> Callable[[nn.Module], float]:
+    """Return a score of the task's model with the statistics of batch norm renewed before."""
 
-    def validate(model: nn.Module) -> float:
+    def calibrated(model: nn.Module) -> float:
         model.train()
         with torch.no_grad():
             for i in range(_CALIBRATION_BATCHES):
-                task.loss(model, task.batch(i))
+                task.training_loss(task.batch(i), i)
         model.eval()
-        return task.validate(model)
+        return score(model)
 
-    return validate
+    return calibrated

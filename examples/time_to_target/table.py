@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from examples.time_to_target.harm import WORST_RATIO, Defaults, Ratios, ratios
 from examples.time_to_target.oracle import Oracle
 
-WORST_RATIO = 100.0  # final / oracle of a run that diverged; a worse one counts as this
 WORST_REGRET = 10.0  # R at most, so that one lost run does not decide a mean alone
 
 _HEADERS = (
@@ -17,6 +17,8 @@ _HEADERS = (
     "final / oracle",
     "mean R",
     "worst task",
+    "test / oracle's test",
+    "harm",
     "at goal",
     "steps / T",
     "validation passes",
@@ -36,6 +38,9 @@ class Line:
         regret: Mean of R, each at most `WORST_REGRET`.
         worst: Mean ratio over seeds of the workload where it is largest.
         worst_task: That workload.
+        test: Geometric mean of test / the oracle's test, over tasks that have a test split; NaN
+            without any.
+        harm: Final / the user's default; None where no default is known.
         at_goal: Share of runs that reach the goal.
         price: All optimizer steps over those of a run, mean.
         trained_price: Of them, only those that made the final model.
@@ -51,6 +56,8 @@ class Line:
     regret: float
     worst: float
     worst_task: str
+    test: float
+    harm: Ratios | None
     at_goal: float
     price: float
     trained_price: float
@@ -62,29 +69,43 @@ class Line:
 
 
 def lines(
-    results: pd.DataFrame, oracles: Mapping[str, Oracle], methods: Sequence[str]
+    results: pd.DataFrame,
+    oracles: Mapping[str, Oracle],
+    methods: Sequence[str],
+    defaults: Defaults | None = None,
 ) -> list[Line]:
-    """Return a line for each method that has runs on the workloads of ``oracles``."""
+    """Return a line for each method that has runs on the workloads of ``oracles``.
+
+    Args:
+        results: Rows of results.csv.
+        oracles: By workload.
+        methods: In the order of the table.
+        defaults: The users' own runs, to measure harm by.
+    """
     known = results[results.workload.isin(list(oracles))]
     return [
-        _line(method, runs, oracles)
+        _line(method, runs, oracles, defaults or {})
         for method in methods
         if not (runs := known[known.method == method]).empty
     ]
 
 
-def _line(method: str, runs: pd.DataFrame, oracles: Mapping[str, Oracle]) -> Line:
+def _line(
+    method: str, runs: pd.DataFrame, oracles: Mapping[str, Oracle], defaults: Defaults
+) -> Line:
     finals = list(zip(runs.workload, runs.final, strict=True))
-    ratios = pd.Series([min(f / oracles[w].loss, WORST_RATIO) for w, f in finals])
+    scores = pd.Series([min(oracles[w].ratio(f), WORST_RATIO) for w, f in finals])
     regrets = [min(oracles[w].regret(f), WORST_REGRET) for w, f in finals]
-    by_task = ratios.groupby(runs.workload.to_numpy()).mean()
+    by_task = scores.groupby(runs.workload.to_numpy()).mean()
     seconds = float(runs.seconds.sum(min_count=1))
     return Line(
         method=method,
-        ratio=float(np.exp(np.log(ratios).mean())),
+        ratio=float(np.exp(np.log(scores).mean())),
         regret=float(np.mean(regrets)),
         worst=float(by_task.max()),
         worst_task=str(by_task.idxmax()),
+        test=_test(runs, oracles),
+        harm=ratios(runs, defaults, oracles),
         at_goal=float(np.mean([f <= oracles[w].goal for w, f in finals])),
         price=float((runs.total_steps / runs.run_steps).mean()),
         trained_price=float((runs.trained_steps / runs.run_steps).mean()),
@@ -96,6 +117,24 @@ def _line(method: str, runs: pd.DataFrame, oracles: Mapping[str, Oracle]) -> Lin
     )
 
 
+def _test(runs: pd.DataFrame, oracles: Mapping[str, Oracle]) -> float:
+    """Return the geometric mean of test / the oracle's test; a lost run has the worst ratio."""
+    rows = zip(runs.workload, runs.test, runs.diverged, strict=True)
+    known = [
+        WORST_RATIO if lost else min(oracles[name].test_ratio(test), WORST_RATIO)
+        for name, test, lost in rows
+        if not np.isnan(oracles[name].test) and (lost or not np.isnan(test))
+    ]
+    return float(np.exp(np.log(known).mean())) if known else np.nan
+
+
+def _harm_cell(harm: Ratios | None) -> str:
+    if harm is None:
+        return ""
+    error = "" if np.isnan(harm.error) else f" ± {harm.error:.3f}"
+    return f"{harm.mean:.3f}{error}, {harm.worst:.2f} {harm.worst_task}"
+
+
 def cells(line: Line) -> tuple[str, ...]:
     """Return what is printed of a line, a text per column."""
     return (
@@ -103,6 +142,8 @@ def cells(line: Line) -> tuple[str, ...]:
         f"{line.ratio:.3f}",
         f"{line.regret:.2f}",
         f"{line.worst:.2f} {line.worst_task}",
+        "" if np.isnan(line.test) else f"{line.test:.3f}",
+        _harm_cell(line.harm),
         f"{line.at_goal:.0%}",
         f"{line.price:.2f}" + ("*" if line.method == "autolrs" else ""),
         f"{line.passes:.0f}",

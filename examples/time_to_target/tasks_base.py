@@ -40,10 +40,14 @@ class Parts(Dataset[Batch]):
         rows = len(batch[0])
         if rows % n:
             raise ValueError(f"{rows} rows cannot be cut into {n} batches of one size")
-        self._parts = list(zip(*(tensor.split(rows // n) for tensor in batch), strict=True))
+        split = [torch.split(tensor, rows // n) for tensor in batch]
+        self._parts: list[Batch] = list(zip(*split, strict=True))
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._parts)
 
     def __getitem__(self, index: int) -> Batch:
         return self._parts[index]
@@ -125,6 +129,10 @@ class Task:
         """Return the task's own optimizer over the parameters that are trained."""
         build = _OPTIMIZERS[self.optimizer]
         return build(self.parameters(), lr=lr, fused=True, **self.settings)
+
+    def tested(self, model: nn.Module) -> float:
+        """Return the test score of a model; NaN for a task without a test split."""
+        return math.nan if self.test is None else self.test(model)
 
     def training_loss(self, batch: Batch, step: int) -> Tensor:
         """Return the loss of the model on the batch of a step, counted from 0."""

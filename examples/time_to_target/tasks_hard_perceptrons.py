@@ -61,7 +61,7 @@ def parity(seed: int, scale: float) -> Task:
         loss=_binary,
         validate=evaluator(_binary, val),
         validation=Parts(val, 8),
-        peaks=grid(1e-4, 1e-1, 7),
+        peaks=grid(3e-4, 3e-1, 7),
         test=evaluator(_binary, test),
     )
 

@@ -174,10 +174,9 @@ def _warmed(optimizer: Optimizer, steps: int) -> LRScheduler:
 
 def char_transformer(seed: int, scale: float) -> Task:
     """The next byte of Python source; AdamW, clipping, own warm-up of 30 % and cosine."""
-    arrays = load("pysrc")
-    text = torch.tensor(arrays["val"])
-    half = len(text) // 2
-    val, test = (windows(part, 96, 4242, 32)(0) for part in (text[:half], text[half:]))
+    texts = load("pysrc") | load("pysrc_test")
+    train, *held = (torch.tensor(texts[part]) for part in ("train", "val", "test"))
+    val, test = (windows(text, 256, 4242, 32)(0) for text in held)
     return Task(
         name="char_transformer",
         seed=seed,
@@ -185,7 +184,7 @@ def char_transformer(seed: int, scale: float) -> Task:
         model=seeded(seed, GPT),
         optimizer="adamw",
         settings={"weight_decay": 0.1},
-        batch=windows(torch.tensor(arrays["train"]), 8, seed, 32),
+        batch=windows(train, 8, seed, 32),
         loss=next_byte,
         validate=evaluator(next_byte, val),
         validation=Parts(val, 8),
@@ -218,7 +217,10 @@ def _adapted(weights: Arrays) -> ViT:
     model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     model.requires_grad_(requires_grad=False)
     for layer in model.layers:
-        layer.qkv, layer.out = Adapted(layer.qkv), Adapted(layer.out)
+        for name in ("qkv", "out"):
+            base = layer.get_submodule(name)
+            assert isinstance(base, nn.Linear)
+            layer.register_module(name, Adapted(base))
     model.head = nn.Linear(model.head.in_features, 10 - _OLD)
     return model
 

@@ -170,7 +170,8 @@ def byol_digits(seed: int, scale: float) -> Task:
         ridge = _RIDGE * square.diagonal().mean() * torch.eye(len(square))
         probe = torch.linalg.solve(square + ridge, features.T @ labels)
         guessed = (_with_bias(model(batch[0])) @ probe).argmax(1)
-        return (guessed != batch[1]).float().mean()
+        wrong: Tensor = guessed != batch[1]
+        return wrong.float().mean()
 
     return Task(
         name="byol_digits",

@@ -104,6 +104,7 @@ def context_pysrc(seed: int, scale: float) -> Task:
     """The next byte of Python source from six; SGD with Nesterov momentum."""
     arrays = load("pysrc")
     val = _contexts(torch.tensor(arrays["val"]), 8192, seed=4242)(0)
+    test = _contexts(torch.tensor(load("pysrc_test")["test"]), 8192, seed=4242)(0)
     return Task(
         name="context_pysrc",
         seed=seed,
@@ -115,6 +116,7 @@ def context_pysrc(seed: int, scale: float) -> Task:
         loss=cross_entropy,
         validate=evaluator(cross_entropy, val),
         validation=Parts(val, 8),
+        test=evaluator(cross_entropy, test),
         peaks=grid(3e-3, 3.0),
         stackable=True,
     )

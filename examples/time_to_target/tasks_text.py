@@ -82,6 +82,7 @@ def gpt_pysrc(seed: int, scale: float) -> Task:
     """The next byte of Python source; AdamW with clipping."""
     arrays = load("pysrc")
     val = windows(torch.tensor(arrays["val"]), 128, seed=4242)(0)
+    test = windows(torch.tensor(load("pysrc_test")["test"]), 128, seed=4242)(0)
     return Task(
         name="gpt_pysrc",
         seed=seed,
@@ -93,6 +94,7 @@ def gpt_pysrc(seed: int, scale: float) -> Task:
         loss=next_byte,
         validate=evaluator(next_byte, val),
         validation=Parts(val, 8),
+        test=evaluator(next_byte, test),
         peaks=grid(2e-4, 2e-1),
         clip=1.0,
         stackable=True,

@@ -5,7 +5,7 @@ Example:
     run = train(task, task.make_optimizer(lr=1e-3), PROFILES["cosine"])
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from examples.time_to_target.tasks_base import Batch as Batch
 from examples.time_to_target.tasks_base import Task as Task
@@ -58,7 +58,16 @@ HARD_STARTS: dict[str, Callable[[int, float], Task]] = {
     "onecycle": onecycle,
 }
 ALL = WORKLOADS | HELD_OUT | HARD_STARTS
-GROUPS = {"workloads": WORKLOADS, "held_out": HELD_OUT, "hard_starts": HARD_STARTS}
+GROUPS: dict[str, Mapping[str, object]] = {
+    "workloads": WORKLOADS,
+    "held_out": HELD_OUT,
+    "hard_starts": HARD_STARTS,
+}
+
+
+def expanded(names: Sequence[str]) -> list[str]:
+    """Return names of workloads, with those of a group in its place, each once."""
+    return list(dict.fromkeys(each for name in names for each in GROUPS.get(name, [name])))
 
 
 def make(name: str, seed: int = 0, scale: float = 1.0) -> Task:

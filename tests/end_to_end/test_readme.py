@@ -42,6 +42,9 @@ SHORTER: dict[str, list[str]] = {
     "examples.rules.overhead": ["fixed", "--repetitions", "1"],
     "examples.time_to_target": [*_QUICK, "--seeds", "1", "--workloads", "logreg_digits"],
     "examples.time_to_target --seeds": _QUICK,
+    "examples.time_to_target --workloads": [
+        *("--workloads", "parity", "--methods", "default", "--seeds", "1"),
+    ],
     "examples.time_to_target.micro": [],
     "examples.time_to_target.policies": [
         *("--policies", "default", "--workloads", "logreg_digits", "--seeds", "0"),

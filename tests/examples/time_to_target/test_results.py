@@ -13,7 +13,7 @@ def row(job):
         **{"method": job.method, "workload": job.workload, "seed": job.seed, "scale": job.scale},
         **{"run_steps": 10, "final": 0.1 + 0.2, "peak": 0.1, "total_steps": 12},
         **{"trained_steps": 10, "validation_passes": 1, "seconds": 1.0, "busy_seconds": 0.5},
-        "diverged": False,
+        **{"diverged": False, "test": 0.4},
     }
 
 
@@ -27,6 +27,14 @@ def test_a_line_that_was_cut_by_a_kill_is_dropped_and_written_again(tmp_path):
     results._append(file, row(Job("sgd", "a", 1, 1.0)))
     assert file.read_bytes() == whole
     assert results.load(tmp_path).final.tolist() == [0.1 + 0.2] * 2
+
+
+def test_rows_are_not_added_to_those_of_other_columns(tmp_path):
+    file = tmp_path / results.FILE
+    file.write_text("method,workload\nsgd,a\n")
+    with pytest.raises(ValueError, match="use another folder"):
+        results._append(file, row(Job("sgd", "a", 0, 1.0)))
+    assert file.read_text() == "method,workload\nsgd,a\n"
 
 
 def test_nothing_is_run_twice(tmp_path):
@@ -53,7 +61,7 @@ def test_the_command_continues_where_it_was(tmp_path, capsys):
     assert main([*arguments, "--methods", "sgd", "adamw"]) == 0
     second = results.load(tmp_path)
     assert second.method.tolist() == ["sgd", "adamw"]
-    assert second.iloc[0].to_dict() == first.iloc[0].to_dict()
+    assert second.iloc[0].equals(first.iloc[0])
     assert "no oracle" in capsys.readouterr().out  # none is stored at this scale
 
 

@@ -16,10 +16,12 @@ ORACLES = {
 }
 
 
-def row(method, workload, final, *, steps=10, passes=1, seconds=4.0, busy=3.0):
-    key = (method, workload, 0, 1.0)
+def row(
+    method, workload, final, *, steps=10, passes=1, seconds=4.0, busy=3.0, seed=0, test=math.nan
+):
+    key = (method, workload, seed, 1.0)
     lost = math.isinf(final)
-    return (*key, 10, final, 0.1, steps, 10, passes, seconds, busy, lost)
+    return (*key, 10, final, 0.1, steps, 10, passes, seconds, busy, lost, test)
 
 
 def line_of(*rows):

