@@ -43,6 +43,8 @@ class Round:
         profiles: See `Check`.
         continues: See `Probe`.
         from_saved: See `Probe`.
+        lead: By how much the rival led when the same comparison ended a first time; it wins if it
+            has not lost of that. 0: there was none.
     """
 
     start: int
@@ -53,6 +55,7 @@ class Round:
     profiles: tuple[Schedule, ...] = ()
     continues: bool = False
     from_saved: bool = False
+    lead: float = 0.0
 
     @property
     def copies(self) -> int:

@@ -190,6 +190,8 @@ class Search:
             self = replace(self, initial=evidence.initial)
         if now.from_saved:
             return self._verified(evidence)
+        if (rival := self._with_second_look(evidence)) is not None:
+            return rival
         goes_on = self._who_goes_on(evidence)
         winner = goes_on[0] if goes_on else self._winner(evidence)
         scored_now = self._scored(finite, winner)
@@ -222,7 +224,8 @@ class Search:
     @property
     def _races(self) -> bool:
         """Whether the present round is the race, or what goes on of it."""
-        return self.rounds[0].start == 0 or self.rounds[0].continues
+        now = self.rounds[0]
+        return now.start == 0 or (now.continues and not now.lead)
 
     def _who_goes_on(self, evidence: Evidence) -> tuple[int, ...]:
         """Return who races on where there is nothing to see yet: the user's own peak first."""
@@ -243,6 +246,32 @@ class Search:
         *lower, top = [i for i in fit if i != own]
         between = [i for i in lower if self._peak(i) > self._peak(own)]
         return (own, top, *(between[:1] or lower[-1:]))
+
+    def _with_second_look(self, evidence: Evidence) -> "Search | None":
+        """Compare the run a second time with a lower rate that leads, but not by enough."""
+        now, scores = self.rounds[0], evidence.scores
+        if self._races or now.refines or now.profiles or now.lead or not now.factors:
+            return None
+        if self.ends[1] < math.inf or not math.isfinite(scores[0]):
+            return None
+        best, length = evidence.best, now.horizon - now.start
+        lead = scores[0] - scores[best]
+        clear = max(
+            self.thresholds.margin * self._size(scores[0]), _CLEAR * evidence.noise(0, best)
+        )
+        lower = self._peak(best) <= self._peak(0)
+        if not lower or lead <= clear or self._winner(evidence) != 0 or self.spare < length:
+            return None
+        again = Round(
+            now.horizon, now.horizon + length, now.window, now.factors, continues=True, lead=lead
+        )
+        return replace(
+            self,
+            alive=(self.alive[0], self.alive[best]),
+            rounds=(again, *_behind(self.rounds[1:], again.horizon)),
+            scores=self.scores + self._scored(scores, 0),
+            spare=self.spare - length,
+        )
 
     def _peak(self, index: int) -> float:
         return self.alive[index].peak or 0.0
@@ -317,8 +346,10 @@ class Search:
         best = evidence.best
         if not math.isfinite(scores[best]):
             return 0 if self.scores or self.fallback is None else self._next_to(*self.fallback)
-        if self._races or self.ends[1] < math.inf:
+        if self._races or (self.ends[1] < math.inf and not self.rounds[0].lead):
             return self._winner_of_race(evidence)
+        if lead := self.rounds[0].lead:
+            return best if scores[0] - scores[best] >= lead else 0
         needed = self._needed(scores[0], _CLEAR * evidence.noise(0, best))
         return best if scores[best] < needed else 0
 
@@ -330,7 +361,7 @@ class Search:
         if evidence.progress > 0:
             tie = min(tie, self.thresholds.tie * evidence.progress)
         order = self._lowest_peaks_first()
-        if self.rounds[0].continues:
+        if self._races and self.rounds[0].continues:
             order = [i for i in order if not evidence.is_dying(i)] or order
         fit = min(order, key=scores.__getitem__)
         if self._races and self.fallback is not None:
