@@ -15,6 +15,7 @@ from autolr.callbacks.own_schedulers import OwnRates
 from autolr.callbacks.requirements import check_rivals
 from autolr.callbacks.run_length import warn_of_default_length
 from autolr.callbacks.validation import ValidationPass
+from autolr.online.monitor import Monitor
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.rates import Rates
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 
 
 def learner_of(
-    trainer: Trainer, module: LightningModule, ranks: Ranks, monitor: str, mode: str | None
+    trainer: Trainer,
+    module: LightningModule,
+    ranks: Ranks,
+    settings: "SearchSettings",
+    monitor: str,
+    mode: str | None,
 ) -> LightningLearner:
     """Return the learner of a Lightning run, if rivals can be trained beside it.
 
@@ -34,6 +40,7 @@ def learner_of(
         trainer: A trainer that has begun to fit.
         module: Its module.
         ranks: The processes that train the run together.
+        settings: What the user has set; a strategy may compare training losses.
         monitor: See `scoring`.
         mode: See `scoring`.
 
@@ -43,7 +50,9 @@ def learner_of(
     """
     check_rivals(trainer, module, "AutoLR")
     validation = ValidationPass(trainer, module, ranks)
-    return LightningLearner(trainer, module, validation, scoring(validation, monitor, mode))
+    by_loss = settings.searcher.rewinds
+    scored = Monitor("training loss") if by_loss else scoring(validation, monitor, mode)
+    return LightningLearner(trainer, module, validation, scored)
 
 
 def started(

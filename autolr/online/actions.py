@@ -24,6 +24,9 @@ class Probe:
         guarded: Whether the losses are watched: a candidate whose loss is not finite is dropped,
             and when none is left the strategy is informed at once.
         settled: Whether no later probe changes the peak; the user then reads what it is.
+        ahead: So many steps behind ``horizon`` the training loss of each is forecast, from its
+            losses in the probe: the forecast is the score then. No weights are averaged, and
+            nothing is validated. None: the score is the metric of the averaged weights.
     """
 
     candidates: tuple["Candidate", ...]
@@ -33,6 +36,7 @@ class Probe:
     annealed: bool = False
     guarded: bool = True
     settled: bool = False
+    ahead: int | None = None
 
     @property
     def run(self) -> "Candidate":
@@ -67,7 +71,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train so many steps at a constant rate; only for a strategy that rewinds.
+    """Train so many steps at a constant rate; only in a run that can be rewound.
 
     Attributes:
         run: The candidate whose peak is the rate.

@@ -181,15 +181,20 @@ class Progress:
 
 
 def _scored(probe: Probe, observation: Observation, then: Action) -> tuple[ProbeScore, ...]:
-    """Return the scores of a probe; a candidate that was dropped or ended has none."""
+    """Return the scores of a probe; a candidate that was dropped or ended has none.
+
+    Where the run continues as none of its candidates, its rate changes and its state stays.
+    """
+    continued = then.run if then.run in probe.candidates else probe.run
     return tuple(
         ProbeScore(
             candidate,
             probe.start,
             probe.horizon,
             score if math.isfinite(score) else math.inf,
-            candidate == then.run,
+            candidate == continued,
             probe.annealed,
+            probe.ahead is not None,
         )
         for index, (candidate, score) in enumerate(
             zip(probe.candidates, observation.scores, strict=True)

@@ -13,23 +13,42 @@ from autolr.online.probe_forecast import ProbeForecast
 _RATES = 65  # at which the confidence bound is compared: 9 % apart in a range of a factor of 256
 
 
-def next_rate(peak_range: PeakRange, trials: Sequence[ProbeForecast], kappa: float) -> float:
+def next_rate(
+    peak_range: PeakRange,
+    trials: Sequence[ProbeForecast],
+    kappa: float,
+    present: float | None = None,
+) -> float:
     """Return the rate to try next: the one with the lowest confidence bound.
 
     The first three are the middle of the range and its ends, because a process without data
     prefers none. A probe that diverged counts as a little worse than the worst other.
 
     Args:
-        peak_range: The rates to choose from.
+        peak_range: The rates to choose from, with ends that differ where ``present`` is given.
         trials: The probes of the stage so far.
         kappa: Standard deviations of the confidence bound below the mean.
+        present: The rate of the run beside which the probes are trained. It is known to be 0 above
+            itself, and not tried.
     """
-    seeds = (math.sqrt(peak_range.low * peak_range.high), peak_range.low, peak_range.high)
+    low, high = peak_range.low, peak_range.high
+    seeds = [
+        rate for rate in (math.sqrt(low * high), low, high) if _apart(rate, present, low, high)
+    ]
     if len(trials) < len(seeds):
         return seeds[len(trials)]
-    mean, deviation = _posterior(peak_range, trials)
-    grid = np.geomspace(peak_range.low, peak_range.high, _RATES)
-    return float(grid[int(np.argmin(mean - kappa * deviation))])
+    known = () if present is None else (ProbeForecast(present, 0.0),)
+    mean, deviation = _posterior(peak_range, [*known, *trials])
+    grid = np.geomspace(low, high, _RATES)
+    bounds = zip((mean - kappa * deviation).tolist(), grid.tolist(), strict=True)
+    return min(bound for bound in bounds if _apart(bound[1], present, low, high))[1]
+
+
+def _apart(rate: float, present: float | None, low: float, high: float) -> bool:
+    """Return whether a rate is not that of the run: half a step of the grid away at least."""
+    if present is None:
+        return True
+    return abs(math.log(rate / present)) > 0.4999 * math.log(high / low) / (_RATES - 1)
 
 
 def _posterior(

@@ -211,5 +211,14 @@ class CandidateStates:
         copies = [run.snapshot for run in self._rivals] + [self._best]
         self._copies.count_bytes([*averages, *(c.nbytes for c in copies if c is not None)])
 
+    @property
+    def _notes_losses(self) -> bool:
+        """Whether the losses of the present step are the score of a probe."""
+        probe = self.search.probe
+        return probe is not None and probe.ahead is not None and self.step >= probe.start
+
+    def _is_annealed(self) -> bool:
+        return self.search.probe is not None and self.search.probe.annealed
+
     def _factor(self, run: CandidateRun) -> float:
         return float(run.factors[min(self.step, self.total_steps - 1)])

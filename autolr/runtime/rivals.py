@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.errors import DivergedError
-from autolr.online.actions import Rollback, Save
+from autolr.errors import DivergedError, UnsupportedError
+from autolr.online.actions import Probe, Rollback, Save, Train
 from autolr.online.observation import Observation
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
@@ -105,6 +105,8 @@ class Rivals(CandidateStates):
             self.look(stepped=True)
             if stepped:
                 self._live.applied(self._rates.applied)
+            if self._notes_losses:
+                self._live.note_loss(loss, stepped=stepped)
             if before is not None:
                 self._train_rivals(before, stepped=stepped)
             if self._is_check_due(stepped=stepped):
@@ -169,6 +171,8 @@ class Rivals(CandidateStates):
             after.restore()
         for rival, loss in zip(trained, losses, strict=True):  # last: it waits for the device
             rival.diverged |= loss is not None and not math.isfinite(float(loss.detach()))
+            if self._notes_losses:
+                rival.note_loss(loss, stepped=stepped)
         self.probe_steps += stepped * len(trained)
 
     def _train(self, rival: CandidateRun, before: StepContext) -> Tensor | None:
@@ -195,12 +199,22 @@ class Rivals(CandidateStates):
             if ignored := self._ignored_rates():
                 self._end(ignored, self._rates.own_candidate())
                 break
-            scores = self._scoring.scores(
-                self._live, self._rivals, self._note_failure, annealed=probe.annealed
-            )
+            scores = self._scores(probe)
             self._observe(self.step, [scores.get(c, math.inf) for c in probe.candidates])
             self._settle(self.step)
+        if isinstance(action := self.search.action, Train):
+            raise UnsupportedError(
+                f"a strategy answers with Train only in a run that can be rewound, got {action!r}"
+            )
         self._rivals, self._best, self._live.average = [], None, None
+
+    def _scores(self, probe: Probe) -> dict[Candidate, float]:
+        """Return the score of each candidate of a probe that has ended."""
+        if probe.ahead is not None:
+            return self._scoring.forecasts([self._live, *self._rivals], probe.ahead)
+        return self._scoring.scores(
+            self._live, self._rivals, self._note_failure, annealed=probe.annealed
+        )
 
     def _ignored_rates(self) -> str | None:
         """Return in words that the runs of the race have not differed by their rates, if so."""
@@ -277,9 +291,6 @@ class Rivals(CandidateStates):
         self._dropped += [] if probe.annealed else last
         self._observe(self.step + 1, [math.inf] * len(probe.candidates), lost=True)
         self._settle(self.step + 1)
-
-    def _is_annealed(self) -> bool:
-        return self.search.probe is not None and self.search.probe.annealed
 
     def _is_check_due(self, *, stepped: bool) -> bool:
         due = self.search.guarded and stepped and self.step % _CHECK_EVERY == 0

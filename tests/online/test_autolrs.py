@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import autolr
-from autolr.callbacks import AutoLR
-from autolr.errors import ConfigError, DivergedError, UnsupportedError
+from autolr.errors import ConfigError, DivergedError
 from autolr.online import AutoLRS, Commit, Observation, PeakRange
 from autolr.online.probe_forecast import ProbeForecast, forecast
 from autolr.online.rate_model import next_rate
@@ -37,7 +36,7 @@ def finished(state, losses_of):
 
 
 def begun(steps):
-    return AutoLRS().begin(run_of(BOX, None, steps))
+    return AutoLRS().begin(dataclasses.replace(run_of(BOX, None, steps), rewindable=True))
 
 
 def test_the_rate_whose_loss_falls_lowest_is_kept_in_every_stage():
@@ -78,8 +77,10 @@ def test_a_forecast_recovers_a_decay():
 
 def test_a_forecast_of_a_straight_fall_is_bounded():
     """Unbounded, ten times the probe's length would come to -7."""
-    losses = np.linspace(2.0, 1.0, 11).tolist()
-    assert forecast(losses, 90) == pytest.approx(0.0, abs=0.05)
+    losses = np.linspace(2.0, 1.0, 11)
+    assert forecast(losses.tolist(), 90) == pytest.approx(0.5, abs=0.05)  # by the same factor
+    below = (losses - 3.0).tolist()
+    assert forecast(below, 90) == pytest.approx(-3.0, abs=0.05)  # by as much again
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -175,9 +176,3 @@ def test_a_run_that_diverges_is_an_error():
 def test_a_schedule_is_refused_because_it_makes_its_own():
     with pytest.raises(ConfigError, match="schedule"):
         autolr.search(learner(), 40, strategy="autolrs", schedule="linear")
-
-
-def test_a_trainer_cannot_rewind_so_the_callback_refuses_it_in_one_line():
-    with pytest.raises(UnsupportedError, match=r"rewinds .* use autolr\.search\(\)") as caught:
-        AutoLR(strategy="autolrs")
-    assert "\n" not in str(caught.value)
