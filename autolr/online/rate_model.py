@@ -12,6 +12,8 @@ from autolr.online.probe_forecast import ProbeForecast
 
 _RATES = 65  # at which the confidence bound is compared: 9 % apart in a range of a factor of 256
 
+_DIVERGED = 1e100  # a loss as high as infinity: the squares of lower ones are numbers
+
 
 def next_rate(
     peak_range: PeakRange,
@@ -41,7 +43,8 @@ def next_rate(
     mean, deviation = _posterior(peak_range, [*known, *trials])
     grid = np.geomspace(low, high, _RATES)
     bounds = zip((mean - kappa * deviation).tolist(), grid.tolist(), strict=True)
-    return min(bound for bound in bounds if _apart(bound[1], present, low, high))[1]
+    lowest = min(bound for bound in bounds if _apart(bound[1], present, low, high))
+    return float(lowest[1])
 
 
 def _apart(rate: float, present: float | None, low: float, high: float) -> bool:
@@ -60,9 +63,10 @@ def _posterior(
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    finite = [trial.forecast for trial in trials if math.isfinite(trial.forecast)] or [0.0]
+    forecasts = np.clip([trial.forecast for trial in trials], -_DIVERGED, _DIVERGED)
+    finite = forecasts[forecasts < _DIVERGED].tolist() or [0.0]
     worst = max(finite) + 0.1 * (max(finite) - min(finite))
-    losses = [min(trial.forecast, worst) for trial in trials]
+    losses = np.minimum(forecasts, worst)
     width = math.log(peak_range.high / peak_range.low) or 1.0
     places = [[math.log(trial.rate / peak_range.low) / width] for trial in trials]  # in [0, 1]
     matern = Matern(length_scale=0.3, length_scale_bounds=(0.05, 2.0), nu=2.5)
@@ -72,6 +76,6 @@ def _posterior(
     )
     with warnings.catch_warnings():  # a length at its bound is as good as any
         warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(np.array(places), np.array(losses))
+        process.fit(np.array(places), losses)
     mean, deviation = process.predict(np.linspace(0.0, 1.0, _RATES).reshape(-1, 1), return_std=True)
     return mean, deviation

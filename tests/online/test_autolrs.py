@@ -89,6 +89,32 @@ def test_no_forecast_falls_further_than_its_probe(seed):
     assert forecast(losses.tolist(), 108) > losses.min() - np.ptp(losses)
 
 
+def curves():
+    """Yield losses of all shapes, signs and sizes."""
+    rng = np.random.default_rng(0)
+    for index in range(600):
+        losses = rng.normal(rng.normal(), rng.exponential(), rng.integers(1, 40))
+        losses = np.abs(losses) if index % 2 else losses
+        losses = np.sort(losses)[:: rng.choice([1, -1])] if index % 3 else losses
+        yield losses * 10.0 ** rng.integers(-307, 307)
+    yield from ([0.0] * 5, [1.0, 0.0, 0.0, 0.0], [5e-324] * 4, [1.7e308, 1e308, 5e307])
+
+
+def test_a_forecast_of_numbers_is_a_number_within_the_range_of_the_seen_and_as_far_again():
+    for index, curve in enumerate(curves()):
+        losses = np.asarray(curve)
+        size = np.abs(losses).max() or 1.0
+        end = forecast(losses.tolist(), ahead=7 * index % 500) / size
+        low, high = losses.min() / size, losses.max() / size
+        assert 2 * low - high - 1e-9 <= end <= 2 * high - low + 1e-9
+        assert end >= 0 or low < 0
+
+
+def test_a_loss_that_falls_fast_and_may_not_fall_below_zero_is_still_told_from_a_faster_one():
+    slow, fast = ([2.0 * factor**step for step in range(12)] for factor in (0.8, 0.7))
+    assert 0 < forecast(fast, 100) < forecast(slow, 100)
+
+
 def test_a_rising_or_flat_loss_is_forecast_no_better_than_it_is():
     assert forecast([1.0, 1.5, 2.0, 2.5], 36) >= 2.5
     assert forecast([1.0] * 8, 72) == pytest.approx(1.0)

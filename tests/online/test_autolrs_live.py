@@ -1,0 +1,179 @@
+"""AutoLRS beside a run that only goes forward: its stages, its probes, and what they decide."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from autolr import schedules
+from autolr.errors import ConfigError
+from autolr.online import AutoLRS, Commit, Observation, PeakRange
+from autolr.online.probe_forecast import ProbeForecast
+from autolr.online.rate_model import next_rate
+from tests.online.runs import run_of
+
+BOX = PeakRange.between(1e-3, 1.0)
+STRATEGY = AutoLRS(probes=5)
+
+
+def begun(steps=4000, peaks=BOX, strategy=STRATEGY, **changed):
+    return strategy.begin(replace(run_of(peaks, None, steps), **changed))
+
+
+def rate_of(candidate, steps=4000):
+    """Return the rate with which a candidate ends."""
+    return candidate.peak * candidate.schedule.at(steps - 1, steps)
+
+
+def bowl(rate, best=0.2):
+    return 1.0 + abs(math.log(rate / best))
+
+
+def observed(state, score=bowl, steps=4000):
+    """Return the state after its probe was carried out; every score falls with the steps."""
+    probe = state.action
+    drift = 100.0 / (1 + probe.start)
+    scores = tuple(score(rate_of(candidate, steps)) + drift for candidate in probe.candidates)
+    return state.observe(Observation(probe.horizon, scores))
+
+
+def finished(state, score=bowl, steps=4000):
+    """Carry out a search; return the probes that were made, and the candidate at its end."""
+    probes = []
+    while not isinstance(action := state.action, Commit):
+        probes.append(action)
+        state = observed(state, score, steps)
+    return probes, action.candidate
+
+
+def rates(candidate, steps=4000):
+    return candidate.peak * candidate.schedule.values(steps)
+
+
+def test_each_stage_but_the_last_has_its_probes_one_after_the_other_within_it():
+    probes, _ = finished(begun())
+    assert [(probe.start, probe.horizon) for probe in probes] == [
+        *((k, k + 100) for k in range(0, 500, 100)),
+        *((k, k + 200) for k in range(500, 1500, 200)),
+        *((k, k + 400) for k in range(1500, 3500, 400)),
+    ]
+    assert sum(probe.horizon - probe.start for probe in probes) == 0.875 * 4000
+
+
+def test_a_loss_is_forecast_for_a_probe_as_long_as_the_stage_that_it_decides():
+    probes, _ = finished(begun())
+    assert [probe.ahead for probe in probes] == [900] * 5 + [1800] * 5 + [100] * 5
+
+
+def test_the_best_rate_of_a_stage_trains_the_next_one_and_the_first_has_the_middle_one():
+    probes, end = finished(begun())
+    made = rates(end)
+    assert made[:500] == pytest.approx([BOX.prior] * 500)
+    assert bowl(made[500]) < 1.5 < bowl(made[0])
+    for start, stop in ((500, 1500), (1500, 3500)):
+        tried = [rate_of(probe.candidates[1]) for probe in probes if start <= probe.start < stop]
+        assert made[stop] == pytest.approx(min([made[start], *tried], key=bowl))
+        assert made[start:stop] == pytest.approx([made[start]] * (stop - start))
+
+
+def test_the_run_is_the_first_candidate_and_its_own_rate_is_never_tried():
+    probes, end = finished(begun())
+    for probe in probes:
+        run, rival = probe.candidates
+        made = rates(end)[: probe.horizon]
+        assert rates(run)[: probe.horizon] == pytest.approx(made)
+        assert rates(rival)[: probe.start] == pytest.approx(made[: probe.start])
+        assert abs(math.log(rate_of(rival) / rate_of(run))) > 0.05
+
+
+def test_probes_of_a_run_that_learns_are_compared_with_the_run_and_not_with_each_other():
+    """Every probe is worse than the run, and every later one better than any before it."""
+    _, end = finished(begun(), lambda rate: 1.0 + (rate != pytest.approx(BOX.prior)))
+    assert set(rates(end)) == {BOX.prior}
+
+
+def test_where_nothing_differs_the_run_keeps_its_rate():
+    _, end = finished(begun(), lambda rate: 1.0)
+    assert (end.peak, end.schedule) == (BOX.prior, schedules.constant())
+
+
+def test_a_probe_that_diverged_is_never_followed():
+    state = begun()
+    for _ in range(5):
+        infinite = (1.0, math.inf)
+        state = state.observe(Observation(state.action.horizon, infinite, diverged=(1,)))
+    assert state.stage == 1
+    assert rate_of(state.action.run) == BOX.prior
+
+
+def test_a_copy_that_ended_says_nothing_of_its_rate():
+    state = begun()
+    after = state.observe(Observation(100, (1.0, math.inf), ended=(1,)))
+    assert (after.trials, after.next) == ((), 100)
+    assert after.rate == state.rate
+
+
+def test_a_run_that_diverges_is_replaced_by_its_probe_and_the_rest_of_the_stage_is_searched():
+    state = observed(begun())
+    low = state.rate
+    after = state.observe(Observation(200, (math.inf, 1.0), diverged=(0,)))
+    assert after.trials == (ProbeForecast(BOX.prior, math.inf),)
+    assert rate_of(after.action.run) == pytest.approx(low)
+    assert rates(after.action.run)[99:101] == pytest.approx([BOX.prior, low])
+    assert after.action.horizon - after.action.start == (500 - 200) // 5
+
+
+def test_losses_that_are_not_numbers_decide_nothing():
+    state = begun()
+    while not isinstance(state.action, Commit):
+        state = state.observe(Observation(state.action.horizon, (math.inf, math.inf)))
+    assert set(rates(state.action.candidate)) == {BOX.prior}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+def test_a_run_that_is_too_short_for_a_probe_keeps_the_middle_rate(steps):
+    state = begun(steps)
+    assert state.action == Commit(state.action.candidate)
+    assert state.action.candidate.peak == BOX.prior
+
+
+@pytest.mark.parametrize("steps", range(8, 80, 3))
+def test_a_probe_of_a_short_run_has_four_steps_at_least(steps):
+    probes, end = finished(begun(steps, strategy=AutoLRS()), steps=steps)
+    assert all(probe.horizon - probe.start >= 4 for probe in probes)
+    assert len(end.schedule.values(steps)) == steps
+
+
+def test_a_single_rate_is_scored_once_and_only_followed():
+    probes, end = finished(begun(peaks=PeakRange.between(0.3, 0.3)))
+    (probe,) = probes
+    assert not probe.guarded
+    assert probe.candidates == (end,)
+    assert (end.peak, end.schedule) == (0.3, schedules.constant())
+
+
+def test_no_probe_ends_behind_the_deadline():
+    probes, _ = finished(begun(deadline=1000))
+    assert probes[-1].horizon <= 1000
+
+
+def test_every_state_comes_back_from_json_with_the_same_action():
+    state = begun()
+    while not isinstance(state.action, Commit):
+        back = STRATEGY.state_from_dict(json.loads(json.dumps(state.to_dict(), allow_nan=False)))
+        assert back == state
+        assert back.action == state.action
+        state = observed(state, lambda rate: math.inf if rate > 0.5 else bowl(rate))
+
+
+def test_the_rate_of_a_module_with_its_own_scheduler_is_searched_and_a_schedule_refused():
+    assert begun(schedule=schedules.constant(), rise=30) == begun()
+    with pytest.raises(ConfigError, match="schedule"):
+        begun(schedule=schedules.linear())
+
+
+def test_a_huge_loss_does_not_hide_the_others():
+    trials = [ProbeForecast(rate, loss) for rate, loss in ((1e-3, 1.0), (0.1, -1.0), (1.0, 1e300))]
+    assert next_rate(BOX, trials, 0.0, BOX.prior) == pytest.approx(0.1, rel=0.5)
