@@ -128,7 +128,7 @@ def test_probes_that_all_lose_change_no_bit(tmp_path):
     high = LR * 2.0**60  # the middle of the range is the run's own rate; at its ends nothing learns
     callback = AutoLR(AutoLRS(probes=2, first=24), rates=(LR**2 / high, high))
     searched = fit(tmp_path / "searched", callbacks=[callback]).left
-    assert callback.result.probe_steps == 2 * 12
+    assert 12 < callback.result.probe_steps < 24  # the high one soon dies
     assert callback.result.peak == LR
     assert differences(searched, fit(tmp_path / "plain").left) == []
 
