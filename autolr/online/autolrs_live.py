@@ -3,18 +3,20 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate
-from typing import Any, Self
+from itertools import accumulate, pairwise
+from typing import Any, Self, TypeAlias
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.online.actions import Commit, Probe
+from autolr.online.actions import Commit, Probe, Rollback, Save
 from autolr.online.observation import Observation
 from autolr.online.peaks import PeakRange
 from autolr.online.probe_forecast import ProbeForecast, best_of
 from autolr.online.rate_model import next_rate
 
 _FEWEST = 4  # steps of a probe: its first loss is the run's own, and a fit takes three more
+
+_History: TypeAlias = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,9 @@ class LiveStages:
       lower. The probes are paired.
     * A probe has at least 4 steps: in a short stage there are fewer of them.
     * Losses are forecast for a probe as long as the next stage, whose rate they decide.
-    * Where the run itself diverges its probe replaces it, and the stage is searched anew.
+    * Where the run itself diverges its probe replaces it. Where both do, the run goes back to the
+      state in which its stage began, at half the rate. The rest of the stage is searched anew. The
+      last stage is watched likewise.
 
     Attributes:
         peak_range: The rates to choose from; where its ends are equal the run is scored once.
@@ -44,23 +48,27 @@ class LiveStages:
         probes: How many rates are tried in a stage, at most.
         kappa: See `AutoLRS`.
         history: The rates of the run: each with the step from which on it holds.
-        stage: The stage at hand, from 0.
+        stage: The stage at hand, from 0; behind the last one the search is over.
         start: Step at which its first probe began.
         next: Step at which the probe at hand begins.
         rate: The rate of the probe at hand; None: the run is alone.
         trials: Probes of the stage at hand.
+        pending: What has to be done first: "save", "rollback" or nothing.
+        saved: Whether there is a state to go back to.
     """
 
     peak_range: PeakRange
     ends: tuple[int, ...]
     probes: int
     kappa: float
-    history: tuple[tuple[int, float], ...]
+    history: _History
     stage: int = 0
     start: int = 0
     next: int = 0
     rate: float | None = None
     trials: tuple[ProbeForecast, ...] = ()
+    pending: str = ""
+    saved: bool = False
 
     @classmethod
     def begin(
@@ -75,34 +83,45 @@ class LiveStages:
             kappa: See `LiveStages`.
         """
         history = ((0, peak_range.prior),)
-        return cls(peak_range, tuple(accumulate(lengths)), probes, kappa, history)._searching()
+        state = cls(peak_range, tuple(accumulate(lengths)), probes, kappa, history)._searching()
+        chooses = state.rate is not None or state._is_single
+        return state if chooses else replace(state, stage=len(lengths))
 
     @property
-    def action(self) -> Probe | Commit:
-        """What must be done next: a probe, and after those of the last stage but one the end."""
+    def action(self) -> Probe | Save | Rollback | Commit:
+        """What must be done next: probes, a copy of the run as a stage begins, at last the end."""
         run = _run(self.history)
-        if self._is_last:
-            return Commit(run)
-        end = self.next + self._steps
-        ahead = max(0, self.ends[self.stage + 1] - self.ends[self.stage] - self._steps)
+        if self.pending == "rollback":
+            *_, (_, before), (_, after) = self.history
+            return Rollback(_run(self.history[:-1]), after / before)
+        if self.pending or self._is_over:
+            return Save(run) if self.pending else Commit(run)
+        end, ahead = self.next + self._steps, self._ahead
         if self.rate is None:
-            return Probe((run,), self.next, end, window=0, guarded=False, ahead=ahead)
+            guarded = not self._is_single
+            return Probe((run,), self.next, end, window=0, guarded=guarded, ahead=ahead)
         rival = _run(_changed(self.history, self.next, self.rate))
         return Probe((run, rival), self.next, end, window=0, ahead=ahead)
 
     def observe(self, observation: Observation) -> "LiveStages":
-        """Take in the forecasts of the run and of a probe."""
-        if self._is_last or observation.lost:
-            return self
+        """Take in the forecasts of the run and of a probe, or that both have diverged."""
+        if self.pending:
+            return replace(self, pending="", saved=True)
+        if self._is_over or self._is_single:
+            return replace(self, stage=len(self.ends))
+        if observation.lost:
+            return self._rolled_back(observation.step)
+        end = self.next + self._steps
         if self.rate is None:
-            return replace(self, stage=len(self.ends) - 1)
-        after = replace(self, next=self.next + self._steps)
+            (score,) = observation.scores
+            over = replace(self, next=end)._searching()
+            return over._rolled_back(observation.step) if math.isinf(score) else over
         if 0 in observation.diverged:  # the probe has replaced the run
-            lost = ProbeForecast(self._present, math.inf)
-            history = _changed(self.history, self.next, self.rate)
-            return replace(after, history=history, start=after.next, trials=(lost,))._searching()
-        trial = self._trial(observation)
-        return replace(after, trials=(*self.trials, *trial))._searching()
+            return self._restarted(_changed(self.history, self.next, self.rate), end, self._present)
+        after = replace(self, next=end, trials=(*self.trials, *self._trial(observation)))
+        after = after._searching()
+        begins = after.stage > self.stage and not after._is_over
+        return replace(after, pending="save" if begins else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `AutoLRS.state_from_dict` takes them back."""
@@ -115,6 +134,8 @@ class LiveStages:
             "next": self.next,
             "rate": self.rate,
             "trials": [trial.to_list() for trial in self.trials],
+            "pending": self.pending,
+            "saved": self.saved,
         }
 
     @classmethod
@@ -137,6 +158,8 @@ class LiveStages:
             values["next"],
             values["rate"],
             tuple(map(ProbeForecast.from_list, values["trials"])),
+            values["pending"],
+            values["saved"],
         )
 
     @property
@@ -145,39 +168,86 @@ class LiveStages:
         return self.history[-1][1]
 
     @property
+    def _is_single(self) -> bool:
+        """Whether there is one rate to choose from."""
+        return math.isclose(self.peak_range.low, self.peak_range.high)
+
+    @property
     def _is_last(self) -> bool:
         """Whether the last stage has begun, beside which nothing is searched."""
-        return self.stage == len(self.ends) - 1
+        return self.stage >= len(self.ends) - 1
+
+    @property
+    def _is_over(self) -> bool:
+        return self.stage == len(self.ends)
 
     @property
     def _steps(self) -> int:
-        """Steps of each probe of the stage."""
+        """Steps of each probe of the stage, and of the last score of the run."""
+        if self._is_last:
+            return _FEWEST
         return max(_FEWEST, (self.ends[self.stage] - self.start) // self.probes)
+
+    @property
+    def _ahead(self) -> int:
+        """How many steps behind a probe its loss is forecast."""
+        if self._is_last:
+            return 0
+        return max(0, self.ends[self.stage + 1] - self.ends[self.stage] - self._steps)
 
     @property
     def _fits(self) -> bool:
         """Whether the stage has another probe."""
         made = (self.next - self.start) // self._steps
-        return made < self.probes and self.next + self._steps <= self.ends[self.stage]
+        within = self.next + self._steps <= self.ends[self.stage]
+        return within and (self._is_last or made < self.probes)
 
     def _searching(self) -> Self:
         """Return the state with the next probe, of this stage or of one to come."""
         state = self
-        while not state._is_last and not state._fits:
+        while not state._is_over and not state._fits:
             state = state._next_stage()
-        low, high = self.peak_range.low, self.peak_range.high
-        if state._is_last or math.isclose(low, high):
+        if state._is_last or self._is_single:
             return replace(state, rate=None)
         rate = next_rate(self.peak_range, state.trials, self.kappa, state._present)
         return replace(state, rate=rate)
 
     def _next_stage(self) -> Self:
         """Return the state as the next stage begins, at the best rate of this one."""
-        end = self.ends[self.stage]
+        end, stage = self.ends[self.stage], self.stage + 1
         best = best_of(self.trials) if self.trials else None
         better = best is not None and best.forecast < 0
         history = _changed(self.history, end, best.rate) if best and better else self.history
-        return replace(self, history=history, stage=self.stage + 1, start=end, next=end, trials=())
+        after = replace(self, history=history, stage=stage, start=end, next=end, trials=())
+        if stage == len(self.ends) - 1:  # the run is alone, and scored as it ends
+            after = replace(after, next=max(end, self.ends[stage] - _FEWEST))
+        return after
+
+    def _restarted(self, history: _History, step: int, lost: float) -> Self:
+        """Return the state that searches the rest of a stage anew, beside a run at another rate.
+
+        Args:
+            history: The rates of the run.
+            step: Step at which the search continues.
+            lost: The rate at which the run has diverged.
+        """
+        trials = (ProbeForecast(lost, math.inf),)
+        after = replace(self, history=history, start=step, next=step, trials=trials)
+        return after._searching()
+
+    def _rolled_back(self, step: int) -> Self:
+        """Return the state whose run goes back to where its stage began; itself if it cannot.
+
+        Args:
+            step: Steps that the run has made.
+        """
+        before = [rate for changed, rate in self.history if changed < step]
+        rate = max(self.peak_range.low, min(before[-2:]) / 2)
+        if not self.saved or rate >= before[-1]:
+            return self
+        history = _changed(self.history, step, rate)
+        after = self._restarted(history, max(step, self.next), before[-1])
+        return replace(after, pending="rollback")
 
     def _trial(self, observation: Observation) -> list[ProbeForecast]:
         """Return what the probe at hand says of its rate; nothing where it could not be trained."""
@@ -189,22 +259,17 @@ class LiveStages:
         return [] if math.isnan(above) else [ProbeForecast(self.rate, above)]
 
 
-def _changed(
-    history: tuple[tuple[int, float], ...], step: int, rate: float
-) -> tuple[tuple[int, float], ...]:
+def _changed(history: _History, step: int, rate: float) -> _History:
     """Return the rates of a run that has another one from a step on."""
     return (*(change for change in history if change[0] < step), (step, rate))
 
 
-def _run(history: Sequence[tuple[int, float]]) -> Candidate:
+def _run(history: _History) -> Candidate:
     """Return the candidate with these rates: its peak is the highest of them."""
     peak = max(rate for _, rate in history)
-    parts, level = [], 1.0
-    for index, (step, rate) in enumerate(history):
-        part = schedules.constant() * (rate / peak / level)  # parts follow the level before them
-        level = rate / peak
-        parts.append(part if step == history[-1][0] else part.over(history[index + 1][0] - step))
-    schedule = schedules.constant() if len(parts) == 1 else parts[0]
-    for part in parts[1:]:
-        schedule = schedule | part
-    return Candidate(peak=peak, schedule=schedule)
+    _, first = history[0]
+    schedule = schedules.constant() * (first / peak)
+    for (_, before), (step, after) in pairwise(history):
+        change = schedules.constant().over(step) | schedules.constant() * (after / before)
+        schedule = schedule * change
+    return Candidate(peak=peak, schedule=schedule if len(history) > 1 else schedules.constant())

@@ -182,9 +182,8 @@ class CandidateStates:
         run.annealed = True
 
     def _keep_best(self) -> None:
-        """Copy the run with its averaged weights: they are what the score belongs to."""
-        assert self._live.average is not None
-        with self._live.average.in_place(self._learner.forward):
+        """Copy the run, with averaged weights where those are what the score belongs to."""
+        with self._live.weights(self._learner.forward):
             copies, best = self._copies, self._best
             self._best = copies.make() if best is None else copies.renew(best)
         self._count_bytes()

@@ -65,6 +65,8 @@ class Scoring:
     def forecasts(self, runs: Sequence[CandidateRun], ahead: int) -> dict[Candidate, float]:
         """Return the training loss that is forecast for each candidate; all ranks have the same.
 
+        It is NaN for a candidate whose steps had no loss.
+
         Args:
             runs: The candidates, with their losses.
             ahead: So many steps behind the last one.
@@ -72,8 +74,9 @@ class Scoring:
         by_rank = self._learner.ranks.gather(lambda: [run.losses for run in runs])
         scores = {}
         for index, run in enumerate(runs):
-            steps = zip(*(losses[index] for losses in by_rank), strict=False)
-            scores[run.candidate] = forecast([sum(step) / len(by_rank) for step in steps], ahead)
+            steps = list(zip(*(losses[index] for losses in by_rank), strict=False))
+            losses = [sum(step) / len(by_rank) for step in steps]
+            scores[run.candidate] = forecast(losses, ahead) if losses else math.nan
         return scores
 
     def _attempt(

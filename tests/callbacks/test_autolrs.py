@@ -238,6 +238,42 @@ def test_a_run_all_of_whose_rates_diverge_is_an_error(tmp_path):
         fit(tmp_path, Line, [searcher(rates=(1e15, 1e16))], max_epochs=EPOCHS)
 
 
+class Breaks(Line):
+    """The loss of one step is not a number, for all that train on its batch."""
+
+    at = 24
+
+    def training_step(self, batch, batch_idx):
+        broken = self.trainer.global_step == self.at
+        return super().training_step(batch, batch_idx) * (float("nan") if broken else 1.0)
+
+
+def test_a_run_that_is_lost_goes_back_to_where_its_stage_began_at_half_the_rate(tmp_path, caplog):
+    callback = searcher(rates=(0.001, 0.1))
+    run = fit(tmp_path, Breaks, [callback], max_epochs=EPOCHS)
+    applied = curve(tmp_path, "autolr/rate")
+    assert run.trainer.global_step == 56
+    assert 0 < run.module.w.item() < 1
+    (made,) = callback.result.rollbacks
+    assert (made.step, made.to) == (25, 19)  # scored last as its stage begins, at 21
+    assert applied[25] == pytest.approx(made.factor * applied[24])
+    assert made.factor <= 0.5
+    assert "step 25: the loss diverged: back to step 19, rate x" in caplog.text
+
+
+@pytest.mark.parametrize("step", [40, 53, 55])
+def test_a_run_that_is_lost_in_its_last_stage_goes_back_too(tmp_path, step):
+    class Late(Breaks):
+        at = step
+
+    callback = searcher(rates=(0.01, 0.1), strategy=AutoLRS(probes=3, first=4))  # ends at 28, 56
+    run = fit(tmp_path, Late, [callback], max_epochs=EPOCHS)
+    assert 0 < run.module.w.item() < 1
+    (made,) = callback.result.rollbacks
+    assert step < made.step <= max(49, step + 3)
+    assert made.to <= 28
+
+
 class Warmed(Net):
     """With a linear warm-up of its own over 20 steps."""
 

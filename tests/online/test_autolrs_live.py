@@ -9,7 +9,7 @@ import pytest
 
 from autolr import schedules
 from autolr.errors import ConfigError
-from autolr.online import AutoLRS, Commit, Observation, PeakRange
+from autolr.online import AutoLRS, Commit, Observation, PeakRange, Probe, Rollback, Save
 from autolr.online.probe_forecast import ProbeForecast
 from autolr.online.rate_model import next_rate
 from tests.online.runs import run_of
@@ -34,18 +34,20 @@ def bowl(rate, best=0.2):
 def observed(state, score=bowl, steps=4000):
     """Return the state after its probe was carried out; every score falls with the steps."""
     probe = state.action
+    if isinstance(probe, Save):
+        return state.observe(Observation(state.next))
     drift = 100.0 / (1 + probe.start)
     scores = tuple(score(rate_of(candidate, steps)) + drift for candidate in probe.candidates)
     return state.observe(Observation(probe.horizon, scores))
 
 
 def finished(state, score=bowl, steps=4000):
-    """Carry out a search; return the probes that were made, and the candidate at its end."""
+    """Carry out a search; return its probes of several rates, and the candidate at its end."""
     probes = []
     while not isinstance(action := state.action, Commit):
-        probes.append(action)
+        probes += [action] if isinstance(action, Probe) else []
         state = observed(state, score, steps)
-    return probes, action.candidate
+    return [probe for probe in probes if len(probe.candidates) == 2], action.candidate
 
 
 def rates(candidate, steps=4000):
@@ -104,7 +106,7 @@ def test_a_probe_that_diverged_is_never_followed():
     for _ in range(5):
         infinite = (1.0, math.inf)
         state = state.observe(Observation(state.action.horizon, infinite, diverged=(1,)))
-    assert state.stage == 1
+    assert isinstance(state.action, Save)
     assert rate_of(state.action.run) == BOX.prior
 
 
@@ -125,11 +127,56 @@ def test_a_run_that_diverges_is_replaced_by_its_probe_and_the_rest_of_the_stage_
     assert after.action.horizon - after.action.start == (500 - 200) // 5
 
 
-def test_losses_that_are_not_numbers_decide_nothing():
+def staged(step):
+    """Return a search up to the first probe that begins at a step or later."""
     state = begun()
-    while not isinstance(state.action, Commit):
-        state = state.observe(Observation(state.action.horizon, (math.inf, math.inf)))
-    assert set(rates(state.action.candidate)) == {BOX.prior}
+    while not (isinstance(state.action, Probe) and state.action.start >= step):
+        state = observed(state)
+    return state
+
+
+@pytest.mark.parametrize(("begins", "lost"), [(500, 523), (700, 711), (3900, 3600)])
+def test_a_run_that_is_lost_with_its_probe_goes_back_to_its_stage_at_half_the_rate(begins, lost):
+    state = staged(begins)
+    was, run = rate_of(state.action.run), state.action.run
+    after = state.observe(Observation(lost, (math.inf, math.inf), diverged=(1, 0), lost=True))
+    assert after.action == Rollback(run, after.action.factor)
+    assert after.action.factor <= 0.5
+    resumed = after.observe(Observation(lost))
+    assert isinstance(resumed.action, Probe)
+    assert resumed.action.start == max(lost, state.next)
+    assert rate_of(resumed.action.run) == pytest.approx(was * after.action.factor)
+    assert rates(resumed.action.run)[: lost - 1] == pytest.approx(rates(run)[: lost - 1])
+    _, end = finished(resumed)
+    assert rates(end)[lost:1500].max(initial=0.0) <= was * 0.51
+
+
+def test_a_run_that_is_lost_in_its_first_stage_or_at_the_lowest_rate_is_given_up():
+    lost = Observation(13, (math.inf, math.inf), diverged=(1, 0), lost=True)
+    first = begun()
+    assert first.observe(lost) == first
+    state = staged(500)
+    for _ in range(20):
+        after = state.observe(replace(lost, step=state.next + 1))
+        if after == state:
+            break
+        state = after.observe(Observation(state.next))
+    assert rate_of(state.action.run) == pytest.approx(BOX.low)
+
+
+def test_the_last_stage_is_watched_and_scored_at_its_end():
+    state = staged(3500)
+    probe = state.action
+    assert (len(probe.candidates), probe.horizon, probe.ahead, probe.guarded) == (1, 4000, 0, True)
+    assert isinstance(observed(state).action, Commit)
+
+
+def test_steps_without_a_loss_decide_nothing():
+    state = begun()
+    while not isinstance(action := state.action, Commit):
+        unknown = (math.nan,) * len(getattr(action, "candidates", ()))
+        state = state.observe(Observation(state.next, unknown))
+    assert set(rates(action.candidate)) == {BOX.prior}
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])
@@ -147,8 +194,8 @@ def test_a_probe_of_a_short_run_has_four_steps_at_least(steps):
 
 
 def test_a_single_rate_is_scored_once_and_only_followed():
-    probes, end = finished(begun(peaks=PeakRange.between(0.3, 0.3)))
-    (probe,) = probes
+    state = begun(peaks=PeakRange.between(0.3, 0.3))
+    probe, end = state.action, observed(state).action.candidate
     assert not probe.guarded
     assert probe.candidates == (end,)
     assert (end.peak, end.schedule) == (0.3, schedules.constant())
