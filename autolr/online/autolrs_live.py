@@ -39,8 +39,8 @@ class LiveStages:
     * A probe has at least 4 steps: in a short stage there are fewer of them.
     * Losses are forecast for a probe as long as the next stage, whose rate they decide.
     * Where the run itself diverges its probe replaces it. Where both do, the run goes back to the
-      state in which its stage began, at half the rate. The rest of the stage is searched anew. The
-      last stage is watched likewise.
+      state in which its stage began, at half its rate, or half of the one before where that is
+      lower. The rest of the stage is searched anew. The last stage is watched likewise.
 
     Attributes:
         peak_range: The rates to choose from; where its ends are equal the run is scored once.
@@ -100,7 +100,7 @@ class LiveStages:
         if self.rate is None:
             guarded = not self._is_single
             return Probe((run,), self.next, end, window=0, guarded=guarded, ahead=ahead)
-        rival = _run(_changed(self.history, self.next, self.rate))
+        rival = _run(_changed(self.history, self.next, self.rate), self.rate)
         return Probe((run, rival), self.next, end, window=0, ahead=ahead)
 
     def observe(self, observation: Observation) -> "LiveStages":
@@ -264,12 +264,17 @@ def _changed(history: _History, step: int, rate: float) -> _History:
     return (*(change for change in history if change[0] < step), (step, rate))
 
 
-def _run(history: _History) -> Candidate:
-    """Return the candidate with these rates: its peak is the highest of them."""
-    peak = max(rate for _, rate in history)
+def _run(history: _History, peak: float | None = None) -> Candidate:
+    """Return the candidate with these rates.
+
+    Args:
+        history: Each with the step from which on it holds.
+        peak: The rate that counts as its peak; None: the highest of them.
+    """
+    peak = max(rate for _, rate in history) if peak is None else peak
     _, first = history[0]
-    schedule = schedules.constant() * (first / peak)
+    schedule = schedules.constant() if first == peak else schedules.constant() * (first / peak)
     for (_, before), (step, after) in pairwise(history):
         change = schedules.constant().over(step) | schedules.constant() * (after / before)
         schedule = schedule * change
-    return Candidate(peak=peak, schedule=schedule if len(history) > 1 else schedules.constant())
+    return Candidate(peak=peak, schedule=schedule)

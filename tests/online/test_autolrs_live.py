@@ -84,6 +84,7 @@ def test_the_run_is_the_first_candidate_and_its_own_rate_is_never_tried():
     probes, end = finished(begun())
     for probe in probes:
         run, rival = probe.candidates
+        assert rival.peak == pytest.approx(rate_of(rival))
         made = rates(end)[: probe.horizon]
         assert rates(run)[: probe.horizon] == pytest.approx(made)
         assert rates(rival)[: probe.start] == pytest.approx(made[: probe.start])
