@@ -15,7 +15,6 @@ from autolr.callbacks.own_schedulers import OwnRates
 from autolr.callbacks.requirements import check_rivals
 from autolr.callbacks.run_length import warn_of_default_length
 from autolr.callbacks.validation import ValidationPass
-from autolr.online.monitor import Monitor
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.rates import Rates
@@ -50,8 +49,7 @@ def learner_of(
     """
     check_rivals(trainer, module, "AutoLR")
     validation = ValidationPass(trainer, module, ranks)
-    by_loss = settings.searcher.rewinds
-    scored = Monitor("training loss") if by_loss else scoring(validation, monitor, mode)
+    scored = scoring(validation, monitor, mode, by_loss=settings.searcher.rewinds)
     return LightningLearner(trainer, module, validation, scored)
 
 

@@ -3,20 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate, pairwise
-from typing import Any, Self, TypeAlias
+from itertools import accumulate
+from typing import Any, Self
 
-from autolr import schedules
-from autolr.candidate import Candidate
 from autolr.online.actions import Commit, Probe, Rollback, Save
 from autolr.online.observation import Observation
 from autolr.online.peaks import PeakRange
 from autolr.online.probe_forecast import ProbeForecast, best_of
+from autolr.online.rate_history import RateHistory, changed, run_of
 from autolr.online.rate_model import next_rate
 
 _FEWEST = 4  # steps of a probe: its first loss is the run's own, and a fit takes three more
-
-_History: TypeAlias = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class LiveStages:
     ends: tuple[int, ...]
     probes: int
     kappa: float
-    history: _History
+    history: RateHistory
     stage: int = 0
     start: int = 0
     next: int = 0
@@ -90,17 +87,17 @@ class LiveStages:
     @property
     def action(self) -> Probe | Save | Rollback | Commit:
         """What must be done next: probes, a copy of the run as a stage begins, at last the end."""
-        run = _run(self.history)
+        run = run_of(self.history)
         if self.pending == "rollback":
             *_, (_, before), (_, after) = self.history
-            return Rollback(_run(self.history[:-1]), after / before)
+            return Rollback(run_of(self.history[:-1]), after / before)
         if self.pending or self._is_over:
             return Save(run) if self.pending else Commit(run)
         end, ahead = self.next + self._steps, self._ahead
         if self.rate is None:
             guarded = not self._is_single
             return Probe((run,), self.next, end, window=0, guarded=guarded, ahead=ahead)
-        rival = _run(_changed(self.history, self.next, self.rate), self.rate)
+        rival = run_of(changed(self.history, self.next, self.rate), self.rate)
         return Probe((run, rival), self.next, end, window=0, ahead=ahead)
 
     def observe(self, observation: Observation) -> "LiveStages":
@@ -117,7 +114,7 @@ class LiveStages:
             over = replace(self, next=end)._searching()
             return over._rolled_back(observation.step) if math.isinf(score) else over
         if 0 in observation.diverged:  # the probe has replaced the run
-            return self._restarted(_changed(self.history, self.next, self.rate), end, self._present)
+            return self._restarted(changed(self.history, self.next, self.rate), end, self._present)
         after = replace(self, next=end, trials=(*self.trials, *self._trial(observation)))
         after = after._searching()
         begins = after.stage > self.stage and not after._is_over
@@ -217,13 +214,13 @@ class LiveStages:
         end, stage = self.ends[self.stage], self.stage + 1
         best = best_of(self.trials) if self.trials else None
         better = best is not None and best.forecast < 0
-        history = _changed(self.history, end, best.rate) if best and better else self.history
+        history = changed(self.history, end, best.rate) if best and better else self.history
         after = replace(self, history=history, stage=stage, start=end, next=end, trials=())
         if stage == len(self.ends) - 1:  # the run is alone, and scored as it ends
             after = replace(after, next=max(end, self.ends[stage] - _FEWEST))
         return after
 
-    def _restarted(self, history: _History, step: int, lost: float) -> Self:
+    def _restarted(self, history: RateHistory, step: int, lost: float) -> Self:
         """Return the state that searches the rest of a stage anew, beside a run at another rate.
 
         Args:
@@ -241,11 +238,11 @@ class LiveStages:
         Args:
             step: Steps that the run has made.
         """
-        before = [rate for changed, rate in self.history if changed < step]
+        before = [rate for since, rate in self.history if since < step]
         rate = max(self.peak_range.low, min(before[-2:]) / 2)
         if not self.saved or rate >= before[-1]:
             return self
-        history = _changed(self.history, step, rate)
+        history = changed(self.history, step, rate)
         after = self._restarted(history, max(step, self.next), before[-1])
         return replace(after, pending="rollback")
 
@@ -257,24 +254,3 @@ class LiveStages:
         run, rival = observation.scores
         above = math.inf if 1 in observation.diverged else rival - run
         return [] if math.isnan(above) else [ProbeForecast(self.rate, above)]
-
-
-def _changed(history: _History, step: int, rate: float) -> _History:
-    """Return the rates of a run that has another one from a step on."""
-    return (*(change for change in history if change[0] < step), (step, rate))
-
-
-def _run(history: _History, peak: float | None = None) -> Candidate:
-    """Return the candidate with these rates.
-
-    Args:
-        history: Each with the step from which on it holds.
-        peak: The rate that counts as its peak; None: the highest of them.
-    """
-    peak = max(rate for _, rate in history) if peak is None else peak
-    _, first = history[0]
-    schedule = schedules.constant() if first == peak else schedules.constant() * (first / peak)
-    for (_, before), (step, after) in pairwise(history):
-        change = schedules.constant().over(step) | schedules.constant() * (after / before)
-        schedule = schedule * change
-    return Candidate(peak=peak, schedule=schedule)

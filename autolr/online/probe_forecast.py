@@ -60,8 +60,7 @@ def forecast(losses: Sequence[float], ahead: int) -> float:
         The forecast; infinite if a loss is not finite, or there is none; the last loss of fewer
         than three.
 
-    Source: Jin et al. 2021, arXiv:2105.10762, the exponential model of the loss. The bounds are
-    ours.
+    Source: Jin et al. 2021, arXiv:2105.10762, the model of the loss. The bounds are ours.
     """
     if not losses or not all(map(math.isfinite, losses)):
         return math.inf
@@ -75,8 +74,7 @@ def forecast(losses: Sequence[float], ahead: int) -> float:
 def _forecast(values: NDArray[np.float64], ahead: int) -> float:
     """Return the forecast of losses within [-1, 1]."""
     last = len(values) - 1
-    t = np.arange(last + 1)
-    decays = np.exp(-t / (len(values) * _DECAY_TIMES[:, None]))  # (times, count)
+    decays = np.exp(-np.arange(last + 1) / (len(values) * _DECAY_TIMES[:, None]))  # (times, count)
     centred = decays - decays.mean(axis=1, keepdims=True)
     slopes = centred @ values / (centred**2).sum(axis=1)
     fits = values.mean() + slopes[:, None] * centred
@@ -86,7 +84,7 @@ def _forecast(values: NDArray[np.float64], ahead: int) -> float:
     ends = np.clip([a + c, a * math.exp(-last / decay_time) + c], values.min(), values.max())
     start, end = map(float, ends)
     change = abs(start - end)
-    never_negative = values.min() >= 0 and start > 0
-    lowest = end * min(1.0, end / start) if never_negative else end - change
+    by_factor = values.min() >= 0 and start > 0
+    lowest = end * min(1.0, end / start) if by_factor else end - change
     forecast = a * math.exp(-(last + ahead) / decay_time) + c
     return min(end + change, max(lowest, forecast))

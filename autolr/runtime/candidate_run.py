@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from autolr.candidate import Candidate
 from autolr.runtime.average import Average
 from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.step_losses import StepLosses
 
 
 @dataclass
@@ -28,8 +29,7 @@ class CandidateRun:
         annealed: Whether it is a copy that is scored as it is and thrown away.
         highest_rate: The highest rate of its steps so far, those of the run it was copied from
             included.
-        losses: The training loss of each step of a probe that is scored by its losses.
-        parts: Losses of the batches of a step that is not complete, as gradients are accumulated.
+        losses: Its losses in a probe that is scored by them.
     """
 
     candidate: Candidate
@@ -39,8 +39,7 @@ class CandidateRun:
     diverged: bool = False
     annealed: bool = False
     highest_rate: float = 0.0
-    losses: list[float] = field(default_factory=list)
-    parts: list[float] = field(default_factory=list)
+    losses: StepLosses = field(default_factory=StepLosses)
 
     @property
     def state(self) -> Snapshot:
@@ -62,7 +61,7 @@ class CandidateRun:
             "diverged": self.diverged,
             "annealed": self.annealed,
             "highest_rate": self.highest_rate,
-            "losses": [list(self.losses), list(self.parts)],
+            "losses": self.losses.to_list(),
         }
 
     def load_state_dict(
@@ -82,23 +81,11 @@ class CandidateRun:
             self.average.load_state_dict(state["average"])
         self.diverged = state["diverged"]
         self.highest_rate = state.get("highest_rate", 0.0)  # not stored by earlier versions
-        self.losses, self.parts = map(list, state.get("losses", ([], [])))  # likewise
+        self.losses = StepLosses(*state.get("losses", ()))  # likewise
 
     def applied(self, rate: float) -> None:
         """Note the rate of a step that it has made."""
         self.highest_rate = max(self.highest_rate, rate)
-
-    def note_loss(self, loss: Tensor | None, *, stepped: bool) -> None:
-        """Note the loss of a batch; that of a step is the mean over its batches.
-
-        Args:
-            loss: Without a value, the batch has none.
-            stepped: Whether the batch completes a step.
-        """
-        self.parts += [] if loss is None else [float(loss.detach())]
-        if stepped and self.parts:
-            self.losses.append(sum(self.parts) / len(self.parts))
-            self.parts = []
 
     def weights(self, forward: Callable[[], object]) -> AbstractContextManager[None]:
         """Have the weights in place that are scored, see `Average.in_place`."""

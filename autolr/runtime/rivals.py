@@ -23,6 +23,7 @@ from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.scoring import Scoring
 from autolr.runtime.step_context import StepContext
+from autolr.runtime.step_losses import forecasts
 
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
@@ -106,7 +107,7 @@ class Rivals(CandidateStates):
             if stepped:
                 self._live.applied(self._rates.applied)
             if self._notes_losses:
-                self._live.note_loss(loss, stepped=stepped)
+                self._live.losses.note(loss, stepped=stepped)
             if before is not None:
                 self._train_rivals(before, stepped=stepped)
             if self._is_check_due(stepped=stepped):
@@ -172,7 +173,7 @@ class Rivals(CandidateStates):
         for rival, loss in zip(trained, losses, strict=True):  # last: it waits for the device
             rival.diverged |= loss is not None and not math.isfinite(float(loss.detach()))
             if self._notes_losses:
-                rival.note_loss(loss, stepped=stepped)
+                rival.losses.note(loss, stepped=stepped)
         self.probe_steps += stepped * len(trained)
 
     def _train(self, rival: CandidateRun, before: StepContext) -> Tensor | None:
@@ -211,7 +212,7 @@ class Rivals(CandidateStates):
     def _scores(self, probe: Probe) -> dict[Candidate, float]:
         """Return the score of each candidate of a probe that has ended."""
         if probe.ahead is not None:
-            return self._scoring.forecasts([self._live, *self._rivals], probe.ahead)
+            return forecasts([self._live, *self._rivals], probe.ahead, self._learner.ranks)
         return self._scoring.scores(
             self._live, self._rivals, self._note_failure, annealed=probe.annealed
         )

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from autolr.candidate import Candidate
-from autolr.online.probe_forecast import forecast
 from autolr.rng import isolated_rng
 from autolr.runtime.average import Average
 from autolr.runtime.candidate_run import CandidateRun
@@ -61,23 +60,6 @@ class Scoring:
         runs = rivals if annealed else [live, *rivals]
         (scores, *_) = self._learner.ranks.gather(lambda: [self._attempt(t, failed) for t in runs])
         return {run.candidate: score for run, score in zip(runs, scores, strict=True)}
-
-    def forecasts(self, runs: Sequence[CandidateRun], ahead: int) -> dict[Candidate, float]:
-        """Return the training loss that is forecast for each candidate; all ranks have the same.
-
-        It is NaN for a candidate whose steps had no loss.
-
-        Args:
-            runs: The candidates, with their losses.
-            ahead: So many steps behind the last one.
-        """
-        by_rank = self._learner.ranks.gather(lambda: [run.losses for run in runs])
-        scores = {}
-        for index, run in enumerate(runs):
-            steps = list(zip(*(losses[index] for losses in by_rank), strict=False))
-            losses = [sum(step) / len(by_rank) for step in steps]
-            scores[run.candidate] = forecast(losses, ahead) if losses else math.nan
-        return scores
 
     def _attempt(
         self, run: CandidateRun, failed: Callable[[CandidateRun, Exception], None]
