@@ -56,11 +56,11 @@ class RivalsCallback(RateHost):
         if self._rivals is None or self._learner is None:
             return
         self._learner.set_outputs(outputs, stepped=self._stepped)
-        live = self._rivals.live
+        replaced = self._rivals.replaced
         self._rivals.stop_requested = trainer.should_stop
         loss = loss_of(outputs, trainer.accumulate_grad_batches)
         self._rivals.repeat_step(loss, self._before, stepped=self._stepped)
-        if self._rivals.live is not live and self._rivals.live != live:
+        if self._rivals.replaced > replaced:
             self._replaced(trainer, pl_module)
 
     @override

@@ -183,9 +183,11 @@ class Progress:
 def _scored(probe: Probe, observation: Observation, then: Action) -> tuple[ProbeScore, ...]:
     """Return the scores of a probe; a candidate that was dropped or ended has none.
 
-    Where the run continues as none of its candidates, its rate changes and its state stays.
+    Where the run continues as none of its candidates, the state of the first one left has stayed
+    in place, and its rate changes.
     """
-    continued = then.run if then.run in probe.candidates else probe.run
+    left = [c for index, c in enumerate(probe.candidates) if index not in observation.diverged]
+    continued = then.run if then.run in probe.candidates else next(iter(left), None)
     return tuple(
         ProbeScore(
             candidate,

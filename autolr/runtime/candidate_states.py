@@ -38,6 +38,9 @@ class CandidateStates:
         live: The candidate that the run trains first.
         step: Optimizer steps that the run has made already.
         room: How many copies of the run may be held.
+
+    Attributes:
+        replaced: How often another state has taken the place of that of the live run.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class CandidateStates:
         room: Room,
     ) -> None:
         self.search = search
+        self.replaced = 0
         self.step = step
         self.total_steps = total_steps
         self._learner = learner
@@ -192,10 +196,12 @@ class CandidateStates:
         assert self._best is not None
         self._best.exchange()
         self._copies.renew(self._best)
+        self.replaced += 1
 
     def _swap_in(self, rival: CandidateRun) -> None:
         """Make a rival's state the live one; the state of the live run becomes a rival."""
         rival.state.exchange()
+        self.replaced += 1
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live
         self._live = rival

@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from torch import nn
 
 import autolr
@@ -17,7 +17,7 @@ from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
 from autolr.online import AutoLRS, Commit, Observation, Probe, Train
-from tests.callbacks.runs import LR, Net, curve, differences, fit
+from tests.callbacks.runs import LR, Bare, Net, curve, differences, fit
 
 RATES = (2.0**-14, 2.0**-6)
 EPOCHS = 8  # of 7 steps: stages that end at 7, 21, 49 and 56
@@ -114,6 +114,14 @@ def test_the_run_is_what_its_rates_make_of_it_and_no_probe_is_in_it(whole, tmp_p
     ours, theirs = (run.module.state_dict().values() for run in (whole, followed))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)  # rates are equal but rounded
+
+
+def test_an_average_of_weights_continues_where_only_the_rate_changes(tmp_path):
+    average = WeightAveraging()
+    callback = searcher()
+    fit(tmp_path, Bare, [callback, average], max_epochs=EPOCHS)
+    assert len(set(callback.result.schedule.values(56))) > 1
+    assert int(average._average_model.n_averaged) == 56
 
 
 def test_one_rate_changes_no_bit(tmp_path):
@@ -231,6 +239,8 @@ def test_a_run_that_diverges_at_its_first_rate_continues_as_a_probe_that_does_no
     assert 0 < run.module.w.item() < 1
     assert curve(tmp_path, "autolr/rate")[0] == pytest.approx(1e15)
     assert curve(tmp_path, "autolr/rate")[10] == pytest.approx(0.01)
+    first = callback.result.scores[0]
+    assert (first.candidate.peak, first.kept) == (0.01, True)
 
 
 def test_a_run_all_of_whose_rates_diverge_is_an_error(tmp_path):
