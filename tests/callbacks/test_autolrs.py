@@ -69,6 +69,12 @@ def test_the_rate_of_every_step_is_what_the_record_of_the_probes_decides(whole):
     assert len(set(expected.round(12))) > 1, "no rate was changed"
 
 
+def test_no_rate_outside_of_the_given_ones_is_tried(whole):
+    low, high = RATES
+    assert whole.result.probes.rate.between(low * (1 - 1e-9), high * (1 + 1e-9)).all()
+    assert whole.result.highest_rate <= high * (1 + 1e-9)
+
+
 def test_the_price_is_every_step_of_every_probe(whole):
     result, rivals = whole.result, whole.result.probes.query("not kept")
     assert [len(rivals[rivals.horizon <= end]) for end in ENDS] == [1, 4, 7]  # of 4, 4 and 9 steps
