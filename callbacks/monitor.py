@@ -33,17 +33,22 @@ def check_monitor(validation: "ValidationPass", monitor: str) -> None:
         raise ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
 
 
-def scoring(validation: "ValidationPass", monitor: str, mode: str | None) -> Monitor:
+def scoring(
+    validation: "ValidationPass", monitor: str, mode: str | None, *, by_loss: bool = False
+) -> Monitor:
     """Return the metric that scores a probe; without validation the training loss, with a warning.
 
     Args:
         validation: The validation of the run.
         monitor: The name of the metric.
         mode: Whether lower ("min") or higher ("max") is better; None: what its name says.
+        by_loss: Whether it is the training loss whatever validation logs.
 
     Raises:
         ConfigError: As `check_monitor` and `mode_of`.
     """
+    if by_loss:
+        return Monitor("training loss")
     if validation.exists:
         check_monitor(validation, monitor)
         return Monitor(monitor, mode_of(monitor, mode))

@@ -14,7 +14,7 @@ from autolr.callbacks.handover import Handover
 from autolr.callbacks.modes import KeepsModes
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
-from autolr.callbacks.requirements import check_alone, check_rates, check_searcher
+from autolr.callbacks.requirements import check_alone, check_rates
 from autolr.callbacks.resume import (
     KeepsSearch,
     check_resumed,
@@ -84,7 +84,9 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
 
     Args:
         strategy: How scores become decisions, with its settings: ``"annealed"``, an object such as
-            ``Annealed(budget=0.1)``, or one of your own (see `autolr.online.Strategy`).
+            ``Annealed(budget=0.1)``, one of your own (see `autolr.online.Strategy`), or
+            ``"autolrs"``: the published method as far as a run that only goes forward allows, for
+            comparison (see `autolr.online.LiveStages`). It compares training losses.
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
             plateau and a linear end over the last 40 %.
@@ -132,7 +134,6 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     ) -> None:
         check_mode(mode)
         self._settings = SearchSettings(strategy, schedule, rates, candidates, verify)
-        check_searcher(self._settings)
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._shared = SharedResult()
         self._room = room_for(max_copies)
@@ -251,7 +252,7 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
         """Refuse what is not supported."""
-        learner = learner_of(trainer, module, ranks, self._monitor, self._mode)
+        learner = learner_of(trainer, module, ranks, self._settings, self._monitor, self._mode)
         mode = self._mode or learner.monitor.mode
         self._begun_with = described(trainer, self._settings, self._monitor, mode, steps)
         if trainer.global_step:

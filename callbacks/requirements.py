@@ -1,7 +1,5 @@
 """Checks of a set-up before the first training step."""
 
-from typing import TYPE_CHECKING
-
 from torch.nn.parameter import is_lazy
 
 from autolr.callbacks.namespaces import (
@@ -17,9 +15,6 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
-
-if TYPE_CHECKING:
-    from autolr.online.settings import SearchSettings
 
 
 def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
@@ -161,19 +156,6 @@ def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
         )
     if is_param_in_hook_signature(module.training_step, "dataloader_iter", explicit=True):
         raise UnsupportedError(f"{who} does not support training_step(dataloader_iter)")
-
-
-def check_searcher(settings: "SearchSettings") -> None:
-    """Refuse a strategy that cannot search within a Trainer's run.
-
-    Raises:
-        UnsupportedError: If it rewinds the run: a Trainer's data and callbacks only go forward.
-    """
-    if settings.searcher.rewinds:
-        raise UnsupportedError(
-            f"strategy={settings.strategy!r} rewinds the run, which a Trainer does not support: "
-            "use autolr.search()"
-        )
 
 
 def check_no_swa(trainer: Trainer, who: str) -> None:

@@ -56,10 +56,11 @@ class RivalsCallback(RateHost):
         if self._rivals is None or self._learner is None:
             return
         self._learner.set_outputs(outputs, stepped=self._stepped)
-        live = self._rivals.live
+        replaced = self._rivals.replaced
         self._rivals.stop_requested = trainer.should_stop
-        self._rivals.repeat_step(loss_of(outputs), self._before, stepped=self._stepped)
-        if self._rivals.live is not live and self._rivals.live != live:
+        loss = loss_of(outputs, trainer.accumulate_grad_batches)
+        self._rivals.repeat_step(loss, self._before, stepped=self._stepped)
+        if self._rivals.replaced > replaced:
             self._replaced(trainer, pl_module)
 
     @override
@@ -129,7 +130,12 @@ class RivalsCallback(RateHost):
         self._learner = self._rivals = self._hooks = None
 
 
-def loss_of(outputs: Tensor | Mapping[str, Any] | None) -> Tensor | None:
-    """Return the loss among what a training step returned."""
+def loss_of(outputs: Tensor | Mapping[str, Any] | None, accumulated: int = 1) -> Tensor | None:
+    """Return the loss among what a training step returned.
+
+    Args:
+        outputs: What Lightning passes on: it has divided the loss by ``accumulated``.
+        accumulated: The number of batches over which gradients are accumulated.
+    """
     loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-    return loss if isinstance(loss, Tensor) else None
+    return loss * accumulated if isinstance(loss, Tensor) else None

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 
 def learner_of(
-    trainer: Trainer, module: LightningModule, ranks: Ranks, monitor: str, mode: str | None
+    trainer: Trainer,
+    module: LightningModule,
+    ranks: Ranks,
+    settings: "SearchSettings",
+    monitor: str,
+    mode: str | None,
 ) -> LightningLearner:
     """Return the learner of a Lightning run, if rivals can be trained beside it.
 
@@ -34,6 +39,7 @@ def learner_of(
         trainer: A trainer that has begun to fit.
         module: Its module.
         ranks: The processes that train the run together.
+        settings: What the user has set; a strategy may compare training losses.
         monitor: See `scoring`.
         mode: See `scoring`.
 
@@ -43,7 +49,8 @@ def learner_of(
     """
     check_rivals(trainer, module, "AutoLR")
     validation = ValidationPass(trainer, module, ranks)
-    return LightningLearner(trainer, module, validation, scoring(validation, monitor, mode))
+    scored = scoring(validation, monitor, mode, by_loss=settings.searcher.rewinds)
+    return LightningLearner(trainer, module, validation, scored)
 
 
 def started(

@@ -15,6 +15,7 @@ from autolr.online.annealed import Annealed as Annealed
 from autolr.online.annealed_state import AnnealedState as AnnealedState
 from autolr.online.autolrs import AutoLRS as AutoLRS
 from autolr.online.autolrs import Stage as Stage
+from autolr.online.autolrs_live import LiveStages as LiveStages
 from autolr.online.forecast import Forecast as Forecast
 from autolr.online.forecast import forecast_loss as forecast_loss
 from autolr.online.monitor import Monitor as Monitor

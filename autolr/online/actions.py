@@ -29,6 +29,9 @@ class Probe:
         from_saved: Whether the rivals are copies of the state of the last `Save`, not of the run:
             where one wins, the run is rolled back.
         factor: How many times as high the rate is after such a rollback; for the record.
+        ahead: So many steps behind ``horizon`` the training loss of each is forecast, from its
+            losses in the probe: the forecast is the score then. No weights are averaged, and
+            nothing is validated. None: the score is the metric of the averaged weights.
     """
 
     candidates: tuple["Candidate", ...]
@@ -41,6 +44,7 @@ class Probe:
     continues: bool = False
     from_saved: bool = False
     factor: float = 1.0
+    ahead: int | None = None
 
     @property
     def run(self) -> "Candidate":
@@ -75,7 +79,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train so many steps at a constant rate; only for a strategy that rewinds.
+    """Train so many steps at a constant rate; only in a run that can be rewound.
 
     Attributes:
         run: The candidate whose peak is the rate.

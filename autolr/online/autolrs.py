@@ -9,6 +9,7 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online.actions import Commit, Train
+from autolr.online.autolrs_live import LiveStages
 from autolr.online.observation import Observation
 from autolr.online.peaks import PeakRange
 from autolr.online.probe_forecast import ProbeForecast, best_of, forecast
@@ -47,7 +48,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """A run by `AutoLRS` under way. Nothing is changed, the next state is returned.
+    """A run by `AutoLRS` that is rewound, under way. Nothing is changed, the next is returned.
 
     Attributes:
         settings: Of the strategy.
@@ -119,7 +120,8 @@ class Stages:
             start, end = end, end + stage.steps
             for trial in stage.trials:
                 kept = not self.blind and trial is best_of(stage.trials)
-                scores.append(ProbeScore(_at(trial.rate), start, end, trial.forecast, kept))
+                run = _at(trial.rate)
+                scores.append(ProbeScore(run, start, end, trial.forecast, kept, forecast=True))
         run = Candidate(peak=peak, schedule=schedules.tabulated(table))
         return Commit(run, tuple(scores))
 
@@ -130,7 +132,7 @@ def _at(rate: float) -> Candidate:
 
 @dataclass(frozen=True, slots=True)
 class AutoLRS:
-    """The published AutoLRS, to compare with: it costs as many steps again as the run.
+    """The published AutoLRS, to compare with: it costs about as many steps again as the run.
 
     The run is cut into stages of tau steps at a constant rate. Each is searched, from the state in
     which it begins, by ``probes`` probes of tau / ``probes`` steps: the rate at which a Gaussian
@@ -150,6 +152,9 @@ class AutoLRS:
 
     As published, a probe takes the batches that come next, and neither the data's position nor the
     generators are put back: the probes of a stage are not paired.
+
+    A Trainer cannot be rewound: there the probes are rivals of the run, see `LiveStages`, which
+    says what else differs.
 
     Args:
         probes: How many rates are tried in a stage.
@@ -182,30 +187,40 @@ class AutoLRS:
         if not 0 <= self.kappa < math.inf:
             raise ConfigError.of("kappa", self.kappa, "at least 0")
 
-    def begin(self, run: RunInfo) -> Stages:
-        """Return the state in which a run begins.
+    def begin(self, run: RunInfo) -> "Stages | LiveStages":
+        """Return the state in which a run begins: `Stages` if it can be rewound.
 
         Raises:
             ConfigError: If there is more to choose from than rates.
         """
         rules = tuple(entry.rule for entry in run.entries if entry.rule != OWN)
-        given = {"schedule": run.schedule, "candidates": run.profiles or rules or None}
+        flat = run.schedule == schedules.constant()  # or that of a module with its own scheduler
+        schedule = None if flat else run.schedule
+        given = {"schedule": schedule, "candidates": run.profiles or rules or None}
         for name, value in given.items():
             if value is not None:
                 raise ConfigError.of(name, value, "None: AutoLRS searches rates only")
-        total_steps = run.total_steps
+        lengths = self._lengths(run.deadline)
+        if run.rewindable:
+            return Stages(self, run.peaks, lengths, run.fallback[1])
+        return LiveStages.begin(run.peaks, lengths, self.probes, self.kappa)
+
+    def state_from_dict(self, values: Mapping[str, Any]) -> "Stages | LiveStages":
+        """Return the state that ``to_dict`` of one of them described."""
+        if "history" in values:
+            return LiveStages.from_dict(values, self.probes, self.kappa)
+        done = tuple(map(Stage.from_list, values["done"]))
+        lengths, peaks = tuple(values["lengths"]), PeakRange(**values["peak_range"])
+        return Stages(self, peaks, lengths, values["own"], _trials(values["trials"]), done)
+
+    def _lengths(self, total_steps: int) -> tuple[int, ...]:
+        """Return the steps of each stage."""
         first = self.first or min(_PUBLISHED_FIRST, max(1, total_steps // 8))
         lengths: list[int] = []
         while (left := total_steps - sum(lengths)) > 0:
             wished = round(first * min(self.growth ** len(lengths), 8.0))
             lengths.append(min(wished, left))
-        return Stages(self, run.peaks, tuple(lengths), run.fallback[1])
-
-    def state_from_dict(self, values: Mapping[str, Any]) -> Stages:
-        """Return the state that `Stages.to_dict` described."""
-        done = tuple(map(Stage.from_list, values["done"]))
-        lengths, peaks = tuple(values["lengths"]), PeakRange(**values["peak_range"])
-        return Stages(self, peaks, lengths, values["own"], _trials(values["trials"]), done)
+        return tuple(lengths)
 
 
 def _trials(values: Sequence[Sequence[Any]]) -> tuple[ProbeForecast, ...]:

@@ -10,7 +10,7 @@ class Observation:
     Attributes:
         step: Optimizer steps that the run has made.
         scores: After a `Probe`: of its candidates, in their order. Lower is better; NaN or
-            infinite if a candidate diverged.
+            infinite if a candidate diverged. With `Probe.ahead` they are forecasts of the loss.
         batch_scores: The scores by validation batch, in the order of ``scores``; None where they
             are not known.
         initial: The score of the run before its first step; None where it is not known.

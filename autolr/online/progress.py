@@ -188,15 +188,22 @@ class Progress:
 
 
 def _scored(probe: Probe, observation: Observation, then: Action) -> tuple[ProbeScore, ...]:
-    """Return the scores of a probe; a candidate that was dropped or ended has none."""
+    """Return the scores of a probe; a candidate that was dropped or ended has none.
+
+    Where the run continues as none of its candidates, the state of the first one left has stayed
+    in place, and its rate changes.
+    """
+    left = [c for index, c in enumerate(probe.candidates) if index not in observation.diverged]
+    continued = then.run if then.run in probe.candidates else next(iter(left), None)
     return tuple(
         ProbeScore(
             candidate,
             probe.start,
             probe.horizon,
             score if math.isfinite(score) else math.inf,
-            candidate == then.run,
+            candidate == continued,
             probe.annealed,
+            probe.ahead is not None,
         )
         for index, (candidate, score) in enumerate(
             zip(probe.candidates, observation.scores, strict=True)

@@ -21,6 +21,7 @@ class ProbeScore:
         kept: Whether the run continued with it.
         annealed: Whether it is the score of an annealed copy, see `Probe`. It is not compared
             with other scores of the run.
+        forecast: Whether it is a forecast of the training loss, for which the same holds.
     """
 
     candidate: "Candidate"
@@ -29,6 +30,7 @@ class ProbeScore:
     score: float
     kept: bool
     annealed: bool = False
+    forecast: bool = False
 
     def rate(self, total_steps: int) -> float:
         """Return the rate of the last step before the horizon, in a run of so many steps."""

@@ -27,7 +27,7 @@ def run_scores(
     to = {rollback.step: rollback.to for rollback in rollbacks}
     curve: dict[int, float] = {}
     for scored in scores:
-        if scored.kept and not scored.annealed:
+        if scored.kept and not scored.annealed and not scored.forecast:
             curve[scored.horizon] = curve.get(to.get(scored.horizon, -1), scored.score)
     return [(step, score) for step, score in curve.items() if math.isfinite(score)]
 

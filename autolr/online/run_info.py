@@ -28,6 +28,8 @@ class RunInfo:
         profiles: What the strategy may choose from after the peak, where ``schedule`` is None.
         users_peak: The peak that the user has set, in the optimizer or as the top of the module's
             own scheduler; None where it is torch's default.
+        rewindable: Whether the run can be rewound, which a Trainer cannot. Only set for a strategy
+            that rewinds.
     """
 
     total_steps: int
@@ -39,6 +41,7 @@ class RunInfo:
     rise: int | None = None
     profiles: tuple[Schedule, ...] = ()
     users_peak: float | None = None
+    rewindable: bool = False
 
     @property
     def peaks(self) -> PeakRange:

@@ -18,6 +18,7 @@ def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:
             "score": repr(scored.score),
             "kept": scored.kept,
             "annealed": scored.annealed,
+            "forecast": scored.forecast,
         }
         for scored in scores
     ]
@@ -33,6 +34,7 @@ def scores_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[ProbeScore, ...
             float(row["score"]),
             row["kept"],
             row.get("annealed", False),
+            row.get("forecast", False),
         )
         for row in rows
     )

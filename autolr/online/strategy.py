@@ -40,9 +40,11 @@ class Strategy(Protocol):
 
     @property
     def rewinds(self) -> bool:
-        """Whether its actions are `Train` and `Commit`, which a Trainer cannot carry out.
+        """Whether it decides by training losses, and rewinds a run that can be rewound.
 
-        Otherwise they are `Probe`, `Save`, `Rollback` and `Commit`.
+        Where `RunInfo.rewindable` is set its actions are `Train` and `Commit`. In any other run
+        they are `Probe`, with ``ahead``, and `Commit`; a strategy that does not rewind answers with
+        `Probe`, `Save`, `Rollback` and `Commit`.
         """
 
     def begin(self, run: RunInfo) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from autolr.candidate import Candidate
 from autolr.runtime.average import Average
 from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.step_losses import StepLosses
 
 
 @dataclass
@@ -29,6 +30,7 @@ class CandidateRun:
         highest_rate: The highest rate of its steps so far, those of the run it was copied from
             included.
         inactive: See `inactive_units`, after its last step before it is scored.
+        losses: Its losses in a probe that is scored by them.
     """
 
     candidate: Candidate
@@ -39,6 +41,7 @@ class CandidateRun:
     annealed: bool = False
     highest_rate: float = 0.0
     inactive: float = 0.0
+    losses: StepLosses = field(default_factory=StepLosses)
 
     @property
     def state(self) -> Snapshot:
@@ -60,6 +63,7 @@ class CandidateRun:
             "diverged": self.diverged,
             "annealed": self.annealed,
             "highest_rate": self.highest_rate,
+            "losses": self.losses.to_list(),
         }
 
     def load_state_dict(
@@ -79,6 +83,7 @@ class CandidateRun:
             self.average.load_state_dict(state["average"])
         self.diverged = state["diverged"]
         self.highest_rate = state.get("highest_rate", 0.0)  # not stored by earlier versions
+        self.losses = StepLosses(*state.get("losses", ()))  # likewise
 
     def applied(self, rate: float) -> None:
         """Note the rate of a step that it has made."""

@@ -38,6 +38,9 @@ class CandidateStates:
         live: The candidate that the run trains first.
         step: Optimizer steps that the run has made already.
         room: How many copies of the run may be held.
+
+    Attributes:
+        replaced: How often another state has taken the place of that of the live run.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class CandidateStates:
         room: Room,
     ) -> None:
         self.search = search
+        self.replaced = 0
         self.step = step
         self.total_steps = total_steps
         self._learner = learner
@@ -192,9 +196,8 @@ class CandidateStates:
         run.annealed = True
 
     def _keep_best(self) -> None:
-        """Copy the run with its averaged weights: they are what the score belongs to."""
-        assert self._live.average is not None
-        with self._live.average.in_place(self._learner.forward):
+        """Copy the run, with averaged weights where those are what the score belongs to."""
+        with self._live.weights(self._learner.forward):
             copies, best = self._copies, self._best
             self._best = copies.make() if best is None else copies.renew(best)
         self._count_bytes()
@@ -203,10 +206,12 @@ class CandidateStates:
         assert self._best is not None
         self._best.exchange()
         self._copies.renew(self._best)
+        self.replaced += 1
 
     def _swap_in(self, rival: CandidateRun) -> None:
         """Make a rival's state the live one; the state of the live run becomes a rival."""
         rival.state.exchange()
+        self.replaced += 1
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live
         self._live = rival
@@ -220,6 +225,15 @@ class CandidateStates:
         averages = [run.average.nbytes for run in runs if run.average is not None]
         copies = [run.snapshot for run in self._rivals] + [self._best]
         self._copies.count_bytes([*averages, *(c.nbytes for c in copies if c is not None)])
+
+    @property
+    def _notes_losses(self) -> bool:
+        """Whether the losses of the present step are the score of a probe."""
+        probe = self.search.probe
+        return probe is not None and probe.ahead is not None and self.step >= probe.start
+
+    def _is_annealed(self) -> bool:
+        return self.search.probe is not None and self.search.probe.annealed
 
     def _factor(self, run: CandidateRun) -> float:
         return float(run.factors[min(self.step, self.total_steps - 1)])

@@ -85,7 +85,7 @@ class ResumableRivals(Rivals):
             "step": self.step,
             "probe_steps": self.probe_steps,
             "validation_passes": self._scoring.passes,
-            "initial": None if self._initial is None else asdict(self._initial),
+            "initial": None if self._scoring.initial is None else asdict(self._scoring.initial),
             "dropped": [candidate.to_dict() for candidate in self._dropped],
             "ended": [candidate.to_dict() for candidate in self._ended],
             "changed": self._changed,
@@ -129,7 +129,9 @@ class ResumableRivals(Rivals):
         self.probe_steps = state["probe_steps"]
         self._scoring.passes = state["validation_passes"]
         if state["initial"] is not None:
-            self._initial = Score(state["initial"]["value"], tuple(state["initial"]["by_batch"]))
+            self._scoring.initial = Score(
+                state["initial"]["value"], tuple(state["initial"]["by_batch"])
+            )
         self._dropped = list(map(Candidate.from_dict, state["dropped"]))
         self._ended = list(map(Candidate.from_dict, state["ended"]))
         self._changed = state["changed"]

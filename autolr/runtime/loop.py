@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def _train_rewinding(learner: DrivenLearner, settings: SearchSettings, total_ste
         run = settings.run_info(
             prior, total_steps, rates.base, users_rate(learner.optimizer, rates), scan=scan
         )
+        run = replace(run, rewindable=True)
         result = train_rewinding(learner, rates, settings.begin(run, scan), total_steps)
     finally:
         rates.detach()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.errors import DivergedError
-from autolr.online.actions import Probe, Rollback, Save
+from autolr.errors import DivergedError, UnsupportedError
+from autolr.online.actions import Probe, Rollback, Save, Train
 from autolr.online.observation import Observation
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
@@ -25,6 +25,7 @@ from autolr.runtime.room import Room
 from autolr.runtime.score import Score
 from autolr.runtime.scoring import LOST, Scoring, by_batch
 from autolr.runtime.step_context import StepContext
+from autolr.runtime.step_losses import forecasts
 
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
@@ -71,7 +72,6 @@ class Rivals(CandidateStates):
         self.probe_steps = search.scan.steps if search.scan else 0
         self.stop_requested = False
         self._scoring = Scoring(learner)
-        self._initial: Score | None = None
         if not wait:
             self._act()
 
@@ -109,6 +109,8 @@ class Rivals(CandidateStates):
             if stepped:
                 self._live.applied(self._rates.applied)
                 self._look_for_inactive(self._live)
+            if self._notes_losses:
+                self._live.losses.note(loss, stepped=stepped)
             if before is not None:
                 self._train_rivals(before, stepped=stepped)
             if self._is_check_due(stepped=stepped):
@@ -173,6 +175,8 @@ class Rivals(CandidateStates):
             after.restore()
         for rival, loss in zip(trained, losses, strict=True):  # last: it waits for the device
             rival.diverged |= loss is not None and not math.isfinite(float(loss.detach()))
+            if self._notes_losses:
+                rival.losses.note(loss, stepped=stepped)
         self.probe_steps += stepped * len(trained)
 
     def _train(self, rival: CandidateRun, before: StepContext) -> Tensor | None:
@@ -198,8 +202,8 @@ class Rivals(CandidateStates):
     def _act(self) -> None:
         """Carry out every action that is due at this step of the run."""
         while (probe := self.search.probe) is not None:
-            if self.step == 0 and self._initial is None and len(probe.candidates) > 1:
-                self._initial = self._scoring.initial()
+            if self.step == 0 and len(probe.candidates) > 1 and probe.ahead is None:
+                self._scoring.look_at_untrained()
             if self.step < probe.start:
                 return
             self._spawn(probe)
@@ -209,12 +213,22 @@ class Rivals(CandidateStates):
             if ignored := self._ignored_rates():
                 self._end(ignored, self._rates.own_candidate())
                 break
-            scores = self._scoring.scores(
-                self._live, self._rivals, self._note_failure, annealed=probe.annealed
-            )
+            scores = self._scores(probe)
             self._observe(self.step, [scores.get(c, LOST) for c in probe.candidates])
             self._settle(self.step)
+        if isinstance(action := self.search.action, Train):
+            raise UnsupportedError(
+                f"a strategy answers with Train only in a run that can be rewound, got {action!r}"
+            )
         self._rivals, self._best, self._live.average = [], None, None
+
+    def _scores(self, probe: Probe) -> dict[Candidate, Score]:
+        """Return the score of each candidate of a probe that has ended."""
+        if probe.ahead is not None:
+            return forecasts([self._live, *self._rivals], probe.ahead, self._learner.ranks)
+        return self._scoring.scores(
+            self._live, self._rivals, self._note_failure, annealed=probe.annealed
+        )
 
     def _ignored_rates(self) -> str | None:
         """Return in words that the runs of the race have not differed by their rates, if so."""
@@ -227,7 +241,7 @@ class Rivals(CandidateStates):
         """Report to the strategy that its action has been carried out, see `Observation`."""
         among = self.search.candidates
         inactive = {run.candidate: run.inactive for run in [self._live, *self._rivals]}
-        initial = self._initial
+        initial = self._scoring.initial
         (stop_requested,) = self._learner.ranks.any([self.stop_requested])
         observation = Observation(
             step,
@@ -306,9 +320,6 @@ class Rivals(CandidateStates):
         self._dropped += [] if probe.annealed else last
         self._observe(self.step + 1, [LOST] * len(probe.candidates), lost=True)
         self._settle(self.step + 1)
-
-    def _is_annealed(self) -> bool:
-        return self.search.probe is not None and self.search.probe.annealed
 
     def _is_check_due(self, *, stepped: bool) -> bool:
         due = self.search.guarded and stepped and self.step % _CHECK_EVERY == 0

@@ -24,10 +24,12 @@ class Scoring:
 
     Attributes:
         passes: Passes over the validation data so far.
+        initial: The score of the untrained state; None where it is not known.
     """
 
     def __init__(self, learner: Learner) -> None:
         self.passes = 0
+        self.initial: Score | None = None
         self._learner = learner
 
     def sample(self, runs: Iterable[CandidateRun], window: int) -> None:
@@ -65,12 +67,12 @@ class Scoring:
         (scores, *_) = self._learner.ranks.gather(lambda: [self._attempt(t, failed) for t in runs])
         return {run.candidate: score for run, score in zip(runs, scores, strict=True)}
 
-    def initial(self) -> Score | None:
-        """Return the score of the untrained state; None without validation."""
-        with isolated_rng():
-            (score, *_) = self._learner.ranks.gather(self._learner.validate)
-        self.passes += score is not None
-        return score
+    def look_at_untrained(self) -> None:
+        """Score the state in place, of which the run has trained no step yet."""
+        if self.initial is None:
+            with isolated_rng():
+                (self.initial, *_) = self._learner.ranks.gather(self._learner.validate)
+            self.passes += self.initial is not None
 
     def _attempt(
         self, run: CandidateRun, failed: Callable[[CandidateRun, Exception], None]

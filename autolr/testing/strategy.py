@@ -47,7 +47,7 @@ _BROKEN = (math.nan, math.inf, -math.inf)
 
 
 def run_of(strategy: Strategy, total_steps: int) -> RunInfo:
-    """Return the description of a run by the user's own optimizer.
+    """Return the description of a run by the user's own optimizer, rewound if that may be.
 
     Args:
         strategy: Its budget is the run's.
@@ -60,6 +60,7 @@ def run_of(strategy: Strategy, total_steps: int) -> RunInfo:
         deadline=total_steps,
         own_rate=0.1,
         entries=(_OWN,),
+        rewindable=strategy.rewinds,
     )
 
 
@@ -114,7 +115,7 @@ class Played:
         pytest.fail(f"no Commit within {_MOST_ACTIONS} actions")
 
     def _carried_out(self, action: Probe | Save | Rollback | Train) -> Observation:
-        assert isinstance(action, Train) == self._strategy.rewinds, "see Strategy.rewinds"
+        assert isinstance(action, Train) == self._run.rewindable, "see Strategy.rewinds"
         if isinstance(action, Probe):
             return self._probed(action)
         if isinstance(action, Train):

@@ -47,6 +47,12 @@ def autolr(task: Task) -> Outcome:
     return _fitted(task, [callback], peak=lambda: callback.result.run_peak)
 
 
+def autolrs_trainer(task: Task) -> Outcome:
+    """``AutoLR(strategy="autolrs")``: AutoLRS in a Trainer, which is not rewound."""
+    callback = AutoLR("autolrs")
+    return _fitted(task, [callback], peak=lambda: callback.result.run_peak)
+
+
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     """Return the rate at which a sweep's loss falls fastest against the log of the rate.
 

@@ -36,6 +36,7 @@ METHODS: dict[str, Method] = {
     },
     **{name: partial(replayed, name) for name in TUNERS},
     "autolrs": partial(_of_task, single_runs.autolrs),
+    "autolrs_trainer": partial(_of_task, lightning_runs.autolrs_trainer),
     "autolr": partial(_of_task, lightning_runs.autolr),
 }
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from autolr import schedules
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
-from autolr.online import Annealed, Thresholds
+from autolr.online import Annealed, AutoLRS, Thresholds
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
     RANK,
@@ -94,9 +94,9 @@ def neutral(make=Net, strategy=None, schedule=CONSTANT, **trainer):
     return {"differences": differences(plain, searched), "result": callback.result.to_dict()}
 
 
-def searched(make=Smooth, folder=None, **settings):
+def searched(make=Smooth, folder=None, search="annealed", **settings):
     """Return the result of a search, and what it leaves."""
-    callback = AutoLR(save_to=folder)
+    callback = AutoLR(search, save_to=folder)
     left = fit(make, [callback], **{**PRECISE, **settings})
     return {"result": callback.result.to_dict(), "left": left}
 
@@ -173,6 +173,7 @@ def cases(folder):
         "untouched": untouched,
         "searched": lambda: searched(folder=folder / f"saved-{RANK}"),
         "searched accumulating": lambda: searched(**ACCUMULATED),
+        "searched by losses": lambda: searched(search=AutoLRS(probes=5), **ACCUMULATED),
         "offset": lambda: searched(Offset),
         "local nan": lambda: searched(Local),
         "raising": lambda: searched(Raising),

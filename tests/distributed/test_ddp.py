@@ -16,6 +16,7 @@ import torch
 
 import autolr
 from autolr.callbacks import AutoLR
+from autolr.online import AutoLRS
 from autolr.result import Result
 from tests.callbacks.runs import differences
 from tests.distributed.modules import Smooth
@@ -94,7 +95,9 @@ def test_rivals_do_not_overwrite_gradients_of_the_run_that_lie_in_buckets(both):
         assert rank.value["differences"] == []
 
 
-@pytest.mark.parametrize("case", ["searched", "searched accumulating", "local nan", "fragile"])
+@pytest.mark.parametrize(
+    "case", ["searched", "searched accumulating", "searched by losses", "local nan", "fragile"]
+)
 def test_both_ranks_end_with_the_same_weights_and_the_same_result(both, case):
     left, right = both(case)
     assert left.value["result"] == right.value["result"]
@@ -119,6 +122,15 @@ def test_two_processes_find_what_one_process_finds_on_the_joint_batches(both, ca
     pd.testing.assert_frame_equal(result.probes, callback.result.probes, rtol=1e-5)
     for name, weight in alone["weights and buffers"].items():
         np.testing.assert_allclose(together["left"]["weights and buffers"][name], weight, 1e-7)
+
+
+def test_losses_of_probes_are_means_over_the_ranks(both):
+    callback = AutoLR(AutoLRS(probes=5))
+    settings = {**PRECISE, **ACCUMULATED, "devices": 1, "strategy": "auto", "batch_size": 16}
+    fit(Smooth, [callback], **settings)
+    result = Result.from_dict(both("searched by losses")[0].value["result"])
+    assert len(result.scores) > 8
+    pd.testing.assert_frame_equal(result.probes, callback.result.probes, rtol=1e-5)
 
 
 def test_each_rank_makes_every_step_of_every_rival(both):

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 import autolr
-from autolr.callbacks import AutoLR
-from autolr.errors import ConfigError, DivergedError, UnsupportedError
+from autolr.errors import ConfigError, DivergedError
 from autolr.online import AutoLRS, Commit, Observation, PeakRange
 from autolr.online.probe_forecast import ProbeForecast, forecast
 from autolr.online.rate_model import next_rate
@@ -37,7 +36,7 @@ def finished(state, losses_of):
 
 
 def begun(steps):
-    return AutoLRS().begin(run_of(BOX, None, steps))
+    return AutoLRS().begin(dataclasses.replace(run_of(BOX, None, steps), rewindable=True))
 
 
 def test_the_rate_whose_loss_falls_lowest_is_kept_in_every_stage():
@@ -78,14 +77,42 @@ def test_a_forecast_recovers_a_decay():
 
 def test_a_forecast_of_a_straight_fall_is_bounded():
     """Unbounded, ten times the probe's length would come to -7."""
-    losses = np.linspace(2.0, 1.0, 11).tolist()
-    assert forecast(losses, 90) == pytest.approx(0.0, abs=0.05)
+    losses = np.linspace(2.0, 1.0, 11)
+    assert forecast(losses.tolist(), 90) == pytest.approx(0.5, abs=0.05)  # by the same factor
+    below = (losses - 3.0).tolist()
+    assert forecast(below, 90) == pytest.approx(-3.0, abs=0.05)  # by as much again
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_forecast_falls_further_than_its_probe(seed):
     losses = np.random.default_rng(seed).normal(1.0, 0.3, 12)
     assert forecast(losses.tolist(), 108) > losses.min() - np.ptp(losses)
+
+
+def curves():
+    """Yield losses of all shapes, signs and sizes."""
+    rng = np.random.default_rng(0)
+    for index in range(600):
+        losses = rng.normal(rng.normal(), rng.exponential(), rng.integers(1, 40))
+        losses = np.abs(losses) if index % 2 else losses
+        losses = np.sort(losses)[:: rng.choice([1, -1])] if index % 3 else losses
+        yield losses * 10.0 ** rng.integers(-307, 307)
+    yield from ([0.0] * 5, [1.0, 0.0, 0.0, 0.0], [5e-324] * 4, [1.7e308, 1e308, 5e307])
+
+
+def test_a_forecast_of_numbers_is_a_number_within_the_range_of_the_seen_and_as_far_again():
+    for index, curve in enumerate(curves()):
+        losses = np.asarray(curve)
+        size = np.abs(losses).max() or 1.0
+        end = forecast(losses.tolist(), ahead=7 * index % 500) / size
+        low, high = losses.min() / size, losses.max() / size
+        assert 2 * low - high - 1e-9 <= end <= 2 * high - low + 1e-9
+        assert end >= 0 or low < 0
+
+
+def test_a_loss_that_falls_fast_and_may_not_fall_below_zero_is_still_told_from_a_faster_one():
+    slow, fast = ([2.0 * factor**step for step in range(12)] for factor in (0.8, 0.7))
+    assert 0 < forecast(fast, 100) < forecast(slow, 100)
 
 
 def test_a_rising_or_flat_loss_is_forecast_no_better_than_it_is():
@@ -175,9 +202,3 @@ def test_a_run_that_diverges_is_an_error():
 def test_a_schedule_is_refused_because_it_makes_its_own():
     with pytest.raises(ConfigError, match="schedule"):
         autolr.search(learner(), 40, strategy="autolrs", schedule="linear")
-
-
-def test_a_trainer_cannot_rewind_so_the_callback_refuses_it_in_one_line():
-    with pytest.raises(UnsupportedError, match=r"rewinds .* use autolr\.search\(\)") as caught:
-        AutoLR(strategy="autolrs")
-    assert "\n" not in str(caught.value)

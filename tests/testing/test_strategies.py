@@ -32,6 +32,19 @@ class TestAutoLRS(StrategyContract):
         return AutoLRS(probes=3)  # without a fit of its process, which takes most of the time
 
 
+class GoesForward(AutoLRS):
+    """AutoLRS in a run that cannot be rewound."""
+
+    __slots__ = ()
+    rewinds = False
+
+
+class TestAutoLRSBesideARun(StrategyContract):
+    @pytest.fixture
+    def strategy(self):
+        return GoesForward(probes=3)
+
+
 @dataclasses.dataclass(frozen=True)
 class Scripted:
     """Answers with the actions that it is given, one after the other; the last one is repeated."""

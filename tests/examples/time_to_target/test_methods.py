@@ -28,7 +28,7 @@ NAMES = [
         "dadaptation",
     ),
     *("tpe_hyperband_3", "tpe_hyperband_5", "tpe_hyperband_10", "gp_5", "gp_10"),
-    *("autolrs", "autolr"),
+    *("autolrs", "autolrs_trainer", "autolr"),
 ]
 
 EXTRAS = {
@@ -79,6 +79,13 @@ def test_autolrs_costs_two_runs():
     outcome = METHODS["autolrs"]("logreg_digits", 0, SCALE)
     assert outcome.trained_steps == STEPS
     assert outcome.total_steps == pytest.approx(2 * STEPS, rel=0.1)  # probes have whole steps
+
+
+def test_autolrs_in_a_trainer_costs_the_probes_of_all_stages_but_the_last():
+    outcome = METHODS["autolrs_trainer"]("logreg_digits", 0, SCALE)
+    assert outcome.trained_steps == STEPS
+    assert outcome.total_steps == pytest.approx(1.875 * STEPS, rel=0.1)  # probes have whole steps
+    assert outcome.validation_passes == 1
 
 
 def test_the_log_gradient_finds_the_fall_that_a_linear_axis_misses():
