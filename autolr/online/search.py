@@ -35,6 +35,8 @@ class Thresholds:
     """
 
     tie: float = 0.03
+    share: float = 0.1
+    least: float = 0.01
     margin: float = 0.003
     stall: float = 0.22
     settled: float = 0.005
@@ -48,6 +50,8 @@ _RACE_WINDOW = 0.3
 _CHECK_WINDOW = 0.6
 _SHORTEST_CHECK = 6
 _VERIFIES = 0.01
+_RECENT = 5
+_SCATTERS = 4.0
 _CLEAR = 2.0  # standard errors
 _MOST_DOUBTS = 2
 _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
@@ -299,7 +303,7 @@ class Search:
         last = next(past.score for past in reversed(self.scores) if past.kept and not past.annealed)
         assert self.best is not None
         scores = evidence.scores
-        gain = self.thresholds.band * self._size(self.best[1]) / 2
+        gain = self._band(last) / 2
         needed = min(scores[0], last) - max(gain, evidence.noise(0, -1))
         won = len(scores) > 1 and scores[1] < needed
         scored = self._scored(scores, int(won))
@@ -358,8 +362,10 @@ class Search:
         if self.rounds[0].continues and evidence.nothing_to_see(self._least_progress(evidence)):
             return 0
         tie = self.thresholds.tie * abs(scores[best])
-        if evidence.progress > 0:
-            tie = min(tie, self.thresholds.tie * evidence.progress)
+        if evidence.progress > 0 and self._races:
+            first = not self.scores
+            share = self.thresholds.share if first else self.thresholds.tie
+            tie = min(tie, share * evidence.progress)
         order = self._lowest_peaks_first()
         if self._races and self.rounds[0].continues:
             order = [i for i in order if not evidence.is_dying(i)] or order
@@ -447,10 +453,23 @@ class Search:
         if self.best is None or score <= self.best[1]:
             return replace(self, best=(step, score), best_batches=batches)
         noise = _CLEAR * standard_error(batches, self.best_batches)
-        band = max(self.thresholds.band * self._size(self.best[1]), noise)
+        band = max(self._band(score), noise)
         if score <= self.best[1] + band or self.is_out_of_rollbacks:
             return self
         return self._with_doubt(step, score)
+
+    def _band(self, score: float) -> float:
+        """Return by how much a score must be worse than the best one to cast doubt on the run."""
+        assert self.best is not None
+        size = self._size(self.best[1])
+        curve = [past.score for past in self.scores if past.kept and not past.annealed][-_RECENT:]
+        curve += [score] if curve[-1] != score else []
+        if len(curve) < _RECENT or not math.isfinite(size):
+            return self.thresholds.band * size
+        bends = [a - 2 * b + c for a, b, c in zip(curve, curve[1:], curve[2:], strict=False)]
+        scatter = math.sqrt(sum(bend**2 for bend in bends) / len(bends) / 6)
+        least, most = self.thresholds.least * size, self.thresholds.band * size
+        return min(most, max(least, _SCATTERS * scatter))
 
     def _with_doubt(self, step: int, score: float) -> "Search":
         """Compare the run with a copy of its best state at a lower rate, where that can be paid."""
