@@ -98,6 +98,7 @@ class Search:
     fallback: tuple[str, float] | None = None
     spare: int = 0
     initial: float | None = None
+    initial_batches: tuple[float, ...] = ()
     best_batches: tuple[float, ...] = ()
     doubts: int = 0
 
@@ -191,7 +192,8 @@ class Search:
         now = self.rounds[0]
         finite = evidence.scores
         if self.initial is None and evidence.initial is not None:
-            self = replace(self, initial=evidence.initial)
+            batches = evidence.initial_batches or ()
+            self = replace(self, initial=evidence.initial, initial_batches=batches)
         if now.from_saved:
             return self._verified(evidence)
         if (rival := self._with_second_look(evidence)) is not None:
@@ -452,9 +454,11 @@ class Search:
         """Compare the run with its best score so far; restore that state where it is much worse."""
         if self.best is None or score <= self.best[1]:
             return replace(self, best=(step, score), best_batches=batches)
-        noise = _CLEAR * standard_error(batches, self.best_batches)
-        band = max(self._band(score), noise)
-        if score <= self.best[1] + band or self.is_out_of_rollbacks:
+        if (
+            self._is_at_chance
+            or score <= self.best[1] + self._band(score)
+            or self.is_out_of_rollbacks
+        ):
             return self
         return self._with_doubt(step, score)
 
@@ -470,6 +474,14 @@ class Search:
         scatter = math.sqrt(sum(bend**2 for bend in bends) / len(bends) / 6)
         least, most = self.thresholds.least * size, self.thresholds.band * size
         return min(most, max(least, _SCATTERS * scatter))
+
+    @property
+    def _is_at_chance(self) -> bool:
+        """Whether the best state cannot be told from the untrained one."""
+        if self.initial is None or self.best is None:
+            return False
+        noise = standard_error(self.initial_batches, self.best_batches)
+        return self.initial - self.best[1] <= _CLEAR * noise
 
     def _with_doubt(self, step: int, score: float) -> "Search":
         """Compare the run with a copy of its best state at a lower rate, where that can be paid."""
