@@ -59,8 +59,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     the error at its place.
 
     Under DDP every rank trains every rival, scores are averages over all, and an error on one in
-    set-up or validation ends all with the same line; one in training is left to Lightning and the
-    process group's timeout. A search under way is not resumed there.
+    set-up or validation ends all with the same line; one in the run's own training is left to
+    Lightning and the process group's timeout. A rival whose `training_step` raises on one rank ends
+    on all. A search under way is not resumed there.
 
     A fit that is resumed with ``ckpt_path`` continues the search. A checkpoint grows by a copy
     of weights and optimizer (the state to go back to), by one for each rival while there are any,
