@@ -34,6 +34,7 @@ from autolr.errors import ConfigError
 from autolr.online.monitor import Monitor
 from autolr.result.files import check_save_to
 from autolr.result.result import Result
+from autolr.rules.switching import begin_rule
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.failures import in_words, of_a_search
@@ -137,7 +138,7 @@ class StartsSearch(KeepsSearch):
         setup = self._setup(trainer, steps)
         if (kept := without_search(rates, setup, rank_zero_info)) is not None:
             monitor, self._unchecked = unchecked(trainer, self._monitor, self._mode)
-            self._keep(*kept, steps, monitor)
+            self._keep(trainer, *kept, steps, monitor)
             return
         try:
             self._check(trainer, module, ranks, steps)
@@ -146,10 +147,13 @@ class StartsSearch(KeepsSearch):
         except of_a_search(ranks) as error:  # the run's own validation will raise it at its place
             obstacle = f"the first pass over validation raised {in_words(error)}"
             kept = keep_users_rate([obstacle], rates, setup, rank_zero_warn)
-            self._keep(*kept, steps, Monitor(self._monitor))
+            self._keep(trainer, *kept, steps, Monitor(self._monitor))
 
-    def _keep(self, search: "Progress", live: "Candidate", steps: int, monitor: Monitor) -> None:
+    def _keep(
+        self, trainer: Trainer, search: "Progress", live: "Candidate", steps: int, monitor: Monitor
+    ) -> None:
         """Have the result of a run beside which nothing is trained or scored."""
+        begin_rule(trainer.optimizers[0], live.rule)
         result = Result.of(search, live, steps, probe_steps=0, validation_passes=0, monitor=monitor)
         self._result = self._shared.value = replace(result, own_peak=self._own_peak)
         self._metrics = SearchMetrics(monitor)
