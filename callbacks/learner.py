@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autolr.callbacks.batches import own_copy
 from autolr.callbacks.ddp_wrapper import DDPWrapper
@@ -23,6 +23,7 @@ from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
 from autolr.runtime.evaluation import mean
+from autolr.runtime.failures import agreed
 from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 from autolr.runtime.score import Score
@@ -67,6 +68,8 @@ class LightningLearner:
         self.extras = () if scaler is None else (scaler,)
         self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
+        synchronized = any(isinstance(part, nn.SyncBatchNorm) for part in module.modules())
+        self._agrees = self.ranks.size > 1 and not synchronized  # ranks wait within those
         self._wrapper = DDPWrapper.of(trainer)
         self.monitor = monitor
         self._trainer = trainer
@@ -206,7 +209,7 @@ class LightningLearner:
     @torch.enable_grad()
     def _forward_backward(self, batch: Any) -> Tensor | None:
         module, trainer = self.model, self._trainer
-        loss = self._loss(batch)
+        loss = agreed(self.ranks, lambda: self._loss(batch)) if self._agrees else self._loss(batch)
         begins = self._batch_idx % trainer.accumulate_grad_batches == 0
         if begins:
             module.on_before_zero_grad(self.optimizer)

@@ -1,8 +1,10 @@
 """The metric that scores a probe."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autolr.callbacks.namespaces import (
+    Trainer,
     rank_zero_warn,
 )
 from autolr.direction import mode_of
@@ -25,12 +27,8 @@ def check_monitor(validation: "ValidationPass", monitor: str) -> None:
     """
     logged = validation.find(monitor)
     if monitor not in logged:
-        names = ", ".join(logged) or "(it logs nothing)"
         where = " on every rank" if validation.ranks.size > 1 else ""
-        near = nearest(monitor, logged)
-        hint = "" if near is None else f"; did you mean {near!r}?"
-        expected = f"a metric that validation logs{where}: {names}"
-        raise ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
+        raise _missing(monitor, logged, where)
 
 
 def scoring(
@@ -54,3 +52,59 @@ def scoring(
         return Monitor(monitor, mode_of(monitor, mode))
     rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
     return Monitor("training loss")
+
+
+def unchecked(
+    trainer: Trainer, monitor: str, mode: str | None
+) -> "tuple[Monitor, UncheckedMonitor | None]":
+    """Return the monitor of a run in which nothing is scored, and what checks it on the way.
+
+    Args:
+        trainer: A trainer that has begun to fit.
+        monitor: The name of the metric.
+        mode: See `scoring`.
+
+    Raises:
+        ConfigError: As `mode_of`.
+    """
+    if not trainer.enable_validation:
+        return Monitor("training loss"), None
+    return Monitor(monitor, mode_of(monitor, mode)), UncheckedMonitor(monitor)
+
+
+class UncheckedMonitor:
+    """A monitor that no pass has looked for: the run's own validation shows whether it is logged.
+
+    Args:
+        name: The name of the metric.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._logged: dict[str, None] = {}
+        self._validated = False
+
+    def observe(self, trainer: Trainer) -> None:
+        """Note what a validation of the run has logged, but for the sanity check.
+
+        Args:
+            trainer: The trainer, at the end of its validation loop.
+        """
+        if not trainer.sanity_checking:
+            self._validated = True
+            self._logged |= dict.fromkeys(trainer._logger_connector.metrics["callback"])
+
+    def warn(self) -> None:
+        """Warn at the end of the run if validation was made, and never logged the metric."""
+        if self._validated and self._name not in self._logged:
+            error = _missing(self._name, sorted(self._logged))
+            rank_zero_warn(f"AutoLR: a longer run would be refused: {error}")
+
+
+def _missing(monitor: str, logged: Sequence[str], where: str = "") -> ConfigError:
+    """Return the error for a metric that validation does not log."""
+    names = ", ".join(logged) or "(it logs nothing)"
+    near = nearest(monitor, logged)
+    hint = "" if near is None else f"; did you mean {near!r}?"
+    expected = f"a metric that validation logs{where}: {names}"
+    return ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")

@@ -9,40 +9,27 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.callbacks.candidate import FollowCandidate
-from autolr.callbacks.early_end import announce, finalized, warn_of_early_stoppers
+from autolr.callbacks.early_end import announce, finalized
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.modes import KeepsModes
 from autolr.callbacks.namespaces import LightningModule, Trainer
-from autolr.callbacks.own_schedulers import OwnRates, restart_plateaus
-from autolr.callbacks.requirements import check_alone, check_rates
-from autolr.callbacks.resume import (
-    KeepsSearch,
-    check_resumed,
-    described,
-    live_candidate,
-    resumed_search,
-    warn_of_length,
-)
+from autolr.callbacks.own_schedulers import restart_plateaus
+from autolr.callbacks.requirements import check_alone
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rule_race_host import RuleRaceHost
-from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.shared_result import SharedResult
-from autolr.callbacks.start import learner_of, setup_of, started
+from autolr.callbacks.start import StartsSearch
 from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
-from autolr.result.files import check_save_to
 from autolr.result.result import Result
-from autolr.runtime.collectives import Ranks
 from autolr.runtime.process_group import ranks_of
-from autolr.runtime.rates import Rates
 from autolr.runtime.room import room_for
-from autolr.runtime.start import Setup, begins_with
 from autolr.schedules import Schedule
 
 
-class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
+class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     """Search a peak rate in the first steps of a run, and follow a schedule at that peak.
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
@@ -67,11 +54,14 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     a state from before. What is frozen is not copied.
 
     The search never ends the run: a rival whose code raises (many modules refuse a NaN loss) ends
-    with a line, and any other error of the search's own ends the search with a warning.
+    with a line, and any other error of the search's own ends the search with a warning. Where the
+    first pass over validation raises, the run keeps the user's rate; its own validation then raises
+    the error at its place.
 
     Under DDP every rank trains every rival, scores are averages over all, and an error on one in
-    set-up or validation ends all with the same line; one in training is left to Lightning and the
-    process group's timeout. A search under way is not resumed there.
+    set-up or validation ends all with the same line; one in the run's own training is left to
+    Lightning and the process group's timeout. A rival whose `training_step` raises on one rank ends
+    on all. A search under way is not resumed there.
 
     A fit that is resumed with ``ckpt_path`` continues the search. A checkpoint grows by a copy
     of weights and optimizer (the state to go back to), by one for each rival while there are any,
@@ -91,7 +81,8 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
             that of the module's own scheduler, and for a module without one a short warm-up, a
             plateau and a linear end over the last 40 %.
         monitor: The metric that scores a probe: of the validation loop, logged by the module or by
-            your own callbacks. A run without validation compares training losses, with a warning.
+            your own callbacks. A run without validation compares training losses, with a warning. A
+            run too short for a search is warned at its end if its validation never logged it.
         mode: Whether a lower ("min") or a higher ("max") metric is better. None: what its name says
             ("max" for acc, accuracy, auroc, auc, f1, precision, recall, iou, map, bleu, rouge, r2,
             psnr, ssim as a word in it, "min" for loss, error, perplexity, mae, mse, rmse, wer);
@@ -137,7 +128,6 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         self._monitor, self._mode, self._save_to = monitor, mode, save_to
         self._shared = SharedResult()
         self._room = room_for(max_copies)
-        self._own: OwnRates | None = None
         self._generators = ResumedRng(None)
         self._handover = Handover()
 
@@ -213,6 +203,8 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
         if self._rivals is not None:  # stopped before the search was over
             self._result = replace(self._rivals.result(), own_peak=self._own_peak)
             announce(self._result, cut=True)
+        if self._unchecked is not None:
+            self._unchecked.warn()
         super().on_train_end(trainer, pl_module)
         if self._result is not None:
             self._result = finalized(self._result, trainer, self._save_to)
@@ -222,71 +214,6 @@ class AutoLR(KeepsModes, KeepsSearch, RuleRaceHost):
     def _replaced(self, trainer: Trainer, module: LightningModule) -> None:
         restart_plateaus(trainer)
         restart_averages(trainer, module)
-
-    def _prepare(self, trainer: Trainer, pl_module: LightningModule, ranks: Ranks) -> None:
-        if trainer.is_global_zero:
-            check_save_to(self._save_to)
-        self._handover = Handover(trainer)
-        self._handover.check()
-        self._own = None
-        if not trainer.global_step:
-            self._result = self._stored = self._shared.value = None  # of another run
-        steps = self._planned_steps(trainer, "AutoLR")
-        warn_of_early_stoppers(trainer, "AutoLR", steps)
-        if self._result is not None:
-            self._stored, self._own_peak = None, self._result.own_peak
-            self._metrics = SearchMetrics(self._result.monitor)
-            if self._own_peak is None:
-                check_rates(trainer, pl_module, "AutoLR")
-            warn_of_length(self._result, steps)
-        elif self._stored is not None:
-            self._check(trainer, pl_module, ranks, steps)
-            self._own_peak = self._stored["own_peak"]
-        else:
-            self._check(trainer, pl_module, ranks, steps)
-            self._own = OwnRates.of(trainer, pl_module, steps)
-            self._own_peak = None if self._own is None else self._own.peak
-        rates = self._attach(trainer, self._own_peak)
-        self._generators.after_the_data(trainer)
-        self._apply_first(trainer, rates, steps)
-
-    def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
-        """Refuse what is not supported."""
-        learner = learner_of(trainer, module, ranks, self._settings, self._monitor, self._mode)
-        mode = self._mode or learner.monitor.mode
-        self._begun_with = described(trainer, self._settings, self._monitor, mode, steps)
-        if trainer.global_step:
-            check_resumed(trainer, self._stored, self._begun_with)
-        self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
-
-    def _setup(self, trainer: Trainer, steps: int) -> Setup:
-        return setup_of(trainer, self._settings, steps, self._own, self._handover)
-
-    def _apply_first(self, trainer: Trainer, rates: Rates, steps: int) -> None:
-        """Apply the first rate before the first batch: callbacks ahead of this one log it then."""
-        if self._result is not None:
-            self._apply(trainer)
-            return
-        first = live_candidate(self._stored) or begins_with(rates, self._setup(trainer, steps))
-        if first is not None:  # None: a scan on the first batch decides
-            rates.factor = rates.factor_of(first, trainer.global_step, steps)
-
-    def _begin(self, trainer: Trainer, batch: Any, batch_idx: int, steps: int) -> None:
-        """Begin the search, or resume it; hooks that make the run's state have run by now."""
-        learner, rates = self._learner, self._rates
-        assert learner is not None
-        assert rates is not None
-        if self._stored is not None:
-            searcher = self._settings.searcher
-            self._rivals = resumed_search(self._stored, searcher, learner, rates, self._room)
-            self._rivals.plan(steps)
-            self._metrics.skip(self._rivals.search)
-            self._stored = None
-            return
-        with learner.first_batch(batch, batch_idx):
-            setup = self._setup(trainer, steps)
-            self._rivals = started(trainer, learner, rates, setup, self._room)
-        self._metrics.skip(self._rivals.search)
 
     def _take_result(self, trainer: Trainer, *, cut: bool = False) -> None:
         """Keep the result when the search has just ended or is cut; free what it needed."""

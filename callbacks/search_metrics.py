@@ -24,7 +24,8 @@ class SearchMetrics:
     ``autolr/peak``, if there is one, come at the steps at which the Trainer logs its own values.
     At each comparison come ``autolr/score``, of the state with which the run continues, and
     ``autolr/rival_score``, of the best of the others; a score that is not finite is left out, since
-    a logger cannot draw it. Steps are numbered as the Trainer numbers them, from 0.
+    a logger cannot draw it. Steps are numbered as the Trainer numbers them, from 0. A run in which
+    nothing is searched logs nothing.
 
     Args:
         monitor: The metric of the scores.
@@ -50,7 +51,7 @@ class SearchMetrics:
             rivals: The search; None when it is over.
             result: Its result; None before it is over.
         """
-        if not trainer.loggers:
+        if not trainer.loggers or _is_silent(result):
             return
         values = {}
         if _is_due(trainer):
@@ -79,6 +80,8 @@ class SearchMetrics:
             trainer: The Trainer.
             result: The result of the search.
         """
+        if _is_silent(result):
+            return
         peak = {} if result.peak is None else {"peak": result.peak}
         _log(trainer, {**peak, "probe_steps": float(result.probe_steps)})
 
@@ -102,6 +105,13 @@ def log_rate(trainer: Trainer, rate: float) -> None:
     """
     if trainer.loggers and _is_due(trainer):
         _log(trainer, {"rate": rate})
+
+
+def _is_silent(result: Result | None) -> bool:
+    """Return whether nothing was searched in a run: then loggers get what they get without us."""
+    if result is None or result.scores or result.probe_steps:
+        return False
+    return result.broken_off is None
 
 
 def _is_due(trainer: Trainer) -> bool:

@@ -1,10 +1,15 @@
 """Starts a search in a Trainer."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
+from autolr.callbacks.early_end import warn_of_early_stoppers
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
-from autolr.callbacks.monitor import scoring
+from autolr.callbacks.monitor import UncheckedMonitor, scoring, unchecked
 from autolr.callbacks.namespaces import (
     LightningModule,
     Trainer,
@@ -12,17 +17,182 @@ from autolr.callbacks.namespaces import (
     rank_zero_warn,
 )
 from autolr.callbacks.own_schedulers import OwnRates
-from autolr.callbacks.requirements import check_rivals
+from autolr.callbacks.requirements import check_rates, check_rivals
+from autolr.callbacks.resume import (
+    KeepsSearch,
+    check_resumed,
+    described,
+    live_candidate,
+    resumed_search,
+    warn_of_length,
+)
 from autolr.callbacks.run_length import warn_of_default_length
+from autolr.callbacks.search_metrics import SearchMetrics
+from autolr.callbacks.shared_result import SharedResult
 from autolr.callbacks.validation import ValidationPass
+from autolr.errors import ConfigError
+from autolr.online.monitor import Monitor
+from autolr.result.files import check_save_to
+from autolr.result.result import Result
+from autolr.rules.switching import begin_rule
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
+from autolr.runtime.failures import in_words, of_a_search
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
-from autolr.runtime.start import Setup, start_search
+from autolr.runtime.start import (
+    Setup,
+    begins_with,
+    keep_users_rate,
+    start_search,
+    without_search,
+)
 
 if TYPE_CHECKING:
+    from autolr.candidate import Candidate
+    from autolr.online.progress import Progress
     from autolr.online.settings import SearchSettings
+
+
+class StartsSearch(KeepsSearch):
+    """Starts the search of a run, resumes it, or leaves a run in which nothing is scored alone.
+
+    Such a run is too short for any round, or its strategy commits at once: no pass over validation
+    is made. The run's own validation then shows whether the monitor is logged.
+    """
+
+    _settings: "SearchSettings"
+    _monitor: str
+    _mode: str | None
+    _save_to: str | Path | None
+    _shared: SharedResult
+    _room: Room
+    _metrics: SearchMetrics
+    _own: OwnRates | None = None
+    _unchecked: UncheckedMonitor | None = None
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._unchecked is not None:
+            self._unchecked.observe(trainer)
+        super().on_validation_end(trainer, pl_module)
+
+    def _prepare(self, trainer: Trainer, pl_module: LightningModule, ranks: Ranks) -> None:
+        """Refuse what is not supported, and set the first rate.
+
+        Args:
+            trainer: A trainer that has begun to fit.
+            pl_module: Its module.
+            ranks: The processes that train the run together.
+        """
+        if trainer.is_global_zero:
+            check_save_to(self._save_to)
+        self._handover = Handover(trainer)
+        self._handover.check()
+        self._own = self._unchecked = None
+        if not trainer.global_step:
+            self._result = self._stored = self._shared.value = None  # of another run
+        steps = self._planned_steps(trainer, "AutoLR")
+        warn_of_early_stoppers(trainer, "AutoLR", steps)
+        if begins := self._result is None and self._stored is None:
+            check_rivals(trainer, pl_module, "AutoLR")
+            if trainer.global_step:
+                check_resumed(trainer, None, {})
+            self._own = OwnRates.of(trainer, pl_module, steps)
+            self._own_peak = None if self._own is None else self._own.peak
+        else:
+            self._resume(trainer, pl_module, ranks, steps)
+        rates = self._attach(trainer, self._own_peak)
+        if begins:
+            try:
+                self._check_search(trainer, pl_module, ranks, rates, steps)
+            except Exception:
+                self._detach()
+                raise
+        self._generators.after_the_data(trainer)
+        self._apply_first(trainer, rates, steps)
+
+    def _resume(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
+        """Refuse what the checkpoint cannot be resumed with."""
+        if self._result is None:
+            assert self._stored is not None
+            self._check(trainer, module, ranks, steps)
+            check_resumed(trainer, self._stored, self._begun_with)
+            self._own_peak = self._stored["own_peak"]
+            return
+        self._stored, self._own_peak = None, self._result.own_peak
+        self._metrics = SearchMetrics(self._result.monitor)
+        if self._own_peak is None:
+            check_rates(trainer, module, "AutoLR")
+        warn_of_length(self._result, steps)
+
+    def _check_search(
+        self,
+        trainer: Trainer,
+        module: LightningModule,
+        ranks: Ranks,
+        rates: Rates,
+        steps: int,
+    ) -> None:
+        """Refuse a monitor that cannot work; where nothing can be scored there is no search."""
+        setup = self._setup(trainer, steps)
+        if (kept := without_search(rates, setup, rank_zero_info)) is not None:
+            monitor, self._unchecked = unchecked(trainer, self._monitor, self._mode)
+            self._keep(trainer, *kept, steps, monitor)
+            return
+        try:
+            self._check(trainer, module, ranks, steps)
+        except ConfigError:
+            raise
+        except of_a_search(ranks) as error:  # the run's own validation will raise it at its place
+            obstacle = f"the first pass over validation raised {in_words(error)}"
+            kept = keep_users_rate([obstacle], rates, setup, rank_zero_warn)
+            self._keep(trainer, *kept, steps, Monitor(self._monitor))
+
+    def _keep(
+        self, trainer: Trainer, search: "Progress", live: "Candidate", steps: int, monitor: Monitor
+    ) -> None:
+        """Have the result of a run beside which nothing is trained or scored."""
+        begin_rule(trainer.optimizers[0], live.rule)
+        result = Result.of(search, live, steps, probe_steps=0, validation_passes=0, monitor=monitor)
+        self._result = self._shared.value = replace(result, own_peak=self._own_peak)
+        self._metrics = SearchMetrics(monitor)
+
+    def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
+        """Refuse what is not supported."""
+        learner = learner_of(trainer, module, ranks, self._settings, self._monitor, self._mode)
+        mode = self._mode or learner.monitor.mode
+        self._begun_with = described(trainer, self._settings, self._monitor, mode, steps)
+        self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
+
+    def _setup(self, trainer: Trainer, steps: int) -> Setup:
+        return setup_of(trainer, self._settings, steps, self._own, self._handover)
+
+    def _apply_first(self, trainer: Trainer, rates: Rates, steps: int) -> None:
+        """Apply the first rate before the first batch: callbacks ahead of this one log it then."""
+        if self._result is not None:
+            self._apply(trainer)
+            return
+        first = live_candidate(self._stored) or begins_with(rates, self._setup(trainer, steps))
+        if first is not None:  # None: a scan on the first batch decides
+            rates.factor = rates.factor_of(first, trainer.global_step, steps)
+
+    def _begin(self, trainer: Trainer, batch: Any, batch_idx: int, steps: int) -> None:
+        """Begin the search, or resume it; hooks that make the run's state have run by now."""
+        learner, rates = self._learner, self._rates
+        assert learner is not None
+        assert rates is not None
+        if self._stored is not None:
+            searcher = self._settings.searcher
+            self._rivals = resumed_search(self._stored, searcher, learner, rates, self._room)
+            self._rivals.plan(steps)
+            self._metrics.skip(self._rivals.search)
+            self._stored = None
+            return
+        with learner.first_batch(batch, batch_idx):
+            setup = self._setup(trainer, steps)
+            self._rivals = started(trainer, learner, rates, setup, self._room)
+        self._metrics.skip(self._rivals.search)
 
 
 def learner_of(

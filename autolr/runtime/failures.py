@@ -4,14 +4,15 @@ What raises in a rival's step has just been done by the live run without an erro
 that has diverged: much code refuses a loss that is not finite. An interrupt, a signal and
 `SystemExit` are no `Exception`, and pass. On several ranks the others may wait for the one that
 raised, in a collective of the user's own: there only errors that all ranks raise alike are caught.
+What comes before a backward pass is made so that they do, see `agreed`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 
-from autolr.errors import AutoLRError, UnsupportedError
-from autolr.runtime.collectives import Ranks
+from autolr.errors import AutoLRError, UnsupportedError, UserCodeError
+from autolr.runtime.collectives import Ranks, T
 
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 
@@ -24,7 +25,30 @@ def of_a_step(ranks: Ranks) -> tuple[type[Exception], ...]:
     Args:
         ranks: The processes that train the run.
     """
-    return (Exception,) if ranks.size == 1 else ()
+    return (Exception,) if ranks.size == 1 else (UserCodeError,)
+
+
+def agreed(ranks: Ranks, action: Callable[[], T]) -> T:
+    """Return what ``action`` returns; where it raises on one rank, all raise the same error.
+
+    Args:
+        ranks: The processes that train the run.
+        action: Code in which no rank waits for another one.
+
+    Raises:
+        UserCodeError: With the words of the first rank that failed.
+    """
+    values: list[T] = []
+    failed: Exception | None = None
+    try:
+        values.append(action())
+    except Exception as error:
+        failed = error
+    if not any(ranks.any([failed is not None])):
+        return values[0]
+    by_rank = ranks.gather(lambda: None if failed is None else in_words(failed))
+    rank, words = next((i, words) for i, words in enumerate(by_rank) if words is not None)
+    raise UserCodeError(f"{words} (on rank {rank} of {ranks.size})") from failed
 
 
 def of_a_search(ranks: Ranks) -> tuple[type[Exception], ...]:

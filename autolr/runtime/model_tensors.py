@@ -21,6 +21,11 @@ def tensors_of(model: nn.Module) -> tuple[list[nn.Parameter], list[Tensor]]:
     return list(parameters.values()), list(buffers.values())
 
 
+def is_finite(model: nn.Module) -> bool:
+    """Return whether no parameter of a model is NaN or infinite; it waits for the device."""
+    return all(bool(parameter.isfinite().all()) for parameter in tensors_of(model)[0])
+
+
 def modules_of(model: nn.Module) -> Iterable[nn.Module]:
     """Return a model and all modules in it, each once."""
     seen = {id(model): model}

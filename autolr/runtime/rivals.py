@@ -20,6 +20,7 @@ from autolr.runtime.failures import in_words, of_a_search
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.inactive import inactive_units
 from autolr.runtime.learner import RECENT, Learner
+from autolr.runtime.model_tensors import is_finite
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.score import Score
@@ -30,6 +31,7 @@ from autolr.runtime.step_losses import forecasts
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
 
+_BROKEN = "the loss is NaN, and no other state can replace the run's; its weights are finite"
 _CHECK_EVERY = 16  # steps between checks of the loss of a run alone; each waits for the device
 
 
@@ -71,6 +73,7 @@ class Rivals(CandidateStates):
         super().__init__(learner, rates, search, total_steps, live, step, room or Room())
         self.probe_steps = search.scan.steps if search.scan else 0
         self.stop_requested = False
+        self._nan = False  # whether the last loss of the live run that was checked is NaN
         self._scoring = Scoring(learner)
         if not wait:
             self._act()
@@ -295,7 +298,8 @@ class Rivals(CandidateStates):
         """Note which candidates have diverged; on one rank counts as on all."""
         self._live.diverged = loss is not None and not math.isfinite(float(loss))
         runs = [self._live, *self._rivals]
-        flags = self._learner.ranks.any([run.diverged for run in runs])
+        nan = loss is not None and math.isnan(float(loss))
+        self._nan, *flags = self._learner.ranks.any([nan, *(run.diverged for run in runs)])
         for run, flag in zip(runs, flags, strict=True):
             run.diverged = flag
 
@@ -314,11 +318,21 @@ class Rivals(CandidateStates):
         self._rivals = [r for r in self._rivals if r.annealed or r.candidate not in self._dropped]
 
     def _report_divergence(self, last: Sequence[Candidate]) -> None:
-        """Report to the strategy that the last candidates have diverged; no state is left."""
+        """Report to the strategy that the last candidates have diverged; no state is left.
+
+        Where it has no answer, the loss is NaN and the weights are finite, only the search ends:
+        the run's own code has kept such a batch out of them, and would continue without us.
+        """
         probe = self.search.probe
         assert probe is not None
         self._dropped += [] if probe.annealed else last
-        self._observe(self.step + 1, [LOST] * len(probe.candidates), lost=True)
+        try:
+            self._observe(self.step + 1, [LOST] * len(probe.candidates), lost=True)
+        except DivergedError:
+            if not (self._nan and is_finite(self._learner.model)):
+                raise
+            self._end(_BROKEN, self.live if self.search.scores else self._rates.own_candidate())
+            return
         self._settle(self.step + 1)
 
     def _is_check_due(self, *, stepped: bool) -> bool:

@@ -1,6 +1,6 @@
 """How a search starts: its prior peak, its strategy's first action, and what the user reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,19 +78,46 @@ def start_search(
     """
     compares = not setup.settings.is_single and _compares(rates, setup)
     if obstacles := _obstacles(learner, setup.settings, repeat=compares):
-        live = _users_candidate(rates, setup)
-        for line in unsearched(obstacles, live):
-            warn(line)
-        return Progress(Kept(Commit(live))), live
+        return keep_users_rate(obstacles, rates, setup, warn)
     prior, scan = prior_peak(learner, rates, setup.settings, setup.total_steps)
     run = setup.run_info(rates, prior, scan)
-    search = setup.settings.begin(run, scan)
-    live = run.nearest(search.candidates)
-    for line in opening(search, live, run.deadline):
-        say(line)
-    for line in excluded(setup.settings.left_out(run, search.candidates)):
-        say(line)
-    return search, live
+    return _opened(setup.settings.begin(run, scan), run, setup, say)
+
+
+def without_search(
+    rates: Rates, setup: Setup, say: Callable[[str], None]
+) -> tuple[Progress, Candidate] | None:
+    """Return what `start_search` would, for a run in which nothing is scored; None for any other.
+
+    A run may be too short for any round, and a strategy may commit to a candidate at once.
+
+    Args:
+        rates: The rates of the run's optimizer.
+        setup: What is known of the search.
+        say: Called with each line for the user.
+    """
+    first = None if setup.settings.verify else _first(rates, setup)
+    if first is None or first[1].searching:
+        return None
+    run, search = first
+    return _opened(search, run, setup, say)
+
+
+def keep_users_rate(
+    obstacles: Sequence[str], rates: Rates, setup: Setup, warn: Callable[[str], None]
+) -> tuple[Progress, Candidate]:
+    """Return a search that is over, and what the user has set, with which the run continues.
+
+    Args:
+        obstacles: Why no rivals can be trained.
+        rates: The rates of the run's optimizer.
+        setup: What is known of the search.
+        warn: Called with each line that the user should act on.
+    """
+    live = _users_candidate(rates, setup)
+    for line in unsearched(obstacles, live):
+        warn(line)
+    return Progress(Kept(Commit(live))), live
 
 
 def begins_with(rates: Rates, setup: Setup) -> Candidate | None:
@@ -113,6 +140,18 @@ def _first(rates: Rates, setup: Setup) -> tuple[RunInfo, Progress] | None:
         return None
     run = setup.run_info(rates, rates.base if prior is None else prior, None)
     return run, setup.settings.begin(run, None)
+
+
+def _opened(
+    search: Progress, run: RunInfo, setup: Setup, say: Callable[[str], None]
+) -> tuple[Progress, Candidate]:
+    """Return a search and what the run trains first, and say what the user should know of it."""
+    live = run.nearest(search.candidates)
+    for line in opening(search, live, run.deadline):
+        say(line)
+    for line in excluded(setup.settings.left_out(run, search.candidates)):
+        say(line)
+    return search, live
 
 
 def _compares(rates: Rates, setup: Setup) -> bool:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from autolr.callbacks import AutoLR, FollowCandidate
-from autolr.online import Annealed
+from autolr.online import Annealed, Check, Thresholds
 from tests.callbacks.namespace import CSVLogger, pl
 from tests.callbacks.runs import LR, Net, differences, fit, val_loader
 
@@ -241,3 +241,33 @@ def test_a_validation_that_raises_in_the_search_alone_leaves_no_trace(tmp_path):
     fits_alike(tmp_path, Busy, callback)
     assert callback.result.broken_off.reason == "OSError: the device is busy"
     assert tried == [0]
+
+
+class Skipping(Steep):
+    """Its data break from a step on, and it keeps what has no finite loss out of its weights."""
+
+    broken_from = 5
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return loss * float("nan") if self.global_step >= self.broken_from else loss
+
+    def on_before_optimizer_step(self, optimizer):
+        for parameter in self.parameters():
+            parameter.grad.nan_to_num_(0.0)
+
+
+@pytest.mark.filterwarnings("ignore:(?!AutoLR)")
+@pytest.mark.parametrize("broken_from", [5, 20], ids=["in the race", "after it"])
+def test_a_run_that_survives_its_broken_batches_is_not_ended_by_the_search(broken_from, tmp_path):
+    checks = (Check(0.8, 0.8), Check(0.9, 0.9))
+    watched = Annealed(candidates=2, checks=checks, thresholds=Thresholds(rollbacks=0), budget=3.0)
+    callback = AutoLR(watched, rates=(LR, LR * 2), schedule="constant")
+    make = type("From", (Skipping,), {"broken_from": broken_from})
+    with pytest.warns(UserWarning, match="AutoLR: step .*: the search ends: the loss is NaN"):
+        run = fit(tmp_path / "searched", make, [callback], max_epochs=6)
+    assert run.trainer.global_step == 42
+    follow = FollowCandidate(callback.result.run_peak, "constant")
+    plain = fit(tmp_path / "plain", make, [follow], max_epochs=6)
+    for part in ("weights and buffers", "optimizer", "generators"):
+        assert differences(plain.left[part], run.left[part], part) == []

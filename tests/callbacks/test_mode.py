@@ -1,6 +1,8 @@
 """Whether higher or lower is better, and which metrics there are: settled before the first step."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+from functools import partial
+
 import lightning.pytorch as pl
 import pytest
 
@@ -69,7 +71,10 @@ def test_a_name_that_does_not_say_it_needs_the_mode(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("make", [AutoLR, lambda **given: PruneTrial(Unpruned(), (5,), **given)])
+@pytest.mark.parametrize(
+    "make",
+    [partial(AutoLR, RACE), lambda **given: PruneTrial(Unpruned(), (5,), **given)],
+)
 def test_a_monitor_that_is_nearly_logged_has_a_suggestion_in_any_mode(make, tmp_path):
     logged = "monitor must be a metric that validation logs: val_acc, val_loss, val_score, got"
     assert refused(tmp_path, make(monitor="val_lss")) == (

@@ -340,7 +340,7 @@ def test_what_is_not_supported_is_refused_before_the_first_step(
     monitor = settings.pop("monitor", "val_loss")
     added = [settings.pop("add")()] if "add" in settings else []
     with pytest.raises(error, match=message) as refused:
-        fit(tmp_path, Watched, [AutoLR(monitor=monitor), *added], **settings)
+        fit(tmp_path, Watched, [AutoLR(RACE, monitor=monitor), *added], **settings)
     assert "\n" not in str(refused.value)
     assert trained == []
 

@@ -57,6 +57,14 @@ def test_a_space_of_the_own_optimizer_alone_changes_no_bit(tmp_path):
     assert differences(searched.left, fit(tmp_path / "plain").left) == []
 
 
+def test_a_run_too_short_for_a_race_of_other_rules_is_trained_by_the_first(tmp_path):
+    callback = AutoLR(candidates={**LOW, "rule": ["sps_max", "dog"]})
+    short = fit(tmp_path / "short", callbacks=[callback], max_epochs=1)
+    assert (callback.result.rule, callback.result.probe_steps) == ("sps_max", 0)
+    replayed = fit(tmp_path / "replayed", callbacks=replay(callback.result), max_epochs=1)
+    assert differences(trained(short.left), trained(replayed.left)) == []
+
+
 def test_rules_that_lose_leave_no_trace_in_the_run(tmp_path):
     ties = Annealed(3, 0.3, (), Thresholds(tie=1e6, rollbacks=0), budget=9.0)
     space = {"lr": LR, "rule": ["fixed", "sps_max", "dog"], "schedule": "constant"}

@@ -177,7 +177,7 @@ class Sometimes(Net):
     ids=["every second epoch", "the last epoch", "the first epoch", "the last batch"],
 )
 def test_a_metric_may_be_logged_now_and_then(logs, said, tmp_path, caplog):
-    callback = AutoLR(monitor="val_loss")
+    callback = AutoLR(RACE, monitor="val_loss")
     make = type("Now", (Sometimes,), {"logs": staticmethod(logs)})
     fit(tmp_path, make, [callback], best="epoch")
     assert callback.result.compared
@@ -205,7 +205,12 @@ class NoReports:
 def test_a_metric_that_nothing_logs_is_refused_with_those_that_are(tmp_path):
     match = r"monitor must be a metric that validation logs: callback_acc, callback_loss, got 'fid'"
     with pytest.raises(ConfigError, match=match):
-        fit(tmp_path, Quiet, [AutoLR(monitor="fid", mode="min"), Evaluator()], best="callback_acc")
+        fit(
+            tmp_path,
+            Quiet,
+            [AutoLR(RACE, monitor="fid", mode="min"), Evaluator()],
+            best="callback_acc",
+        )
 
 
 def test_a_pass_leaves_the_trainers_metrics_progress_and_profile_as_they_were():
@@ -264,7 +269,7 @@ class ByEpoch(Quiet):
 def test_a_look_at_epochs_that_the_module_has_nothing_for_ends_in_the_usual_words(tmp_path):
     match = r"monitor must be a metric that validation logs: val_auc, got 'fid'"
     with pytest.raises(ConfigError, match=match):
-        fit(tmp_path, ByEpoch, [AutoLR(monitor="fid", mode="min")], best="val_auc")
+        fit(tmp_path, ByEpoch, [AutoLR(RACE, monitor="fid", mode="min")], best="val_auc")
 
 
 def test_an_object_with_a_callbacks_hooks_need_not_derive_from_one():

@@ -87,6 +87,16 @@ class Fragile(Local):
     far = 2.0
 
 
+class Refusing(Local):
+    """Raises on rank 1 in place of a loss that is NaN."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        if loss.isnan():
+            raise ValueError("the loss\nis NaN")
+        return loss
+
+
 class Offset(Smooth):
     """Keeps its rank in a buffer, which the wrapper overwrites before the next step."""
 

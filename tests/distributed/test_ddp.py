@@ -167,6 +167,16 @@ def test_a_loss_that_is_not_finite_on_one_rank_takes_its_rival_out_on_both(both)
         assert race[0] - race[1] == {max(race[0])}
 
 
+def test_a_rival_whose_step_raises_on_one_rank_ends_on_both(both):
+    finite = Result.from_dict(both("local nan")[0].value["result"])
+    for rank in both("refusing"):
+        result = Result.from_dict(rank.value["result"])
+        assert (result.scores, result.peak) == (finite.scores, finite.peak)
+        (record,) = result.copies
+        assert record.reason == "a copy raised ValueError: the loss is NaN (on rank 1 of 2)"
+        assert len(record.ended) == 1
+
+
 def test_states_are_scored_with_the_buffers_of_rank_0_as_the_trainer_validates(both):
     for rank in both("offset"):
         assert set(Result.from_dict(rank.value["result"]).probes.score) == {1.0}
