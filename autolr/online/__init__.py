@@ -34,8 +34,8 @@ from autolr.online.run_forecast import expected_end as expected_end
 from autolr.online.run_info import RunInfo as RunInfo
 from autolr.online.scan import Scan as Scan
 from autolr.online.search import Search as Search
-from autolr.online.search import Thresholds as Thresholds
 from autolr.online.settings import SearchSettings as SearchSettings
 from autolr.online.settings import parse_strategy as parse_strategy
 from autolr.online.strategy import State as State
 from autolr.online.strategy import Strategy as Strategy
+from autolr.online.thresholds import Thresholds as Thresholds

@@ -10,15 +10,20 @@ from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online.actions import Rollback, Save
 from autolr.online.annealed_state import AnnealedState
+from autolr.online.delayed import delayed
+from autolr.online.doubt import AUTO, NEVER, NOT_FINITE
 from autolr.online.race import candidates_of, plan_race
 from autolr.online.rounds import Check, Round, price
 from autolr.online.run_info import RunInfo
-from autolr.online.search import Search, Thresholds
+from autolr.online.search import Search
 from autolr.online.search_serialization import search_from_dict
+from autolr.online.thresholds import Thresholds
 from autolr.predicates import is_number
 from autolr.schedules import Schedule
 
-_RESERVE = 0.01  # of the run's steps, for copies of a saved state
+# Of the run's steps, and of the budget at most, for copies of a saved state: a choice. More is left
+# where sides of the run are not tried again.
+_RESERVE, _MOST_RESERVED = 0.01, 0.1
 _FLOOR = 20  # steps of the race, where the budget allows: 2.5 % of a run of 800 steps
 
 # Each is a validation pass, which costs as much as 1 to 13 steps on the benchmark's workloads.
@@ -54,6 +59,9 @@ class Annealed:
         checks: The comparisons after it, rising.
         thresholds: When a difference of scores counts.
         budget: Probe steps at most, as a share of the run's steps.
+        rollback: When the run is restored to its best state. "auto": when its loss is not finite,
+            and when its score has risen and a copy of that state at a lower rate, trained beside
+            the run for a while, does better. "not-finite": only the former. "never".
 
     Raises:
         ConfigError: If a value is out of its range.
@@ -64,6 +72,7 @@ class Annealed:
     checks: tuple[Check, ...] = _CHECKS
     thresholds: Thresholds = field(default_factory=Thresholds)
     budget: float = 0.25
+    rollback: str = AUTO
 
     rewinds: ClassVar[bool] = False
 
@@ -75,6 +84,9 @@ class Annealed:
         ends = [check.end for check in self.checks]
         if ends != sorted(set(ends)) or not all(0 < c.start <= c.end < 1 for c in self.checks):
             raise ConfigError.of("checks", self.checks, "rising shares of the run in (0, 1)")
+        if self.rollback not in (AUTO, NEVER, NOT_FINITE):
+            expected = f"{AUTO!r}, {NEVER!r} or {NOT_FINITE!r}"
+            raise ConfigError.of("rollback", self.rollback, expected)
         if not (is_number(self.budget) and 0 < self.budget < math.inf):
             raise ConfigError.of("budget", self.budget, "a positive share of the run's steps")
 
@@ -87,19 +99,23 @@ class Annealed:
         first = run.peaks
         alone = len(run.entries) == 1 and first.low == first.high
         checks = _with_profiles(() if alone else self.checks, run.profiles)
-        reserve = min(_RESERVE * run.total_steps, run.budget / 10) if not alone else 0
+        reserve = 0 if alone else min(_RESERVE * run.total_steps, _MOST_RESERVED * run.budget)
         size = run.total_steps, int(run.budget - reserve)
         line_up, rounds = plan_race(run.entries, self.candidates, self._race(run), checks, size)
         alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
         limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
-        search = Search(alive, rounds, self.thresholds, limits=limits, fallback=run.fallback)
+        search = Search(
+            alive,
+            rounds,
+            self.thresholds,
+            limits=limits,
+            fallback=run.fallback,
+            rollback=self.rollback,
+            spare=max(0, int(run.budget) - price(rounds, len(alive))),
+        )
         if run.rise is not None and rounds and rounds[0].horizon < run.rise and len(line_up) == 1:
-            search = search.delayed(run.nearest(alive), min(run.rise, run.total_steps // 3))
+            search = delayed(search, run.nearest(alive), min(run.rise, run.total_steps // 3))
         search = search.until(run.deadline)
-        if math.isfinite(run.budget):
-            search = replace(
-                search, spare=max(0, int(run.budget) - price(search.rounds, len(alive)))
-            )
         if not search.rounds:
             search = replace(search, alive=(run.nearest(alive),))
         search = search if len(line_up) > 1 else search.of_its_rule()

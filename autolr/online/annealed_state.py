@@ -106,6 +106,6 @@ def evidence_of(
         tuple(score if math.isfinite(score) else math.inf for score in scores),
         by_batch and tuple(by_batch[index] for index in among),
         observation.initial,
-        observation.initial_batches,
+        observation.initial_batches or (),
         tuple(inactive[index] for index in among) if inactive else (),
     )

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from autolr.online.rounds import Check, Round, price
+from autolr.online.rounds import (
+    CHECK_WINDOW,
+    RACE_WINDOW,
+    SHORTEST_CHECK,
+    Check,
+    Round,
+    price,
+)
 
 _FLOOR = 12  # steps of the race where the budget allows them: a choice, no measured optimum
 _SHORTEST = 4  # steps of the race; shorter ones have nothing to average
-_SHORTEST_CHECK = 6  # steps of a later round at least: 60 % of them are 4, enough to average
-# Share of the race that is averaged for the score: behind the warm-up, and as long as the cooldown
-# on a copy for which the average stands (25 to 35 % of the race were tried).
-_RACE_WINDOW = 0.3
-_CHECK_WINDOW = 0.6  # the same of a check: twice, as it begins from a trained state
 _WATCH_WINDOW = 0.05  # share of the run that is averaged where it is only watched: a choice
 
 
@@ -66,16 +68,16 @@ def _rounds(
     race: float, checks: Sequence[Check], total_steps: int, shrink: float
 ) -> tuple[Round, ...]:
     first = max(1, round(race))
-    rounds = [Round(0, first, max(1, round(_RACE_WINDOW * first)))]
+    rounds = [Round(0, first, max(1, round(RACE_WINDOW * first)))]
     for check in checks:
         reached = rounds[-1].horizon
-        length = max(_SHORTEST_CHECK, round(shrink * (check.end - check.start) * total_steps))
+        length = max(SHORTEST_CHECK, round(shrink * (check.end - check.start) * total_steps))
         if check.factors or check.profiles:
             start = max(reached, round(check.start * total_steps))
-            window = 0 if check.profiles else round(_CHECK_WINDOW * length)
+            window = 0 if check.profiles else round(CHECK_WINDOW * length)
         else:
             start = max(reached, round(check.end * total_steps) - length)
-            window = max(_SHORTEST_CHECK, round(_WATCH_WINDOW * total_steps))
+            window = max(SHORTEST_CHECK, round(_WATCH_WINDOW * total_steps))
         if start + length >= total_steps:
             break
         window = min(window, start + length - reached)

@@ -1,9 +1,22 @@
 """Comparisons of a run with rivals: in shares of the run, and in steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autolr.schedules import Schedule
+
+SHORTEST_CHECK = 6
+"""Steps of a round behind the race, at least: 60 % of them are 4, enough to average."""
+
+RACE_WINDOW = 0.3
+"""The share of a race that is averaged for the score.
+
+It lies behind the warm-up, and is as long as the cooldown on a copy for which the average stands
+(25 to 35 % of the race were tried).
+"""
+
+CHECK_WINDOW = 0.6
+"""The same of a check: twice, as it begins from a trained state."""
 
 
 @dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
@@ -93,3 +106,37 @@ def price(rounds: Sequence[Round], candidates: int) -> int:
     """
     race = (candidates - 1) * rounds[0].horizon if rounds else 0
     return race + sum(r.price for r in rounds[1:])
+
+
+def behind(rounds: Sequence[Round], step: int) -> tuple[Round, ...]:
+    """Return rounds that begin at a step or later: those that would begin earlier are moved.
+
+    A round without rivals that would have ended before is left out.
+
+    Args:
+        rounds: Rising.
+        step: In steps of the run.
+    """
+    moved: list[Round] = []
+    for now in rounds:
+        if now.copies or now.horizon >= step:
+            shift = max(0, step - now.start)
+            step = now.horizon + shift
+            window = max(1, min(now.window, step - now.start - shift)) if shift else now.window
+            moved.append(replace(now, start=now.start + shift, horizon=step, window=window))
+    return tuple(moved)
+
+
+def affordable(rounds: Sequence[Round], steps: int) -> tuple[tuple[Round, ...], int]:
+    """Return rounds without the rivals that cannot be paid, and the steps that are left.
+
+    Args:
+        rounds: The first ones are paid first.
+        steps: That may be made beside the run.
+    """
+    paid = []
+    for now in rounds:
+        can = now.price <= steps
+        paid.append(now if can else replace(now, factors=(), profiles=()))
+        steps -= now.price if can else 0
+    return tuple(paid), steps

@@ -6,13 +6,14 @@ from typing import Any
 
 from autolr.candidate import Candidate
 from autolr.online.rounds import Round
-from autolr.online.search import Search, Thresholds
+from autolr.online.search import Search
 from autolr.online.serialization import (
     rollbacks_from_list,
     rollbacks_to_list,
     scores_from_list,
     scores_to_list,
 )
+from autolr.online.thresholds import Thresholds
 from autolr.schedules import Schedule
 
 
@@ -29,6 +30,12 @@ def search_to_dict(search: Search) -> dict[str, Any]:
         "scores": scores_to_list(search.scores),
         "returns": rollbacks_to_list(search.rollbacks),
         "best": None if search.best is None else [search.best[0], repr(search.best[1])],
+        "best_batches": list(map(repr, search.best_batches)),
+        "doubts": search.doubts,
+        "rollback": search.rollback,
+        "spare": search.spare,
+        "initial": None if search.initial is None else repr(search.initial),
+        "initial_batches": list(map(repr, search.initial_batches)),
         "kept": None if search.fallback is None else [search.fallback[0], repr(search.fallback[1])],
     }
 
@@ -47,6 +54,12 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         scores=scores_from_list(values["scores"]),
         rollbacks=rollbacks_from_list(values["returns"]),
         best=None if best is None else (best[0], float(best[1])),
+        best_batches=tuple(map(float, values["best_batches"])),
+        doubts=values["doubts"],
+        rollback=values["rollback"],
+        spare=values["spare"],
+        initial=None if values["initial"] is None else float(values["initial"]),
+        initial_batches=tuple(map(float, values["initial_batches"])),
         fallback=None if kept is None else (kept[0], float(kept[1])),
     )
 

@@ -1,0 +1,119 @@
+"""The run against its own past: when it is doubted, and when it is rolled back."""
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from autolr.online.evidence import CLEAR, Evidence, standard_error
+from autolr.online.records import RollbackRecord
+from autolr.online.reschedule import scaled
+from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round, behind
+from autolr.online.verdict import size
+
+if TYPE_CHECKING:
+    from autolr.online.search import Search
+
+AUTO, NEVER, NOT_FINITE = "auto", "never", "not-finite"
+
+_RECENT = 5  # scores of which the scatter is taken
+_SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
+_LENGTH = 0.01  # of the steps so far are those of a copy of the best state: a choice
+_MOST_DOUBTS = 2  # copies that lose before the run's present state counts as its best
+
+
+def watched(search: "Search", step: int, score: float, batches: tuple[float, ...]) -> "Search":
+    """Compare the run with its best score so far; where it is much worse, doubt it.
+
+    Args:
+        search: The search, behind the round that ended at ``step``.
+        step: In steps of the run.
+        score: Of the run.
+        batches: The same by validation batch; empty if not known.
+    """
+    if search.best is None or score <= search.best[1]:
+        return replace(search, best=(step, score), best_batches=batches, doubts=0)
+    risen = score > search.best[1] + _band(search, score)
+    if search.rollback != AUTO or not risen or search.is_out_of_rollbacks:
+        return search
+    return search if _is_at_chance(search) else _with_copy_of_best(search, step)
+
+
+def verified(search: "Search", evidence: Evidence) -> "Search":
+    """Return the search after a copy of the best state was trained beside the run.
+
+    It takes the place of the run where it is better than that is, and was.
+
+    Args:
+        search: The search in that round.
+        evidence: The scores of the run and of the copy.
+    """
+    now, scores = search.rounds[0], evidence.scores
+    assert search.best is not None
+    last = next(s.score for s in reversed(search.scores) if s.kept and not s.annealed)
+    gain = max(_band(search, last) / 2, CLEAR * evidence.noise(0, -1))
+    won = len(scores) > 1 and scores[1] < min(scores[0], last) - gain
+    after = replace(
+        search,
+        alive=(search.alive[won],),
+        rounds=search.rounds[1:],
+        scores=search.scores + search.scored(scores, int(won)),
+        doubts=search.doubts + 1,
+    )
+    if won:
+        made = RollbackRecord(now.start, search.best[0], now.factors[0], last)
+        after = replace(after, rollbacks=(*search.rollbacks, made))
+    if won or after.doubts > _MOST_DOUBTS:
+        best, batches = (now.horizon, scores[won]), evidence.batches(won)
+        after = replace(after, doubts=0, best=best, best_batches=batches)
+    return after.with_rivals()
+
+
+def restored(search: "Search", step: int, score: float) -> "Search":
+    """Return the search after its run was restored to the best state, at a lower rate.
+
+    Args:
+        search: A search that can recover.
+        step: In steps of the run.
+        score: Of the run; infinite if it was lost.
+    """
+    assert search.best is not None
+    cut = search.thresholds.cut
+    made = RollbackRecord(step, search.best[0], cut, score)
+    run = scaled(search.alive[0], step, cut, refines=False)
+    return replace(search, alive=(run,), rollbacks=(*search.rollbacks, made))
+
+
+def _band(search: "Search", score: float) -> float:
+    """Return by how much a score must be worse than the best one to cast doubt on the run."""
+    assert search.best is not None
+    whole = size(search, search.best[1])
+    most = search.thresholds.band * whole
+    curve = [past.score for past in search.scores if past.kept and not past.annealed]
+    curve = [*curve, *([score] if curve[-1:] != [score] else [])][-_RECENT:]
+    if len(curve) < _RECENT or not all(map(math.isfinite, (whole, *curve))):
+        return most
+    bends = [a - 2 * b + c for a, b, c in zip(curve, curve[1:], curve[2:], strict=False)]
+    scatter = math.sqrt(sum(bend**2 for bend in bends) / len(bends) / 6)  # 6: of 1, -2, 1
+    return min(most, max(search.thresholds.least * whole, _SCATTERS * scatter))
+
+
+def _is_at_chance(search: "Search") -> bool:
+    """Return whether the best state cannot be told from the untrained one."""
+    if search.initial is None or search.best is None:
+        return False
+    noise = standard_error(search.initial_batches, search.best_batches)
+    return search.initial - search.best[1] <= CLEAR * noise
+
+
+def _with_copy_of_best(search: "Search", step: int) -> "Search":
+    """Train a copy of the best state beside the run, at a lower rate, where that can be paid."""
+    length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare))
+    if search.spare < length or not search.rounds:
+        return search
+    cut = search.thresholds.cut ** (
+        1 + search.doubts
+    )  # the last copy may not have been slow enough
+    window = round(CHECK_WINDOW * length)
+    copy = Round(step, step + length, window, (cut,), from_saved=True)
+    rounds = (copy, *behind(search.rounds, copy.horizon))
+    return replace(search, rounds=rounds, spare=search.spare - length)

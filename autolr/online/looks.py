@@ -1,0 +1,128 @@
+"""Comparisons that are held again: a race with nothing to see, a lead that is not enough."""
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from autolr.online.evidence import Evidence
+from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round, affordable, behind
+from autolr.online.verdict import clear_lead, lowest_first, own_candidate, winner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autolr.online.search import Search
+
+_LONGER = 3  # times as long is a race that goes on: plateaus of 2 to 7 % of a run are left then
+_AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held again later
+_LATER = 2  # times the steps so far
+
+
+def with_another_look(search: "Search", evidence: Evidence) -> "Search | None":
+    """Return the search whose present comparison goes on; None where it is over.
+
+    Args:
+        search: The search in a round that has been scored.
+        evidence: Its scores.
+    """
+    if goes_on := _who_goes_on(search, evidence):
+        return _with_longer_race(search, goes_on, evidence)
+    if _leads_too_little(search, evidence):
+        return _with_second_look(search, evidence)
+    return None
+
+
+def with_later_race(search: "Search", evidence: Evidence) -> "Search":
+    """Return the search that holds its race again later, where there has been nothing to see.
+
+    Args:
+        search: The search in its race, which has gone on.
+        evidence: Its scores.
+    """
+    now, *rest = search.rounds
+    least = 0.0 if evidence.knows_noise else search.least_progress
+    if not (search.races and now.continues and evidence.nothing_to_see(least)):
+        return search
+    start = _LATER * now.horizon
+    steps = search.spare + sum(r.price for r in rest)
+    length = min(now.horizon // _LONGER, steps // len(_AGAIN))
+    watches = [replace(r, factors=(), profiles=()) for r in rest]
+    first = [r for r in watches if r.horizon <= start]
+    last = watches[len(first) :]
+    if length < 1 or not last:
+        return search
+    window = max(1, round(CHECK_WINDOW * length))
+    again = Round(start, start + length, window, _AGAIN, refines=True)
+    rounds = (now, *first, again, *behind(last, again.horizon))
+    return replace(search, rounds=rounds, spare=steps - again.price)
+
+
+def _who_goes_on(search: "Search", evidence: Evidence) -> tuple[int, ...]:
+    """Return who races on as there is nothing to see yet: first the peak that is kept in doubt.
+
+    Beside it race the highest that does no harm, which may leave a plateau soonest, and one between
+    them, or else the next lower one.
+    """
+    many = search.races and len(search.alive) > 2 and len(search.limits) < 2
+    if not many or search.rounds[0].continues or len(search.rounds) < 2 or not search.fallback:
+        return ()
+    tie = search.thresholds.tie
+    fit = [i for i in lowest_first(search) if not evidence.does_harm(i, tie)]
+    if len(fit) < 2 or not evidence.nothing_to_see(tie):
+        return ()
+    own = own_candidate(search)
+    own = own if own in fit else fit[-1]
+    *lower, top = [i for i in fit if i != own]
+    between = [i for i in lower if search.peak(i) > search.peak(own)]
+    return (own, top, *(between[:1] or lower[-1:]))
+
+
+def _with_longer_race(search: "Search", goes_on: "Sequence[int]", evidence: Evidence) -> "Search":
+    """Return the search whose race goes on among a few, paid by the last checks."""
+    now, *rest = search.rounds
+    horizon = _LONGER * now.horizon
+    window = max(1, round(RACE_WINDOW * horizon))
+    longer = Round(now.horizon, horizon, window, continues=True)
+    steps = search.spare + sum(r.price for r in rest)
+    paid, spare = affordable(
+        behind(rest, horizon), steps - (len(goes_on) - 1) * (horizon - now.horizon)
+    )
+    return replace(
+        search,
+        alive=tuple(search.alive[i] for i in goes_on),
+        rounds=(longer, *paid),
+        scores=search.scores + search.scored(evidence.scores, goes_on[0]),
+        spare=spare,
+    )
+
+
+def _leads_too_little(search: "Search", evidence: Evidence) -> bool:
+    """Return whether a lower rate leads, but not by what the run gains anyway."""
+    now, scores = search.rounds[0], evidence.scores
+    once = search.races or now.refines or now.profiles or now.lead or not now.factors
+    if once or search.ends[1] < math.inf or not math.isfinite(scores[0]):
+        return False
+    best = evidence.best
+    lower = search.peak(best) <= search.peak(0)
+    leads = scores[0] - scores[best] > clear_lead(search, evidence)
+    payable = search.spare >= now.horizon - now.start
+    return lower and leads and payable and winner(search, evidence) == 0
+
+
+def _with_second_look(search: "Search", evidence: Evidence) -> "Search":
+    """Return the search that compares the run with that rate for as long again."""
+    (now, *rest), scores, best = search.rounds, evidence.scores, evidence.best
+    again = replace(
+        now,
+        start=now.horizon,
+        horizon=2 * now.horizon - now.start,
+        continues=True,
+        lead=scores[0] - scores[best],
+    )
+    return replace(
+        search,
+        alive=(search.alive[0], search.alive[best]),
+        rounds=(again, *behind(rest, again.horizon)),
+        scores=search.scores + search.scored(scores, 0),
+        spare=search.spare - (now.horizon - now.start),
+    )

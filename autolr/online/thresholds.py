@@ -1,0 +1,42 @@
+"""When a difference of scores counts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)  # without slots: the parser of LightningCLI reads defaults by vars()
+class Thresholds:
+    """When a difference of scores counts, as shares of their size.
+
+    The size of a score is its absolute value, or what the run has gained since its first step where
+    that is less: a loss with a large constant part is compared by what can be learned of it.
+
+    Attributes:
+        tie: In the race, the lowest peak whose score is that close to the best is taken: a rate
+            that is too large costs more than one that is too small, and can be raised later. A best
+            score that has not gained as much on the untrained run decides nothing.
+        share: Of the gain of the best peak: a tie is at most that wide.
+        margin: A rival of a later round must be better than the run by that much, and by more than
+            twice the standard error of the difference where validation has several batches.
+        stall: After the peak has been refined a rival must moreover have gained this share of what
+            the run itself has gained since its last score. A lower rate always helps at once, as
+            annealing does, and may cost more later; and what differs less is mostly noise. One that
+            has not is given a second look, of the same length: it wins if its lead has not shrunk.
+        settled: A rate that loses to the run by that much is not tried again, nor are others on its
+            side: where the best rate moves it moves slowly, and a check has its price.
+        band: A score that is worse than the best one by that much casts doubt on the run: a copy of
+            the best state is trained beside it for a while, at a lower rate, and takes its place if
+            it is better by half as much. A rise that such a copy shares is the task's own.
+        least: The same where the scores of the run hardly scatter: the threshold lies between both.
+        cut: The rate of such a copy, in units of the run's.
+        rollbacks: How often the run may be restored.
+    """
+
+    tie: float = 0.03
+    share: float = 0.1
+    margin: float = 0.003
+    stall: float = 0.22
+    settled: float = 0.005
+    band: float = 0.04
+    least: float = 0.01
+    cut: float = 0.5
+    rollbacks: int = 4
