@@ -1,6 +1,5 @@
 """The state of a search by `Annealed`."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -101,9 +100,8 @@ def evidence_of(
     """
     among = [scored.index(candidate) for candidate in alive]
     by_batch, inactive = observation.batch_scores, observation.inactive
-    scores = (observation.scores[index] for index in among)
     return Evidence(
-        tuple(score if math.isfinite(score) else math.inf for score in scores),
+        tuple(observation.scores[index] for index in among),
         by_batch and tuple(by_batch[index] for index in among),
         observation.initial,
         observation.initial_batches or (),

@@ -32,6 +32,8 @@ def watched(search: "Search", step: int, score: float, batches: tuple[float, ...
     """
     if search.best is None or score <= search.best[1]:
         return replace(search, best=(step, score), best_batches=batches, doubts=0)
+    if not math.isfinite(score) and search.can_recover:
+        return restored(search, step, score)
     risen = score > search.best[1] + _band(search, score)
     if search.rollback != AUTO or not risen or search.is_out_of_rollbacks:
         return search

@@ -20,7 +20,8 @@ class Evidence:
     """The scores of a probe, and what they are compared with.
 
     Attributes:
-        scores: Of the candidates, in their order; lower is better, infinite if one diverged.
+        scores: Of the candidates, in their order; lower is better. One that is not finite becomes
+            infinite: it diverged.
         by_batch: Those by validation batch; None where they are not known.
         initial: The score of the run before its first step; None where it is not known.
         initial_batches: That by validation batch; empty where it is not known.
@@ -32,6 +33,10 @@ class Evidence:
     initial: float | None = None
     initial_batches: tuple[float, ...] = ()
     inactive: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        scores = (score if math.isfinite(score) else math.inf for score in self.scores)
+        object.__setattr__(self, "scores", tuple(scores))
 
     @property
     def best(self) -> int:

@@ -104,7 +104,7 @@ def price(rounds: Sequence[Round], candidates: int) -> int:
     >>> price([Round(0, 20, 6), Round(50, 60, 6, factors=(0.5, 2.0))], candidates=5)
     100
     """
-    race = (candidates - 1) * rounds[0].horizon if rounds else 0
+    race = (candidates - 1) * (rounds[0].horizon - rounds[0].start) if rounds else 0
     return race + sum(r.price for r in rounds[1:])
 
 

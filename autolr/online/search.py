@@ -147,6 +147,8 @@ class Search:
         continues at the peak of `fallback`. Without a fallback it continues at the lowest peak.
         """
         now = self.rounds[0]
+        if len(evidence.scores) != len(self.alive):
+            raise ValueError(f"{len(evidence.scores)} scores of {len(self.alive)} candidates")
         search = self._begun(evidence)
         if now.from_saved:
             return verified(search, evidence)
@@ -164,13 +166,8 @@ class Search:
             left = watched(left, now.horizon, evidence.scores[index], evidence.batches(index))
         if left.fallback is not None and left.blind:
             return left._without_scores(now.horizon, *left.fallback)
-        won = index == evidence.best and not left.is_doubted
+        won = index == evidence.best and left.rollbacks == self.rollbacks
         return left.with_rivals(left.peak(0) if won else None)
-
-    @property
-    def is_doubted(self) -> bool:
-        """Whether a copy of the best state is trained beside the run next."""
-        return bool(self.rounds) and self.rounds[0].from_saved
 
     def scored(self, scores: Sequence[float], kept: int) -> tuple[ProbeScore, ...]:
         """Return the records of the present round.

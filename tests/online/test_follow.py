@@ -8,6 +8,7 @@ import pytest
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online import Annealed, PeakRange, Round, Search, Thresholds
+from autolr.online.evidence import Evidence
 from autolr.online.rounds import outward, price
 from autolr.online.search_serialization import search_from_dict, search_to_dict
 from tests.online.runs import search_of
@@ -28,7 +29,7 @@ def raced(scores, **settings):
     """Return a search that has raced to these scores."""
     alive = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS)
     ends = {"ends": (PEAKS[0], PEAKS[-1]), **settings}
-    return Search(alive, ROUNDS, THRESHOLDS, **ends).observe(scores)
+    return Search(alive, ROUNDS, THRESHOLDS, **ends).observe(Evidence(tuple(scores)))
 
 
 def rivals(search):
@@ -62,22 +63,24 @@ def test_where_all_diverge_lower_rates_are_looked_for():
 def test_a_highest_peak_that_was_dropped_shuts_that_side():
     alive = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS)
     search = Search(alive, ROUNDS, THRESHOLDS, ends=(0.1, 1.6)).drop(alive[-1])
-    assert rivals(search.observe([2.0, 1.0])) == [0.5, 2.0]
+    assert rivals(search.observe(Evidence((2.0, 1.0)))) == [0.5, 2.0]
 
 
 def test_as_long_as_the_outermost_wins_it_is_followed():
-    search = raced([3.0, 2.0, 1.0]).observe([0.8, 0.5, 0.7])
+    search = raced([3.0, 2.0, 1.0]).observe(Evidence((0.8, 0.5, 0.7)))
     assert search.alive[0].peak == 6.4
     assert rivals(search) == [2.0, 4.0]
-    search = search.observe([0.45, 0.2, 0.3])
+    search = search.observe(Evidence((0.45, 0.2, 0.3)))
     assert search.alive[0].peak == 25.6
     assert rivals(search) == [2.0, 4.0]
-    assert search.observe([0.2, 0.1, 0.1]).alive == (search.alive[2],)  # of equals the lower
+    assert search.observe(Evidence((0.2, 0.1, 0.1))).alive == (
+        search.alive[2],
+    )  # of equals the lower
 
 
 @pytest.mark.parametrize(("scores", "peak"), [([0.5, 0.7, 0.8], 1.6), ([0.8, 0.7, 0.5], 3.2)])
 def test_once_it_does_not_both_sides_are_compared_again(scores, peak):
-    search = raced([3.0, 2.0, 1.0]).observe(scores)
+    search = raced([3.0, 2.0, 1.0]).observe(Evidence(tuple(scores)))
     assert search.alive[0].peak == peak
     assert rivals(search) == [0.5, 2.0]
 
@@ -85,27 +88,27 @@ def test_once_it_does_not_both_sides_are_compared_again(scores, peak):
 def test_a_higher_rate_must_win_as_clearly_as_in_the_race():
     """Early scores flatter high rates: of those within 3 % the lowest is taken."""
     search = raced([3.0, 2.0, 1.0])
-    assert search.observe([0.82, 0.8, 0.81]).alive[0].peak == 1.6
-    assert search.observe([0.83, 0.8, 0.82]).alive[0].peak == 3.2
-    assert search.observe([0.83, 0.8, 0.83]).alive[0].peak == 6.4
+    assert search.observe(Evidence((0.82, 0.8, 0.81))).alive[0].peak == 1.6
+    assert search.observe(Evidence((0.83, 0.8, 0.82))).alive[0].peak == 3.2
+    assert search.observe(Evidence((0.83, 0.8, 0.83))).alive[0].peak == 6.4
 
 
 def test_a_lower_rate_must_win_by_the_margin_of_a_check():
     search = raced([1.0, 2.0, 3.0])
-    assert search.observe([0.8, 0.799, 0.799]).alive[0].peak == 0.1
-    search = search.observe([0.8, 0.79, 0.78])
+    assert search.observe(Evidence((0.8, 0.799, 0.799))).alive[0].peak == 0.1
+    search = search.observe(Evidence((0.8, 0.79, 0.78)))
     assert search.alive[0].peak == 0.025
     assert rivals(search) == [0.25, 0.5]
     assert sorted(c.peak for c in search.alive[1:]) == [0.00625, 0.0125]
 
 
 def test_a_run_that_was_put_back_is_not_followed():
-    search = raced([3.0, 2.0, 1.0]).observe([0.8, 0.5, 0.7])
+    search = raced([3.0, 2.0, 1.0]).observe(Evidence((0.8, 0.5, 0.7)))
     assert search.recover(50).rollbacks
     assert rivals(search.recover(50)) == [0.5, 2.0]
-    worse = search.observe([5.0, 4.0, 5.0])
-    assert worse.rollbacks
-    assert rivals(worse) == [0.5, 2.0]
+    lost = search.observe(Evidence((math.nan,) * 3))
+    assert lost.rollbacks
+    assert rivals(lost) == [0.5, 2.0]
 
 
 def test_limits_are_not_exceeded_and_a_winner_at_one_is_compared_within():
@@ -113,12 +116,12 @@ def test_limits_are_not_exceeded_and_a_winner_at_one_is_compared_within():
     assert rivals(raced([3.0, 2.0, 1.0], **limited)) == [0.5]
     assert rivals(raced([1.0, 2.0, 3.0], **limited)) == [2.0]
     assert rivals(raced([3.0, 2.0, 1.0], highest=6.4)) == [2.0, 4.0]
-    search = raced([3.0, 2.0, 1.0], highest=6.4).observe([0.8, 0.5, 0.7])
+    search = raced([3.0, 2.0, 1.0], highest=6.4).observe(Evidence((0.8, 0.5, 0.7)))
     assert rivals(search) == [0.5]
 
 
 def test_below_the_lowest_peak_a_later_check_may_still_lower_the_schedule():
-    search = raced([1.0, 2.0, 3.0], lowest=0.1, highest=1.6).observe([0.8, 0.9])
+    search = raced([1.0, 2.0, 3.0], lowest=0.1, highest=1.6).observe(Evidence((0.8, 0.9)))
     assert [c.peak for c in search.alive] == [0.1, 0.1, 0.2]
     assert rivals(search) == [0.5, 2.0]
 
@@ -133,7 +136,7 @@ def test_given_rates_are_limits_and_the_customary_range_is_none():
 
 def test_a_single_racer_has_no_edge():
     search = search_of(Annealed(candidates=1), PeakRange.around(0.1), None, 1000, 250)
-    assert rivals(search.observe([1.0])) == [0.5, 2.0]
+    assert rivals(search.observe(Evidence((1.0,)))) == [0.5, 2.0]
 
 
 def test_to_follow_costs_no_more_than_not_to():
@@ -144,7 +147,9 @@ def test_to_follow_costs_no_more_than_not_to():
         spent += (len(search.alive) - 1) * (now.horizon - now.start)
         score /= 2
         rising = sorted(search.alive, key=lambda c: c.peak, reverse=True)
-        search = search.observe([score * (1 + rising.index(c)) for c in search.alive])
+        search = search.observe(
+            Evidence(tuple([score * (1 + rising.index(c)) for c in search.alive]))
+        )
     assert search.alive[0].peak == 1.6 * 4**3
     assert spent == expected
 

@@ -26,6 +26,7 @@ from autolr.online import (
     SearchSettings,
     Train,
 )
+from autolr.online.evidence import Evidence
 from autolr.online.search_serialization import search_from_dict, search_to_dict
 from autolr.result import Result, closing, load_result, progress_lines
 from autolr.result.page import result_page
@@ -75,44 +76,48 @@ def actual(search):
 
 @pytest.mark.parametrize("broken", [NAN, math.inf, -math.inf])
 def test_a_race_and_a_round_without_a_finite_score_end_the_search(broken):
-    search = begun().observe([broken] * 3)
+    search = begun().observe(Evidence(tuple([broken] * 3)))
     assert search.rounds == ROUNDS[1:]
-    search = search.observe([broken] * 3)
+    search = search.observe(Evidence(tuple([broken] * 3)))
     assert search.rounds == ()
     assert search.blind
 
 
 def test_the_rival_next_to_the_fallback_is_tried_and_then_the_fallback_itself():
-    search = begun().observe([NAN] * 3)
+    search = begun().observe(Evidence(tuple([NAN] * 3)))
     assert search.alive[0].peak == 0.01  # 0.03 is nearer to it than to 0.1
-    end = search.observe([NAN] * 3).alive[0]
+    end = search.observe(Evidence(tuple([NAN] * 3))).alive[0]
     assert end.peak == OWN_PEAK
     assert rates(end) == pytest.approx([0.01] * 40 + [OWN_PEAK] * 160, rel=1e-12)
     assert rates(end)[-1] == OWN_PEAK
 
 
 def test_a_rate_that_raced_is_kept_from_the_first_step():
-    search = begun(fallback=(OWN, 0.1)).observe([NAN] * 3).observe([NAN] * 3)
+    search = (
+        begun(fallback=(OWN, 0.1))
+        .observe(Evidence(tuple([NAN] * 3)))
+        .observe(Evidence(tuple([NAN] * 3)))
+    )
     assert search.alive == (Candidate(peak=0.1, schedule=schedules.constant()),)
 
 
 def test_without_a_later_round_the_race_ends_the_search():
-    search = begun(ROUNDS[:1]).observe([NAN] * 3)
+    search = begun(ROUNDS[:1]).observe(Evidence(tuple([NAN] * 3)))
     assert (search.blind, search.alive[0].peak, rates(search.alive[0])[-1]) == (True, 0.03, 0.03)
 
 
 def test_a_metric_that_is_undefined_at_first_is_compared_as_soon_as_it_is_there():
-    search = begun().observe([NAN] * 3).observe([2.0, 3.0, 1.0])
+    search = begun().observe(Evidence(tuple([NAN] * 3))).observe(Evidence((2.0, 3.0, 1.0)))
     assert not search.blind
     assert search.alive[0].peak == pytest.approx(0.02)
-    search = search.observe([1.0, 2.0, 0.5])  # which is clearly better than it stalled
+    search = search.observe(Evidence((1.0, 2.0, 0.5)))  # which is clearly better than it stalled
     assert search.alive[0].peak == pytest.approx(0.04)
     assert search.rollbacks == ()
 
 
 def test_a_check_that_does_not_refine_is_compared_too_when_it_is_the_first_with_scores():
-    search = begun((ROUNDS[0], *ROUNDS[2:])).observe([NAN] * 3)
-    assert [one.kept for one in search.observe([2.0, 3.0, 1.0]).scores[-3:]] == [
+    search = begun((ROUNDS[0], *ROUNDS[2:])).observe(Evidence(tuple([NAN] * 3)))
+    assert [one.kept for one in search.observe(Evidence((2.0, 3.0, 1.0))).scores[-3:]] == [
         False,
         False,
         True,
@@ -120,16 +125,18 @@ def test_a_check_that_does_not_refine_is_compared_too_when_it_is_the_first_with_
 
 
 def test_one_finite_score_is_a_comparison_and_those_that_are_not_lose():
-    search = begun().observe([NAN, NAN, 5.0])
+    search = begun().observe(Evidence((NAN, NAN, 5.0)))
     assert not search.blind
     assert search.alive[0].peak == 1.0
-    again = search.observe([NAN] * 3)  # broken later: the run is put back, as after a divergence
+    again = search.observe(
+        Evidence(tuple([NAN] * 3))
+    )  # broken later: the run is put back, as after a divergence
     assert again.rounds
     assert len(again.rollbacks) == 1
 
 
 def test_equal_scores_are_a_tie_and_not_nothing():
-    search = begun().observe([0.5] * 3).observe([0.5] * 3)
+    search = begun().observe(Evidence(tuple([0.5] * 3))).observe(Evidence(tuple([0.5] * 3)))
     assert not search.blind
     assert search.rounds == ROUNDS[2:]
 
@@ -137,7 +144,7 @@ def test_equal_scores_are_a_tie_and_not_nothing():
 def test_a_run_that_is_only_followed_is_scored_to_its_end():
     alone = replace(begun(), alive=begun().alive[:1])
     for _ in ROUNDS:
-        alone = alone.observe([NAN])
+        alone = alone.observe(Evidence((NAN,)))
         alone = replace(alone, alive=alone.alive[:1])
     assert not alone.blind
     assert alone.alive[0].peak == 0.01
@@ -149,15 +156,17 @@ def test_of_several_rules_the_users_own_optimizer_continues():
         Candidate(rule, peak, schedules.constant()) for rule, peak in zip(names, PEAKS, strict=True)
     )
     limits = tuple((rule, (0.0, math.inf, 0.0, math.inf)) for rule in dict.fromkeys(names))
-    search = Search(alive, ROUNDS, fallback=(OWN, 0.01), limits=limits).observe([NAN] * 3)
+    search = Search(alive, ROUNDS, fallback=(OWN, 0.01), limits=limits).observe(
+        Evidence(tuple([NAN] * 3))
+    )
     assert (search.alive[0].rule, search.alive[0].peak) == (OWN, 0.1)
 
 
 def test_a_search_that_has_seen_nothing_yet_survives_a_checkpoint():
-    search = begun().observe([NAN] * 3)
+    search = begun().observe(Evidence(tuple([NAN] * 3)))
     again = search_from_dict(json.loads(json.dumps(search_to_dict(search))))
     assert again == search
-    assert again.observe([NAN] * 3) == search.observe([NAN] * 3)
+    assert again.observe(Evidence(tuple([NAN] * 3))) == search.observe(Evidence(tuple([NAN] * 3)))
 
 
 def test_the_state_of_the_rival_that_continues_is_activated_before_its_peak_is_changed():
@@ -269,6 +278,6 @@ def test_the_plan_of_a_search_knows_what_to_keep():
     search = search_of(Annealed(), PeakRange.around(1e-3))
     assert search.fallback == (OWN, 1e-3)
     for _ in range(2):
-        search = search.observe([NAN] * len(search.alive))
+        search = search.observe(Evidence(tuple([NAN] * len(search.alive))))
     assert search.rounds == ()
     assert np.all(rates(search.alive[0]) <= 1e-3)

@@ -18,6 +18,7 @@ from autolr.online import (
     parse_strategy,
     plan_rounds,
 )
+from autolr.online.evidence import Evidence
 from autolr.online.rounds import price
 from tests.online.runs import search_of
 
@@ -66,7 +67,7 @@ def test_the_price_is_what_a_simulated_search_spends(strategy):
             if step >= search.rounds[0].start:
                 spent += len(search.alive) - 1
             if step + 1 == search.rounds[0].horizon:
-                search = search.observe([1.0] * len(search.alive))
+                search = search.observe(Evidence(tuple([1.0] * len(search.alive))))
         assert spent == expected
 
 

@@ -62,13 +62,13 @@ def test_after_the_race_the_winners_state_is_saved_and_its_scores_are_on_record(
     assert saved().candidates == (HIGH, scaled(HIGH, 30, 0.5, refines=False))
 
 
-def test_a_run_that_became_worse_is_rolled_back_and_that_is_on_record():
-    search = saved().observe(Observation(40, (3.0, 5.0)))
+def test_a_run_whose_score_is_not_a_number_is_rolled_back_and_that_is_on_record():
+    search = saved().observe(Observation(40, (math.nan, math.nan)))
     assert search.action == Rollback(HIGH, factor=0.5)
-    assert search.rollbacks == (RollbackRecord(40, 20, 0.5, 3.0),)
+    assert search.rollbacks == (RollbackRecord(40, 20, 0.5, math.inf),)
     search = search.observe(Observation(40))
     assert search.candidates == (scaled(HIGH, 40, 0.5, refines=False),)
-    assert search.rollbacks == (RollbackRecord(40, 20, 0.5, 3.0),)
+    assert search.rollbacks == (RollbackRecord(40, 20, 0.5, math.inf),)
 
 
 def test_a_run_that_is_lost_is_rolled_back_in_the_middle_of_a_probe():

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from autolr.online import Annealed, SearchSettings
+from autolr.online.evidence import Evidence
 from autolr.online.rounds import price
 from autolr.online.run_space import RuleChoice, RunSpace
 from autolr.online.search_serialization import search_from_dict, search_to_dict
@@ -109,9 +110,9 @@ def test_all_rules_race_under_the_default_schedule_unless_the_space_names_one():
 def test_a_rule_that_is_no_better_than_the_own_optimizer_gives_way_to_it():
     search = begun(FOUR, 2000, budget=1.0)
     scores = [2.0, 1.02, 1.01, 3.0, 4.0, *[1.0] * 5]
-    assert search.observe(scores).alive[0] == search.alive[1]
+    assert search.observe(Evidence(tuple(scores))).alive[0] == search.alive[2]  # the own peak
     scores[1:3] = [1.05, 1.04]
-    assert search.observe(scores).alive[0] == search.alive[5]
+    assert search.observe(Evidence(tuple(scores))).alive[0] == search.alive[5]
 
 
 def test_each_rule_is_followed_within_peaks_of_its_own_and_one_without_them_to_both_sides():
@@ -121,7 +122,7 @@ def test_each_rule_is_followed_within_peaks_of_its_own_and_one_without_them_to_b
         scores = [9.0] * 10
         scores[index] = 1.0
         winner = search.alive[index]
-        rivals = search.observe(scores).alive
+        rivals = search.observe(Evidence(tuple(scores))).alive
         assert {rival.rule for rival in rivals} == {winner.rule}
         assert [rival.peak / winner.peak for rival in rivals] == pytest.approx(factors)
     assert search_from_dict(search_to_dict(search)) == search

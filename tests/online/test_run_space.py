@@ -9,6 +9,7 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online import Annealed, Check, PeakRange, SearchSettings
+from autolr.online.evidence import Evidence
 from autolr.online.plan import plan_rounds
 from autolr.online.reschedule import followed, scaled, shrunk
 from autolr.online.rounds import Round, price
@@ -121,7 +122,7 @@ def play(scores):
     rounds = (Round(0, 20, 6), Round(30, 40, 0, profiles=TWO), Round(60, 70, 6), Round(80, 90, 6))
     search = Search((RUN,), rounds)
     for one in scores:
-        search = search.observe(one)
+        search = search.observe(Evidence(tuple(one)))
     return search
 
 

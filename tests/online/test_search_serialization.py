@@ -8,6 +8,7 @@ import pytest
 
 from autolr import schedules
 from autolr.online import Annealed, Check, PeakRange, Thresholds
+from autolr.online.evidence import Evidence
 from autolr.online.search_serialization import search_from_dict, search_to_dict
 from tests.online.runs import search_of
 
@@ -17,14 +18,15 @@ SCORES = {
     "with an infinite score": [[1.0, 0.9, math.inf, 0.95, math.nan]],
     "with rivals": [[1.0, 0.9, 0.6, 0.8, 0.9]],
     "refined": [[1.0, 0.9, 0.6, 0.8, 0.9], [0.5, 0.1, 0.6]],
-    "put back": [[1.0, 0.9, 0.6, 0.8, 0.9], [2.0, 3.0, math.inf]],
+    "put back": [[1.0, 0.9, 0.6, 0.8, 0.9], [math.nan, math.nan, math.inf]],
 }
+KNOWN = {"initial": 2.0, "initial_batches": (1.0, 2.0, 3.0, 2.0)}
 
 
 def searched(scores):
     search = search_of(STRATEGY, PeakRange.between(1e-4, 1e-1), None, 1000, 500)
     for scored in scores:
-        search = search.observe(scored[: len(search.alive)])
+        search = search.observe(Evidence(tuple(scored[: len(search.alive)]), **KNOWN))
     return search
 
 
@@ -39,7 +41,7 @@ def test_what_comes_back_continues_alike():
     search = searched(SCORES["with rivals"])
     back = search_from_dict(search_to_dict(search))
     assert back.action == search.action
-    assert back.observe([0.5, 0.4, 0.6]) == search.observe([0.5, 0.4, 0.6])
+    assert back.observe(Evidence((0.5, 0.4, 0.6))) == search.observe(Evidence((0.5, 0.4, 0.6)))
 
 
 def test_the_cases_are_what_their_names_say():

@@ -1,0 +1,122 @@
+"""The run against its own past."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.errors import ConfigError
+from autolr.online import Annealed, RollbackRecord, Round, Search, Thresholds
+from autolr.online.evidence import Evidence
+from autolr.online.reschedule import scaled
+
+PEAKS = (0.1, 0.2, 0.4, 0.8)
+WATCHES = tuple(Round(step - 6, step, 6) for step in range(30, 300, 30))
+THRESHOLDS = Thresholds(band=0.04, least=0.01, rollbacks=3)
+RUN = Candidate(peak=0.4, schedule=schedules.constant())
+
+
+def watched(*scores, spare=60, **settings):
+    """Return a search whose run has these scores, after 1.0 in the race."""
+    candidates = tuple(replace(RUN, peak=peak) for peak in PEAKS)
+    rounds = (Round(0, 20, 6), *WATCHES)
+    search = Search(candidates, rounds, THRESHOLDS, spare=spare, **settings)
+    for one in ((2.0, 2.0, 1.0, 2.0), *((score,) for score in scores)):
+        search = search.observe(Evidence(one, initial=3.0))
+    return search
+
+
+def test_a_rise_beyond_the_band_trains_a_copy_of_the_best_state_beside_the_run():
+    search = watched(0.5, 0.53)
+    assert search.action.from_saved
+    assert (search.action.start, search.action.horizon, search.action.factor) == (60, 66, 0.5)
+    assert search.alive == (RUN, scaled(RUN, 60, 0.5, refines=False))
+    assert (search.best, search.rollbacks, search.spare) == ((30, 0.5), (), 54)
+    assert not watched(0.5, 0.51).action.from_saved
+
+
+def test_the_copy_replaces_the_run_where_it_is_better_than_that_is_and_was():
+    search = watched(0.5, 0.53)
+    back = search.observe(Evidence((0.54, 0.49)))
+    assert back.rollbacks == (RollbackRecord(step=60, to=30, factor=0.5, score=0.53),)
+    assert back.alive == (scaled(RUN, 60, 0.5, refines=False),)
+    assert back.best == (66, 0.49)
+    assert back.improved
+    rates = back.alive[0].peak * back.alive[0].schedule.values(200)
+    np.testing.assert_allclose(rates, np.where(np.arange(200) < 60, 0.4, 0.2), rtol=1e-15)
+
+
+def test_a_rise_that_the_copy_shares_is_the_tasks_own():
+    search = watched(0.5, 0.53)
+    for scores in ((0.54, 0.535), (0.505, 0.5), (0.54, math.nan)):
+        after = search.observe(Evidence(scores))
+        assert after.rollbacks == ()
+        assert after.alive == (RUN,)
+
+
+def test_scores_by_batch_tell_a_better_copy_from_a_lucky_one():
+    search = watched(0.5, 0.53)
+    rough = tuple(0.3 * (-1) ** i for i in range(8))
+    noisy = (tuple(0.54 + b for b in rough), tuple(0.49 - b for b in rough))
+    assert search.observe(Evidence((0.54, 0.49), noisy)).rollbacks == ()
+    alike = (tuple(0.54 + b for b in rough), tuple(0.49 + b for b in rough))
+    assert search.observe(Evidence((0.54, 0.49), alike)).rollbacks != ()
+
+
+def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():
+    search, cuts = watched(0.5, 0.53), []
+    while search.rounds and len(cuts) < 3:
+        if search.action.from_saved:
+            cuts.append(search.action.factor)
+            search = search.observe(Evidence((0.55, 0.549)))
+        else:
+            search = search.observe(Evidence((0.55,)))
+    assert cuts == [0.5, 0.25, 0.125]
+    assert search.best[1] == 0.55
+    assert search.doubts == 0
+
+
+def test_a_run_whose_scores_hardly_scatter_is_doubted_sooner():
+    smooth = [0.5, 0.48, 0.465, 0.455]
+    assert watched(*smooth, 0.463).action.from_saved
+    rough = [0.5, 0.44, 0.48, 0.455]
+    assert not watched(*rough, 0.463).action.from_saved
+
+
+def test_a_run_at_chance_is_never_doubted():
+    rough = tuple(3.0 + 0.3 * (-1) ** i for i in range(8))
+    search = watched(spare=60)
+    search = replace(search, best=(20, 2.99), initial_batches=rough, best_batches=rough[::-1])
+    assert not search.observe(Evidence((3.2,))).action.from_saved
+
+
+def test_what_cannot_be_paid_is_not_tried_and_the_run_stays():
+    assert not watched(0.5, 0.9, spare=5).action.from_saved
+    assert watched(0.5, 0.9, spare=6).action.from_saved
+
+
+def test_rollbacks_are_limited():
+    search = watched()
+    for _ in range(3):
+        search = search.observe(Evidence((1.5,))).observe(Evidence((1.5, 0.9)))
+        search = replace(search, best=(search.best[0], 0.9), spare=60)
+    assert len(search.rollbacks) == 3
+    assert not search.observe(Evidence((1.5,))).action.from_saved
+
+
+@pytest.mark.parametrize(
+    ("rollback", "rises", "lost"), [("auto", 1, 1), ("not-finite", 0, 1), ("never", 0, 0)]
+)
+def test_rollbacks_are_made_when_the_user_wants_them(rollback, rises, lost):
+    assert watched(0.5, 0.9, rollback=rollback).action.from_saved == rises
+    assert len(watched(0.5, math.nan, rollback=rollback).rollbacks) == lost
+    assert watched(0.5, rollback=rollback).can_recover == lost
+
+
+def test_another_way_to_roll_back_is_refused():
+    with pytest.raises(ConfigError, match="rollback must be 'auto', 'never' or 'not-finite'"):
+        Annealed(rollback="sometimes")

@@ -1,0 +1,159 @@
+"""Comparisons that are held again."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import pytest
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.online import Check, PeakRange, Round, Search, Thresholds
+from autolr.online.annealed import Annealed
+from autolr.online.evidence import Evidence
+from autolr.online.rounds import price
+from autolr.rules.fixed import OWN
+from tests.online.runs import search_of
+
+PEAKS = (0.00625, 0.025, 0.1, 0.4, 1.6)
+RACE = Round(0, 20, 6)
+REFINE = Round(20, 36, 10, factors=(0.5, 2.0), refines=True)
+CHECKS = (Round(72, 92, 12, factors=(0.5, 2.0)), Round(160, 184, 14, factors=(0.5, 2.0)))
+WATCHES = tuple(Round(step - 8, step, 40) for step in range(250, 780, 80))
+START = 2.3
+
+
+def begun(own=0.1, **settings):
+    candidates = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS)
+    rounds = (RACE, REFINE, *CHECKS, *WATCHES)
+    return Search(candidates, rounds, fallback=(OWN, own), spare=8, **settings)
+
+
+def seen(search, *scores, inactive=()):
+    return search.observe(Evidence(scores, initial=START, inactive=inactive))
+
+
+def peaks(search):
+    return [candidate.peak for candidate in search.alive]
+
+
+def most(search):
+    """Return the steps that may still be made beside the run."""
+    return search.spare + sum(r.price for r in search.rounds)
+
+
+def test_a_race_that_shows_nothing_goes_on_with_the_own_peak_the_highest_and_one_between():
+    search = seen(begun(own=0.025), 2.3, 2.29, 2.28, 2.27, 9.0)
+    assert peaks(search) == [0.025, 0.4, 0.1]
+    assert search.action.continues
+    assert (search.action.start, search.action.horizon) == (20, 60)
+    assert [s.kept for s in search.scores] == [False, True, False, False, False]
+
+
+def test_where_nothing_is_higher_the_next_lower_ones_go_on():
+    assert peaks(seen(begun(own=0.4), 2.3, 2.29, 2.28, 2.27, 9.0)) == [0.4, 0.1, 0.025]
+    dying = seen(begun(own=0.4), 2.3, 2.29, 2.28, 2.27, 9.0, inactive=(0.0, 0.0, 0.0, 0.6, 0.9))
+    assert peaks(dying) == [
+        0.1,
+        0.025,
+        0.00625,
+    ]  # the own peak does harm: the highest that does not
+
+
+def test_a_race_that_shows_something_is_over_and_costs_no_more():
+    search = seen(begun(), 2.3, 2.2, 2.0, 1.9, 9.0)
+    assert peaks(search) == [0.4, 0.2, 0.8]
+    assert search.action.start == 20
+
+
+def test_the_longer_race_is_paid_by_the_checks_behind_it():
+    search = begun()
+    before = price(search.rounds, 5) + search.spare
+    longer = seen(search, *[2.3] * 5)
+    spent = 4 * 20 + 2 * 40
+    assert spent + most(longer) - longer.rounds[0].price <= before
+    assert all(
+        one.horizon <= r.start for one, r in zip(longer.rounds, longer.rounds[1:], strict=False)
+    )
+    assert longer.rounds[-1] == WATCHES[-1]
+
+
+def test_the_lowest_of_what_then_ties_wins_unless_the_own_peak_is_among_it():
+    longer = seen(begun(), 2.3, 2.29, 2.28, 2.27, 2.28)  # the own 0.1, 1.6 and 0.4
+    assert peaks(longer) == [0.1, 1.6, 0.4]
+    assert seen(longer, 2.0, 1.5, 1.505).alive[0].peak == 0.4
+    assert seen(longer, 1.51, 1.5, 1.505).alive[0].peak == 0.1
+    assert seen(longer, 2.0, 1.4, 1.5).alive[0].peak == 1.6
+    dies = seen(longer, 2.2, 1.4, 2.0, inactive=(0.1, 0.6, 0.1))
+    assert dies.alive[0].peak == 0.4  # ahead, and losing its units
+
+
+def test_where_there_is_still_nothing_the_own_peak_stays_and_the_race_is_held_again_later():
+    longer = seen(begun(), *[2.3] * 5)
+    search = seen(longer, 2.3, 2.295, 2.295)
+    run = search.alive[0]
+    assert run.peak == 0.1
+    again = next(r for r in search.rounds if r.factors)
+    assert (again.start, again.factors) == (120, (0.25, 4.0, 16.0))
+    assert most(search) <= most(longer)
+    while search.action.start < 120:
+        search = seen(search, 2.29)
+    assert peaks(search) == [0.1, 0.025, 0.4, 1.6]
+    assert seen(search, 2.29, 2.29, 2.29, 1.5).alive[0].peak == 1.6
+    assert seen(search, 2.29, 2.29, 2.29, 2.29).alive[0].peak == 0.1
+
+
+def test_without_a_first_score_nothing_goes_on():
+    search = begun().observe(Evidence((2.3, 2.29, 2.28, 2.27, 9.0)))
+    assert not search.rounds[0].continues
+
+
+@pytest.mark.parametrize("gain", [0.05, 0.049, 0.02])
+def test_a_lower_rate_that_leads_too_little_wins_if_its_lead_has_not_shrunk(gain):
+    search = settled()
+    again = search.observe(Evidence((0.6, 0.55)))
+    assert (again.action.start, again.action.horizon, again.action.continues) == (92, 112, True)
+    assert again.spare == search.spare - 20
+    ended = again.observe(Evidence((0.5, 0.5 - gain)))
+    assert ended.scores[-2].kept == (gain < again.rounds[0].lead)
+
+
+def settled():
+    """Return a search whose run has gained 0.4 since its last score, so that a rival needs 0.09."""
+    search = Search(
+        tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS[:3]),
+        (RACE, REFINE, Round(72, 92, 12, factors=(0.5,)), *WATCHES),
+        spare=30,
+    )
+    return search.observe(Evidence((3.0, 1.5, 3.0))).observe(Evidence((1.0, 2.0, 2.0)))
+
+
+def test_a_second_look_needs_a_lead_beyond_the_noise_and_steps_that_are_left():
+    search = settled()
+    assert not search.observe(Evidence((0.6, 0.599))).rounds[0].continues
+    rough = tuple(0.6 + 0.1 * (-1) ** i for i in range(8))
+    noisy = Evidence((0.6, 0.55), (rough, tuple(1.15 - b for b in rough)))
+    assert not search.observe(noisy).rounds[0].continues
+    poor = Search(search.alive, search.rounds, scores=search.scores, best=search.best)
+    assert not poor.observe(Evidence((0.6, 0.55))).rounds[0].continues
+
+
+def test_of_one_candidate_nothing_is_looked_at_twice():
+    search = search_of(Annealed(checks=(Check(0.5, 0.5),)), PeakRange.between(0.1, 0.1))
+    after = search.observe(Evidence((2.3,), initial=2.3))
+    assert after.alive == search.alive
+    assert after.rounds == search.rounds[1:]
+
+
+def test_noise_decides_for_the_own_peak_and_not_for_the_lowest():
+    rough = tuple(0.2 * (-1) ** i for i in range(8))
+    scores = (1.5, 1.45, 1.42, 1.4, 3.0)
+    batches = tuple(tuple(s + (b if i % 2 else -b) for b in rough) for i, s in enumerate(scores))
+    search = begun().observe(Evidence(scores, batches, START, (START,) * 8))
+    assert search.alive[0].peak == 0.1
+    assert begun(own=1.6).observe(Evidence(scores, batches, START, (START,) * 8)).peak(0) == 0.1
+
+
+def test_a_tie_is_of_what_has_been_gained():
+    flat = (139.0, 138.9, 138.4, 138.0, 141.0)  # of 140: within 3 % of each other, far apart
+    search = begun(own=0.00625).observe(Evidence(flat, initial=140.0, initial_batches=()))
+    longer = search.observe(Evidence((138.8, 137.0, 136.0), initial=140.0))
+    assert longer.alive[0].peak == search.alive[2].peak
+    assert Thresholds().tie * 136 > 138.8 - 136
