@@ -81,10 +81,10 @@ def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_
 
 
 def test_a_run_whose_scores_hardly_scatter_is_doubted_sooner():
-    smooth = [0.5, 0.48, 0.465, 0.455]
-    assert watched(*smooth, 0.463).action.from_saved
-    rough = [0.5, 0.44, 0.48, 0.455]
-    assert not watched(*rough, 0.463).action.from_saved
+    smooth = [0.455, 0.456, 0.458, 0.4605]
+    assert watched(*smooth, 0.464).action.from_saved
+    rough = [0.455, 0.461, 0.458, 0.4605]
+    assert not watched(*rough, 0.464).action.from_saved
 
 
 def test_a_run_at_chance_is_never_doubted():

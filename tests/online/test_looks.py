@@ -122,7 +122,7 @@ def settled():
         (RACE, REFINE, Round(72, 92, 12, factors=(0.5,)), *WATCHES),
         spare=30,
     )
-    return search.observe(Evidence((3.0, 1.5, 3.0))).observe(Evidence((1.0, 2.0, 2.0)))
+    return search.observe(Evidence((3.0, 1.5, 3.0))).observe(Evidence((1.0, 1.002, 1.002)))
 
 
 def test_a_second_look_needs_a_lead_beyond_the_noise_and_steps_that_are_left():
