@@ -34,9 +34,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
 
     Rivals with other peaks are trained beside the run on the very batches that go by, scored by
     the average of their last weights, and the best one's state replaces the run's: it ends as
-    if it had been trained with the chosen peak from its first step. Later it is compared with other
-    rates, and restored to its best state when it gets worse. The optimizer's own rate only says
-    how the rates of its groups relate. After the fit `result` has the peak. Where the metric
+    if it had been trained with the chosen peak from its first step. The rate that the user has set
+    races too, and wins ties. Later the run is compared with other rates, and with its own best
+    state when it gets worse (see `autolr.online.Annealed`). After the fit `result` has the peak. Where the metric
     is not finite for any rival in the race and the next round there is no peak, with a warning: the
     run continues at the rate that the user has set, within ``rates``, else at the customary one.
 
