@@ -115,9 +115,9 @@ class Annealed:
             rollback=self.rollback,
             spare=max(0, int(run.budget) - price(rounds, len(alive))),
         )
-        if run.rise is not None and rounds and rounds[0].horizon < run.rise and len(line_up) == 1:
-            search = delayed(search, run.nearest(alive), min(run.rise, run.total_steps // 3))
-        search = search.until(run.deadline)
+        search = search.until(min(run.deadline, run.total_steps - 1))
+        if len(line_up) == 1:
+            search = delayed(search, run)
         if not search.rounds:
             search = replace(search, alive=(run.nearest(alive),))
         search = search if len(line_up) > 1 else search.of_its_rule()

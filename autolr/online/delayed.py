@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round, behind
 
 if TYPE_CHECKING:
-    from autolr.candidate import Candidate
+    from autolr.online.run_info import RunInfo
     from autolr.online.search import Search
 
 # Shares of the rise. At the first the rate is at work and the run is not yet where a higher one
@@ -14,32 +14,37 @@ if TYPE_CHECKING:
 # lost in the end: only higher ones are tried.
 _RACE, _CHECKS = 1 / 3, (2 / 3, 1.0)
 _FACTORS = (2.0,)
+_LONGEST = 3  # a rise of more than a third of the run counts as one of a third
 _SHORTER = 0.75  # as long as the race are those checks
 
 
-def delayed(search: "Search", own: "Candidate", rise: int) -> "Search":
+def delayed(search: "Search", run: "RunInfo") -> "Search":
     """Return a search whose candidates are copied from the run within its warm-up.
+
+    It is left as it is where no rise reaches beyond its race, or the search has to be over before.
 
     Args:
         search: Before its race.
-        own: The candidate that the run trains until then.
-        rise: Step at which the rate is highest.
+        run: The run, which trains its own candidate until then.
     """
+    if run.rise is None or not search.rounds or search.rounds[0].horizon >= run.rise:
+        return search
     race, *rest = search.rounds
+    own, rise = run.nearest(search.alive), min(run.rise, run.total_steps // _LONGEST)
     assert own.peak is not None
-    peaks = [candidate.peak or own.peak for candidate in search.alive if candidate != own]
-    rounds = [
-        _round(max(1, round(_RACE * rise)), race.horizon, [peak / own.peak for peak in peaks])
-    ]
+    factors = [(one.peak or own.peak) / own.peak for one in search.alive if one != own]
+    rounds = [_round(max(1, round(_RACE * rise)), race.horizon, factors)]
+    if rounds[0].horizon > search.last:
+        return search
     steps = search.spare + sum(r.price for r in rest)
     length = max(SHORTEST_CHECK, int(_SHORTER * race.horizon))
     for share in _CHECKS:
         check = _round(max(rounds[-1].horizon, round(share * rise)), length, _FACTORS)
-        if check.price <= steps:
+        if check.price <= steps and check.horizon <= search.last:
             rounds.append(check)
             steps -= check.price
     watches = [r for r in rest if not r.copies and r.horizon > rounds[-1].horizon]
-    rounds += behind(watches, rounds[-1].horizon)
+    rounds += behind(watches, rounds[-1].horizon, search.last)
     ready = replace(search, alive=(own,), rounds=tuple(rounds), spare=steps)
     return ready.of_its_rule().with_rivals()
 

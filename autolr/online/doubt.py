@@ -110,12 +110,12 @@ def _is_at_chance(search: "Search") -> bool:
 def _with_copy_of_best(search: "Search", step: int) -> "Search":
     """Train a copy of the best state beside the run, at a lower rate, where that can be paid."""
     length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare))
-    if search.spare < length or not search.rounds:
+    if search.spare < length or not search.rounds or step + length > search.last:
         return search
     cut = search.thresholds.cut ** (
         1 + search.doubts
     )  # the last copy may not have been slow enough
     window = round(CHECK_WINDOW * length)
     copy = Round(step, step + length, window, (cut,), from_saved=True)
-    rounds = (copy, *behind(search.rounds, copy.horizon))
+    rounds = (copy, *behind(search.rounds, copy.horizon, search.last))
     return replace(search, rounds=rounds, spare=search.spare - length)

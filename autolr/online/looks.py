@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autolr.online.search import Search
 
 _LONGER = 3  # times as long is a race that goes on: plateaus of 2 to 7 % of a run are left then
+_WORTH = 1.5  # times as long at least
 _AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held again later
 _LATER = 2  # times the steps so far
 
@@ -25,8 +26,8 @@ def with_another_look(search: "Search", evidence: Evidence) -> "Search | None":
         search: The search in a round that has been scored.
         evidence: Its scores.
     """
-    if goes_on := _who_goes_on(search, evidence):
-        return _with_longer_race(search, goes_on, evidence)
+    if (goes_on := _who_goes_on(search, evidence)) and (end := _end_of_race(search, len(goes_on))):
+        return _with_longer_race(search, goes_on, end, evidence)
     if _leads_too_little(search, evidence):
         return _with_second_look(search, evidence)
     return None
@@ -49,11 +50,11 @@ def with_later_race(search: "Search", evidence: Evidence) -> "Search":
     watches = [replace(r, factors=(), profiles=()) for r in rest]
     first = [r for r in watches if r.horizon <= start]
     last = watches[len(first) :]
-    if length < 1 or not last:
+    if length < 1 or not last or start + length > search.last:
         return search
     window = max(1, round(CHECK_WINDOW * length))
     again = Round(start, start + length, window, _AGAIN, refines=True)
-    rounds = (now, *first, again, *behind(last, again.horizon))
+    rounds = (now, *first, again, *behind(last, again.horizon, search.last))
     return replace(search, rounds=rounds, spare=steps - again.price)
 
 
@@ -77,15 +78,24 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> tuple[int, ...]:
     return (own, top, *(between[:1] or lower[-1:]))
 
 
-def _with_longer_race(search: "Search", goes_on: "Sequence[int]", evidence: Evidence) -> "Search":
+def _end_of_race(search: "Search", runs: int) -> int | None:
+    """Return the step until which a race can go on among so many; None if it is not worth it."""
+    now, *rest = search.rounds
+    steps = (search.spare + sum(r.price for r in rest)) // (runs - 1)
+    end = min(_LONGER * now.horizon, now.horizon + steps)
+    return end if _WORTH * now.horizon <= end <= search.last else None
+
+
+def _with_longer_race(
+    search: "Search", goes_on: "Sequence[int]", horizon: int, evidence: Evidence
+) -> "Search":
     """Return the search whose race goes on among a few, paid by the last checks."""
     now, *rest = search.rounds
-    horizon = _LONGER * now.horizon
     window = max(1, round(RACE_WINDOW * horizon))
     longer = Round(now.horizon, horizon, window, continues=True)
     steps = search.spare + sum(r.price for r in rest)
     paid, spare = affordable(
-        behind(rest, horizon), steps - (len(goes_on) - 1) * (horizon - now.horizon)
+        behind(rest, horizon, search.last), steps - (len(goes_on) - 1) * (horizon - now.horizon)
     )
     return replace(
         search,
@@ -105,7 +115,8 @@ def _leads_too_little(search: "Search", evidence: Evidence) -> bool:
     best = evidence.best
     lower = search.peak(best) <= search.peak(0)
     leads = scores[0] - scores[best] > clear_lead(search, evidence)
-    payable = search.spare >= now.horizon - now.start
+    length = now.horizon - now.start
+    payable = search.spare >= length and now.horizon + length <= search.last
     return lower and leads and payable and winner(search, evidence) == 0
 
 
@@ -122,7 +133,7 @@ def _with_second_look(search: "Search", evidence: Evidence) -> "Search":
     return replace(
         search,
         alive=(search.alive[0], search.alive[best]),
-        rounds=(again, *behind(rest, again.horizon)),
+        rounds=(again, *behind(rest, again.horizon, search.last)),
         scores=search.scores + search.scored(scores, 0),
         spare=search.spare - (now.horizon - now.start),
     )

@@ -108,14 +108,16 @@ def price(rounds: Sequence[Round], candidates: int) -> int:
     return race + sum(r.price for r in rounds[1:])
 
 
-def behind(rounds: Sequence[Round], step: int) -> tuple[Round, ...]:
+def behind(rounds: Sequence[Round], step: int, last: float) -> tuple[Round, ...]:
     """Return rounds that begin at a step or later: those that would begin earlier are moved.
 
-    A round without rivals that would have ended before is left out.
+    A round without rivals that would have ended before is left out, and so is one that would not
+    end in time.
 
     Args:
         rounds: Rising.
         step: In steps of the run.
+        last: Step by which each has to end.
     """
     moved: list[Round] = []
     for now in rounds:
@@ -124,7 +126,7 @@ def behind(rounds: Sequence[Round], step: int) -> tuple[Round, ...]:
             step = now.horizon + shift
             window = max(1, min(now.window, step - now.start - shift)) if shift else now.window
             moved.append(replace(now, start=now.start + shift, horizon=step, window=window))
-    return tuple(moved)
+    return tuple(one for one in moved if one.horizon <= last)
 
 
 def affordable(rounds: Sequence[Round], steps: int) -> tuple[tuple[Round, ...], int]:

@@ -44,6 +44,7 @@ class Search:
         fallback: Rule and peak with which the run continues when nothing can be compared, and
             which wins ties of the race; None: the search does not check for that.
         rollback: See `Annealed`.
+        last: Step by which every round has to be over.
         spare: Steps that may be made beside the run in addition to those of ``rounds``.
         initial: The score of the run before its first step; None where it is not known.
         initial_batches: That by validation batch; empty if it is not known.
@@ -63,6 +64,7 @@ class Search:
     doubts: int = 0
     fallback: tuple[str, float] | None = None
     rollback: str = AUTO
+    last: float = math.inf
     spare: int = 0
     initial: float | None = None
     initial_batches: tuple[float, ...] = ()
@@ -130,8 +132,8 @@ class Search:
         return self.alive[index].peak or 0.0
 
     def until(self, step: int) -> "Search":
-        """Return the search without the rounds that end after a step."""
-        return replace(self, rounds=tuple(r for r in self.rounds if r.horizon <= step))
+        """Return the search without the rounds that end after a step, also of those to come."""
+        return replace(self, rounds=tuple(r for r in self.rounds if r.horizon <= step), last=step)
 
     def observe(self, evidence: Evidence) -> "Search":
         """Take in the scores of the present probe, in the order of its candidates.
