@@ -36,9 +36,10 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     the average of their last weights, and the best one's state replaces the run's: it ends as
     if it had been trained with the chosen peak from its first step. The rate that the user has set
     races too, and wins ties. Later the run is compared with other rates, and with its own best
-    state when it gets worse (see `autolr.online.Annealed`). After the fit `result` has the peak. Where the metric
-    is not finite for any rival in the race and the next round there is no peak, with a warning: the
-    run continues at the rate that the user has set, within ``rates``, else at the customary one.
+    state when it gets worse (see `autolr.online.Annealed`). After the fit `result` has the peak.
+    Where the metric is not finite for any rival in the race and the next round there is no peak,
+    with a warning: the run continues at the rate that the user has set, within ``rates``, else at
+    the customary one.
 
     The rate that is applied stands in the optimizer's groups between steps, for all that reads it.
     A module with a learning-rate scheduler of its own keeps it: the scheduler steps with its own

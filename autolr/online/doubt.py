@@ -4,7 +4,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autolr.online.evidence import CLEAR, Evidence, standard_error
+from autolr.online.evidence import Evidence
+from autolr.online.noise import CLEAR, standard_error
 from autolr.online.records import RollbackRecord
 from autolr.online.reschedule import scaled
 from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round, behind

@@ -1,14 +1,10 @@
 """What scores say: progress, the noise of a difference, and which candidates are dying."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import stdev
 
-CLEAR = 2.0
-"""Standard errors of a difference that counts: 1 in 20 is noise."""
+from autolr.online.noise import FEWEST_BATCHES, standard_error
 
-_FEWEST_BATCHES = 4  # of which a standard error means something
 _LEFT = 3.0  # standard errors: a gain on the untrained run that is hardly ever noise
 # Units of a layer beyond those of the least affected candidate. Where all of a layer's units work,
 # 0.1 are silent on a batch; in the network that dies of its rate it was 0.5 while the loss fell.
@@ -53,14 +49,19 @@ class Evidence:
     @property
     def knows_noise(self) -> bool:
         """Whether the noise of the progress is known."""
-        return self.by_batch is not None and len(self.initial_batches) >= _FEWEST_BATCHES
+        return self.by_batch is not None and len(self.initial_batches) >= FEWEST_BATCHES
 
     def batches(self, index: int) -> tuple[float, ...]:
         """Return the scores of a candidate by validation batch; empty if they are not known."""
         return () if self.by_batch is None else self.by_batch[index]
 
     def noise(self, one: int, other: int) -> float:
-        """Return the standard error of the difference of two candidates; 0 if it is not known."""
+        """Return the standard error of the difference of two candidates; 0 if it is not known.
+
+        Args:
+            one: Index of a candidate.
+            other: Index of another.
+        """
         return standard_error(self.batches(one), self.batches(other))
 
     def nothing_to_see(self, least: float) -> bool:
@@ -92,24 +93,3 @@ class Evidence:
         if self.is_dying(index) or not math.isfinite(score):
             return True
         return self.initial is not None and score > self.initial + most * abs(self.initial)
-
-
-def standard_error(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the standard error of the mean difference of paired values.
-
-    Args:
-        one: Values.
-        other: As many; the difference of each pair is taken.
-
-    Returns:
-        0 where there are fewer than 4 pairs; infinite where a value is not finite.
-
-    >>> round(standard_error([1.0, 2.0, 3.0, 4.0], [0.9, 2.1, 2.9, 4.1]), 3)
-    0.058
-    """
-    if len(one) != len(other) or len(one) < _FEWEST_BATCHES:
-        return 0.0
-    differences = [a - b for a, b in zip(one, other, strict=True)]
-    if not all(map(math.isfinite, differences)):
-        return math.inf
-    return stdev(differences) / math.sqrt(len(differences))

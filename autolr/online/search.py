@@ -12,10 +12,11 @@ from autolr.candidate import Candidate
 from autolr.online.actions import Commit, Probe
 from autolr.online.doubt import AUTO, NEVER, restored, verified, watched
 from autolr.online.evidence import Evidence
-from autolr.online.looks import with_another_look, with_later_race
+from autolr.online.longer_race import with_later_race, with_longer_race
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
 from autolr.online.rounds import Round, outward
+from autolr.online.second_look import with_second_look
 from autolr.online.thresholds import Thresholds
 from autolr.online.verdict import beaten, winner
 
@@ -154,8 +155,9 @@ class Search:
         search = self._begun(evidence)
         if now.from_saved:
             return verified(search, evidence)
-        if (again := with_another_look(search, evidence)) is not None:
-            return again
+        for with_look in (with_longer_race, with_second_look):
+            if (again := with_look(search, evidence)) is not None:
+                return again
         search, index = with_later_race(search, evidence), winner(search, evidence)
         left = replace(
             search,

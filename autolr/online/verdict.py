@@ -3,7 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
-from autolr.online.evidence import CLEAR, Evidence
+from autolr.online.evidence import Evidence
+from autolr.online.noise import CLEAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from autolr.online.evidence import Evidence, standard_error
+from autolr.online.evidence import Evidence
+from autolr.online.noise import standard_error
 
 BATCHES = np.random.default_rng(0).normal(2.3, 0.2, size=20)
 

@@ -1,12 +1,11 @@
-"""Comparisons that are held again: a race with nothing to see, a lead that is not enough."""
+"""A race that shows nothing: it goes on among a few, and is held again later."""
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autolr.online.evidence import Evidence
 from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round, affordable, behind
-from autolr.online.verdict import clear_lead, lowest_first, own_candidate, winner
+from autolr.online.verdict import lowest_first, own_candidate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,17 +18,15 @@ _AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held a
 _LATER = 2  # times the steps so far
 
 
-def with_another_look(search: "Search", evidence: Evidence) -> "Search | None":
-    """Return the search whose present comparison goes on; None where it is over.
+def with_longer_race(search: "Search", evidence: Evidence) -> "Search | None":
+    """Return the search whose race goes on, as there is nothing to see yet; None if it does not.
 
     Args:
         search: The search in a round that has been scored.
         evidence: Its scores.
     """
     if (goes_on := _who_goes_on(search, evidence)) and (end := _end_of_race(search, len(goes_on))):
-        return _with_longer_race(search, goes_on, end, evidence)
-    if _leads_too_little(search, evidence):
-        return _with_second_look(search, evidence)
+        return _longer(search, goes_on, end, evidence)
     return None
 
 
@@ -86,7 +83,7 @@ def _end_of_race(search: "Search", runs: int) -> int | None:
     return end if _WORTH * now.horizon <= end <= search.last else None
 
 
-def _with_longer_race(
+def _longer(
     search: "Search", goes_on: "Sequence[int]", horizon: int, evidence: Evidence
 ) -> "Search":
     """Return the search whose race goes on among a few, paid by the last checks."""
@@ -103,37 +100,4 @@ def _with_longer_race(
         rounds=(longer, *paid),
         scores=search.scores + search.scored(evidence.scores, goes_on[0]),
         spare=spare,
-    )
-
-
-def _leads_too_little(search: "Search", evidence: Evidence) -> bool:
-    """Return whether a lower rate leads, but not by what the run gains anyway."""
-    now, scores = search.rounds[0], evidence.scores
-    once = search.races or now.refines or now.profiles or now.lead or not now.factors
-    if once or search.ends[1] < math.inf or not math.isfinite(scores[0]):
-        return False
-    best = evidence.best
-    lower = search.peak(best) <= search.peak(0)
-    leads = scores[0] - scores[best] > clear_lead(search, evidence)
-    length = now.horizon - now.start
-    payable = search.spare >= length and now.horizon + length <= search.last
-    return lower and leads and payable and winner(search, evidence) == 0
-
-
-def _with_second_look(search: "Search", evidence: Evidence) -> "Search":
-    """Return the search that compares the run with that rate for as long again."""
-    (now, *rest), scores, best = search.rounds, evidence.scores, evidence.best
-    again = replace(
-        now,
-        start=now.horizon,
-        horizon=2 * now.horizon - now.start,
-        continues=True,
-        lead=scores[0] - scores[best],
-    )
-    return replace(
-        search,
-        alive=(search.alive[0], search.alive[best]),
-        rounds=(again, *behind(rest, again.horizon, search.last)),
-        scores=search.scores + search.scored(scores, 0),
-        spare=search.spare - (now.horizon - now.start),
     )
