@@ -51,11 +51,17 @@ class Acting(CandidateStates):
         self.stop_requested = False
         self._scoring = Scoring(learner)
 
+    def _look_at_untrained(self) -> None:
+        """Score the run before its first step, if several candidates will be compared with that."""
+        probe = self.search.probe
+        if self.step or probe is None or probe.ahead is not None:
+            return
+        if len(probe.candidates) > 1 and self._copies.unmade() is None:
+            self._scoring.look_at_untrained()
+
     def _act(self) -> None:
         """Carry out every action that is due at this step of the run."""
         while (probe := self.search.probe) is not None:
-            if self._compares_from_the_first_step(probe):
-                self._scoring.look_at_untrained()
             if self.step < probe.start:
                 return
             self._spawn(probe)
@@ -73,10 +79,6 @@ class Acting(CandidateStates):
                 f"a strategy answers with Train only in a run that can be rewound, got {action!r}"
             )
         self._rivals, self._best, self._live.average = [], None, None
-
-    def _compares_from_the_first_step(self, probe: Probe) -> bool:
-        """Return whether several candidates will be scored, and the run has trained no step yet."""
-        return self.step == 0 and len(probe.candidates) > 1 and probe.ahead is None
 
     def _scores(self, probe: Probe) -> dict[Candidate, Score]:
         """Return the score of each candidate of a probe that has ended."""

@@ -68,7 +68,8 @@ class Rivals(Acting):
         self._nan = False  # whether the last loss of the live run that was checked is NaN
         if not wait:
             with self.surviving():
-                self._act()
+                self._look_at_untrained()
+            self._act()
 
     @property
     def factor(self) -> float:
