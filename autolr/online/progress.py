@@ -112,7 +112,7 @@ class Progress:
         if observation.changed is not None and self.best is not None:
             after = replace(after, best=(observation.changed, math.inf))
         if isinstance(action, Save):
-            return replace(after, best=(observation.step, self._last_score))
+            return replace(after, best=(observation.step, self._last_score()))
         if not isinstance(action, Probe):
             return after
         if not observation.lost:
@@ -150,11 +150,10 @@ class Progress:
             best=None if best is None else (best[0], float(best[1])),
         )
 
-    @property
-    def _last_score(self) -> float:
-        """The last score of the run; infinite before the first one."""
-        kept = (scored.score for scored in reversed(self.scores) if scored.kept)
-        return next(kept, math.inf)
+    def _last_score(self, until: float = math.inf) -> float:
+        """Return the last score of the run up to a step; infinite before the first one."""
+        of_run = (scored for scored in reversed(self.scores) if scored.kept)
+        return next((scored.score for scored in of_run if scored.horizon <= until), math.inf)
 
     def _with_rollback(self, before: Probe, observation: Observation) -> "Progress":
         """Record a rollback if that is the strategy's answer."""
@@ -163,15 +162,17 @@ class Progress:
             return self._with_verified_rollback(before)
         if self.best is None:
             raise ConfigError("the strategy answered with Rollback before any Save")
-        score = math.inf if observation.lost else self._last_score
+        score = math.inf if observation.lost else self._last_score()
         made = RollbackRecord(observation.step, self.best[0], action.factor, score)
         return replace(self, rollbacks=(*self.rollbacks, made))
 
     def _with_verified_rollback(self, probe: Probe) -> "Progress":
         """Record a rollback if a copy of the saved state has taken the place of the run."""
-        if not probe.from_saved or self.best is None or self.action.run == probe.run:
+        won = self.action.run in probe.candidates[1:]
+        if not (won and probe.from_saved and self.best is not None):
             return self
-        made = RollbackRecord(probe.start, self.best[0], probe.factor, self._last_score)
+        score = self._last_score(until=probe.start)
+        made = RollbackRecord(probe.start, self.best[0], probe.factor, score)
         return replace(self, rollbacks=(*self.rollbacks, made))
 
     def _diverged(self, probe: Probe, step: int) -> DivergedError:

@@ -74,7 +74,7 @@ def progress_lines(
         step = after.scores[-1].horizon
         run = after.action.run
         yield f"AutoLR: {_named(run.rule)}peak {run.peak:.3g} at step {step} of {total_steps}"
-    elif _settled(before):
+    elif _settled(before) and before.rollbacks == after.rollbacks:
         yield from _change(after.scores[len(before.scores) :], total_steps)
     for rollback in after.rollbacks[len(before.rollbacks) :]:
         yield _rolled_back(rollback, before, monitor)

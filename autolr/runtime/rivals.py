@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from autolr.candidate import Candidate
-from autolr.errors import DivergedError, UnsupportedError
-from autolr.online.actions import Probe, Rollback, Save, Train
-from autolr.online.observation import Observation
+from autolr.errors import DivergedError
 from autolr.result.result import Result
 from autolr.rng import isolated_rng
+from autolr.runtime.acting import Acting
 from autolr.runtime.candidate_run import CandidateRun
-from autolr.runtime.candidate_states import CandidateStates
-from autolr.runtime.dead_rates import ignores_its_rate, sets_its_rate
+from autolr.runtime.dead_rates import sets_its_rate
 from autolr.runtime.failures import in_words, of_a_search
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.inactive import inactive_units
@@ -23,10 +21,8 @@ from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.model_tensors import is_finite
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
-from autolr.runtime.score import Score
-from autolr.runtime.scoring import LOST, Scoring, by_batch
+from autolr.runtime.scoring import LOST
 from autolr.runtime.step_context import StepContext
-from autolr.runtime.step_losses import forecasts
 
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
@@ -35,7 +31,7 @@ _BROKEN = "the loss is NaN, and no other state can replace the run's; its weight
 _CHECK_EVERY = 16  # steps between checks of the loss of a run alone; each waits for the device
 
 
-class Rivals(CandidateStates):
+class Rivals(Acting):
     """Carries out a search inside a run.
 
     The caller trains the live run, which follows one candidate. After each of its steps
@@ -53,9 +49,6 @@ class Rivals(CandidateStates):
         step: Optimizer steps that the run has made already.
         wait: Whether to do nothing yet, as a stored state is about to be loaded.
         room: How many copies of the run may be held.
-
-    Attributes:
-        stop_requested: Whether training will stop as soon as it can; strategies are informed.
     """
 
     def __init__(
@@ -72,10 +65,10 @@ class Rivals(CandidateStates):
     ) -> None:
         super().__init__(learner, rates, search, total_steps, live, step, room or Room())
         self.probe_steps = search.scan.steps if search.scan else 0
-        self.stop_requested = False
         self._nan = False  # whether the last loss of the live run that was checked is NaN
-        self._scoring = Scoring(learner)
         if not wait:
+            with self.surviving():
+                self._look_at_untrained()
             self._act()
 
     @property
@@ -201,98 +194,6 @@ class Rivals(CandidateStates):
         probe = self.search.probe
         if probe is not None and self._rivals and self.step + 1 == probe.horizon:
             run.inactive = inactive_units(self._learner.model, self._learner.optimizer)
-
-    def _act(self) -> None:
-        """Carry out every action that is due at this step of the run."""
-        while (probe := self.search.probe) is not None:
-            if self.step == 0 and len(probe.candidates) > 1 and probe.ahead is None:
-                self._scoring.look_at_untrained()
-            if self.step < probe.start:
-                return
-            self._spawn(probe)
-            if self.step < probe.horizon:
-                return
-            self._count_bytes()
-            if ignored := self._ignored_rates():
-                self._end(ignored, self._rates.own_candidate())
-                break
-            scores = self._scores(probe)
-            self._observe(self.step, [scores.get(c, LOST) for c in probe.candidates])
-            self._settle(self.step)
-        if isinstance(action := self.search.action, Train):
-            raise UnsupportedError(
-                f"a strategy answers with Train only in a run that can be rewound, got {action!r}"
-            )
-        self._rivals, self._best, self._live.average = [], None, None
-
-    def _scores(self, probe: Probe) -> dict[Candidate, Score]:
-        """Return the score of each candidate of a probe that has ended."""
-        if probe.ahead is not None:
-            return forecasts([self._live, *self._rivals], probe.ahead, self._learner.ranks)
-        return self._scoring.scores(
-            self._live, self._rivals, self._note_failure, annealed=probe.annealed
-        )
-
-    def _ignored_rates(self) -> str | None:
-        """Return in words that the runs of the race have not differed by their rates, if so."""
-        if self.search.scores or self._is_annealed():
-            return None
-        runs = [run for run in [self._live, *self._rivals] if not run.diverged]
-        return ignores_its_rate(self._learner.optimizer, runs)
-
-    def _observe(self, step: int, scores: Sequence[Score] = (), *, lost: bool = False) -> None:
-        """Report to the strategy that its action has been carried out, see `Observation`."""
-        among = self.search.candidates
-        inactive = {run.candidate: run.inactive for run in [self._live, *self._rivals]}
-        initial = self._scoring.initial
-        (stop_requested,) = self._learner.ranks.any([self.stop_requested])
-        observation = Observation(
-            step,
-            tuple(score.value for score in scores),
-            by_batch(scores),
-            initial=None if initial is None else initial.value,
-            initial_batches=None if initial is None else by_batch([initial]) and initial.by_batch,
-            inactive=tuple(inactive.get(one, 0.0) for one in among) if scores else (),
-            diverged=tuple(map(among.index, self._dropped)),
-            ended=() if self._is_annealed() else tuple(map(among.index, self._ended)),
-            changed=self._changed,
-            lost=lost,
-            steps_left=self.total_steps - step,
-            stop_requested=stop_requested,
-        )
-        self.search = self.search.observe(observation)
-        self._dropped, self._ended, self._changed = [], [], None
-
-    def _sample(self) -> None:
-        """Take the weights into the averages while a window is open."""
-        now = self.search.probe
-        if now is None or self.step <= now.horizon - now.window:
-            return
-        self._scoring.sample([self._live, *self._rivals], now.horizon - self.step + 1)
-
-    def _settle(self, step: int) -> None:
-        """Activate the state that the strategy has chosen, up to its next probe."""
-        run = self.search.action.run
-        for rival in self._rivals:
-            if rival.candidate == run and not rival.annealed:
-                self._swap_in(rival)
-        rivals, self._rivals = self._rivals, []
-        while isinstance(action := self.search.action, Save | Rollback):
-            if isinstance(action, Save):
-                self._keep_best()
-            else:
-                self._roll_back()
-            self._observe(step)
-        self._live = self._candidate_run(self.search.action.run, None)
-        if isinstance(action, Probe) and action.continues:
-            self._continue(rivals, action)
-
-    def _continue(self, rivals: Sequence[CandidateRun], probe: Probe) -> None:
-        """Train those that were scored just now on, each from where it is."""
-        for rival in rivals:
-            if rival.candidate in probe.candidates and not rival.diverged:
-                rival.average = None
-                self._rivals.append(rival)
 
     def _check_loss(self, loss: Tensor | None) -> None:
         """Note which candidates have diverged; on one rank counts as on all."""

@@ -46,7 +46,7 @@ class TorchLearner:
         batches: Iterable[Any],
         loss: Callable[[nn.Module, Any], Tensor],
         *,
-        validate: Callable[[nn.Module], float | Sequence[float]] | None = None,
+        validate: Callable[[nn.Module], float | Sequence[float] | Tensor] | None = None,
         mode: str = "min",
         clip: float | None = None,
     ) -> None:
@@ -109,6 +109,8 @@ class TorchLearner:
             return None
         with untouched(self.model), evaluating(self.model), torch.no_grad():
             measured = self._validate(self.model)
+        if isinstance(measured, Tensor):
+            measured = measured.tolist()
         if not isinstance(measured, Sequence):
             return Score(self.monitor.score(float(measured)))
         by_batch = tuple(self.monitor.score(float(value)) for value in measured)

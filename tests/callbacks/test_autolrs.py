@@ -240,8 +240,12 @@ class Line(pl.LightningModule):
 
 
 def test_a_run_that_diverges_at_its_first_rate_continues_as_a_probe_that_does_not(tmp_path):
-    callback = searcher(rates=(0.01, 1e32))  # it begins with 1e15
-    run = fit(tmp_path, Line, [callback], max_epochs=EPOCHS)
+    class Far(Line):
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=1e15)
+
+    callback = searcher(rates=(0.01, 1e32))  # it begins with the one next to its own
+    run = fit(tmp_path, Far, [callback], max_epochs=EPOCHS)
     assert 0 < run.module.w.item() < 1
     assert curve(tmp_path, "autolr/rate")[0] == pytest.approx(1e15)
     assert curve(tmp_path, "autolr/rate")[10] == pytest.approx(0.01)

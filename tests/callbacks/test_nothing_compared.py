@@ -15,7 +15,8 @@ from autolr.errors import DivergedError
 from autolr.online import Annealed, Check
 from tests.callbacks.runs import LR, Net, curve, differences, fit
 
-# Of 28 steps: a race to step 14, two rivals from there to 20 and, where scores are, to 26.
+# Of 28 steps: a race of three peaks and the own rate to step 14, two rivals from there to 20 and,
+# where scores are, to 26.
 CHECKS = (Check(0.36, 0.56, (0.5, 2.0), refines=True), Check(0.64, 0.85, (0.5, 2.0)))
 STRATEGY = Annealed(candidates=3, race=0.5, checks=CHECKS, budget=4.0)
 STEPS = 28
@@ -88,7 +89,7 @@ def test_the_search_ends_early_and_the_run_keeps_the_users_rate(make, mode, tmp_
     assert "\n" not in line
     result = callback.result
     assert (result.peak, result.run_peak) == (None, LR)
-    assert result.probe_steps == 2 * 14 + 2 * 6  # nothing from step 20 on
+    assert result.probe_steps == 3 * 14 + 2 * 6  # nothing from step 20 on
     assert set(applied.rates[20:]) == {LR}
     assert json.loads((tmp_path / "found" / "result.json").read_text())["peak"] is None
     assert curve(tmp_path, "autolr/peak") == {}
@@ -151,7 +152,7 @@ def test_a_metric_that_is_undefined_at_first_still_finds_a_peak(tmp_path):
     assert not [w for w in seen if "nothing could be compared" in str(w.message)]
     result = callback.result
     assert result.compared
-    assert [scored.horizon for scored in result.scores] == [14] * 3 + [20] * 3 + [26] * 3
+    assert [scored.horizon for scored in result.scores] == [14] * 4 + [20] * 3 + [26] * 3
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -66,7 +66,7 @@ def test_a_run_too_short_for_a_race_of_other_rules_is_trained_by_the_first(tmp_p
 
 
 def test_rules_that_lose_leave_no_trace_in_the_run(tmp_path):
-    ties = Annealed(3, 0.3, (), Thresholds(tie=1e6, rollbacks=0), budget=9.0)
+    ties = Annealed(3, 0.3, (), Thresholds(tie=1e6, share=1e6, rollbacks=0), budget=9.0)
     space = {"lr": LR, "rule": ["fixed", "sps_max", "dog"], "schedule": "constant"}
     callback = AutoLR(ties, candidates=space)
     searched = fit(tmp_path / "searched", callbacks=[callback])

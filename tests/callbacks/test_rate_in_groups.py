@@ -73,7 +73,7 @@ HOW = {
     "a search": (lambda: [AutoLR(RACE, rates=RATES)], None),
     "a search beside a scheduler": (lambda: [AutoLR(RACE, rates=RATES)], one_cycle),
     "a search beside a recursive scheduler": (
-        lambda: [AutoLR(RACE, rates=RATES)],
+        lambda: [AutoLR(RACE, rates=(2 * LR, 8 * LR))],
         lambda o: lr_scheduler.ExponentialLR(o, 0.9),
     ),
     "a candidate": (lambda: [FollowCandidate(0.02, FALLING)], None),

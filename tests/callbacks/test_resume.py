@@ -12,8 +12,8 @@ from autolr.online import Annealed, Check, Thresholds
 from tests.callbacks.namespace import ModelCheckpoint, pl
 from tests.callbacks.runs import LR, TRAIN, Net, differences, fit
 
-# Of 56 steps, 7 an epoch: a race of three up to step 20, averaged from 15 on; two rivals from 22
-# to 30, averaged from 26 on; and the run alone at 45, averaged from 40 on.
+# Of 56 steps, 7 an epoch: a race of three peaks and the own rate up to step 20, averaged from 15
+# on; two rivals from 22 to 30, averaged from 26 on; and the run alone at 45, averaged from 40 on.
 EPOCHS = 8
 CHECKS = (Check(0.4, 0.55, factors=(0.5, 0.25)), Check(0.8, 0.8))
 CUTS = {
@@ -92,8 +92,8 @@ def test_the_cuts_are_where_their_names_say(whole):
         step: state["search"] and state["search"]["rivals"] for step, state in states.items()
     }
     assert {step: search and len(search["rivals"]) for step, search in searches.items()} == {
-        7: 2,
-        14: 2,
+        7: 3,
+        14: 3,
         21: 0,
         28: 2,
         35: 0,
@@ -110,16 +110,27 @@ def test_the_cuts_are_where_their_names_say(whole):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_cut_after_a_return_can_return_to_the_same_state_again(tmp_path):
+def test_a_run_cut_beside_a_copy_of_its_best_state_is_put_back_as_if_it_had_not_been_cut(tmp_path):
+    class Past(Net):
+        """Its metric is best at some distance from the first weights, which training goes past."""
+
+        def __init__(self):
+            super().__init__()
+            self.first = self.head[1].weight.detach().clone()
+
+        def validation_step(self, batch, batch_idx):
+            distance = (self.head[1].weight - self.first).norm()
+            self.log("val_loss", 0.1 + (distance - 0.3).abs())
+
     watches = Annealed(3, 0.2, (*CHECKS[1:], Check(0.92, 0.92)), Thresholds(band=0.0), budget=3.0)
-    settings = {"strategy": watches, "mode": "max"}  # of the loss: training makes it worse
-    whole = whole_run(tmp_path / "whole", searcher(**settings))
-    assert [rollback.step for rollback in whole.result.rollbacks] == [45, 52]
-    assert [rollback.to for rollback in whole.result.rollbacks] == [20, 20]
-    assert stored(whole.checkpoints[49])["search"]["rivals"]["best"] is not None
-    for step in (21, 49):  # the state that is returned to is of step 20
+    settings = {"strategy": watches}
+    whole = whole_run(tmp_path / "whole", searcher(**settings), Past)
+    assert [(made.step, made.to) for made in whole.result.rollbacks] == [(45, 20)]
+    search = stored(whole.checkpoints[49])["search"]["rivals"]
+    assert (len(search["rivals"]), search["best"] is not None) == (1, True)
+    for step in (21, 49):  # behind the best state, and beside a copy of it
         path = whole.checkpoints[step]
-        assert_same(whole, resume(tmp_path / str(step), path, searcher(**settings)))
+        assert_same(whole, resume(tmp_path / str(step), path, searcher(**settings), Past))
 
 
 class Resumable:
@@ -179,7 +190,7 @@ def test_gradients_that_are_being_accumulated_are_kept(tmp_path):
     callbacks = [searcher(), SavesAt(path, batch=15)]  # the second of three, in the race
     whole = fit(tmp_path / "whole", Net, callbacks, train=Resumable(), **settings)
     search = stored(path)["search"]["rivals"]
-    assert [len(search["rivals"]), len(search["gradients"])] == [2, 6]
+    assert [len(search["rivals"]), len(search["gradients"])] == [3, 6]
     whole.result = callbacks[0].result
     rest = resume(tmp_path / "rest", path, searcher(), train=Resumable(), **settings)
     assert_same(whole, rest)

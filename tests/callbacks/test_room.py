@@ -7,7 +7,7 @@ from autolr.callbacks import AutoLR
 from autolr.errors import ConfigError
 from autolr.online import Annealed
 from autolr.runtime.room import Room
-from tests.callbacks.changing import Part, fit
+from tests.callbacks.changing import LR, Part, fit
 from tests.callbacks.namespace import Callback
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -39,11 +39,11 @@ def test_no_more_copies_are_held_than_the_user_allows(most):
     fit(Part, [callback, held := Held(callback)])
     assert max(held.counts) == most
     race = [scored.candidate.peak for scored in callback.result.scores if scored.start == 0]
-    near = [0.001, 0.00025, 0.004, 6.25e-05]
+    near = [LR, LR / 4, LR * 4, LR / 16]
     assert race == pytest.approx(sorted(near[: 1 + most]))
     record = callback.result.copies[0]
     assert (record.step, record.reason) == (0, f"max_copies={most}")
-    assert record.ended == pytest.approx([*near, 0.016][1 + most :])
+    assert record.ended == pytest.approx([*near, LR * 16][1 + most :])
 
 
 def test_with_room_for_all_the_search_is_the_same():
@@ -62,4 +62,4 @@ def test_on_a_gpu_as_many_copies_race_as_fit_into_its_free_memory():
     fit(Part, [callback])
     (record, *_) = callback.result.copies
     assert "MiB are free, a copy takes" in record.reason
-    assert record.ended == pytest.approx([6.25e-05, 0.016])
+    assert record.ended == pytest.approx([LR / 16, LR * 16])

@@ -267,7 +267,9 @@ def test_a_cut_search_over_data_that_grow_is_resumed_bit_for_bit(epoch, tmp_path
 LONG = schedules.warmup(20) | schedules.linear()
 
 
-@pytest.mark.parametrize("make", [lambda: FollowCandidate(LR, LONG), lambda: AutoLR(RACE, LONG)])
+@pytest.mark.parametrize(
+    "make", [lambda: FollowCandidate(LR, LONG), lambda: AutoLR(RACE, LONG, (LR, LR))]
+)
 def test_a_schedule_that_no_longer_fits_stays_as_it_was_laid_out(make, tmp_path, recwarn):
     setter = make()
     made, rates = trained(tmp_path, setter, data=SHRINKS)

@@ -10,8 +10,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from autolr.callbacks import AutoLR
 from autolr.online import Annealed
-from tests.callbacks.runs import LR, Bare, Net, differences, fit, val_loader
+from tests.callbacks.runs import Bare, Net, differences, fit, val_loader
 
+LR = 1e-3  # torch's default: no rate that the user has chosen, which would race too
 RACE = Annealed(candidates=3, checks=(), budget=4.0)  # to step 14 of 28
 LONG = replace(RACE, budget=40.0)
 

@@ -30,8 +30,8 @@ def test_the_rate_is_that_of_the_runs_own_steps(tmp_path):
     callback = searcher()
     fit(tmp_path, Cosine, [callback], log_every_n_steps=3)
     end, actual = callback.result.probes.horizon.max(), callback.result.peak
-    assert actual not in (RATES[0], 2.0**-11)
-    peaks = {step: 2.0**-11 if step < end else actual for step in range(2, 28, 3)}
+    assert actual not in (RATES[0], LR)  # it begins with its own
+    peaks = {step: LR if step < end else actual for step in range(2, 28, 3)}
     expected = {n: peak * (1 + math.cos(math.pi * n / 28)) / 2 for n, peak in peaks.items()}
     assert curve(tmp_path, "autolr/rate") == pytest.approx(expected, rel=1e-9)  # it is recursive
 

@@ -202,7 +202,7 @@ ROUNDS = (
 def lines(scores, total_steps=200):
     """Play a search; return what is printed, by step."""
     runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4))
-    search, actual = Progress(AnnealedState(Search(runs, ROUNDS))), {}
+    search, actual = Progress(AnnealedState(Search(runs, ROUNDS, spare=10))), {}
     for values in scores:
         step, before = search.action.horizon, search
         search = search.observe(Observation(step, tuple(values)))
@@ -224,12 +224,14 @@ def test_a_quiet_run_tells_its_peak_and_what_to_expect():
 
 
 def test_later_changes_have_a_line_each():
-    scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], [0.49]]
+    copy_of_60 = [0.83, 0.49]
+    scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], copy_of_60, [0.48]]
     printed = lines(scores)
     assert printed[60] == ["AutoLR: step 60: rate x0.5"]
-    assert printed[80] == [
+    assert printed[86] == [
         "AutoLR: step 80: val_loss 0.845, was 0.5 at step 60: back to there, rate x0.5"
     ]
+    assert printed.keys() - {110} == {40, 60, 86}  # 110: a forecast
 
 
 def test_a_loss_that_is_not_finite_has_a_line():

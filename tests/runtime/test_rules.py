@@ -93,7 +93,7 @@ def test_a_run_that_another_rule_has_won_is_replayed_bit_for_bit(begin, space):
 
 
 def test_where_the_own_optimizer_wins_rules_leave_no_trace(begin):
-    ties = Thresholds(tie=1e6, margin=1e6, rollbacks=0)
+    ties = Thresholds(tie=1e6, share=1e6, margin=1e6, rollbacks=0)
     space = {"lr": 2.0**-6, "rule": ["fixed", "sps_max", "dog"]}
     searched, learner = begin()
     before = learner.optimizer

@@ -122,7 +122,7 @@ def test_whatever_the_own_rate_a_quadratic_is_solved_from_a_peak_near_its_known_
     edge = 2 / largest
     assert edge < result.scan.edge < 15 * edge
     assert edge / 30 < result.peak < 2 * edge
-    assert learner.validate() < 1e-5 * largest
+    assert learner.validate().value < 1e-5 * largest
     assert result.probe_steps <= 0.25 * STEPS
     first = result.probes.iloc[0]
     assert (first.peak, first.horizon, first.kept) == (result.scan.edge, 0, False)
@@ -174,12 +174,12 @@ def test_the_scan_of_a_saved_result_is_read_again(tmp_path):
 
 def test_a_best_peak_far_beyond_the_range_is_followed_there():
     slow = (2.0**-9, 2.0**-11)  # SGD's peak_range ends at 1.6, a hundredth of the best rate
-    followed, limited = regression(torch.optim.SGD, slow), regression(torch.optim.SGD, slow)
+    followed, limited = (regression(torch.optim.SGD, slow, lr=0.1) for _ in range(2))
     result = autolr.search(followed, 1000)
     assert result.peak > 16 * 1.6
     assert result.probe_steps <= 250
     assert autolr.search(limited, 1000, rates=(0.1 / 16, 1.6)).peak == 1.6
-    assert followed.validate() < 1e-3 * limited.validate()
+    assert followed.validate().value < 1e-3 * limited.validate().value
 
 
 def test_rates_that_are_given_are_never_exceeded():

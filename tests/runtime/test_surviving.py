@@ -93,8 +93,13 @@ def test_an_interrupt_in_a_rival_ends_the_run(error):
         searched(learner(raising(error())))
 
 
-def test_a_score_that_raises_ends_the_search_and_not_the_run(caplog):
+@pytest.mark.parametrize("step", [0, 20])
+def test_a_score_that_raises_ends_the_search_and_not_the_run(step, caplog):
+    untrained = [] if step == 0 else [1.0]
+
     def validate(model):
+        if untrained:
+            return untrained.pop()
         raise OSError("the labels are gone")
 
     run = learner(validate=validate)
@@ -103,10 +108,10 @@ def test_a_score_that_raises_ends_the_search_and_not_the_run(caplog):
     assert is_plain(run)
     (line,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert line == (
-        "AutoLR: step 20: the search ends: OSError: the labels are gone; the run keeps a peak of "
-        "0.0156"
+        f"AutoLR: step {step}: the search ends: OSError: the labels are gone; the run keeps a peak "
+        "of 0.0156"
     )
-    assert "none: the search ended at step 20; the run kept 0.01562" in str(result)
+    assert f"none: the search ended at step {step}; the run kept 0.01562" in str(result)
 
 
 def test_an_optimizer_that_ignores_its_rate_keeps_it_with_one_line(caplog):
