@@ -32,6 +32,9 @@ class Thresholds:
         band: The run is restored to its best state when its score is worse by that much.
         cut: The rate is multiplied by it then.
         rollbacks: How often the run may be restored.
+        longer: A race in which there is nothing to see yet goes on until it is so many times as
+            long; 1: it never does.
+        looks: How often a lower rate that leads by too little is compared, at most.
     """
 
     tie: float = 0.03
@@ -43,9 +46,10 @@ class Thresholds:
     band: float = 0.04
     cut: float = 0.5
     rollbacks: int = 4
+    longer: int = 3
+    looks: int = 2
 
 
-_LONGER = 3  # times as long is a race that goes on
 _RACE_WINDOW = 0.3
 _CHECK_WINDOW = 0.6
 _SHORTEST_CHECK = 6
@@ -235,7 +239,7 @@ class Search:
 
     def _who_goes_on(self, evidence: Evidence) -> tuple[int, ...]:
         """Return who races on where there is nothing to see yet: the user's own peak first."""
-        rest = self.rounds[1:]
+        rest = self.rounds[1:] if self.thresholds.longer > 1 else ()
         if not (self._races and self.fallback and len(self.alive) > 2 and rest):
             return ()
         if self.rounds[0].continues or self.limits and len(self.limits) > 1:
@@ -256,7 +260,14 @@ class Search:
     def _with_second_look(self, evidence: Evidence) -> "Search | None":
         """Compare the run a second time with a lower rate that leads, but not by enough."""
         now, scores = self.rounds[0], evidence.scores
-        if self._races or now.refines or now.profiles or now.lead or not now.factors:
+        if (
+            self.thresholds.looks < 2
+            or self._races
+            or now.refines
+            or now.profiles
+            or now.lead
+            or not now.factors
+        ):
             return None
         if self.ends[1] < math.inf or not math.isfinite(scores[0]):
             return None
@@ -285,7 +296,7 @@ class Search:
     def _extended(self, goes_on: Sequence[int], scored: tuple[ProbeScore, ...]) -> "Search":
         """Return the search whose race goes on among a few, paid by the last checks."""
         now = self.rounds[0]
-        horizon = _LONGER * now.horizon
+        horizon = self.thresholds.longer * now.horizon
         cost = (len(goes_on) - 1) * (horizon - now.horizon)
         longer = Round(now.horizon, horizon, max(1, round(_RACE_WINDOW * horizon)), continues=True)
         shifted = _behind(self.rounds[1:], horizon)
