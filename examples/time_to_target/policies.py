@@ -28,7 +28,7 @@ from examples.time_to_target.workloads import HARD_STARTS, WORKLOADS, make
 
 TASKS = (
     *WORKLOADS,
-    *("parity", "vit_digits", "bert", "lora_digits", "constant_part", "deep_relu"),
+    *("parity", "vit_digits", "bert", "byol_digits", "lora_digits", "constant_part", "deep_relu"),
 )
 _THREE = ("constant", "linear", "cosine")  # profiles of the oracle
 _LOST = 100.0  # what a run that diverged counts as
