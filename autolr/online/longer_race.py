@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from autolr.online.search import Search
 
-_LONGER = 3  # times as long is a race that goes on: plateaus of 2 to 7 % of a run are left then
+_THIRD = 3  # of the race that has gone on is as long as one that is held again
 _WORTH = 1.5  # times as long at least
 _AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held again later
 _LATER = 2  # times the steps so far
@@ -43,7 +43,7 @@ def with_later_race(search: "Search", evidence: Evidence) -> "Search":
         return search
     start = _LATER * now.horizon
     steps = search.spare + sum(r.price for r in rest)
-    length = min(now.horizon // _LONGER, steps // len(_AGAIN))
+    length = min(now.horizon // _THIRD, steps // len(_AGAIN))
     watches = [replace(r, factors=(), profiles=()) for r in rest]
     first = [r for r in watches if r.horizon <= start]
     last = watches[len(first) :]
@@ -79,7 +79,7 @@ def _end_of_race(search: "Search", runs: int) -> int | None:
     """Return the step until which a race can go on among so many; None if it is not worth it."""
     now, *rest = search.rounds
     steps = (search.spare + sum(r.price for r in rest)) // (runs - 1)
-    end = min(_LONGER * now.horizon, now.horizon + steps)
+    end = min(search.thresholds.longer * now.horizon, now.horizon + steps)
     return end if _WORTH * now.horizon <= end <= search.last else None
 
 

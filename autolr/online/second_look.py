@@ -44,7 +44,14 @@ def with_second_look(search: "Search", evidence: Evidence) -> "Search | None":
 def _leads_too_little(search: "Search", evidence: Evidence) -> bool:
     """Return whether a lower rate leads, but not by what the run gains anyway."""
     now, scores = search.rounds[0], evidence.scores
-    once = search.races or now.refines or now.profiles or now.lead or not now.factors
+    once = (
+        search.thresholds.looks < 2
+        or search.races
+        or now.refines
+        or now.profiles
+        or now.lead
+        or not now.factors
+    )
     if once or search.ends[1] < math.inf or not math.isfinite(scores[0]):
         return False
     best = evidence.best

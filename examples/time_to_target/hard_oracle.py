@@ -26,7 +26,7 @@ DEFAULT_SEEDS = (0, 1, 2, 20, 21, 22)  # of the users' runs; the last three for 
 DEFAULT, OWN = "default", "own"  # as a profile: the user's rate and schedule; only their schedule
 COLUMNS = [*KEY, "final", "test", "initial", *CURVE, "steps", "diverged"]
 
-_SCHEDULES: dict[str, Schedule] = {
+SCHEDULES: dict[str, Schedule] = {
     "warmup_linear": warmup(0.05) | linear(),
     "linear": PROFILES["linear"],
     "cosine": PROFILES["cosine"],
@@ -119,7 +119,7 @@ def trained(task: Task, peak: float, profile: str) -> Run:
     """
     optimizer, build = task.make_optimizer(peak), task.default.scheduler
     if profile not in (DEFAULT, OWN):
-        return train(task, optimizer, _SCHEDULES[profile])
+        return train(task, optimizer, SCHEDULES[profile])
     scheduler = None if build is None else build(optimizer, task.steps)
     return train(task, optimizer, None, after_step=None if scheduler is None else scheduler.step)
 

@@ -45,6 +45,7 @@ SHORTER: dict[str, list[str]] = {
     "examples.time_to_target --workloads": [
         *("--workloads", "parity", "--methods", "default", "--seeds", "1"),
     ],
+    "examples.time_to_target.forecasts": ["--stored"],
     "examples.time_to_target.micro": [],
     "examples.time_to_target.policies": [
         *("--policies", "default", "--workloads", "logreg_digits", "--seeds", "0"),
