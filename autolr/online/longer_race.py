@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from autolr.online.evidence import Evidence
 from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round, affordable, behind
-from autolr.online.verdict import lowest_first, own_candidate
+from autolr.online.verdict import lowest_first, own_candidate, shows_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from autolr.online.search import Search
 
 _THIRD = 3  # of the race that has gone on is as long as one that is held again
+_HARM = 0.1  # of the first score: at chance a high rate raises the loss by some percent
+_OF_DYING = 0.1  # of the first score counts as a gain by weights that cost units
 _WORTH = 1.5  # times as long at least
 _AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held again later
 _LATER = 2  # times the steps so far
@@ -38,8 +40,7 @@ def with_later_race(search: "Search", evidence: Evidence) -> "Search":
         evidence: Its scores.
     """
     now, *rest = search.rounds
-    least = 0.0 if evidence.knows_noise else search.least_progress
-    if not (search.races and now.continues and evidence.nothing_to_see(least)):
+    if not (search.races and now.continues and shows_nothing(search, evidence)):
         return search
     start = _LATER * now.horizon
     steps = search.spare + sum(r.price for r in rest)
@@ -65,8 +66,9 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> tuple[int, ...]:
     if not many or search.rounds[0].continues or len(search.rounds) < 2 or not search.fallback:
         return ()
     tie = search.thresholds.tie
-    fit = [i for i in lowest_first(search) if not evidence.does_harm(i, tie)]
-    if len(fit) < 2 or not evidence.nothing_to_see(tie):
+    fit = [i for i in lowest_first(search) if not evidence.does_harm(i, _HARM)]
+    least = _OF_DYING if evidence.is_dying(evidence.best) else tie
+    if len(fit) < 2 or not evidence.nothing_to_see(least):
         return ()
     own = own_candidate(search)
     own = own if own in fit else fit[-1]

@@ -166,7 +166,7 @@ class Search:
             scores=search.scores + search.scored(evidence.scores, index),
         ).of_its_rule()
         if not now.profiles:
-            left = left._without(beaten(search, evidence.scores) if index == 0 else ())
+            left = left._without(beaten(search, evidence) if index == 0 else ())
             left = watched(left, now.horizon, evidence.scores[index], evidence.batches(index))
         if left.fallback is not None and left.blind:
             return left._without_scores(now.horizon, *left.fallback)

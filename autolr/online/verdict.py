@@ -7,8 +7,6 @@ from autolr.online.evidence import Evidence
 from autolr.online.noise import CLEAR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from autolr.candidate import Candidate
     from autolr.online.search import Search
 
@@ -87,14 +85,27 @@ def lowest_first(search: "Search") -> list[int]:
     return sorted(key, key=key.__getitem__)
 
 
-def beaten(search: "Search", scores: "Sequence[float]") -> tuple["Candidate", ...]:
-    """Return the rivals of a check that the run has clearly beaten.
+def shows_nothing(search: "Search", evidence: Evidence) -> bool:
+    """Return whether nothing has been gained yet that can be told from noise.
+
+    Args:
+        search: The search.
+        evidence: Scores of a round that a race with nothing to see led to.
+    """
+    return evidence.nothing_to_see(0.0 if evidence.knows_noise else search.least_progress)
+
+
+def beaten(search: "Search", evidence: Evidence) -> tuple["Candidate", ...]:
+    """Return the rivals of a check that the run has clearly beaten; at chance there are none.
 
     Args:
         search: The search in that round.
-        scores: Of its candidates.
+        evidence: Its scores.
     """
+    scores = evidence.scores
     if not search.scores or search.rounds[0].profiles or not math.isfinite(scores[0]):
+        return ()
+    if shows_nothing(search, evidence):
         return ()
     clear = scores[0] + search.thresholds.settled * size(search, scores[0])
     return tuple(c for c, score in zip(search.alive, scores, strict=True) if score > clear)
@@ -103,7 +114,7 @@ def beaten(search: "Search", scores: "Sequence[float]") -> tuple["Candidate", ..
 def _winner_of_race(search: "Search", evidence: Evidence) -> int:
     """Return the peak kept in doubt where it ties with the best, else the lowest that does."""
     scores, went_on = evidence.scores, search.rounds[0].continues
-    if went_on and evidence.nothing_to_see(0.0 if evidence.knows_noise else search.least_progress):
+    if went_on and shows_nothing(search, evidence):
         return 0
     order = lowest_first(search)
     if went_on:  # it left the start by weights that cost it units
