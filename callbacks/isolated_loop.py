@@ -38,7 +38,7 @@ def evaluated(
     own: Any = epoch_loop.val_loop
     twin: Any = _twin(trainer, own, limit)
     loaders = batches.loaders(own._combined_loader.flattened)
-    connector = copy.copy(trainer._logger_connector)
+    connector: Any = copy.copy(trainer._logger_connector)
     for name in ("_callback_metrics", "_logged_metrics", "_progress_bar_metrics"):
         setattr(connector, name, dict(getattr(connector, name)))
     before = dict(connector._callback_metrics)

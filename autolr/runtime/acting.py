@@ -100,13 +100,14 @@ class Acting(CandidateStates):
         among = self.search.candidates
         inactive = {run.candidate: run.inactive for run in [self._live, *self._rivals]}
         initial = self._scoring.initial
+        initial_batches = None if initial is None else by_batch([initial])
         (stop_requested,) = self._learner.ranks.any([self.stop_requested])
         observation = Observation(
             step,
             tuple(score.value for score in scores),
             by_batch(scores),
             initial=None if initial is None else initial.value,
-            initial_batches=None if initial is None else by_batch([initial]) and initial.by_batch,
+            initial_batches=initial_batches[0] if initial_batches else None,
             inactive=tuple(inactive.get(one, 0.0) for one in among) if scores else (),
             diverged=tuple(map(among.index, self._dropped)),
             ended=() if self._is_annealed() else tuple(map(among.index, self._ended)),

@@ -10,7 +10,7 @@ Experimental. In a test module of your own:
 
 import pytest
 
-_CONTRACTS = ("engine", "objective", "profile", "rule", "strategy")
+_CONTRACTS = ("engine", "objective", "played", "profile", "rule", "strategy")
 
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _CONTRACTS))  # shows both sides
 

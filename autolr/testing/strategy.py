@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,166 +12,23 @@ import pytest
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online import (
-    Action,
-    Commit,
-    Observation,
-    PeakRange,
-    Probe,
-    RaceEntry,
-    Rollback,
-    RunInfo,
-    Save,
-    State,
-    Strategy,
-    Train,
-)
+from autolr.online import PeakRange, RaceEntry, RunInfo, Strategy
+from autolr.testing.played import BEST, OWN, Played, bowl, run_of
 
 LENGTHS = (1, 7, 50, 1000, 20_000)
 """Runs, in optimizer steps."""
 
-_OWN = RaceEntry(PeakRange.around(0.1))
 GIVEN: dict[str, dict[str, Any]] = {
     "one peak": {"entries": (RaceEntry(PeakRange.between(0.1, 0.1)),)},
     "limits": {"entries": (RaceEntry(PeakRange.between(0.01, 0.1)),)},
     "a schedule": {"schedule": schedules.warmup(0.2) | schedules.cosine(), "rise": 10},
     "profiles": {"profiles": (schedules.linear(), schedules.rex())},
-    "rules": {"entries": (_OWN, RaceEntry(PeakRange.around(1.0), "sps_max"))},
+    "rules": {"entries": (OWN, RaceEntry(PeakRange.around(1.0), "sps_max"))},
     "no own rule": {"entries": (RaceEntry(PeakRange.around(1.0), "sps_max"),)},
 }
 """What a run may differ in from that of `run_of`."""
 
-_BEST = 0.03  # the peak that scores best, within the range of `run_of`
-_MOST_ACTIONS = 10_000  # of a search; a strategy that needs more never ends
 _BROKEN = (math.nan, math.inf, -math.inf)
-
-
-def run_of(strategy: Strategy, total_steps: int) -> RunInfo:
-    """Return the description of a run by the user's own optimizer, rewound if that may be.
-
-    Args:
-        strategy: Its budget is the run's.
-        total_steps: Optimizer steps of the run.
-    """
-    budget = strategy.budget * total_steps
-    return RunInfo(
-        total_steps=total_steps,
-        budget=budget if math.isinf(budget) else int(budget),
-        deadline=total_steps,
-        own_rate=0.1,
-        entries=(_OWN,),
-        rewindable=strategy.rewinds,
-    )
-
-
-def bowl(candidate: Candidate, step: int) -> float:
-    """Return a score that falls with the steps, and is lowest at a peak of 0.03.
-
-    Args:
-        candidate: It has a peak.
-        step: Optimizer steps of the run so far.
-    """
-    assert candidate.peak is not None
-    return 1.0 + abs(math.log(candidate.peak / _BEST)) + 10.0 / (1 + step)
-
-
-class Played:
-    """A search carried out on paper.
-
-    Args:
-        strategy: The strategy.
-        run: The run.
-        score: ``score(candidate, step)``.
-        lose: At which of its probes the run is lost, by number; none by default.
-        changed: Fields of every observation that are not the default.
-    """
-
-    def __init__(
-        self,
-        strategy: Strategy,
-        run: RunInfo,
-        score: Callable[[Candidate, int], float] = bowl,
-        lose: Sequence[int] = (),
-        **changed: object,
-    ) -> None:
-        self.states: list[State] = []
-        self.spent = 0
-        self._strategy, self._run, self._score = strategy, run, score
-        self._lose, self._changed = lose, {"steps_left": ..., **changed}
-        self._step, self._probes, self._saved = 0, 0, False
-        self.end = self._play()
-
-    def _play(self) -> Commit:
-        state: State = self._strategy.begin(self._run)
-        for _ in range(_MOST_ACTIONS):
-            self.states.append(state)
-            action = state.action
-            if isinstance(action, Commit):
-                return action
-            observed = self._carried_out(action)
-            state = state.observe(observed)
-            if _is_over(action, observed, state):
-                return Commit(action.run)
-        pytest.fail(f"no Commit within {_MOST_ACTIONS} actions")
-
-    def _carried_out(self, action: Probe | Save | Rollback | Train) -> Observation:
-        assert isinstance(action, Train) == self._run.rewindable, "see Strategy.rewinds"
-        if isinstance(action, Probe):
-            return self._probed(action)
-        if isinstance(action, Train):
-            return self._trained(action)
-        if isinstance(action, Rollback):
-            assert self._saved, "Rollback before any Save"
-        self._saved = True
-        return self._observation()
-
-    def _probed(self, probe: Probe) -> Observation:
-        run, number = self._run, self._probes
-        self._probes += 1
-        begin = max(self._step, probe.start)
-        assert begin < probe.horizon <= run.deadline, "a probe's horizon is past, or too late"
-        assert 0 <= probe.window <= probe.horizon, "a probe's window"
-        assert len(set(probe.candidates)) == len(probe.candidates), "a probe's equal candidates"
-        if number in self._lose:
-            self._step = max(self._step + 1, probe.start)
-            every = tuple(range(len(probe.candidates)))
-            infinite = (math.inf,) * len(every)
-            diverged = () if probe.annealed else every[::-1]
-            return self._observation(scores=infinite, diverged=diverged, lost=True)
-        copies = len(probe.candidates) - (not probe.annealed)
-        self.spent += copies * (probe.horizon - probe.start)
-        self._step = probe.horizon
-        scores = tuple(self._score(candidate, self._step) for candidate in probe.candidates)
-        return self._observation(scores=scores)
-
-    def _trained(self, action: Train) -> Observation:
-        assert action.steps > 0
-        scores = (self._score(action.run, self._step + k) for k in range(action.steps))
-        losses = list(_until_broken(scores))
-        self.spent += len(losses) if action.rewind else 0
-        self._step += 0 if action.rewind else action.steps
-        assert self._step <= self._run.total_steps
-        return self._observation(losses=tuple(losses))
-
-    def _observation(self, **fields: object) -> Observation:
-        left = self._run.total_steps - self._step
-        changed = {k: left if v is ... else v for k, v in self._changed.items()}
-        return dataclasses.replace(Observation(self._step), **{**fields, **changed})  # type: ignore[arg-type]
-
-
-def _is_over(action: Action, observed: Observation, then: State) -> bool:
-    """Return whether training has ended with an error."""
-    if observed.lost:
-        return not isinstance(then.action, Rollback)
-    run = isinstance(action, Train) and not action.rewind
-    return run and not math.isfinite(observed.losses[-1])
-
-
-def _until_broken(losses: Iterator[float]) -> Iterator[float]:
-    for loss in losses:
-        yield loss
-        if not math.isfinite(loss):
-            return
 
 
 class StrategyContract:
@@ -238,7 +95,7 @@ class StrategyContract:
         self, strategy: Strategy, run: RunInfo, broken: float
     ) -> None:
         Played(strategy, run, lambda *_: broken)
-        half = Played(strategy, run, lambda c, k: broken if (c.peak or 0) > _BEST else bowl(c, k))
+        half = Played(strategy, run, lambda c, k: broken if (c.peak or 0) > BEST else bowl(c, k))
         assert half.spent <= run.budget
 
     @pytest.mark.parametrize("lose", [(0,), (1,), (2,), (1, 2), (1, 3, 4, 5, 6, 7, 8, 9)])
@@ -254,10 +111,28 @@ class StrategyContract:
         with contextlib.suppress(ConfigError):
             assert Played(strategy, dataclasses.replace(run, **given)).spent <= run.budget
 
+    @pytest.mark.parametrize("scatter", [0.0, 0.5], ids=["without noise", "with noise"])
+    @pytest.mark.parametrize("gain", [0.0, 1e-4, 0.3, -1.0])
+    def test_scores_that_are_near_that_of_the_untrained_run_do_not_stop_it(
+        self, strategy: Strategy, gain: float, scatter: float
+    ) -> None:
+        def score(candidate: Candidate, step: int) -> float:
+            return 2.0 - gain * bowl(candidate, step) / bowl(candidate, 0)
+
+        apart = [scatter * (-1) ** n for n in range(6)]
+        first = {"initial": 2.0, "initial_batches": tuple(2.0 + value for value in apart)}
+        for steps, inactive in product((60, 150, 1000), (0.0, 1.0)):
+            run = run_of(strategy, steps)
+            played = Played(strategy, run, score, batches=apart, inactive=inactive, fields=first)
+            assert played.spent <= run.budget
+            for state in played.states:
+                text = json.dumps(state.to_dict(), allow_nan=False)
+                assert strategy.state_from_dict(json.loads(text)) == state
+
     def test_fields_that_are_not_known_do_not_stop_it(
         self, strategy: Strategy, run: RunInfo
     ) -> None:
-        assert Played(strategy, run, steps_left=None).spent <= run.budget
+        assert Played(strategy, run, fields={"steps_left": None}).spent <= run.budget
 
     def test_a_request_to_stop_does_not_stop_it(self, strategy: Strategy, run: RunInfo) -> None:
-        assert Played(strategy, run, stop_requested=True).spent <= run.budget
+        assert Played(strategy, run, fields={"stop_requested": True}).spent <= run.budget

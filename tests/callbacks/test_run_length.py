@@ -268,7 +268,7 @@ LONG = schedules.warmup(20) | schedules.linear()
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: FollowCandidate(LR, LONG), lambda: AutoLR(RACE, LONG, (LR, LR))]
+    "make", [lambda: FollowCandidate(LR, LONG), lambda: AutoLR(RACE, LONG, rates=(LR, LR))]
 )
 def test_a_schedule_that_no_longer_fits_stays_as_it_was_laid_out(make, tmp_path, recwarn):
     setter = make()
