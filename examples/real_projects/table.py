@@ -21,7 +21,7 @@ from examples.real_projects.records import (
 )
 
 _NARROW = ("project", "attached", "identical", "own rate", "AutoLR()", "lr_find", "verdict")
-HEADERS = (*_NARROW, "paired difference", "metric")
+HEADERS = (*_NARROW, "paired difference", "price", "metric")
 
 
 def rows(
@@ -153,7 +153,14 @@ def _row(project: str, records: Sequence[Record], ranges: bool) -> tuple[str, ..
     finals = [_final(runs, ranges) for runs in by_method]
     compared = harm(records)
     verdict = (compared.verdict, compared.paired_difference) if compared else ("", "")
-    return (project, attached(records), identical(records), *finals, *verdict, records[0].metric)
+    rest = *verdict, _price(by_method[1]), records[0].metric
+    return (project, attached(records), identical(records), *finals, *rest)
+
+
+def _price(records: Sequence[Record]) -> str:
+    """Return the highest price of a run."""
+    prices = [record.price for record in records if record.price is not None]
+    return f"{max(prices):.3g}" if prices else ""
 
 
 def _final(records: Sequence[Record], ranges: bool) -> str:

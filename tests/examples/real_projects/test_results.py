@@ -70,7 +70,7 @@ def test_a_row_has_means_over_seeds_and_the_worst_that_came_of_a_search() -> Non
     one = replace(_RUN, method=ONE)
     records = [*several, one, refused]
     assert table.rows(records, ["vit", "bert"]) == [
-        ("vit", "refused", "yes", "2", "refused", "", "", "", "val_loss")
+        ("vit", "refused", "yes", "2", "refused", "", "", "", "", "val_loss")
     ]
     ((_, _, _, own, *_),) = table.rows(records, ["vit"], ranges=True)
     assert own == "2 (1 to 3)"
@@ -79,7 +79,8 @@ def test_a_row_has_means_over_seeds_and_the_worst_that_came_of_a_search() -> Non
 
 def test_stored_runs_are_not_run_again_but_shown(tmp_path, capsys) -> None:
     for method, score in zip(METHODS, (1.5, 1.5, 1.25, 1.75), strict=True):
-        append(tmp_path / "vit.jsonl", replace(_RUN, method=method, score=score))
+        price = 1.25 if method == AUTOLR else None
+        append(tmp_path / "vit.jsonl", replace(_RUN, method=method, score=score, price=price))
     stored = ["--projects", "vit", "--seeds", "0", "--out", str(tmp_path)]
     assert main([*stored, "--envs", str(tmp_path / "none")]) == 0
     header, line, *below = capsys.readouterr().out.splitlines()
@@ -93,7 +94,7 @@ def test_stored_runs_are_not_run_again_but_shown(tmp_path, capsys) -> None:
     assert main([*stored, "--markdown"]) == 0
     _, _, vit, _ = capsys.readouterr().out.splitlines()
     assert vit == "| vit | yes | yes | 1.5 (1.5 to 1.5) | 1.25 (1.25 to 1.25) | " + (
-        "1.75 (1.75 to 1.75) | better | -0.25 | val_loss |"
+        "1.75 (1.75 to 1.75) | better | -0.25 | 1.25 | val_loss |"
     )
 
 
