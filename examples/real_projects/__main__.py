@@ -74,6 +74,9 @@ def _report(kept: Sequence[records.Record], args: argparse.Namespace) -> None:
         print(table.markdown(cells))
     else:
         Console().print(table.rich_table(cells))
+        print(*table.metrics(kept, args.projects), sep="\n")
+    if tally := table.tally(kept, args.projects):
+        print(tally)
     for note in table.notes(kept, args.projects):
         print(note)
 

@@ -27,6 +27,7 @@ class Record:
         peak: The rate that the method chose.
         price: Steps made over those of the run.
         seconds: Wall time.
+        mode: "min" where a lower score is better, else "max".
     """
 
     project: str
@@ -41,6 +42,7 @@ class Record:
     peak: float | None = None
     price: float | None = None
     seconds: float = 0.0
+    mode: str = "min"
 
     @property
     def job(self) -> tuple[str, str, int]:

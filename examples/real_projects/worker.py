@@ -9,6 +9,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -52,20 +53,21 @@ def differs(own: str | None, one: str | None) -> bool:
 def measure(project: str, script: Script, method: str, seed: int) -> Record:
     """Return the record of one run, whatever comes of it."""
     begun = time.perf_counter()
-    common = (project, method, seed, script.STEPS, script.METRIC)
+    run = (project, method, seed, script.STEPS, script.METRIC)
+    record = partial(Record, *run, mode=script.SEARCH.get("mode", "min"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             end, known = RUNS[method](script, seed)
         except AutoLRError as error:
-            return Record(*common, outcome=REFUSED, words=str(error))
+            return record(outcome=REFUSED, words=str(error))
         except Exception as error:  # of the project, or a fault of autolr: the table shows it
             traceback.print_exc()
-            return Record(*common, outcome=FAILED, words=f"{type(error).__name__}: {error}")
+            return record(outcome=FAILED, words=f"{type(error).__name__}: {error}")
     said = {str(w.message) for w in caught if "AutoLR" in str(w.message)}
     seconds = time.perf_counter() - begun
-    return Record(
-        *common, outcome=TRAINED, words=" ".join(sorted(said)), score=end.score,
+    return record(
+        outcome=TRAINED, words=" ".join(sorted(said)), score=end.score,
         digest=end.digest, seconds=round(seconds, 2), **known,
     )  # fmt: skip
 

@@ -1,17 +1,13 @@
-"""Harm: what a method ends at, against the run that the user had without it.
-
-Both have the same steps, seed and batches. A task is worse where the mean over seeds is above the
-default's by more than 1 % and more than one standard error of the paired difference.
-"""
+"""The harm of methods on the workloads, and their finals in units of the defaults."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from examples.harm import Harm
 from examples.time_to_target.hard_oracle import DEFAULT, load_hard_oracle
 from examples.time_to_target.oracle import Oracle
 
@@ -19,38 +15,6 @@ Defaults = Mapping[tuple[str, int], float]
 """The final of the user's own run, by workload and seed."""
 
 WORST_RATIO = 100.0  # a run that diverged counts as so many times what it is compared with
-_TOLERANCE = 0.01  # of the default
-
-
-@dataclass(frozen=True)
-class Harm:
-    """A method against the default on one task, over the seeds that both have.
-
-    Attributes:
-        workload: The task.
-        default: Mean final of the default.
-        final: Mean final of the method.
-        difference: Mean of final - default, paired by seed.
-        error: Its standard error; 0 with one seed.
-        seeds: How many.
-    """
-
-    workload: str
-    default: float
-    final: float
-    difference: float
-    error: float
-    seeds: int
-
-    @property
-    def verdict(self) -> str:
-        """Return "worse", "better", or "equal" where the difference is within the margin."""
-        margin = max(_TOLERANCE * abs(self.default), self.error)
-        if math.isnan(self.difference):  # both diverged
-            return "equal"
-        if abs(self.difference) <= margin:
-            return "equal"
-        return "worse" if self.difference > 0 else "better"
 
 
 def defaults_of(results: pd.DataFrame, scale: float) -> dict[tuple[str, int], float]:
@@ -78,18 +42,7 @@ def harms(runs: pd.DataFrame, defaults: Defaults) -> list[Harm]:
 
 def _harm(name: str, finals: Defaults, defaults: Defaults) -> Harm:
     keys = [key for key in finals if key in defaults]
-    ours, theirs = (np.array([of[key] for key in keys]) for of in (finals, defaults))
-    with np.errstate(invalid="ignore"):  # of runs that diverged
-        differences = ours - theirs
-        error = differences.std(ddof=1) / math.sqrt(len(keys)) if len(keys) > 1 else 0.0
-    return Harm(
-        workload=name,
-        default=float(theirs.mean()),
-        final=float(ours.mean()),
-        difference=float(differences.mean()),
-        error=0.0 if math.isnan(error) else float(error),
-        seeds=len(keys),
-    )
+    return Harm.of(name, [finals[key] for key in keys], [defaults[key] for key in keys])
 
 
 @dataclass(frozen=True)
@@ -141,10 +94,10 @@ def rich_table(method: str, lines: list[Harm]) -> Table:
         column.justify = "right"
     for line in lines:
         made.add_row(
-            line.workload,
+            line.task,
             f"{line.default:.4g}",
             f"{line.final:.4g}",
-            f"{line.difference:+.3g}" + (f" ± {line.error:.2g}" if line.seeds > 1 else ""),
+            line.paired_difference,
             str(line.seeds),
             line.verdict,
         )
