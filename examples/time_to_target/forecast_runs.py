@@ -91,15 +91,12 @@ def stored() -> list[ScoredRun]:
     """Return the runs that have been made."""
     if not _FILE.exists():
         return []
-    return [
-        ScoredRun(
-            RunKey(*row[: len(_KEY)]),
-            *row[len(_KEY) : len(_KEY) + 2],
-            row[-2 * len(MARKS) : -len(MARKS)],
-            row[-len(MARKS) :],
-        )
-        for row in pd.read_csv(_FILE)[_COLUMNS].itertuples(index=False, name=None)
-    ]
+    runs = []
+    for row in pd.read_csv(_FILE)[_COLUMNS].itertuples(index=False, name=None):
+        key, (final, initial), scores = row[: len(_KEY)], row[len(_KEY) :][:2], row[len(_KEY) + 2 :]
+        present, averaged = scores[: len(MARKS)], scores[len(MARKS) :]
+        runs.append(ScoredRun(RunKey(*key), final, initial, present, averaged))
+    return runs
 
 
 def compute(workloads: Iterable[str], seeds: Sequence[int]) -> None:
