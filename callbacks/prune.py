@@ -17,7 +17,7 @@ from autolr.callbacks.run_length import RunLength
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
-from autolr.runtime.checkpoint import FORMAT, check_format
+from autolr.runtime.checkpoint_format import FORMAT, check_format
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rungs import RungScores

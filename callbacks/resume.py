@@ -15,17 +15,15 @@ from autolr.callbacks.run_length import reloads
 from autolr.callbacks.swa import swa_of
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.online.strategy import Strategy
 from autolr.result.result import Result
 from autolr.rng import RngState
-from autolr.runtime.checkpoint import FORMAT, ResumableRivals, check_format
-from autolr.runtime.rates import Rates
-from autolr.runtime.room import Room
+from autolr.runtime.checkpoint_format import FORMAT, check_format
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
     from autolr.online.settings import SearchSettings
+    from autolr.runtime.checkpoint import ResumableRivals
 
 _LENGTH = "the number of steps"
 _LONGEST = 60  # characters of a value in a message
@@ -103,13 +101,13 @@ class KeepsSearch(RivalsCallback):
         return self._rates.factor_of(result.candidate, trainer.global_step, result.total_steps)
 
     def _search_state(self) -> dict[str, Any] | None:
-        assert isinstance(self._rivals, ResumableRivals)
+        assert self._rivals is not None
         assert self._learner is not None
         return stored_search(self._rivals, self._learner, self._own_peak, self._begun_with)
 
 
 def stored_search(
-    rivals: ResumableRivals,
+    rivals: "ResumableRivals",
     learner: "LightningLearner",
     own_peak: float | None,
     settings: Mapping[str, str],
@@ -130,26 +128,6 @@ def stored_search(
         "own_peak": own_peak,
         "settings": {**settings, _LENGTH: repr(rivals.total_steps)},
     }
-
-
-def resumed_search(
-    stored: Mapping[str, Any],
-    strategy: Strategy,
-    learner: "LightningLearner",
-    rates: Rates,
-    room: Room,
-) -> ResumableRivals:
-    """Return the search that `stored_search` described, of a run at the same step.
-
-    Args:
-        stored: What `stored_search` returned, after `check_resumed`.
-        strategy: That of the search.
-        learner: The run.
-        rates: The rates of its optimizer.
-        room: How many copies of the run may be held.
-    """
-    learner.load_state_dict(stored["learner"])
-    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy, room)
 
 
 def live_candidate(stored: Mapping[str, Any] | None) -> Candidate | None:

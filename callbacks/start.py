@@ -1,5 +1,6 @@
 """Starts a search in a Trainer."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,6 @@ from autolr.callbacks.resume import (
     check_resumed,
     described,
     live_candidate,
-    resumed_search,
     warn_of_length,
 )
 from autolr.callbacks.run_length import warn_of_default_length
@@ -32,6 +32,7 @@ from autolr.callbacks.shared_result import SharedResult
 from autolr.callbacks.validation import ValidationPass
 from autolr.errors import ConfigError
 from autolr.online.monitor import Monitor
+from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to
 from autolr.result.result import Result
 from autolr.rules.switching import begin_rule
@@ -238,6 +239,26 @@ def started(
     warn_of_default_length(trainer, setup.total_steps)
     search, live = start_search(learner, rates, setup, rank_zero_info, rank_zero_warn)
     return ResumableRivals(learner, rates, search, setup.total_steps, live, room=room)
+
+
+def resumed_search(
+    stored: Mapping[str, Any],
+    strategy: Strategy,
+    learner: "LightningLearner",
+    rates: Rates,
+    room: Room,
+) -> ResumableRivals:
+    """Return the search that `stored_search` described, of a run at the same step.
+
+    Args:
+        stored: What `stored_search` returned, after `check_resumed`.
+        strategy: That of the search.
+        learner: The run.
+        rates: The rates of its optimizer.
+        room: How many copies of the run may be held.
+    """
+    learner.load_state_dict(stored["learner"])
+    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy, room)
 
 
 def setup_of(

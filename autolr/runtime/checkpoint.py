@@ -8,7 +8,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from autolr.candidate import Candidate
-from autolr.errors import UnsupportedError
 from autolr.online.actions import Probe
 from autolr.online.progress import Progress
 from autolr.online.strategy import Strategy
@@ -20,22 +19,6 @@ from autolr.runtime.rivals import Rivals
 from autolr.runtime.room import Room
 from autolr.runtime.score import Score
 from autolr.runtime.step_context import StepContext
-
-FORMAT = 4
-"""Of what a checkpoint holds of a search under way; version 0.1 wrote no such number."""
-
-
-def check_format(stored: Mapping[str, Any]) -> None:
-    """Refuse what another version of autolr has stored of a search under way.
-
-    Raises:
-        UnsupportedError: If so.
-    """
-    if stored.get("format") != FORMAT:
-        raise UnsupportedError(
-            "the checkpoint holds a search under way of another version of autolr, which cannot be "
-            "resumed: finish it with that version, or fit from the start"
-        )
 
 
 class ResumableRivals(Rivals):
