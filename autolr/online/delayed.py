@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round, behind
+from autolr.online.later_rounds import behind
+from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round
 
 if TYPE_CHECKING:
     from autolr.online.run_info import RunInfo

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autolr.online.evidence import Evidence
+from autolr.online.later_rounds import behind
 from autolr.online.noise import CLEAR, standard_error
 from autolr.online.records import RollbackRecord
 from autolr.online.reschedule import scaled
-from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round, behind
+from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round
 from autolr.online.verdict import size
 
 if TYPE_CHECKING:

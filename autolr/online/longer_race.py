@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autolr.online.evidence import Evidence
-from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round, affordable, behind
-from autolr.online.verdict import lowest_first, own_candidate, shows_nothing
+from autolr.online.later_rounds import affordable, behind
+from autolr.online.race_verdict import lowest_first, own_candidate, shows_nothing
+from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

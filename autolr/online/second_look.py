@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autolr.online.evidence import Evidence
-from autolr.online.rounds import behind
+from autolr.online.later_rounds import behind
 from autolr.online.verdict import clear_lead, winner
 
 if TYPE_CHECKING:

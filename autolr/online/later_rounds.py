@@ -1,0 +1,42 @@
+"""The rounds to come, where another comparison is put before them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from autolr.online.rounds import Round
+
+
+def behind(rounds: Sequence[Round], step: int, last: float) -> tuple[Round, ...]:
+    """Return rounds that begin at a step or later: those that would begin earlier are moved.
+
+    A round without rivals that would have ended before is left out, and so is one that would not
+    end in time.
+
+    Args:
+        rounds: Rising.
+        step: In steps of the run.
+        last: Step by which each has to end.
+    """
+    moved: list[Round] = []
+    for now in rounds:
+        if now.copies or now.horizon >= step:
+            shift = max(0, step - now.start)
+            step = now.horizon + shift
+            window = max(1, min(now.window, step - now.start - shift)) if shift else now.window
+            moved.append(replace(now, start=now.start + shift, horizon=step, window=window))
+    return tuple(one for one in moved if one.horizon <= last)
+
+
+def affordable(rounds: Sequence[Round], steps: int) -> tuple[tuple[Round, ...], int]:
+    """Return rounds without the rivals that cannot be paid, and the steps that are left.
+
+    Args:
+        rounds: The first ones are paid first.
+        steps: That may be made beside the run.
+    """
+    paid = []
+    for now in rounds:
+        can = now.price <= steps
+        paid.append(now if can else replace(now, factors=(), profiles=()))
+        steps -= now.price if can else 0
+    return tuple(paid), steps

@@ -1,0 +1,97 @@
+"""Who wins a race, and which of its candidates is kept in doubt."""
+
+import math
+from typing import TYPE_CHECKING
+
+from autolr.online.evidence import Evidence
+from autolr.online.noise import CLEAR
+
+if TYPE_CHECKING:
+    from autolr.online.search import Search
+
+_TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
+#                       (and rounding may put its end a little below)
+
+
+def own_candidate(search: "Search") -> int:
+    """Return the index of the candidate that is nearest to the peak that is kept in doubt.
+
+    Args:
+        search: With a fallback.
+    """
+    assert search.fallback is not None
+    rule, peak = search.fallback
+
+    def distance(index: int) -> tuple[bool, float]:
+        candidate = search.alive[index]
+        return candidate.rule != rule, abs(math.log((candidate.peak or math.nan) / peak))
+
+    return min(range(len(search.alive)), key=distance)
+
+
+def lowest_first(search: "Search") -> list[int]:
+    """Return the candidates' indices, rule by rule, each from its lowest peak up.
+
+    Args:
+        search: The search.
+    """
+    rules = [candidate.rule for candidate in search.alive]
+    key = {i: (rules.index(c.rule), c.peak or 0.0) for i, c in enumerate(search.alive)}
+    return sorted(key, key=key.__getitem__)
+
+
+def shows_nothing(search: "Search", evidence: Evidence) -> bool:
+    """Return whether nothing has been gained yet that can be told from noise.
+
+    Args:
+        search: The search.
+        evidence: Scores of a round that a race with nothing to see led to.
+    """
+    return evidence.nothing_to_see(0.0 if evidence.knows_noise else search.least_progress)
+
+
+def winner_of_race(search: "Search", evidence: Evidence) -> int:
+    """Return the peak kept in doubt where it ties with the best, else the lowest that does.
+
+    Args:
+        search: The search in its race.
+        evidence: Its scores.
+    """
+    scores, went_on = evidence.scores, search.rounds[0].continues
+    if went_on and shows_nothing(search, evidence):
+        return 0
+    order = lowest_first(search)
+    if went_on:  # it left the start by weights that cost it units
+        order = [i for i in order if not evidence.is_dying(i)] or order
+    best = min(order, key=scores.__getitem__)
+    tie = search.thresholds.tie * abs(scores[best])
+    if evidence.progress > 0:
+        share = search.thresholds.tie if went_on else search.thresholds.share
+        tie = min(tie, share * evidence.progress)
+    own = None if search.fallback is None else own_candidate(search)
+    if own in order and scores[own] <= scores[best] + max(tie, evidence.noise(own, best)):
+        return own
+    close = [i for i in order if scores[i] <= scores[best] + tie]
+    return next((i for i in close if _may_begin(search, i)), best)
+
+
+def winner_beyond(search: "Search", evidence: Evidence) -> int:
+    """Return who wins where the rivals lie beyond the peaks that have raced: as in the race.
+
+    Args:
+        search: The search in that round.
+        evidence: Its scores.
+    """
+    scores, best = evidence.scores, evidence.best
+    if scores[0] <= scores[best] + CLEAR * evidence.noise(0, best):
+        return 0
+    tie = search.thresholds.tie * abs(scores[best])
+    close = [i for i in lowest_first(search) if scores[i] <= scores[best] + tie]
+    return next((i for i in close if _may_begin(search, i)), best)
+
+
+def _may_begin(search: "Search", index: int) -> bool:
+    """Whether a peak is not so low that a run with it might never begin to learn."""
+    candidate = search.alive[index]
+    peaks = sorted(c.peak or 0.0 for c in search.alive if c.rule == candidate.rule)
+    return (candidate.peak or 0.0) >= peaks[len(peaks) // 2] / _TIES_REACH
