@@ -61,6 +61,7 @@ POLICIES: dict[str, tuple[Annealed, Schedule | None]] = {
     "rivals need no share of the progress": (_with_thresholds(stall=0.0), None),
     "band of 2 %": (_with_thresholds(band=0.02), None),
     "band of 4 % for all": (_with_thresholds(least=0.04), None),
+    "copies at the run's own rate": (_with_thresholds(cut=1.0), None),
     "no rollback": (_with_thresholds(rollbacks=0), None),
     "race only": (_checks(watched=False), None),
     "race, refined": (_checks(_REFINE, watched=False), None),
