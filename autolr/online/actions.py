@@ -26,8 +26,8 @@ class Probe:
         settled: Whether no later probe changes the peak; the user then reads what it is.
         continues: Whether candidates that were scored in the probe before are trained on from
             where they were, beside the run: ``start`` is the horizon of that probe.
-        from_saved: Whether the rivals are copies of the state of the last `Save`, not of the run:
-            where one wins, the run is rolled back.
+        from_saved: Whether the first rival is a copy of the state of the last `Save`, not of the
+            run: where it wins, the run is rolled back.
         factor: How many times as high the rate is after such a rollback; for the record.
         ahead: So many steps behind ``horizon`` the training loss of each is forecast, from its
             losses in the probe: the forecast is the score then. No weights are averaged, and
@@ -50,6 +50,11 @@ class Probe:
     def run(self) -> "Candidate":
         """What the run continues as."""
         return self.candidates[0]
+
+    @property
+    def copied(self) -> "Candidate | None":
+        """The rival that is a copy of the saved state."""
+        return self.candidates[1] if self.from_saved else None
 
 
 @dataclass(frozen=True, slots=True)

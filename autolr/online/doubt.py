@@ -20,6 +20,7 @@ AUTO, NEVER, NOT_FINITE = "auto", "never", "not-finite"
 _RECENT = 5  # scores of which the scatter is taken
 _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
 _LENGTH = 0.01  # of the steps so far are those of a copy of the best state: a choice
+_COPIES = 2  # one of the best state, one of the run
 _MOST_DOUBTS = 2  # copies that lose before the run's present state counts as its best
 
 
@@ -45,17 +46,24 @@ def watched(search: "Search", step: int, score: float, batches: tuple[float, ...
 def verified(search: "Search", evidence: Evidence) -> "Search":
     """Return the search after a copy of the best state was trained beside the run.
 
-    It takes the place of the run where it is better than that is, and was.
+    It takes the place of the run where it is better than that is, and was, and than a copy of the
+    run at the same lower rate: a lower rate always helps at once, whatever state it begins with.
 
     Args:
         search: The search in that round.
-        evidence: The scores of the run and of the copy.
+        evidence: The scores of the run, of the copy, and of that of the run.
     """
     now, scores = search.rounds[0], evidence.scores
     assert search.best is not None
     last = next(s.score for s in reversed(search.scores) if s.kept and not s.annealed)
-    gain = max(_band(search, last) / 2, CLEAR * evidence.noise(0, -1))
-    won = len(scores) > 1 and scores[1] < min(scores[0], last) - gain
+    gain = _band(search, last) / 2
+    gains = (
+        [max(gain, CLEAR * evidence.noise(1, other)) for other in (0, 2)] if len(scores) > 2 else []
+    )
+    others = (min(scores[0], last), scores[-1])
+    won = bool(gains) and all(
+        scores[1] < score - gain for score, gain in zip(others, gains, strict=True)
+    )
     after = replace(
         search,
         alive=(search.alive[won],),
@@ -111,13 +119,13 @@ def _is_at_chance(search: "Search") -> bool:
 
 def _with_copy_of_best(search: "Search", step: int) -> "Search":
     """Train a copy of the best state beside the run, at a lower rate, where that can be paid."""
-    length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare))
-    if search.spare < length or not search.rounds or step + length > search.last:
+    length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare // _COPIES))
+    if search.spare < _COPIES * length or not search.rounds or step + length > search.last:
         return search
     cut = search.thresholds.cut ** (
         1 + search.doubts
     )  # the last copy may not have been slow enough
     window = round(CHECK_WINDOW * length)
-    copy = Round(step, step + length, window, (cut,), from_saved=True)
+    copy = Round(step, step + length, window, (cut,) * _COPIES, from_saved=True)
     rounds = (copy, *behind(search.rounds, copy.horizon, search.last))
-    return replace(search, rounds=rounds, spare=search.spare - length)
+    return replace(search, rounds=rounds, spare=search.spare - _COPIES * length)

@@ -168,8 +168,7 @@ class Progress:
 
     def _with_verified_rollback(self, probe: Probe) -> "Progress":
         """Record a rollback if a copy of the saved state has taken the place of the run."""
-        won = self.action.run in probe.candidates[1:]
-        if not (won and probe.from_saved and self.best is not None):
+        if self.best is None or self.action.run != probe.copied:
             return self
         score = self._last_score(until=probe.start)
         made = RollbackRecord(probe.start, self.best[0], probe.factor, score)

@@ -223,7 +223,9 @@ class Search:
         now, run = self.rounds[0], self.alive[0]
         assert run.peak is not None  # a search fixes every peak
         if now.from_saved:
-            return replace(self, alive=(run, scaled(run, now.start, now.factors[0], refines=False)))
+            ways = (False, True)  # of the saved state and of the run: at one rate, told apart
+            copies = (scaled(run, now.start, now.factors[0], refines=way) for way in ways)
+            return replace(self, alive=(run, *copies))
         up = won == self.ends[1]
         far = outward(now.factors, up=up) if won in self.ends else ()
         far = far if all(self._allows(run.peak * factor) for factor in far) else ()

@@ -148,7 +148,7 @@ class CandidateStates:
 
     def _copy_for(self, candidate: Candidate, probe: Probe) -> Snapshot:
         """Copy the run, or the saved state where the probe says so."""
-        if not probe.from_saved or self._best is None:
+        if candidate != probe.copied or self._best is None:
             return self._copies.make_rival(candidate.rule, self.step)
         self._best.exchange()
         try:
