@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from autolr.candidate import Candidate
 from autolr.online.probe_forecast import forecast
 from autolr.runtime.score import Score
 
 if TYPE_CHECKING:
+    from autolr.candidate import Candidate
     from autolr.runtime.candidate_run import CandidateRun
     from autolr.runtime.collectives import Ranks
 
@@ -45,7 +45,9 @@ class StepLosses:
         return [list(self.steps), list(self.batches)]
 
 
-def forecasts(runs: Sequence["CandidateRun"], ahead: int, ranks: "Ranks") -> dict[Candidate, Score]:
+def forecasts(
+    runs: Sequence["CandidateRun"], ahead: int, ranks: "Ranks"
+) -> dict["Candidate", Score]:
     """Return the training loss that is forecast for each candidate; all ranks have the same.
 
     It is NaN for a candidate whose steps had no loss.
