@@ -47,7 +47,7 @@ class StepLosses:
 
 def forecasts(
     runs: Sequence["CandidateRun"], ahead: int, ranks: "Ranks"
-) -> dict["Candidate", Score]:
+) -> "dict[Candidate, Score]":
     """Return the training loss that is forecast for each candidate; all ranks have the same.
 
     It is NaN for a candidate whose steps had no loss.
