@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from autolr.callbacks.batch_means import BatchMeans
 from autolr.callbacks.kept_batches import KeptBatches
-from autolr.callbacks.logged import BatchMeans, LoggedValues, local_values, new_metrics
+from autolr.callbacks.logged import LoggedValues, local_values, new_metrics
 from autolr.callbacks.namespaces import PassThroughProfiler, Trainer
 from autolr.callbacks.quiet import drop, replaced
 from autolr.runtime.collectives import Ranks

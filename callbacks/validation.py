@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from autolr.callbacks.batch_means import BatchMeans
 from autolr.callbacks.isolated_loop import evaluated, validating
 from autolr.callbacks.kept_batches import KeptBatches
 from autolr.callbacks.listeners import listeners_of, restored
-from autolr.callbacks.logged import BatchMeans, over_ranks
+from autolr.callbacks.logged import over_ranks
 from autolr.callbacks.namespaces import (
     Callback,
     LightningModule,

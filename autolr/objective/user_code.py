@@ -46,8 +46,7 @@ def before_first_step(trainers: "Sequence[Trainer]") -> Iterator[None]:
     """Raise an error of the user's code that comes before the first step as a `SetupError`.
 
     What raises while a run is set up does so at every attempt. Out of memory, out of descriptors,
-    a connection that failed and a worker of the data that was killed may pass; they stay as they
-    are.
+    a connection that failed and a worker of the data that was killed may pass: they stay.
 
     Args:
         trainers: The run's Trainer, as soon as it is made.

@@ -10,10 +10,8 @@ from typing_extensions import override
 from autolr.errors import ConfigError
 from autolr.rules.construct import replacement
 from autolr.rules.fixed import OWN
+from autolr.rules.group_keys import STEPPED_BY
 from autolr.rules.optimizer import Closure, RuleOptimizer
-
-STEPPED_BY = "autolr_rule"
-"""The key of a param group that names the active rule; only `Switching` sets it."""
 
 _OF_FIRST_GROUP = frozenset({"steps", "memory", "loss"})  # where a `RuleOptimizer` keeps them
 

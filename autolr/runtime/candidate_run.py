@@ -3,17 +3,19 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 from torch.optim import Optimizer
 
-from autolr.candidate import Candidate
 from autolr.runtime.average import Average
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_losses import StepLosses
+
+if TYPE_CHECKING:
+    from autolr.candidate import Candidate
 
 
 @dataclass
@@ -33,7 +35,7 @@ class CandidateRun:
         losses: Its losses in a probe that is scored by them.
     """
 
-    candidate: Candidate
+    candidate: "Candidate"
     factors: NDArray[np.float64]
     snapshot: Snapshot | None
     average: Average | None = None

@@ -16,13 +16,13 @@ from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.copies import Copies
 from autolr.runtime.failures import OUT_OF_MEMORY, forget_step, in_words, of_a_step
 from autolr.runtime.learner import Learner
-from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.trained import Change
 
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
+    from autolr.runtime.rates import Rates
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class CandidateStates:
     def __init__(
         self,
         learner: Learner,
-        rates: Rates,
+        rates: "Rates",
         search: "Progress",
         total_steps: int,
         live: Candidate,

@@ -1,12 +1,15 @@
 """The entries of an optimizer's groups."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch.optim import Optimizer
 
-from autolr.rules.switching import STEPPED_BY, Switching
+from autolr.rules.group_keys import STEPPED_BY
 from autolr.runtime.applied_rate import own_rate
+
+if TYPE_CHECKING:
+    from autolr.rules.switching import Switching
 
 # Group entries that schedulers or the search itself write; they stay with the run.
 OF_THE_RUN = frozenset(
@@ -36,6 +39,6 @@ def joined_entries(optimizer: Optimizer, index: int, first: Mapping[str, Any]) -
         index: The number of the group.
         first: The entries of the first group in that state: they may name another rule.
     """
-    if isinstance(optimizer, Switching):
-        return optimizer.fresh(first[STEPPED_BY], index)
+    if STEPPED_BY in first:
+        return cast("Switching", optimizer).fresh(first[STEPPED_BY], index)
     return own_entries(optimizer.param_groups[index])

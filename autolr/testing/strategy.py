@@ -13,7 +13,8 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online import PeakRange, RaceEntry, RunInfo, Strategy
-from autolr.testing.played import BEST, OWN, Played, bowl, run_of
+from autolr.testing.played import Played
+from autolr.testing.runs import BEST, OWN, bowl, run_of
 
 LENGTHS = (1, 7, 50, 1000, 20_000)
 """Runs, in optimizer steps."""

@@ -9,7 +9,8 @@ import pytest
 from autolr.candidate import Candidate
 from autolr.online import Annealed, AutoLRS, Check, Commit, Probe, Rollback, Save, Train
 from autolr.testing import StrategyContract
-from autolr.testing.played import Played, run_of
+from autolr.testing.played import Played
+from autolr.testing.runs import run_of
 
 REFINES = Check(0.1, 0.2, (0.5, 2.0), refines=True)
 
