@@ -11,9 +11,9 @@ from autolr.errors import ConfigError
 from autolr.online.actions import Rollback, Save
 from autolr.online.annealed_state import AnnealedState
 from autolr.online.delayed import delayed
-from autolr.online.doubt import AUTO, NEVER, NOT_FINITE
+from autolr.online.doubt import AUTO, COPIES, NEVER, NOT_FINITE
 from autolr.online.race import candidates_of, plan_race
-from autolr.online.rounds import Check, Round, price
+from autolr.online.rounds import SHORTEST_CHECK, Check, Round, price
 from autolr.online.run_info import RunInfo
 from autolr.online.search import Search
 from autolr.online.search_serialization import search_from_dict
@@ -23,7 +23,7 @@ from autolr.schedules import Schedule
 
 # Of the run's steps, and of the budget at most, for copies of a saved state: a choice. More is left
 # where sides of the run are not tried again.
-_RESERVE, _MOST_RESERVED = 0.01, 0.1
+_RESERVE, _MOST_RESERVED = 0.01, 0.2
 _FLOOR = 20  # steps of the race, where the budget allows: 2.5 % of a run of 800 steps
 
 # Each is a validation pass, which costs as much as 1 to 13 steps on the benchmark's workloads.
@@ -101,7 +101,8 @@ class Annealed:
         first = run.peaks
         alone = len(run.entries) == 1 and first.low == first.high
         checks = _with_profiles(() if alone else self.checks, run.profiles)
-        reserve = 0 if alone else min(_RESERVE * run.total_steps, _MOST_RESERVED * run.budget)
+        wished = max(_RESERVE * run.total_steps, COPIES * SHORTEST_CHECK)
+        reserve = 0 if alone else min(wished, _MOST_RESERVED * run.budget)
         size = run.total_steps, int(run.budget - reserve)
         line_up, rounds = plan_race(run.entries, self.candidates, self._race(run), checks, size)
         alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
@@ -135,7 +136,7 @@ class Annealed:
 
     def _race(self, run: RunInfo) -> int:
         length = max(_FLOOR, round(self.race * run.total_steps))
-        if run.rise is not None:  # before the rate has reached its peak, candidates differ less
+        if run.rise is not None and run.rise < length:  # a longer rise delays the race, see there
             length = max(length, round(1.5 * run.rise))
         return min(length, run.total_steps // 2)
 

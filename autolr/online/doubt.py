@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 AUTO, NEVER, NOT_FINITE = "auto", "never", "not-finite"
 
+COPIES = 2
+"""Copies that are trained beside a run in doubt: one of its best state, one of it."""
+
 _RECENT = 5  # scores of which the scatter is taken
 _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
 _LENGTH = 0.01  # of the steps so far are those of a copy of the best state: a choice
-_COPIES = 2  # one of the best state, one of the run
 _MOST_DOUBTS = 2  # copies that lose before the run's present state counts as its best
 
 
@@ -119,13 +121,13 @@ def _is_at_chance(search: "Search") -> bool:
 
 def _with_copy_of_best(search: "Search", step: int) -> "Search":
     """Train a copy of the best state beside the run, at a lower rate, where that can be paid."""
-    length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare // _COPIES))
-    if search.spare < _COPIES * length or not search.rounds or step + length > search.last:
+    length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare // COPIES))
+    if search.spare < COPIES * length or not search.rounds or step + length > search.last:
         return search
     cut = search.thresholds.cut ** (
         1 + search.doubts
     )  # the last copy may not have been slow enough
     window = round(CHECK_WINDOW * length)
-    copy = Round(step, step + length, window, (cut,) * _COPIES, from_saved=True)
+    copy = Round(step, step + length, window, (cut,) * COPIES, from_saved=True)
     rounds = (copy, *behind(search.rounds, copy.horizon, search.last))
-    return replace(search, rounds=rounds, spare=search.spare - _COPIES * length)
+    return replace(search, rounds=rounds, spare=search.spare - COPIES * length)

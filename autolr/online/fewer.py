@@ -18,10 +18,10 @@ def by_nearness(rivals: Sequence["Candidate"], live: "Candidate") -> list["Candi
         rivals: The rivals of a round, rule by rule with rising peaks.
         live: What the run itself trains.
     """
-    of_rule: dict[str, list["Candidate"]] = {}
+    of_rule: dict[str, list[Candidate]] = {}
     for rival in rivals:
         of_rule.setdefault(rival.rule, []).append(rival)
-    ranks: dict["Candidate", int] = {}
+    ranks: dict[Candidate, int] = {}
     for rule, members in of_rule.items():
         middle = live if rule == live.rule else members[len(members) // 2]
         ranked = sorted(members, key=lambda one: _distance(one, middle))  # stable: lower first

@@ -117,6 +117,7 @@ class SearchSettings:
         """
         budget = self._cap(total_steps) - (scan.steps if scan else 0)
         schedule = self._schedule()
+        middle = users_peak if scan is None else None  # what a scan has seen is more than a habit
         if rise is not None:  # candidates multiply the rates of the module's own scheduler
             schedule = schedules.constant()
         elif schedule is not None:
@@ -126,7 +127,7 @@ class SearchSettings:
             budget,
             total_steps if deadline is None else deadline,
             prior if own_rate is None else own_rate,
-            race_entries(self.space.rules, self._peak_range(prior, users_peak), users_peak),
+            race_entries(self.space.rules, self._peak_range(prior, middle), users_peak),
             schedule,
             rise,
             self.space.profiles,
