@@ -114,6 +114,7 @@ class Annealed:
             limits=limits,
             fallback=run.fallback,
             rollback=self.rollback,
+            chose_schedule=run.schedule is None,
             spare=max(0, int(run.budget) - price(rounds, len(alive))),
         )
         search = search.until(min(run.deadline, run.total_steps - 1))

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from autolr.online.rounds import Round
+if TYPE_CHECKING:
+    from autolr.online.rounds import Round
 
 
-def behind(rounds: Sequence[Round], step: int, last: float) -> tuple[Round, ...]:
+def behind(rounds: Sequence["Round"], step: int, last: float) -> "tuple[Round, ...]":
     """Return rounds that begin at a step or later: those that would begin earlier are moved.
 
     A round without rivals that would have ended before is left out, and so is one that would not
@@ -27,7 +29,7 @@ def behind(rounds: Sequence[Round], step: int, last: float) -> tuple[Round, ...]
     return tuple(one for one in moved if one.horizon <= last)
 
 
-def affordable(rounds: Sequence[Round], steps: int) -> tuple[tuple[Round, ...], int]:
+def affordable(rounds: Sequence["Round"], steps: int) -> "tuple[tuple[Round, ...], int]":
     """Return rounds without the rivals that cannot be paid, and the steps that are left.
 
     Args:

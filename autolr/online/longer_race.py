@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autolr import schedules
 from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import affordable, behind
 from autolr.online.race_verdict import lowest_first, own_candidate, shows_nothing
+from autolr.online.reschedule import followed
 from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round
 
 if TYPE_CHECKING:
@@ -55,6 +57,24 @@ def with_later_race(search: "Search", evidence: Evidence) -> "Search":
     again = Round(start, start + length, window, _AGAIN, refines=True)
     rounds = (now, *first, again, *behind(last, again.horizon, search.last))
     return replace(search, rounds=rounds, spare=steps - again.price)
+
+
+def as_the_user_set_it(search: "Search", evidence: Evidence) -> "Search":
+    """Return the search whose run keeps a constant rate, where no race has shown anything.
+
+    A decay that the user has not set ends what has hardly begun.
+
+    Args:
+        search: The search in a round that has been scored.
+        evidence: Its scores.
+    """
+    now, *rest = search.rounds
+    held = (search.races and now.continues) or now.factors == _AGAIN
+    over = held and not any(r.factors for r in rest)
+    if not (over and search.chose_schedule and shows_nothing(search, evidence)):
+        return search
+    run = followed(search.alive[0], now.horizon, schedules.constant())
+    return replace(search, alive=(run, *search.alive[1:]), chose_schedule=False)
 
 
 def _who_goes_on(search: "Search", evidence: Evidence) -> tuple[int, ...]:

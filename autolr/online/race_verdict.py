@@ -9,6 +9,7 @@ from autolr.online.noise import CLEAR
 if TYPE_CHECKING:
     from autolr.online.search import Search
 
+_FROM_DYING = 2.001  # a factor: no rival of a later check comes nearer
 _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
 #                       (and rounding may put its end a little below)
 
@@ -48,6 +49,17 @@ def shows_nothing(search: "Search", evidence: Evidence) -> bool:
         evidence: Scores of a round that a race with nothing to see led to.
     """
     return evidence.nothing_to_see(0.0 if evidence.knows_noise else search.least_progress)
+
+
+def highest_alive(search: "Search", evidence: Evidence) -> float:
+    """Return the highest peak that keeps its distance from all at which units cease to learn.
+
+    Args:
+        search: The search in a race that has gone on.
+        evidence: Its scores.
+    """
+    dying = [c.peak or 0.0 for i, c in enumerate(search.alive) if evidence.is_dying(i)]
+    return min(dying, default=math.inf) / _FROM_DYING
 
 
 def winner_of_race(search: "Search", evidence: Evidence) -> int:

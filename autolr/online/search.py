@@ -12,7 +12,8 @@ from autolr.candidate import Candidate
 from autolr.online.actions import Commit, Probe
 from autolr.online.doubt import AUTO, NEVER, restored, verified, watched
 from autolr.online.evidence import Evidence
-from autolr.online.longer_race import with_later_race, with_longer_race
+from autolr.online.longer_race import as_the_user_set_it, with_later_race, with_longer_race
+from autolr.online.race_verdict import highest_alive
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
 from autolr.online.rounds import Round, outward
@@ -45,6 +46,7 @@ class Search:
         fallback: Rule and peak with which the run continues when nothing can be compared, and
             which wins ties of the race; None: the search does not check for that.
         rollback: See `Annealed`.
+        chose_schedule: Whether the strategy, not the user, has chosen what the candidates follow.
         last: Step by which every round has to be over.
         spare: Steps that may be made beside the run in addition to those of ``rounds``.
         initial: The score of the run before its first step; None where it is not known.
@@ -65,6 +67,7 @@ class Search:
     doubts: int = 0
     fallback: tuple[str, float] | None = None
     rollback: str = AUTO
+    chose_schedule: bool = False
     last: float = math.inf
     spare: int = 0
     initial: float | None = None
@@ -159,12 +162,16 @@ class Search:
             if (again := with_look(search, evidence)) is not None:
                 return again
         search, index = with_later_race(search, evidence), winner(search, evidence)
+        if index == 0:
+            search = as_the_user_set_it(search, evidence)
         left = replace(
             search,
             alive=(search.alive[index],),
             rounds=search.rounds[1:],
             scores=search.scores + search.scored(evidence.scores, index),
         ).of_its_rule()
+        if search.races and now.continues:
+            left = replace(left, highest=min(left.highest, highest_alive(search, evidence)))
         if not now.profiles:
             left = left._without(beaten(search, evidence) if index == 0 else ())
             left = watched(left, now.horizon, evidence.scores[index], evidence.batches(index))

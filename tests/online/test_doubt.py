@@ -34,14 +34,18 @@ def test_a_rise_beyond_the_band_trains_a_copy_of_the_best_state_beside_the_run()
     search = watched(0.5, 0.53)
     assert search.action.from_saved
     assert (search.action.start, search.action.horizon, search.action.factor) == (60, 66, 0.5)
-    assert search.alive == (RUN, scaled(RUN, 60, 0.5, refines=False))
-    assert (search.best, search.rollbacks, search.spare) == ((30, 0.5), (), 54)
+    run, saved, lower = search.alive
+    assert (run, saved) == (RUN, scaled(RUN, 60, 0.5, refines=False))
+    assert search.action.copied == saved
+    rates = [one.peak * one.schedule.values(200) for one in (saved, lower)]
+    np.testing.assert_allclose(*rates, rtol=1e-15)  # the run's own copy has the same rates
+    assert (search.best, search.rollbacks, search.spare) == ((30, 0.5), (), 48)
     assert not watched(0.5, 0.51).action.from_saved
 
 
 def test_the_copy_replaces_the_run_where_it_is_better_than_that_is_and_was():
     search = watched(0.5, 0.53)
-    back = search.observe(Evidence((0.54, 0.49)))
+    back = search.observe(Evidence((0.54, 0.49, 0.535)))
     assert back.rollbacks == (RollbackRecord(step=60, to=30, factor=0.5, score=0.53),)
     assert back.alive == (scaled(RUN, 60, 0.5, refines=False),)
     assert back.best == (66, 0.49)
@@ -52,7 +56,7 @@ def test_the_copy_replaces_the_run_where_it_is_better_than_that_is_and_was():
 
 def test_a_rise_that_the_copy_shares_is_the_tasks_own():
     search = watched(0.5, 0.53)
-    for scores in ((0.54, 0.535), (0.505, 0.5), (0.54, math.nan)):
+    for scores in ((0.54, 0.535, 0.54), (0.505, 0.5, 0.6), (0.54, math.nan, 0.5)):
         after = search.observe(Evidence(scores))
         assert after.rollbacks == ()
         assert after.alive == (RUN,)
@@ -61,10 +65,17 @@ def test_a_rise_that_the_copy_shares_is_the_tasks_own():
 def test_scores_by_batch_tell_a_better_copy_from_a_lucky_one():
     search = watched(0.5, 0.53)
     rough = tuple(0.3 * (-1) ** i for i in range(8))
-    noisy = (tuple(0.54 + b for b in rough), tuple(0.49 - b for b in rough))
-    assert search.observe(Evidence((0.54, 0.49), noisy)).rollbacks == ()
-    alike = (tuple(0.54 + b for b in rough), tuple(0.49 + b for b in rough))
-    assert search.observe(Evidence((0.54, 0.49), alike)).rollbacks != ()
+    noisy = [tuple(score + sign * b for b in rough) for score, sign in ((0.54, 1), (0.49, -1))]
+    assert search.observe(Evidence((0.54, 0.49, 0.54), (*noisy, noisy[0]))).rollbacks == ()
+    alike = tuple(tuple(score + b for b in rough) for score in (0.54, 0.49, 0.54))
+    assert search.observe(Evidence((0.54, 0.49, 0.54), alike)).rollbacks != ()
+
+
+def test_what_a_lower_rate_mends_at_once_is_no_reason_to_go_back():
+    search = watched(0.5, 0.53)
+    after = search.observe(Evidence((0.54, 0.49, 0.495)))
+    assert after.rollbacks == ()
+    assert after.alive == (RUN,)
 
 
 def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():
@@ -72,7 +83,7 @@ def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_
     while search.rounds and len(cuts) < 3:
         if search.action.from_saved:
             cuts.append(search.action.factor)
-            search = search.observe(Evidence((0.55, 0.549)))
+            search = search.observe(Evidence((0.55, 0.549, 0.55)))
         else:
             search = search.observe(Evidence((0.55,)))
     assert cuts == [0.5, 0.25, 0.125]
@@ -95,14 +106,14 @@ def test_a_run_at_chance_is_never_doubted():
 
 
 def test_what_cannot_be_paid_is_not_tried_and_the_run_stays():
-    assert not watched(0.5, 0.9, spare=5).action.from_saved
-    assert watched(0.5, 0.9, spare=6).action.from_saved
+    assert not watched(0.5, 0.9, spare=11).action.from_saved
+    assert watched(0.5, 0.9, spare=12).action.from_saved
 
 
 def test_rollbacks_are_limited():
     search = watched()
     for _ in range(3):
-        search = search.observe(Evidence((1.5,))).observe(Evidence((1.5, 0.9)))
+        search = search.observe(Evidence((1.5,))).observe(Evidence((1.5, 0.9, 1.5)))
         search = replace(search, best=(search.best[0], 0.9), spare=60)
     assert len(search.rollbacks) == 3
     assert not search.observe(Evidence((1.5,))).action.from_saved

@@ -157,10 +157,12 @@ def test_a_single_candidate_is_scored_once_at_no_cost_and_followed():
     assert price(search.rounds, 1) == 0
 
 
-def test_a_race_does_not_end_before_the_schedule_has_reached_its_peak():
-    late = schedules.warmup(0.1) | schedules.constant()
+def test_a_race_does_not_end_before_a_short_rise_and_begins_within_a_long_one():
+    early, late = (schedules.warmup(share) | schedules.constant() for share in (0.02, 0.1))
+    first = search_of(Annealed(), BOX, early, 1_000, 10_000).rounds[0]
+    assert (first.start, first.horizon) == (0, 28)  # 1.5 times 19, at which the peak is reached
     first = search_of(Annealed(), BOX, late, 1_000, 10_000).rounds[0]
-    assert first.horizon == 148  # 1.5 times 99, the step at which the peak is reached
+    assert (first.start, first.horizon) == (33, 58)
 
 
 def test_without_a_schedule_the_rate_has_risen_within_a_third_of_the_race():
