@@ -161,9 +161,12 @@ class Search:
         for with_look in (with_longer_race, with_second_look):
             if (again := with_look(search, evidence)) is not None:
                 return again
-        search, index = with_later_race(search, evidence), winner(search, evidence)
-        if index == 0:
-            search = as_the_user_set_it(search, evidence)
+        return with_later_race(search, evidence)._continued(evidence)
+
+    def _continued(self, evidence: Evidence) -> "Search":
+        """Return the search that continues with the winner of the present round."""
+        now, index = self.rounds[0], winner(self, evidence)
+        search = as_the_user_set_it(self, evidence) if index == 0 else self
         left = replace(
             search,
             alive=(search.alive[index],),
