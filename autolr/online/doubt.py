@@ -50,6 +50,8 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
 
     It takes the place of the run where it is better than that is, and was, and than a copy of the
     run at the same lower rate: a lower rate always helps at once, whatever state it begins with.
+    Where that is what helps, and the run is still worse than its best state, the copy of the run
+    takes its place, and no step is lost.
 
     Args:
         search: The search in that round.
@@ -58,26 +60,19 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     now, scores = search.rounds[0], evidence.scores
     assert search.best is not None
     last = next(s.score for s in reversed(search.scores) if s.kept and not s.annealed)
-    gain = _band(search, last) / 2
-    gains = (
-        [max(gain, CLEAR * evidence.noise(1, other)) for other in (0, 2)] if len(scores) > 2 else []
-    )
-    others = (min(scores[0], last), scores[-1])
-    won = bool(gains) and all(
-        scores[1] < score - gain for score, gain in zip(others, gains, strict=True)
-    )
+    kept = _better(search, evidence, last)
     after = replace(
         search,
-        alive=(search.alive[won],),
+        alive=(search.alive[kept],),
         rounds=search.rounds[1:],
-        scores=search.scores + search.scored(scores, int(won)),
+        scores=search.scores + search.scored(scores, kept),
         doubts=search.doubts + 1,
     )
-    if won:
+    if kept == 1:
         made = RollbackRecord(now.start, search.best[0], now.factors[0], last)
         after = replace(after, rollbacks=(*search.rollbacks, made))
-    if won or after.doubts > _MOST_DOUBTS:
-        best, batches = (now.horizon, scores[won]), evidence.batches(won)
+    if kept or after.doubts > _MOST_DOUBTS:
+        best, batches = (now.horizon, scores[kept]), evidence.batches(kept)
         after = replace(after, doubts=0, best=best, best_batches=batches)
     return after.with_rivals()
 
@@ -95,6 +90,23 @@ def restored(search: "Search", step: int, score: float) -> "Search":
     made = RollbackRecord(step, search.best[0], cut, score)
     run = scaled(search.alive[0], step, cut, refines=False)
     return replace(search, alive=(run,), rollbacks=(*search.rollbacks, made))
+
+
+def _better(search: "Search", evidence: Evidence, last: float) -> int:
+    """Return which of the run, the copy of its best state and its own copy continues."""
+    scores = evidence.scores
+    if len(scores) <= COPIES:  # a copy has diverged: nothing can be told
+        return 0
+    gain = _band(search, last) / 2
+    at_first, run = min(scores[0], last), scores[0]
+    clear = [max(gain, CLEAR * evidence.noise(0, copy)) for copy in (0, 1, 2)]
+    if scores[1] < at_first - clear[1]:
+        apart = max(gain, CLEAR * evidence.noise(1, 2))
+        if scores[1] < scores[2] - apart:
+            return 1
+    assert search.best is not None
+    still = run > search.best[1] + _band(search, last)
+    return 2 if still and scores[2] < at_first - clear[2] else 0
 
 
 def _band(search: "Search", score: float) -> float:

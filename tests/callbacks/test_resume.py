@@ -127,7 +127,7 @@ def test_a_run_cut_beside_a_copy_of_its_best_state_is_put_back_as_if_it_had_not_
     whole = whole_run(tmp_path / "whole", searcher(**settings), Past)
     assert [(made.step, made.to) for made in whole.result.rollbacks] == [(45, 20)]
     search = stored(whole.checkpoints[49])["search"]["rivals"]
-    assert (len(search["rivals"]), search["best"] is not None) == (1, True)
+    assert (len(search["rivals"]), search["best"] is not None) == (2, True)
     for step in (21, 49):  # behind the best state, and beside a copy of it
         path = whole.checkpoints[step]
         assert_same(whole, resume(tmp_path / str(step), path, searcher(**settings), Past))

@@ -75,7 +75,10 @@ def test_what_a_lower_rate_mends_at_once_is_no_reason_to_go_back():
     search = watched(0.5, 0.53)
     after = search.observe(Evidence((0.54, 0.49, 0.495)))
     assert after.rollbacks == ()
-    assert after.alive == (RUN,)
+    assert after.alive == (search.alive[2],)
+    assert after.best == (66, 0.495)
+    recovered = search.observe(Evidence((0.505, 0.49, 0.495)))
+    assert recovered.alive == (RUN,)
 
 
 def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():

@@ -224,7 +224,7 @@ def test_a_quiet_run_tells_its_peak_and_what_to_expect():
 
 
 def test_later_changes_have_a_line_each():
-    copy_of_60 = [0.83, 0.49]
+    copy_of_60 = [0.83, 0.49, 0.83]
     scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], copy_of_60, [0.48]]
     printed = lines(scores)
     assert printed[60] == ["AutoLR: step 60: rate x0.5"]
