@@ -56,7 +56,7 @@ def test_the_copy_replaces_the_run_where_it_is_better_than_that_is_and_was():
 
 def test_a_rise_that_the_copy_shares_is_the_tasks_own():
     search = watched(0.5, 0.53)
-    for scores in ((0.54, 0.535, 0.54), (0.505, 0.5, 0.6), (0.54, math.nan, 0.5)):
+    for scores in ((0.54, 0.535, 0.54), (0.505, 0.5, 0.6), (0.54, math.nan, 0.54)):
         after = search.observe(Evidence(scores))
         assert after.rollbacks == ()
         assert after.alive == (RUN,)

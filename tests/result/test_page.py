@@ -202,7 +202,7 @@ ROUNDS = (
 def lines(scores, total_steps=200):
     """Play a search; return what is printed, by step."""
     runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4))
-    search, actual = Progress(AnnealedState(Search(runs, ROUNDS, spare=10))), {}
+    search, actual = Progress(AnnealedState(Search(runs, ROUNDS, spare=12))), {}
     for values in scores:
         step, before = search.action.horizon, search
         search = search.observe(Observation(step, tuple(values)))
