@@ -1,6 +1,8 @@
 """Comparisons that are held again."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+from dataclasses import replace
+
 import pytest
 
 from autolr import schedules
@@ -157,3 +159,44 @@ def test_a_tie_is_of_what_has_been_gained():
     longer = search.observe(Evidence((138.8, 137.0, 136.0), initial=140.0))
     assert longer.alive[0].peak == search.alive[2].peak
     assert Thresholds().tie * 136 > 138.8 - 136
+
+
+def test_where_no_race_shows_anything_the_rate_stays_constant_as_the_user_has_it():
+    rise, end = schedules.warmup(6), schedules.cooldown(0.4, "linear")
+    annealed = rise | schedules.constant() | end
+    for chosen in (True, False):
+        candidates = tuple(Candidate(peak=peak, schedule=annealed) for peak in PEAKS)
+        search = replace(begun(chose_schedule=chosen), alive=candidates)
+        for _ in range(30):
+            if search.rounds:
+                search = seen(search, *[2.3] * len(search.alive))
+        rates = search.alive[0].peak * search.alive[0].schedule.values(800)
+        assert rates[200] == pytest.approx(0.1)
+        assert (rates[-1] == pytest.approx(0.1)) == chosen  # else the user wants it to fall
+
+
+def test_a_schedule_of_the_strategys_own_falls_where_something_has_been_seen():
+    annealed = schedules.warmup(6) | schedules.constant() | schedules.cooldown(0.4, "linear")
+    candidates = tuple(Candidate(peak=peak, schedule=annealed) for peak in PEAKS)
+    search = replace(begun(chose_schedule=True), alive=candidates)
+    longer = seen(search, *[2.3] * 5)
+    end = seen(longer, 1.2, 1.5, 1.4).alive[0].schedule.values(800)
+    assert end[-1] < 0.01
+
+
+def test_no_rival_comes_near_a_peak_at_which_units_died():
+    longer = seen(begun(), 2.3, 2.29, 2.28, 2.27, 9.0, inactive=(0.0, 0.0, 0.1, 0.1, 0.9))
+    assert peaks(longer) == [0.1, 0.4, 0.025]
+    after = seen(longer, 2.0, 1.5, 2.2, inactive=(0.1, 0.6, 0.1))
+    assert after.highest == pytest.approx(0.2, rel=1e-3)
+    assert max(peaks(after)) < 0.2
+    assert seen(longer, 2.0, 2.1, 2.2, inactive=(0.1, 0.1, 0.1)).highest == float("inf")
+
+
+def test_a_gain_that_costs_units_decides_nothing_unless_it_is_large():
+    scores = (2.3, 2.29, 2.28, 2.17, 9.0)  # 6 % below the start
+    assert not seen(begun(), *scores).rounds[0].continues
+    dying = (0.0, 0.0, 0.1, 0.6, 0.9)
+    assert seen(begun(), *scores, inactive=dying).rounds[0].continues
+    large = (2.3, 2.2, 2.1, 1.9, 9.0)
+    assert not seen(begun(), *large, inactive=dying).rounds[0].continues
