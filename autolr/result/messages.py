@@ -56,7 +56,7 @@ def progress_lines(
 ) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
-    They are: copies of the run ended, the peak is settled, the rate was changed later, the run was
+    They are: copies of the run ended, a race that shows nothing goes on, the peak is settled, the rate was changed later, the run was
     put back, the end of the run can be forecast. The end of a search has a line of its own,
     `closing`.
 
@@ -70,6 +70,7 @@ def progress_lines(
         yield f"AutoLR: step {record.step}: {copies_text(record)}"
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
+    yield from _longer_race(before, after)
     if _settled(after) and not _settled(before):
         step = after.scores[-1].horizon
         run = after.action.run
@@ -79,6 +80,18 @@ def progress_lines(
     for rollback in after.rollbacks[len(before.rollbacks) :]:
         yield _rolled_back(rollback, before, monitor)
     yield from _forecast(before, after, total_steps, monitor)
+
+
+def _longer_race(before: "Progress", after: "Progress") -> Iterator[str]:
+    """Yield a line where a race has shown nothing: it goes on."""
+    probe = after.probe
+    if before.scores or probe is None or not probe.continues:
+        return
+    peaks = ", ".join(f"{candidate.peak:.3g}" for candidate in probe.candidates)
+    yield (
+        f"AutoLR: step {probe.start}: no rate has gained anything yet; {peaks} race on to step "
+        f"{probe.horizon}"
+    )
 
 
 def closing(result: "Result") -> str:
