@@ -56,8 +56,9 @@ def progress_lines(
 ) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
-    They are: copies of the run ended, a race that shows nothing goes on, the peak is settled, the rate was changed later, the run was
-    put back, the end of the run can be forecast. The end of a search has a line of its own,
+    They are: copies of the run ended, a race that shows nothing goes on, the peak is settled, the
+    rate was changed later, the run was put back, the end of the run can be forecast. The end of a
+    search has a line of its own,
     `closing`.
 
     Args:
