@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 from autolr import schedules
 from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import affordable, behind
-from autolr.online.race_verdict import lowest_first, own_candidate, shows_nothing
+from autolr.online.race_verdict import (
+    highest_alive,
+    lowest_first,
+    own_candidate,
+    shows_nothing,
+)
 from autolr.online.reschedule import followed
 from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round
 
@@ -121,6 +126,7 @@ def _longer(
         search,
         alive=tuple(search.alive[i] for i in goes_on),
         rounds=(longer, *paid),
+        alive_below=highest_alive(search, evidence),
         scores=search.scores + search.scored(evidence.scores, goes_on[0]),
         spare=spare,
     )

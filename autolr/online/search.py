@@ -35,6 +35,8 @@ class Search:
         thresholds: When a difference of scores counts.
         lowest: Peak that no rival goes below.
         highest: Peak that no rival exceeds.
+        alive_below: Peak that no rival exceeds, as units died at higher ones in a race that showed
+            nothing.
         ends: Peaks beyond which nothing was tried. A winner at one of them is followed: the rivals
             of its next check all lie on that side.
         limits: Where several rules race, by rule: the lowest and highest peak, and both ends.
@@ -58,6 +60,7 @@ class Search:
     thresholds: Thresholds = field(default_factory=Thresholds)
     lowest: float = 0.0
     highest: float = math.inf
+    alive_below: float = math.inf
     ends: tuple[float, float] = (0.0, math.inf)
     limits: tuple[tuple[str, tuple[float, float, float, float]], ...] = ()
     scores: tuple[ProbeScore, ...] = ()
@@ -174,7 +177,7 @@ class Search:
             scores=search.scores + search.scored(evidence.scores, index),
         ).of_its_rule()
         if search.races and now.continues:
-            left = replace(left, highest=min(left.highest, highest_alive(search, evidence)))
+            left = replace(left, alive_below=highest_alive(search, evidence))
         if not now.profiles:
             left = left._without(beaten(search, evidence) if index == 0 else ())
             left = watched(left, now.horizon, evidence.scores[index], evidence.batches(index))
@@ -279,4 +282,4 @@ class Search:
         return replace(self, rounds=rounds, spare=self.spare + saved)
 
     def _allows(self, peak: float) -> bool:
-        return self.lowest <= peak <= self.highest
+        return self.lowest <= peak <= min(self.highest, self.alive_below)

@@ -188,9 +188,11 @@ def test_no_rival_comes_near_a_peak_at_which_units_died():
     longer = seen(begun(), 2.3, 2.29, 2.28, 2.27, 9.0, inactive=(0.0, 0.0, 0.1, 0.1, 0.9))
     assert peaks(longer) == [0.1, 0.4, 0.025]
     after = seen(longer, 2.0, 1.5, 2.2, inactive=(0.1, 0.6, 0.1))
-    assert after.highest == pytest.approx(0.2, rel=1e-3)
+    assert after.alive_below == pytest.approx(0.2, rel=1e-3)
     assert max(peaks(after)) < 0.2
-    assert seen(longer, 2.0, 2.1, 2.2, inactive=(0.1, 0.1, 0.1)).highest == float("inf")
+    assert (
+        seen(longer, 2.0, 2.1, 2.2, inactive=(0.1, 0.1, 0.1)).alive_below < 0.8
+    )  # 1.6 did at first
 
 
 def test_a_gain_that_costs_units_decides_nothing_unless_it_is_large():
