@@ -1,6 +1,8 @@
 """The score of a state, and its parts by validation batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +17,9 @@ class Score:
 
     value: float
     by_batch: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[Any]) -> Self:
+        """Return the score of which these are the value and that by batch, as plain values."""
+        value, by_batch = parts
+        return cls(value, tuple(by_batch))

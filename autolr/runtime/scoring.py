@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple
+from typing import Any
 
 from autolr.candidate import Candidate
 from autolr.rng import isolated_rng
@@ -64,15 +66,22 @@ class Scoring:
             annealed: Whether the rivals are annealed copies.
         """
         runs = rivals if annealed else [live, *rivals]
-        (scores, *_) = self._learner.ranks.gather(lambda: [self._attempt(t, failed) for t in runs])
-        return {run.candidate: score for run, score in zip(runs, scores, strict=True)}
+        gather = self._learner.ranks.gather
+        (sent, *_) = gather(lambda: [astuple(self._attempt(run, failed)) for run in runs])
+        return {run.candidate: Score.of(one) for run, one in zip(runs, sent, strict=True)}
 
     def look_at_untrained(self) -> None:
         """Score the state in place, of which the run has trained no step yet."""
         if self.initial is None:
             with isolated_rng():
-                (self.initial, *_) = self._learner.ranks.gather(self._learner.validate)
+                (sent, *_) = self._learner.ranks.gather(self._untrained)
+            self.initial = None if sent is None else Score.of(sent)
             self.passes += self.initial is not None
+
+    def _untrained(self) -> tuple[Any, ...] | None:
+        """Return the parts of the score of the state in place, which ranks can send."""
+        score = self._learner.validate()
+        return None if score is None else astuple(score)
 
     def _attempt(
         self, run: CandidateRun, failed: Callable[[CandidateRun, Exception], None]
