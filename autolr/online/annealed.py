@@ -48,7 +48,7 @@ class Annealed:
     annealed to a rate of zero and costs no step (Sandler et al. 2023, arXiv:2301.02312; Izmailov
     et al. 2018, arXiv:1803.05407): rates are compared as the end of the run will compare them, not
     by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
-    A race that shows nothing goes on among a few, and is held again later; behind a long warm-up
+    A race that shows nothing continues among a few, and is held again later; behind a long warm-up
     of the user's it begins within the rise. After the race the winner is compared with copies of
     itself at other rates, all of them further out when it won at the edge of the range of peaks,
     and with its own past: when its score is worse than an earlier one, a copy of that state is

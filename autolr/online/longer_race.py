@@ -1,4 +1,4 @@
-"""A race that shows nothing: it goes on among a few, and is held again later."""
+"""A race that shows nothing: it continues among a few, and is held again later."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from autolr.online.search import Search
 
-_THIRD = 3  # of the race that has gone on is as long as one that is held again
+_THIRD = 3  # of the race that has continued is as long as one that is held again
 _HARM = 0.1  # of the first score: at chance a high rate raises the loss by some percent
 _OF_DYING = 0.1  # of the first score counts as a gain by weights that cost units
 _WORTH = 1.5  # times as long at least
@@ -29,7 +29,7 @@ _LATER = 2  # times the steps so far
 
 
 def with_longer_race(search: "Search", evidence: Evidence) -> "Search | None":
-    """Return the search whose race goes on, as there is nothing to see yet; None if it does not.
+    """Return the search whose race continues, as there is nothing to see yet; None if it does not.
 
     Args:
         search: The search in a round that has been scored.
@@ -44,7 +44,7 @@ def with_later_race(search: "Search", evidence: Evidence) -> "Search":
     """Return the search that holds its race again later, where there has been nothing to see.
 
     Args:
-        search: The search in its race, which has gone on.
+        search: The search in its race, which has continued.
         evidence: Its scores.
     """
     now, *rest = search.rounds
@@ -104,7 +104,7 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> tuple[int, ...]:
 
 
 def _end_of_race(search: "Search", runs: int) -> int | None:
-    """Return the step until which a race can go on among so many; None if it is not worth it."""
+    """Return the step until which a race can continue among so many; None if it is not worth it."""
     now, *rest = search.rounds
     steps = (search.spare + sum(r.price for r in rest)) // (runs - 1)
     end = min(search.thresholds.longer * now.horizon, now.horizon + steps)
@@ -114,7 +114,7 @@ def _end_of_race(search: "Search", runs: int) -> int | None:
 def _longer(
     search: "Search", goes_on: "Sequence[int]", horizon: int, evidence: Evidence
 ) -> "Search":
-    """Return the search whose race goes on among a few, paid by the last checks."""
+    """Return the search whose race continues among a few, paid by the last checks."""
     now, *rest = search.rounds
     window = max(1, round(RACE_WINDOW * horizon))
     longer = Round(now.horizon, horizon, window, continues=True)

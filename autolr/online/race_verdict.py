@@ -55,7 +55,7 @@ def highest_alive(search: "Search", evidence: Evidence) -> float:
     """Return the highest peak that keeps its distance from all at which units cease to learn.
 
     Args:
-        search: The search in a race that shows nothing, or that has gone on.
+        search: The search in a race that shows nothing, or that has continued.
         evidence: Its scores.
     """
     dying = [c.peak or 0.0 for i, c in enumerate(search.alive) if evidence.is_dying(i)]

@@ -95,13 +95,13 @@ class Search:
 
     @property
     def races(self) -> bool:
-        """Whether the present round is the race, or what goes on of it."""
+        """Whether the present round is the race, or what continues of it."""
         now = self.rounds[0]
         return now.start == 0 or (now.continues and not now.lead)
 
     @property
     def least_progress(self) -> float:
-        """The gain at the end of a race that has gone on, where its noise is not known: a third.
+        """The gain at the end of a race that has continued, where its noise is not known: a third.
 
         It is a share of the score of the untrained run, as ``thresholds.tie`` is at first.
         """
@@ -147,7 +147,7 @@ class Search:
 
         In the race the user's own peak wins where it ties with the best, else the lowest of a rule
         that does and is not below a 16th of the middle one, and the user's own optimizer before
-        other rules. Where nothing has been gained on the untrained run the race goes on among a
+        other rules. Where nothing has been gained on the untrained run the race continues among a
         few, and if it still shows nothing it is held again later.
 
         Where no score of the race is finite, the run continues as the candidate nearest to

@@ -29,8 +29,8 @@ class Thresholds:
         least: The same where the scores of the run hardly scatter: the threshold lies between both.
         cut: The rate of such a copy, in units of the run's.
         rollbacks: How often the run may be restored.
-        longer: A race that shows nothing goes on until it is so many times as long, where that can
-            be paid: plateaus of 2 to 7 % of a run are left then. 1: it never goes on.
+        longer: A race that shows nothing continues until it is so many times as long, where that
+            can be paid: plateaus of 2 to 7 % of a run are left then. 1: it never continues.
         looks: How often a lower rate that leads by too little is compared: 2, or 1.
     """
 

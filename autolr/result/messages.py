@@ -56,7 +56,7 @@ def progress_lines(
 ) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
-    They are: copies of the run ended, a race that shows nothing goes on, the peak is settled, the
+    They are: copies of the run ended, a race that shows nothing continues, the peak is settled, the
     rate was changed later, the run was put back, the end of the run can be forecast. The end of a
     search has a line of its own,
     `closing`.
@@ -84,7 +84,7 @@ def progress_lines(
 
 
 def _longer_race(before: "Progress", after: "Progress") -> Iterator[str]:
-    """Yield a line where a race has shown nothing: it goes on."""
+    """Yield a line where a race has shown nothing: it continues."""
     probe = after.probe
     if before.scores or probe is None or not probe.continues:
         return

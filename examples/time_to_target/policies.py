@@ -55,7 +55,7 @@ POLICIES: dict[str, tuple[Annealed, Schedule | None]] = {
     "default": (_DEFAULT, None),
     "ties by the score alone": (_with_thresholds(share=math.inf), None),
     "best of the race, no tie": (_with_thresholds(tie=0.0), None),
-    "a race never goes on": (_with_thresholds(longer=1), None),
+    "a race never continues": (_with_thresholds(longer=1), None),
     "no second look": (_with_thresholds(looks=1), None),
     "stall of 0.15": (_with_thresholds(stall=0.15), None),
     "rivals need no share of the progress": (_with_thresholds(stall=0.0), None),

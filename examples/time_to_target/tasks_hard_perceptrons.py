@@ -13,14 +13,13 @@ from examples.time_to_target.tasks_base import (
     Default,
     Parts,
     Task,
-    cross_entropy,
     evaluator,
     grid,
     sampler,
     seeded,
 )
 from examples.time_to_target.tasks_digits import digits
-from examples.time_to_target.tasks_hard_data import three_way
+from examples.time_to_target.tasks_hard_data import of_classes
 
 _BITS = 12
 _DEEP, _NARROW = 14, 48  # layers of deep_relu, and their width
@@ -75,13 +74,6 @@ def _deep(sizes: tuple[int, ...]) -> nn.Sequential:
 def deep_relu(seed: int, scale: float) -> Task:
     """Digits by 14 layers without a norm; Adam."""
     x, y = digits()
-    train, val, test = three_way(len(x))
-    indices = sampler(len(train), 32, seed)
-
-    def batch(i: int) -> Batch:
-        rows = train[indices(i)]
-        return x[rows], y[rows]
-
     return Task(
         name="deep_relu",
         seed=seed,
@@ -89,12 +81,8 @@ def deep_relu(seed: int, scale: float) -> Task:
         model=seeded(seed, lambda: _deep((64, *[_NARROW] * (_DEEP - 1), 10))),
         optimizer="adam",
         settings={},
-        batch=batch,
-        loss=cross_entropy,
-        validate=evaluator(cross_entropy, (x[val], y[val])),
-        validation=Parts((x[val], y[val]), 8),
         peaks=grid(1e-4, 1e-1, 7),
-        test=evaluator(cross_entropy, (x[test], y[test])),
+        **of_classes(x, y, 32, seed),
     )
 
 
@@ -162,12 +150,11 @@ def _convolutions() -> nn.Sequential:
 def onecycle(seed: int, scale: float) -> Task:
     """Digits by convolutions with batch norm; SGD with momentum and a OneCycleLR of the module."""
     x, y = digits()
-    train, val, test = three_way(len(x))
-    indices = sampler(len(train), 32, seed)
+    clean = of_classes(x, y, 32, seed)
 
     def batch(i: int) -> Batch:
-        rows = train[indices(i)]
-        return x[rows] + 0.5 * _noise(len(rows), seed, i), y[rows]
+        images, labels = clean["batch"](i)
+        return images + 0.5 * _noise(len(labels), seed, i), labels
 
     return Task(
         name="onecycle",
@@ -176,13 +163,9 @@ def onecycle(seed: int, scale: float) -> Task:
         model=seeded(seed, _convolutions),
         optimizer="sgd",
         settings={"momentum": 0.9, "weight_decay": 5e-4},
-        batch=batch,
-        loss=cross_entropy,
-        validate=evaluator(cross_entropy, (x[val], y[val])),
-        validation=Parts((x[val], y[val]), 8),
         peaks=grid(3e-3, 3.0, 7),
-        test=evaluator(cross_entropy, (x[test], y[test])),
         own=Default(0.1, _one_cycle),
+        **(clean | {"batch": batch}),
     )
 
 

@@ -10,7 +10,6 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from examples.time_to_target.data import Arrays, cached, load
 from examples.time_to_target.tasks_base import (
-    Batch,
     Default,
     Parts,
     Task,
@@ -21,7 +20,7 @@ from examples.time_to_target.tasks_base import (
     seeded,
 )
 from examples.time_to_target.tasks_digits import digits
-from examples.time_to_target.tasks_hard_data import three_way
+from examples.time_to_target.tasks_hard_data import of_classes
 from examples.time_to_target.tasks_text import GPT, next_byte, windows
 
 _OLD = 5  # classes 0 to 4 are for pre-training
@@ -82,13 +81,6 @@ class ViT(nn.Module):
 def vit_digits(seed: int, scale: float) -> Task:
     """A vision transformer on digits; AdamW. Stands at chance at first."""
     x, y = digits()
-    train, val, test = three_way(len(x))
-    indices = sampler(len(train), 32, seed)
-
-    def batch(i: int) -> Batch:
-        rows = train[indices(i)]
-        return x[rows], y[rows]
-
     return Task(
         name="vit_digits",
         seed=seed,
@@ -96,12 +88,8 @@ def vit_digits(seed: int, scale: float) -> Task:
         model=seeded(seed, ViT),
         optimizer="adamw",
         settings={},
-        batch=batch,
-        loss=cross_entropy,
-        validate=evaluator(cross_entropy, (x[val], y[val])),
-        validation=Parts((x[val], y[val]), 8),
         peaks=grid(1e-4, 1e-1, 7),
-        test=evaluator(cross_entropy, (x[test], y[test])),
+        **of_classes(x, y, 32, seed),
     )
 
 
@@ -135,13 +123,6 @@ def bert(seed: int, scale: float) -> Task:
     """Digits written in words, by a post-norm transformer; AdamW with clipping."""
     arrays = load("digits")
     x, y = _written(torch.tensor(arrays["x"])), torch.tensor(arrays["y"]).long()
-    train, val, test = three_way(len(x))
-    indices = sampler(len(train), 32, seed)
-
-    def batch(i: int) -> Batch:
-        rows = train[indices(i)]
-        return x[rows], y[rows]
-
     return Task(
         name="bert",
         seed=seed,
@@ -149,14 +130,10 @@ def bert(seed: int, scale: float) -> Task:
         model=seeded(seed, Bert),
         optimizer="adamw",
         settings={},
-        batch=batch,
-        loss=cross_entropy,
-        validate=evaluator(cross_entropy, (x[val], y[val])),
-        validation=Parts((x[val], y[val]), 8),
         peaks=grid(3e-5, 3e-2, 7),
         clip=1.0,
-        test=evaluator(cross_entropy, (x[test], y[test])),
         own=Default(5e-4),
+        **of_classes(x, y, 32, seed),
     )
 
 
@@ -245,13 +222,7 @@ def lora_digits(seed: int, scale: float) -> Task:
     """Adapters for the classes that a transformer never saw; AdamW at a rate of fine-tuning."""
     x, y = digits()
     x, y = x[y >= _OLD], y[y >= _OLD] - _OLD
-    train, val, test = three_way(len(x), held=240)
-    indices = sampler(len(train), 16, seed)
     weights = cached("vit_old_digits", _pretrain)
-
-    def batch(i: int) -> Batch:
-        rows = train[indices(i)]
-        return x[rows], y[rows]
 
     return Task(
         name="lora_digits",
@@ -260,11 +231,7 @@ def lora_digits(seed: int, scale: float) -> Task:
         model=seeded(seed, lambda: _adapted(weights)),
         optimizer="adamw",
         settings={},
-        batch=batch,
-        loss=cross_entropy,
-        validate=evaluator(cross_entropy, (x[val], y[val])),
-        validation=Parts((x[val], y[val]), 8),
         peaks=grid(3e-5, 3e-2, 7),
-        test=evaluator(cross_entropy, (x[test], y[test])),
         own=Default(2e-4),
+        **of_classes(x, y, 16, seed, held=240),
     )

@@ -16,8 +16,9 @@ from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError, UnsupportedError
-from autolr.online import AutoLRS, Commit, Observation, Probe, Train
+from autolr.online import AutoLRS, Commit, Probe, Train
 from tests.callbacks.runs import LR, Bare, Net, curve, differences, fit
+from tests.runtime.scripted import Scripted
 
 RATES = (2.0**-14, 2.0**-6)
 EPOCHS = 8  # of 7 steps: stages that end at 7, 21, 49 and 56
@@ -156,32 +157,15 @@ def test_the_metric_of_validation_is_not_needed(tmp_path):
 
 
 @dataclass(frozen=True)
-class Scripted:
-    """Answers with the actions of a list, whatever it observes."""
+class Rewinding(Scripted):
+    """Says that it rewinds, and is asked for a run that cannot be rewound."""
 
-    actions: tuple[object, ...]
-    at: int = 0
-    seen: list[Observation] = field(default_factory=list, compare=False)
     budget: float = field(default=1.0, compare=False)
     rewinds: bool = field(default=True, compare=False)
 
     def begin(self, run):
         assert not run.rewindable
         return self
-
-    @property
-    def action(self):
-        return self.actions[self.at]
-
-    def observe(self, observation):
-        self.seen.append(observation)
-        return replace(self, at=self.at + 1)
-
-    def to_dict(self):
-        return {"at": self.at}
-
-    def state_from_dict(self, values):
-        return replace(self, **values)
 
 
 RUN = Candidate(peak=2.0**-6, schedule=schedules.constant())
@@ -192,7 +176,7 @@ RIVAL = replace(RUN, peak=2.0**-7)
 def test_the_first_loss_of_a_probe_is_the_loss_of_the_run(tmp_path, accumulated):
     """Both make their first step from the same weights, on the same batches and dropout masks."""
     one_step = Probe((RUN, RIVAL), 2, 3, 0, ahead=0)
-    strategy = Scripted((one_step, Commit(RUN)))
+    strategy = Rewinding((one_step, Commit(RUN)))
     fit(tmp_path, Net, [AutoLR(strategy)], accumulate_grad_batches=accumulated)
     (observed,) = strategy.seen
     assert observed.scores[0] == pytest.approx(observed.scores[1], rel=1e-6)
@@ -202,13 +186,13 @@ def test_the_first_loss_of_a_probe_is_the_loss_of_the_run(tmp_path, accumulated)
 @pytest.mark.parametrize("steps", [3, 4])
 def test_a_loss_is_the_mean_over_the_batches_of_a_step(tmp_path, steps):
     watch = Probe((RUN, RIVAL), 0, steps, 0, ahead=50)
-    strategy = Scripted((watch, Commit(RUN)))
+    strategy = Rewinding((watch, Commit(RUN)))
     fit(tmp_path, Net, [AutoLR(strategy)], accumulate_grad_batches=3)
     assert all(0 <= score < 3 for score in strategy.seen[0].scores)
 
 
 def test_a_strategy_that_trains_ahead_is_refused_before_the_first_step(tmp_path):
-    strategy, Counting.made = Scripted((Train(RUN, 5), Commit(RUN))), 0
+    strategy, Counting.made = Rewinding((Train(RUN, 5), Commit(RUN))), 0
     with pytest.raises(UnsupportedError, match="Train only in a run that can be rewound") as error:
         fit(tmp_path, Counting, [AutoLR(strategy)])
     assert "\n" not in str(error.value)
@@ -216,7 +200,7 @@ def test_a_strategy_that_trains_ahead_is_refused_before_the_first_step(tmp_path)
 
 
 def test_a_strategy_that_trains_ahead_later_ends_its_search_and_not_the_run(tmp_path):
-    strategy = Scripted((Probe((RUN, RIVAL), 0, 4, 0, ahead=9), Train(RUN, 5)))
+    strategy = Rewinding((Probe((RUN, RIVAL), 0, 4, 0, ahead=9), Train(RUN, 5)))
     callback = AutoLR(strategy)
     assert fit(tmp_path, Net, [callback]).trainer.global_step == 28
     assert "Train only in a run that can be rewound" in callback.result.broken_off.reason
