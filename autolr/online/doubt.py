@@ -50,6 +50,7 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
 
     It takes the place of the run where it is better than that is, and was, and than a copy of the
     run at the same lower rate: a lower rate always helps at once, whatever state it begins with.
+    Two standard errors are asked for at first, and one of a copy that follows another in doubt.
     Where that is what helps, and the run is still worse than its best state, the copy of the run
     takes its place, and no step is lost.
 
@@ -99,9 +100,10 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
         return 0
     gain = _band(search, last) / 2
     at_first, run = min(scores[0], last), scores[0]
-    clear = [max(gain, CLEAR * evidence.noise(0, copy)) for copy in (0, 1, 2)]
+    errors = CLEAR / (1 + search.doubts)  # a copy that leads once more says it twice
+    clear = [max(gain, errors * evidence.noise(0, copy)) for copy in (0, 1, 2)]
     if scores[1] < at_first - clear[1]:
-        apart = max(gain, CLEAR * evidence.noise(1, 2))
+        apart = max(gain, errors * evidence.noise(1, 2))
         if scores[1] < scores[2] - apart:
             return 1
     assert search.best is not None

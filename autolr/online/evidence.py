@@ -70,11 +70,22 @@ class Evidence:
         Args:
             least: The gain that counts, as a share of the size of that score.
         """
+        return not (math.isnan(self.progress) or self.has_left(self.best, least))
+
+    def has_left(self, index: int, least: float, share: float = 0.0) -> bool:
+        """Return whether a candidate has clearly left the score of the untrained run.
+
+        Args:
+            index: Of the candidate.
+            least: The gain that counts, as a share of the size of that score.
+            share: The same as a share of what the best candidate has gained.
+        """
         if math.isnan(self.progress):
             return False
         assert self.initial is not None
-        noise = _LEFT * standard_error(self.initial_batches, self.batches(self.best))
-        return self.progress <= max(least * abs(self.initial), noise)
+        noise = _LEFT * standard_error(self.initial_batches, self.batches(index))
+        enough = max(least * abs(self.initial), noise, share * self.progress)
+        return self.initial - self.scores[index] > enough
 
     def is_dying(self, index: int) -> bool:
         """Return whether a candidate loses many more units than the least affected one."""

@@ -192,7 +192,7 @@ class Rivals(Acting):
     def _look_for_inactive(self, run: CandidateRun) -> None:
         """Note how many units of the run whose state is in place are inactive, where it is due."""
         probe = self.search.probe
-        if probe is not None and self._rivals and self.step + 1 == probe.horizon:
+        if probe is not None and probe.counts_inactive and self.step + 1 == probe.horizon:
             run.inactive = inactive_units(self._learner.model, self._learner.optimizer)
 
     def _check_loss(self, loss: Tensor | None) -> None:
