@@ -9,16 +9,13 @@ from autolr.online.later_rounds import behind
 from autolr.online.noise import CLEAR, standard_error
 from autolr.online.records import RollbackRecord
 from autolr.online.reschedule import scaled
-from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round
+from autolr.online.rounds import CHECK_WINDOW, COPIES, SHORTEST_CHECK, Round
 from autolr.online.verdict import size
 
 if TYPE_CHECKING:
     from autolr.online.search import Search
 
 AUTO, NEVER, NOT_FINITE = "auto", "never", "not-finite"
-
-COPIES = 2
-"""Copies that are trained beside a run in doubt: one of its best state, one of it."""
 
 _RECENT = 5  # scores of which the scatter is taken
 _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autolr import schedules
-from autolr.online.doubt import COPIES
 from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import affordable, behind
 from autolr.online.race_verdict import (
@@ -15,7 +14,7 @@ from autolr.online.race_verdict import (
     shows_nothing,
 )
 from autolr.online.reschedule import followed, scaled
-from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, SHORTEST_CHECK, Round
+from autolr.online.rounds import CHECK_WINDOW, COPIES, RACE_WINDOW, SHORTEST_CHECK, Round
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
