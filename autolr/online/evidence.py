@@ -42,9 +42,7 @@ class Evidence:
     @property
     def progress(self) -> float:
         """By how much the best candidate has gained on the untrained run; NaN if not known."""
-        if self.initial is None or not math.isfinite(self.initial):
-            return math.nan
-        return self.initial - self.scores[self.best]
+        return self.gain(self.best)
 
     @property
     def knows_noise(self) -> bool:
@@ -72,20 +70,28 @@ class Evidence:
         """
         return not (math.isnan(self.progress) or self.has_left(self.best, least))
 
-    def has_left(self, index: int, least: float, share: float = 0.0) -> bool:
+    def gain(self, index: int) -> float:
+        """Return by how much a candidate has gained on the untrained run; NaN if not known.
+
+        Args:
+            index: Of the candidate.
+        """
+        if self.initial is None or not math.isfinite(self.initial):
+            return math.nan
+        return self.initial - self.scores[index]
+
+    def has_left(self, index: int, least: float, enough: float = 0.0) -> bool:
         """Return whether a candidate has clearly left the score of the untrained run.
 
         Args:
             index: Of the candidate.
             least: The gain that counts, as a share of the size of that score.
-            share: The same as a share of what the best candidate has gained.
+            enough: The same, in units of the score.
         """
-        if math.isnan(self.progress):
+        if self.initial is None or math.isnan(self.progress):
             return False
-        assert self.initial is not None
         noise = _LEFT * standard_error(self.initial_batches, self.batches(index))
-        enough = max(least * abs(self.initial), noise, share * self.progress)
-        return self.initial - self.scores[index] > enough
+        return self.gain(index) > max(least * abs(self.initial), noise, enough)
 
     def is_dying(self, index: int) -> bool:
         """Return whether a candidate loses many more units than the least affected one."""

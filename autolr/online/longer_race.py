@@ -117,7 +117,8 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]
         return ()
     tie = search.thresholds.tie
     if search.rounds[0].continues:
-        left = evidence.has_left(0, tie, FAR_BEHIND) and not evidence.is_dying(0)
+        left = evidence.has_left(0, tie, FAR_BEHIND * evidence.progress)
+        left = left and not evidence.is_dying(0)
         return () if left else search.alive
     if len(search.alive) < 3:
         return ()

@@ -106,13 +106,16 @@ def winner_beyond(search: "Search", evidence: Evidence) -> int:
 def _left(search: "Search", evidence: Evidence) -> list[int]:
     """Return who has left the start in a race that has continued, from the lowest peak up.
 
-    Those that have by losing units do not count beside others. Nor does one that lies beyond all
-    that have raced from the first step: who leaves a plateau first need not be the best in the
-    end.
+    Those that lose units do not count beside others. Nor does one that lies beyond all that have
+    raced from the first step: who leaves a plateau first need not be the best in the end.
     """
+    if shows_nothing(search, evidence):
+        return []
     least = 0.0 if evidence.knows_noise else search.least_progress
-    left = [i for i in lowest_first(search) if evidence.has_left(i, least, FAR_BEHIND)]
-    left = [i for i in left if not evidence.is_dying(i)] or left
+    order = lowest_first(search)
+    alive = [i for i in order if not evidence.is_dying(i)] or order
+    most = max(map(evidence.gain, alive))
+    left = [i for i in alive if evidence.has_left(i, least, FAR_BEHIND * most)] or alive
     start = search.scores[0].horizon
     highest = max(past.candidate.peak or 0.0 for past in search.scores if past.horizon == start)
     return [i for i in left if search.peak(i) <= highest] or left

@@ -107,6 +107,8 @@ def test_the_lowest_of_what_then_ties_wins_unless_the_own_peak_is_among_it():
     assert seen(longer, 2.3, 1.4, 1.5).alive[0].peak == 1.6
     dies = seen(longer, 2.2, 1.4, 2.0, inactive=(0.6, 0.6, 0.1))
     assert dies.alive[0].peak == 0.4  # the others lose their units
+    slow = seen(longer, 2.2, 1.4, 2.26, inactive=(0.6, 0.6, 0.1))
+    assert slow.alive[0].peak == 0.4  # however much they have gained
 
 
 def test_one_beyond_wins_only_where_it_alone_has_left_the_start():

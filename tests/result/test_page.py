@@ -229,7 +229,7 @@ def test_a_race_that_shows_nothing_has_a_line():
     before = Progress(state)
     after = before.observe(Observation(20, (2.0, 2.0, 2.0), initial=2.0))
     assert list(progress_lines(before, after, 200, Monitor("val_loss"))) == [
-        "AutoLR: step 20: no rate has gained anything yet; 0.1, 1.6, 0.4 race on to step 60"
+        "AutoLR: step 20: no rate has gained anything yet; 0.1, 1.6, 6.4 race on to step 40"
     ]
 
 
