@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
+from autolr.runtime.compiled import cuda_graphs_are_on, holds_tensors
 from autolr.runtime.naming import Names
 from autolr.runtime.optimizer_groups import joined_entries, own_entries
 from autolr.runtime.plain import size
@@ -20,6 +21,7 @@ from autolr.runtime.structure import (
     group_key,
     trainable_parameters,
 )
+from autolr.runtime.swap import Swap
 from autolr.runtime.tensor_memory import TensorMemory
 
 
@@ -32,7 +34,8 @@ class Snapshot:
     with the state in place. Everything is kept by the parameter or the place that it belongs to:
     the model and the optimizer may get new ones, see `follow`.
     `exchange` swaps it with the state in place by reference: no tensor is copied, and two
-    exchanges leave the very same tensors in place.
+    exchanges leave the very same tensors in place. Where compiled code is bound to the memory of
+    the tensors in place, these stay where they are, and values are swapped; see `holds_tensors`.
 
     Args:
         model: The model to copy.
@@ -133,15 +136,14 @@ class Snapshot:
 
     def exchange(self) -> None:
         """Swap this state with the one in place; a second call undoes it."""
-        for parameter, data in self.tensors.items():
-            self.tensors[parameter] = parameter.data
-            parameter.data = data
-        for parameter, gradient in self.gradients.items():
-            self.gradients[parameter] = parameter.grad
-            parameter.grad = gradient
-        self.buffers = exchanged(self.buffers)
-        self._exchange_optimizer()
-        self.attributes.exchange()
+        with Swap(in_place=self._is_bound or cuda_graphs_are_on()) as swap:
+            for parameter, data in self.tensors.items():
+                self.tensors[parameter] = swap.data(parameter, data)
+            for parameter, gradient in self.gradients.items():
+                self.gradients[parameter] = swap.gradient(parameter, gradient)
+            self.buffers = exchanged(self.buffers, swap)
+            self._exchange_optimizer(swap)
+            self.attributes.exchange(swap)
         for index, (extra, state) in enumerate(self._extras):
             self._extras[index] = (extra, _copied_state(extra))
             extra.load_state_dict(state)
@@ -206,26 +208,26 @@ class Snapshot:
             if parameter.requires_grad or parameter.grad is not None
         }
         self.attributes = Attributes(model, optimizer)
+        self._is_bound = holds_tensors(model, optimizer)
         self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
 
     def _owns(self, key: object) -> bool:
         """Whether the optimizer's state under a key belongs to this state alone."""
         return not isinstance(key, Tensor) or key in self.tensors
 
-    def _exchange_optimizer(self) -> None:
+    def _exchange_optimizer(self, swap: Swap) -> None:
         state = self._optimizer.state
-        present = dict(state)
+        placed, self.states = swap.entries(dict(state), self.states)
         state.clear()
-        state.update(self.states)
-        self.states = present
+        state.update(placed)
         for group in self._optimizer.param_groups:
             key = group_key(group)
             if key in self.groups:
                 entries = own_entries(group)
                 for name in entries:
                     del group[name]
-                group.update(self.groups[key])
-                self.groups[key] = entries
+                placed, self.groups[key] = swap.entries(entries, self.groups[key])
+                group.update(placed)
 
 
 def _copied_state(extra: Stateful) -> Any:
