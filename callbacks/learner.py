@@ -22,6 +22,7 @@ from autolr.callbacks.rule_loss import add_loss
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
+from autolr.runtime.compiled import beside
 from autolr.runtime.evaluation import mean
 from autolr.runtime.failures import agreed
 from autolr.runtime.learner import RECENT
@@ -179,7 +180,8 @@ class LightningLearner:
 
         stepper: Any = self._trainer.strategy._lightning_optimizers[0]
         epoch = self._trainer.current_epoch
-        self.model.optimizer_step(epoch, self._batch_idx, stepper, closure)
+        left = beside(self.optimizer, closure)
+        self.model.optimizer_step(epoch, self._batch_idx, stepper, left)
         return losses[-1] if losses else None
 
     def validate(self) -> Score | None:

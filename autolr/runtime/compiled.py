@@ -1,16 +1,18 @@
 """What `torch.compile` has made of a run: code that holds its tensors, and how to go round it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from autolr.runtime.model_tensors import modules_of
+
+T = TypeVar("T")
 
 _WRAPPED = "_orig_mod"  # the name of a module within the one that `torch.compile` returns
 
@@ -43,8 +45,29 @@ def holds_tensors(model: nn.Module, optimizer: Optimizer | None = None) -> bool:
         return True
     if optimizer is not None and any(group.get("capturable") for group in optimizer.param_groups):
         return True
-    owners: list[object] = [*modules_of(model), *([] if optimizer is None else [optimizer])]
-    return any(_is_bound(function) for owner in owners for function in _functions_of(owner))
+    if optimizer is not None and is_step_compiled(optimizer):
+        return True
+    return any(_is_bound(function) for one in modules_of(model) for function in _functions_of(one))
+
+
+def is_step_compiled(optimizer: Optimizer) -> bool:
+    """Return whether the step of an optimizer is compiled: ``o.step = torch.compile(o.step)``."""
+    return any(_is_a_step(function) for function in _functions_of(optimizer))
+
+
+def beside(optimizer: Optimizer, function: Callable[..., T]) -> Callable[..., T]:
+    """Return a function for a step of an optimizer to call, which is not compiled with it.
+
+    It would be compiled anew for each value that it reads.
+
+    Args:
+        optimizer: The optimizer.
+        function: The function.
+    """
+    if not is_step_compiled(optimizer):
+        return function
+    left: Callable[..., T] = torch.compiler.disable(function)
+    return left
 
 
 def cuda_graphs_are_on() -> bool:
@@ -74,10 +97,13 @@ def _is_bound(function: FunctionType) -> bool:
     """Return whether a function is a compiled one that is bound to tensors."""
     if "make_graphed_callables" in function.__qualname__:
         return True
-    config = _config_of(function)
+    return _is_a_step(function) or bool(_config_of(function).get("triton.cudagraphs"))
+
+
+def _is_a_step(function: FunctionType) -> bool:
+    """Return whether a function is a compiled step of an optimizer."""
     compiled: Any = getattr(function, "_torchdynamo_orig_callable", None)
-    steps = isinstance(getattr(compiled, "__self__", None), Optimizer)
-    return steps or bool(config.get("triton.cudagraphs"))
+    return isinstance(getattr(compiled, "__self__", None), Optimizer)
 
 
 def _config_of(function: FunctionType) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Everything that a training step changes, copied into memory and put back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
-from autolr.runtime.compiled import cuda_graphs_are_on, holds_tensors
+from autolr.runtime.compiled import as_written, cuda_graphs_are_on, holds_tensors, is_step_compiled
 from autolr.runtime.naming import Names
 from autolr.runtime.optimizer_groups import joined_entries, own_entries
 from autolr.runtime.plain import size
@@ -67,6 +67,7 @@ class Snapshot:
     ) -> None:
         self._model = model
         self._optimizer = optimizer
+        self._displaced: set[Any] = set()  # keys of states that lay in place and have no other yet
         self._extras: list[tuple[Stateful, Any]] = [(extra, None) for extra in extras]
         self._take(TensorMemory(), parameters)
 
@@ -153,7 +154,8 @@ class Snapshot:
         """Have this state in place for a block; what the block changes in it stays in it."""
         self.exchange()
         try:
-            yield
+            with self._first_step():
+                yield
         finally:
             self.exchange()
 
@@ -211,15 +213,28 @@ class Snapshot:
         self._is_bound = holds_tensors(model, optimizer)
         self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
 
+    def _first_step(self) -> AbstractContextManager[object]:
+        """Have the first step of this state made as it is written, where steps are compiled.
+
+        It would be compiled once more for the state of the optimizer that it makes.
+        """
+        first = len(self._displaced) > 0 and is_step_compiled(self._optimizer)
+        return as_written() if first else nullcontext()
+
     def _owns(self, key: object) -> bool:
         """Whether the optimizer's state under a key belongs to this state alone."""
         return not isinstance(key, Tensor) or key in self.tensors
 
     def _exchange_optimizer(self, swap: Swap) -> None:
         state = self._optimizer.state
-        placed, self.states = swap.entries(dict(state), self.states)
+        present, other = dict(state), dict(self.states)
+        back = {key: other.pop(key) for key in self._displaced if key in other}
+        first = {key: present.pop(key) for key in back if key in present}
+        self._displaced = present.keys() - other.keys() if swap.in_place else set()
+        placed, kept = swap.entries(present, other)
+        self.states = kept | first
         state.clear()
-        state.update(placed)
+        state.update(placed | back)
         for group in self._optimizer.param_groups:
             key = group_key(group)
             if key in self.groups:
