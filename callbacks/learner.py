@@ -22,12 +22,13 @@ from autolr.callbacks.rule_loss import add_loss
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
-from autolr.runtime.compiled import beside
+from autolr.runtime.compiled import beside, cuda_graphs_are_on
 from autolr.runtime.evaluation import mean
 from autolr.runtime.failures import agreed
 from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 from autolr.runtime.score import Score
+from autolr.runtime.tensor_memory import copied
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -116,6 +117,8 @@ class LightningLearner:
             outputs: What its training step returned.
             stepped: Whether its optimizer stepped.
         """
+        if isinstance(outputs, dict) and cuda_graphs_are_on():  # rivals overwrite what they return
+            outputs.update(copied(outputs))
         self._outputs, self._stepped = outputs, stepped
         self._wrapper.release_gradients()
 

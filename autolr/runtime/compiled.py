@@ -26,7 +26,8 @@ def as_written() -> AbstractContextManager[object]:
     """Run compiled code uncompiled for a block: for what it would have to be compiled anew for."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled; to load it takes a second
         return nullcontext()
-    return torch.compiler.set_stance("force_eager")
+    eager: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
+    return eager
 
 
 def holds_tensors(model: nn.Module, optimizer: Optimizer | None = None) -> bool:
@@ -66,7 +67,7 @@ def beside(optimizer: Optimizer, function: Callable[..., T]) -> Callable[..., T]
     """
     if not is_step_compiled(optimizer):
         return function
-    left: Callable[..., T] = torch.compiler.disable(function)
+    left: Callable[..., T] = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
     return left
 
 
@@ -79,7 +80,7 @@ def cuda_graphs_are_on() -> bool:
     if config is not None and config.triton.cudagraphs:
         return True
     trees = sys.modules.get("torch._inductor.cudagraph_trees")
-    if trees is None or not torch.cuda.is_initialized():
+    if trees is None or not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return False
     device = torch.cuda.current_device()
     return trees.get_manager(device, create_if_none_exists=False) is not None

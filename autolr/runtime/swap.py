@@ -29,8 +29,8 @@ class Swap:
             kept = [present.clone() for present, _ in pairs]
             for present, other in pairs:
                 present.copy_(other)
-            for (_, other), value in zip(pairs, kept, strict=True):
-                other.copy_(value)
+            for pair, value in zip(pairs, kept, strict=True):
+                pair[1].copy_(value)
 
     def data(self, tensor: Tensor, other: Tensor) -> Tensor:
         """Give a tensor other data; return the tensor of those that it has had.

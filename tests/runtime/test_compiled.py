@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+import autolr
+from autolr.online import Annealed
 from autolr.runtime.compiled import as_written, holds_tensors, written_name
 from autolr.runtime.naming import Names
+from tests.runtime.scripted import learner
 
 
 def wrapped(**settings):
@@ -112,3 +115,29 @@ def test_what_is_stored_of_a_compiled_module_has_the_names_of_the_module_as_writ
     assert names.by_slot_name(slots) == plain.by_slot_name(slots)
     assert names.by_slot(plain.by_slot_name(slots)) == slots
     assert written_name("_orig_mod.net._orig_mod.0.weight") == "net.0.weight"
+
+
+def compiled_step(model, optimizer):
+    optimizer.step = torch.compile(optimizer.step, backend="eager")
+    return model
+
+
+COMPILED = {
+    "the model": lambda model, optimizer: torch.compile(model, backend="eager"),
+    "in place": lambda model, optimizer: model.compile(backend="eager") or model,
+    "the step": compiled_step,
+}
+
+
+@pytest.mark.parametrize("compiled", COMPILED.values(), ids=COMPILED)
+def test_a_compiled_model_is_searched_as_the_plain_one_bit_for_bit(compiled):
+    torch._dynamo.reset()
+    plain, run = learner(), learner()
+    run.model = compiled(run.model, run.optimizer)
+    results = []
+    for one in (plain, run):
+        torch.manual_seed(1)
+        results.append(autolr.search(one, 60, strategy=Annealed(candidates=3, budget=3.0)))
+    left, expected = (one.model.state_dict().values() for one in (run, plain))
+    assert results[0] == results[1]
+    assert all(map(torch.equal, left, expected))

@@ -61,7 +61,7 @@ def test_swapped_by_value_every_tensor_keeps_its_memory(make):
 
 def test_a_state_without_one_of_the_optimizer_gets_its_own_and_leaves_that_of_the_run_in_place():
     run = bound(begun(lambda parameters: torch.optim.AdamW(parameters, lr=0.01)))
-    model, optimizer = run
+    _, optimizer = run
     snapshot = Snapshot(*run)
     snapshot.states.clear()  # as it is before the first step
     before = addresses(*run)
