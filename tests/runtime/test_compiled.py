@@ -9,7 +9,7 @@ import autolr
 from autolr.online import Annealed
 from autolr.runtime.compiled import as_written, holds_tensors, written_name
 from autolr.runtime.naming import Names
-from tests.runtime.scripted import learner
+from tests.runtime.scripted import data, learner
 
 
 def wrapped(**settings):
@@ -141,3 +141,18 @@ def test_a_compiled_model_is_searched_as_the_plain_one_bit_for_bit(compiled):
     left, expected = (one.model.state_dict().values() for one in (run, plain))
     assert results[0] == results[1]
     assert all(map(torch.equal, left, expected))
+
+
+def test_the_loss_of_a_step_is_a_copy_of_what_a_replay_may_overwrite():
+    returned = []
+
+    def loss(model, batch):
+        returned.append(torch.nn.functional.cross_entropy(model(batch[0]), batch[1]))
+        return returned[-1]
+
+    run = autolr.TorchLearner(nn.Linear(4, 4), None, data(1, seed=1), loss)
+    run.optimizer = torch.optim.SGD(run.model.parameters(), lr=0.1)
+    run.next_batch()
+    measured = run.train()
+    returned[-1].detach().fill_(float("nan"))
+    assert measured.isfinite()
