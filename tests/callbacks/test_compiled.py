@@ -87,7 +87,8 @@ def searched(folder, make, strategy=RACE, **settings):
     counters.clear()
     callback = AutoLR(strategy, **settings.pop("autolr", {}))
     data = {"train": train_loader(drop_last=True), "val": DataLoader(VAL, 20)}
-    run = fit(folder, make, [callback], **{**data, "max_epochs": 5, **settings})
+    given = {**data, "max_epochs": 5, "num_sanity_val_steps": 0, **settings}  # all is compiled late
+    run = fit(folder, make, [callback], **given)
     return run, callback.result, counters["stats"]["unique_graphs"]
 
 
@@ -96,7 +97,7 @@ def alone(folder, make):
     torch._dynamo.reset()
     counters.clear()
     data = {"train": train_loader(drop_last=True), "val": DataLoader(VAL, 20)}
-    return fit(folder, make, **data, max_epochs=5)
+    return fit(folder, make, **data, max_epochs=5, num_sanity_val_steps=0)
 
 
 def as_plain(run):

@@ -85,6 +85,10 @@ def test_a_step_that_is_compiled_or_to_be_captured_is_bound_to_the_state_of_its_
     assert not holds_tensors(model, optimizer)
     optimizer.step = torch.compile(optimizer.step, backend="eager")
     assert holds_tensors(model, optimizer)
+    assert not holds_tensors(model)
+    model.move = optimizer.step  # for an `optimizer_step` of the module's own
+    assert holds_tensors(model)
+    model = nn.Linear(2, 2)
     assert holds_tensors(model, torch.optim.AdamW(model.parameters(), capturable=True))
 
 
