@@ -22,11 +22,13 @@ from autolr.callbacks.rule_loss import add_loss
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
+from autolr.runtime.compiled import beside, cuda_graphs_are_on
 from autolr.runtime.evaluation import mean
 from autolr.runtime.failures import agreed
 from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import is_plain, packed, size, unpacked
 from autolr.runtime.score import Score
+from autolr.runtime.tensor_memory import copied
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -115,6 +117,8 @@ class LightningLearner:
             outputs: What its training step returned.
             stepped: Whether its optimizer stepped.
         """
+        if isinstance(outputs, dict) and cuda_graphs_are_on():  # rivals overwrite what they return
+            outputs.update(copied(outputs))
         self._outputs, self._stepped = outputs, stepped
         self._wrapper.release_gradients()
 
@@ -179,7 +183,8 @@ class LightningLearner:
 
         stepper: Any = self._trainer.strategy._lightning_optimizers[0]
         epoch = self._trainer.current_epoch
-        self.model.optimizer_step(epoch, self._batch_idx, stepper, closure)
+        left = beside(self.optimizer, closure)
+        self.model.optimizer_step(epoch, self._batch_idx, stepper, left)
         return losses[-1] if losses else None
 
     def validate(self) -> Score | None:

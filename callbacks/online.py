@@ -71,6 +71,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
     other anew). Settings and length must be those that the search began with.
 
+    A compiled module (``torch.compile``, whole or in parts) is searched like any other; nothing is
+    compiled anew for a rival. Batch norm's statistics are estimated uncompiled.
+
     The Trainer's loggers get the curves that `SearchMetrics` names.
 
     Args:
@@ -106,8 +109,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
             another `AutoLR` or `FollowCandidate` is beside it: here, or before the first step.
         UnsupportedError: Before the first training step, if the set-up is not supported: manual
-            optimization, several optimizers, another strategy than DDP on several devices,
-            compiled modules, a run without an end.
+            optimization, several optimizers, another strategy than DDP on several devices, a run
+            without an end.
         UserCodeError: If the module raised on another rank of several.
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """

@@ -147,8 +147,6 @@ def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
     """
     check_optimizer(trainer, module, who)
     check_strategy(trainer.strategy, who)
-    if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
-        raise UnsupportedError(f"{who} does not support compiled modules; leave out torch.compile")
     if lazy := [name for name, weight in module.named_parameters() if is_lazy(weight)]:
         raise UnsupportedError(
             f"{who} needs the weights of lazy modules before the first step, and {lazy[0]} has "

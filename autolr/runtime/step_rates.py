@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from autolr.runtime.applied_rate import AppliedRate, nearer
+from autolr.runtime.compiled import beside
 
 _Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -37,8 +38,8 @@ class StepRates:
         self._stepped = False
         self._within = 0  # steps of the optimizer's base class that are under way in its own
         self.handles = (
-            optimizer.register_step_pre_hook(self._before),
-            optimizer.register_step_post_hook(self._after),
+            optimizer.register_step_pre_hook(beside(optimizer, self._before)),
+            optimizer.register_step_post_hook(beside(optimizer, self._after)),
         )
 
     def reset(self) -> None:
@@ -62,14 +63,19 @@ class StepRates:
         return None
 
     def _closing(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        begin, end = beside(self._optimizer, self.reset), beside(self._optimizer, self._evaluated)
+
         def closed() -> Any:
-            self.reset()  # a line search evaluates it again
+            begin()  # a line search evaluates it again
             loss = closure()
-            self._apply()
-            self._hold()
+            end()
             return loss
 
         return closed
+
+    def _evaluated(self) -> None:
+        self._apply()
+        self._hold()
 
     def _hold(self) -> None:
         """Put plain numbers in the place of the rates."""

@@ -90,7 +90,7 @@ class TorchLearner:
 
         loss: Any = self.optimizer.step(closure)
         assert isinstance(loss, Tensor)
-        return loss.detach()
+        return loss.detach().clone()  # CUDA graphs overwrite what they return
 
     def trial_step(self) -> Tensor:
         """Make one optimizer step; see `Learner`."""

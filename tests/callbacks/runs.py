@@ -188,7 +188,7 @@ def _attributes(module):
             name: value
             for name, value in part.__dict__.items()
             if isinstance(value, int | float | list | tuple | torch.Tensor)
-            and name not in ("trainer", "_flat_weight_refs")
+            and name not in ("trainer", "_flat_weight_refs", "_torchdynamo_wrapper_id")
         }
         for part in module.modules()
     ]

@@ -361,13 +361,6 @@ def test_two_optimizers_without_manual_optimization_are_refused_by_lightning_its
         fit(tmp_path, Two, [AutoLR()])
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_compiled_module_is_refused(tmp_path):
-    quick = {"num_sanity_val_steps": 0}  # so that nothing is compiled
-    with pytest.raises(UnsupportedError, match="leave out torch"):
-        fit(tmp_path, lambda: torch.compile(Net(), backend="eager"), [AutoLR()], **quick)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -22,7 +22,7 @@ from tests.callbacks.namespace import (
     StochasticWeightAveraging,
     pl,
 )
-from tests.callbacks.runs import LR, TRAIN, VAL, Net, Stream, differences, fit, train_loader
+from tests.callbacks.runs import LR, TRAIN, VAL, Bare, Net, Stream, differences, fit, train_loader
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -126,6 +126,30 @@ class Loaders(Net):
     def training_step(self, batch, batch_idx):
         parts = [part for part in batch if part is not None]
         return sum(super(Loaders, self).training_step(list(part), batch_idx) for part in parts)
+
+
+class Lean(Bare):
+    """Only logs a loss in validation: neither a log in training nor torchmetrics can be traced."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", F.cross_entropy(self(batch[0]), batch[1]))
+
+
+class Parts(Net):
+    """Its parts are compiled."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.compile(self.body, backend="aot_eager")
+        self.head = torch.compile(self.head, backend="aot_eager")
+
+
+class InPlace(Net):
+    """Is compiled in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.compile(backend="aot_eager")
 
 
 class Frozen(Net):
@@ -342,12 +366,14 @@ MODULES = {
         Net,
         lambda: {"logger": [CSVLogger("logs", name="a"), CSVLogger("logs", name="b")]},
     ),
+    "torch.compile of the module": (lambda: torch.compile(Lean(), backend="aot_eager"), dict),
+    "torch.compile of its parts": (Parts, dict),
+    "module.compile()": (InPlace, dict),
 }
 REFUSED = {
     "optimization by hand": (Manual, dict),
     "several optimizers": (Two, dict),
     "training_step(dataloader_iter)": (Iterator, dict),
-    "torch.compile": (lambda: torch.compile(Net(), backend="eager"), dict),
     "max_steps -1": (Net, lambda: {"max_epochs": -1}),
     "a data set without length, by epochs": (
         Net,
@@ -364,7 +390,7 @@ def folder(tmp_path, monkeypatch):
 
 def compared(folder, make, settings):
     """Return where a run with rivals that lose differs from the plain run, and the result."""
-    follows = issubclass(make, Scheduled)
+    follows = isinstance(make, type) and issubclass(make, Scheduled)
     loses = settings().pop("loses", not follows)
     own = {} if follows else {"schedule": schedules.constant()}
     low = {"rates": (LR, LR * 2.0**22)} if loses else {"rates": (LR, LR)}

@@ -32,6 +32,15 @@ class Smooth(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=0.9)
 
 
+class Compiled(Net):
+    """Its two parts are compiled."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.compile(self.body, backend="aot_eager")
+        self.head = torch.compile(self.head, backend="aot_eager")
+
+
 class Scheduled(Net):
     """Brings a one-cycle schedule of its own."""
 

@@ -22,6 +22,7 @@ from autolr.online import Annealed, AutoLRS, Thresholds
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
     RANK,
+    Compiled,
     Counting,
     Fragile,
     Local,
@@ -107,6 +108,11 @@ def counted():
     return {**searched(Counting), "made": Counting.made}
 
 
+def compiled():
+    """Return a module that is compiled as a whole."""
+    return torch.compile(Smooth(), backend="aot_eager")
+
+
 RULES: dict[str, dict[str, Any]] = {"sps_max": {}, "ldog": {"alpha": 1e-2}}
 
 
@@ -163,11 +169,13 @@ def cases(folder):
         "neutral static": lambda: neutral(strategy={"static_graph": True}),
         "neutral unused": lambda: neutral(Partly, strategy={"find_unused_parameters": True}),
         "neutral scheduler": lambda: neutral(Scheduled, schedule=None),
+        "neutral compiled": lambda: neutral(Compiled),
         "replayed": replayed,
         "replayed accumulating": lambda: replayed(**ACCUMULATED),
         "replayed buffers": lambda: replayed(Shifted, **ACCUMULATED),
         "replayed views": lambda: replayed(strategy=VIEWS, **ACCUMULATED),
         "replayed unused": lambda: replayed(Partly, strategy={"find_unused_parameters": True}),
+        "replayed compiled": lambda: replayed(Compiled),
         "replayed rule": lambda: replayed(applied=[ApplyRule("sps_max")]),
         "ruled": lambda: ruled(**PRECISE),
         "ruled accumulating": lambda: ruled(**PRECISE, **ACCUMULATED),
@@ -175,6 +183,7 @@ def cases(folder):
         "searched": lambda: searched(folder=folder / f"saved-{RANK}"),
         "searched accumulating": lambda: searched(**ACCUMULATED),
         "searched by losses": lambda: searched(search=AutoLRS(probes=5), **ACCUMULATED),
+        "searched compiled": lambda: searched(compiled),
         "offset": lambda: searched(Offset),
         "local nan": lambda: searched(Local),
         "refusing": lambda: searched(Refusing),

@@ -75,14 +75,26 @@ def _start(rank, port, folder):
 
 
 @pytest.mark.parametrize(
-    "case", ["", " accumulating", " local buffers", " views", " static", " unused", " scheduler"]
+    "case",
+    [
+        "",
+        " accumulating",
+        " local buffers",
+        " views",
+        " static",
+        " unused",
+        " scheduler",
+        " compiled",
+    ],
 )
 def test_a_search_that_may_only_pick_what_the_user_set_leaves_no_trace(both, case):
     for rank in both(f"neutral{case}"):
         assert rank.value["differences"] == []
 
 
-@pytest.mark.parametrize("case", ["", " accumulating", " buffers", " views", " unused", " rule"])
+@pytest.mark.parametrize(
+    "case", ["", " accumulating", " buffers", " views", " unused", " compiled", " rule"]
+)
 def test_a_rival_that_wins_is_bit_for_bit_the_run_that_has_its_rate_from_the_start(both, case):
     for rank in both(f"replayed{case}"):
         assert rank.value["result"]["peak"] != 0.001, "the run itself has won"
@@ -96,7 +108,11 @@ def test_rivals_do_not_overwrite_gradients_of_the_run_that_lie_in_buckets(both):
 
 
 @pytest.mark.parametrize(
-    "case", ["searched", "searched accumulating", "searched by losses", "local nan", "fragile"]
+    "case",
+    [
+        *("searched", "searched accumulating", "searched by losses", "searched compiled"),
+        *("local nan", "fragile"),
+    ],
 )
 def test_both_ranks_end_with_the_same_weights_and_the_same_result(both, case):
     left, right = both(case)
@@ -122,6 +138,11 @@ def test_two_processes_find_what_one_process_finds_on_the_joint_batches(both, ca
     pd.testing.assert_frame_equal(result.probes, callback.result.probes, rtol=1e-5)
     for name, weight in alone["weights and buffers"].items():
         np.testing.assert_allclose(together["left"]["weights and buffers"][name], weight, 1e-7)
+
+
+def test_a_compiled_module_is_searched_by_two_processes_as_the_plain_one(both):
+    compiled, plain = (both(f"searched{case}")[0].value for case in (" compiled", ""))
+    assert compiled["result"] == plain["result"]
 
 
 def test_losses_of_probes_are_means_over_the_ranks(both):
