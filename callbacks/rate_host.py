@@ -15,6 +15,7 @@ from autolr.callbacks.namespaces import (
     rank_zero_warn,
 )
 from autolr.runtime.dead_rates import sets_its_rate
+from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.rates import Rates, make_plain, resume
 
 
@@ -63,7 +64,7 @@ class RateHost(Callback):
             trainer: The trainer.
             base: See `Rates`.
         """
-        (optimizer,) = trainer.optimizers
+        optimizer = JointOptimizer.of(trainer.optimizers)
         stored = self._stored_rates if trainer.global_step else None
         self._stored_rates, self._warned, self._leave = None, False, ExitStack()
         if stored is not None:

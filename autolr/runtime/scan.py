@@ -7,7 +7,7 @@ from autolr.online.scan import Scan
 from autolr.runtime.applied_rate import own_rate
 from autolr.runtime.failures import forget_step, of_a_step
 from autolr.runtime.learner import Learner
-from autolr.runtime.optimizer_peaks import customary_peak_of
+from autolr.runtime.optimizer_peaks import prior_of
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
@@ -21,8 +21,9 @@ def prior_peak(
 ) -> tuple[float, Scan | None]:
     """Return the peak around which to search, and the scan, if one was made.
 
-    It is the optimizer's customary one. Where there is none and the user gave no rates, it is that
-    of a scan; where no rate of the scan diverges, or the run is too short for one, the run's own.
+    It is that of `prior_of`. Where there is none and the user gave no rates, it is that of a scan;
+    where no rate of the scan diverges, the run is too short for one, or steps return no loss, the
+    run's own.
 
     Args:
         learner: The run before its first step, with the batch of that step.
@@ -30,9 +31,9 @@ def prior_peak(
         settings: Of the search.
         total_steps: Optimizer steps of the run.
     """
-    customary = customary_peak_of(learner.optimizer)
-    if customary is not None:
-        return customary, None
+    known = prior_of(rates)
+    if known is not None:
+        return known, None
     scan = settings.scan(rates.base, total_steps)
     scan = None if scan is None else _scanned(learner, rates, scan)
     return (scan.centre if scan and scan.centre else rates.base), scan

@@ -138,9 +138,20 @@ def parameters_of(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def group_key(group: Mapping[str, Any]) -> Any:
-    """Return what identifies a group, also where another dictionary takes its place.
+def keyed_groups(optimizer: Optimizer) -> dict[Any, dict[str, Any]]:
+    """Return the groups by what identifies each, also where another dictionary takes its place.
 
-    It is its first parameter: no two groups share one. Groups without any have one key.
+    It is the first parameter. No two groups of one optimizer share one; of several optimizers, or
+    of groups without parameters, those after the first have a number beside it.
+
+    Args:
+        optimizer: The optimizer.
     """
-    return next(iter(group["params"]), None)
+    keyed: dict[Any, dict[str, Any]] = {}
+    for group in optimizer.param_groups:
+        key = first = next(iter(group["params"]), None)
+        number = 1
+        while key in keyed:
+            key, number = (first, number), number + 1
+        keyed[key] = group
+    return keyed
