@@ -82,8 +82,10 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             that of the module's own scheduler, and for a module without one a short warm-up, a
             plateau and a linear end over the last 40 %.
         monitor: The metric that scores a probe: of the validation loop, logged by the module or by
-            your own callbacks. A run without validation compares training losses, with a warning. A
-            run too short for a search is warned at its end if its validation never logged it.
+            your own callbacks. None: "val_loss"; it has to be given for several optimizers, whose
+            losses may work against each other. A run without validation compares training losses,
+            with a warning. A run too short for a search is warned at its end if its validation
+            never logged it.
         mode: Whether a lower ("min") or a higher ("max") metric is better. None: what its name says
             ("max" for acc, accuracy, auroc, auc, f1, precision, recall, iou, map, bleu, rouge, r2,
             psnr, ssim as a word in it, "min" for loss, error, perplexity, mae, mse, rmse, wer);
@@ -116,7 +118,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         self,
         strategy: Strategy | str = "annealed",  # the parser of LightningCLI reports on the first
         schedule: str | Mapping[str, Any] | Schedule | None = None,
-        monitor: str = "val_loss",
+        monitor: str | None = None,
         mode: str | None = None,
         rates: tuple[float, float] | None = None,
         candidates: str | Path | Mapping[str, Any] | None = None,
@@ -126,7 +128,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     ) -> None:
         check_mode(mode)
         self._settings = SearchSettings(strategy, schedule, rates, candidates, verify)
-        self._monitor, self._mode, self._save_to = monitor, mode, save_to
+        self._given_monitor, self._mode, self._save_to = monitor, mode, save_to
         self._shared = SharedResult()
         self._room = room_for(max_copies)
         self._generators = ResumedRng(None)
@@ -195,8 +197,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         self._warn_of_writers("AutoLR")
         if self._result is not None:
             self._result = self._result.applying(rate)
-        assert self._length is not None
-        if trainer.global_step < self._length.steps:  # after the last step its rate stays
+        if (
+            self._run_length.count.made < self._run_length.steps
+        ):  # after the last step its rate stays
             self._apply(trainer)
 
     @override
@@ -208,7 +211,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             self._unchecked.warn()
         super().on_train_end(trainer, pl_module)
         if self._result is not None:
-            self._result = finalized(self._result, trainer, self._save_to)
+            self._result = finalized(self._result, trainer, self._run_length.count, self._save_to)
             self._shared.value = self._result
 
     @override

@@ -14,6 +14,8 @@ from autolr.callbacks.namespaces import (
     either,
     rank_zero_warn,
 )
+from autolr.callbacks.own_steps import stepping_own_rates
+from autolr.callbacks.step_count import has_begun, is_manual
 from autolr.runtime.dead_rates import sets_its_rate
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.rates import Rates, make_plain, resume
@@ -65,7 +67,7 @@ class RateHost(Callback):
             base: See `Rates`.
         """
         optimizer = JointOptimizer.of(trainer.optimizers)
-        stored = self._stored_rates if trainer.global_step else None
+        stored = self._stored_rates if has_begun(trainer) else None
         self._stored_rates, self._warned, self._leave = None, False, ExitStack()
         if stored is not None:
             resume(optimizer, stored["groups"])
@@ -117,8 +119,12 @@ def _give_own_rates(trainer: Trainer, rates: Rates, leave: ExitStack) -> None:
     """Have schedulers and fine-tuning callbacks compute with the own rates.
 
     Many compute the next rate from the present one, or that of a group that joins. All schedulers
-    step in one method of the Trainer, also where a module overrides ``lr_scheduler_step``.
+    step in one method of the Trainer, also where a module overrides ``lr_scheduler_step``; with
+    manual optimization the module steps each itself.
     """
+    if is_manual(trainer):
+        for config in trainer.lr_scheduler_configs:
+            leave.enter_context(stepping_own_rates(config.scheduler, rates))
     _wrap(trainer.fit_loop.epoch_loop, "update_lr_schedulers", rates, leave)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, either(BaseFinetuning)):

@@ -151,14 +151,31 @@ class Rates:
     @contextmanager
     def multiplied(self, factor: float) -> Iterator[None]:
         """Step with another factor inside the block, as a rival does."""
-        before, beside = self._factor, self._beside
-        self._beside = True
+        before = self._factor
+        with self.beside(self.optimizer):
+            try:
+                self.factor = factor
+                yield
+            finally:
+                self.factor = before
+
+    @classmethod
+    @contextmanager
+    def beside(cls, optimizer: Optimizer) -> Iterator[None]:
+        """Have what is written into the groups in a block not count: it will be put back.
+
+        Args:
+            optimizer: The optimizer; its rates need not be attached.
+        """
+        rates = cls._attached.get(optimizer)
+        before = rates is None or rates._beside
+        if rates is not None:
+            rates._beside = True
         try:
-            self.factor = factor
             yield
         finally:
-            self.factor = before
-            self._beside = beside
+            if rates is not None:
+                rates._beside = before
 
     @contextmanager
     def own_in_place(self) -> Iterator[None]:
