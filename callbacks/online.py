@@ -1,7 +1,6 @@
 """Search the peak rate during training."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +204,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._rivals is not None:  # stopped before the search was over
-            self._result = replace(self._rivals.result(), own_peak=self._own_peak)
+            self._result = self._with_own(self._rivals.result())
             announce(self._result, cut=True)
         if self._unchecked is not None:
             self._unchecked.warn()
@@ -223,7 +222,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         """Keep the result when the search has just ended or is cut; free what it needed."""
         if self._rivals is None or (self._rivals.searching and not cut):
             return
-        self._result = replace(self._rivals.result(), own_peak=self._own_peak)
+        self._result = self._with_own(self._rivals.result())
         self._shared.value = self._result
         self._metrics.decision(trainer, self._result)
         self._rivals = self._learner = None

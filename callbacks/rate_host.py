@@ -18,6 +18,7 @@ from autolr.callbacks.own_steps import stepping_own_rates
 from autolr.callbacks.step_count import has_begun, is_manual
 from autolr.runtime.dead_rates import sets_its_rate
 from autolr.runtime.joint_optimizer import JointOptimizer
+from autolr.runtime.optimizer_peaks import rates_by_name
 from autolr.runtime.rates import Rates, make_plain, resume
 
 
@@ -30,6 +31,7 @@ class RateHost(Callback):
     _rates: Rates | None = None
     _handover = Handover()
     _stored_rates: dict[str, Any] | None = None  # of a checkpoint, or of a run that ended
+    _own_rates: tuple[tuple[str, float], ...] = ()  # of several optimizers, each with its name
     _warned = False
     _leave: ExitStack  # what is undone as training ends
 
@@ -73,6 +75,7 @@ class RateHost(Callback):
             resume(optimizer, stored["groups"])
             base = stored["base"] if base is None else base
         self._rates = Rates.of(optimizer, base)
+        self._own_rates = rates_by_name(optimizer)
         _give_own_rates(trainer, self._rates, self._leave)
         return self._rates
 

@@ -84,6 +84,10 @@ class KeepsSearch(RivalsCallback):
             self._keep_own_rates(self._rates.own_candidate())
         super()._warn_of_writers(who)
 
+    def _with_own(self, result: Result) -> Result:
+        """Return a result with what the module's own schedulers and optimizers begin from."""
+        return replace(result, own_peak=self._own_peak, own_rates=self._own_rates)
+
     def _keep_own_rates(self, own: Candidate) -> None:
         """Have the result be that of the optimizer's own rates, where the search has not ended so.
 

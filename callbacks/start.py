@@ -1,6 +1,5 @@
 """Starts a search in a Trainer."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +167,7 @@ class StartsSearch(KeepsSearch):
         """Have the result of a run beside which nothing is trained or scored."""
         begin_rule(trainer.optimizers[0], live.rule)
         result = Result.of(search, live, steps, probe_steps=0, validation_passes=0, monitor=monitor)
-        self._result = self._shared.value = replace(result, own_peak=self._own_peak)
+        self._result = self._shared.value = self._with_own(result)
         self._metrics = SearchMetrics(monitor)
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:

@@ -8,6 +8,7 @@ from autolr.rules import catalogue
 from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import RuleOptimizer
 from autolr.rules.switching import Switching
+from autolr.runtime.applied_rate import own_rate
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.rates import Rates
 
@@ -55,6 +56,16 @@ def prior_of(rates: Rates) -> float | None:
     if isinstance(rates.optimizer, JointOptimizer):
         return rates.base
     return customary_peak_of(rates.optimizer)
+
+
+def rates_by_name(optimizer: Optimizer) -> tuple[tuple[str, float], ...]:
+    """Return the name and the highest own rate of each of several optimizers; nothing for one."""
+    if not isinstance(optimizer, JointOptimizer):
+        return ()
+    return tuple(
+        (type(part).__name__, max(float(own_rate(group)) for group in part.param_groups))
+        for part in optimizer.parts
+    )
 
 
 def customary_peak_of(optimizer: Optimizer) -> float | None:

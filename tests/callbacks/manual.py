@@ -4,6 +4,7 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, Net
@@ -115,35 +116,46 @@ class Gan(pl.LightningModule):
     far the points are from those of the data: a kernel distance.
     """
 
-    def __init__(self, every=2, toggles=True):
+    def __init__(self, every=2, toggles="within batches"):
         super().__init__()
         self.save_hyperparameters()
         self.automatic_optimization = False
         self.generator = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
         self.critic = nn.Sequential(nn.Linear(2, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
         self.steps = []
+        self.toggled = None
 
     def training_step(self, batch, batch_idx):
         (real,) = batch
         first, second = self.optimizers()
         noise = torch.randn(len(real), 4, device=self.device)
         self.steps.append(self.global_step)
-        with second.toggle_model():
-            second.zero_grad()
-            false = self.critic(self.generator(noise).detach())
-            loss = F.softplus(-self.critic(real)).mean() + F.softplus(false).mean()
-            self.manual_backward(loss)
-            self.clip_gradients(second, gradient_clip_val=5.0, gradient_clip_algorithm="norm")
-            second.step()
+        self.toggle(1)
+        second.zero_grad()
+        false = self.critic(self.generator(noise).detach())
+        loss = F.softplus(-self.critic(real)).mean() + F.softplus(false).mean()
+        self.manual_backward(loss)
+        self.clip_gradients(second, gradient_clip_val=5.0, gradient_clip_algorithm="norm")
+        second.step()
         self.log("critic", loss)
         if batch_idx % self.hparams.every == 0:
-            self.toggle_optimizer(first)
+            self.toggle(0)
             first.zero_grad()
             loss = F.softplus(-self.critic(self.generator(noise))).mean()
             self.manual_backward(loss)
             first.step()
-            self.untoggle_optimizer(first)
             self.log("generator", loss)
+        if self.hparams.toggles == "within batches":
+            self.toggle(None)
+
+    def toggle(self, index):
+        """Let the parameters of one optimizer alone require a gradient; None: of both."""
+        optimizers = self.optimizers()
+        if self.toggled is not None:
+            self.untoggle_optimizer(optimizers[self.toggled])
+        self.toggled = None if self.hparams.toggles == "never" else index
+        if self.toggled is not None:
+            self.toggle_optimizer(optimizers[self.toggled])
 
     def validation_step(self, batch, batch_idx):
         noise = torch.randn(64, 4, generator=torch.Generator().manual_seed(5))
@@ -166,9 +178,15 @@ def kernel_distance(left, right):
     return mean(left, left) + mean(right, right) - 2 * mean(left, right)
 
 
-def circle(count, seed):
+def points(count, seed):
     """Return points near a circle."""
     generator = torch.Generator().manual_seed(seed)
     angle = 6.2832 * torch.rand(count, generator=generator)
-    points = torch.stack([angle.cos(), angle.sin()], dim=1)
-    return points + 0.05 * torch.randn(count, 2, generator=generator)
+    circle = torch.stack([angle.cos(), angle.sin()], dim=1)
+    return TensorDataset(circle + 0.05 * torch.randn(count, 2, generator=generator))
+
+
+def circle(**settings):
+    """Return what a fit of a `Gan` trains and validates on: 7 batches, the last of 4 points."""
+    train = DataLoader(points(100, 1), **{"batch_size": 16, "shuffle": True, **settings})
+    return {"train": train, "val": DataLoader(points(128, 2), batch_size=128), "best": "distance"}
