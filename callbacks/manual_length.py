@@ -18,9 +18,7 @@ def manual_steps(trainer: Trainer, tally: StepTally, seen: StepTally | None) -> 
         seen: What was counted on a copy of the run; None: nothing.
     """
     known = tally if tally.is_clear or tally.epoch_batches or seen is None else seen
-    batches = _batches(trainer, tally)
-    steps = min(known.steps_in(batches), known.steps_until(trainer.max_steps))
-    return max(steps, 1)
+    return max(min(_in_epochs(trainer, tally, known), known.steps_until(trainer.max_steps)), 1)
 
 
 def look_of(tally: StepTally) -> tuple[int, int]:
@@ -37,12 +35,14 @@ def is_whole(trainer: Trainer) -> bool:
     return 0 <= trainer.max_steps <= trainer.global_step or 0 < epochs <= made
 
 
-def _batches(trainer: Trainer, tally: StepTally) -> float:
-    """Return the batches of the run, if all epochs have as many as the present one."""
+def _in_epochs(trainer: Trainer, tally: StepTally, known: StepTally) -> float:
+    """Return the steps of all epochs, if they have as many batches as the present one."""
     epochs, in_epoch = max_epochs(trainer), trainer.num_training_batches
     if epochs < 0 or math.isinf(in_epoch):
         return math.inf
     progress: Any = trainer.fit_loop.epoch_progress.current
+    left = max(0, max(epochs, 1) - progress.processed)
+    if not (tally.epoch_batches or progress.processed):  # most modules look at the batch's index
+        return left * known.steps_in(in_epoch)
     within = progress.ready == progress.started > progress.processed
-    before = tally.epoch_batches if within else tally.batches
-    return before + max(0, max(epochs, 1) - progress.processed) * in_epoch
+    return known.steps_in((tally.epoch_batches if within else tally.batches) + left * in_epoch)
