@@ -31,8 +31,9 @@ def look_of(tally: StepTally) -> tuple[int, int]:
 
 def is_whole(trainer: Trainer) -> bool:
     """Return whether a run has reached the limit that was set for it."""
-    epochs, made = max_epochs(trainer), trainer.fit_loop.epoch_progress.current.processed
-    return 0 <= trainer.max_steps <= trainer.global_step or 0 < epochs <= made
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    at_step = 0 <= trainer.max_steps <= trainer.global_step
+    return at_step or 0 < max_epochs(trainer) <= progress.processed
 
 
 def _in_epochs(trainer: Trainer, tally: StepTally, known: StepTally) -> float:
@@ -41,7 +42,7 @@ def _in_epochs(trainer: Trainer, tally: StepTally, known: StepTally) -> float:
     if epochs < 0 or math.isinf(in_epoch):
         return math.inf
     progress: Any = trainer.fit_loop.epoch_progress.current
-    left = max(0, max(epochs, 1) - progress.processed)
+    left: int = max(0, max(epochs, 1) - progress.processed)
     if not (tally.epoch_batches or progress.processed):  # most modules look at the batch's index
         return left * known.steps_in(in_epoch)
     within = progress.ready == progress.started > progress.processed

@@ -113,6 +113,7 @@ def has_begun(trainer: Trainer) -> bool:
 
 def _begun(trainer: Trainer) -> StepTally:
     """Return a tally for a run of whose batches nothing was counted: each as one step."""
-    batches = trainer.fit_loop.epoch_loop.batch_progress.total.processed
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress.total
+    batches: int = progress.processed
     last = batches - 1
     return StepTally(batches, batches, trainer.global_step, min(0, last), last)

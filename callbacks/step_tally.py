@@ -65,7 +65,7 @@ class StepTally:
         if self.epoch_batches:
             share = self.epoch_steps / self.epoch_batches
             return self.steps + round((batches - self.batches) * share)
-        period = max(self.first + 1, self.batches - self.last)
+        period: float = max(self.first + 1, self.batches - self.last)
         if self.steps > 1:
             period = (self.last - self.first) / (self.steps - 1)
         return self.steps + math.floor((batches - self.last - 1) / period + 1e-9)

@@ -40,7 +40,10 @@ def prior_peak(
 
 
 def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
-    """Train a copy as the scan says; None where a scheduler begins at zero: no rate can be set."""
+    """Train a copy as the scan says.
+
+    None where a scheduler begins at zero, so that no rate can be set, or a step returns no loss.
+    """
     optimizer = learner.optimizer
     present = max(float(own_rate(group)) for group in optimizer.param_groups)
     if not present > 0:
@@ -51,17 +54,21 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
         while (rate := scan.rate) is not None:
             before.restore()
             with rates.multiplied(rate / present):
-                scan = scan.observe(_loss_of_step(learner))
+                loss = _loss_of_step(learner)
+            if loss is None:
+                break
+            scan = scan.observe(loss)
     before.restore()
-    return scan
+    return None if scan.rate is not None else scan
 
 
-def _loss_of_step(learner: Learner) -> float:
-    """Make a step; return its loss over all ranks, NaN if there is none."""
+def _loss_of_step(learner: Learner) -> float | None:
+    """Make a step; return its loss over all ranks, None if it returns none."""
+    value: float | None = math.nan
     try:
         loss = learner.trial_step()
+        value = None if loss is None else float(loss)
     except of_a_step(learner.ranks):
-        forget_step(learner.extras)
-        loss = None  # the user's code refuses what comes of such a rate
-    losses = learner.ranks.gather(lambda: math.nan if loss is None else float(loss))
-    return sum(losses) / len(losses)
+        forget_step(learner.extras)  # the user's code refuses what comes of such a rate
+    known = [one for one in learner.ranks.gather(lambda: value) if one is not None]
+    return sum(known) / len(known) if known else None

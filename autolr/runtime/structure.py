@@ -128,6 +128,16 @@ def trainable_parameters(model: nn.Module, optimizer: Optimizer) -> list[Tensor]
     return [p for p in everything if p.requires_grad and p in stepped]
 
 
+def is_trained_finite(model: nn.Module, optimizer: Optimizer) -> bool:
+    """Return whether no parameter that a step trains is NaN or infinite; it waits for the device.
+
+    Args:
+        model: The model.
+        optimizer: Its optimizer.
+    """
+    return all(bool(p.isfinite().all()) for p in trainable_parameters(model, optimizer))
+
+
 def buffer_slots(model: nn.Module) -> list[Slot]:
     """Return where the modules of a model hold their buffers."""
     return [(module, name) for module in modules_of(model) for name in module._buffers]

@@ -1,6 +1,8 @@
 """Manual optimization with one optimizer: the search is that of automatic optimization."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import math
+
 import pytest
 import torch
 
@@ -87,3 +89,43 @@ def test_the_rates_that_are_applied_are_logged(tmp_path):
     rates = curve(tmp_path, "lr-AdamW")
     assert rates == pytest.approx({s: 4 * LR * (1 - s / 28) for s in range(28)})
     assert curve(tmp_path, "autolr/rate") == pytest.approx(rates)
+
+
+class Uncommon(torch.optim.AdamW):
+    """Not among the optimizers with a customary peak."""
+
+
+def test_without_a_loss_no_scan_is_made_and_the_search_lies_around_the_users_rate(tmp_path):
+    class Odd(Silent):
+        def configure_optimizers(self):
+            return Uncommon(self.parameters(), lr=LR)
+
+    race = Annealed(candidates=3, checks=(), budget=40.0)
+    _, result = search(tmp_path, Odd, race)
+    assert result.scan is None
+    assert sorted(score.candidate.peak for score in result.scores)[1] == LR
+
+
+class Steep(Silent):
+    """Least squares by SGD: at a high rate the weights overflow, and no loss says so."""
+
+    def training_step(self, batch, batch_idx):
+        loss = torch.nn.functional.mse_loss(self(batch[0]), torch.eye(4)[batch[1]])
+        self.zero_grad()
+        loss.backward()
+        self.optimizers().step()
+
+    def validation_step(self, batch, batch_idx):
+        loss = torch.nn.functional.mse_loss(self(batch[0]), torch.eye(4)[batch[1]])
+        self.log("val_loss", loss.nan_to_num(0.0))  # it hides that
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=LR)
+
+
+def test_without_a_loss_weights_that_are_not_finite_show_that_a_rival_has_diverged(tmp_path):
+    race = Annealed(candidates=2, checks=(), budget=3.0, race=0.7)
+    rates = (LR, LR * 2.0**40)
+    _, result = search(tmp_path, Steep, race, rates=rates, schedule="constant")
+    assert result.peak == LR
+    assert [score.score for score in result.scores if score.candidate.peak > LR] == [math.inf]
