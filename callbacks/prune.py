@@ -108,6 +108,11 @@ class PruneTrial(Callback):
         return 0 if self._length is None else self._length.count.made
 
     @property
+    def ended_early(self) -> bool:
+        """Whether the run, now over, has made fewer steps than were planned."""
+        return self._length is not None and self._length.count.is_short(self._length.steps)
+
+    @property
     def run_steps(self) -> int:
         """Optimizer steps of the whole run, as far as its epochs are known; 0 before it begins."""
         return 0 if self._length is None else self._length.steps
