@@ -23,12 +23,12 @@ from autolr.schedules import Schedule
 class FollowCandidate(RateHost):
     """Set the rate of every step to peak x schedule.
 
-    The optimizer's own rate only says how the rates of its groups relate: the group with the
-    highest one gets ``peak``. The product stands in the groups, up to where a
-    `StochasticWeightAveraging` begins to anneal the rate to its own. The schedule is laid out over
-    the whole run: anew where the epochs turn out to have other lengths, or where a run is resumed
-    for longer, each with a line that says so. The Trainer's loggers get ``autolr/rate``, the
-    highest rate of the groups in a step.
+    The optimizer's own rate only says how the rates of its groups relate, or those of several
+    optimizers: the group with the highest one gets ``peak``. The product stands in the groups, up
+    to where a `StochasticWeightAveraging` begins to anneal the rate to its own. The schedule is
+    laid out over the whole run: anew where the epochs turn out to have other lengths, or where a
+    run is resumed for longer, each with a line that says so. The Trainer's loggers get
+    ``autolr/rate``, the highest rate of the groups in a step.
 
     Args:
         peak: The rate at which the schedule's multiplier is 1.
@@ -39,8 +39,8 @@ class FollowCandidate(RateHost):
     Raises:
         ConfigError: If a value cannot work; before the first training step, if another callback
             sets the rate too.
-        UnsupportedError: Before the first training step, if the module has no single optimizer of
-            its own, a scheduler without ``own_peak`` or the reverse, or if the run has no end.
+        UnsupportedError: Before the first training step, if the module has no optimizer, a
+            scheduler without ``own_peak`` or the reverse, or if the run has no end.
     """
 
     def __init__(

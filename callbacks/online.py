@@ -49,6 +49,10 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     ends before the first epoch that is averaged: from there on it anneals the rate, from where the
     schedule is then, to its ``swa_lrs``, as it always does.
 
+    With manual optimization a rival's step is the module's ``training_step``, whatever that steps;
+    a batch in which any optimizer steps counts as one step. The rates of several optimizers are
+    multiplied by one factor, see `Result.factor`.
+
     What the module trains may change on the way (`BaseFinetuning`, new modules, pruning). Rivals
     follow where they can, and end with a line where they cannot; the run is then never restored to
     a state from before. What is frozen is not copied.
@@ -91,7 +95,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             any other name needs ``mode``.
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam), or of a tenth of the rate at which a copy
-            diverges, and further where the winner is at the edge. ``(x, x)``: one candidate.
+            diverges, and further where the winner is at the edge; of several optimizers, of the
+            highest rate among their own. ``(x, x)``: one candidate.
         candidates: A search space (a name of the catalogue, a path or a mapping) instead of
             ``rates`` and ``schedule``. Its rules race with the module's own optimizer, "fixed", and
             win by 3 %; then copies of the run compare five profiles with the default schedule.
@@ -106,9 +111,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
             another `AutoLR` or `FollowCandidate` is beside it: here, or before the first step.
-        UnsupportedError: Before the first training step, if the set-up is not supported: manual
-            optimization, several optimizers, another strategy than DDP on several devices,
-            compiled modules, a run without an end.
+        UnsupportedError: Before the first training step, if the set-up is not supported: another
+            strategy than DDP on several devices, compiled modules, a run without an end, rules in
+            ``candidates`` with several optimizers or manual optimization.
         UserCodeError: If the module raised on another rank of several.
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """

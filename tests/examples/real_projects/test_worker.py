@@ -64,6 +64,9 @@ class Iterating(standin.Line):
     def training_step(self, dataloader_iter: Any) -> torch.Tensor:
         return super().training_step(next(dataloader_iter)[0])
 
+    def validation_step(self, batch: Any) -> None:
+        self.log("val_loss", super().training_step(batch))
+
 
 class Broken(standin.Line):
     """Cannot be trained."""
