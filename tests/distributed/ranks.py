@@ -22,8 +22,10 @@ from autolr.online import Annealed, AutoLRS, Thresholds
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
     RANK,
+    ByHand,
     Counting,
     Fragile,
+    InTurns,
     Local,
     Offset,
     Partly,
@@ -77,7 +79,7 @@ def fit(make, callbacks=(), *, devices=2, strategy="ddp", data=TRAIN, batch_size
     made.fit(module, DataLoader(data, batch_size, sampler=own), DataLoader(VAL, batch_size))
     return {
         "weights and buffers": module.state_dict(),
-        "optimizer": made.optimizers[0].state_dict(),
+        "optimizer": [optimizer.state_dict() for optimizer in made.optimizers],
         "metrics": dict(made.callback_metrics),
         "generator": torch.get_rng_state(),
         "data": seen.order,
@@ -122,7 +124,8 @@ def replayed(make=Net, applied=(), **settings):
     """Return where a searched run differs from one that follows what was found from its start."""
     settings = {"data": MANY, "batch_size": 8, "max_epochs": 2, **settings}
     wrapped = settings.pop("strategy", {})
-    callback = AutoLR(Annealed(thresholds=Thresholds(rollbacks=0)), schedule=CONSTANT)
+    strategy = Annealed(thresholds=Thresholds(rollbacks=0))
+    callback = AutoLR(strategy, schedule=CONSTANT, monitor="val_loss")
     searched = fit(make, [*applied, callback], strategy=DDPStrategy(**wrapped), **settings)
     result = callback.result
     follower = FollowCandidate(result.run_peak, result.schedule)
@@ -168,11 +171,13 @@ def cases(folder):
         "replayed buffers": lambda: replayed(Shifted, **ACCUMULATED),
         "replayed views": lambda: replayed(strategy=VIEWS, **ACCUMULATED),
         "replayed unused": lambda: replayed(Partly, strategy={"find_unused_parameters": True}),
+        "replayed in turns": lambda: replayed(InTurns, strategy={"find_unused_parameters": True}),
         "replayed rule": lambda: replayed(applied=[ApplyRule("sps_max")]),
         "ruled": lambda: ruled(**PRECISE),
         "ruled accumulating": lambda: ruled(**PRECISE, **ACCUMULATED),
         "untouched": untouched,
         "searched": lambda: searched(folder=folder / f"saved-{RANK}"),
+        "searched by hand": lambda: searched(ByHand),
         "searched accumulating": lambda: searched(**ACCUMULATED),
         "searched by losses": lambda: searched(search=AutoLRS(probes=5), **ACCUMULATED),
         "offset": lambda: searched(Offset),
