@@ -147,6 +147,7 @@ class Gan(pl.LightningModule):
             self.log("generator", loss)
         if self.hparams.toggles == "within batches":
             self.toggle(None)
+        self.steps.append(self.global_step)
 
     def toggle(self, index):
         """Let the parameters of one optimizer alone require a gradient; None: of both."""

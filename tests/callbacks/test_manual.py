@@ -28,6 +28,16 @@ class ByHand(Scheduled, Bare):
     """Draws nothing itself."""
 
 
+class AtBatchEnd(ByHand):
+    """Steps its scheduler in a hook behind those of the callbacks."""
+
+    def training_step(self, batch, batch_idx):
+        return Manual.training_step(self, batch, batch_idx)
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        self.lr_schedulers().step()
+
+
 class Accumulated(Accumulating, Bare):
     """Likewise."""
 
@@ -64,9 +74,10 @@ def test_gradients_accumulated_by_hand_are_searched_as_those_of_the_trainer(tmp_
 
 
 @pytest.mark.filterwarnings("error:AutoLR")
-def test_a_scheduler_stepped_by_hand_is_searched_as_one_that_the_trainer_steps(tmp_path):
+@pytest.mark.parametrize("make", [ByHand, AtBatchEnd])
+def test_a_scheduler_stepped_by_hand_is_searched_as_one_that_the_trainer_steps(make, tmp_path):
     automatic, expected = search(tmp_path / "automatic", Stepped)
-    by_hand, result = search(tmp_path / "manual", ByHand)
+    by_hand, result = search(tmp_path / "manual", make)
     assert result.own_peak == expected.own_peak == LR
     assert result.to_dict() == expected.to_dict()
     assert differences(left(by_hand), left(automatic)) == []

@@ -61,11 +61,11 @@ def test_a_searched_gan_ends_as_one_that_was_trained_with_the_chosen_factor_alon
     def make():
         return Gan(2, toggles)
 
-    callback = gan_search(rates=(OWN / 2**10, OWN))
+    callback = gan_search(rates=(OWN / 2**21, OWN / 2))
     beside = fit(tmp_path / "beside", make, [callback], **circle())
     result = callback.result
     assert result.compared
-    assert result.peak != OWN / 2**5  # with which it began
+    assert result.peak != OWN / 2**11  # with which it began: a rival has won
     follow = FollowCandidate(result.run_peak, result.schedule)
     alone = fit(tmp_path / "alone", make, [follow], **circle())
     assert differences(trained(beside.left), trained(alone.left)) == []
@@ -189,11 +189,11 @@ class Factored(Bare):
 
 
 def test_the_result_says_by_what_the_rates_of_all_optimizers_are_multiplied(tmp_path):
-    callback = searcher(rates=(HIGHEST / 4, HIGHEST), schedule="constant")
+    callback = searcher(rates=(HIGHEST / 2**21, HIGHEST / 2), schedule="constant")
     beside = fit(tmp_path / "beside", Bare, [callback])
     result = callback.result
     assert result.own_rates == (("SGD", HIGHEST), ("AdamW", LR))
-    assert result.factor == result.peak / HIGHEST
+    assert result.factor == result.peak / HIGHEST != 2.0**-11  # with which it began
     assert f"(every rate x{result.factor:.4g})" in str(result)
     assert type(result).from_dict(result.to_dict()) == result
 
