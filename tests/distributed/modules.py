@@ -39,7 +39,7 @@ class ByHand(Smooth):
 
     def training_step(self, batch, batch_idx):
         loss = super().training_step(batch, batch_idx)
-        optimizer = self.optimizers()
+        (optimizer,) = self.trainer.strategy._lightning_optimizers
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
@@ -52,7 +52,8 @@ class InTurns(Smooth):
     automatic_optimization = False
 
     def training_step(self, batch, batch_idx):
-        for optimizer in self.optimizers()[: 1 + batch_idx % 2]:
+        optimizers = self.trainer.strategy._lightning_optimizers
+        for optimizer in optimizers[: 1 + batch_idx % 2]:
             with optimizer.toggle_model():
                 optimizer.zero_grad()
                 self.manual_backward(super().training_step(batch, batch_idx))
