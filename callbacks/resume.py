@@ -11,7 +11,8 @@ from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
-from autolr.callbacks.run_length import reloads
+from autolr.callbacks.run_length import RunLength, reloads
+from autolr.callbacks.step_count import is_manual
 from autolr.callbacks.swa import swa_of
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
@@ -46,6 +47,9 @@ class KeepsSearch(RivalsCallback):
             "result": None if result is None else result.to_dict(),
             "search": stored,
             "rates": self._rates_state(),
+            "steps": self._stored_count
+            if self._length is None
+            else self._length.count.state_dict(),
             "generators": RngState.capture().to_dict(),
         }
 
@@ -55,6 +59,7 @@ class KeepsSearch(RivalsCallback):
         self._result = None if result is None else Result.from_dict(result)
         self._stored = state_dict.get("search")
         self._stored_rates = state_dict.get("rates")
+        self._stored_count = state_dict.get("steps")
         self._generators = ResumedRng(state_dict.get("generators"))
 
     @override
@@ -79,6 +84,10 @@ class KeepsSearch(RivalsCallback):
             self._keep_own_rates(self._rates.own_candidate())
         super()._warn_of_writers(who)
 
+    def _with_own(self, result: Result) -> Result:
+        """Return a result with what the module's own schedulers and optimizers begin from."""
+        return replace(result, own_peak=self._own_peak, own_rates=self._own_rates)
+
     def _keep_own_rates(self, own: Candidate) -> None:
         """Have the result be that of the optimizer's own rates, where the search has not ended so.
 
@@ -98,7 +107,8 @@ class KeepsSearch(RivalsCallback):
             return self._rivals.factor
         assert self._rates is not None
         result = self._result
-        return self._rates.factor_of(result.candidate, trainer.global_step, result.total_steps)
+        made = self._run_length.count.made
+        return self._rates.factor_of(result.candidate, made, result.total_steps)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert self._rivals is not None
@@ -168,8 +178,13 @@ def described(
         "the module's schedulers": [
             type(c.scheduler).__name__ for c in trainer.lr_scheduler_configs
         ],
-        _LENGTH: steps,
     }
+    if is_manual(trainer):  # the length is an estimate
+        values["the optimizers"] = [type(one).__name__ for one in trainer.optimizers]
+        limits = trainer.max_epochs, trainer.max_steps, trainer.num_training_batches
+        values["max_epochs, max_steps and the batches of an epoch"] = limits
+    else:
+        values[_LENGTH] = steps
     if swa_of(trainer) is not None:
         last = Handover(trainer).last_search_step(trainer, steps)
         values["the first step of StochasticWeightAveraging"] = last
@@ -177,12 +192,13 @@ def described(
 
 
 def check_resumed(
-    trainer: Trainer, stored: Mapping[str, Any] | None, present: Mapping[str, str]
+    trainer: Trainer, made: int, stored: Mapping[str, Any] | None, present: Mapping[str, str]
 ) -> None:
     """Refuse a checkpoint whose search cannot be resumed.
 
     Args:
         trainer: The trainer.
+        made: The steps that the run of the checkpoint has made.
         stored: What `stored_search` returned; None: the checkpoint has no search.
         present: See `described`.
 
@@ -198,12 +214,16 @@ def check_resumed(
         )
     if stored is not None:
         check_format(stored)
-    if stored is None or stored["rivals"]["step"] != trainer.global_step:
+    if stored is None or stored["rivals"]["step"] != made:
         raise UnsupportedError(
-            f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "
+            f"AutoLR: the checkpoint of step {made} holds neither a result nor a "
             "search to resume: fit from the start"
         )
-    begun = stored["settings"] | ({_LENGTH: present[_LENGTH]} if reloads(trainer) else {})
+    begun = dict(stored["settings"])
+    if _LENGTH not in present:
+        del begun[_LENGTH]
+    elif reloads(trainer):
+        begun[_LENGTH] = present[_LENGTH]
     if differing := list(_differences(begun, present)):
         raise ConfigError(
             f"AutoLR: the checkpoint is of a search with other settings: {'; '.join(differing)}; "
@@ -211,7 +231,7 @@ def check_resumed(
         )
 
 
-def warn_of_length(result: Result, steps: int) -> None:
+def warn_of_length(result: Result, length: RunLength) -> None:
     """Warn where the schedule of a checkpoint was laid out for a run of another length.
 
     The schedule is kept: the steps so far belong to it, and a longer one would raise a rate that
@@ -219,9 +239,10 @@ def warn_of_length(result: Result, steps: int) -> None:
 
     Args:
         result: Of the checkpoint.
-        steps: Optimizer steps of this run.
+        length: That of this run.
     """
-    if steps == result.total_steps or result.own_peak is not None:
+    steps = length.steps
+    if length.is_about(result.total_steps) or result.own_peak is not None:
         return
     last = result.run_peak * result.schedule.at(steps - 1, result.total_steps)
     end = f"all steps after that are made at a rate of {last:.3g}"

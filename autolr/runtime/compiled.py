@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.model_tensors import modules_of
 
 T = TypeVar("T")
@@ -53,7 +54,8 @@ def holds_tensors(model: nn.Module, optimizer: Optimizer | None = None) -> bool:
 
 def is_step_compiled(optimizer: Optimizer) -> bool:
     """Return whether the step of an optimizer is compiled: ``o.step = torch.compile(o.step)``."""
-    return any(_is_a_step(function) for function in _functions_of(optimizer))
+    parts = parts_of(optimizer)
+    return any(_is_a_step(function) for part in parts for function in _functions_of(part))
 
 
 def beside(optimizer: Optimizer, function: Callable[..., T]) -> Callable[..., T]:

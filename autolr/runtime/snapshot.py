@@ -18,7 +18,7 @@ from autolr.runtime.structure import (
     Slot,
     all_parameters,
     buffer_slots,
-    group_key,
+    keyed_groups,
     trainable_parameters,
 )
 from autolr.runtime.swap import Swap
@@ -114,10 +114,9 @@ class Snapshot:
         self.attributes.add_new(self._model, self._optimizer)
 
     def _follow_groups(self, memory: TensorMemory) -> None:
-        groups, before = self._optimizer.param_groups, list(self.groups.values())
-        same = len(groups) == len(before)  # then a new key only means that members were replaced
-        for index, group in enumerate(groups):
-            key = group_key(group)
+        keys, before = keyed_groups(self._optimizer), list(self.groups.values())
+        same = len(keys) == len(before)  # then a new key only means that members were replaced
+        for index, key in enumerate(keys):
             if key not in self.groups:
                 joined = joined_entries(self._optimizer, index, before[0])
                 self.groups[key] = before[index] if same else memory.copied(joined)
@@ -167,7 +166,7 @@ class Snapshot:
             "tensors": names.by_name(self.tensors),
             "buffers": names.by_slot_name(self.buffers),
             "states": names.by_name(own),
-            "groups": [self.groups.get(group_key(g)) for g in self._optimizer.param_groups],
+            "groups": [self.groups.get(key) for key in keyed_groups(self._optimizer)],
             "gradients": names.by_name(self.gradients) if gradients else {},
             "attributes": self.attributes.state_dict(),
             "extras": [state for _, state in self._extras],
@@ -184,8 +183,8 @@ class Snapshot:
         self.gradients = dict.fromkeys(self.gradients) | names.by_tensor(state["gradients"])
         shared = {key: held for key, held in self.states.items() if not self._owns(key)}
         self.states = shared | names.by_tensor(state["states"])
-        groups = zip(self._optimizer.param_groups, state["groups"], strict=False)
-        self.groups |= {group_key(group): dict(held) for group, held in groups}
+        groups = zip(keyed_groups(self._optimizer), state["groups"], strict=False)
+        self.groups |= {key: dict(held) for key, held in groups}
         self.attributes.load_state_dict(state["attributes"])
         extras = zip(self._extras, state["extras"], strict=True)
         self._extras = [(extra, value) for (extra, _), value in extras]
@@ -202,8 +201,8 @@ class Snapshot:
             key: memory.copied(state) if self._owns(key) else state
             for key, state in optimizer.state.items()
         }
-        groups = optimizer.param_groups
-        self.groups = {group_key(group): memory.copied(own_entries(group)) for group in groups}
+        groups = keyed_groups(optimizer)
+        self.groups = {key: memory.copied(own_entries(group)) for key, group in groups.items()}
         self.gradients = {
             parameter: _clone(parameter.grad)
             for parameter in all_parameters(model, optimizer)
@@ -235,8 +234,7 @@ class Snapshot:
         self.states = kept | first
         state.clear()
         state.update(placed | back)
-        for group in self._optimizer.param_groups:
-            key = group_key(group)
+        for key, group in keyed_groups(self._optimizer).items():
             if key in self.groups:
                 entries = own_entries(group)
                 for name in entries:

@@ -202,7 +202,14 @@ class Two(Net):
         return [torch.optim.SGD(part.parameters(), lr=LR) for part in (self.body, self.head)]
 
     def training_step(self, batch, batch_idx):
-        super().training_step(batch, batch_idx).backward()
+        loss = super().training_step(batch, batch_idx)
+        for optimizer in self.optimizers():
+            self.toggle_optimizer(optimizer)
+            optimizer.zero_grad()
+            self.manual_backward(loss, retain_graph=True)
+            self.untoggle_optimizer(optimizer)
+        for optimizer in self.optimizers():
+            optimizer.step()
 
 
 class Iterator(Net):
@@ -295,6 +302,8 @@ CALLBACKS = {
     "Timer": (Net, lambda: [c.Timer("00:01:00:00")]),
 }
 MODULES = {
+    "optimization by hand": (Manual, dict),
+    "several optimizers": (Two, dict),
     "a scheduler by step": (scheduled("cosine by step"), dict),
     "a scheduler by epoch": (scheduled("steps by epoch"), dict),
     "OneCycleLR": (scheduled("one cycle"), dict),
@@ -371,8 +380,7 @@ MODULES = {
     "module.compile()": (InPlace, dict),
 }
 REFUSED = {
-    "optimization by hand": (Manual, dict),
-    "several optimizers": (Two, dict),
+    "several optimizers without a monitor": (Two, lambda: {"max_epochs": 60}),
     "training_step(dataloader_iter)": (Iterator, dict),
     "max_steps -1": (Net, lambda: {"max_epochs": -1}),
     "a data set without length, by epochs": (
@@ -394,14 +402,15 @@ def compared(folder, make, settings):
     loses = settings().pop("loses", not follows)
     own = {} if follows else {"schedule": schedules.constant()}
     low = {"rates": (LR, LR * 2.0**22)} if loses else {"rates": (LR, LR)}
-    callback = AutoLR(LOSING, **low, **own)
+    callback = AutoLR(LOSING, monitor="val_loss", **low, **own)
     left = []
     for name, added in (("plain", []), ("searched", [callback])):
         given = settings()
         given.pop("loses", None)
         callbacks = [*given.pop("callbacks", []), *added]
         left.append(fit(folder / name, make, callbacks, **given).left)
-    return differences(*left), callback.result, left[0]["global_step"]
+    optimizers = len(left[0]["order of the optimizer's state"])
+    return differences(*left), callback.result, left[0]["global_step"] // optimizers
 
 
 def check(folder, name, make, settings):

@@ -22,9 +22,11 @@ from autolr.online import Annealed, AutoLRS, Thresholds
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
     RANK,
+    ByHand,
     Compiled,
     Counting,
     Fragile,
+    InTurns,
     Local,
     Offset,
     Partly,
@@ -78,7 +80,7 @@ def fit(make, callbacks=(), *, devices=2, strategy="ddp", data=TRAIN, batch_size
     made.fit(module, DataLoader(data, batch_size, sampler=own), DataLoader(VAL, batch_size))
     return {
         "weights and buffers": module.state_dict(),
-        "optimizer": made.optimizers[0].state_dict(),
+        "optimizer": [optimizer.state_dict() for optimizer in made.optimizers],
         "metrics": dict(made.callback_metrics),
         "generator": torch.get_rng_state(),
         "data": seen.order,
@@ -128,7 +130,8 @@ def replayed(make=Net, applied=(), **settings):
     """Return where a searched run differs from one that follows what was found from its start."""
     settings = {"data": MANY, "batch_size": 8, "max_epochs": 2, **settings}
     wrapped = settings.pop("strategy", {})
-    callback = AutoLR(Annealed(thresholds=Thresholds(rollbacks=0)), schedule=CONSTANT)
+    strategy = Annealed(thresholds=Thresholds(rollbacks=0))
+    callback = AutoLR(strategy, schedule=CONSTANT, monitor="val_loss")
     searched = fit(make, [*applied, callback], strategy=DDPStrategy(**wrapped), **settings)
     result = callback.result
     follower = FollowCandidate(result.run_peak, result.schedule)
@@ -176,11 +179,13 @@ def cases(folder):
         "replayed views": lambda: replayed(strategy=VIEWS, **ACCUMULATED),
         "replayed unused": lambda: replayed(Partly, strategy={"find_unused_parameters": True}),
         "replayed compiled": lambda: replayed(Compiled),
+        "replayed in turns": lambda: replayed(InTurns, strategy={"find_unused_parameters": True}),
         "replayed rule": lambda: replayed(applied=[ApplyRule("sps_max")]),
         "ruled": lambda: ruled(**PRECISE),
         "ruled accumulating": lambda: ruled(**PRECISE, **ACCUMULATED),
         "untouched": untouched,
         "searched": lambda: searched(folder=folder / f"saved-{RANK}"),
+        "searched by hand": lambda: searched(ByHand),
         "searched accumulating": lambda: searched(**ACCUMULATED),
         "searched by losses": lambda: searched(search=AutoLRS(probes=5), **ACCUMULATED),
         "searched compiled": lambda: searched(compiled),

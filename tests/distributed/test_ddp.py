@@ -93,12 +93,19 @@ def test_a_search_that_may_only_pick_what_the_user_set_leaves_no_trace(both, cas
 
 
 @pytest.mark.parametrize(
-    "case", ["", " accumulating", " buffers", " views", " unused", " compiled", " rule"]
+    "case",
+    ["", " accumulating", " buffers", " views", " unused", " compiled", " in turns", " rule"],
 )
 def test_a_rival_that_wins_is_bit_for_bit_the_run_that_has_its_rate_from_the_start(both, case):
     for rank in both(f"replayed{case}"):
         assert rank.value["result"]["peak"] != 0.001, "the run itself has won"
         assert rank.value["differences"] == []
+
+
+def test_steps_made_by_hand_on_two_ranks_are_searched_as_those_of_the_trainer(both):
+    for rank, expected in zip(both("searched by hand"), both("searched"), strict=True):
+        assert rank.value["result"] == expected.value["result"]
+        assert differences(rank.value["left"], expected.value["left"]) == []
 
 
 def test_rivals_do_not_overwrite_gradients_of_the_run_that_lie_in_buckets(both):
