@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from autolr.callbacks.batches import own_copy
-from autolr.callbacks.ddp_wrapper import DDPWrapper
 from autolr.callbacks.namespaces import (
     ClosureResult,
     LightningModule,
@@ -22,6 +21,7 @@ from autolr.callbacks.rule_loss import add_loss
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
+from autolr.runtime.ddp_wrapper import DDPWrapper
 from autolr.runtime.evaluation import mean
 from autolr.runtime.failures import agreed
 from autolr.runtime.learner import RECENT
@@ -70,7 +70,7 @@ class LightningLearner:
         self.has_batch_end = is_overridden("on_train_batch_end", module)
         synchronized = any(isinstance(part, nn.SyncBatchNorm) for part in module.modules())
         self._agrees = self.ranks.size > 1 and not synchronized  # ranks wait within those
-        self._wrapper = DDPWrapper.of(trainer)
+        self._wrapper = DDPWrapper(trainer.strategy.model)
         self.monitor = monitor
         self._trainer = trainer
         self._batch: Any = None
