@@ -13,6 +13,7 @@ from autolr.result.messages import closing, progress_lines
 from autolr.result.result import Result
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.learner import LoopLearner
+from autolr.runtime.loop_attributes import LoopAttributes
 from autolr.runtime.rates import Rates, resume
 from autolr.runtime.room import Room
 from autolr.runtime.start import Setup, start_search
@@ -60,6 +61,7 @@ class SteppedSearch:
         self._own_peak: float | None = None
         self._rates: Rates | None = None
         self._rivals: ResumableRivals | None = None
+        self._attributes = LoopAttributes()
         self._warned = False
 
     @property
@@ -111,10 +113,15 @@ class SteppedSearch:
         search = rivals.search
         with rivals.surviving():
             rivals.look()
+            self._attributes.begin_step(rivals)
         before = rivals.capture()
         rates.factor = rivals.factor
         loss, stepped = make()
+        own, replaced = self._attributes.end_step(), rivals.replaced
         rivals.repeat_step(loss, before, stepped=stepped)
+        if rivals.replaced > replaced:
+            self._attributes.put_back(own)
+        self._attributes.watch(rivals)
         for line in progress_lines(search, rivals.search, self.total_steps, self._learner.monitor):
             self._say(line)
         self._warn_of_writers(rates)
