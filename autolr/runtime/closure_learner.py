@@ -74,6 +74,10 @@ class ClosureLearner(PlainLearner):
         if keep and self._recent.maxlen:
             self._recent.append((steps, bound(function, captured(function))))
 
+    def forget_step(self) -> None:
+        """Forget the batch of a step that was not made."""
+        self._recent.clear()
+
     def live_step(self) -> tuple[Tensor, bool]:
         """Make the step of the live run; return its loss, and whether the optimizer stepped."""
         self.count.begin()

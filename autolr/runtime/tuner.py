@@ -249,6 +249,7 @@ class Tuner:
             self._search.begin(own_peak_of(self._learner.optimizer, self._settings))
         except BaseException:
             self._search.detach(keep=False)
+            self._learner.forget_step()
             raise
 
     def _finish(self) -> None:
