@@ -141,6 +141,7 @@ def test_a_step_with_accelerates_accumulation_inside_is_refused():
         search.repeat(train_step)
 
 
+@pytest.mark.slow
 def test_a_compiled_module_is_searched_by_what_it_compiles():
     model = net()
     optimizer = sgd(model)
