@@ -57,7 +57,7 @@ def score_of(measured: object, monitor: Monitor) -> Score:
     Raises:
         ConfigError: If it is neither.
     """
-    values = measured.tolist() if hasattr(measured, "tolist") else measured
+    values: Any = measured.tolist() if hasattr(measured, "tolist") else measured
     if (value := _number(values)) is not None:
         return Score(monitor.score(value))
     numbers = list(map(_number, values)) if _is_listed(values) else []

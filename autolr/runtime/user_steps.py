@@ -47,7 +47,7 @@ class ForwardSteps:
         backward: Callable[[Tensor], object] | None,
         scaler: Any,
     ) -> None:
-        self._optimizer = wrapped.given_optimizer
+        self._optimizer: Any = wrapped.given_optimizer  # wrappers have methods of their own kind
         self._scaler = scaler
         self._zeroes_after = wrapped.by_accelerate
         self._apart = wrapped.by_accelerate or bool(wrapped.scalers) or scaler is not None

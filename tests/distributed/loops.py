@@ -7,6 +7,7 @@ What each returns, or the error that it ends with, is written to FOLDER/CASE-RAN
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -47,7 +48,7 @@ def train(form, *, result=None, score=validate_half, fabric=None, total=STEPS, r
         backward = fabric.backward
     scheduler = result and LambdaLR(optimizer, result.schedule.timed(total))
     settings = {"validate": score, "strategy": ONCE, "rates": WIDE}
-    tuner = None if result else autolr.Tuner(wrapped, stepper, total, **settings)
+    tuner: Any = None if result else autolr.Tuner(wrapped, stepper, total, **settings)
     for batch in halves(loop(total), rank):
 
         def forward():
