@@ -29,12 +29,12 @@ EAGER = autolr.Annealed(budget=2.0)  # what a run as short as this one can pay f
 
 
 def tuned(form, *, norm=True, steps=STEPS, score=validate, **settings):
-    """Train in a loop by one of the two forms; return what is left, the result and the tuner."""
+    """Train in a loop by one of the two forms; return what is left, the tuner, losses and gradients."""
     model = net(norm)
     optimizer = sgd(model)
     given = {"strategy": EAGER, "rates": WIDE, **settings}
     tuner = autolr.Tuner(model, optimizer, steps, validate=score, **given)
-    losses = []
+    losses, norms = [], []
     for batch in loop(steps):
 
         def train_step():
@@ -48,7 +48,8 @@ def tuned(form, *, norm=True, steps=STEPS, score=validate, **settings):
             losses.append(tuner.step(lambda: loss(model, batch)))  # noqa: B023
         else:
             losses.append(tuner.repeat(train_step))
-    return left(model, optimizer), tuner, losses
+        norms.append([float(parameter.grad.norm()) for parameter in model.parameters()])
+    return left(model, optimizer), tuner, losses, norms
 
 
 def searched(*, norm=True, steps=STEPS, score=validate, **settings):
@@ -82,7 +83,7 @@ def replayed(result, *, norm=True, steps=STEPS):
 @pytest.mark.parametrize("norm", [True, False], ids=["batch norm", "no batch norm"])
 def test_a_loop_of_ones_own_ends_as_that_of_search(form, score, norm):
     expected, result = searched(norm=norm, score=score)
-    actual, tuner, _ = tuned(form, norm=norm, score=score)
+    actual, tuner, *_ = tuned(form, norm=norm, score=score)
     assert same(actual, expected)
     assert tuner.result == result
     assert result.peak != OWN  # the run began with it
@@ -91,22 +92,28 @@ def test_a_loop_of_ones_own_ends_as_that_of_search(form, score, norm):
 
 @pytest.mark.parametrize("form", ["step", "repeat"])
 def test_the_run_ends_as_one_with_the_chosen_rates_from_its_first_step(form):
-    actual, tuner, losses = tuned(form, strategy=autolr.Annealed(checks=(), budget=2.0))
+    actual, tuner, losses, _ = tuned(form, strategy=autolr.Annealed(checks=(), budget=2.0))
     expected, plain = replayed(tuner.result)
     assert same(actual, expected)
     assert losses[-1] == plain[-1]
     assert not losses[-1].requires_grad
 
 
+def test_the_gradients_of_the_last_step_are_left_to_the_loop():
+    *_, expected = tuned("step", score=None)
+    *_, actual = tuned("repeat", score=None)  # which makes whole steps to score a state
+    assert actual == expected
+
+
 def test_a_single_candidate_leaves_no_trace():
     for form in ("step", "repeat"):
-        actual, tuner, _ = tuned(form, rates=(OWN, OWN), schedule="constant")
+        actual, tuner, *_ = tuned(form, rates=(OWN, OWN), schedule="constant")
         assert same(actual, replayed(tuner.result)[0])
 
 
 def test_a_short_run_is_left_alone_with_one_line(caplog):
     caplog.set_level("INFO")
-    _, tuner, _ = tuned("step", steps=10, strategy="annealed", rates=None)
+    _, tuner, *_ = tuned("step", steps=10, strategy="annealed", rates=None)
     (line,) = (record.message for record in caplog.records)
     assert line == "AutoLR: 10 steps are too few to search, the peak is 0.0156"
     assert (tuner.result.scores, tuner.result.probe_steps, tuner.result.peak) == ((), 0, OWN)
@@ -197,10 +204,6 @@ def test_a_step_that_a_gradient_scaler_skips_counts_and_each_rival_has_a_scale_o
     optimizer.register_step_post_hook(lambda *_: made.append(1))
     for number, batch in enumerate(loop(40)):
 
-        def forward():
-            value = loss(model, batch)  # noqa: B023
-            return value * (math.inf if number == 3 else 1.0)  # noqa: B023
-
         def train_step():
             optimizer.zero_grad()
             value = loss(model, batch)  # noqa: B023
@@ -215,7 +218,8 @@ def test_a_step_that_a_gradient_scaler_skips_counts_and_each_rival_has_a_scale_o
             tuner.step(lambda: loss(model, batch) * value)  # noqa: B023
         else:
             tuner.repeat(train_step)
-    assert tuner.result.total_steps == 40
+    with pytest.raises(ConfigError, match="total_steps"):  # the one that was skipped is among them
+        tuner.step(lambda: loss(model, batch))
     assert scaler.get_scale() == 4.0  # halved once, and not once more for each rival
     assert len(tuner.result.scores) > 5
     assert all(map(torch.isfinite, map(torch.sum, model.parameters())))
