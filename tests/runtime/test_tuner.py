@@ -29,7 +29,7 @@ EAGER = autolr.Annealed(budget=2.0)  # what a run as short as this one can pay f
 
 
 def tuned(form, *, norm=True, steps=STEPS, score=validate, **settings):
-    """Train in a loop by one of the two forms; return what is left, the tuner, losses and gradients."""
+    """Train by one of the two forms; return what is left, the tuner, losses and gradients."""
     model = net(norm)
     optimizer = sgd(model)
     given = {"strategy": EAGER, "rates": WIDE, **settings}
