@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from autolr.callbacks.automatic_steps import AutomaticSteps
 from autolr.callbacks.batches import own_copy
-from autolr.callbacks.ddp_wrapper import DDPWrapper
 from autolr.callbacks.manual_steps import ManualSteps
 from autolr.callbacks.namespaces import (
     LightningModule,
@@ -22,6 +21,7 @@ from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
 from autolr.runtime.compiled import cuda_graphs_are_on
+from autolr.runtime.ddp_wrapper import DDPWrapper
 from autolr.runtime.evaluation import mean
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.learner import RECENT
@@ -78,7 +78,7 @@ class LightningLearner:
             if module.automatic_optimization
             else ManualSteps(trainer, module, self.ranks, self.extras, agrees=agrees)
         )
-        self._wrapper = DDPWrapper.of(trainer)
+        self._wrapper = DDPWrapper(trainer.strategy.model)
         self.monitor = monitor
         self._trainer = trainer
         self._batch: Any = None

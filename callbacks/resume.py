@@ -1,12 +1,11 @@
 """A search in a checkpoint: its state, its settings, and the generators."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from autolr import schedules
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.resumed_rng import ResumedRng
@@ -19,15 +18,13 @@ from autolr.errors import ConfigError, UnsupportedError
 from autolr.result.result import Result
 from autolr.rng import RngState
 from autolr.runtime.checkpoint_format import FORMAT, check_format
+from autolr.runtime.described import LENGTH, described_settings, differences
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
     from autolr.online.settings import SearchSettings
     from autolr.runtime.checkpoint import ResumableRivals
-
-_LENGTH = "the number of steps"
-_LONGEST = 60  # characters of a value in a message
 
 
 class KeepsSearch(RivalsCallback):
@@ -136,7 +133,7 @@ def stored_search(
         "rivals": state,
         "learner": learner.state_dict(),
         "own_peak": own_peak,
-        "settings": {**settings, _LENGTH: repr(rivals.total_steps)},
+        "settings": {**settings, LENGTH: repr(rivals.total_steps)},
     }
 
 
@@ -164,31 +161,18 @@ def described(
     Returns:
         The ``repr`` of each value.
     """
-    strategy: Any = settings.searcher  # any dataclass
-    values: dict[str, object] = {"strategy": type(strategy).__name__}
-    values |= {
-        f"strategy's {field.name}": getattr(strategy, field.name) for field in fields(strategy)
-    }
-    values |= {
-        "schedule": None if settings.schedule is None else schedules.parse(settings.schedule),
-        "rates": None if settings.rates is None else tuple(map(float, settings.rates)),
-        "candidates": settings.candidates,
-        "monitor": monitor,
-        "mode": mode,
-        "the module's schedulers": [
-            type(c.scheduler).__name__ for c in trainer.lr_scheduler_configs
-        ],
-    }
+    schedulers = [type(c.scheduler).__name__ for c in trainer.lr_scheduler_configs]
+    values: dict[str, object] = {"the module's schedulers": schedulers}
     if is_manual(trainer):  # the length is an estimate
         values["the optimizers"] = [type(one).__name__ for one in trainer.optimizers]
         limits = trainer.max_epochs, trainer.max_steps, trainer.num_training_batches
         values["max_epochs, max_steps and the batches of an epoch"] = limits
     else:
-        values[_LENGTH] = steps
+        values[LENGTH] = steps
     if swa_of(trainer) is not None:
         last = Handover(trainer).last_search_step(trainer, steps)
         values["the first step of StochasticWeightAveraging"] = last
-    return {name: repr(value) for name, value in values.items()}
+    return described_settings(settings, monitor, mode, values)
 
 
 def check_resumed(
@@ -220,11 +204,11 @@ def check_resumed(
             "search to resume: fit from the start"
         )
     begun = dict(stored["settings"])
-    if _LENGTH not in present:
-        del begun[_LENGTH]
+    if LENGTH not in present:
+        del begun[LENGTH]
     elif reloads(trainer):
-        begun[_LENGTH] = present[_LENGTH]
-    if differing := list(_differences(begun, present)):
+        begun[LENGTH] = present[LENGTH]
+    if differing := list(differences(begun, present)):
         raise ConfigError(
             f"AutoLR: the checkpoint is of a search with other settings: {'; '.join(differing)}; "
             "resume with those, or fit from the start"
@@ -251,12 +235,3 @@ def warn_of_length(result: Result, length: RunLength) -> None:
         f"AutoLR: the schedule of the checkpoint has {result.total_steps} steps, this run {steps}; "
         f"it is not stretched: {end if steps > result.total_steps else cut}"
     )
-
-
-def _differences(stored: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
-    for name in [*stored, *(name for name in present if name not in stored)]:
-        before, now = stored.get(name, "unknown"), present.get(name, "unknown")
-        if before == now:
-            continue
-        short = max(len(before), len(now)) <= _LONGEST
-        yield f"{name} was {before}, is {now}" if short else f"another {name}"

@@ -2,12 +2,6 @@
 # mypy: allow-untyped-calls, allow-untyped-defs
 
 import itertools
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,58 +14,16 @@ from autolr.online import AutoLRS
 from autolr.result import Result
 from tests.callbacks.runs import differences
 from tests.distributed.modules import Smooth
+from tests.distributed.processes import outcomes_of
 from tests.distributed.ranks import ACCUMULATED, MANY, PRECISE, fit, ruled
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
-START = f"""
-import runpy, sys, types
-tests = types.ModuleType("tests")  # another package of this name may be installed
-tests.__path__ = [{str(ROOT / "tests")!r}]
-sys.modules["tests"] = tests
-runpy.run_module("tests.distributed.ranks", run_name="__main__", alter_sys=True)
-"""
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Return a function from the name of a case to what its ranks returned."""
-    folder = tmp_path_factory.mktemp("ranks")
-    port = _free_port()
-    processes = [_start(rank, port, folder) for rank in range(2)]
-    try:
-        for rank, process in enumerate(processes):
-            assert process.wait(timeout=400) == 0, (folder / f"log{rank}").read_text()
-    finally:
-        for process in processes:
-            process.kill()
-
-    def outcomes(case):
-        ranks = [torch.load(folder / f"{case}-{r}.pt", weights_only=False) for r in range(2)]
-        return [SimpleNamespace(folder=folder, **rank) for rank in ranks]
-
-    return outcomes
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def _start(rank, port, folder):
-    environment = {
-        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"},
-        **{"LOCAL_RANK": str(rank), "NODE_RANK": "0", "OMP_NUM_THREADS": "1"},
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", START, str(folder)],
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        stdout=(folder / f"log{rank}").open("w"),
-        stderr=subprocess.STDOUT,
-    )
+    return outcomes_of("tests.distributed.ranks", tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.mark.parametrize(
