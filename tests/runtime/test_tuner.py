@@ -26,6 +26,7 @@ from tests.runtime.loops import (
 )
 
 EAGER = autolr.Annealed(budget=2.0)  # what a run as short as this one can pay for no search
+STEADY = autolr.Annealed(budget=2.0, rollback="never")  # counts of the model go back with it
 
 
 def tuned(form, *, norm=True, steps=STEPS, score=validate, **settings):
@@ -134,7 +135,7 @@ class Net(nn.Module):
         optimizer = sgd(self)
         steps = epochs * len(batches)
         self.tuner = autolr.Tuner(
-            self, optimizer, steps, validate=self.evaluate, strategy=EAGER, rates=WIDE
+            self, optimizer, steps, validate=self.evaluate, strategy=STEADY, rates=WIDE
         )
         self.validation = validation
         for epoch in range(epochs):

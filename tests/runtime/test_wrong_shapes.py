@@ -106,7 +106,7 @@ def test_a_whole_step_that_returns_no_loss_is_described(words):
         ("cross_entropy", "loss must be a function, .* got 'cross_entropy'"),
         (None, "loss must be a function, .* got None"),
     ],
-    ids=str,
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
 )
 def test_a_loss_that_takes_other_arguments_is_refused(given, words):
     run = Untouched()
