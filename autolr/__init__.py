@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autolr.result import load_result as load_result
     from autolr.runtime.loop import search as search
     from autolr.runtime.torch_learner import TorchLearner as TorchLearner
+    from autolr.runtime.tuner import Tuner as Tuner
 
 _LAZY = {
     "Annealed": "autolr.online",
@@ -36,6 +37,7 @@ _LAZY = {
     "Result": "autolr.result",
     "TorchLearner": "autolr.runtime.torch_learner",
     "TuneResult": "autolr.driver",
+    "Tuner": "autolr.runtime.tuner",
     "load_result": "autolr.result",
     "search": "autolr.runtime.loop",
     "tune": "autolr.driver",

@@ -13,6 +13,7 @@ from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.requirements import check_alone, check_follower
 from autolr.callbacks.run_length import RunLength, reloads
 from autolr.callbacks.search_metrics import log_rate
+from autolr.callbacks.step_count import StepCount, has_begun
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.predicates import is_number
@@ -22,12 +23,12 @@ from autolr.schedules import Schedule
 class FollowCandidate(RateHost):
     """Set the rate of every step to peak x schedule.
 
-    The optimizer's own rate only says how the rates of its groups relate: the group with the
-    highest one gets ``peak``. The product stands in the groups, up to where a
-    `StochasticWeightAveraging` begins to anneal the rate to its own. The schedule is laid out over
-    the whole run: anew where the epochs turn out to have other lengths, or where a run is resumed
-    for longer, each with a line that says so. The Trainer's loggers get ``autolr/rate``, the
-    highest rate of the groups in a step.
+    The optimizer's own rate only says how the rates of its groups relate, or those of several
+    optimizers: the group with the highest one gets ``peak``. The product stands in the groups, up
+    to where a `StochasticWeightAveraging` begins to anneal the rate to its own. The schedule is
+    laid out over the whole run: anew where the epochs turn out to have other lengths, or where a
+    run is resumed for longer, each with a line that says so. The Trainer's loggers get
+    ``autolr/rate``, the highest rate of the groups in a step.
 
     Args:
         peak: The rate at which the schedule's multiplier is 1.
@@ -38,8 +39,8 @@ class FollowCandidate(RateHost):
     Raises:
         ConfigError: If a value cannot work; before the first training step, if another callback
             sets the rate too.
-        UnsupportedError: Before the first training step, if the module has no single optimizer of
-            its own, a scheduler without ``own_peak`` or the reverse, or if the run has no end.
+        UnsupportedError: Before the first training step, if the module has no optimizer, a
+            scheduler without ``own_peak`` or the reverse, or if the run has no end.
     """
 
     def __init__(
@@ -55,17 +56,18 @@ class FollowCandidate(RateHost):
         self._own_peak = own_peak
         self._length: RunLength | None = None
         self._begun_for: int | None = None  # the steps of the run that is resumed
-        self._steps_before = 0
+        self._stored_count: Mapping[str, int] | None = None  # likewise, those made
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_alone(trainer, (FollowCandidate,))
         check_follower(trainer, pl_module, self._own_peak)
-        self._length = RunLength(trainer, "FollowCandidate")
+        stored = self._stored_count if has_begun(trainer) else None
+        self._length = RunLength(trainer, "FollowCandidate", StepCount(trainer, stored))
         warn_of_early_stoppers(trainer, "FollowCandidate", self._length.steps)
         self._attach(trainer, self._own_peak)
         self._handover = Handover(trainer)
-        self._warn_of_length(trainer, self._length.steps)
+        self._warn_of_length(trainer, self._length)
         self._apply(trainer)
 
     @override
@@ -77,10 +79,11 @@ class FollowCandidate(RateHost):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._steps_before = trainer.global_step
         assert self._length is not None
         if batch_idx == 0:
-            self._length.renew(trainer, [self._candidate.schedule])
+            self._length.count.begin_epoch()
+        self._length.renew(trainer, batch_idx, [self._candidate.schedule])
+        self._length.count.begin_batch()
         self._apply(trainer)
 
     @override
@@ -96,45 +99,53 @@ class FollowCandidate(RateHost):
             return
         assert self._rates is not None
         assert self._length is not None
-        if trainer.global_step > self._steps_before:
+        if self._length.count.end_batch():
             log_rate(trainer, self._rates.applied)
         self._warn_of_writers("FollowCandidate")
-        if trainer.global_step < self._length.steps:  # after the last step its rate stays
+        if self._length.count.made < self._length.steps:  # after the last step its rate stays
             self._apply(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._length is not None
-        warn_of_end(trainer, "FollowCandidate", self._length.steps)
-        self._detach()
+        warn_of_end(self._length.count, "FollowCandidate", self._length.steps)
+        self._leave_run()
 
     @override
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
+        self._leave_run()
+
+    def _leave_run(self) -> None:
         self._detach()
+        if self._length is not None:
+            self._stored_count = self._length.count.state_dict()  # a checkpoint may be written
+            self._length.count.close()
 
     @override
     def state_dict(self) -> dict[str, Any]:
         steps = None if self._length is None else self._length.steps
-        return {"total_steps": steps, "rates": self._rates_state()}
+        made = self._stored_count if self._length is None else self._length.count.state_dict()
+        return {"total_steps": steps, "rates": self._rates_state(), "steps": made}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._begun_for = state_dict.get("total_steps")
         self._stored_rates = state_dict.get("rates")
+        self._stored_count = state_dict.get("steps")
 
     @override
     def _factor(self, trainer: Trainer) -> float:
         assert self._rates is not None
         assert self._length is not None
-        return self._rates.factor_of(self._candidate, trainer.global_step, self._length.steps)
+        return self._rates.factor_of(self._candidate, self._length.count.made, self._length.steps)
 
-    def _warn_of_length(self, trainer: Trainer, steps: int) -> None:
+    def _warn_of_length(self, trainer: Trainer, length: RunLength) -> None:
         """Warn where the schedule of a resumed run was laid out over another length."""
         before, self._begun_for = self._begun_for, None
-        made = trainer.global_step
-        if not made or before in (None, steps) or reloads(trainer):
+        made, steps = length.count.made, length.steps
+        if not made or before is None or length.is_about(before) or reloads(trainer):
             return
         peak, at = self._candidate.peak, self._candidate.schedule.at
         assert peak is not None

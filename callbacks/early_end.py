@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
+from autolr.callbacks.step_count import StepCount
 from autolr.result.files import save_after
 from autolr.result.messages import closing
 from autolr.result.result import Result
@@ -39,19 +40,20 @@ def warn_of_early_stoppers(trainer: Trainer, who: str, steps: int) -> None:
         )
 
 
-def warn_of_end(trainer: Trainer, who: str, steps: int) -> int | None:
+def warn_of_end(count: StepCount, who: str, steps: int) -> int | None:
     """Warn if the run has ended before its last step.
 
     Args:
-        trainer: The trainer, after the fit.
+        count: The steps that the run has made.
         who: Our callback, for the message.
         steps: Planned optimizer steps of the run.
 
     Returns:
         The optimizer steps made, None if they are all.
     """
-    if (made := trainer.global_step) >= steps:
+    if not count.is_short(steps):
         return None
+    made = count.made
     rank_zero_warn(
         f"{who}: the run ended after {made} of {steps} steps, before its schedule did: it is not "
         "annealed; set max_epochs or max_steps to the length that you can afford"
@@ -72,15 +74,18 @@ def announce(result: Result, *, cut: bool = False) -> None:
         rank_zero_info(closing(result))
 
 
-def finalized(result: Result, trainer: Trainer, save_to: str | Path | None) -> Result:
+def finalized(
+    result: Result, trainer: Trainer, count: StepCount, save_to: str | Path | None
+) -> Result:
     """Return a result with the step at which its run stopped; save it if a folder is given.
 
     Args:
         result: The result of the search.
         trainer: The trainer, after the fit.
+        count: The steps that the run has made.
         save_to: The folder; None: the result is not saved.
     """
-    result = replace(result, stopped_at=warn_of_end(trainer, "AutoLR", result.total_steps))
+    result = replace(result, stopped_at=warn_of_end(count, "AutoLR", result.total_steps))
     if trainer.is_global_zero:
         save_after(result, save_to, rank_zero_warn)
     return result

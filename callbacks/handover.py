@@ -4,7 +4,8 @@ import math
 
 from autolr.callbacks.namespaces import Trainer
 from autolr.callbacks.run_length import steps_between
-from autolr.callbacks.swa import swa_of
+from autolr.callbacks.step_count import is_manual
+from autolr.callbacks.swa import max_epochs, swa_of
 from autolr.errors import ConfigError
 from autolr.runtime.rates import Rates, plain_rates
 
@@ -50,6 +51,8 @@ class Handover:
         """
         if self._swa is None or math.isinf(trainer.num_training_batches):
             return total_steps
+        if is_manual(trainer):
+            return total_steps * self._swa.swa_start // max_epochs(trainer)
         return min(total_steps, steps_between(trainer, 0, self._swa.swa_start))
 
     def is_due(self, trainer: Trainer) -> bool:

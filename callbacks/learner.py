@@ -2,31 +2,33 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
+from autolr.callbacks.automatic_steps import AutomaticSteps
 from autolr.callbacks.batches import own_copy
-from autolr.callbacks.ddp_wrapper import DDPWrapper
+from autolr.callbacks.manual_steps import ManualSteps
 from autolr.callbacks.namespaces import (
-    ClosureResult,
     LightningModule,
     Trainer,
     is_overridden,
-    is_param_in_hook_signature,
 )
 from autolr.callbacks.quiet import drop, quiet
-from autolr.callbacks.rule_loss import add_loss
+from autolr.callbacks.run_parts import kept_by_run
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
+from autolr.runtime.compiled import cuda_graphs_are_on
+from autolr.runtime.ddp_wrapper import DDPWrapper
 from autolr.runtime.evaluation import mean
-from autolr.runtime.failures import agreed
+from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import is_plain, packed, size, unpacked
+from autolr.runtime.rates import Rates
 from autolr.runtime.score import Score
+from autolr.runtime.tensor_memory import copied
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -41,10 +43,11 @@ class LightningLearner:
     """Repeats the Trainer's last step on another state; nothing of that reaches the Trainer.
 
     Backward, gradient clipping and the optimizer's step use the Trainer's strategy and precision
-    plugin, with the module's own hooks; no callback is called, and what is logged is dropped.
+    plugin, with the module's own hooks; no callback is called, and what is logged is dropped. With
+    manual optimization the module's ``training_step`` does all that.
 
     Args:
-        trainer: A trainer that has begun to fit with automatic optimization.
+        trainer: A trainer that has begun to fit.
         module: Its module.
         validation: Its validation, by the processes that train the run together.
         monitor: What scores a state: a metric that validation logs, or the training loss.
@@ -63,14 +66,19 @@ class LightningLearner:
     ) -> None:
         self.model = module
         self.ranks: Ranks = validation.ranks
-        self.optimizer: Optimizer = trainer.optimizers[0]
+        self.optimizer: Optimizer = JointOptimizer.of(trainer.optimizers)
         scaler: Stateful | None = getattr(trainer.precision_plugin, "scaler", None)
         self.extras = () if scaler is None else (scaler,)
         self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
         synchronized = any(isinstance(part, nn.SyncBatchNorm) for part in module.modules())
-        self._agrees = self.ranks.size > 1 and not synchronized  # ranks wait within those
-        self._wrapper = DDPWrapper.of(trainer)
+        agrees = self.ranks.size > 1 and not synchronized  # ranks wait within those
+        self._steps = (
+            AutomaticSteps(trainer, module, self.ranks, agrees=agrees)
+            if module.automatic_optimization
+            else ManualSteps(trainer, module, self.ranks, self.extras, agrees=agrees)
+        )
+        self._wrapper = DDPWrapper(trainer.strategy.model)
         self.monitor = monitor
         self._trainer = trainer
         self._batch: Any = None
@@ -79,9 +87,6 @@ class LightningLearner:
         self._recent = deque[tuple[Any, int]](maxlen=count)
         self._stepped = False
         self._outputs: Tensor | Mapping[str, Any] | None = None
-        self._takes_index = is_param_in_hook_signature(
-            module.training_step, "batch_idx", min_args=2
-        )
 
     def set_batch(self, batch: Any, batch_idx: int) -> None:
         """Set the batch on which the live run is about to train; a copy is kept.
@@ -93,8 +98,10 @@ class LightningLearner:
             batch_idx: Its index in the epoch.
         """
         self._batch, self._batch_idx, self._outputs = own_copy(batch), batch_idx, None
+        self._stepped = False
         self._recent.append((self._batch, batch_idx))
         self._wrapper.remember()
+        self._steps.remember()
 
     @contextmanager
     def first_batch(self, batch: Any, batch_idx: int) -> Iterator[None]:
@@ -113,8 +120,10 @@ class LightningLearner:
 
         Args:
             outputs: What its training step returned.
-            stepped: Whether its optimizer stepped.
+            stepped: Whether an optimizer stepped.
         """
+        if isinstance(outputs, dict) and cuda_graphs_are_on():  # rivals overwrite what they return
+            outputs.update(copied(outputs))
         self._outputs, self._stepped = outputs, stepped
         self._wrapper.release_gradients()
 
@@ -137,50 +146,37 @@ class LightningLearner:
         It is due when the live run's own has been called: as the next batch begins.
         """
         if self._outputs is not None:
-            with self._unnoticed():
+            with self._unnoticed(), kept_by_run(self._trainer, self.model):
                 outputs: Any = self._outputs
                 self.model.on_train_batch_end(outputs, own_copy(self._batch), self._batch_idx)
 
     def train(self) -> Tensor | None:
         """Train the state in place on the present batch; see `Learner`."""
-        with self._unnoticed(), self._live_step_count(), self._wrapper.repeated():
-            batch = own_copy(self._batch)  # a hook may change it for the step, which may again
-            self.model.on_train_batch_start(batch, self._batch_idx)
-            if self._stepped:
-                return self._step(batch)
-            with self._unsynchronized():
-                return self._forward_backward(batch)
+        with self._repeating() as batch:
+            return self._steps.train(batch, self._batch_idx, stepped=self._stepped)
 
     def trial_step(self) -> Tensor | None:
         """Train the state in place on a batch to come; see `Learner`."""
-        accumulated = self._trainer.accumulate_grad_batches
-        self._trainer.accumulate_grad_batches = 1
-        try:
-            with self._unnoticed(), self._wrapper.repeated():
-                batch = own_copy(self._batch)
-                self.model.on_train_batch_start(batch, self._batch_idx)
-                return self._step(batch)
-        finally:
-            self._trainer.accumulate_grad_batches = accumulated
+        with self._repeating() as batch:
+            return self._steps.trial(batch, self._batch_idx)
 
     def trial_gradients(self) -> Tensor | None:
         """Compute gradients on a batch to come; see `Learner`."""
-        with self._unnoticed(), self._wrapper.repeated():
-            batch = own_copy(self._batch)
-            self.model.on_train_batch_start(batch, self._batch_idx)
-            return self._forward_backward(batch)
+        with self._repeating() as batch:
+            return self._steps.gradients(batch, self._batch_idx)
 
-    def _step(self, batch: Any) -> Tensor | None:
-        losses: list[Tensor | None] = []
+    def tried(self, batch_idx: int) -> tuple[Tensor | None, bool, int]:
+        """Train the state in place as if the present batch were another one of the epoch.
 
-        def closure() -> Tensor | None:
-            losses.append(self._forward_backward(batch))
-            return losses[-1]
+        Args:
+            batch_idx: The index of that.
 
-        stepper: Any = self._trainer.strategy._lightning_optimizers[0]
-        epoch = self._trainer.current_epoch
-        self.model.optimizer_step(epoch, self._batch_idx, stepper, closure)
-        return losses[-1] if losses else None
+        Returns:
+            As `ManualSteps.counted`.
+        """
+        assert isinstance(self._steps, ManualSteps)
+        with self._repeating() as batch:
+            return self._steps.counted(batch, batch_idx)
 
     def validate(self) -> Score | None:
         """Score the state in place; see `Learner`."""
@@ -191,63 +187,27 @@ class LightningLearner:
         value = self.validation.logged(name)[name]
         return Score(score(value), tuple(map(score, self.validation.by_batch.get(name, ()))))
 
-    @torch.no_grad()
     def forward(self) -> float:
         """Return the loss on recent batches; see `Learner`."""
         with self._unnoticed():
             return mean(self.ranks.gather(self._recent_loss))
 
     def _recent_loss(self) -> float:
-        losses = []
-        for batch, batch_idx in self._recent:
-            with self._trainer.precision_plugin.train_step_context():
-                output = self.model.training_step(*self._arguments(own_copy(batch), batch_idx))
-            loss = ClosureResult.from_training_step_output(output).closure_loss
-            losses += [] if loss is None else [float(loss)]
-        return mean(losses)
+        losses = [self._steps.loss(own_copy(batch), index) for batch, index in self._recent]
+        return mean([float(loss) for loss in losses if loss is not None])
 
-    @torch.enable_grad()
-    def _forward_backward(self, batch: Any) -> Tensor | None:
-        module, trainer = self.model, self._trainer
-        loss = agreed(self.ranks, lambda: self._loss(batch)) if self._agrees else self._loss(batch)
-        begins = self._batch_idx % trainer.accumulate_grad_batches == 0
-        if begins:
-            module.on_before_zero_grad(self.optimizer)
-            module.optimizer_zero_grad(trainer.current_epoch, self._batch_idx, self.optimizer)
-        if loss is None:
-            return None
-        add_loss(self.optimizer, loss, begins=begins)
-        trainer.strategy.backward(loss, self.optimizer)
-        return loss.detach() * trainer.accumulate_grad_batches
-
-    def _loss(self, batch: Any) -> Tensor | None:
-        output = self._trainer.strategy.training_step(*self._arguments(batch, self._batch_idx))
-        return ClosureResult.from_training_step_output(
-            output, self._trainer.accumulate_grad_batches
-        ).closure_loss
-
-    def _arguments(self, batch: Any, batch_idx: int) -> tuple[Any, ...]:
-        return (batch, batch_idx) if self._takes_index else (batch,)
+    @contextmanager
+    def _repeating(self) -> Iterator[Any]:
+        """Begin the present batch as the live run did, and give a copy of it for the step."""
+        begun, beside = self._steps.as_live(stepped=self._stepped), Rates.beside(self.optimizer)
+        with self._unnoticed(), beside, begun, self._wrapper.repeated():
+            batch = own_copy(self._batch)  # a hook may change it for the step, which may again
+            self.model.on_train_batch_start(batch, self._batch_idx)
+            yield batch
 
     def _unnoticed(self) -> AbstractContextManager[None]:
         """Use the Trainer's own methods, with silent loggers and callbacks."""
         return quiet(self._trainer, self.model, drop)
-
-    def _unsynchronized(self) -> AbstractContextManager[None]:
-        """Accumulate gradients of this rank alone, as the Trainer does before the last batch."""
-        block = getattr(self._trainer.strategy, "block_backward_sync", nullcontext)
-        return block()
-
-    @contextmanager
-    def _live_step_count(self) -> Iterator[None]:
-        """Set ``trainer.global_step`` for a block to its value when the live run made the step."""
-        optimization = self._trainer.fit_loop.epoch_loop.automatic_optimization
-        made = optimization.optim_progress.optimizer.step.total
-        made.completed -= self._stepped
-        try:
-            yield
-        finally:
-            made.completed += self._stepped
 
 
 def _stored(batches: Any) -> Any:

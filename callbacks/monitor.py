@@ -11,8 +11,13 @@ from autolr.direction import mode_of
 from autolr.errors import ConfigError, nearest
 from autolr.online.monitor import Monitor
 
+TRAINING_LOSS = "training loss"
+"""The name of the monitor where no metric of validation is compared."""
+
 if TYPE_CHECKING:
+    from autolr.callbacks.step_pattern import Pattern
     from autolr.callbacks.validation import ValidationPass
+    from autolr.online.settings import SearchSettings
 
 
 def check_monitor(validation: "ValidationPass", monitor: str) -> None:
@@ -31,6 +36,53 @@ def check_monitor(validation: "ValidationPass", monitor: str) -> None:
         raise _missing(monitor, logged, where)
 
 
+def check_comparable(trainer: Trainer, given: str | None, settings: "SearchSettings") -> None:
+    """Refuse to compare runs of several optimizers by a loss that nobody has named.
+
+    Args:
+        trainer: A trainer that has begun to fit.
+        given: The name of the metric, as the user gave it.
+        settings: What else he has set; a strategy may compare training losses.
+
+    Raises:
+        ConfigError: If there are several, and it is not given, or training losses would count.
+    """
+    if (count := len(trainer.optimizers)) < 2:
+        return
+    why = f"the module has {count} optimizers, whose losses may work against each other"
+    if settings.searcher.rewinds:
+        raise ConfigError(f"{why}: a strategy that compares training losses needs one optimizer")
+    if not trainer.enable_validation:
+        raise ConfigError(
+            f"{why}: AutoLR needs a validation that logs how good the whole model is, and its name "
+            "as monitor"
+        )
+    if given is None:
+        raise ConfigError(
+            f"monitor is not given, and {why}: name what validation logs of the whole model, such "
+            "as AutoLR(monitor='val_distance', mode='min'), or AutoLR(monitor='val_loss') where "
+            "all optimizers lower one loss"
+        )
+
+
+def check_losses(monitor: Monitor, pattern: "Pattern") -> None:
+    """Refuse to compare training losses that a module does not return.
+
+    Args:
+        monitor: What scores a state.
+        pattern: What a copy of the run has shown.
+
+    Raises:
+        ConfigError: If so.
+    """
+    if monitor.name == TRAINING_LOSS and pattern.returns_loss is False:
+        raise ConfigError(
+            "training losses are compared where there is no validation or the strategy says so, "
+            "and this training_step returns none: return the loss, or log a metric in validation "
+            "and name it as monitor"
+        )
+
+
 def scoring(
     validation: "ValidationPass", monitor: str, mode: str | None, *, by_loss: bool = False
 ) -> Monitor:
@@ -46,12 +98,12 @@ def scoring(
         ConfigError: As `check_monitor` and `mode_of`.
     """
     if by_loss:
-        return Monitor("training loss")
+        return Monitor(TRAINING_LOSS)
     if validation.exists:
         check_monitor(validation, monitor)
         return Monitor(monitor, mode_of(monitor, mode))
     rank_zero_warn("AutoLR: no validation loop, so the training loss scores the probes")
-    return Monitor("training loss")
+    return Monitor(TRAINING_LOSS)
 
 
 def unchecked(
@@ -68,7 +120,7 @@ def unchecked(
         ConfigError: As `mode_of`.
     """
     if not trainer.enable_validation:
-        return Monitor("training loss"), None
+        return Monitor(TRAINING_LOSS), None
     return Monitor(monitor, mode_of(monitor, mode)), UncheckedMonitor(monitor)
 
 

@@ -1,7 +1,6 @@
 """Search the peak rate during training."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,10 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     ends before the first epoch that is averaged: from there on it anneals the rate, from where the
     schedule is then, to its ``swa_lrs``, as it always does.
 
+    With manual optimization a rival's step is the module's ``training_step``, whatever that steps;
+    a batch in which any optimizer steps counts as one step. The rates of several optimizers are
+    multiplied by one factor, see `Result.factor`.
+
     What the module trains may change on the way (`BaseFinetuning`, new modules, pruning). Rivals
     follow where they can, and end with a line where they cannot; the run is then never restored to
     a state from before. What is frozen is not copied.
@@ -71,6 +74,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
     other anew). Settings and length must be those that the search began with.
 
+    A compiled module (``torch.compile``, whole or in parts) is searched like any other; nothing is
+    compiled anew for a rival. Batch norm's statistics are estimated uncompiled.
+
     The Trainer's loggers get the curves that `SearchMetrics` names.
 
     Args:
@@ -82,15 +88,18 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             that of the module's own scheduler, and for a module without one a short warm-up, a
             plateau and a linear end over the last 40 %.
         monitor: The metric that scores a probe: of the validation loop, logged by the module or by
-            your own callbacks. A run without validation compares training losses, with a warning. A
-            run too short for a search is warned at its end if its validation never logged it.
+            your own callbacks. None: "val_loss"; it has to be given for several optimizers, whose
+            losses may work against each other. A run without validation compares training losses,
+            with a warning. A run too short for a search is warned at its end if its validation
+            never logged it.
         mode: Whether a lower ("min") or a higher ("max") metric is better. None: what its name says
             ("max" for acc, accuracy, auroc, auc, f1, precision, recall, iou, map, bleu, rouge, r2,
             psnr, ssim as a word in it, "min" for loss, error, perplexity, mae, mse, rmse, wer);
             any other name needs ``mode``.
         rates: Lowest and highest peak to consider. None: within a factor of 16 of the optimizer's
             customary peak (0.1 for SGD, 0.001 for Adam), or of a tenth of the rate at which a copy
-            diverges, and further where the winner is at the edge. ``(x, x)``: one candidate.
+            diverges, and further where the winner is at the edge; of several optimizers, of the
+            highest rate among their own. ``(x, x)``: one candidate.
         candidates: A search space (a name of the catalogue, a path or a mapping) instead of
             ``rates`` and ``schedule``. Its rules race with the module's own optimizer, "fixed", and
             win by 3 %; then copies of the run compare five profiles with the default schedule.
@@ -105,9 +114,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
             another `AutoLR` or `FollowCandidate` is beside it: here, or before the first step.
-        UnsupportedError: Before the first training step, if the set-up is not supported: manual
-            optimization, several optimizers, another strategy than DDP on several devices,
-            compiled modules, a run without an end.
+        UnsupportedError: Before the first training step, if the set-up is not supported: another
+            strategy than DDP on several devices, a run without an end, rules in ``candidates`` with
+            several optimizers or manual optimization.
         UserCodeError: If the module raised on another rank of several.
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
@@ -116,7 +125,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         self,
         strategy: Strategy | str = "annealed",  # the parser of LightningCLI reports on the first
         schedule: str | Mapping[str, Any] | Schedule | None = None,
-        monitor: str = "val_loss",
+        monitor: str | None = None,
         mode: str | None = None,
         rates: tuple[float, float] | None = None,
         candidates: str | Path | Mapping[str, Any] | None = None,
@@ -126,7 +135,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     ) -> None:
         check_mode(mode)
         self._settings = SearchSettings(strategy, schedule, rates, candidates, verify)
-        self._monitor, self._mode, self._save_to = monitor, mode, save_to
+        self._given_monitor, self._mode, self._save_to = monitor, mode, save_to
         self._shared = SharedResult()
         self._room = room_for(max_copies)
         self._generators = ResumedRng(None)
@@ -195,20 +204,21 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         self._warn_of_writers("AutoLR")
         if self._result is not None:
             self._result = self._result.applying(rate)
-        assert self._length is not None
-        if trainer.global_step < self._length.steps:  # after the last step its rate stays
+        if (
+            self._run_length.count.made < self._run_length.steps
+        ):  # after the last step its rate stays
             self._apply(trainer)
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._rivals is not None:  # stopped before the search was over
-            self._result = replace(self._rivals.result(), own_peak=self._own_peak)
+            self._result = self._with_own(self._rivals.result())
             announce(self._result, cut=True)
         if self._unchecked is not None:
             self._unchecked.warn()
         super().on_train_end(trainer, pl_module)
         if self._result is not None:
-            self._result = finalized(self._result, trainer, self._save_to)
+            self._result = finalized(self._result, trainer, self._run_length.count, self._save_to)
             self._shared.value = self._result
 
     @override
@@ -220,7 +230,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         """Keep the result when the search has just ended or is cut; free what it needed."""
         if self._rivals is None or (self._rivals.searching and not cut):
             return
-        self._result = replace(self._rivals.result(), own_peak=self._own_peak)
+        self._result = self._with_own(self._rivals.result())
         self._shared.value = self._result
         self._metrics.decision(trainer, self._result)
         self._rivals = self._learner = None

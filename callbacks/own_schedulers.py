@@ -10,6 +10,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from autolr.callbacks.namespaces import LightningModule, Trainer, is_overridden
 from autolr.callbacks.schedule_simulation import simulated_schedule
+from autolr.callbacks.step_count import is_manual
+from autolr.runtime.joint_optimizer import JointOptimizer
 
 _TOP = 0.95  # share of its top that counts as reached: it is seldom hit at a whole step
 
@@ -39,10 +41,10 @@ class OwnRates:
         """
         if not trainer.lr_scheduler_configs:
             return None
-        (optimizer,) = trainer.optimizers
+        optimizer = JointOptimizer.of(trainer.optimizers)
         written = max(_written(group) for group in optimizer.param_groups)
-        if is_overridden("lr_scheduler_step", module):
-            return cls(written, rise=1)
+        if is_manual(trainer) or is_overridden("lr_scheduler_step", module):
+            return cls(written, rise=1)  # when they will step is known to the module alone
         with suppress(Exception):  # a scheduler that cannot be copied: what is written down counts
             rates = simulated_schedule(trainer, module, total_steps)
             highest = float(rates.max())

@@ -134,7 +134,7 @@ class PauseTrial(KeepsModes):
             self._due = (due[0], due[1])
 
     def step_of(self, checkpoint: Any) -> int:
-        """Return the optimizer step after which this trial wrote a checkpoint.
+        """Return the step, as loggers number them, after which this trial wrote a checkpoint.
 
         Raises:
             UnreadableError: If it is another one's, or none.
@@ -145,7 +145,7 @@ class PauseTrial(KeepsModes):
         state = parts["callbacks"].get(self.state_key)
         if not isinstance(state, dict) or state.get("trial") != self._trial:
             raise UnreadableError("it belongs to another trial or study")
-        return int(parts["global_step"])
+        return int(parts["autolr_position"].get("steps_logged", parts["global_step"]))
 
     def _check_leave(self, trainer: Trainer) -> None:
         """Check whether to leave; of several ranks the first one decides, every few steps."""

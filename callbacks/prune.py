@@ -11,9 +11,10 @@ from typing_extensions import override
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.monitor import scoring
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
+from autolr.callbacks.outputs import loss_of
 from autolr.callbacks.requirements import check_no_swa, check_rivals
-from autolr.callbacks.rivals import loss_of
 from autolr.callbacks.run_length import RunLength
+from autolr.callbacks.step_count import StepCount, has_begun
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
@@ -99,7 +100,17 @@ class PruneTrial(Callback):
         self._stored: dict[str, Any] | None = None  # of the fit that is resumed
         self._learner: LightningLearner | None = None
         self._scores: RungScores | None = None
-        self._steps_before = 0
+        self._stored_count: Mapping[str, int] | None = None  # likewise, the steps made
+
+    @property
+    def made(self) -> int:
+        """Optimizer steps that the run has made; 0 before it begins."""
+        return 0 if self._length is None else self._length.count.made
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the run, now over, has made fewer steps than were planned."""
+        return self._length is not None and self._length.count.is_short(self._length.steps)
 
     @property
     def run_steps(self) -> int:
@@ -123,10 +134,11 @@ class PruneTrial(Callback):
             )
         monitor = scoring(validation, self._monitor, self._mode)
         self._learner = LightningLearner(trainer, module, validation, monitor)
-        self._length = RunLength(trainer, "PruneTrial")
+        count = StepCount(trainer, self._stored_count if has_begun(trainer) else None)
+        self._length = RunLength(trainer, "PruneTrial", count)
         self._names = {self._place(rung): rung for rung in self._rungs}
         rungs = self._within(self._names)
-        self._scores = RungScores(self._learner, rungs, self._window, step=trainer.global_step)
+        self._scores = RungScores(self._learner, rungs, self._window, step=count.made)
         stored, self._stored = self._stored, None
         if stored is not None:
             check_format(stored)
@@ -162,14 +174,16 @@ class PruneTrial(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._steps_before = trainer.global_step
         assert self._learner is not None
         assert self._scores is not None
         assert self._length is not None
-        if batch_idx == 0 and self._length.renew(trainer, ()):
+        if batch_idx == 0:
+            self._length.count.begin_epoch()
+        if self._length.renew(trainer, batch_idx):
             self._renew_rungs(self._scores)
         if self._scores.wants_batch:
             self._learner.set_batch(batch, batch_idx)
+        self._length.count.begin_batch()
 
     @override
     def on_train_batch_end(
@@ -184,13 +198,14 @@ class PruneTrial(Callback):
             return
         assert self._learner is not None
         assert self._scores is not None
-        stepped = trainer.global_step > self._steps_before
+        assert self._length is not None
+        stepped = self._length.count.end_batch()
         self._learner.set_outputs(outputs, stepped=stepped)
         score = self._scores.observe_step(stepped=stepped)
         if score is not None:
             self._report(trainer, self._learner.monitor.value(score), self._scores.step)
         loss = loss_of(outputs)
-        if trainer.global_step % _CHECK_EVERY == 0:
+        if self._length.count.made % _CHECK_EVERY == 0:
             diverged = loss is not None and not torch.isfinite(loss)
             if self._ranks.any([bool(diverged)])[0]:
                 self.diverged = trainer.should_stop = True
@@ -200,13 +215,18 @@ class PruneTrial(Callback):
         if self._learner is not None:
             self.final = self._learner.validation.logged(self._monitor)
             self.diverged |= not math.isfinite(self.final[self._monitor])
-        self._learner = self._scores = None
+        self._leave_run()
 
     @override
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
+        self._leave_run()
+
+    def _leave_run(self) -> None:
         self._learner = self._scores = None
+        if self._length is not None:
+            self._length.count.close()
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -215,11 +235,20 @@ class PruneTrial(Callback):
         scores, learner = self._scores.state_dict(), self._learner.state_dict()
         if scores is None:
             return {}
-        return {"format": FORMAT, "scores": scores, "learner": learner, "names": self._names}
+        assert self._length is not None
+        made = self._length.count.state_dict()
+        return {
+            "format": FORMAT,
+            "scores": scores,
+            "learner": learner,
+            "names": self._names,
+            "steps": made,
+        }
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._stored = state_dict or None
+        self._stored_count = state_dict.get("steps")
 
     def _report(self, trainer: Trainer, value: float, step: int) -> None:
         self._trial.report(value, self._names[step])

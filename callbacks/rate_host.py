@@ -14,7 +14,11 @@ from autolr.callbacks.namespaces import (
     either,
     rank_zero_warn,
 )
+from autolr.callbacks.own_steps import stepping_own_rates
+from autolr.callbacks.step_count import has_begun, is_manual
 from autolr.runtime.dead_rates import sets_its_rate
+from autolr.runtime.joint_optimizer import JointOptimizer
+from autolr.runtime.optimizer_peaks import rates_by_name
 from autolr.runtime.rates import Rates, make_plain, resume
 
 
@@ -27,6 +31,7 @@ class RateHost(Callback):
     _rates: Rates | None = None
     _handover = Handover()
     _stored_rates: dict[str, Any] | None = None  # of a checkpoint, or of a run that ended
+    _own_rates: tuple[tuple[str, float], ...] = ()  # of several optimizers, each with its name
     _warned = False
     _leave: ExitStack  # what is undone as training ends
 
@@ -63,13 +68,14 @@ class RateHost(Callback):
             trainer: The trainer.
             base: See `Rates`.
         """
-        (optimizer,) = trainer.optimizers
-        stored = self._stored_rates if trainer.global_step else None
+        optimizer = JointOptimizer.of(trainer.optimizers)
+        stored = self._stored_rates if has_begun(trainer) else None
         self._stored_rates, self._warned, self._leave = None, False, ExitStack()
         if stored is not None:
             resume(optimizer, stored["groups"])
             base = stored["base"] if base is None else base
         self._rates = Rates.of(optimizer, base)
+        self._own_rates = rates_by_name(optimizer)
         _give_own_rates(trainer, self._rates, self._leave)
         return self._rates
 
@@ -116,8 +122,12 @@ def _give_own_rates(trainer: Trainer, rates: Rates, leave: ExitStack) -> None:
     """Have schedulers and fine-tuning callbacks compute with the own rates.
 
     Many compute the next rate from the present one, or that of a group that joins. All schedulers
-    step in one method of the Trainer, also where a module overrides ``lr_scheduler_step``.
+    step in one method of the Trainer, also where a module overrides ``lr_scheduler_step``; with
+    manual optimization the module steps each itself.
     """
+    if is_manual(trainer):
+        for config in trainer.lr_scheduler_configs:
+            leave.enter_context(stepping_own_rates(config.scheduler, rates))
     _wrap(trainer.fit_loop.epoch_loop, "update_lr_schedulers", rates, leave)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, either(BaseFinetuning)):

@@ -43,10 +43,9 @@ def check_rates(trainer: Trainer, module: LightningModule, who: str) -> None:
         who: The name of our callback, for the message.
 
     Raises:
-        UnsupportedError: If the module optimizes by hand, has several optimizers or none, or a
-            learning-rate scheduler of its own.
+        UnsupportedError: If the module has no optimizer, or a learning-rate scheduler of its own.
     """
-    check_optimizer(trainer, module, who)
+    check_optimizer(trainer, who)
     if trainer.lr_scheduler_configs:
         raise UnsupportedError(
             f"{who} sets the rate, and so does the module's {_scheduler(trainer)}: return only the "
@@ -69,7 +68,7 @@ def check_follower(trainer: Trainer, module: LightningModule, own_peak: float | 
     if own_peak is None:
         check_rates(trainer, module, "FollowCandidate")
         return
-    check_optimizer(trainer, module, "FollowCandidate")
+    check_optimizer(trainer, "FollowCandidate")
     if not trainer.lr_scheduler_configs:
         raise UnsupportedError(
             f"FollowCandidate(own_peak={own_peak:g}) multiplies the rates of the module's own "
@@ -95,21 +94,41 @@ def check_no_scheduler(trainer: Trainer, rule: str) -> None:
         )
 
 
-def check_optimizer(trainer: Trainer, module: LightningModule, who: str) -> None:
-    """Refuse a module that optimizes by hand, or has several optimizers or none.
+def check_optimizer(trainer: Trainer, who: str) -> None:
+    """Refuse a module without an optimizer.
+
+    Args:
+        trainer: The trainer.
+        who: The name of our callback, for the message.
+
+    Raises:
+        UnsupportedError: If it has none.
+    """
+    if not trainer.optimizers:
+        raise UnsupportedError(f"{who} sets rates, and this module has no optimizer")
+
+
+def check_replaceable(trainer: Trainer, module: LightningModule, what: str) -> None:
+    """Refuse a rule in place of an optimizer that the Trainer does not step alone.
 
     Args:
         trainer: The trainer.
         module: Its module.
-        who: The name of our callback, for the message.
+        what: The setting that names the rule, for the message.
 
     Raises:
-        UnsupportedError: If so.
+        UnsupportedError: If there are several optimizers or none, or the module optimizes by hand.
     """
-    if not module.automatic_optimization:
-        raise UnsupportedError(f"{who} needs automatic optimization; this module optimizes by hand")
     if (count := len(trainer.optimizers)) != 1:
-        raise UnsupportedError(f"{who} supports one optimizer, this module has {count}")
+        raise UnsupportedError(
+            f"{what} replaces one optimizer, and this module has {count}: without a rule all their "
+            "rates are searched together"
+        )
+    if not module.automatic_optimization:
+        raise UnsupportedError(
+            f"{what} replaces an optimizer that the Trainer steps, and this module optimizes by "
+            "hand: without a rule its own optimizer is kept"
+        )
 
 
 def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> None:
@@ -145,10 +164,8 @@ def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
     Raises:
         UnsupportedError: With the reason.
     """
-    check_optimizer(trainer, module, who)
+    check_optimizer(trainer, who)
     check_strategy(trainer.strategy, who)
-    if hasattr(trainer.strategy.model, "_orig_mod") or getattr(module, "_compiler_ctx", None):
-        raise UnsupportedError(f"{who} does not support compiled modules; leave out torch.compile")
     if lazy := [name for name, weight in module.named_parameters() if is_lazy(weight)]:
         raise UnsupportedError(
             f"{who} needs the weights of lazy modules before the first step, and {lazy[0]} has "

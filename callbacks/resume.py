@@ -1,32 +1,30 @@
 """A search in a checkpoint: its state, its settings, and the generators."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from autolr import schedules
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.namespaces import Trainer, rank_zero_warn
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
-from autolr.callbacks.run_length import reloads
+from autolr.callbacks.run_length import RunLength, reloads
+from autolr.callbacks.step_count import is_manual
 from autolr.callbacks.swa import swa_of
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.result.result import Result
 from autolr.rng import RngState
 from autolr.runtime.checkpoint_format import FORMAT, check_format
+from autolr.runtime.described import LENGTH, described_settings, differences
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
     from autolr.callbacks.learner import LightningLearner
     from autolr.online.settings import SearchSettings
     from autolr.runtime.checkpoint import ResumableRivals
-
-_LENGTH = "the number of steps"
-_LONGEST = 60  # characters of a value in a message
 
 
 class KeepsSearch(RivalsCallback):
@@ -46,6 +44,9 @@ class KeepsSearch(RivalsCallback):
             "result": None if result is None else result.to_dict(),
             "search": stored,
             "rates": self._rates_state(),
+            "steps": self._stored_count
+            if self._length is None
+            else self._length.count.state_dict(),
             "generators": RngState.capture().to_dict(),
         }
 
@@ -55,6 +56,7 @@ class KeepsSearch(RivalsCallback):
         self._result = None if result is None else Result.from_dict(result)
         self._stored = state_dict.get("search")
         self._stored_rates = state_dict.get("rates")
+        self._stored_count = state_dict.get("steps")
         self._generators = ResumedRng(state_dict.get("generators"))
 
     @override
@@ -79,6 +81,10 @@ class KeepsSearch(RivalsCallback):
             self._keep_own_rates(self._rates.own_candidate())
         super()._warn_of_writers(who)
 
+    def _with_own(self, result: Result) -> Result:
+        """Return a result with what the module's own schedulers and optimizers begin from."""
+        return replace(result, own_peak=self._own_peak, own_rates=self._own_rates)
+
     def _keep_own_rates(self, own: Candidate) -> None:
         """Have the result be that of the optimizer's own rates, where the search has not ended so.
 
@@ -98,7 +104,8 @@ class KeepsSearch(RivalsCallback):
             return self._rivals.factor
         assert self._rates is not None
         result = self._result
-        return self._rates.factor_of(result.candidate, trainer.global_step, result.total_steps)
+        made = self._run_length.count.made
+        return self._rates.factor_of(result.candidate, made, result.total_steps)
 
     def _search_state(self) -> dict[str, Any] | None:
         assert self._rivals is not None
@@ -126,7 +133,7 @@ def stored_search(
         "rivals": state,
         "learner": learner.state_dict(),
         "own_peak": own_peak,
-        "settings": {**settings, _LENGTH: repr(rivals.total_steps)},
+        "settings": {**settings, LENGTH: repr(rivals.total_steps)},
     }
 
 
@@ -154,35 +161,28 @@ def described(
     Returns:
         The ``repr`` of each value.
     """
-    strategy: Any = settings.searcher  # any dataclass
-    values: dict[str, object] = {"strategy": type(strategy).__name__}
-    values |= {
-        f"strategy's {field.name}": getattr(strategy, field.name) for field in fields(strategy)
-    }
-    values |= {
-        "schedule": None if settings.schedule is None else schedules.parse(settings.schedule),
-        "rates": None if settings.rates is None else tuple(map(float, settings.rates)),
-        "candidates": settings.candidates,
-        "monitor": monitor,
-        "mode": mode,
-        "the module's schedulers": [
-            type(c.scheduler).__name__ for c in trainer.lr_scheduler_configs
-        ],
-        _LENGTH: steps,
-    }
+    schedulers = [type(c.scheduler).__name__ for c in trainer.lr_scheduler_configs]
+    values: dict[str, object] = {"the module's schedulers": schedulers}
+    if is_manual(trainer):  # the length is an estimate
+        values["the optimizers"] = [type(one).__name__ for one in trainer.optimizers]
+        limits = trainer.max_epochs, trainer.max_steps, trainer.num_training_batches
+        values["max_epochs, max_steps and the batches of an epoch"] = limits
+    else:
+        values[LENGTH] = steps
     if swa_of(trainer) is not None:
         last = Handover(trainer).last_search_step(trainer, steps)
         values["the first step of StochasticWeightAveraging"] = last
-    return {name: repr(value) for name, value in values.items()}
+    return described_settings(settings, monitor, mode, values)
 
 
 def check_resumed(
-    trainer: Trainer, stored: Mapping[str, Any] | None, present: Mapping[str, str]
+    trainer: Trainer, made: int, stored: Mapping[str, Any] | None, present: Mapping[str, str]
 ) -> None:
     """Refuse a checkpoint whose search cannot be resumed.
 
     Args:
         trainer: The trainer.
+        made: The steps that the run of the checkpoint has made.
         stored: What `stored_search` returned; None: the checkpoint has no search.
         present: See `described`.
 
@@ -198,20 +198,24 @@ def check_resumed(
         )
     if stored is not None:
         check_format(stored)
-    if stored is None or stored["rivals"]["step"] != trainer.global_step:
+    if stored is None or stored["rivals"]["step"] != made:
         raise UnsupportedError(
-            f"AutoLR: the checkpoint of step {trainer.global_step} holds neither a result nor a "
+            f"AutoLR: the checkpoint of step {made} holds neither a result nor a "
             "search to resume: fit from the start"
         )
-    begun = stored["settings"] | ({_LENGTH: present[_LENGTH]} if reloads(trainer) else {})
-    if differing := list(_differences(begun, present)):
+    begun = dict(stored["settings"])
+    if LENGTH not in present:
+        del begun[LENGTH]
+    elif reloads(trainer):
+        begun[LENGTH] = present[LENGTH]
+    if differing := list(differences(begun, present)):
         raise ConfigError(
             f"AutoLR: the checkpoint is of a search with other settings: {'; '.join(differing)}; "
             "resume with those, or fit from the start"
         )
 
 
-def warn_of_length(result: Result, steps: int) -> None:
+def warn_of_length(result: Result, length: RunLength) -> None:
     """Warn where the schedule of a checkpoint was laid out for a run of another length.
 
     The schedule is kept: the steps so far belong to it, and a longer one would raise a rate that
@@ -219,9 +223,10 @@ def warn_of_length(result: Result, steps: int) -> None:
 
     Args:
         result: Of the checkpoint.
-        steps: Optimizer steps of this run.
+        length: That of this run.
     """
-    if steps == result.total_steps or result.own_peak is not None:
+    steps = length.steps
+    if length.is_about(result.total_steps) or result.own_peak is not None:
         return
     last = result.run_peak * result.schedule.at(steps - 1, result.total_steps)
     end = f"all steps after that are made at a rate of {last:.3g}"
@@ -230,12 +235,3 @@ def warn_of_length(result: Result, steps: int) -> None:
         f"AutoLR: the schedule of the checkpoint has {result.total_steps} steps, this run {steps}; "
         f"it is not stretched: {end if steps > result.total_steps else cut}"
     )
-
-
-def _differences(stored: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
-    for name in [*stored, *(name for name in present if name not in stored)]:
-        before, now = stored.get(name, "unknown"), present.get(name, "unknown")
-        if before == now:
-            continue
-        short = max(len(before), len(now)) <= _LONGEST
-        yield f"{name} was {before}, is {now}" if short else f"another {name}"

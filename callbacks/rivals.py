@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from typing_extensions import override
 
-from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.namespaces import LightningModule, Trainer
+from autolr.callbacks.outputs import loss_of
 from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.run_length import RunLength
+from autolr.callbacks.step_count import StepCount, has_begun
 from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.step_context import StepContext
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
+    from autolr.callbacks.learner import LightningLearner
     from autolr.runtime.checkpoint import ResumableRivals
 
 
@@ -23,25 +25,29 @@ class RivalsCallback(RateHost):
 
     _rivals: "ResumableRivals | None" = None
     _length: RunLength | None = None
-    _learner: LightningLearner | None = None
+    _learner: "LightningLearner | None" = None
     _before: StepContext | None = None
-    _steps_before = 0
     _stepped = False
+    _stored_count: Mapping[str, int] | None = None  # of a checkpoint
     _hooks: HookChanges | None = None  # of the module, since the last batch
 
     @override
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._steps_before = trainer.global_step
-        if self._rivals is None or self._learner is None:
-            return
+        if self._rivals is not None and self._learner is not None:
+            self._begin_batch(self._rivals, self._learner, batch, batch_idx)
+        self._run_length.count.begin_batch()
+
+    def _begin_batch(
+        self, rivals: "ResumableRivals", learner: "LightningLearner", batch: Any, batch_idx: int
+    ) -> None:
         self._before = None
-        with self._rivals.surviving():
-            self._repeat_hooks(self._rivals, self._learner)
-            if self._rivals.wants_batch or self._learner.has_batch_end:
-                self._learner.set_batch(batch, batch_idx)
-            self._before = self._rivals.capture()
+        with rivals.surviving():
+            self._repeat_hooks(rivals, learner)
+            if rivals.wants_batch or learner.has_batch_end:
+                learner.set_batch(batch, batch_idx)
+            self._before = rivals.capture()
 
     @override
     def on_train_batch_end(
@@ -52,7 +58,7 @@ class RivalsCallback(RateHost):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        self._stepped = trainer.global_step > self._steps_before
+        self._stepped = self._run_length.count.end_batch()
         if self._rivals is None or self._learner is None:
             return
         self._learner.set_outputs(outputs, stepped=self._stepped)
@@ -83,7 +89,7 @@ class RivalsCallback(RateHost):
         super().on_train_end(trainer, pl_module)
         self._release()
 
-    def _repeat_hooks(self, rivals: "ResumableRivals", learner: LightningLearner) -> None:
+    def _repeat_hooks(self, rivals: "ResumableRivals", learner: "LightningLearner") -> None:
         """Take rivals through the module's hooks since the last step of the live run."""
         rivals.look(pending=learner.has_batch_end)
         if learner.has_batch_end:
@@ -95,15 +101,19 @@ class RivalsCallback(RateHost):
 
     def _planned_steps(self, trainer: Trainer, who: str) -> int:
         """Return the steps of a run that is about to train; see `RunLength`."""
-        self._length = RunLength(trainer, who)
+        stored = self._stored_count if has_begun(trainer) else None
+        count = StepCount(trainer, stored)
+        self._length = RunLength(trainer, who, count)
         return self._length.steps
 
     def _renewed_length(self, trainer: Trainer, batch_idx: int) -> int:
-        """Return the steps of the run, planned anew with the first batch of an epoch."""
-        assert self._length is not None
-        if batch_idx == 0 and self._length.renew(trainer, self._schedules()):
-            self._lay_out(self._length.steps)
-        return self._length.steps
+        """Return the steps of the run, planned anew as an epoch begins; see `RunLength`."""
+        length = self._run_length
+        if batch_idx == 0:
+            length.count.begin_epoch()
+        if length.renew(trainer, batch_idx, self._schedules()):
+            self._lay_out(length.steps)
+        return length.steps
 
     def _lay_out(self, steps: int) -> None:
         """Lay the schedules of a search under way out over another length of the run."""
@@ -125,17 +135,14 @@ class RivalsCallback(RateHost):
         if self._rivals is not None and self._hooks is None:
             self._hooks = self._rivals.watch_hooks()
 
+    @property
+    def _run_length(self) -> RunLength:
+        assert self._length is not None
+        return self._length
+
     def _release(self) -> None:
         self._detach()
+        if self._length is not None:
+            self._stored_count = self._length.count.state_dict()  # a checkpoint may be written
+            self._length.count.close()
         self._learner = self._rivals = self._hooks = None
-
-
-def loss_of(outputs: Tensor | Mapping[str, Any] | None, accumulated: int = 1) -> Tensor | None:
-    """Return the loss among what a training step returned.
-
-    Args:
-        outputs: What Lightning passes on: it has divided the loss by ``accumulated``.
-        accumulated: The number of batches over which gradients are accumulated.
-    """
-    loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-    return loss * accumulated if isinstance(loss, Tensor) else None

@@ -13,7 +13,7 @@ from autolr.callbacks.namespaces import (
     Trainer,
     either,
 )
-from autolr.callbacks.requirements import check_no_scheduler, check_optimizer
+from autolr.callbacks.requirements import check_no_scheduler, check_optimizer, check_replaceable
 from autolr.callbacks.rule_checks import check_checkpoints, check_closures
 from autolr.callbacks.rule_host import RuleHost
 from autolr.errors import UnsupportedError
@@ -51,7 +51,9 @@ class ApplyRule(RuleHost):
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_optimizer(trainer, pl_module, "ApplyRule")
+        check_optimizer(trainer, "ApplyRule")
+        if self._rule is not None:
+            check_replaceable(trainer, pl_module, f"ApplyRule({self._rule!r})")
         if not isinstance(trainer.strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy))):
             raise UnsupportedError(
                 "ApplyRule supports one device and strategy='ddp', not "

@@ -81,4 +81,5 @@ class RuleHost(Callback):
 
     def _rule_optimizer(self, trainer: Trainer) -> RuleOptimizer | None:
         """Return the optimizer of a rule of this package; None for any other optimizer."""
-        return rule_optimizer_of(trainer.optimizers[0]) if trainer.optimizers else None
+        alone = len(trainer.optimizers) == 1
+        return rule_optimizer_of(trainer.optimizers[0]) if alone else None

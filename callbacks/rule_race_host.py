@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from autolr import rules
 from autolr.callbacks.namespaces import LightningModule, Trainer
-from autolr.callbacks.requirements import check_optimizer, check_schedule
+from autolr.callbacks.requirements import check_optimizer, check_replaceable, check_schedule
 from autolr.callbacks.rule_checks import check_checkpoints, check_closures
 from autolr.callbacks.rule_host import RuleHost
 from autolr.callbacks.swa import swa_of
@@ -39,11 +39,12 @@ class RuleRaceHost(RuleHost):
             ConfigError: If a rule's setting cannot work, or an `ApplyRule` sets a rule too.
             UnsupportedError: If the set-up is not supported.
         """
-        check_optimizer(trainer, module, "AutoLR")
+        check_optimizer(trainer, "AutoLR")
         check_schedule(trainer, settings.schedule, settings.candidates)
         others = {name: given for name, given in settings.rules.items() if name != OWN}
         self._switching = bool(others)
         if others:
+            check_replaceable(trainer, module, "AutoLR(candidates=...) with rules")
             self._check_alone(trainer)
             _check_needs(trainer, others)
             (own,) = trainer.optimizers

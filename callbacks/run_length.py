@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from autolr.callbacks.manual_length import look_of, manual_steps
 from autolr.callbacks.namespaces import (
     GradientAccumulationScheduler,
     Trainer,
@@ -11,10 +12,15 @@ from autolr.callbacks.namespaces import (
     rank_zero_info,
     rank_zero_warn,
 )
+from autolr.callbacks.step_count import StepCount
+from autolr.callbacks.step_tally import StepTally
 from autolr.callbacks.swa import max_epochs
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.schedules import Schedule
 
+_ROUNDING = (
+    0.02  # of a length that follows from the steps so far: within it there is nothing to say
+)
 _LIGHTNINGS_EPOCHS = 1000  # the default of a Trainer without max_epochs and max_steps
 
 
@@ -23,64 +29,110 @@ class RunLength:
 
     What an epoch has is known when it begins: a loader that is made anew may have grown, gradients
     may be accumulated over other numbers of batches, the limits of the Trainer may have changed.
+    With manual optimization a step is a batch in which any optimizer steps, see `StepCount`; how
+    many there will be follows from those so far.
 
     Args:
         trainer: A trainer that is about to train.
         who: The name of our callback, for the messages.
+        count: The steps that the run has made.
 
     Attributes:
+        count: As given.
         steps: Optimizer steps of the run, as far as it is known now.
 
     Raises:
         UnsupportedError: As `total_steps`.
     """
 
-    def __init__(self, trainer: Trainer, who: str) -> None:
-        self.steps = total_steps(trainer, who)
-        self._epochs = _epochs(trainer)
+    def __init__(self, trainer: Trainer, who: str, count: StepCount) -> None:
+        self.count = count
+        self._seen: StepTally | None = None
         self._who = who
+        self.steps = self._planned(trainer)
+        self._known = self._depends(trainer)
         self._said = self._warned = False
 
-    def renew(self, trainer: Trainer, schedules: Iterable[Schedule] = ()) -> bool:
-        """Plan the rest of the run; return whether its length has changed.
-
-        Call it with the first batch of each epoch, when all hooks of its start have run. The length
-        stays where the new one is not known, or a schedule does not fit into it.
+    def foresee(self, trainer: Trainer, seen: StepTally) -> None:
+        """Plan a run that has just begun by what a copy of it has shown.
 
         Args:
             trainer: The trainer.
+            seen: How often the copy has stepped.
+        """
+        self._seen = seen
+        self.steps = self._planned(trainer)
+
+    def renew(self, trainer: Trainer, batch_idx: int, schedules: Iterable[Schedule] = ()) -> bool:
+        """Plan the rest of the run; return whether its length has changed.
+
+        Call it with each batch, when all hooks of an epoch's start have run. The length stays where
+        the new one is not known, or a schedule does not fit into it.
+
+        Args:
+            trainer: The trainer.
+            batch_idx: The index of the batch in the epoch.
             schedules: What would be laid out over another length.
         """
-        known, self._epochs = self._epochs, _epochs(trainer)
-        if self._epochs == known:  # an epoch that its module cuts short does not count
+        if batch_idx and not self.count.manual:
+            return False
+        known, self._known = self._known, self._depends(trainer)
+        if self._known == known:  # an epoch that its module cuts short does not count
             return False
         before = self.steps
         try:
-            self.steps = total_steps(trainer, self._who)
+            self.steps = self._planned(trainer)
             for schedule in schedules:
                 schedule.values(self.steps)
         except ConfigError as error:
             self.steps = before
             self._warn_of_old_length(trainer, error)
             return False
-        if self.steps == before:
-            return False
-        if not self._said:
-            rank_zero_info(
-                f"{self._who}: from epoch {trainer.current_epoch} on the run has {self.steps} "
-                f"steps, not {before}: epochs have other lengths than before; its schedule is laid "
-                "out over the new length, whenever that changes"
-            )
+        self._say(trainer, before)
+        return self.steps != before
+
+    def is_about(self, steps: int) -> bool:
+        """Return whether a run of so many steps has the length of this one, as far as is known.
+
+        Args:
+            steps: The length of the other one.
+        """
+        return abs(steps - self.steps) <= (_ROUNDING * steps if self.count.manual else 0)
+
+    def _planned(self, trainer: Trainer) -> int:
+        if not self.count.manual:
+            return total_steps(trainer, self._who)
+        steps = manual_steps(trainer, self.count.tally, self._seen)
+        return int(steps) if math.isfinite(steps) else total_steps(trainer, self._who)
+
+    def _depends(self, trainer: Trainer) -> tuple[object, ...]:
+        """Return what the plan depends on."""
+        return (*_epochs(trainer), *(look_of(self.count.tally) if self.count.manual else ()))
+
+    def _say(self, trainer: Trainer, before: int) -> None:
+        if self._said or self.is_about(before):
+            return
         self._said = True
-        return True
+        why = (
+            "so many batches step" if self.count.manual else "epochs have other lengths than before"
+        )
+        rank_zero_info(
+            f"{self._who}: from {self._now(trainer)} on the run has {self.steps} steps, not "
+            f"{before}: {why}; its schedule is laid out over the new length, whenever that changes"
+        )
 
     def _warn_of_old_length(self, trainer: Trainer, error: ConfigError) -> None:
         if not self._warned:
+            why = "fewer batches step" if self.count.manual else "epochs have other lengths"
             rank_zero_warn(
-                f"{self._who}: from epoch {trainer.current_epoch} on epochs have other lengths; "
+                f"{self._who}: from {self._now(trainer)} on {why}; "
                 f"the schedule stays laid out over {self.steps} steps: {error}"
             )
         self._warned = True
+
+    def _now(self, trainer: Trainer) -> str:
+        made = self.count.made
+        return f"step {made}" if self.count.manual else f"epoch {trainer.current_epoch}"
 
 
 def total_steps(trainer: Trainer, who: str) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from weakref import WeakSet
 
 from autolr.callbacks.namespaces import Logger, Trainer, rank_zero_info, rank_zero_warn
+from autolr.callbacks.step_count import is_manual
 from autolr.online.monitor import Monitor
 from autolr.online.progress import Progress
 from autolr.online.records import ProbeScore
@@ -116,7 +117,14 @@ def _is_silent(result: Result | None) -> bool:
 
 def _is_due(trainer: Trainer) -> bool:
     every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
-    return every > 0 and trainer.global_step % every == 0
+    return every > 0 and _logged_steps(trainer) % every == 0
+
+
+def _logged_steps(trainer: Trainer) -> int:
+    """Return the steps with which the Trainer numbers what it logs, the present one among them."""
+    if is_manual(trainer):  # it counts each step of each optimizer, and numbers batches
+        return trainer.fit_loop.epoch_loop._batches_that_stepped + 1
+    return trainer.global_step
 
 
 def _log(trainer: Trainer, values: dict[str, float]) -> None:
@@ -125,7 +133,7 @@ def _log(trainer: Trainer, values: dict[str, float]) -> None:
         if logger in _REFUSING:
             continue
         try:
-            logger.log_metrics(named, step=max(trainer.global_step - 1, 0))
+            logger.log_metrics(named, step=max(_logged_steps(trainer) - 1, 0))
         except Exception as error:  # of whatever the logger writes to: ours are a courtesy
             _REFUSING.add(logger)
             rank_zero_warn(

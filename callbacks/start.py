@@ -1,16 +1,25 @@
 """Starts a search in a Trainer."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from autolr.callbacks.beginning import (
+    DEFAULT_MONITOR,
+    learner_of,
+    resumed_search,
+    setup_of,
+    started,
+)
 from autolr.callbacks.early_end import warn_of_early_stoppers
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
-from autolr.callbacks.monitor import UncheckedMonitor, scoring, unchecked
+from autolr.callbacks.monitor import (
+    UncheckedMonitor,
+    check_losses,
+    unchecked,
+)
 from autolr.callbacks.namespaces import (
     LightningModule,
     Trainer,
@@ -26,17 +35,15 @@ from autolr.callbacks.resume import (
     live_candidate,
     warn_of_length,
 )
-from autolr.callbacks.run_length import warn_of_default_length
 from autolr.callbacks.search_metrics import SearchMetrics
 from autolr.callbacks.shared_result import SharedResult
-from autolr.callbacks.validation import ValidationPass
+from autolr.callbacks.step_count import has_begun
+from autolr.callbacks.step_pattern import pattern_of
 from autolr.errors import ConfigError
 from autolr.online.monitor import Monitor
-from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to
 from autolr.result.result import Result
 from autolr.rules.switching import begin_rule
-from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.collectives import Ranks
 from autolr.runtime.failures import in_words, of_a_search
 from autolr.runtime.rates import Rates
@@ -45,7 +52,6 @@ from autolr.runtime.start import (
     Setup,
     begins_with,
     keep_users_rate,
-    start_search,
     without_search,
 )
 
@@ -63,7 +69,7 @@ class StartsSearch(KeepsSearch):
     """
 
     _settings: "SearchSettings"
-    _monitor: str
+    _given_monitor: str | None
     _mode: str | None
     _save_to: str | Path | None
     _shared: SharedResult
@@ -71,6 +77,10 @@ class StartsSearch(KeepsSearch):
     _metrics: SearchMetrics
     _own: OwnRates | None = None
     _unchecked: UncheckedMonitor | None = None
+
+    @property
+    def _monitor(self) -> str:
+        return self._given_monitor or DEFAULT_MONITOR
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -91,14 +101,14 @@ class StartsSearch(KeepsSearch):
         self._handover = Handover(trainer)
         self._handover.check()
         self._own = self._unchecked = None
-        if not trainer.global_step:
+        if not has_begun(trainer):
             self._result = self._stored = self._shared.value = None  # of another run
         steps = self._planned_steps(trainer, "AutoLR")
         warn_of_early_stoppers(trainer, "AutoLR", steps)
         if begins := self._result is None and self._stored is None:
             check_rivals(trainer, pl_module, "AutoLR")
-            if trainer.global_step:
-                check_resumed(trainer, None, {})
+            if has_begun(trainer):
+                check_resumed(trainer, self._run_length.count.made, None, {})
             self._own = OwnRates.of(trainer, pl_module, steps)
             self._own_peak = None if self._own is None else self._own.peak
         else:
@@ -118,14 +128,15 @@ class StartsSearch(KeepsSearch):
         if self._result is None:
             assert self._stored is not None
             self._check(trainer, module, ranks, steps)
-            check_resumed(trainer, self._stored, self._begun_with)
+            made = self._run_length.count.made
+            check_resumed(trainer, made, self._stored, self._begun_with)
             self._own_peak = self._stored["own_peak"]
             return
         self._stored, self._own_peak = None, self._result.own_peak
         self._metrics = SearchMetrics(self._result.monitor)
         if self._own_peak is None:
             check_rates(trainer, module, "AutoLR")
-        warn_of_length(self._result, steps)
+        warn_of_length(self._result, self._run_length)
 
     def _check_search(
         self,
@@ -156,14 +167,15 @@ class StartsSearch(KeepsSearch):
         """Have the result of a run beside which nothing is trained or scored."""
         begin_rule(trainer.optimizers[0], live.rule)
         result = Result.of(search, live, steps, probe_steps=0, validation_passes=0, monitor=monitor)
-        self._result = self._shared.value = replace(result, own_peak=self._own_peak)
+        self._result = self._shared.value = self._with_own(result)
         self._metrics = SearchMetrics(monitor)
 
     def _check(self, trainer: Trainer, module: LightningModule, ranks: Ranks, steps: int) -> None:
         """Refuse what is not supported."""
-        learner = learner_of(trainer, module, ranks, self._settings, self._monitor, self._mode)
+        given, settings = self._given_monitor, self._settings
+        learner = learner_of(trainer, module, ranks, settings, given, self._mode)
         mode = self._mode or learner.monitor.mode
-        self._begun_with = described(trainer, self._settings, self._monitor, mode, steps)
+        self._begun_with = described(trainer, settings, self._monitor, mode, steps)
         self._learner, self._metrics = learner, SearchMetrics(learner.monitor)
 
     def _setup(self, trainer: Trainer, steps: int) -> Setup:
@@ -176,7 +188,7 @@ class StartsSearch(KeepsSearch):
             return
         first = live_candidate(self._stored) or begins_with(rates, self._setup(trainer, steps))
         if first is not None:  # None: a scan on the first batch decides
-            rates.factor = rates.factor_of(first, trainer.global_step, steps)
+            rates.factor = rates.factor_of(first, self._run_length.count.made, steps)
 
     def _begin(self, trainer: Trainer, batch: Any, batch_idx: int, steps: int) -> None:
         """Begin the search, or resume it; hooks that make the run's state have run by now."""
@@ -191,91 +203,16 @@ class StartsSearch(KeepsSearch):
             self._stored = None
             return
         with learner.first_batch(batch, batch_idx):
+            if self._run_length.count.manual:
+                steps = self._foreseen(trainer, learner)
             setup = self._setup(trainer, steps)
             self._rivals = started(trainer, learner, rates, setup, self._room)
         self._metrics.skip(self._rivals.search)
 
-
-def learner_of(
-    trainer: Trainer,
-    module: LightningModule,
-    ranks: Ranks,
-    settings: "SearchSettings",
-    monitor: str,
-    mode: str | None,
-) -> LightningLearner:
-    """Return the learner of a Lightning run, if rivals can be trained beside it.
-
-    Args:
-        trainer: A trainer that has begun to fit.
-        module: Its module.
-        ranks: The processes that train the run together.
-        settings: What the user has set; a strategy may compare training losses.
-        monitor: See `scoring`.
-        mode: See `scoring`.
-
-    Raises:
-        ConfigError: As `scoring`.
-        UnsupportedError: As `check_rivals`.
-    """
-    check_rivals(trainer, module, "AutoLR")
-    validation = ValidationPass(trainer, module, ranks)
-    scored = scoring(validation, monitor, mode, by_loss=settings.searcher.rewinds)
-    return LightningLearner(trainer, module, validation, scored)
-
-
-def started(
-    trainer: Trainer, learner: LightningLearner, rates: Rates, setup: Setup, room: Room
-) -> ResumableRivals:
-    """Return the rivals of a search that has just started; the user reads how.
-
-    Args:
-        trainer: The Trainer, about to train its first batch.
-        learner: The run, with that batch.
-        rates: The rates of its optimizer.
-        setup: What is known of it.
-        room: How many copies of the run may be held.
-    """
-    warn_of_default_length(trainer, setup.total_steps)
-    search, live = start_search(learner, rates, setup, rank_zero_info, rank_zero_warn)
-    return ResumableRivals(learner, rates, search, setup.total_steps, live, room=room)
-
-
-def resumed_search(
-    stored: Mapping[str, Any],
-    strategy: Strategy,
-    learner: "LightningLearner",
-    rates: Rates,
-    room: Room,
-) -> ResumableRivals:
-    """Return the search that `stored_search` described, of a run at the same step.
-
-    Args:
-        stored: What `stored_search` returned, after `check_resumed`.
-        strategy: That of the search.
-        learner: The run.
-        rates: The rates of its optimizer.
-        room: How many copies of the run may be held.
-    """
-    learner.load_state_dict(stored["learner"])
-    return ResumableRivals.resumed(learner, rates, stored["rivals"], strategy, room)
-
-
-def setup_of(
-    trainer: Trainer,
-    settings: "SearchSettings",
-    steps: int,
-    own: OwnRates | None,
-    handover: Handover,
-) -> Setup:
-    """Return what is known of a search before its run begins.
-
-    Args:
-        trainer: The Trainer, about to train.
-        settings: What the user has set.
-        steps: Optimizer steps of the run.
-        own: The rates under the module's own schedulers, if it has any.
-        handover: When `StochasticWeightAveraging` takes the rate over, if it does.
-    """
-    peak, rise = (None, None) if own is None else (own.peak, own.rise - 1)
-    return Setup(settings, steps, peak, rise, handover.last_search_step(trainer, steps))
+    def _foreseen(self, trainer: Trainer, learner: LightningLearner) -> int:
+        """Return the steps of a run that optimizes by hand, by what a copy of it shows."""
+        if not self._settings.is_single:
+            pattern = pattern_of(learner)
+            check_losses(learner.monitor, pattern)
+            self._run_length.foresee(trainer, pattern.tally)
+        return self._run_length.steps

@@ -8,6 +8,7 @@ from torch import Tensor, distributed
 from typing_extensions import override
 
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
+from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.outside_checkpoint import OutsideCheckpoint
 
 _KEY = "autolr_outside"
@@ -31,7 +32,7 @@ class TrialState(Callback):
     ) -> None:
         if self._outside is not None:
             return
-        optimizer = trainer.optimizers[0] if len(trainer.optimizers) == 1 else None
+        optimizer = JointOptimizer.of(trainer.optimizers) if trainer.optimizers else None
         parts = stateful_parts(trainer)
         self._outside = OutsideCheckpoint(pl_module, optimizer, parts, vars(LightningModule()))
         if self._loaded is not None:

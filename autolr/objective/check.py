@@ -11,7 +11,8 @@ from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_rates
-from autolr.callbacks.run_length import total_steps
+from autolr.callbacks.run_length import RunLength
+from autolr.callbacks.step_count import StepCount
 from autolr.callbacks.trial_state import stateful_parts
 from autolr.candidate import Candidate
 from autolr.config import Config
@@ -120,7 +121,9 @@ class _Look(Callback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_rates(trainer, pl_module, "autolr tune")
-        self.total_steps = total_steps(trainer, "autolr tune")
+        count = StepCount(trainer)
+        self.total_steps = RunLength(trainer, "autolr tune", count).steps
+        count.close()
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

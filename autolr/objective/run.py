@@ -64,7 +64,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         trainer.callbacks.append(DataPosition(pause.leaving))
         with no_exit(), allowing(tune.safe_globals):
             decision = _fit(cli, job, pause, judge)
-        steps = trainer.global_step
+        steps = prune.made
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     ended = decision is Decision.CONTINUE and not prune.pruned and not prune.diverged
     probe_steps, peak = _searched(setters[-1])
@@ -78,7 +78,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         pruned=prune.pruned,
         diverged=prune.diverged or decision is Decision.STOP,
         paused=decision is Decision.PAUSE,
-        stopped_at=steps if ended and steps < prune.run_steps else None,
+        stopped_at=steps if ended and prune.ended_early else None,
     )
 
 

@@ -25,13 +25,16 @@ class Probe:
             and when none is left the strategy is informed at once.
         settled: Whether no later probe changes the peak; the user then reads what it is.
         continues: Whether candidates that were scored in the probe before are trained on from
-            where they were, beside the run: ``start`` is the horizon of that probe.
+            where they were, beside the run: ``start`` is the horizon of that probe. Others are
+            copies of the run.
         from_saved: Whether the first rival is a copy of the state of the last `Save`, not of the
             run: where it wins, the run is rolled back.
         factor: How many times as high the rate is after such a rollback; for the record.
         ahead: So many steps behind ``horizon`` the training loss of each is forecast, from its
             losses in the probe: the forecast is the score then. No weights are averaged, and
             nothing is validated. None: the score is the metric of the averaged weights.
+        counts_inactive: Whether `Observation.inactive` is wanted; it waits for the device once for
+            each candidate.
     """
 
     candidates: tuple["Candidate", ...]
@@ -45,6 +48,7 @@ class Probe:
     from_saved: bool = False
     factor: float = 1.0
     ahead: int | None = None
+    counts_inactive: bool = False
 
     @property
     def run(self) -> "Candidate":

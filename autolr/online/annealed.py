@@ -11,9 +11,9 @@ from autolr.errors import ConfigError
 from autolr.online.actions import Rollback, Save
 from autolr.online.annealed_state import AnnealedState
 from autolr.online.delayed import delayed
-from autolr.online.doubt import AUTO, COPIES, NEVER, NOT_FINITE
+from autolr.online.doubt import AUTO, NEVER, NOT_FINITE
 from autolr.online.race import candidates_of, plan_race
-from autolr.online.rounds import SHORTEST_CHECK, Check, Round, price
+from autolr.online.rounds import COPIES, SHORTEST_CHECK, Check, Round, price
 from autolr.online.run_info import RunInfo
 from autolr.online.search import Search
 from autolr.online.search_serialization import search_from_dict

@@ -9,16 +9,13 @@ from autolr.online.later_rounds import behind
 from autolr.online.noise import CLEAR, standard_error
 from autolr.online.records import RollbackRecord
 from autolr.online.reschedule import scaled
-from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round
+from autolr.online.rounds import CHECK_WINDOW, COPIES, SHORTEST_CHECK, Round
 from autolr.online.verdict import size
 
 if TYPE_CHECKING:
     from autolr.online.search import Search
 
 AUTO, NEVER, NOT_FINITE = "auto", "never", "not-finite"
-
-COPIES = 2
-"""Copies that are trained beside a run in doubt: one of its best state, one of it."""
 
 _RECENT = 5  # scores of which the scatter is taken
 _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
@@ -50,6 +47,7 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
 
     It takes the place of the run where it is better than that is, and was, and than a copy of the
     run at the same lower rate: a lower rate always helps at once, whatever state it begins with.
+    Two standard errors are asked for at first, and one of a copy that follows another in doubt.
     Where that is what helps, and the run is still worse than its best state, the copy of the run
     takes its place, and no step is lost.
 
@@ -99,9 +97,10 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
         return 0
     gain = _band(search, last) / 2
     at_first, run = min(scores[0], last), scores[0]
-    clear = [max(gain, CLEAR * evidence.noise(0, copy)) for copy in (0, 1, 2)]
+    errors = CLEAR / (1 + search.doubts)  # a copy that leads once more says it twice
+    clear = [max(gain, errors * evidence.noise(0, copy)) for copy in (0, 1, 2)]
     if scores[1] < at_first - clear[1]:
-        apart = max(gain, CLEAR * evidence.noise(1, 2))
+        apart = max(gain, errors * evidence.noise(1, 2))
         if scores[1] < scores[2] - apart:
             return 1
     assert search.best is not None

@@ -42,9 +42,7 @@ class Evidence:
     @property
     def progress(self) -> float:
         """By how much the best candidate has gained on the untrained run; NaN if not known."""
-        if self.initial is None or not math.isfinite(self.initial):
-            return math.nan
-        return self.initial - self.scores[self.best]
+        return self.gain(self.best)
 
     @property
     def knows_noise(self) -> bool:
@@ -70,11 +68,30 @@ class Evidence:
         Args:
             least: The gain that counts, as a share of the size of that score.
         """
-        if math.isnan(self.progress):
+        return not (math.isnan(self.progress) or self.has_left(self.best, least))
+
+    def gain(self, index: int) -> float:
+        """Return by how much a candidate has gained on the untrained run; NaN if not known.
+
+        Args:
+            index: Of the candidate.
+        """
+        if self.initial is None or not math.isfinite(self.initial):
+            return math.nan
+        return self.initial - self.scores[index]
+
+    def has_left(self, index: int, least: float, enough: float = 0.0) -> bool:
+        """Return whether a candidate has clearly left the score of the untrained run.
+
+        Args:
+            index: Of the candidate.
+            least: The gain that counts, as a share of the size of that score.
+            enough: The same, in units of the score.
+        """
+        if self.initial is None or math.isnan(self.progress):
             return False
-        assert self.initial is not None
-        noise = _LEFT * standard_error(self.initial_batches, self.batches(self.best))
-        return self.progress <= max(least * abs(self.initial), noise)
+        noise = _LEFT * standard_error(self.initial_batches, self.batches(index))
+        return self.gain(index) > max(least * abs(self.initial), noise, enough)
 
     def is_dying(self, index: int) -> bool:
         """Return whether a candidate loses many more units than the least affected one."""

@@ -7,24 +7,29 @@ from autolr import schedules
 from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import affordable, behind
 from autolr.online.race_verdict import (
+    FAR_BEHIND,
     highest_alive,
     lowest_first,
     own_candidate,
     shows_nothing,
 )
-from autolr.online.reschedule import followed
-from autolr.online.rounds import CHECK_WINDOW, RACE_WINDOW, Round
+from autolr.online.reschedule import followed, scaled
+from autolr.online.rounds import CHECK_WINDOW, COPIES, RACE_WINDOW, SHORTEST_CHECK, Round
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from autolr.candidate import Candidate
     from autolr.online.search import Search
 
 _THIRD = 3  # of the race that has continued is as long as one that is held again
 _HARM = 0.1  # of the first score: at chance a high rate raises the loss by some percent
 _OF_DYING = 0.1  # of the first score counts as a gain by weights that cost units
-_WORTH = 1.5  # times as long at least
+_KEPT = 2 * COPIES * SHORTEST_CHECK  # steps, for a run in doubt
+_WORTH = 0.5  # of a race, at least
+_BEYOND = 4.0  # times the highest that has raced, as far as the peaks of a race are apart
 _AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held again later
+_NEARER = (0.5, 2.0)
 _LATER = 2  # times the steps so far
 
 
@@ -51,7 +56,7 @@ def with_later_race(search: "Search", evidence: Evidence) -> "Search":
     if not (search.races and now.continues and shows_nothing(search, evidence)):
         return search
     start = _LATER * now.horizon
-    steps = search.spare + sum(r.price for r in rest)
+    steps = _usable(search)
     length = min(now.horizon // _THIRD, steps // len(_AGAIN))
     watches = [replace(r, factors=(), profiles=()) for r in rest]
     first = [r for r in watches if r.horizon <= start]
@@ -61,7 +66,25 @@ def with_later_race(search: "Search", evidence: Evidence) -> "Search":
     window = max(1, round(CHECK_WINDOW * length))
     again = Round(start, start + length, window, _AGAIN, refines=True)
     rounds = (now, *first, again, *behind(last, again.horizon, search.last))
-    return replace(search, rounds=rounds, spare=steps - again.price)
+    kept = search.spare + sum(r.price for r in rest) - again.price
+    return replace(search, rounds=rounds, spare=kept)
+
+
+def with_nearer_race(search: "Search", evidence: Evidence) -> "Search":
+    """Return the search whose next race is a check, where the run has left the start by itself.
+
+    A rate that is 16 times as high may be far ahead then, and too high in the end.
+
+    Args:
+        search: The search in a round that has been scored.
+        evidence: Its scores; of the run first.
+    """
+    now, *rest = search.rounds
+    if not rest or rest[0].factors != _AGAIN or shows_nothing(search, evidence):
+        return search
+    nearer = replace(rest[0], factors=_NEARER)
+    spare = search.spare + rest[0].price - nearer.price
+    return replace(search, rounds=(now, nearer, *rest[1:]), spare=spare)
 
 
 def as_the_user_set_it(search: "Search", evidence: Evidence) -> "Search":
@@ -82,16 +105,23 @@ def as_the_user_set_it(search: "Search", evidence: Evidence) -> "Search":
     return replace(search, alive=(run, *search.alive[1:]), chose_schedule=False)
 
 
-def _who_goes_on(search: "Search", evidence: Evidence) -> tuple[int, ...]:
+def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]":
     """Return who races on as there is nothing to see yet: first the peak that is kept in doubt.
 
-    Beside it race the highest that does no harm, which may leave a plateau soonest, and one between
-    them, or else the next lower one.
+    Beside it race the highest that does no harm, which may leave a plateau soonest, and, where that
+    is the highest of all, one as far beyond it: a copy of the first. Else one between them, or the
+    next lower one.
     """
-    many = search.races and len(search.alive) > 2 and len(search.limits) < 2
-    if not many or search.rounds[0].continues or len(search.rounds) < 2 or not search.fallback:
+    many = search.races and len(search.alive) > 1 and len(search.limits) < 2
+    if not many or len(search.rounds) < 2 or not search.fallback:
         return ()
     tie = search.thresholds.tie
+    if search.rounds[0].continues:
+        left = evidence.has_left(0, tie, FAR_BEHIND * evidence.progress)
+        left = left and not evidence.is_dying(0)
+        return () if left else search.alive
+    if len(search.alive) < 3:
+        return ()
     fit = [i for i in lowest_first(search) if not evidence.does_harm(i, _HARM)]
     least = _OF_DYING if evidence.is_dying(evidence.best) else tie
     if len(fit) < 2 or not evidence.nothing_to_see(least):
@@ -99,34 +129,55 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> tuple[int, ...]:
     own = own_candidate(search)
     own = own if own in fit else fit[-1]
     *lower, top = [i for i in fit if i != own]
+    if (beyond := _beyond(search, evidence, own, top)) is not None:
+        return search.alive[own], search.alive[top], beyond
     between = [i for i in lower if search.peak(i) > search.peak(own)]
-    return (own, top, *(between[:1] or lower[-1:]))
+    return tuple(search.alive[i] for i in (own, top, *(between[:1] or lower[-1:])))
+
+
+def _beyond(search: "Search", evidence: Evidence, own: int, top: int) -> "Candidate | None":
+    """Return a copy of one peak that races beyond the highest; None if units die there already."""
+    run, highest, now = search.alive[own], search.peak(top), search.rounds[0]
+    peak = _BEYOND * highest
+    limit = min(highest_alive(search, evidence), search.highest)
+    if highest < max(map(search.peak, range(len(search.alive)))) or peak > limit:
+        return None
+    return scaled(run, now.horizon, peak / search.peak(own), refines=True)
 
 
 def _end_of_race(search: "Search", runs: int) -> int | None:
     """Return the step until which a race can continue among so many; None if it is not worth it."""
-    now, *rest = search.rounds
-    steps = (search.spare + sum(r.price for r in rest)) // (runs - 1)
-    end = min(search.thresholds.longer * now.horizon, now.horizon + steps)
-    return end if _WORTH * now.horizon <= end <= search.last else None
+    now = search.rounds[0]
+    length = search.scores[0].horizon if search.scores else now.horizon
+    most = min(length, _usable(search) // (runs - 1))
+    end = min(search.thresholds.longer * length, now.horizon + most)
+    return end if now.horizon + _WORTH * length <= end <= search.last else None
+
+
+def _usable(search: "Search") -> int:
+    """Return the steps that a race may take from what comes behind it."""
+    return sum(r.price for r in search.rounds[1:]) + max(0, search.spare - _KEPT)
 
 
 def _longer(
-    search: "Search", goes_on: "Sequence[int]", horizon: int, evidence: Evidence
+    search: "Search", goes_on: "Sequence[Candidate]", horizon: int, evidence: Evidence
 ) -> "Search":
     """Return the search whose race continues among a few, paid by the last checks."""
     now, *rest = search.rounds
     window = max(1, round(RACE_WINDOW * horizon))
     longer = Round(now.horizon, horizon, window, continues=True)
-    steps = search.spare + sum(r.price for r in rest)
-    paid, spare = affordable(
-        behind(rest, horizon, search.last), steps - (len(goes_on) - 1) * (horizon - now.horizon)
-    )
+    spent = (len(goes_on) - 1) * (horizon - now.horizon)
+    left = _usable(search) - spent
+    kept = search.spare + sum(r.price for r in rest) - spent - left
+    paid, left = affordable(behind(rest, horizon, search.last), left)
+    own = search.alive.index(goes_on[0])
+    low, high = search.ends
     return replace(
         search,
-        alive=tuple(search.alive[i] for i in goes_on),
+        alive=tuple(goes_on),
         rounds=(longer, *paid),
         alive_below=highest_alive(search, evidence),
-        scores=search.scores + search.scored(evidence.scores, goes_on[0]),
-        spare=spare,
+        ends=(low, max(high, *(one.peak or 0.0 for one in goes_on))),
+        scores=search.scores + search.scored(evidence.scores, own),
+        spare=kept + left,
     )

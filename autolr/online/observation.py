@@ -16,8 +16,8 @@ class Observation:
         initial: The score of the run before its first step; None where it is not known.
         initial_batches: That by validation batch; None where it is not known.
         inactive: Of the candidates of a `Probe`, in their order: the largest share of units of one
-            layer that got no gradient in the last step; see `runtime.inactive`. Empty where that
-            is not known.
+            layer that got no gradient in the last step; see `runtime.inactive`. Empty where the
+            probe does not count them.
         losses: After a `Train`: the training loss of each step. They end at the first that is not
             finite.
         diverged: Candidates of the probe, by index, that were dropped since their training loss

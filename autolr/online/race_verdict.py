@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from autolr.online.search import Search
 
 _FROM_DYING = 2.001  # a factor: no rival of a later check comes nearer
+FAR_BEHIND = 0.25  # of the gain of the best: what has gained less has not left the start with it
 _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
 #                       (and rounding may put its end a little below)
 
@@ -69,16 +70,16 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
         search: The search in its race.
         evidence: Its scores.
     """
-    scores, went_on = evidence.scores, search.rounds[0].continues
-    if went_on and shows_nothing(search, evidence):
-        return 0
-    order = lowest_first(search)
-    if went_on:  # it left the start by weights that cost it units
-        order = [i for i in order if not evidence.is_dying(i)] or order
+    scores, order = evidence.scores, lowest_first(search)
+    longer = search.rounds[0].continues
+    if longer:
+        order = _left(search, evidence)
+        if not order or 0 in order:
+            return 0
     best = min(order, key=scores.__getitem__)
     tie = search.thresholds.tie * abs(scores[best])
     if evidence.progress > 0:
-        share = search.thresholds.tie if went_on else search.thresholds.share
+        share = search.thresholds.tie if longer else search.thresholds.share
         tie = min(tie, share * evidence.progress)
     own = None if search.fallback is None else own_candidate(search)
     if own in order and scores[own] <= scores[best] + max(tie, evidence.noise(own, best)):
@@ -100,6 +101,24 @@ def winner_beyond(search: "Search", evidence: Evidence) -> int:
     tie = search.thresholds.tie * abs(scores[best])
     close = [i for i in lowest_first(search) if scores[i] <= scores[best] + tie]
     return next((i for i in close if _may_begin(search, i)), best)
+
+
+def _left(search: "Search", evidence: Evidence) -> list[int]:
+    """Return who has left the start in a race that has continued, from the lowest peak up.
+
+    Those that lose units do not count beside others. Nor does one that lies beyond all that have
+    raced from the first step: who leaves a plateau first need not be the best in the end.
+    """
+    if shows_nothing(search, evidence):
+        return []
+    least = 0.0 if evidence.knows_noise else search.least_progress
+    order = lowest_first(search)
+    alive = [i for i in order if not evidence.is_dying(i)] or order
+    most = max(map(evidence.gain, alive))
+    left = [i for i in alive if evidence.has_left(i, least, FAR_BEHIND * most)] or alive
+    start = search.scores[0].horizon
+    highest = max(past.candidate.peak or 0.0 for past in search.scores if past.horizon == start)
+    return [i for i in left if search.peak(i) <= highest] or left
 
 
 def _may_begin(search: "Search", index: int) -> bool:

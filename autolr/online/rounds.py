@@ -8,6 +8,9 @@ from autolr.schedules import Schedule
 SHORTEST_CHECK = 6
 """Steps of a round behind the race, at least: 60 % of them are 4, enough to average."""
 
+COPIES = 2
+"""Copies that are trained beside a run in doubt: one of its best state, one of it."""
+
 RACE_WINDOW = 0.3
 """The share of a race that is averaged for the score.
 

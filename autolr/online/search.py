@@ -12,7 +12,12 @@ from autolr.candidate import Candidate
 from autolr.online.actions import Commit, Probe
 from autolr.online.doubt import AUTO, NEVER, restored, verified, watched
 from autolr.online.evidence import Evidence
-from autolr.online.longer_race import as_the_user_set_it, with_later_race, with_longer_race
+from autolr.online.longer_race import (
+    as_the_user_set_it,
+    with_later_race,
+    with_longer_race,
+    with_nearer_race,
+)
 from autolr.online.race_verdict import highest_alive
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
@@ -91,6 +96,7 @@ class Search:
             continues=now.continues,
             from_saved=now.from_saved,
             factor=now.factors[0] if now.from_saved else 1.0,
+            counts_inactive=self.races and len(self.alive) > 1,
         )
 
     @property
@@ -170,6 +176,7 @@ class Search:
         """Return the search that continues with the winner of the present round."""
         now, index = self.rounds[0], winner(self, evidence)
         search = as_the_user_set_it(self, evidence) if index == 0 else self
+        search = search if search.races else with_nearer_race(search, evidence)
         left = replace(
             search,
             alive=(search.alive[index],),

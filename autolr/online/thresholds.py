@@ -25,12 +25,14 @@ class Thresholds:
             side: where the best rate moves it moves slowly, and a check has its price.
         band: A score that is worse than the best one by that much casts doubt on the run: a copy of
             the best state is trained beside it for a while, at a lower rate, and takes its place if
-            it is better by half as much. A rise that such a copy shares is the task's own.
+            it is better by half as much, and by two standard errors where validation has several
+            batches; one where such a copy has led before. A rise that it shares is the task's own.
         least: The same where the scores of the run hardly scatter: the threshold lies between both.
         cut: The rate of such a copy, in units of the run's.
         rollbacks: How often the run may be restored.
-        longer: A race that shows nothing continues until it is so many times as long, where that
-            can be paid: plateaus of 2 to 7 % of a run are left then. 1: it never continues.
+        longer: A race that shows nothing continues by its own length until the peak that is kept in
+            doubt learns, or until it is so many times as long, where that can be paid: plateaus of
+            2 to 7 % of a run are left then. 1: it never continues.
         looks: How often a lower rate that leads by too little is compared: 2, or 1.
     """
 

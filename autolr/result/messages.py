@@ -8,6 +8,7 @@ from autolr.candidate import Candidate
 from autolr.online.monitor import Monitor
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
+from autolr.result.summary import multiplied
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def closing(result: "Result") -> str:
             f"{result.run_peak:.3g}"
         )
     return (
-        f"AutoLR: {_named(result.rule)}peak {result.peak:.3g} after {len(result.scores)} probes, "
-        f"{price}{_discarded(result)}"
+        f"AutoLR: {_named(result.rule)}peak {result.peak:.3g}{multiplied(result)} after "
+        f"{len(result.scores)} probes, {price}{_discarded(result)}"
     )
 
 

@@ -46,8 +46,10 @@ def framed_page(result: "Result") -> str:
 
 def snippet(result: "Result") -> str:
     """Return the lines of Python that replay a result on an ``optimizer`` of the user's."""
-    if result.factor is not None:
+    if result.own_peak is not None:
         return _lost(result) + _with_own_scheduler(result)
+    if result.own_rates:
+        return _with_several_optimizers(result)
     made, schedule = _schedule_lines(result)
     if result.rule == OWN:
         optimizer = f"# the optimizer, made with lr={result.run_peak!r}\n"
@@ -83,6 +85,23 @@ def _with_own_scheduler(result: "Result") -> str:
         f"# {result.factor!r} and by what the schedule says of the step\n"
         f"{schedule}\n"
         f"trainer = Trainer(callbacks=[{follows}])"
+    )
+
+
+def _with_several_optimizers(result: "Result") -> str:
+    """Return the lines that replay a run with several optimizers."""
+    made, schedule = _schedule_lines(result)
+    assert result.factor is not None
+    rates = [f"{name} {rate:.4g} -> {rate * result.factor:.4g}" for name, rate in result.own_rates]
+    return (
+        f"from torch.optim.lr_scheduler import LambdaLR\n{made}\n"
+        f"{_lost(result)}"
+        f"# the optimizers, with each of their rates multiplied by {result.factor!r}:\n"
+        f"# {', '.join(rates)}\n"
+        f"{schedule}\n"
+        f"multiplier = schedule.timed({result.total_steps})\n"
+        "schedulers = [LambdaLR(optimizer, multiplier) for optimizer in optimizers]\n"
+        "# step each of them once after a batch in which any optimizer has stepped"
     )
 
 
@@ -138,6 +157,8 @@ def _facts(result: "Result") -> str:
 
 def _relation(result: "Result") -> str:
     """Return how the highest rate relates to the peak."""
+    if result.own_rates:
+        return f"of any optimizer; the rates of all are multiplied by {result.factor:.4g}"
     if result.own_peak is None:
         return f"of a peak of {result.run_peak:.4g}"
     return f"of {result.own_peak:.4g} in the module's scheduler, multiplied by {result.factor:.4g}"

@@ -65,6 +65,8 @@ class Result:
             back to an earlier state; or why the search ended before it was over.
         highest_rate: The highest rate of any step that the run was trained with, as the optimizer
             used it. None: it is not known.
+        own_rates: Of several optimizers, each with the highest rate that it was given: all are
+            multiplied by `factor`, and ``peak`` is what the highest of them becomes. Else empty.
 
     Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
@@ -72,7 +74,8 @@ class Result:
     that scheduler, and use ``FollowCandidate(result.run_peak, result.schedule, result.own_peak)``,
     which multiplies its rates at every step. Where the schedule is constant, nothing changed: to
     multiply every rate that the module gives its scheduler and optimizer by ``factor`` is the
-    same. Of another rule than "fixed" the optimizer is
+    same. For several optimizers multiply every rate by ``factor``, and give each that `LambdaLR`.
+    Of another rule than "fixed" the optimizer is
     ``autolr.rules.in_place_of(optimizer, result.rule, **dict(result.rule_settings))``, in a Trainer
     ``ApplyRule(result.rule, dict(result.rule_settings))``.
     """
@@ -95,6 +98,7 @@ class Result:
     copy_bytes: int = 0
     copies: tuple[CopyRecord, ...] = ()
     highest_rate: float | None = None
+    own_rates: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(
@@ -168,8 +172,13 @@ class Result:
 
     @property
     def factor(self) -> float | None:
-        """What to multiply the rates of the module's own scheduler with; None without one."""
-        return None if self.own_peak is None else self.run_peak / self.own_peak
+        """What to multiply the rates of the module's own scheduler, or of several optimizers, with.
+
+        None for one optimizer without a scheduler, whose rate is ``run_peak``.
+        """
+        own = max((rate for _, rate in self.own_rates), default=None)
+        own = own if self.own_peak is None else self.own_peak
+        return None if own is None else self.run_peak / own
 
     @property
     def discarded_steps(self) -> int:
@@ -250,6 +259,7 @@ class Result:
             "stopped_at": self.stopped_at,
             "own_peak": self.own_peak,
             "highest_rate": self.highest_rate,
+            "own_rates": [list(pair) for pair in self.own_rates],
             "forecast": None if self.forecast is None else asdict(self.forecast),
             "monitor": asdict(self.monitor),
             "scan": None if self.scan is None else self.scan.to_dict(),
@@ -273,6 +283,7 @@ class Result:
             rollbacks=rollbacks_from_list(values["returns"]),
             own_peak=values.get("own_peak"),
             highest_rate=values.get("highest_rate"),
+            own_rates=tuple((name, rate) for name, rate in values.get("own_rates", ())),
             forecast=Forecast(**values["forecast"]) if values.get("forecast") else None,
             monitor=Monitor(**values.get("monitor", {})),
             scan=Scan.from_dict(values["scan"]) if values.get("scan") else None,

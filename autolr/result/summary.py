@@ -41,11 +41,16 @@ def _peak(result: "Result") -> str:
         return f"{rule}{result.run_peak:.4g}: {result.total_steps:,} steps are too few to search"
     if not result.compared:
         return f"{rule}none: of {scores} none was finite; the run kept {result.run_peak:.4g}"
-    return f"{rule}{result.peak:.4g}, by {scores}"
+    return f"{rule}{result.peak:.4g}{multiplied(result)}, by {scores}"
+
+
+def multiplied(result: "Result") -> str:
+    """Return what the rates of several optimizers are multiplied by; nothing for one."""
+    return f" (every rate x{result.factor:.4g})" if result.own_rates else ""
 
 
 def _schedule(result: "Result") -> str:
-    if result.factor is None:
+    if result.own_peak is None:
         return str(result.schedule)
     return f"that of the module's own scheduler, times {result.factor:.4g}"
 

@@ -98,6 +98,8 @@ class Acting(CandidateStates):
     def _observe(self, step: int, scores: Sequence[Score] = (), *, lost: bool = False) -> None:
         """Report to the strategy that its action has been carried out, see `Observation`."""
         among = self.search.candidates
+        probe = self.search.probe
+        counted = bool(scores) and probe is not None and probe.counts_inactive
         inactive = {run.candidate: run.inactive for run in [self._live, *self._rivals]}
         initial = self._scoring.initial
         initial_batches = None if initial is None else by_batch([initial])
@@ -108,7 +110,7 @@ class Acting(CandidateStates):
             by_batch(scores),
             initial=None if initial is None else initial.value,
             initial_batches=initial_batches[0] if initial_batches else None,
-            inactive=tuple(inactive.get(one, 0.0) for one in among) if scores else (),
+            inactive=tuple(inactive.get(one, 0.0) for one in among) if counted else (),
             diverged=tuple(map(among.index, self._dropped)),
             ended=() if self._is_annealed() else tuple(map(among.index, self._ended)),
             changed=self._changed,

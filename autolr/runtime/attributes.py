@@ -15,6 +15,7 @@ from autolr.runtime.attribute_values import copied_value
 from autolr.runtime.equality import EXACT, Tolerance, are_equal
 from autolr.runtime.held_objects import HeldObjects, Holder
 from autolr.runtime.plain import is_plain
+from autolr.runtime.swap import BY_REFERENCE, Swap
 
 
 class Attributes:
@@ -57,19 +58,21 @@ class Attributes:
         for name in later._leaves.keys() - self._leaves.keys():
             self._leaves[name], self._data[name] = later._leaves[name], later._data[name]
 
-    def exchange(self) -> None:
+    def exchange(self, swap: Swap = BY_REFERENCE) -> None:
         """Swap the saved attributes with those of the model, by reference.
 
         Called twice, it leaves the model with the very objects that it had.
+
+        Args:
+            swap: How the data of hidden weights are swapped.
         """
         for name, holder in self._holders.items():
             present = holder.fields()
             holder.replace(self._saved[name])
             self._saved[name] = present
         for name, leaf in self._leaves.items():
-            present_data = leaf.data, leaf.grad
-            leaf.data, leaf.grad = self._data[name]
-            self._data[name] = present_data
+            data, gradient = self._data[name]
+            self._data[name] = swap.data(leaf, data), swap.gradient(leaf, gradient)
 
     def state_dict(self) -> list[dict[str, Any]]:
         """Return what differs from the attributes in place and is plain; see `is_plain`."""

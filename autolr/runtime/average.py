@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.batch_norm import batch_norms, estimate_statistics
+from autolr.runtime.compiled import holds_tensors
 from autolr.runtime.naming import Names
 from autolr.runtime.plain import size
 from autolr.runtime.structure import trainable_parameters
+from autolr.runtime.swap import Swap
 from autolr.runtime.untouched import untouched
 
 if TYPE_CHECKING:
@@ -103,16 +105,19 @@ class Average:
                 there are batch norms, whose statistics belong to other weights. The new statistics
                 are kept until weights are added.
         """
-        own = {parameter: parameter.data for parameter in self._means}
+        # copies, as a pass may change them
+        means = [(p, mean.to(p.dtype, copy=True)) for p, mean in self._means.items()]
+        is_bound = holds_tensors(self._model)
         with untouched(self._model):
-            for parameter, mean in self._means.items():
-                parameter.data = mean.to(parameter.dtype, copy=True)  # a pass may change it
+            with Swap(in_place=is_bound) as swap:
+                own = [(parameter, swap.data(parameter, mean)) for parameter, mean in means]
             try:
                 self._renew_statistics(forward)
                 yield
             finally:
-                for parameter, data in own.items():
-                    parameter.data = data
+                with Swap(in_place=is_bound) as swap:
+                    for parameter, data in own:
+                        swap.data(parameter, data)
 
     def _renew_statistics(self, forward: Callable[[], object]) -> None:
         norms = [norm for norm in batch_norms(self._model) if norm.training]

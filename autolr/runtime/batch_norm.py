@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from autolr.rng import isolated_rng
+from autolr.runtime.compiled import as_written
 
 
 def estimate_statistics(norms: Sequence[_BatchNorm], forward: Callable[[], object]) -> None:
@@ -21,7 +22,7 @@ def estimate_statistics(norms: Sequence[_BatchNorm], forward: Callable[[], objec
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches
     try:
-        with torch.no_grad(), isolated_rng():
+        with torch.no_grad(), isolated_rng(), as_written():
             forward()
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 
 from autolr.rules.fixed import OWN
 from autolr.runtime.candidate_run import CandidateRun
+from autolr.runtime.joint_optimizer import name_of
 
 
 def sets_its_rate(optimizer: Optimizer, rate: float) -> str:
@@ -17,10 +18,9 @@ def sets_its_rate(optimizer: Optimizer, rate: float) -> str:
         optimizer: The optimizer.
         rate: What it has set.
     """
-    name = type(optimizer).__name__
     return (
-        f"{name} sets its own rate within its step (to {rate:.3g}), so the rate of its steps "
-        "cannot be set"
+        f"{name_of(optimizer)} sets its own rate within its step (to {rate:.3g}), so the rate of "
+        "its steps cannot be set"
     )
 
 
@@ -40,7 +40,7 @@ def ignores_its_rate(optimizer: Optimizer, runs: Sequence[CandidateRun]) -> str 
     if not all(torch.equal(p, other[p]) for other in rivals for p in rivals[0]):
         return None
     return (
-        f"{type(optimizer).__name__} has made the same steps at rates of up to {rates[0]:.3g} and "
+        f"{name_of(optimizer)} has made the same steps at rates of up to {rates[0]:.3g} and "
         f"{rates[-1]:.3g}: they do not depend on the rate in its groups"
     )
 

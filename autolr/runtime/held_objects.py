@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attribute_values import ATOMS, IS_PLAIN, is_leaf
+from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.model_tensors import modules_of, tensors_of
 from autolr.runtime.shared_kinds import IS_SHARED, SLOTS_OF
 
@@ -91,8 +92,7 @@ class HeldObjects:
             if not _is_torchs(module):
                 self.holders[name] = Holder(module, _is_of_modules)
         self.modules = len(self.holders)
-        if optimizer is not None:
-            self.holders["optimizer"] = Holder(optimizer, _foreign_names_of(optimizer))
+        self.holders |= {n: Holder(one, _foreign_names_of(one)) for n, one in _named(optimizer)}
         self.holders |= {n: Holder(other, _is_of_none) for n, other in (others or {}).items()}
         for name, holder in list(self.holders.items()):
             self._walk_fields(name, holder)
@@ -128,6 +128,14 @@ class HeldObjects:
             for part in (value._parameters, value._modules):
                 for key, item in part.items():
                     self._walk(f"{name}.{key}", item)
+
+
+def _named(optimizer: Optimizer | None) -> list[tuple[str, Optimizer]]:
+    """Return an optimizer, or each behind a view of several, with its name."""
+    if optimizer is None:
+        return []
+    first, *others = parts_of(optimizer)
+    return [("optimizer", first), *((f"optimizer {i}", one) for i, one in enumerate(others, 1))]
 
 
 def _foreign_names_of(value: Any) -> Callable[[str], bool]:
@@ -174,9 +182,9 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
 def _known(model: nn.Module, optimizer: Optimizer | None) -> dict[int, Any]:
     parameters, buffers = tensors_of(model)
     known: list[Any] = [*parameters, *buffers, *modules_of(model)]
-    if optimizer is not None:
-        groups = optimizer.param_groups
+    for _, part in _named(optimizer):
+        groups = part.param_groups
         members = [group["params"] for group in groups]
-        known += [optimizer, optimizer.state, groups, *groups, *members]
+        known += [part, part.state, groups, *groups, *members]
         known += [parameter for params in members for parameter in params]
     return {id(one): one for one in known}

@@ -23,6 +23,10 @@ class HookChanges:
     Args:
         model: The model, after the hooks of a batch.
         optimizer: Its optimizer.
+
+    Attributes:
+        changed: What has been changed, after `take`: by the name of its holder and its own, the
+            holder.
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
@@ -36,6 +40,7 @@ class HookChanges:
             for name, holder in held.holders.items()
         }
         self._buffers = {place: buffer.clone() for place, buffer in _buffers_of(model).items()}
+        self.changed: dict[tuple[str, str], Holder] = {}
         self._fields: list[tuple[Holder, dict[str, Any], set[str]]] = []
         self._values: dict[tuple[nn.Module, str], Tensor] = {}
 
@@ -47,6 +52,7 @@ class HookChanges:
                 f: v for f, v in present.items() if f not in before or _differ(*before[f], v)
             }
             gone = before.keys() - present.keys()
+            self.changed |= {(name, field): holder for field in changed}
             if (changed or gone) and _is_metric(holder.owner):
                 changed = present  # a sum that was 0 before a reset is 0 after it
             self._fields.append((holder, changed, gone))

@@ -1,5 +1,6 @@
 """The share of units that have ceased to learn."""
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -25,11 +26,13 @@ def inactive_units(model: nn.Module, optimizer: Optimizer) -> float:
         for module in model.modules()
         if isinstance(module, nn.Embedding | nn.EmbeddingBag)
     }
-    shares = [0.0]
+    shares = []
     for parameter in trainable_parameters(model, optimizer):
         gradient = parameter.grad
         if gradient is None or gradient.is_sparse or parameter.dim() < 2 or parameter in looked_up:
             continue
         silent = gradient.flatten(1).count_nonzero(dim=1) == 0
-        shares.append(float(silent.float().mean()))
-    return max(shares)
+        shares.append(silent.float().mean())
+    if not shares:
+        return 0.0
+    return float(torch.stack([share.to(shares[0].device) for share in shares]).max())

@@ -1,6 +1,7 @@
 """What a search needs of a training run."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -72,7 +73,18 @@ class Learner(Protocol):
         """
 
 
-class DrivenLearner(Learner, Protocol):
+class LoopLearner(Learner, Protocol):
+    """A learner in a plain training loop."""
+
+    def validated(self) -> AbstractContextManager[None]:
+        """Score the untrained state once for the block, in which `validate` returns that score.
+
+        Raises:
+            ConfigError: If the user's function returns something that is no score.
+        """
+
+
+class DrivenLearner(LoopLearner, Protocol):
     """A learner whose batches are drawn by the search.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to, save_after
-from autolr.result.messages import closing, progress_lines
+from autolr.result.messages import closing
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, rule_optimizer_of
@@ -18,9 +18,8 @@ from autolr.runtime.learner import DrivenLearner
 from autolr.runtime.optimizer_peaks import users_rate
 from autolr.runtime.rates import Rates
 from autolr.runtime.rewinding import train_rewinding
-from autolr.runtime.rivals import Rivals
 from autolr.runtime.scan import prior_peak
-from autolr.runtime.start import Setup, start_search
+from autolr.runtime.stepped import SteppedSearch
 from autolr.schedules import Schedule
 
 _log = logging.getLogger(__name__)
@@ -117,27 +116,15 @@ def _racing(learner: DrivenLearner, settings: SearchSettings) -> Iterator[None]:
 
 def _train_beside(learner: DrivenLearner, settings: SearchSettings, total_steps: int) -> Result:
     """Train the run with the search's rivals beside it."""
-    rates = Rates.of(learner.optimizer)
+    search = SteppedSearch(learner, settings, total_steps)
     try:
         learner.next_batch()
-        setup = Setup(settings, total_steps)
-        begun, live = start_search(learner, rates, setup, _log.info, _log.warning)
-        rivals = Rivals(learner, rates, begun, total_steps, live)
+        search.begin()
         for step in range(total_steps):
             if step:  # the first batch has been drawn
                 learner.next_batch()
-            search = rivals.search
-            with rivals.surviving():
-                rivals.look()
-            before = rivals.capture()
-            rates.factor = rivals.factor
-            rivals.repeat_step(learner.train(), before, stepped=True)
-            for line in progress_lines(search, rivals.search, total_steps, learner.monitor):
-                _log.info(line)
+            search.step(lambda: (learner.train(), True))
     finally:
-        rates.detach()
-    result = rivals.result()
-    if rivals.probe_steps or result.broken_off is not None:
-        clean = result.compared and result.broken_off is None
-        _log.log(logging.INFO if clean else logging.WARNING, closing(result))
-    return result
+        search.detach(keep=False)
+    search.close()
+    return search.result()

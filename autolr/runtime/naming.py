@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autolr.runtime.compiled import written_name
 from autolr.runtime.structure import Slot, all_parameters, parameters_of
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ class Names:
         self._names: dict[Any, str] = {}
         for index, parameter in enumerate(parameters_of(optimizer)):
             self._names[parameter] = f"{_OF_OPTIMIZER}{index}"
-        self._names |= {parameter: name for name, parameter in model.named_parameters()}
+        named = model.named_parameters()
+        self._names |= {parameter: written_name(name) for name, parameter in named}
         self._tensors = {name: parameter for parameter, name in self._names.items()}
-        self._modules = dict(model.named_modules())
+        self._modules = {written_name(path): module for path, module in model.named_modules()}
         self._paths = {module: path for path, module in self._modules.items()}
 
     def by_name(self, values: Mapping[Any, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from autolr.rules import catalogue
 from autolr.rules.fixed import OWN
 from autolr.rules.optimizer import RuleOptimizer
 from autolr.rules.switching import Switching
+from autolr.runtime.applied_rate import own_rate
+from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.rates import Rates
 
 # Peaks from which people start, by optimizer.
@@ -27,15 +29,43 @@ _CUSTOMARY_PEAKS = {
 def users_rate(optimizer: Optimizer, rates: Rates) -> float | None:
     """Return the peak that the user has set; None where it is torch's default.
 
+    Of several optimizers it is always the user's: he has set how their rates relate.
+
     Args:
         optimizer: The optimizer of the run.
         rates: Its rates.
     """
     own, base = optimizer, rates.base
+    if isinstance(optimizer, JointOptimizer):
+        return base
     if isinstance(optimizer, Switching):
         own, base = optimizer.own, optimizer.bases[OWN]
     lr = inspect.signature(type(own)).parameters.get("lr")
     return None if lr is not None and base == lr.default else base
+
+
+def prior_of(rates: Rates) -> float | None:
+    """Return the peak around which to search, None where only a scan can say.
+
+    Of several optimizers it is the user's own: what is customary for one of them says nothing of
+    how their rates relate.
+
+    Args:
+        rates: The rates of the run's optimizer.
+    """
+    if isinstance(rates.optimizer, JointOptimizer):
+        return rates.base
+    return customary_peak_of(rates.optimizer)
+
+
+def rates_by_name(optimizer: Optimizer) -> tuple[tuple[str, float], ...]:
+    """Return the name and the highest own rate of each of several optimizers; nothing for one."""
+    if not isinstance(optimizer, JointOptimizer):
+        return ()
+    return tuple(
+        (type(part).__name__, max(float(own_rate(group)) for group in part.param_groups))
+        for part in optimizer.parts
+    )
 
 
 def customary_peak_of(optimizer: Optimizer) -> float | None:

@@ -23,11 +23,14 @@ from autolr.runtime.applied_rate import (
     restore_own,
     settle,
 )
+from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.step_rates import StepRates
 
 
 class Rates:
     """Multiplies the rates of an optimizer; the products stand in its groups between steps.
+
+    Of several optimizers, see `JointOptimizer`, all rates are multiplied by the same factor.
 
     All that reads ``group["lr"]`` reads the rate that is applied: loggers, checkpoints, the module.
     The own rate of each group is kept behind it, see `AppliedRate`, so the ratios of the groups
@@ -79,11 +82,8 @@ class Rates:
         self.base = max(own, default=math.nan) if base is None else base
         if not (math.isfinite(self.base) and self.base > 0):
             raise ConfigError.of("the optimizer's lr", self.base, "a positive number")
-        optimizer._patch_step_function()  # a wrapper may leave that to its first zero_grad
-        self._step = StepRates(optimizer, self._write)
-        self._handles = list(self._step.handles)
-        if hasattr(optimizer, "_optimizer_state_dict_post_hooks"):  # not where a wrapper skips init
-            self._handles.append(optimizer.register_state_dict_post_hook(_without_own))
+        self._turn = 0  # of the live run, or of a rival
+        self._steps = [self._hooked(part) for part in parts_of(optimizer)]
 
     @property
     def factor(self) -> float:
@@ -93,6 +93,7 @@ class Rates:
     @factor.setter
     def factor(self, factor: float) -> None:
         self._factor = factor
+        self._turn += 1
         self._write()
 
     def factors_of(
@@ -122,13 +123,18 @@ class Rates:
 
     @property
     def applied(self) -> float:
-        """The highest rate of the groups in the optimizer's last step; NaN before the first."""
-        return max(map(float, self._step.used), default=math.nan)
+        """The highest rate of the groups in the optimizer's last step; NaN before the first.
+
+        Of several optimizers those count that have stepped in the same turn.
+        """
+        last = max(step.turn for step in self._steps)
+        used = [rate for step in self._steps if step.turn == last for rate in step.used]
+        return max(map(float, used), default=math.nan)
 
     @property
     def set_by_step(self) -> float | None:
         """The rate that the optimizer itself set within its first step; None: it set none."""
-        return self._step.written
+        return next((s.written for s in self._steps if s.written is not None), None)
 
     def own_candidate(self) -> Candidate:
         """Return the candidate at which every factor is 1: the run without rates of ours."""
@@ -145,14 +151,31 @@ class Rates:
     @contextmanager
     def multiplied(self, factor: float) -> Iterator[None]:
         """Step with another factor inside the block, as a rival does."""
-        before, beside = self._factor, self._beside
-        self._beside = True
+        before = self._factor
+        with self.beside(self.optimizer):
+            try:
+                self.factor = factor
+                yield
+            finally:
+                self.factor = before
+
+    @classmethod
+    @contextmanager
+    def beside(cls, optimizer: Optimizer) -> Iterator[None]:
+        """Have what is written into the groups in a block not count: it will be put back.
+
+        Args:
+            optimizer: The optimizer; its rates need not be attached.
+        """
+        rates = cls._attached.get(optimizer)
+        before = rates is None or rates._beside
+        if rates is not None:
+            rates._beside = True
         try:
-            self.factor = factor
             yield
         finally:
-            self.factor = before
-            self._beside = beside
+            if rates is not None:
+                rates._beside = before
 
     @contextmanager
     def own_in_place(self) -> Iterator[None]:
@@ -179,20 +202,32 @@ class Rates:
         Args:
             keep: Whether the rates that are applied stay instead, as plain numbers.
         """
-        self._step.reset()
+        for step in self._steps:
+            step.detach()
         for group in self.optimizer.param_groups:
             (settle if keep else restore_own)(group)
-        for handle in self._handles:
-            handle.remove()
         self._attached.pop(self.optimizer, None)
 
+    def _hooked(self, part: Optimizer) -> StepRates:
+        part._patch_step_function()  # a wrapper may leave that to its first zero_grad
+        step = StepRates(part, self._apply)
+        if hasattr(part, "_optimizer_state_dict_post_hooks"):  # not where a wrapper skips init
+            step.handles.append(part.register_state_dict_post_hook(_without_own))
+        return step
+
     def _write(self) -> None:
-        self._step.reset()
-        for group in self.optimizer.param_groups:
+        for step in self._steps:
+            step.reset()
+            self._apply(step.optimizer)
+
+    def _apply(self, part: Optimizer) -> int:
+        """Apply the rates of one optimizer; return whose turn it is to step with them."""
+        for group in part.param_groups:
             own = own_rate(group)
             if not self._beside:
                 self._note(group, own)
             apply_rate(group, own, self._factor)
+        return self._turn
 
     def _note(self, group: Mapping[str, Any], own: Any) -> None:
         """Remember an own rate, and the first one that other code has changed."""

@@ -23,6 +23,7 @@ from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.scoring import LOST
 from autolr.runtime.step_context import StepContext
+from autolr.runtime.structure import is_trained_finite
 
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
@@ -182,6 +183,8 @@ class Rivals(Acting):
             with self._rates.multiplied(self._factor(rival)):
                 loss = self._learner.train()
             self._look_for_inactive(rival)
+            if loss is None:
+                rival.diverged |= self._has_diverged(loss)
             return loss
 
         before.restore()
@@ -192,17 +195,25 @@ class Rivals(Acting):
     def _look_for_inactive(self, run: CandidateRun) -> None:
         """Note how many units of the run whose state is in place are inactive, where it is due."""
         probe = self.search.probe
-        if probe is not None and self._rivals and self.step + 1 == probe.horizon:
+        if probe is not None and probe.counts_inactive and self.step + 1 == probe.horizon:
             run.inactive = inactive_units(self._learner.model, self._learner.optimizer)
 
     def _check_loss(self, loss: Tensor | None) -> None:
         """Note which candidates have diverged; on one rank counts as on all."""
-        self._live.diverged = loss is not None and not math.isfinite(float(loss))
+        self._live.diverged = self._has_diverged(loss)
         runs = [self._live, *self._rivals]
         nan = loss is not None and math.isnan(float(loss))
         self._nan, *flags = self._learner.ranks.any([nan, *(run.diverged for run in runs)])
         for run, flag in zip(runs, flags, strict=True):
             run.diverged = flag
+
+    def _has_diverged(self, loss: Tensor | None) -> bool:
+        """Return whether the state in place has; without a loss its weights show it."""
+        if loss is not None:
+            return not math.isfinite(float(loss))
+        if self.step % _CHECK_EVERY:
+            return False
+        return not is_trained_finite(self._learner.model, self._learner.optimizer)
 
     def _drop_diverged(self) -> None:
         """Drop the candidates whose loss is not finite; replace the live run if it is one."""

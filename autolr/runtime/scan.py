@@ -7,7 +7,7 @@ from autolr.online.scan import Scan
 from autolr.runtime.applied_rate import own_rate
 from autolr.runtime.failures import forget_step, of_a_step
 from autolr.runtime.learner import Learner
-from autolr.runtime.optimizer_peaks import customary_peak_of
+from autolr.runtime.optimizer_peaks import prior_of
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
@@ -21,8 +21,9 @@ def prior_peak(
 ) -> tuple[float, Scan | None]:
     """Return the peak around which to search, and the scan, if one was made.
 
-    It is the optimizer's customary one. Where there is none and the user gave no rates, it is that
-    of a scan; where no rate of the scan diverges, or the run is too short for one, the run's own.
+    It is that of `prior_of`. Where there is none and the user gave no rates, it is that of a scan;
+    where no rate of the scan diverges, the run is too short for one, or steps return no loss, the
+    run's own.
 
     Args:
         learner: The run before its first step, with the batch of that step.
@@ -30,16 +31,19 @@ def prior_peak(
         settings: Of the search.
         total_steps: Optimizer steps of the run.
     """
-    customary = customary_peak_of(learner.optimizer)
-    if customary is not None:
-        return customary, None
+    known = prior_of(rates)
+    if known is not None:
+        return known, None
     scan = settings.scan(rates.base, total_steps)
     scan = None if scan is None else _scanned(learner, rates, scan)
     return (scan.centre if scan and scan.centre else rates.base), scan
 
 
 def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
-    """Train a copy as the scan says; None where a scheduler begins at zero: no rate can be set."""
+    """Train a copy as the scan says.
+
+    None where a scheduler begins at zero, so that no rate can be set, or a step returns no loss.
+    """
     optimizer = learner.optimizer
     present = max(float(own_rate(group)) for group in optimizer.param_groups)
     if not present > 0:
@@ -50,17 +54,21 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
         while (rate := scan.rate) is not None:
             before.restore()
             with rates.multiplied(rate / present):
-                scan = scan.observe(_loss_of_step(learner))
+                loss = _loss_of_step(learner)
+            if loss is None:
+                break
+            scan = scan.observe(loss)
     before.restore()
-    return scan
+    return None if scan.rate is not None else scan
 
 
-def _loss_of_step(learner: Learner) -> float:
-    """Make a step; return its loss over all ranks, NaN if there is none."""
+def _loss_of_step(learner: Learner) -> float | None:
+    """Make a step; return its loss over all ranks, None if it returns none."""
+    value: float | None = math.nan
     try:
         loss = learner.trial_step()
+        value = None if loss is None else float(loss)
     except of_a_step(learner.ranks):
-        forget_step(learner.extras)
-        loss = None  # the user's code refuses what comes of such a rate
-    losses = learner.ranks.gather(lambda: math.nan if loss is None else float(loss))
-    return sum(losses) / len(losses)
+        forget_step(learner.extras)  # the user's code refuses what comes of such a rate
+    known = [one for one in learner.ranks.gather(lambda: value) if one is not None]
+    return sum(known) / len(known) if known else None

@@ -12,6 +12,7 @@ from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.failures import of_a_search
 from autolr.runtime.learner import Learner
 from autolr.runtime.score import Score
+from autolr.runtime.structure import is_trained_finite
 from autolr.runtime.untouched import untouched
 
 LOST = Score(math.inf)
@@ -98,11 +99,14 @@ class Scoring:
         """Return the validation score of an average, or without validation its training loss."""
         if run.diverged or not (run.average or run.annealed):
             return LOST
-        with run.in_place(), isolated_rng(), run.weights(self._learner.forward):
-            score = self._learner.validate()
+        learner = self._learner
+        with run.in_place(), isolated_rng(), run.weights(learner.forward):
+            if not is_trained_finite(learner.model, learner.optimizer):
+                return LOST  # a metric may hide it
+            score = learner.validate()
             if score is None:
-                with untouched(self._learner.model, weights=True):
-                    return Score(self._learner.forward())
+                with untouched(learner.model, weights=True):
+                    return Score(learner.forward())
         self.passes += 1
         return score
 

@@ -41,7 +41,10 @@ _PACKAGES = frozenset(
 _PYTHON = 1 << 9  # the flag of classes that Python code defines: Py_TPFLAGS_HEAPTYPE
 
 # Of torch itself: devices, processes, compiled code.
-_PARTS_OF_TORCH = ("torch._C", "torch.cuda", "torch.distributed", "torch.profiler", "torch.jit")
+_PARTS_OF_TORCH = (
+    *("torch._C", "torch.cuda", "torch.distributed", "torch.profiler", "torch.jit"),
+    *("torch._dynamo", "torch._inductor", "torch._functorch", "torch.fx"),
+)
 
 
 class _Shared(dict[type, bool]):

@@ -1,4 +1,4 @@
-"""What modules hold in the places of their buffers, exchanged by reference."""
+"""What modules hold in the places of their buffers, exchanged with a state that is kept."""
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 from torch import Tensor
 
 from autolr.runtime.structure import Slot
+from autolr.runtime.swap import Swap
 
 ABSENT: Final = "absent"
 """Held in place of a buffer that a module has not registered yet."""
@@ -19,7 +20,7 @@ def content_of(slot: Slot) -> Content:
     return module._buffers.get(name, ABSENT)
 
 
-def exchanged(contents: Mapping[Slot, Content]) -> dict[Slot, Content]:
+def exchanged(contents: Mapping[Slot, Content], swap: Swap) -> dict[Slot, Content]:
     """Put contents into their places; return what was there.
 
     Where there is a tensor before and after, only its data are swapped: others may hold it.
@@ -27,6 +28,7 @@ def exchanged(contents: Mapping[Slot, Content]) -> dict[Slot, Content]:
 
     Args:
         contents: By place. Places with one tensor (tied buffers) share one content.
+        swap: How data are swapped.
     """
     were: dict[Slot, Content] = {}
     swapped: dict[int, Tensor] = {}  # the data that a tensor had, by its identity
@@ -34,8 +36,7 @@ def exchanged(contents: Mapping[Slot, Content]) -> dict[Slot, Content]:
         present = content_of(slot)
         if isinstance(present, Tensor) and isinstance(held, Tensor):
             if id(present) not in swapped:
-                swapped[id(present)] = present.data
-                present.data = held
+                swapped[id(present)] = swap.data(present, held)
             were[slot] = swapped[id(present)]
         else:
             were[slot] = present

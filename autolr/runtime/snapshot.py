@@ -1,13 +1,14 @@
 """Everything that a training step changes, copied into memory and put back."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Self
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
+from autolr.runtime.compiled import as_written, cuda_graphs_are_on, holds_tensors, is_step_compiled
 from autolr.runtime.naming import Names
 from autolr.runtime.optimizer_groups import joined_entries, own_entries
 from autolr.runtime.plain import size
@@ -17,9 +18,10 @@ from autolr.runtime.structure import (
     Slot,
     all_parameters,
     buffer_slots,
-    group_key,
+    keyed_groups,
     trainable_parameters,
 )
+from autolr.runtime.swap import Swap
 from autolr.runtime.tensor_memory import TensorMemory
 
 
@@ -32,7 +34,8 @@ class Snapshot:
     with the state in place. Everything is kept by the parameter or the place that it belongs to:
     the model and the optimizer may get new ones, see `follow`.
     `exchange` swaps it with the state in place by reference: no tensor is copied, and two
-    exchanges leave the very same tensors in place.
+    exchanges leave the very same tensors in place. Where compiled code is bound to the memory of
+    the tensors in place, these stay where they are, and values are swapped; see `holds_tensors`.
 
     Args:
         model: The model to copy.
@@ -64,6 +67,7 @@ class Snapshot:
     ) -> None:
         self._model = model
         self._optimizer = optimizer
+        self._displaced: set[Any] = set()  # keys of states that lay in place and have no other yet
         self._extras: list[tuple[Stateful, Any]] = [(extra, None) for extra in extras]
         self._take(TensorMemory(), parameters)
 
@@ -110,10 +114,9 @@ class Snapshot:
         self.attributes.add_new(self._model, self._optimizer)
 
     def _follow_groups(self, memory: TensorMemory) -> None:
-        groups, before = self._optimizer.param_groups, list(self.groups.values())
-        same = len(groups) == len(before)  # then a new key only means that members were replaced
-        for index, group in enumerate(groups):
-            key = group_key(group)
+        keys, before = keyed_groups(self._optimizer), list(self.groups.values())
+        same = len(keys) == len(before)  # then a new key only means that members were replaced
+        for index, key in enumerate(keys):
             if key not in self.groups:
                 joined = joined_entries(self._optimizer, index, before[0])
                 self.groups[key] = before[index] if same else memory.copied(joined)
@@ -133,15 +136,14 @@ class Snapshot:
 
     def exchange(self) -> None:
         """Swap this state with the one in place; a second call undoes it."""
-        for parameter, data in self.tensors.items():
-            self.tensors[parameter] = parameter.data
-            parameter.data = data
-        for parameter, gradient in self.gradients.items():
-            self.gradients[parameter] = parameter.grad
-            parameter.grad = gradient
-        self.buffers = exchanged(self.buffers)
-        self._exchange_optimizer()
-        self.attributes.exchange()
+        with Swap(in_place=self._is_bound or cuda_graphs_are_on()) as swap:
+            for parameter, data in self.tensors.items():
+                self.tensors[parameter] = swap.data(parameter, data)
+            for parameter, gradient in self.gradients.items():
+                self.gradients[parameter] = swap.gradient(parameter, gradient)
+            self.buffers = exchanged(self.buffers, swap)
+            self._exchange_optimizer(swap)
+            self.attributes.exchange(swap)
         for index, (extra, state) in enumerate(self._extras):
             self._extras[index] = (extra, _copied_state(extra))
             extra.load_state_dict(state)
@@ -151,7 +153,8 @@ class Snapshot:
         """Have this state in place for a block; what the block changes in it stays in it."""
         self.exchange()
         try:
-            yield
+            with self._first_step():
+                yield
         finally:
             self.exchange()
 
@@ -163,7 +166,7 @@ class Snapshot:
             "tensors": names.by_name(self.tensors),
             "buffers": names.by_slot_name(self.buffers),
             "states": names.by_name(own),
-            "groups": [self.groups.get(group_key(g)) for g in self._optimizer.param_groups],
+            "groups": [self.groups.get(key) for key in keyed_groups(self._optimizer)],
             "gradients": names.by_name(self.gradients) if gradients else {},
             "attributes": self.attributes.state_dict(),
             "extras": [state for _, state in self._extras],
@@ -180,8 +183,8 @@ class Snapshot:
         self.gradients = dict.fromkeys(self.gradients) | names.by_tensor(state["gradients"])
         shared = {key: held for key, held in self.states.items() if not self._owns(key)}
         self.states = shared | names.by_tensor(state["states"])
-        groups = zip(self._optimizer.param_groups, state["groups"], strict=False)
-        self.groups |= {group_key(group): dict(held) for group, held in groups}
+        groups = zip(keyed_groups(self._optimizer), state["groups"], strict=False)
+        self.groups |= {key: dict(held) for key, held in groups}
         self.attributes.load_state_dict(state["attributes"])
         extras = zip(self._extras, state["extras"], strict=True)
         self._extras = [(extra, value) for (extra, _), value in extras]
@@ -198,34 +201,46 @@ class Snapshot:
             key: memory.copied(state) if self._owns(key) else state
             for key, state in optimizer.state.items()
         }
-        groups = optimizer.param_groups
-        self.groups = {group_key(group): memory.copied(own_entries(group)) for group in groups}
+        groups = keyed_groups(optimizer)
+        self.groups = {key: memory.copied(own_entries(group)) for key, group in groups.items()}
         self.gradients = {
             parameter: _clone(parameter.grad)
             for parameter in all_parameters(model, optimizer)
             if parameter.requires_grad or parameter.grad is not None
         }
         self.attributes = Attributes(model, optimizer)
+        self._is_bound = holds_tensors(model, optimizer)
         self._extras = [(extra, _copied_state(extra)) for extra, _ in self._extras]
+
+    def _first_step(self) -> AbstractContextManager[object]:
+        """Have the first step of this state made as it is written, where steps are compiled.
+
+        It would be compiled once more for the state of the optimizer that it makes.
+        """
+        first = len(self._displaced) > 0 and is_step_compiled(self._optimizer)
+        return as_written() if first else nullcontext()
 
     def _owns(self, key: object) -> bool:
         """Whether the optimizer's state under a key belongs to this state alone."""
         return not isinstance(key, Tensor) or key in self.tensors
 
-    def _exchange_optimizer(self) -> None:
+    def _exchange_optimizer(self, swap: Swap) -> None:
         state = self._optimizer.state
-        present = dict(state)
+        present, other = dict(state), dict(self.states)
+        back = {key: other.pop(key) for key in self._displaced if key in other}
+        first = {key: present.pop(key) for key in back if key in present}
+        self._displaced = present.keys() - other.keys() if swap.in_place else set()
+        placed, kept = swap.entries(present, other)
+        self.states = kept | first
         state.clear()
-        state.update(self.states)
-        self.states = present
-        for group in self._optimizer.param_groups:
-            key = group_key(group)
+        state.update(placed | back)
+        for key, group in keyed_groups(self._optimizer).items():
             if key in self.groups:
                 entries = own_entries(group)
                 for name in entries:
                     del group[name]
-                group.update(self.groups[key])
-                self.groups[key] = entries
+                placed, self.groups[key] = swap.entries(entries, self.groups[key])
+                group.update(placed)
 
 
 def _copied_state(extra: Stateful) -> Any:

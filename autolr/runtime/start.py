@@ -13,7 +13,7 @@ from autolr.online.run_info import RunInfo
 from autolr.online.scan import Scan
 from autolr.result.messages import excluded, opening, unsearched
 from autolr.runtime.learner import Learner
-from autolr.runtime.optimizer_peaks import customary_peak_of, users_rate
+from autolr.runtime.optimizer_peaks import prior_of, users_rate
 from autolr.runtime.rates import Rates
 from autolr.runtime.repeatability import obstacle_to_rivals, verify
 from autolr.runtime.scan import prior_peak
@@ -135,7 +135,7 @@ def begins_with(rates: Rates, setup: Setup) -> Candidate | None:
 
 def _first(rates: Rates, setup: Setup) -> tuple[RunInfo, Progress] | None:
     """Return how the search begins; None where a scan decides."""
-    prior = customary_peak_of(rates.optimizer)
+    prior = prior_of(rates)
     if prior is None and setup.settings.scan(rates.base, setup.total_steps) is not None:
         return None
     run = setup.run_info(rates, rates.base if prior is None else prior, None)

@@ -22,23 +22,42 @@ class StepContext:
 
     Attributes:
         generators: The states of the random generators.
+        groups: What stands in the groups.
+    """
+
+    generators: RngState
+    groups: "WrittenGroups"
+
+    @classmethod
+    def capture(cls, optimizer: Optimizer) -> "StepContext":
+        """Return the context of the present step."""
+        return cls(RngState.capture(), WrittenGroups.capture(optimizer))
+
+    def restore(self) -> None:
+        """Restore generators and groups."""
+        self.generators.restore()
+        self.groups.restore()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenGroups:
+    """What schedulers and other code have written into an optimizer's groups.
+
+    Attributes:
         groups: Each group with its entries that belong to the run: the object, and if it is a
             tensor, which may be written in place, a copy of its value and from what it was
             multiplied.
     """
 
-    generators: RngState
     groups: tuple[tuple[dict[str, Any], dict[str, _Written]], ...]
 
     @classmethod
-    def capture(cls, optimizer: Optimizer) -> "StepContext":
-        """Return the context of the present step."""
-        groups = tuple((group, _written(group)) for group in optimizer.param_groups)
-        return cls(RngState.capture(), groups)
+    def capture(cls, optimizer: Optimizer) -> "WrittenGroups":
+        """Return what stands in the groups now."""
+        return cls(tuple((group, _written(group)) for group in optimizer.param_groups))
 
     def restore(self) -> None:
-        """Restore generators and groups."""
-        self.generators.restore()
+        """Put it back."""
         for group, written in self.groups:
             for name, (value, copy, record) in written.items():
                 group[name] = value

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from autolr.runtime.applied_rate import AppliedRate, nearer
+from autolr.runtime.compiled import beside
 
 _Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -20,26 +21,36 @@ class StepRates:
 
     Args:
         optimizer: The optimizer.
-        apply: Applies the rates to whatever stands in the groups, after `reset`.
+        apply: Applies the rates to whatever stands in the groups of an optimizer, after `reset`,
+            and returns whose turn it is to step with them.
 
     Attributes:
+        optimizer: The optimizer.
         used: The rates of the groups in the last step.
+        turn: In whose turn that was; -1 before the first.
         written: The rate that the optimizer itself set within its first step; None: it set none.
         handles: Of the hooks.
     """
 
-    def __init__(self, optimizer: Optimizer, apply: Callable[[], None]) -> None:
+    def __init__(self, optimizer: Optimizer, apply: Callable[[Optimizer], int]) -> None:
+        self.optimizer = optimizer
         self.used: list[Any] = []
+        self.turn = self._due = -1
         self.written: float | None = None
-        self._optimizer = optimizer
         self._apply = apply
         self._held: list[tuple[dict[str, Any], Any, Any]] = []  # a group, its rate, what stood
         self._stepped = False
         self._within = 0  # steps of the optimizer's base class that are under way in its own
-        self.handles = (
-            optimizer.register_step_pre_hook(self._before),
-            optimizer.register_step_post_hook(self._after),
-        )
+        self.handles = [
+            optimizer.register_step_pre_hook(beside(optimizer, self._before)),
+            optimizer.register_step_post_hook(beside(optimizer, self._after)),
+        ]
+
+    def detach(self) -> None:
+        """Put back what stood in the groups, and remove the hooks."""
+        self.reset()
+        for handle in self.handles:
+            handle.remove()
 
     def reset(self) -> None:
         """Put back what stood in the groups, after a step that raised or one within another."""
@@ -53,7 +64,7 @@ class StepRates:
             self._within += 1
             return None
         self._within = 0
-        self._apply()
+        self._write()
         if callable(kwargs.get("closure")):
             return args, {**kwargs, "closure": self._closing(kwargs["closure"])}
         if len(args) > 1 and callable(args[1]):
@@ -62,19 +73,28 @@ class StepRates:
         return None
 
     def _closing(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        begin, end = beside(self.optimizer, self.reset), beside(self.optimizer, self._evaluated)
+
         def closed() -> Any:
-            self.reset()  # a line search evaluates it again
+            begin()  # a line search evaluates it again
             loss = closure()
-            self._apply()
-            self._hold()
+            end()
             return loss
 
         return closed
 
+    def _evaluated(self) -> None:
+        self._write()
+        self._hold()
+
+    def _write(self) -> None:
+        self.reset()
+        self._due = self._apply(self.optimizer)
+
     def _hold(self) -> None:
         """Put plain numbers in the place of the rates."""
-        self._held = []
-        for group in self._optimizer.param_groups:
+        self._held, self.turn = [], self._due
+        for group in self.optimizer.param_groups:
             stood = group["lr"]
             if not isinstance(stood, Tensor):
                 group["lr"] = float(stood)

@@ -128,6 +128,16 @@ def trainable_parameters(model: nn.Module, optimizer: Optimizer) -> list[Tensor]
     return [p for p in everything if p.requires_grad and p in stepped]
 
 
+def is_trained_finite(model: nn.Module, optimizer: Optimizer) -> bool:
+    """Return whether no parameter that a step trains is NaN or infinite; it waits for the device.
+
+    Args:
+        model: The model.
+        optimizer: Its optimizer.
+    """
+    return all(bool(p.isfinite().all()) for p in trainable_parameters(model, optimizer))
+
+
 def buffer_slots(model: nn.Module) -> list[Slot]:
     """Return where the modules of a model hold their buffers."""
     return [(module, name) for module in modules_of(model) for name in module._buffers]
@@ -138,9 +148,20 @@ def parameters_of(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def group_key(group: Mapping[str, Any]) -> Any:
-    """Return what identifies a group, also where another dictionary takes its place.
+def keyed_groups(optimizer: Optimizer) -> dict[Any, dict[str, Any]]:
+    """Return the groups by what identifies each, also where another dictionary takes its place.
 
-    It is its first parameter: no two groups share one. Groups without any have one key.
+    It is the first parameter. No two groups of one optimizer share one; of several optimizers, or
+    of groups without parameters, those after the first have a number beside it.
+
+    Args:
+        optimizer: The optimizer.
     """
-    return next(iter(group["params"]), None)
+    keyed: dict[Any, dict[str, Any]] = {}
+    for group in optimizer.param_groups:
+        key = first = next(iter(group["params"]), None)
+        number = 1
+        while key in keyed:
+            key, number = (first, number), number + 1
+        keyed[key] = group
+    return keyed

@@ -1,27 +1,25 @@
 """A plain PyTorch run as a `Learner`."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
-from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
-from autolr.runtime.collectives import Alone, Ranks
-from autolr.runtime.evaluation import evaluating, mean
+from autolr.runtime.evaluation import mean
 from autolr.runtime.learner import RECENT
-from autolr.runtime.score import Score
-from autolr.runtime.untouched import untouched
+from autolr.runtime.plain_learner import PlainLearner
+from autolr.runtime.returned_values import checked_loss
+from autolr.runtime.user_functions import check_loss, first_call
 
-if TYPE_CHECKING:
-    from autolr.runtime.stateful import Stateful
+_BATCHES = "a collection that can be iterated again, with at least one batch"
 
 
-class TorchLearner:
+class TorchLearner(PlainLearner):
     """A plain PyTorch run.
 
     Args:
@@ -36,7 +34,8 @@ class TorchLearner:
         clip: Largest norm of the gradient, None for no clipping.
 
     Raises:
-        ConfigError: If ``mode`` is neither, or ``batches`` is empty or runs out for good.
+        ConfigError: If ``mode`` is neither, ``loss`` or ``validate`` is no function of those
+            arguments, or ``batches`` is empty, no collection, or runs out for good.
     """
 
     def __init__(
@@ -50,17 +49,13 @@ class TorchLearner:
         mode: str = "min",
         clip: float | None = None,
     ) -> None:
-        if mode not in ("min", "max"):
-            raise ConfigError.of("mode", mode, "'min' or 'max'")
-        self.model = model
-        self.optimizer = optimizer
-        self.extras: Sequence[Stateful] = ()
-        self.ranks: Ranks = Alone()
+        super().__init__(model, optimizer, validate, mode)
+        check_loss(loss)
+        _check_batches(batches)
         self._batches = batches
         self._iterator: Iterator[Any] = iter(())  # begun at the first step, as a loop would
         self._loss = loss
-        self._validate = validate
-        self.monitor = Monitor(mode=mode) if validate else Monitor("training loss")
+        self._called = False
         self._clip = clip
         self._batch: Any = None
         count = RECENT if validate is None or batch_norms(model) else 0
@@ -75,8 +70,7 @@ class TorchLearner:
             try:
                 self._batch = next(self._iterator)
             except StopIteration:
-                expected = "a collection that can be iterated again, with at least one batch"
-                raise ConfigError.of("batches", self._batches, expected) from None
+                raise ConfigError.of("batches", self._batches, _BATCHES) from None
         self._recent.append(self._batch)
 
     def train(self) -> Tensor:
@@ -90,7 +84,7 @@ class TorchLearner:
 
         loss: Any = self.optimizer.step(closure)
         assert isinstance(loss, Tensor)
-        return loss.detach()
+        return loss.detach().clone()  # CUDA graphs overwrite what they return
 
     def trial_step(self) -> Tensor:
         """Make one optimizer step; see `Learner`."""
@@ -99,24 +93,30 @@ class TorchLearner:
     def trial_gradients(self) -> Tensor:
         """Compute gradients; see `Learner`."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(self.model, self._batch)
+        loss = checked_loss(self._loss_of_batch(), "loss(model, batch)")
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
-
-    def validate(self) -> Score | None:
-        """Score the state in place; see `Learner`."""
-        if self._validate is None:
-            return None
-        with untouched(self.model), evaluating(self.model), torch.no_grad():
-            measured = self._validate(self.model)
-        if isinstance(measured, Tensor):
-            measured = measured.tolist()
-        if not isinstance(measured, Sequence):
-            return Score(self.monitor.score(float(measured)))
-        by_batch = tuple(self.monitor.score(float(value)) for value in measured)
-        return Score(mean(by_batch), by_batch)
 
     @torch.no_grad()
     def forward(self) -> float:
         """Return the loss on recent batches; see `Learner`."""
         return mean([float(self._loss(self.model, batch)) for batch in self._recent])
+
+    def _loss_of_batch(self) -> object:
+        if self._called:
+            return self._loss(self.model, self._batch)
+        with first_call("loss", "loss(model, batch)"):
+            loss = self._loss(self.model, self._batch)
+        self._called = True
+        return loss
+
+
+def _check_batches(batches: object) -> None:
+    """Refuse what holds no batches; an iterator shows only later that it runs out.
+
+    Raises:
+        ConfigError: If so.
+    """
+    iterable = hasattr(batches, "__iter__") or hasattr(batches, "__getitem__")
+    if not iterable or isinstance(batches, str | bytes | Mapping):
+        raise ConfigError.of("batches", batches, _BATCHES)

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from autolr.runtime.attributes import Attributes
+from autolr.runtime.compiled import holds_tensors
 from autolr.runtime.model_tensors import tensors_of
+from autolr.runtime.swap import Swap
 
 
 @contextmanager
@@ -21,11 +23,12 @@ def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
     parameters, buffers = tensors_of(model)
     attributes = Attributes(model)
     attributes.exchange()
+    is_bound = holds_tensors(model)
     places = [(module, dict(module._buffers)) for module in model.modules()]
     copied: list[Tensor] = [*changeable(model), *buffers] if weights else buffers
     own = [(tensor, tensor.data) for tensor in [*parameters, *buffers]]
-    for tensor in copied:
-        tensor.data = tensor.data.clone()
+    with Swap(in_place=is_bound) as swap:
+        kept = [(tensor, swap.data(tensor, tensor.data.clone())) for tensor in copied]
     try:
         yield
     finally:
@@ -33,6 +36,9 @@ def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
             module._buffers.update(held)
         for tensor, data in own:
             tensor.data = data
+        with Swap(in_place=is_bound) as swap:
+            for tensor, data in kept:
+                swap.data(tensor, data)
         attributes.exchange()
 
 

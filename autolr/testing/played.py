@@ -91,7 +91,7 @@ class Played:
         assert self._saved or not probe.from_saved, "a probe from the saved state before any Save"
         if probe.continues:
             assert probe.start == self._step, "a probe that continues begins as the last one ends"
-            assert set(probe.candidates) <= set(self._scored), "a probe continues with others"
+            assert probe.run in self._scored, "a probe continues as another"
         self._scored = probe.candidates
         if number in self._lose:
             self._step = max(self._step + 1, probe.start)

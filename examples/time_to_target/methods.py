@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from examples.time_to_target import lightning_runs, single_runs
+from examples.time_to_target.oracle_setting import oracle_setting
 from examples.time_to_target.outcome import Outcome
 from examples.time_to_target.replay import TUNERS, live, replayed
 from examples.time_to_target.tasks_base import Task
@@ -23,6 +24,7 @@ METHODS: dict[str, Method] = {
     **{
         run.__name__: partial(_of_task, run)
         for run in (
+            oracle_setting,
             lightning_runs.default,
             single_runs.adamw,
             single_runs.sgd,

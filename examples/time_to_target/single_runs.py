@@ -20,12 +20,12 @@ _CALIBRATION_BATCHES = 50  # as in the documentation of schedulefree
 
 def adamw(task: Task) -> Outcome:
     """AdamW as torch has it, rate 1e-3, warm-up and cosine."""
-    return _run(task, AdamW(task.parameters(), lr=1e-3), PROFILES["cosine"])
+    return once(task, AdamW(task.parameters(), lr=1e-3), PROFILES["cosine"])
 
 
 def sgd(task: Task) -> Outcome:
     """SGD with momentum 0.9, rate 0.1, warm-up and cosine."""
-    return _run(task, SGD(task.parameters(), lr=0.1, momentum=0.9), PROFILES["cosine"])
+    return once(task, SGD(task.parameters(), lr=0.1, momentum=0.9), PROFILES["cosine"])
 
 
 def schedulefree(task: Task) -> Outcome:
@@ -42,7 +42,7 @@ def schedulefree(task: Task) -> Outcome:
     if _has_batch_norm(task.model):
         test = None if task.test is None else _calibrated(task, task.test)
         task = dataclasses.replace(task, validate=_calibrated(task, task.validate), test=test)
-    return _run(task, AdamWScheduleFree(task.parameters()), None)
+    return once(task, AdamWScheduleFree(task.parameters()), None)
 
 
 def prodigy(task: Task) -> Outcome:
@@ -52,7 +52,7 @@ def prodigy(task: Task) -> Outcome:
     """
     from prodigyopt import Prodigy
 
-    return _run(task, Prodigy(task.parameters(), lr=1.0), cosine())
+    return once(task, Prodigy(task.parameters(), lr=1.0), cosine())
 
 
 def dadaptation(task: Task) -> Outcome:
@@ -62,7 +62,7 @@ def dadaptation(task: Task) -> Outcome:
     """
     from dadaptation import DAdaptAdam
 
-    return _run(task, DAdaptAdam(task.parameters(), lr=1.0), PROFILES["cosine"])
+    return once(task, DAdaptAdam(task.parameters(), lr=1.0), PROFILES["cosine"])
 
 
 def dog(task: Task) -> Outcome:
@@ -82,7 +82,7 @@ def dog(task: Task) -> Outcome:
         test=None if task.test is None else lambda _: task.tested(averager.averaged_model),
     )
     optimizer = DoG(task.parameters(), reps_rel=movement)
-    return _run(averaged, optimizer, None, after_step=averager.step)
+    return once(averaged, optimizer, None, after_step=averager.step)
 
 
 def autolrs(task: Task) -> Outcome:
@@ -117,13 +117,20 @@ class _Timed(autolr.TorchLearner):
             return super().train()
 
 
-def _run(
+def once(
     task: Task,
     optimizer: Optimizer,
     schedule: Schedule | None,
     after_step: Callable[[], object] | None = None,
 ) -> Outcome:
-    """Train once; the last validation pass is the only one that the method needs."""
+    """Train once; the last validation pass is the only one that the method needs.
+
+    Args:
+        task: What to train.
+        optimizer: Of its parameters.
+        schedule: Of the optimizer's rate; None for a constant one, or what ``after_step`` does.
+        after_step: Called after each step.
+    """
     peak, ledger = float(optimizer.param_groups[0]["lr"]), Ledger()
     with ledger.counting():
         run = train(task, optimizer, schedule, after_step=after_step)

@@ -22,6 +22,7 @@ PUBLIC = {
     "StorageError",
     "TorchLearner",
     "TuneResult",
+    "Tuner",
     "load_result",
     "schedules",
     "search",

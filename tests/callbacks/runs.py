@@ -141,14 +141,15 @@ def _left(folder: Path, module, trainer, seen):
     checkpoint = torch.load(folder / "kept" / "last.ckpt", weights_only=True)
     states = checkpoint.pop("callbacks").values()
     (saved,) = (s for s in states if s.get("dirpath") == str(folder / "kept"))
-    (optimizer,) = trainer.optimizers
+    states = [optimizer.state_dict() for optimizer in trainer.optimizers]
     metrics = folder / "log" / "0" / "metrics.csv"
     return {
         "weights and buffers": module.state_dict(),
         "gradients": [p.grad for p in module.parameters()],
-        "optimizer": optimizer.state_dict(),
+        "optimizer": states[0] if len(states) == 1 else states,
         "order of the optimizer's state": [
-            i for i, p in enumerate(module.parameters()) if p in optimizer.state
+            [i for i, p in enumerate(module.parameters()) if p in optimizer.state]
+            for optimizer in trainer.optimizers
         ],
         "metrics.csv": logged(metrics) if metrics.exists() else None,
         "callback_metrics": dict(trainer.callback_metrics),
@@ -188,7 +189,7 @@ def _attributes(module):
             name: value
             for name, value in part.__dict__.items()
             if isinstance(value, int | float | list | tuple | torch.Tensor)
-            and name not in ("trainer", "_flat_weight_refs")
+            and name not in ("trainer", "_flat_weight_refs", "_torchdynamo_wrapper_id")
         }
         for part in module.modules()
     ]

@@ -259,17 +259,6 @@ def test_a_run_whose_length_is_set_is_not_warned_of(tmp_path, recwarn):
 # --- refused, before the first training step
 
 
-class Manual(Net):
-    def __init__(self):
-        super().__init__()
-        self.automatic_optimization = False
-
-
-class ManualTwo(Manual):
-    def configure_optimizers(self):
-        return [torch.optim.SGD(p.parameters(), lr=0.1) for p in (self.body, self.head)]
-
-
 class NoOptimizer(Net):
     def configure_optimizers(self):
         return None
@@ -292,8 +281,6 @@ class Iterating(Net):
 
 
 REFUSED = {
-    "manual optimization": (Manual, "needs automatic optimization", UnsupportedError, {}),
-    "two optimizers": (ManualTwo, "needs automatic optimization", UnsupportedError, {}),
     "no optimizer": (NoOptimizer, "the optimizer's lr must be a positive", ConfigError, {}),
     "averaging": (
         Net,
@@ -359,13 +346,6 @@ def test_two_optimizers_without_manual_optimization_are_refused_by_lightning_its
 
     with pytest.raises(RuntimeError, match="multiple optimizers is only supported with manual"):
         fit(tmp_path, Two, [AutoLR()])
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_compiled_module_is_refused(tmp_path):
-    quick = {"num_sanity_val_steps": 0}  # so that nothing is compiled
-    with pytest.raises(UnsupportedError, match="leave out torch"):
-        fit(tmp_path, lambda: torch.compile(Net(), backend="eager"), [AutoLR()], **quick)
 
 
 @pytest.mark.parametrize(
@@ -466,7 +446,6 @@ def test_following_a_candidate_at_the_users_own_rate_changes_no_bit(tmp_path):
     ("make", "message", "settings"),
     [
         (Scheduled, "FollowCandidate sets the rate, and so does the module's StepLR", {}),
-        (Manual, "FollowCandidate needs automatic optimization", {}),
         (Net, "needs a run with an end", {"max_epochs": -1, "max_time": "00:00:00:05"}),
     ],
 )

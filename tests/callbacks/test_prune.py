@@ -13,7 +13,7 @@ from torch.optim.swa_utils import update_bn
 
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
-from autolr.errors import ConfigError, UnsupportedError
+from autolr.errors import ConfigError
 from autolr.online import Annealed
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, VAL, Net, differences, fit, train_loader, val_loader
@@ -231,16 +231,6 @@ def test_it_works_beside_a_search(tmp_path):
     fit(tmp_path, callbacks=[search, PruneTrial(trial, (25,))])
     assert search.result.probe_steps > 0
     assert math.isfinite(trial.reports[25])
-
-
-def test_manual_optimization_is_refused(tmp_path):
-    class Manual(Net):
-        def __init__(self):
-            super().__init__()
-            self.automatic_optimization = False
-
-    with pytest.raises(UnsupportedError, match="PruneTrial needs automatic optimization"):
-        fit(tmp_path, Manual, [PruneTrial(Trial(), (5,))])
 
 
 @pytest.mark.filterwarnings("ignore")

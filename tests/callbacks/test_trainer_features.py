@@ -22,7 +22,7 @@ from tests.callbacks.namespace import (
     StochasticWeightAveraging,
     pl,
 )
-from tests.callbacks.runs import LR, TRAIN, VAL, Net, Stream, differences, fit, train_loader
+from tests.callbacks.runs import LR, TRAIN, VAL, Bare, Net, Stream, differences, fit, train_loader
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -128,6 +128,30 @@ class Loaders(Net):
         return sum(super(Loaders, self).training_step(list(part), batch_idx) for part in parts)
 
 
+class Lean(Bare):
+    """Only logs a loss in validation: neither a log in training nor torchmetrics can be traced."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", F.cross_entropy(self(batch[0]), batch[1]))
+
+
+class Parts(Net):
+    """Its parts are compiled."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.compile(self.body, backend="aot_eager")
+        self.head = torch.compile(self.head, backend="aot_eager")
+
+
+class InPlace(Net):
+    """Is compiled in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.compile(backend="aot_eager")
+
+
 class Frozen(Net):
     """Trains only its head."""
 
@@ -178,7 +202,14 @@ class Two(Net):
         return [torch.optim.SGD(part.parameters(), lr=LR) for part in (self.body, self.head)]
 
     def training_step(self, batch, batch_idx):
-        super().training_step(batch, batch_idx).backward()
+        loss = super().training_step(batch, batch_idx)
+        for optimizer in self.optimizers():
+            self.toggle_optimizer(optimizer)
+            optimizer.zero_grad()
+            self.manual_backward(loss, retain_graph=True)
+            self.untoggle_optimizer(optimizer)
+        for optimizer in self.optimizers():
+            optimizer.step()
 
 
 class Iterator(Net):
@@ -271,6 +302,8 @@ CALLBACKS = {
     "Timer": (Net, lambda: [c.Timer("00:01:00:00")]),
 }
 MODULES = {
+    "optimization by hand": (Manual, dict),
+    "several optimizers": (Two, dict),
     "a scheduler by step": (scheduled("cosine by step"), dict),
     "a scheduler by epoch": (scheduled("steps by epoch"), dict),
     "OneCycleLR": (scheduled("one cycle"), dict),
@@ -342,12 +375,13 @@ MODULES = {
         Net,
         lambda: {"logger": [CSVLogger("logs", name="a"), CSVLogger("logs", name="b")]},
     ),
+    "torch.compile of the module": (lambda: torch.compile(Lean(), backend="aot_eager"), dict),
+    "torch.compile of its parts": (Parts, dict),
+    "module.compile()": (InPlace, dict),
 }
 REFUSED = {
-    "optimization by hand": (Manual, dict),
-    "several optimizers": (Two, dict),
+    "several optimizers without a monitor": (Two, lambda: {"max_epochs": 60}),
     "training_step(dataloader_iter)": (Iterator, dict),
-    "torch.compile": (lambda: torch.compile(Net(), backend="eager"), dict),
     "max_steps -1": (Net, lambda: {"max_epochs": -1}),
     "a data set without length, by epochs": (
         Net,
@@ -364,18 +398,19 @@ def folder(tmp_path, monkeypatch):
 
 def compared(folder, make, settings):
     """Return where a run with rivals that lose differs from the plain run, and the result."""
-    follows = issubclass(make, Scheduled)
+    follows = isinstance(make, type) and issubclass(make, Scheduled)
     loses = settings().pop("loses", not follows)
     own = {} if follows else {"schedule": schedules.constant()}
     low = {"rates": (LR, LR * 2.0**22)} if loses else {"rates": (LR, LR)}
-    callback = AutoLR(LOSING, **low, **own)
+    callback = AutoLR(LOSING, monitor="val_loss", **low, **own)
     left = []
     for name, added in (("plain", []), ("searched", [callback])):
         given = settings()
         given.pop("loses", None)
         callbacks = [*given.pop("callbacks", []), *added]
         left.append(fit(folder / name, make, callbacks, **given).left)
-    return differences(*left), callback.result, left[0]["global_step"]
+    optimizers = len(left[0]["order of the optimizer's state"])
+    return differences(*left), callback.result, left[0]["global_step"] // optimizers
 
 
 def check(folder, name, make, settings):

@@ -32,6 +32,50 @@ class Smooth(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=0.9)
 
 
+class Compiled(Net):
+    """Its two parts are compiled."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.compile(self.body, backend="aot_eager")
+        self.head = torch.compile(self.head, backend="aot_eager")
+
+
+class ByHand(Smooth):
+    """As `Smooth`; it makes its steps itself."""
+
+    automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        (optimizer,) = self.trainer.strategy._lightning_optimizers
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        return loss
+
+
+class InTurns(Smooth):
+    """Two optimizers, each of a layer; they step in turns, and the second on every other batch."""
+
+    automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizers = self.trainer.strategy._lightning_optimizers
+        for optimizer in optimizers[: 1 + batch_idx % 2]:
+            with optimizer.toggle_model():
+                optimizer.zero_grad()
+                self.manual_backward(super().training_step(batch, batch_idx))
+                optimizer.step()
+
+    def configure_optimizers(self):
+        first, second = self.body[1], self.body[3]
+        return [
+            torch.optim.SGD(first.parameters(), lr=4 * self.lr, momentum=0.9),
+            torch.optim.AdamW(second.parameters(), lr=self.lr),
+        ]
+
+
 class Scheduled(Net):
     """Brings a one-cycle schedule of its own."""
 

@@ -22,8 +22,11 @@ from autolr.online import Annealed, AutoLRS, Thresholds
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
     RANK,
+    ByHand,
+    Compiled,
     Counting,
     Fragile,
+    InTurns,
     Local,
     Offset,
     Partly,
@@ -77,7 +80,7 @@ def fit(make, callbacks=(), *, devices=2, strategy="ddp", data=TRAIN, batch_size
     made.fit(module, DataLoader(data, batch_size, sampler=own), DataLoader(VAL, batch_size))
     return {
         "weights and buffers": module.state_dict(),
-        "optimizer": made.optimizers[0].state_dict(),
+        "optimizer": [optimizer.state_dict() for optimizer in made.optimizers],
         "metrics": dict(made.callback_metrics),
         "generator": torch.get_rng_state(),
         "data": seen.order,
@@ -107,6 +110,11 @@ def counted():
     return {**searched(Counting), "made": Counting.made}
 
 
+def compiled():
+    """Return a module that is compiled as a whole."""
+    return torch.compile(Smooth(), backend="aot_eager")
+
+
 RULES: dict[str, dict[str, Any]] = {"sps_max": {}, "ldog": {"alpha": 1e-2}}
 
 
@@ -122,7 +130,8 @@ def replayed(make=Net, applied=(), **settings):
     """Return where a searched run differs from one that follows what was found from its start."""
     settings = {"data": MANY, "batch_size": 8, "max_epochs": 2, **settings}
     wrapped = settings.pop("strategy", {})
-    callback = AutoLR(Annealed(thresholds=Thresholds(rollbacks=0)), schedule=CONSTANT)
+    strategy = Annealed(thresholds=Thresholds(rollbacks=0))
+    callback = AutoLR(strategy, schedule=CONSTANT, monitor="val_loss")
     searched = fit(make, [*applied, callback], strategy=DDPStrategy(**wrapped), **settings)
     result = callback.result
     follower = FollowCandidate(result.run_peak, result.schedule)
@@ -163,18 +172,23 @@ def cases(folder):
         "neutral static": lambda: neutral(strategy={"static_graph": True}),
         "neutral unused": lambda: neutral(Partly, strategy={"find_unused_parameters": True}),
         "neutral scheduler": lambda: neutral(Scheduled, schedule=None),
+        "neutral compiled": lambda: neutral(Compiled),
         "replayed": replayed,
         "replayed accumulating": lambda: replayed(**ACCUMULATED),
         "replayed buffers": lambda: replayed(Shifted, **ACCUMULATED),
         "replayed views": lambda: replayed(strategy=VIEWS, **ACCUMULATED),
         "replayed unused": lambda: replayed(Partly, strategy={"find_unused_parameters": True}),
+        "replayed compiled": lambda: replayed(Compiled),
+        "replayed in turns": lambda: replayed(InTurns, strategy={"find_unused_parameters": True}),
         "replayed rule": lambda: replayed(applied=[ApplyRule("sps_max")]),
         "ruled": lambda: ruled(**PRECISE),
         "ruled accumulating": lambda: ruled(**PRECISE, **ACCUMULATED),
         "untouched": untouched,
         "searched": lambda: searched(folder=folder / f"saved-{RANK}"),
+        "searched by hand": lambda: searched(ByHand),
         "searched accumulating": lambda: searched(**ACCUMULATED),
         "searched by losses": lambda: searched(search=AutoLRS(probes=5), **ACCUMULATED),
+        "searched compiled": lambda: searched(compiled),
         "offset": lambda: searched(Offset),
         "local nan": lambda: searched(Local),
         "refusing": lambda: searched(Refusing),

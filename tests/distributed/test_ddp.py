@@ -2,12 +2,6 @@
 # mypy: allow-untyped-calls, allow-untyped-defs
 
 import itertools
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,73 +14,50 @@ from autolr.online import AutoLRS
 from autolr.result import Result
 from tests.callbacks.runs import differences
 from tests.distributed.modules import Smooth
+from tests.distributed.processes import outcomes_of
 from tests.distributed.ranks import ACCUMULATED, MANY, PRECISE, fit, ruled
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
-START = f"""
-import runpy, sys, types
-tests = types.ModuleType("tests")  # another package of this name may be installed
-tests.__path__ = [{str(ROOT / "tests")!r}]
-sys.modules["tests"] = tests
-runpy.run_module("tests.distributed.ranks", run_name="__main__", alter_sys=True)
-"""
 
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """Return a function from the name of a case to what its ranks returned."""
-    folder = tmp_path_factory.mktemp("ranks")
-    port = _free_port()
-    processes = [_start(rank, port, folder) for rank in range(2)]
-    try:
-        for rank, process in enumerate(processes):
-            assert process.wait(timeout=400) == 0, (folder / f"log{rank}").read_text()
-    finally:
-        for process in processes:
-            process.kill()
-
-    def outcomes(case):
-        ranks = [torch.load(folder / f"{case}-{r}.pt", weights_only=False) for r in range(2)]
-        return [SimpleNamespace(folder=folder, **rank) for rank in ranks]
-
-    return outcomes
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def _start(rank, port, folder):
-    environment = {
-        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"},
-        **{"LOCAL_RANK": str(rank), "NODE_RANK": "0", "OMP_NUM_THREADS": "1"},
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", START, str(folder)],
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        stdout=(folder / f"log{rank}").open("w"),
-        stderr=subprocess.STDOUT,
-    )
+    return outcomes_of("tests.distributed.ranks", tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.mark.parametrize(
-    "case", ["", " accumulating", " local buffers", " views", " static", " unused", " scheduler"]
+    "case",
+    [
+        "",
+        " accumulating",
+        " local buffers",
+        " views",
+        " static",
+        " unused",
+        " scheduler",
+        " compiled",
+    ],
 )
 def test_a_search_that_may_only_pick_what_the_user_set_leaves_no_trace(both, case):
     for rank in both(f"neutral{case}"):
         assert rank.value["differences"] == []
 
 
-@pytest.mark.parametrize("case", ["", " accumulating", " buffers", " views", " unused", " rule"])
+@pytest.mark.parametrize(
+    "case",
+    ["", " accumulating", " buffers", " views", " unused", " compiled", " in turns", " rule"],
+)
 def test_a_rival_that_wins_is_bit_for_bit_the_run_that_has_its_rate_from_the_start(both, case):
     for rank in both(f"replayed{case}"):
         assert rank.value["result"]["peak"] != 0.001, "the run itself has won"
         assert rank.value["differences"] == []
+
+
+def test_steps_made_by_hand_on_two_ranks_are_searched_as_those_of_the_trainer(both):
+    for rank, expected in zip(both("searched by hand"), both("searched"), strict=True):
+        assert rank.value["result"] == expected.value["result"]
+        assert differences(rank.value["left"], expected.value["left"]) == []
 
 
 def test_rivals_do_not_overwrite_gradients_of_the_run_that_lie_in_buckets(both):
@@ -96,7 +67,11 @@ def test_rivals_do_not_overwrite_gradients_of_the_run_that_lie_in_buckets(both):
 
 
 @pytest.mark.parametrize(
-    "case", ["searched", "searched accumulating", "searched by losses", "local nan", "fragile"]
+    "case",
+    [
+        *("searched", "searched accumulating", "searched by losses", "searched compiled"),
+        *("local nan", "fragile"),
+    ],
 )
 def test_both_ranks_end_with_the_same_weights_and_the_same_result(both, case):
     left, right = both(case)
@@ -122,6 +97,11 @@ def test_two_processes_find_what_one_process_finds_on_the_joint_batches(both, ca
     pd.testing.assert_frame_equal(result.probes, callback.result.probes, rtol=1e-5)
     for name, weight in alone["weights and buffers"].items():
         np.testing.assert_allclose(together["left"]["weights and buffers"][name], weight, 1e-7)
+
+
+def test_a_compiled_module_is_searched_by_two_processes_as_the_plain_one(both):
+    compiled, plain = (both(f"searched{case}")[0].value for case in (" compiled", ""))
+    assert compiled["result"] == plain["result"]
 
 
 def test_losses_of_probes_are_means_over_the_ranks(both):

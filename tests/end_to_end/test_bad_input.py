@@ -109,11 +109,6 @@ def test_a_config_that_was_corrected_works_at_once(project: Any) -> None:
         (("class Line", "import nopackage\n\n\nclass Line"), 2, ["line.Line", "'nopackage'"]),
         (("class Line", "class Line("), 2, ["invalid syntax", "line.py"]),
         (
-            ("self.net = ", "self.automatic_optimization = False\n        self.net = "),
-            2,
-            ["autolr tune", "automatic optimization"],
-        ),
-        (
             (
                 "return torch.optim.Adam(self.parameters(), lr=1e-2)",
                 "adam = torch.optim.Adam(self.parameters(), lr=1e-2)\n"

@@ -71,6 +71,18 @@ def test_scores_by_batch_tell_a_better_copy_from_a_lucky_one():
     assert search.observe(Evidence((0.54, 0.49, 0.54), alike)).rollbacks != ()
 
 
+def test_a_copy_that_leads_once_more_says_it_twice():
+    search = watched(0.5, 0.53)
+    rough = tuple(0.03 * (-1) ** i for i in range(8))  # 1.5 standard errors of the difference
+    ahead = (0.53, 0.495, 0.53)
+    rows = [tuple(s + sign * b for b in rough) for s, sign in zip(ahead, (1, -1, 1), strict=True)]
+    once = search.observe(Evidence(ahead, tuple(rows)))
+    assert once.rollbacks == ()
+    while not once.action.from_saved:
+        once = once.observe(Evidence((0.53,)))
+    assert once.observe(Evidence(ahead, tuple(rows))).rollbacks != ()
+
+
 def test_what_a_lower_rate_mends_at_once_is_no_reason_to_go_back():
     search = watched(0.5, 0.53)
     after = search.observe(Evidence((0.54, 0.49, 0.495)))

@@ -45,8 +45,29 @@ def test_a_race_that_shows_nothing_goes_on_with_the_own_peak_the_highest_and_one
     search = seen(begun(own=0.025), 2.3, 2.29, 2.28, 2.27, 9.0)
     assert peaks(search) == [0.025, 0.4, 0.1]
     assert search.action.continues
-    assert (search.action.start, search.action.horizon) == (20, 60)
+    assert (search.action.start, search.action.horizon) == (20, 40)
     assert [s.kept for s in search.scores] == [False, True, False, False, False]
+
+
+def test_it_continues_by_its_own_length_until_the_own_peak_has_left_the_start():
+    search = seen(begun(own=0.025), 2.3, 2.29, 2.28, 2.27, 9.0)
+    longest = seen(search, 2.29, 2.0, 2.1)  # the others have: they may not be the best in the end
+    assert (longest.action.start, longest.action.horizon) == (40, 60)
+    assert peaks(longest) == peaks(search)
+    over = seen(search, 2.2, 2.1, 2.1)
+    assert over.alive[0].peak == 0.025
+    assert not over.rounds[0].continues
+    assert not seen(longest, 2.29, 2.0, 2.1).rounds[0].continues
+
+
+def test_where_the_highest_of_all_does_no_harm_one_beyond_it_joins():
+    search = seen(begun(ends=(0.00625, 1.6)), *[2.3] * 5)
+    assert peaks(search) == [0.1, 1.6, 6.4]
+    rates = search.alive[2].peak * search.alive[2].schedule.values(800)
+    assert rates[[0, 19, 20, 799]] == pytest.approx([0.1, 0.1, 6.4, 6.4])  # a copy of the own
+    assert search.ends[1] == 6.4
+    limited = seen(begun(highest=1.6), *[2.3] * 5)
+    assert peaks(limited) == [0.1, 1.6, 0.4]
 
 
 def test_where_nothing_is_higher_the_next_lower_ones_go_on():
@@ -69,7 +90,7 @@ def test_the_longer_race_is_paid_by_the_checks_behind_it():
     search = begun()
     before = price(search.rounds, 5) + search.spare
     longer = seen(search, *[2.3] * 5)
-    spent = 4 * 20 + 2 * 40
+    spent = 4 * 20 + 2 * 20
     assert spent + most(longer) - longer.rounds[0].price <= before
     assert all(
         one.horizon <= r.start for one, r in zip(longer.rounds, longer.rounds[1:], strict=False)
@@ -78,17 +99,36 @@ def test_the_longer_race_is_paid_by_the_checks_behind_it():
 
 
 def test_the_lowest_of_what_then_ties_wins_unless_the_own_peak_is_among_it():
-    longer = seen(begun(), 2.3, 2.29, 2.28, 2.27, 2.28)  # the own 0.1, 1.6 and 0.4
+    longer = longest(begun(highest=1.6))  # the own 0.1, 1.6 and 0.4
     assert peaks(longer) == [0.1, 1.6, 0.4]
-    assert seen(longer, 2.0, 1.5, 1.505).alive[0].peak == 0.4
-    assert seen(longer, 1.51, 1.5, 1.505).alive[0].peak == 0.1
-    assert seen(longer, 2.0, 1.4, 1.5).alive[0].peak == 1.6
-    dies = seen(longer, 2.2, 1.4, 2.0, inactive=(0.1, 0.6, 0.1))
-    assert dies.alive[0].peak == 0.4  # ahead, and losing its units
+    assert seen(longer, 2.3, 1.5, 1.505).alive[0].peak == 0.4
+    assert seen(longer, 2.05, 1.5, 1.505).alive[0].peak == 0.1  # not the best, and it learns
+    assert seen(longer, 2.15, 1.5, 1.505).alive[0].peak == 0.4  # less than a quarter of the gain
+    assert seen(longer, 2.3, 1.4, 1.5).alive[0].peak == 1.6
+    dies = seen(longer, 2.2, 1.4, 2.0, inactive=(0.6, 0.6, 0.1))
+    assert dies.alive[0].peak == 0.4  # the others lose their units
+    slow = seen(longer, 2.2, 1.4, 2.26, inactive=(0.6, 0.6, 0.1))
+    assert slow.alive[0].peak == 0.4  # however much they have gained
+
+
+def test_one_beyond_wins_only_where_it_alone_has_left_the_start():
+    longer = longest(begun())
+    assert peaks(longer) == [0.1, 1.6, 6.4]
+    assert seen(longer, 2.3, 2.05, 1.5).alive[0].peak == 1.6
+    assert seen(longer, 2.3, 2.15, 1.5).alive[0].peak == 6.4
+    assert seen(longer, 2.3, 2.3, 1.5).alive[0].peak == 6.4
+
+
+def longest(search):
+    """Return a search whose race has shown nothing and continues for the last time."""
+    for _ in range(2):
+        search = seen(search, *[2.3] * len(search.alive))
+    assert search.action.horizon == 60
+    return search
 
 
 def test_where_there_is_still_nothing_the_own_peak_stays_and_the_race_is_held_again_later():
-    longer = seen(begun(), *[2.3] * 5)
+    longer = longest(begun())
     search = seen(longer, 2.3, 2.295, 2.295)
     run = search.alive[0]
     assert run.peak == 0.1
@@ -100,6 +140,15 @@ def test_where_there_is_still_nothing_the_own_peak_stays_and_the_race_is_held_ag
     assert peaks(search) == [0.1, 0.025, 0.4, 1.6]
     assert seen(search, 2.29, 2.29, 2.29, 1.5).alive[0].peak == 1.6
     assert seen(search, 2.29, 2.29, 2.29, 2.29).alive[0].peak == 0.1
+
+
+def test_where_the_run_has_left_the_start_by_itself_the_race_to_come_is_a_check():
+    search = seen(longest(begun()), 2.3, 2.295, 2.295)
+    before = most(search)
+    while search.action.start < 120:
+        search = seen(search, 1.8)
+    assert peaks(search) == [0.1, 0.05, 0.2]
+    assert most(search) == before
 
 
 def test_without_a_first_score_nothing_goes_on():
@@ -156,9 +205,10 @@ def test_noise_decides_for_the_own_peak_and_not_for_the_lowest():
 def test_a_tie_is_of_what_has_been_gained():
     flat = (139.0, 138.9, 138.4, 138.0, 141.0)  # of 140: within 3 % of each other, far apart
     search = begun(own=0.00625).observe(Evidence(flat, initial=140.0, initial_batches=()))
-    longer = search.observe(Evidence((138.8, 137.0, 136.0), initial=140.0))
-    assert longer.alive[0].peak == search.alive[2].peak
-    assert Thresholds().tie * 136 > 138.8 - 136
+    for _ in range(2):
+        search = search.observe(Evidence((138.8, 137.0, 136.5), initial=140.0))
+    assert search.alive[0].peak == 1.6
+    assert Thresholds().tie * 137 > 138.8 - 137
 
 
 def test_where_no_race_shows_anything_the_rate_stays_constant_as_the_user_has_it():

@@ -10,12 +10,13 @@ from autolr.online.evidence import Evidence
 
 PEAKS = (0.1, 0.4, 1.6)
 CHECK = Round(60, 70, 6, factors=(0.5, 2.0))
+LATER = Round(100, 180, 20, factors=(0.5, 2.0))
 SCHEDULE = schedules.warmup(10) | schedules.constant()
 
 
 def begun(**thresholds):
     candidates = tuple(Candidate(peak=peak, schedule=SCHEDULE) for peak in PEAKS)
-    rounds = (Round(0, 20, 6), CHECK, Round(190, 200, 6))
+    rounds = (Round(0, 20, 6), CHECK, LATER, Round(190, 200, 6))
     return Search(candidates, rounds, Thresholds(**thresholds), fallback=("fixed", 0.4), spare=1000)
 
 
@@ -26,9 +27,12 @@ def at_chance(search):
 @pytest.mark.parametrize("longer", [2, 3])
 def test_a_race_with_nothing_to_see_goes_on_as_long_as_the_threshold_says(longer):
     search = at_chance(begun(longer=longer))
-    assert isinstance(search.action, Probe)
-    assert (search.action.start, search.action.horizon) == (20, longer * 20)
-    assert len(search.alive) == 3
+    for time in range(1, longer):
+        assert isinstance(search.action, Probe)
+        assert (search.action.start, search.action.horizon) == (20 * time, 20 * time + 20)
+        assert len(search.alive) == 3
+        search = at_chance(search)
+    assert not search.rounds[0].continues
 
 
 def test_a_race_that_may_not_go_on_ends_at_the_peak_that_is_kept_in_doubt():

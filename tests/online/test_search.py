@@ -46,7 +46,7 @@ def rates(candidate, steps=200):
 
 def test_all_race_and_the_best_continues_to_the_end():
     search = begun()
-    assert search.action == Probe(search.alive, start=0, horizon=20, window=6)
+    assert search.action == Probe(search.alive, start=0, horizon=20, window=6, counts_inactive=True)
     assert search.observe(Evidence((4.0, 1.0, 3.0, 2.0))).action == Commit(search.alive[1])
 
 

@@ -229,7 +229,7 @@ def test_a_race_that_shows_nothing_has_a_line():
     before = Progress(state)
     after = before.observe(Observation(20, (2.0, 2.0, 2.0), initial=2.0))
     assert list(progress_lines(before, after, 200, Monitor("val_loss"))) == [
-        "AutoLR: step 20: no rate has gained anything yet; 0.1, 1.6, 0.4 race on to step 60"
+        "AutoLR: step 20: no rate has gained anything yet; 0.1, 1.6, 6.4 race on to step 40"
     ]
 
 
@@ -250,3 +250,18 @@ def test_a_loss_that_is_not_finite_has_a_line():
     lost = search.observe(Observation(70, (math.inf,), lost=True))
     (message,) = progress_lines(search, lost, 200, Monitor("val_loss"))
     assert message == "AutoLR: step 70: the loss diverged: back to step 60, rate x0.5"
+
+
+def test_the_code_of_the_page_replays_several_optimizers_by_one_factor(result):
+    several = replace(result, own_rates=(("Muon", 0.025), ("AdamW", 0.001)))
+    assert several.factor == 4
+    code = snippet(several)
+    assert "Muon 0.025 -> 0.1, AdamW 0.001 -> 0.004" in code
+    assert "(every rate x4)" in closing(several)
+    rates = [rate * several.factor for _, rate in several.own_rates]
+    weight = torch.zeros(1, requires_grad=True)
+    optimizers = [torch.optim.SGD([weight], lr=rate) for rate in rates]
+    names = {"optimizers": optimizers}
+    exec(code, names)
+    for scheduler, rate in zip(names["schedulers"], rates, strict=True):
+        assert scheduler.get_last_lr() == [rate * several.schedule.at(0, several.total_steps)]

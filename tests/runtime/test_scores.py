@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -187,9 +188,11 @@ def test_a_strategy_gets_the_share_of_each_candidate():
     run = learner()
     with torch.no_grad():
         run.model[0].bias[:2] = -100.0
-    _, _, (seen,) = searched(RACE, Commit(RUN), run=run)
+    _, _, (seen,) = searched(replace(RACE, counts_inactive=True), Commit(RUN), run=run)
     assert len(seen.inactive) == 2
     assert min(seen.inactive) >= 2 / 8
+    _, _, (not_asked,) = searched(RACE, Commit(RUN))
+    assert not_asked.inactive == ()
 
 
 # --- and with one candidate

@@ -58,12 +58,14 @@ def test_where_one_candidate_differs_the_plain_run_is_made_again(tmp_path, monke
     assert [record.method for record in load(tmp_path)] == [OWN, ONE, AGAIN]
 
 
-class Manual(standin.Line):
-    """Steps its optimizer itself."""
+class Iterating(standin.Line):
+    """Draws its batches itself."""
 
-    def __init__(self, rate: float) -> None:
-        super().__init__(rate)
-        self.automatic_optimization = False
+    def training_step(self, dataloader_iter: Any) -> torch.Tensor:
+        return super().training_step(next(dataloader_iter)[0])
+
+    def validation_step(self, batch: Any) -> None:
+        self.log("val_loss", super().training_step(batch))
 
 
 class Broken(standin.Line):
@@ -76,7 +78,7 @@ class Broken(standin.Line):
 @pytest.mark.parametrize(
     ("kind", "method", "outcome", "words"),
     [
-        (Manual, AUTOLR, "refused", "this module optimizes by hand"),
+        (Iterating, AUTOLR, "refused", "does not support training_step(dataloader_iter)"),
         (Broken, OWN, "failed", "KeyError: 'no "),
     ],
 )

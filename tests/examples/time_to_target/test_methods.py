@@ -17,6 +17,7 @@ STEPS = 120
 
 NAMES = [
     *(
+        "oracle_setting",
         "default",
         "adamw",
         "sgd",

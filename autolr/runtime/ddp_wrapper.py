@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 from torch.nn.parallel import DistributedDataParallel
 
-from autolr.callbacks.namespaces import Strategy, Trainer
-
 
 class DDPWrapper:
     """Lets several states of a module take turns in its `DistributedDataParallel`, if it has one.
@@ -16,18 +14,12 @@ class DDPWrapper:
     before the same forward passes, and handles unused parameters.
 
     Args:
-        strategy: The Trainer's, whose model is the wrapper, or the module as it is.
+        model: The model as it is called in training: the wrapper, or anything else.
     """
 
-    def __init__(self, strategy: Strategy) -> None:
-        model = strategy.model
+    def __init__(self, model: object) -> None:
         self._wrapped = model if isinstance(model, DistributedDataParallel) else None
         self._shares = False
-
-    @classmethod
-    def of(cls, trainer: Trainer) -> "DDPWrapper":
-        """Return the wrapper of the module in training."""
-        return cls(trainer.strategy)
 
     def remember(self) -> None:
         """Note what the wrapper is about to do with the buffers in the live run's step."""
