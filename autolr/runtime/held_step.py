@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
+from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.structure import parameters_of
 
 if TYPE_CHECKING:
@@ -13,34 +14,32 @@ if TYPE_CHECKING:
 
 
 class HeldStep:
-    """Takes the place of an optimizer's ``step``.
-
-    Args:
-        optimizer: The optimizer.
+    """What takes the place of the ``step`` of one optimizer, or of several.
 
     Attributes:
-        made: Whether the step was called.
-        gradients: A copy of those that it would have used.
+        made: Whether a step was called.
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self) -> None:
         self.made = False
-        self.gradients: list[tuple[Tensor, Tensor | None]] = []
-        self._optimizer = optimizer
+        self._gradients: dict[Tensor, Tensor | None] = {}  # copies of those that would be used
 
-    def __call__(self, closure: Callable[[], Any] | None = None, **_: object) -> Any:
-        """Note the gradients; return the loss of a closure, if there is one."""
-        loss = None if closure is None else closure()
-        self.made = True
-        self.gradients = [
-            (parameter, None if parameter.grad is None else parameter.grad.clone())
-            for parameter in parameters_of(self._optimizer)
-        ]
-        return loss
+    def of(self, optimizer: Optimizer) -> Callable[..., Any]:
+        """Return what to call in the place of the ``step`` of one optimizer."""
+
+        def step(closure: Callable[[], Any] | None = None, **_: object) -> Any:
+            loss = None if closure is None else closure()
+            self.made = True
+            for parameter in parameters_of(optimizer):
+                gradient = parameter.grad
+                self._gradients[parameter] = None if gradient is None else gradient.clone()
+            return loss
+
+        return step
 
     def put_back(self) -> None:
         """Put the gradients in place, which the user's code may have zeroed since."""
-        for parameter, gradient in self.gradients:
+        for parameter, gradient in self._gradients.items():
             parameter.grad = gradient
 
 
@@ -49,15 +48,17 @@ def holding_step(optimizer: Optimizer) -> Iterator[HeldStep]:
     """Have a `HeldStep` in the place of ``optimizer.step`` for a block.
 
     Args:
-        optimizer: The optimizer that really steps, no wrapper of it.
+        optimizer: The optimizer that really steps, no wrapper of it; of several each one.
     """
-    present = vars(optimizer).get("step")  # a scheduler has put one there
-    held = HeldStep(optimizer)
-    vars(optimizer)["step"] = held
+    held, parts = HeldStep(), parts_of(optimizer)
+    present = [vars(part).get("step") for part in parts]  # a scheduler has put one there
+    for part in parts:
+        vars(part)["step"] = held.of(part)
     try:
         yield held
     finally:
-        if present is None:
-            del vars(optimizer)["step"]
-        else:
-            vars(optimizer)["step"] = present
+        for part, step in zip(parts, present, strict=True):
+            if step is None:
+                del vars(part)["step"]
+            else:
+                vars(part)["step"] = step

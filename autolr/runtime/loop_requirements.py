@@ -6,12 +6,18 @@ from torch.nn.parameter import is_lazy
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online.settings import SearchSettings
 from autolr.rules.fixed import OWN
+from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.user_functions import check_call
 from autolr.runtime.wrapped import Wrapped
 
 
 def check_loop(
-    wrapped: Wrapped, settings: SearchSettings, backward: object, scaler: object
+    wrapped: Wrapped,
+    settings: SearchSettings,
+    backward: object,
+    scaler: object,
+    *,
+    validated: bool,
 ) -> None:
     """Refuse what a search cannot be stepped with.
 
@@ -20,6 +26,7 @@ def check_loop(
         settings: Of the search.
         backward: What the user has set.
         scaler: What the user has set.
+        validated: Whether the user has given a validation.
 
     Raises:
         ConfigError: If a setting cannot work.
@@ -29,6 +36,11 @@ def check_loop(
         raise UnsupportedError(
             "candidates: rules race in AutoLR and autolr.search, where the optimizer can be "
             "replaced; leave out 'rule' here"
+        )
+    if len(parts_of(wrapped.optimizer)) > 1 and not validated:
+        raise ConfigError(
+            "validate is needed with several optimizers, whose losses may be at odds: "
+            "Tuner(..., validate=...), got None"
         )
     if lazy := [name for name, weight in wrapped.model.named_parameters() if is_lazy(weight)]:
         raise UnsupportedError(

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
+from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.stateful import Stateful
 
 
@@ -16,7 +18,8 @@ class StepCount:
     one of its steps: the schedule ends where the loop does.
 
     Args:
-        optimizer: The optimizer that really steps, no wrapper of it.
+        optimizer: The optimizer that really steps, no wrapper of it; a step of several is one of
+            any of them.
         extras: What has a state beside it; gradient scalers among them.
     """
 
@@ -24,8 +27,7 @@ class StepCount:
         self._scalers = [extra for extra in extras if isinstance(extra, torch.amp.GradScaler)]
         self._scales: list[Tensor | None] = []
         self._made = False
-        optimizer._patch_step_function()  # a wrapper may leave that to its first zero_grad
-        self._handle = optimizer.register_step_post_hook(self._note)
+        self._handles = [self._watched(part) for part in parts_of(optimizer)]
 
     def begin(self) -> None:
         """Forget the steps so far."""
@@ -40,7 +42,12 @@ class StepCount:
 
     def remove(self) -> None:
         """Look no longer."""
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
+
+    def _watched(self, optimizer: Optimizer) -> RemovableHandle:
+        optimizer._patch_step_function()  # a wrapper may leave that to its first zero_grad
+        return optimizer.register_step_post_hook(self._note)
 
     def _note(self, *_: object) -> None:
         self._made = True

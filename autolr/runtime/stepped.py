@@ -14,6 +14,7 @@ from autolr.result.result import Result
 from autolr.runtime.checkpoint import ResumableRivals
 from autolr.runtime.learner import LoopLearner
 from autolr.runtime.loop_attributes import LoopAttributes
+from autolr.runtime.optimizer_peaks import rates_by_name
 from autolr.runtime.rates import Rates, resume
 from autolr.runtime.room import Room
 from autolr.runtime.start import Setup, start_search
@@ -59,6 +60,7 @@ class SteppedSearch:
         self._room = room or Room()
         self._speaks = speaks
         self._own_peak: float | None = None
+        self._own_rates: tuple[tuple[str, float], ...] = ()
         self._rates: Rates | None = None
         self._rivals: ResumableRivals | None = None
         self._attributes = LoopAttributes()
@@ -90,6 +92,7 @@ class SteppedSearch:
         """
         learner, self._own_peak = self._learner, own_peak
         self._rates = rates = Rates.of(learner.optimizer, own_peak)
+        self._own_rates = rates_by_name(learner.optimizer)
         rise = None if own_peak is None else 0
         setup = Setup(self._settings, self.total_steps, own_peak, rise)
         search, live = start_search(learner, rates, setup, self._say, self.warn)
@@ -130,7 +133,8 @@ class SteppedSearch:
     def result(self) -> Result:
         """Return the result so far."""
         assert self._rivals is not None
-        return replace(self._rivals.result(), own_peak=self._own_peak)
+        own_rates = self._own_rates
+        return replace(self._rivals.result(), own_peak=self._own_peak, own_rates=own_rates)
 
     def close(self) -> None:
         """Print the end of the search, after the last step."""
@@ -166,6 +170,7 @@ class SteppedSearch:
         optimizer = self._learner.optimizer
         resume(optimizer, state["rates"]["groups"])
         self._rates = Rates.of(optimizer, state["rates"]["base"])
+        self._own_rates = rates_by_name(optimizer)
         self._own_peak = state["own_peak"]
         self._rivals = ResumableRivals.resumed(
             self._learner, self._rates, state["rivals"], self._settings.searcher, self._room

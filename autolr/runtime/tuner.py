@@ -81,7 +81,8 @@ class Tuner:
 
     Args:
         model: The model, or its wrapper of torch, Fabric or Accelerate, in training mode.
-        optimizer: Its optimizer, or the wrapper of that.
+        optimizer: Its optimizer, or the wrapper of that; a list of several, whose rates keep their
+            ratios (`Result.factor` multiplies them all). They need ``validate``.
         total_steps: Optimizer steps of the run.
         validate: ``validate(model)`` returns the score of the model in place, or its scores by
             validation batch, whose scatter tells differences from noise. Called in evaluation mode
@@ -103,14 +104,13 @@ class Tuner:
 
     Raises:
         ConfigError: If a setting cannot work.
-        UnsupportedError: If the model is sharded or lazy, there are several optimizers, or rules
-            among the candidates.
+        UnsupportedError: If the model is sharded or lazy, or there are rules among the candidates.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of AutoLR, which users look up here
         self,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: Optimizer | Sequence[Optimizer],
         total_steps: int,
         *,
         validate: Callable[[Any], float | Sequence[float] | Tensor] | None = None,
@@ -127,7 +127,7 @@ class Tuner:
     ) -> None:
         settings = SearchSettings(strategy, schedule, rates, candidates, verify)
         wrapped = Wrapped.of(model, optimizer)
-        check_loop(wrapped, settings, backward, scaler)
+        check_loop(wrapped, settings, backward, scaler, validated=validate is not None)
         several = dist.is_available() and dist.is_initialized()
         self._speaks = not several or dist.get_rank() == 0
         ranks = ranks_of(device_of(wrapped.model), dist.get_world_size() if several else 1)

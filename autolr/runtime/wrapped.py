@@ -1,5 +1,6 @@
 """What lies under the wrappers of torch, Fabric and Accelerate."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim import Optimizer
 
 from autolr.errors import ConfigError, UnsupportedError
+from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.stateful import Stateful
 from autolr.runtime.structure import parameters_of
 
@@ -22,9 +24,9 @@ class Wrapped:
 
     Attributes:
         given_model: The model as the user calls it.
-        given_optimizer: The optimizer as the user steps it.
+        given_optimizer: The optimizer as the user steps it; several are seen as one.
         model: The model itself, whose state is trained.
-        optimizer: The optimizer itself, whose groups have the rates.
+        optimizer: The optimizer itself, whose groups have the rates; likewise.
         ddp: The `DistributedDataParallel` around the model, if there is one.
         scalers: The gradient scalers of the optimizer's wrapper.
         needs_backward: Whether that wrapper scales the loss in a backward pass of its own.
@@ -46,32 +48,43 @@ class Wrapped:
 
         Args:
             model: The model, which the user may have wrapped.
-            optimizer: Its optimizer, likewise.
+            optimizer: Its optimizer, likewise, or a list of them.
 
         Raises:
             ConfigError: If one is not what it is called, or the optimizer has none of the model's
                 parameters.
-            UnsupportedError: If the model is sharded, or there are several optimizers.
+            UnsupportedError: If the model is sharded.
         """
         if not isinstance(model, nn.Module):
             raise ConfigError.of("model", type(model).__name__, "a torch.nn.Module")
-        if isinstance(optimizer, list | tuple):
-            raise UnsupportedError(f"optimizer must be one optimizer, got {len(optimizer)}")
-        if not isinstance(optimizer, Optimizer):
-            raise ConfigError.of("optimizer", type(optimizer).__name__, "a torch.optim.Optimizer")
+        given = _optimizers(optimizer)
         layers = list(_layers(model))
-        own, scaler = _unwrapped(optimizer)
+        pairs = [_unwrapped(one) for one in given]
+        own = JointOptimizer.of([part for part, _ in pairs])
+        scalers = {id(scaler): scaler for _, scaler in pairs if scaler is not None}
         _check(layers, own)
         return cls(
             model,
-            optimizer,
+            JointOptimizer.of(given),
             layers[-1],
             own,
             next((one for one in layers if isinstance(one, DistributedDataParallel)), None),
-            () if scaler is None else (scaler,),
-            scaler is not None or _accumulates(optimizer),
-            hasattr(optimizer, "gradient_state"),
+            tuple(scalers.values()),
+            bool(scalers) or any(map(_accumulates, given)),
+            any(hasattr(one, "gradient_state") for one in given),
         )
+
+
+def _optimizers(given: object) -> Sequence[Optimizer]:
+    """Return one optimizer or a list of them as a list, checked."""
+    parts = given if isinstance(given, list | tuple) else [given]
+    if not parts:
+        raise ConfigError.of("optimizer", given, "a torch.optim.Optimizer, or a list of them")
+    for part in parts:
+        if not isinstance(part, Optimizer):
+            expected = "a torch.optim.Optimizer, or a list of them"
+            raise ConfigError.of("optimizer", type(part).__name__, expected)
+    return parts
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
