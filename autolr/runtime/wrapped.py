@@ -80,11 +80,13 @@ def _optimizers(given: object) -> Sequence[Optimizer]:
     parts = given if isinstance(given, list | tuple) else [given]
     if not parts:
         raise ConfigError.of("optimizer", given, "a torch.optim.Optimizer, or a list of them")
+    optimizers: list[Optimizer] = []
     for part in parts:
         if not isinstance(part, Optimizer):
             expected = "a torch.optim.Optimizer, or a list of them"
             raise ConfigError.of("optimizer", type(part).__name__, expected)
-    return parts
+        optimizers.append(part)
+    return optimizers
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
