@@ -85,13 +85,16 @@ def progress_lines(
 
 
 def _longer_race(before: "Progress", after: "Progress") -> Iterator[str]:
-    """Yield a line where a race has shown nothing: it continues."""
-    probe = after.probe
-    if before.scores or probe is None or not probe.continues:
+    """Yield a line each time a race has shown nothing: it continues."""
+    last, probe = before.probe, after.probe
+    if last is None or probe is None or not probe.continues:
+        return
+    looks = len({score.horizon for score in before.scores})
+    if looks and not (looks == 1 and last.continues):  # a check is looked at twice
         return
     peaks = ", ".join(f"{candidate.peak:.3g}" for candidate in probe.candidates)
     yield (
-        f"AutoLR: step {probe.start}: no rate has gained anything yet; {peaks} race on to step "
+        f"AutoLR: step {probe.start}: no rate has gained enough yet; {peaks} race on to step "
         f"{probe.horizon}"
     )
 

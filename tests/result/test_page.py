@@ -223,14 +223,17 @@ def test_a_quiet_run_tells_its_peak_and_what_to_expect():
     assert set(printed) == {40, 110}
 
 
-def test_a_race_that_shows_nothing_has_a_line():
+def test_each_time_that_a_race_shows_nothing_has_a_line():
     runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4, 1.6))
     state = AnnealedState(Search(runs, ROUNDS, fallback=("fixed", 0.1), spare=200))
     before = Progress(state)
     after = before.observe(Observation(20, (2.0, 2.0, 2.0), initial=2.0))
-    assert list(progress_lines(before, after, 200, Monitor("val_loss"))) == [
-        "AutoLR: step 20: no rate has gained anything yet; 0.1, 1.6, 6.4 race on to step 40"
-    ]
+    again = after.observe(Observation(40, (2.0, 2.0, 2.0), initial=2.0))
+    for one, other, step in [(before, after, 20), (after, again, 40)]:
+        assert list(progress_lines(one, other, 200, Monitor("val_loss"))) == [
+            f"AutoLR: step {step}: no rate has gained enough yet; 0.1, 1.6, 6.4 race on to step "
+            f"{step + 20}"
+        ]
 
 
 def test_later_changes_have_a_line_each():
