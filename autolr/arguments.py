@@ -61,7 +61,10 @@ def parser() -> ArgumentParser:
         "--workers",
         type=_whole_or_name,
         default=None,
-        help="trials in parallel; auto: one per GPU",
+        help="trials in parallel; auto: one per GPU, or as --trials-per-gpu says",
+    )
+    tune.add_argument(
+        "--trials-per-gpu", type=_as(int), default=None, help="trials that share a GPU at most"
     )
     tune.add_argument(
         "--engine", type=str, default=None, help="what runs the workers: local, ray or remote"

@@ -42,6 +42,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     trials: int | None = None,
     timeout: float | None = None,
     workers: int | str | None = None,
+    trials_per_gpu: int | None = None,
     trial_timeout: float | None = None,
     engine: str | None = None,
     listen: str | None = None,
@@ -72,7 +73,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         mode: "min" or "max"; inferred from the monitor's name where that implies it.
         trials: Finished trials that the study shall have in total, over all resumes.
         timeout: Seconds after which no trial starts.
-        workers: Trials in parallel; "auto": one per visible GPU, at least one.
+        workers: Trials in parallel; "auto": ``trials_per_gpu`` for each visible GPU, at least one.
+        trials_per_gpu: Trials that share a GPU at most.
         trial_timeout: Seconds that a worker may train one job.
         engine: "local", "ray", "remote" or the path of a class.
         listen: Host name or address at which workers reach this host.
@@ -100,6 +102,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "trials": trials,
         "timeout": timeout,
         "workers": workers,
+        "trials_per_gpu": trials_per_gpu,
         "trial_timeout": trial_timeout,
         "engine": engine,
         "listen": listen,
