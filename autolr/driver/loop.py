@@ -16,7 +16,8 @@ from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
 from autolr.driver.devices import per_trial
 from autolr.driver.engines import Engine
-from autolr.driver.events import Event, StudyReady, TuneResult
+from autolr.driver.estimate import estimated
+from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult
 from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pool import Pool
@@ -86,7 +87,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         out: The folder for results.
         safe_globals: Classes, as ``module.Class``, that checkpoints of trials may contain.
         fresh: Delete the study of this name first.
-        dry_run: Check everything up to the first training step, and stop there.
+        dry_run: Check everything up to the first training step, say what the study will take
+            (`StudyEstimated`), and stop there.
         listener: Called with each event as it happens. The default one only warns.
 
     Raises:
@@ -132,6 +134,7 @@ def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
     checked = check_anywhere(config, listener)
     hyperband = _hyperband(config, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
+    listener(StudyEstimated(estimated(config, checked, hyperband)))
     return TuneResult(config, (), ())
 
 

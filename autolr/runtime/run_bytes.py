@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
-from autolr.job import RunBytes
+from autolr.memory import RunBytes
 from autolr.runtime.average import wide
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.model_tensors import tensors_of
@@ -103,7 +103,7 @@ def _stepped(optimizer: Optimizer, stepping: Iterable[Tensor], device: str) -> O
             made.state.pop(twin, None)
     for group in made.param_groups:
         group |= {name: False for name in _OF_A_DEVICE if group.get(name)}
-    type(optimizer).step(made, lambda: torch.ones(()))
+    type(optimizer).step(made, lambda: 1.0)
     return made
 
 

@@ -33,7 +33,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class SimulatedPrice:
     """What a study costs.
 
     Attributes:
@@ -46,7 +46,7 @@ class Price:
     checkpoints: int
 
 
-def expected(course: Course, seed: int = 0) -> Price:
+def expected(course: Course, seed: int = 0) -> SimulatedPrice:
     """Return the mean price of studies in which the trials come in a random order of quality.
 
     Where a trial is better than another at one rung it is better at all. The checkpoints are the
@@ -65,10 +65,10 @@ def expected(course: Course, seed: int = 0) -> Price:
         scores = [generator.random() for _ in range(trials)]
         prices.append(simulated(short, lambda number, rung, scores=scores: scores[number]))  # type: ignore[misc]
     steps = sum(price.steps for price in prices) / draws
-    return Price(round(share * steps), round(share * max(p.checkpoints for p in prices)))
+    return SimulatedPrice(round(share * steps), round(share * max(p.checkpoints for p in prices)))
 
 
-def simulated(course: Course, score: Callable[[int, int], float]) -> Price:
+def simulated(course: Course, score: Callable[[int, int], float]) -> SimulatedPrice:
     """Return the price of one study; its workers do what `study.next_action` says.
 
     Args:
@@ -77,7 +77,7 @@ def simulated(course: Course, score: Callable[[int, int], float]) -> Price:
     """
     simulation = _Simulation(course, score)
     simulation.run()
-    return Price(simulation.steps, simulation.most_checkpoints)
+    return SimulatedPrice(simulation.steps, simulation.most_checkpoints)
 
 
 class _Simulation:

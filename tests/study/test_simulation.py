@@ -6,8 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from autolr.study import Finish, Hyperband, Resume, Start, TrialStatus, next_action
-from autolr.study.promotion import Progress
-from autolr.study.simulation import Course, Price, expected, simulated
+from autolr.study.simulation import Course, SimulatedPrice, expected, simulated
 
 _HYPERBAND = Hyperband(min_steps=10, max_steps=90)  # three brackets
 
@@ -15,11 +14,11 @@ _HYPERBAND = Hyperband(min_steps=10, max_steps=90)  # three brackets
 @pytest.mark.parametrize("workers", [1, 4])
 def test_without_pruning_every_trial_is_a_whole_run(workers: int) -> None:
     course = Course(30, 500, None, workers=workers)
-    assert expected(course) == Price(30 * 500, 0)
+    assert expected(course) == SimulatedPrice(30 * 500, 0)
 
 
 def test_a_bracket_that_never_judges_pauses_nothing() -> None:
-    assert expected(Course(7, 90, Hyperband(50, 90))) == Price(7 * 90, 0)
+    assert expected(Course(7, 90, Hyperband(50, 90))) == SimulatedPrice(7 * 90, 0)
 
 
 def test_where_each_trial_is_better_than_all_before_it_all_are_promoted() -> None:
@@ -62,7 +61,7 @@ def test_a_mean_is_close_to_any_study_of_many_trials() -> None:
 
 def test_more_trials_than_are_simulated_cost_in_proportion() -> None:
     thousands, millions = (expected(Course(n, 90, _HYPERBAND)) for n in (10_000, 1_000_000))
-    assert millions == Price(100 * thousands.steps, 100 * thousands.checkpoints)
+    assert millions == SimulatedPrice(100 * thousands.steps, 100 * thousands.checkpoints)
 
 
 def _trained(course: Course, score: Callable[[int], float]) -> int:
@@ -82,8 +81,8 @@ def _trained(course: Course, score: Callable[[int], float]) -> int:
             peers = [t.scores[rung] for t in trials if t.bracket == bracket and rung in t.scores]
             scores = {**status.scores, rung: score(number)}
             promoted = course.hyperband.promotes(score(number), peers)
-            state: Progress = "over" if rung == course.run_steps or not course.pauses else "paused"
-            status = TrialStatus(number, state, bracket, scores)
+            over = rung == course.run_steps or not course.pauses
+            status = TrialStatus(number, "over" if over else "paused", bracket, scores)
             if not promoted:
                 break
         trials[number] = status
