@@ -9,27 +9,19 @@ class RunBytes:
 
     Attributes:
         weights: Parameters and buffers.
-        gradients: Of the parameters that training changes.
+        changed: Those of them that training changes: a copy of the run shares the others with it.
+        gradients: Of the parameters.
         optimizer: The optimizer's state from the first step on; None: not known before it.
-        average: The averaged weights that are scored at a rung.
+        average: The averaged weights by which a run is scored.
         rivals: The most copies of the run that the search for the peak holds; 0 without a search.
     """
 
     weights: int
+    changed: int
     gradients: int
     optimizer: int | None
     average: int = 0
     rivals: int = 0
-
-    @property
-    def checkpoint(self) -> int | None:
-        """The bytes of a checkpoint at a rung; None if not known.
-
-        The search for the peak keeps its best state there.
-        """
-        if self.optimizer is None:
-            return None
-        return (1 + (self.rivals > 0)) * (self.weights + self.optimizer)
 
     @property
     def run(self) -> int | None:
@@ -38,8 +30,20 @@ class RunBytes:
 
     @property
     def copies(self) -> int | None:
-        """The bytes of its rivals, each with its average; None if not known."""
+        """The bytes of its rivals, and of an average of each and of the run; None if not known."""
+        if self.optimizer is None or self.rivals == 0:
+            return None if self.rivals else 0
+        copy = self.changed + self.gradients + self.optimizer + self.average
+        return self.rivals * copy + self.average
+
+    @property
+    def checkpoint(self) -> int | None:
+        """The bytes of a checkpoint at a rung; None if not known.
+
+        Of a run that searches for its peak the best state is there too, and while there are rivals
+        theirs, which are not counted.
+        """
         if self.optimizer is None:
             return None
-        copy = self.weights + self.gradients + self.optimizer + self.average
-        return self.rivals * copy
+        best = self.changed + self.optimizer + self.average if self.rivals else 0
+        return self.weights + self.optimizer + best

@@ -34,6 +34,7 @@ def estimated(config: Config, checked: Checked, hyperband: Hyperband | None) -> 
         devices=devices,
         averages=hyperband is not None and hyperband.brackets > 1,
         memory=held,
+        varied=tuple(sorted(config.space.paths)),
     )
 
 

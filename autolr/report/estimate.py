@@ -19,6 +19,9 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
         "memory": _memory(estimate),
         "disk": _disk(estimate),
     }
+    if estimate.varied:
+        names = " and ".join(estimate.varied)
+        parts["but"] = f"this is a run as the config has it, and trials differ in {names}"
     for name, text in parts.items():
         yield from textwrap.wrap(
             text, _WIDE, initial_indent=f"  {name:8}", subsequent_indent=" " * 10

@@ -37,6 +37,7 @@ def run_bytes(model: nn.Module, optimizers: Sequence[Optimizer]) -> RunBytes | N
     known = [state for state in states if state is not None]
     return RunBytes(
         weights=size(parameters) + size(buffers),
+        changed=size(trained) + size(buffers),
         gradients=size(gradients),
         optimizer=sum(known) if len(known) == len(states) else None,
         average=sum(p.numel() * wide(p.dtype).itemsize for p in trained),

@@ -20,6 +20,8 @@ class Estimate:
         devices: Devices of a trial, each of which holds its memory.
         averages: Whether trials are scored at rungs, by averaged weights.
         memory: What a trial holds on a device; None: not known.
+        varied: Settings of the model, the data or the trainer that the space sets. All is estimated
+            for a run as the config has it.
     """
 
     trials: int
@@ -31,6 +33,7 @@ class Estimate:
     devices: int = 1
     averages: bool = False
     memory: RunBytes | None = None
+    varied: tuple[str, ...] = ()
 
     @property
     def runs(self) -> float:
