@@ -1,5 +1,6 @@
 """What a study will take, in words."""
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ from autolr.study import Estimate
 
 _WIDE = 80  # columns
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_MEASURE = re.compile(rf"([\d.e+]+) ({'|'.join(_UNITS)})\b")  # stays on one line
 _UNKNOWN = "not known before the first step"
 
 
@@ -23,9 +25,11 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
         names = " and ".join(estimate.varied)
         parts["but"] = f"this is a run as the config has it, and trials differ in {names}"
     for name, text in parts.items():
-        yield from textwrap.wrap(
-            text, _WIDE, initial_indent=f"  {name:8}", subsequent_indent=" " * 10
-        )
+        whole = _MEASURE.sub("\\1\N{NO-BREAK SPACE}\\2", text)
+        first, others = f"  {name:8}", " " * 10
+        lines = textwrap.wrap(whole, _WIDE, initial_indent=first, subsequent_indent=others)
+        for line in lines:
+            yield line.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def bytes_text(count: int) -> str:
