@@ -62,3 +62,13 @@ def test_more_trials_than_groups_of_devices_are_refused(node: Any) -> None:
         "autolr: error: tune.workers must be at most 2, for 4 devices are declared and a trial has "
         "2, got 3"
     ]
+
+
+def test_a_dry_run_counts_devices_ranks_and_rivals(node: Any) -> None:
+    command = ["tune", "tune.yaml", "--dry-run", "--workers", "auto"]
+    said = " ".join(node.run(*command, CUDA_VISIBLE_DEVICES=_DECLARED).out.split())
+    assert f"steps {4 * _STEPS} optimizer steps, as many as in 4 whole runs;" in said
+    assert f"rivals beside the trials make at most {4 * _STEPS // 4} more" in said
+    assert re.search(r"copies at most \d of a trial at a time", said)
+    assert "on each of the 2 devices of a trial" in said
+    assert "for 2 trials at a time" in said
