@@ -18,9 +18,8 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    return (
-        free // sharers() + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    )
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return free // sharers() + unused
 
 
 def bytes_of_a_step(device: torch.device) -> int | None:
