@@ -128,3 +128,12 @@ def test_copies_of_a_search_take_what_it_reports():
     count = 4  # peaks race beside the run
     copies = count * (held.changed + held.gradients + held.optimizer + held.average) + held.average
     assert result.copy_bytes == pytest.approx(copies, rel=0.01)
+
+
+def test_of_several_optimizers_the_states_add_up():
+    model = network()
+    first, second = model.parameters()
+    muon, adam = torch.optim.Muon([first]), torch.optim.AdamW([second])
+    held = run_bytes(model, [muon, adam])
+    assert held.optimizer == size(first) + 2 * size(second) + 4
+    assert held.gradients == held.average == size(first) + size(second)
