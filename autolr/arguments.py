@@ -61,7 +61,10 @@ def parser() -> ArgumentParser:
         "--workers",
         type=_whole_or_name,
         default=None,
-        help="trials in parallel; auto: one per GPU",
+        help="trials in parallel; auto: one per GPU, or as --trials-per-gpu says",
+    )
+    tune.add_argument(
+        "--trials-per-gpu", type=_as(int), default=None, help="trials that share a GPU at most"
     )
     tune.add_argument(
         "--engine", type=str, default=None, help="what runs the workers: local, ray or remote"
@@ -74,7 +77,9 @@ def parser() -> ArgumentParser:
     tune.add_argument("--out", type=str, default=None, help="folder for results")
     tune.add_argument("--fresh", action="store_true", help="delete the study of this name first")
     tune.add_argument(
-        "--dry-run", action="store_true", help="check everything up to the first training step"
+        "--dry-run",
+        action="store_true",
+        help="check everything up to the first training step, and say what the study will take",
     )
     worker = _command(
         commands, "worker", "train trials for a driver in another process or on another host"

@@ -15,6 +15,7 @@ from autolr.driver import (
     Event,
     Noted,
     RungReached,
+    StudyEstimated,
     StudyReady,
     TrialEnded,
     TrialFailed,
@@ -56,8 +57,8 @@ class ConsoleProgress:
     def __call__(self, event: Event) -> None:
         """Print an event."""
         match event:
-            case CheckStarted() | Noted():
-                self._say(event.line if isinstance(event, Noted) else "checking the config ...")
+            case CheckStarted() | Noted() | StudyEstimated():
+                self._note(event)
             case StudyReady():
                 self._ready(event)
             case TrialStarted():
@@ -75,6 +76,15 @@ class ConsoleProgress:
                 self._workers(event)
             case TrialEnded():
                 self._ended(event)
+
+    def _note(self, event: CheckStarted | Noted | StudyEstimated) -> None:
+        match event:
+            case CheckStarted():
+                self._say("checking the config ...")
+            case Noted(line):
+                self._say(line)
+            case StudyEstimated(estimate):
+                self._say("\n".join(report.estimate_lines(estimate)))
 
     def _workers(self, event: WorkersAwaited | WorkerLost) -> None:
         if isinstance(event, WorkersAwaited):

@@ -41,7 +41,10 @@ class TuneConfig:
             implies neither, it stays None until `direction` raises an error.
         trials: Finished trials that the study shall have in total, over all resumes.
         timeout: Seconds after which no trial starts; None: no limit.
-        workers: Trials in parallel; "auto": one per visible GPU, at least one.
+        workers: Trials in parallel; "auto": ``trials_per_gpu`` for each visible GPU, at least one.
+        trials_per_gpu: Trials that share a GPU at most; a run that leaves most of it idle gains by
+            more than one. More than one needs trials of one device each. Rivals inside a trial
+            get its part of the free memory.
         trial_timeout: Seconds that a worker may train one job before the driver kills it, which
             counts as one of three attempts; None: no limit.
         engine: "local": processes of this machine; "ray"; "remote": any ``autolr worker``; or the
@@ -68,6 +71,7 @@ class TuneConfig:
     trials: int = 30
     timeout: float | None = None
     workers: int | str = 1
+    trials_per_gpu: int = 1
     trial_timeout: float | None = None
     engine: str = "local"
     listen: str | None = None
@@ -93,6 +97,10 @@ class TuneConfig:
             "workers": (
                 f"{whole(self.workers, 1, _MOST_WORKERS)}, or auto",
                 self.workers == "auto" or is_whole(self.workers, 1, _MOST_WORKERS),
+            ),
+            "trials_per_gpu": (
+                whole(self.trials_per_gpu, 1, _MOST_WORKERS),
+                is_whole(self.trials_per_gpu, 1, _MOST_WORKERS),
             ),
             "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
             "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),

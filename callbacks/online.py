@@ -105,7 +105,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             win by 3 %; then copies of the run compare five profiles with the default schedule.
         max_copies: Copies of the run that are held at once, at most: those of rivals (the race has
             4), and the state to go back to. With fewer, the peaks next to the customary one race.
-            None: those that fit into a GPU's free memory. Frozen weights are shared, not copied.
+            None: those that fit into a GPU's free memory, of which trials on the same GPU have a
+            part each. Frozen weights are shared, not copied.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before
             the first training step and written after the fit.
         verify: Whether to make steps, roll back and make them again before the search: a line for

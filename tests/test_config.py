@@ -251,6 +251,8 @@ def test_a_pruner_may_be_a_name_or_a_mapping() -> None:
             for got in (-3, 0, "many", True, 2.5, None, "5")
         ),
         ({"workers": 0}, "tune.workers must be a whole number of at least 1, or auto, got 0"),
+        ({"trials_per_gpu": 0}, "tune.trials_per_gpu must be a whole number of at least 1, got 0"),
+        ({"trials_per_gpu": 1.5}, "tune.trials_per_gpu must be a whole number of at least 1, got"),
         ({"workers": "many"}, "tune.workers must be a whole number of at least 1, or auto, got"),
         ({"trial_timeout": 0}, "tune.trial_timeout must be a number of seconds above 0, or null"),
         ({"pruner": {"pause": 1}}, "tune.pruner.pause must be true or false, got 1"),

@@ -13,6 +13,7 @@ from autolr.driver.events import CheckStarted as CheckStarted
 from autolr.driver.events import Event as Event
 from autolr.driver.events import Noted as Noted
 from autolr.driver.events import RungReached as RungReached
+from autolr.driver.events import StudyEstimated as StudyEstimated
 from autolr.driver.events import StudyReady as StudyReady
 from autolr.driver.events import TrialEnded as TrialEnded
 from autolr.driver.events import TrialFailed as TrialFailed

@@ -8,6 +8,7 @@ from typing import Any
 from autolr import study
 from autolr.config import Config, fingerprint, read_config
 from autolr.disk import check_folder, disk_errors
+from autolr.driver.devices import check_sharing
 from autolr.driver.engines import Engine, engine_class
 from autolr.driver.events import CheckStarted, Event, Noted
 from autolr.driver.results_folder import ResultsFolder
@@ -69,6 +70,7 @@ def claimed(
     """
     read = read_config(source)
     read = replace(read, tune=read.tune.override(**settings))
+    check_sharing(read)
     notes: list[str] = []
     engine = engine_class(read.tune.engine, notes.append)
     config = engine.prepare(read, notes.append)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from autolr.config import Config
-from autolr.study import Hyperband, TrialRecord
+from autolr.study import Estimate, Hyperband, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,13 @@ class StudyReady:
     finished: int
     resumed: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEstimated:
+    """What the study will take; said by a dry run, which ends with it."""
+
+    estimate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,7 @@ Event: TypeAlias = (
     | Noted
     | WorkersAwaited
     | StudyReady
+    | StudyEstimated
     | TrialStarted
     | RungReached
     | TrialFailed

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing_extensions import override
 
 from autolr.config import Config
-from autolr.driver.devices import are_named, per_trial, shared_out, visible
+from autolr.driver.devices import are_named, check_places, per_trial, shared_out, visible
 from autolr.driver.engines import Engine
 from autolr.driver.messages import FromWorker, Lost, ToWorker
+from autolr.gpu_sharing import announced
 from autolr.objective import modules_of
 from autolr.study import Lease
 
@@ -44,6 +45,8 @@ class LocalEngine(Engine):
             it is here.
         folder: Where the logs go.
         modules: What a worker imports before it is ready.
+        trials_per_gpu: How many trials may share a worker's device, where those of other engines
+            may be on it; 1: as many as these workers do.
     """
 
     def __init__(
@@ -51,13 +54,22 @@ class LocalEngine(Engine):
         devices: Sequence[str | None] | Mapping[int, str | None],
         folder: Path,
         modules: Sequence[str] = (),
+        trials_per_gpu: int = 1,
     ) -> None:
         self.workers = len(devices)
         self._devices = devices
         self._folder = folder
         self._modules = modules
+        self._trials_per_gpu = trials_per_gpu
         self._workers: dict[int, _Worker] = {}
         self._oom_kills = _oom_kills()
+
+    @classmethod
+    @override
+    def prepare(cls, config: Config, note: Callable[[str], None]) -> Config:
+        """Refuse more workers than there are places for; see `Engine`."""
+        check_places(config)
+        return config
 
     @classmethod
     @override
@@ -68,7 +80,7 @@ class LocalEngine(Engine):
         # A heartbeat cannot be sent from within a step, so a server's study gets a worker.
         if alone and not are_named() and len(visible()) <= 1 and tune.storage.startswith("sqlite"):
             return None
-        devices = shared_out(tune.workers, ranks if visible() else 1)
+        devices = shared_out(tune.workers, ranks if visible() else 1, tune.trials_per_gpu)
         return cls(devices, tune.folder, modules_of(config))
 
     @override
@@ -156,7 +168,12 @@ class LocalEngine(Engine):
         environment.setdefault("OMP_NUM_THREADS", str(threads))
         if (devices := self._devices[worker]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = devices
-        return environment
+        return environment | announced(max(self._sharers(worker), self._trials_per_gpu))
+
+    def _sharers(self, worker: int) -> int:
+        given = self._devices
+        values = list(given.values() if isinstance(given, Mapping) else given)
+        return values.count(given[worker]) if given[worker] is not None else 1
 
 
 def _oom_kills() -> int:

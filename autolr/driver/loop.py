@@ -16,7 +16,8 @@ from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
 from autolr.driver.devices import per_trial
 from autolr.driver.engines import Engine
-from autolr.driver.events import Event, StudyReady, TuneResult
+from autolr.driver.estimate import estimated
+from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult
 from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pool import Pool
@@ -42,6 +43,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     trials: int | None = None,
     timeout: float | None = None,
     workers: int | str | None = None,
+    trials_per_gpu: int | None = None,
     trial_timeout: float | None = None,
     engine: str | None = None,
     listen: str | None = None,
@@ -72,7 +74,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         mode: "min" or "max"; inferred from the monitor's name where that implies it.
         trials: Finished trials that the study shall have in total, over all resumes.
         timeout: Seconds after which no trial starts.
-        workers: Trials in parallel; "auto": one per visible GPU, at least one.
+        workers: Trials in parallel; "auto": ``trials_per_gpu`` for each visible GPU, at least one.
+        trials_per_gpu: Trials that share a GPU at most.
         trial_timeout: Seconds that a worker may train one job.
         engine: "local", "ray", "remote" or the path of a class.
         listen: Host name or address at which workers reach this host.
@@ -84,7 +87,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         out: The folder for results.
         safe_globals: Classes, as ``module.Class``, that checkpoints of trials may contain.
         fresh: Delete the study of this name first.
-        dry_run: Check everything up to the first training step, and stop there.
+        dry_run: Check everything up to the first training step, say what the study will take
+            (`StudyEstimated`), and stop there.
         listener: Called with each event as it happens. The default one only warns.
 
     Raises:
@@ -100,6 +104,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "trials": trials,
         "timeout": timeout,
         "workers": workers,
+        "trials_per_gpu": trials_per_gpu,
         "trial_timeout": trial_timeout,
         "engine": engine,
         "listen": listen,
@@ -129,6 +134,7 @@ def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
     checked = check_anywhere(config, listener)
     hyperband = _hyperband(config, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
+    listener(StudyEstimated(estimated(config, checked, hyperband)))
     return TuneResult(config, (), ())
 
 

@@ -11,6 +11,7 @@ from autolr.config import Config
 from autolr.disk import disk_errors
 from autolr.errors import AutoLRError, UserCodeError
 from autolr.job import Decision, TrialJob, TrialResult
+from autolr.memory import RunBytes
 from autolr.storage_url import shown
 
 
@@ -59,11 +60,13 @@ class Checked:
         run_steps: Their number.
         warnings: What the user should know, a line each.
         pauses: Whether a run can be resumed from a rung; see `Checkup`.
+        memory: What a run holds; see `Checkup`.
     """
 
     run_steps: int
     warnings: tuple[str, ...] = ()
     pauses: bool = True
+    memory: RunBytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

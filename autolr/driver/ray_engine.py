@@ -44,6 +44,7 @@ class RayEngine(Engine):
 
     Args:
         ranks: Devices that a trial needs.
+        sharing: How many trials share a GPU.
         gpus: Whether it may have GPUs.
         folder: Where the logs go.
         modules: What a worker imports before it is ready.
@@ -52,17 +53,20 @@ class RayEngine(Engine):
         ConfigError: If Ray is not installed, or the cluster is not there.
     """
 
-    def __init__(self, ranks: int, gpus: bool, folder: Path, modules: Sequence[str] = ()) -> None:
+    def __init__(
+        self, ranks: int, sharing: int, gpus: bool, folder: Path, modules: Sequence[str] = ()
+    ) -> None:
         self._ray = _ray()
         self._started = not self._ray.is_initialized()
         if self._started:
             _connect(self._ray)
         self._gpus = int(self._ray.cluster_resources().get("GPU", 0)) if gpus else 0
-        needs = {"num_cpus": 1, "num_gpus": ranks} if self._gpus else {"num_cpus": ranks}
+        needs = {"num_cpus": 1, "num_gpus": ranks / sharing} if self._gpus else {"num_cpus": ranks}
         self._remote = self._ray.remote(max_concurrency=_CALLS, **needs)(Guard)
-        self.workers = max(1, self._gpus // ranks)  # "auto": one for each trial with GPUs
+        self.workers = max(1, self._gpus // ranks * sharing)  # "auto": one for each trial with GPUs
         self._folder = folder
         self._modules = modules
+        self._sharing = sharing
         self._secret = _marked(folder)
         self._actors: dict[int, Any] = {}
         self._pending: dict[Any, int] = {}  # workers by the answer that is waited for
@@ -74,7 +78,8 @@ class RayEngine(Engine):
         """Connect to the cluster; see `Engine`."""
         trainer = config.fit.get("trainer")
         on_cpu = isinstance(trainer, Mapping) and trainer.get("accelerator") == "cpu"
-        made = cls(per_trial(trainer), not on_cpu, config.tune.folder, modules_of(config))
+        needs = per_trial(trainer), config.tune.trials_per_gpu, not on_cpu
+        made = cls(*needs, config.tune.folder, modules_of(config))
         if isinstance(config.tune.workers, int):
             made.workers = config.tune.workers
         return made
@@ -83,7 +88,9 @@ class RayEngine(Engine):
     def start(self, worker: int) -> None:
         """Start a worker where there is room; see `Engine`."""
         place = str(Path.cwd()), str(self._folder), self._secret
-        self._actors[worker] = self._remote.remote(worker, *place, sys.path, self._modules)
+        self._actors[worker] = self._remote.remote(
+            worker, *place, sys.path, self._modules, self._sharing
+        )
         self._ask(worker)
 
     @override
@@ -164,6 +171,7 @@ class Guard:
         secret: What is written in a file there if it is the driver's.
         path: Where the driver finds modules.
         modules: What a worker imports before it is ready.
+        sharing: How many trials share its GPU.
     """
 
     def __init__(
@@ -174,11 +182,12 @@ class Guard:
         secret: str,
         path: Sequence[str],
         modules: Sequence[str] = (),
+        sharing: int = 1,
     ) -> None:
         self._worker = worker
         self._refusal: Failed | None = None
         devices = {worker: None}  # Ray has set what it sees
-        self._engine = LocalEngine(devices, Path(folder), modules)
+        self._engine = LocalEngine(devices, Path(folder), modules, sharing)
         if not _is_shared(Path(here), Path(folder), secret):
             where = f"the same on all nodes of the cluster (not so on {socket.gethostname()})"
             reason = str(ConfigError.of("out", str(Path(here, folder)), where))

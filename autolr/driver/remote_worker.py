@@ -10,7 +10,7 @@ from typing import Any
 
 from autolr.config import read_config
 from autolr.driver.channel import Channel
-from autolr.driver.devices import own_share, per_trial
+from autolr.driver.devices import check_sharing, own_share, per_trial
 from autolr.driver.discovery import Discovery
 from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Done, Failed, FromWorker, LeaveTrial, Lost, StudyOver, TrainTrial
@@ -60,7 +60,9 @@ def run_worker(
     read = read_config(config)
     asks = settings.get("storage") is not None and settings.get("out") is None
     discovery = Discovery(read.tune.override(**settings), asks=asks, listener=listener)
-    device = own_share(per_trial(read.fit.get("trainer")))
+    check_sharing(read)
+    sharing = read.tune.trials_per_gpu
+    device = own_share(per_trial(read.fit.get("trainer")), sharing)
     named = (os.environ.get(name) for name in ("SLURM_ARRAY_TASK_ID", "SLURM_PROCID", "RANK"))
     worker = int(next(filter(None, named), os.getpid()))  # names its log
     for name in _LAUNCHERS:
@@ -77,7 +79,7 @@ def run_worker(
                 continue
             channel, folder = connected
             listener("working")
-            engine = LocalEngine({worker: device}, folder, modules_of(read))
+            engine = LocalEngine({worker: device}, folder, modules_of(read), sharing)
             _Relay(channel, engine, worker).run(shutdown)
             end = time.monotonic() + wait
     if not shutdown.requested() and not discovery.complete:

@@ -17,7 +17,9 @@ from autolr.callbacks.trial_state import stateful_parts
 from autolr.candidate import Candidate
 from autolr.config import Config
 from autolr.errors import ConfigError
+from autolr.memory import RunBytes
 from autolr.objective.corners import corners, filled, opened
+from autolr.objective.holding import Holding
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
@@ -58,7 +60,8 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     """
     candidate = Candidate(peak=1e-3)
     tune = config.tune
-    look = _Look()
+    holding = Holding(config.space)
+    look = _Look(holding)
     with lightning_errors(folder), quiet_lightning(config):
         fit = trial_config(filled(config), candidate, folder)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
@@ -69,13 +72,13 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         _check_space(cli, config, folder)
         _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
-        tried = _Tried(list(_rules(config.space)))
+        tried = _Tried(list(_rules(config.space)), holding)
         ours: list[Callback] = [look, tried, *rate_callbacks(candidate, tune), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
         with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     warnings = [*_warnings(early, look.total_steps, tune.pruner.name), *_lost(look.unkept, tune)]
-    return Checkup(look.total_steps, tuple(warnings))
+    return Checkup(look.total_steps, tuple(warnings), memory=look.memory)
 
 
 def _lost(unkept: Sequence[str], tune: TuneConfig) -> Iterator[str]:
@@ -113,10 +116,14 @@ class _LookedAt(BaseException):
 
 
 class _Look(Callback):
-    """Notes the length of the run, and what no checkpoint holds; leaves before its first step."""
+    """Notes how long the run is, what it holds and no checkpoint does; leaves before a step."""
 
     total_steps = 0
     unkept: Sequence[str] = ()
+    memory: RunBytes | None = None
+
+    def __init__(self, holding: Holding) -> None:
+        self._holding = holding
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -128,20 +135,23 @@ class _Look(Callback):
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.unkept = unkept(pl_module, stateful_parts(trainer))
+        self.memory = self._holding.measured(trainer, pl_module, self.total_steps)
         raise _LookedAt  # the other callbacks have had their look too
 
 
 class _Tried(Callback):
     """Applies rules, each to the module's own optimizer, and leaves that in place."""
 
-    def __init__(self, rules: Sequence[ApplyRule]) -> None:
+    def __init__(self, rules: Sequence[ApplyRule], holding: Holding) -> None:
         self._rules = rules
+        self._holding = holding
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for rule in self._rules:
             own = list(trainer.optimizers)
             rule.on_fit_start(trainer, pl_module)
+            self._holding.see(trainer.optimizers)
             trainer.strategy.optimizers = own
 
 

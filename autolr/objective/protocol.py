@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from autolr.config import Config
 from autolr.job import Judge, TrialJob, TrialResult
+from autolr.memory import RunBytes
 
 
 class Checkup(NamedTuple):
@@ -19,11 +20,13 @@ class Checkup(NamedTuple):
         warnings: What may go wrong with the trials, a line each.
         pauses: Whether a run can leave a checkpoint at a rung and be resumed from it. Where it
             cannot, a trial that is not promoted ends at its rung.
+        memory: What a run holds, as far as it is known; the largest, where trials differ.
     """
 
     run_steps: int
     warnings: tuple[str, ...] = ()
     pauses: bool = True
+    memory: RunBytes | None = None
 
 
 class Objective(Protocol):

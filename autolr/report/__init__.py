@@ -1,5 +1,6 @@
 """Reports of a study: tables, pages, and files that work without autolr."""
 
+from autolr.report.estimate import estimate_lines as estimate_lines
 from autolr.report.export import artefacts as artefacts
 from autolr.report.export import best_config as best_config
 from autolr.report.files import name_of as name_of

@@ -73,7 +73,7 @@ class Average:
         self._means = {
             parameter: self._means[parameter]
             if self._counts[parameter] > 1
-            else tensor.to(_wide(tensor.dtype), copy=True)
+            else tensor.to(wide(tensor.dtype), copy=True)
             for parameter, tensor in present.items()
         }
         for count in set(self._counts.values()) - {1}:  # most often there is one
@@ -130,5 +130,6 @@ class Average:
                 buffer.copy_(value)
 
 
-def _wide(dtype: torch.dtype) -> Any:
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """Return the type in which weights of a type are averaged."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype

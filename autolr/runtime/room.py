@@ -6,17 +6,20 @@ from dataclasses import dataclass
 import torch
 
 from autolr.errors import ConfigError
+from autolr.gpu_sharing import sharers
 
 
 def free_bytes(device: torch.device) -> int | None:
     """Return the memory of an accelerator that a process can still get; None for any other.
 
-    It is what the driver reports as free, and what torch has got from it and not used.
+    It is what the driver reports as free, divided by the trials that share the device, and what
+    torch has got from it and not used.
     """
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return free // sharers() + unused
 
 
 def bytes_of_a_step(device: torch.device) -> int | None:

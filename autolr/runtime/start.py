@@ -9,6 +9,7 @@ from autolr.candidate import Candidate
 from autolr.online.actions import Commit
 from autolr.online.kept import Kept
 from autolr.online.progress import Progress
+from autolr.online.rounds import COPIES
 from autolr.online.run_info import RunInfo
 from autolr.online.scan import Scan
 from autolr.result.messages import excluded, opening, unsearched
@@ -118,6 +119,20 @@ def keep_users_rate(
     for line in unsearched(obstacles, live):
         warn(line)
     return Progress(Kept(Commit(live))), live
+
+
+def most_copies(rates: Rates, setup: Setup) -> int:
+    """Return how many copies of the run a search holds at once, at most; 0 if it is too short.
+
+    Args:
+        rates: The rates of the run's optimizer.
+        setup: What is known of the search.
+    """
+    prior = prior_of(rates)  # where a scan decides, as many race around another peak
+    run = setup.run_info(rates, rates.base if prior is None else prior, None)
+    search = setup.settings.begin(run, None)
+    later = COPIES + 1  # the best state beside them
+    return max(len(search.candidates) - 1, later) if search.searching else 0
 
 
 def begins_with(rates: Rates, setup: Setup) -> Candidate | None:

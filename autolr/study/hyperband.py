@@ -110,7 +110,16 @@ class Hyperband:
         if not math.isfinite(score):
             return False
         better = sum(peer < score for peer in peers if math.isfinite(peer))
-        return better < max(1, (len(peers) + 1) // self.eta)
+        return self.promotes_behind(better, len(peers) + 1)
+
+    def promotes_behind(self, better: int, seen: int) -> bool:
+        """Return as `promotes`, for a trial with a finite score.
+
+        Args:
+            better: How many trials have a better score at the rung.
+            seen: How many have a score there, its own included.
+        """
+        return better < max(1, seen // self.eta)
 
     def table(self) -> list[Bracket]:
         """Return the brackets, most aggressive first, as rows to print."""

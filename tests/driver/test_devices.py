@@ -1,9 +1,21 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from autolr.config import read_config
-from autolr.driver.devices import own_share, per_trial, shared_out, visible
+import autolr
+from autolr.config import Config, read_config
+from autolr.driver.devices import (
+    check_places,
+    check_sharing,
+    own_share,
+    per_trial,
+    shared_out,
+    visible,
+)
 from autolr.driver.local import LocalEngine
 from autolr.errors import ConfigError
+from autolr.gpu_sharing import sharers
 
 
 @pytest.mark.parametrize(
@@ -60,7 +72,86 @@ def test_processes_that_a_launcher_started_share_the_devices_of_their_host(
     expected: str | None,
 ) -> None:
     monkeypatch.setenv("AUTOLR_DEVICES", devices)
-    assert own_share(2, launcher) == expected
+    assert own_share(2, environment=launcher) == expected
+
+
+def test_workers_that_share_devices_are_spread_over_them_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AUTOLR_DEVICES", "4,6")
+    assert shared_out("auto", 1, 2) == ["4", "6", "4", "6"]
+    assert [own_share(1, 2, {"LOCAL_RANK": str(rank)}) for rank in range(4)] == list("4646")
+    monkeypatch.setenv("AUTOLR_DEVICES", "")
+    assert shared_out("auto", 1, 3) == [None]
+
+
+def study(trainer: dict[str, Any], **tune: object) -> Config:
+    return read_config({"trainer": trainer, "tune": {"space": {"lr": 0.1}, **tune}})
+
+
+@pytest.mark.parametrize(
+    ("devices", "trainer", "tune", "refusal"),
+    [
+        ("0,1", {"devices": 2}, {"trials_per_gpu": 2}, "trials_per_gpu must be 1, for a trial has"),
+        (
+            "0",
+            {},
+            {"workers": 2},
+            "workers must be at most 1, for 1 device is declared and tune.tr",
+        ),
+        ("0,1", {}, {"workers": 5, "trials_per_gpu": 2}, "at most 4, for 2 devices are declared"),
+        ("0,1,2", {"devices": 2}, {"workers": 2}, "at most 1, for 3 devices are declared and a tr"),
+    ],
+)
+def test_what_the_declared_devices_have_no_place_for_is_refused_before_anything_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    devices: str,
+    trainer: dict[str, Any],
+    tune: dict[str, Any],
+    refusal: str,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+    monkeypatch.chdir(tmp_path)
+    config = {"trainer": trainer, "tune": {"space": {"lr": 0.1}, **tune}}
+    for dry_run in (True, False):
+        with pytest.raises(ConfigError) as raised:
+            autolr.tune(config, dry_run=dry_run)
+        assert refusal in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("devices", "trainer", "tune"),
+    [
+        ("0,1", {}, {"workers": 4, "trials_per_gpu": 2}),
+        ("0", {"accelerator": "cpu"}, {"workers": 4}),  # it declares no device that it uses
+        ("", {}, {"workers": 4}),  # processes on the CPU
+        ("0", {}, {"workers": "auto"}),
+    ],
+)
+def test_what_fits_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, devices: str, trainer: dict[str, Any], tune: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+    check_sharing(study(trainer, **tune))
+    check_places(study(trainer, **tune))
+
+
+@pytest.mark.parametrize(
+    ("devices", "per_gpu", "expected"),
+    [
+        (["0", "1"], 1, [1, 1]),
+        (["0", "1", "0"], 1, [2, 1, 2]),  # only those that are there
+        ([None, None], 1, [1, 1]),  # they share no GPU
+        ([None], 2, [2]),  # workers of Ray, which has chosen the device
+    ],
+)
+def test_a_worker_knows_how_many_share_its_gpu(
+    tmp_path: Path, devices: list[str | None], per_gpu: int, expected: list[int]
+) -> None:
+    engine = LocalEngine(devices, tmp_path, trials_per_gpu=per_gpu)
+    assert [sharers(engine._environment(worker)) for worker in range(len(devices))] == expected
 
 
 @pytest.mark.parametrize(

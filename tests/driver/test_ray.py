@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import autolr
+from autolr.config import read_config
 from autolr.driver import (
     Event,
     RungReached,
@@ -23,10 +24,12 @@ from autolr.driver import (
     ray_engine,
 )
 from autolr.driver.messages import Failed, FromWorker
-from autolr.driver.ray_engine import Guard
+from autolr.driver.ray_engine import Guard, RayEngine
 from autolr.driver.wire import from_json
 from autolr.errors import ConfigError
+from autolr.gpu_sharing import sharers
 from autolr.study import look
+from autolr.testing.engine import start
 from tests.end_to_end.conftest import CONFIG, MODEL
 from tests.postgresql import Server, running_server
 
@@ -53,6 +56,32 @@ def test_a_node_with_another_file_system_is_refused(
     assert isinstance(refusal, Failed)
     assert refusal.kind == "ConfigError"
     assert "out must be the same on all nodes" in refusal.reason
+
+
+@pytest.mark.slow
+def test_trials_that_share_a_gpu_get_their_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.chdir(tmp_path)
+    ray.init(num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    tune = {"space": {"lr": 0.1}, "workers": "auto", "trials_per_gpu": 2}
+    objective = "autolr.testing.counting.CountingObjective"
+    engine = RayEngine.place(read_config({"objective": objective, "tune": tune}))
+    try:
+        start(engine, *range(engine.workers))
+        leases = [engine.lease(worker) for worker in range(4)]
+        seen = [_environment(lease.pid) for lease in leases if lease is not None]
+        assert sorted(one["CUDA_VISIBLE_DEVICES"] for one in seen) == ["0", "0", "1", "1"]
+        assert [sharers(one) for one in seen] == [2, 2, 2, 2]
+    finally:
+        engine.close()
+        ray.shutdown()
+
+
+def _environment(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(line.split("=", 1) for line in lines if line)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from autolr.driver.messages import (
 )
 from autolr.driver.wire import WireError, from_json, to_json
 from autolr.job import Decision, TrialJob, TrialResult
+from autolr.memory import RunBytes
 
 CONFIG = read_config(
     {
@@ -71,6 +72,7 @@ TO_WORKER: list[ToWorker] = [
 FROM_WORKER: list[FromWorker] = [
     Ready(),
     Checked(45),
+    Checked(45, memory=RunBytes(8, 4, 4, None, rivals=3)),
     Scored(5, -math.inf),
     Remark("a line"),
     Done(OUTCOME),

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 import autolr
+from autolr.gpu_sharing import announced
 from autolr.online import Annealed
-from autolr.runtime.room import Room
+from autolr.runtime.room import Room, free_bytes
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.torch_learner import TorchLearner
 
@@ -75,6 +76,16 @@ def test_before_the_first_step_half_of_the_free_memory_is_left_to_it(free, expec
 def test_later_what_a_step_has_taken_is_left_to_the_next_ones():
     room = Room(free=lambda _: 100 * MIB, of_a_step=lambda _: 60 * MIB)
     assert room.left(torch.device("cpu"), 10 * MIB, 0, 2)[0] == 4
+
+
+def test_a_trial_takes_its_part_of_what_is_free_on_a_gpu_that_several_share(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (90 * MIB, 100 * MIB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 8 * MIB)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 3 * MIB)
+    assert free_bytes(torch.device("cuda")) == 95 * MIB
+    for name, value in announced(3).items():
+        monkeypatch.setenv(name, value)
+    assert free_bytes(torch.device("cuda")) == 35 * MIB  # 5 of them are its own already
 
 
 def test_the_limit_of_the_user_counts_the_copies_that_are_held():
