@@ -12,7 +12,7 @@ from autolr.driver.engines import Engine, engine_class
 from autolr.driver.events import CheckStarted, Event, Noted
 from autolr.driver.results_folder import ResultsFolder
 from autolr.strict_yaml import Source
-from autolr.study import Session, Summary
+from autolr.study import Growth, Session, Summary
 from autolr.users_modules import make_importable
 
 
@@ -77,7 +77,11 @@ def claimed(
     tune = config.tune
     held = study.locked(tune.storage, tune.study, tune.folder) if lock else nullcontext()
     with held as session, disk_errors(tune.folder):
-        stored = None if fresh else _stored(config)
+        stored, growth = (None, None) if fresh else _stored(config)
+        if growth is not None:
+            config = replace(config, space=growth.space)
+            if growth.names:
+                listener(Noted(f"the space grew: {', '.join(growth.names)}"))
         owner = ResultsFolder.of(tune, stored)
         owner.check(tune.folder)
         claim = Claim(config, engine, stored, owner, session, fresh)
@@ -90,13 +94,16 @@ def claimed(
         yield claim
 
 
-def _stored(config: Config) -> Summary | None:
-    """Return the study as it is stored, if it was begun, and was begun with this config."""
+def _stored(config: Config) -> tuple[Summary | None, Growth | None]:
+    """Return the study as it is stored, if it was begun with this config, and how its space grew.
+
+    Without the latter, the space is that of the config.
+    """
     stored = study.peek(config.tune.storage, config.tune.study)
     if stored is None or not stored.fingerprint:
-        return None
-    study.check_fingerprint(config.tune.study, stored.fingerprint, fingerprint(config))
-    return stored
+        return None, None
+    growth = study.check_fingerprint(config.tune.study, stored.fingerprint, fingerprint(config))
+    return stored, growth
 
 
 def _check_sampler(config: Config) -> None:

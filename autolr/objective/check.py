@@ -147,7 +147,7 @@ class _Tried(Callback):
 
 def _rules(space: Space) -> Iterator[ApplyRule]:
     """Yield what applies each rule of the space, with each of its settings."""
-    chosen = {(corner.rule, corner.rule_settings): corner for corner in corners(space)}
+    chosen = {(corner.rule, repr(corner.rule_settings)): corner for corner in corners(space)}
     for corner in chosen.values():
         if not corner.is_own:
             yield ApplyRule(corner.rule, dict(corner.rule_settings))

@@ -20,6 +20,7 @@ A driver holds the lock while it works; commands that only read call `peek`:
 """
 
 from autolr.study.address import locate as locate
+from autolr.study.fingerprint import Growth as Growth
 from autolr.study.fingerprint import check_fingerprint as check_fingerprint
 from autolr.study.handle import DIVERGED as DIVERGED
 from autolr.study.handle import Study as Study
