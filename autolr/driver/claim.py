@@ -7,6 +7,7 @@ from typing import Any
 
 from autolr import study
 from autolr.config import Config, fingerprint, read_config
+from autolr.config_checks import check
 from autolr.disk import check_folder, disk_errors
 from autolr.driver.engines import Engine, engine_class
 from autolr.driver.events import CheckStarted, Event, Noted
@@ -69,7 +70,9 @@ def claimed(
     """
     read = read_config(source)
     read = replace(read, tune=read.tune.override(**settings))
-    notes: list[str] = []
+    expected = "null in a study, whose trials all begin at step 0; load weights in the model"
+    check("ckpt_path", read.checkpoint, expected, read.checkpoint is None)
+    notes = [] if read.seed_line is None else [read.seed_line]
     engine = engine_class(read.tune.engine, notes.append)
     config = engine.prepare(read, notes.append)
     for line in notes:

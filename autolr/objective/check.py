@@ -21,10 +21,13 @@ from autolr.objective.corners import corners, filled, opened
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
+    parsed,
     parsing,
+    quiet_in,
     quiet_lightning,
     trial_config,
 )
+from autolr.objective.own_cli import fit_parser
 from autolr.objective.protocol import Checkup
 from autolr.objective.rate_callbacks import rate_callbacks
 from autolr.objective.user_code import no_exit
@@ -60,13 +63,13 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     tune = config.tune
     look = _Look()
     with lightning_errors(folder), quiet_lightning(config):
-        fit = trial_config(filled(config), candidate, folder)
+        fit = trial_config(filled(config), candidate)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
         fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
-        cli = instantiate(fit, config.folder, config.seed, opened(config))
+        cli = instantiate(config, fit, opened(config), quiet_in(folder))
         early = early_stoppers(cli.trainer)
         _check_callbacks(cli.trainer)
-        _check_space(cli, config, folder)
+        _check_space(cli, config)
         _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         tried = _Tried(list(_rules(config.space)))
@@ -172,10 +175,10 @@ def _check_callbacks(trainer: Trainer) -> None:
             )
 
 
-def _check_space(cli: "LightningCLI", config: Config, folder: Path) -> None:
+def _check_space(cli: "LightningCLI", config: Config) -> None:
     """Refuse a space that sets what the classes do not take, before a trial finds out."""
     for candidate in corners(config.space):
         if candidate.settings:
-            fit = trial_config(config.fit, candidate, folder)
+            fit = trial_config(config.fit, candidate)
             with parsing(config.space.paths):
-                cli.parser.parse_object({**fit, "seed_everything": config.seed})
+                fit_parser(cli).parse_object(parsed(fit, config.seed))

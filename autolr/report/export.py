@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import MODULES, Config, set_dotted
+from autolr.config import CLI, MODULES, OWN_CLI, Config, set_dotted
 from autolr.report.trials_file import trials_csv
 from autolr.study import TrialRecord
 
@@ -17,7 +17,7 @@ _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
 {use}
 {modules_line}{modules}
-"""
+{cli}"""
 _USE = (
     "# Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`."
 )
@@ -37,6 +37,7 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
         candidate: A candidate with a peak.
     """
     fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
+    fit.pop(CLI, None)
     for name, value in candidate.settings:
         fit = set_dotted(fit, name, value)
     if config.names_objective:
@@ -83,6 +84,7 @@ def artefacts(
         use=use.format(file=shlex.quote(config_file.as_posix())),
         modules_line=MODULES,
         modules=config.folder,
+        cli=f"{OWN_CLI}{json.dumps(config.fit[CLI])}\n" if CLI in config.fit else "",
     )
     if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
