@@ -10,7 +10,7 @@ from typing_extensions import override
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import check_rates
+from autolr.callbacks.requirements import check_optimizer, check_space_shapes
 from autolr.callbacks.run_length import RunLength
 from autolr.callbacks.step_count import StepCount
 from autolr.callbacks.trial_state import stateful_parts
@@ -29,7 +29,7 @@ from autolr.objective.lightning_cli import (
 )
 from autolr.objective.own_cli import fit_parser
 from autolr.objective.protocol import Checkup
-from autolr.objective.rate_callbacks import rate_callbacks
+from autolr.objective.rate_callbacks import rate_callbacks, shaping
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing
@@ -61,7 +61,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     """
     candidate = Candidate(peak=1e-3)
     tune = config.tune
-    look = _Look()
+    look = _Look(shaping(config.space))
     with lightning_errors(folder), quiet_lightning(config):
         fit = trial_config(filled(config), candidate)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
@@ -73,7 +73,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         tried = _Tried(list(_rules(config.space)))
-        ours: list[Callback] = [look, tried, *rate_callbacks(candidate, tune), watch]
+        ours: list[Callback] = [look, tried, *rate_callbacks(candidate, tune, config.space), watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
         with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
@@ -121,9 +121,13 @@ class _Look(Callback):
     total_steps = 0
     unkept: Sequence[str] = ()
 
+    def __init__(self, shaping: Sequence[str]) -> None:
+        self._shaping = shaping
+
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_rates(trainer, pl_module, "autolr tune")
+        check_optimizer(trainer, "autolr tune")
+        check_space_shapes(trainer, self._shaping)
         count = StepCount(trainer)
         self.total_steps = RunLength(trainer, "autolr tune", count).steps
         count.close()

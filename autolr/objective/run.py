@@ -25,7 +25,7 @@ from autolr.objective.lightning_cli import (
     trial_config,
 )
 from autolr.objective.own_cli import prepare
-from autolr.objective.rate_callbacks import rate_callbacks
+from autolr.objective.rate_callbacks import own_peak, rate_callbacks
 from autolr.objective.user_code import before_first_step, no_exit
 from autolr.runtime.loading import UnreadableError, allowing, load
 
@@ -55,7 +55,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     trial: Reporter = pause if job.pauses else _Stopping(judge)
     horizon = job.run_steps
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
-    setters = rate_callbacks(job.candidate, tune)
+    setters = rate_callbacks(job.candidate, tune, job.config.space)
     made: list[Trainer] = []
     with before_first_step(made), lightning_errors(job.folder), quiet_lightning(job.config):
         fit = trial_config(job.config.fit, job.candidate)
@@ -82,6 +82,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         diverged=prune.diverged or decision is Decision.STOP,
         paused=decision is Decision.PAUSE,
         stopped_at=steps if ended and prune.ended_early else None,
+        own_peak=own_peak(setters[-1]),
     )
 
 

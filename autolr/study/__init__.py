@@ -50,6 +50,7 @@ from autolr.study.reading import study_names as study_names
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
+from autolr.study.records import OWN_PEAK as OWN_PEAK
 from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import TrialRecord as TrialRecord
