@@ -83,6 +83,10 @@ def read_config(source: Source) -> Config:
     folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
     if fit.get("ckpt_path") is None:
         fit = {key: value for key, value in fit.items() if key not in OF_FIT}
+    if CLI in fit and OBJECTIVE in fit:
+        raise ConfigError(
+            "the config has cli and objective: leave out cli, an objective needs none"
+        )
     tune = parse_tune(fit.pop("tune", None))
     space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
     _check_targets(space, fit)

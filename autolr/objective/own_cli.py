@@ -81,6 +81,28 @@ def prepare(cli: "LightningCLI") -> None:
         before()
 
 
+def differences(cli: "LightningCLI", fit: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each way in which a study differs from what the user's own CLI does.
+
+    Args:
+        cli: As the study makes it.
+        fit: The LightningCLI part of the study's config.
+    """
+    name = type(cli).__name__
+    dropped = [f"{name}.{hook}" for hook in ("fit", "after_fit") if hasattr(cli, hook)]
+    if dropped and cli.subcommand is not None:
+        yield f"{' and '.join(dropped)} cannot be called: a study trains through Trainer.fit"
+    seed = cli.seed_everything_default
+    if "seed_everything" not in fit and not isinstance(seed, bool) and seed:
+        yield f"seed_everything is not in the config: a study takes 0, and not the {seed} of {name}"
+    default = fit_parser(cli).get_defaults().get("trainer.callbacks")
+    if default and "callbacks" not in (fit.get("trainer") or {}):
+        yield (
+            f"trainer.callbacks has a default in {name}, which the list in best.yaml replaces: "
+            "write them into the config"
+        )
+
+
 def _called(
     target: Callable[..., Any], arguments: Mapping[str, Any], wanted: Wanted, *, runs: bool
 ) -> "LightningCLI":

@@ -10,7 +10,7 @@ import yaml
 
 from autolr import tune
 from autolr.cli import main
-from autolr.driver import Noted
+from autolr.driver import Noted, StudyReady
 from autolr.errors import ConfigError, UserCodeError
 
 PROJECT = '''\
@@ -108,6 +108,21 @@ class OptimizerCLI(LightningCLI):
         parser.link_arguments("data.n_in", "model.n_in", apply_on="instantiate")
         parser.add_optimizer_args(torch.optim.AdamW)
         parser.set_defaults({"optimizer.lr": 0.02})
+
+
+class DifferentCLI(OwnCLI):
+    def __init__(self):
+        super().__init__(Net, Points, trainer_defaults=DEFAULTS, seed_everything_default=7)
+
+    def add_arguments_to_parser(self, parser):
+        super().add_arguments_to_parser(parser)
+        parser.set_defaults({"trainer.callbacks": [{"class_path": "own_project.Always"}]})
+
+    def fit(self, model, **kwargs):
+        raise AssertionError("not in a study")
+
+    def after_fit(self):
+        raise AssertionError("not in a study")
 
 
 class ClosedCLI(OwnCLI):
@@ -327,6 +342,33 @@ def test_a_checkpoint_to_go_on_from_is_for_fit_and_not_for_a_study(
     (tmp_path / "longer.yaml").write_text(text.replace("trainer:\n", "trainer:\n  max_epochs: 3\n"))
     assert main(["fit", "longer.yaml", "--out", "second"]) == 0
     assert project.SEEN[-1]["epochs"] == 3
+
+
+def test_what_a_study_does_not_do_as_the_cli_does_is_said_before_it_begins(project: Any) -> None:
+    lines: list[str] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, StudyReady):
+            lines.extend(event.warnings)
+
+    given = config("own_project.DifferentCLI")
+    del given["seed_everything"]
+    tune(given, listener=listen)
+    assert lines[:3] == [
+        "DifferentCLI.fit and DifferentCLI.after_fit cannot be called: a study trains through "
+        "Trainer.fit",
+        "seed_everything is not in the config: a study takes 0, and not the 7 of DifferentCLI",
+        "trainer.callbacks has a default in DifferentCLI, which the list in best.yaml replaces: "
+        "write them into the config",
+    ]
+    lines.clear()
+    tune(config("own_project.ClosedCLI"), study="same", listener=listen)
+    assert lines == []
+
+
+def test_an_objective_needs_no_cli(project: Any) -> None:
+    with pytest.raises(ConfigError, match="leave out cli"):
+        tune(config("own_project.main", objective="own_project.Net"))
 
 
 @pytest.mark.slow
