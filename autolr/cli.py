@@ -84,7 +84,10 @@ def _fit(arguments: Namespace) -> int:
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
         check_folder(out)
-    attached = objective.fit(read_run(arguments.config), out)
+    config = read_run(arguments.config)
+    if config.seed_line is not None:
+        _print(config.seed_line)
+    attached = objective.fit(config, out)
     if attached is not None:
         _print(str(attached.result))
     return 0

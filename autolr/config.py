@@ -8,7 +8,7 @@
 import copy
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,11 @@ from autolr.tune_config import TuneConfig, parse_tune
 from autolr.users_modules import import_modules
 
 MODULES = "# Modules: "  # in a best.yaml, before the folder of its study's config
+CLI = "cli"  # the section with the user's own LightningCLI
+OWN_CLI = "# Cli: "  # in a best.yaml, before that section as JSON: the CLI itself would refuse it
 OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
+OF_FIT = ("ckpt_path", "weights_only")  # arguments of Trainer.fit, which LightningCLI writes down
 _LARGEST_SEED = 2**32 - 1  # of numpy's seeds, and so of Lightning's
 
 
@@ -35,10 +38,10 @@ class Config:
     """A whole config.
 
     Args:
-        fit: The config for LightningCLI: without `tune:`.
+        fit: The config for LightningCLI: without `tune:`, and without a ``ckpt_path`` of null.
         tune: The section `tune:`.
         space: The search space that it names.
-        seed: `seed_everything`, or 0 where that is false or absent.
+        seed: `seed_everything`; 0 where that is true, as in Lightning, or false or absent.
         folder: The absolute folder that paths in the config are relative to: that of the file, or
             the working directory if the config is a mapping.
     """
@@ -54,6 +57,18 @@ class Config:
         """Whether a section `objective:` stands in place of LightningCLI's."""
         return OBJECTIVE in self.fit
 
+    @property
+    def checkpoint(self) -> str | None:
+        """Whence a run goes on, ``ckpt_path``; None: it begins."""
+        return self.fit.get("ckpt_path")
+
+    @property
+    def seed_line(self) -> str | None:
+        """What a user who left the seed to Lightning is told."""
+        if self.fit.get("seed_everything") is not True:
+            return None
+        return f"seed_everything: true takes seed {self.seed}, as Lightning does: a run repeats"
+
 
 def read_config(source: Source) -> Config:
     """Return the checked config of a file, or of a mapping of the same form.
@@ -66,6 +81,12 @@ def read_config(source: Source) -> Config:
     for section in fit:
         check("a section", section, "text such as model or trainer", isinstance(section, str))
     folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
+    if fit.get("ckpt_path") is None:
+        fit = {key: value for key, value in fit.items() if key not in OF_FIT}
+    if CLI in fit and OBJECTIVE in fit:
+        raise ConfigError(
+            "the config has cli and objective: leave out cli, an objective needs none"
+        )
     tune = parse_tune(fit.pop("tune", None))
     space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
     _check_targets(space, fit)
@@ -80,8 +101,15 @@ def read_run(file: str) -> Config:
     """
     config = read_config(file)
     lines = read_text(Path(file)).splitlines()
-    folder = next((line.removeprefix(MODULES) for line in lines if line.startswith(MODULES)), None)
+    if (cli := _noted(lines, OWN_CLI)) is not None:
+        config.fit.setdefault(CLI, json.loads(cli))
+    folder = _noted(lines, MODULES)
     return config if folder is None else dataclasses.replace(config, folder=Path(folder))
+
+
+def _noted(lines: Sequence[str], mark: str) -> str | None:
+    """Return what a comment of a best.yaml says."""
+    return next((line.removeprefix(mark) for line in lines if line.startswith(mark)), None)
 
 
 def import_registered(config: Config) -> None:
@@ -120,7 +148,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
 def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str, Any]:
     """Return a deep copy in which ``name``, such as model.init_args.width, is ``value``.
 
-    Missing or empty mappings on the path are created.
+    Missing or empty mappings on the path are created; a class path before ``init_args`` becomes the
+    mapping that it is short for.
 
     Args:
         config: Nested mappings; it is not changed.
@@ -136,6 +165,8 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
     for depth, key in enumerate(path, start=1):
         if inner.get(key) is None:
             inner[key] = {}
+        if isinstance(inner[key], str) and [*path, last][depth] == "init_args":
+            inner[key] = {"class_path": inner[key]}
         if not isinstance(inner[key], dict):
             raise ConfigError.of(f"{'.'.join(path[:depth])}, for {name},", inner[key], "a mapping")
         inner = inner[key]
@@ -148,15 +179,16 @@ def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:
     known = tuple(dict.fromkeys((*_SECTIONS, *fit)))
     filled = dict(fit)
     for name in sorted(space.paths):  # parents before children
-        if (section := name.partition(".")[0]) not in known:
+        section = name.partition(".")[0]
+        if section not in known and CLI not in fit:  # an own CLI may have any section
             raise SpaceError(f"{name}: {unknown_name('section', section, known)}")
         filled = set_dotted(filled, name, 0)
 
 
 def _seed(fit: Mapping[str, Any]) -> int:
     seed = fit.get("seed_everything")
-    if seed is None or seed is False:
+    if seed is None or isinstance(seed, bool):
         return 0
-    expected = f"a whole number up to {_LARGEST_SEED} (a random seed could not be resumed)"
+    expected = f"a whole number up to {_LARGEST_SEED}, true or false"
     check("seed_everything", seed, expected, is_whole(seed, 0, _LARGEST_SEED))
     return int(seed)

@@ -83,6 +83,8 @@ class TrialResult:
         paused: Whether it was left before its end, and can be resumed.
         stopped_at: Steps after which the run ended by itself before ``run_steps``, as a callback or
             the module decided (`EarlyStopping`); None: it did not.
+        own_peak: The peak of the module's own scheduler, where that kept its shape; None: the shape
+            was the candidate's.
     """
 
     value: float
@@ -95,3 +97,4 @@ class TrialResult:
     diverged: bool = False
     paused: bool = False
     stopped_at: int | None = None
+    own_peak: float | None = None

@@ -20,6 +20,7 @@ _MOVED = {  # arguments that 0.1 had, by class: what to write today
     ("AutoLR", "budget"): "its strategy does; write strategy: {class_path: autolr.online.Annealed, "
     "init_args: {budget: ...}}"
 }
+_IN_FIT = "Subcommand 'fit' does not accept option"
 _NOISE = re.compile(
     r"Does not validate|Subtypes:|Errors:|Given value type|Subclass types|a class path \(str\)"
     r"|a dict with|Expected a path but|Not a valid subclass"
@@ -50,6 +51,8 @@ def one_line(message: str) -> str:
 
 def _lines(message: str) -> list[str]:
     text = re.sub(r'(Parser key "[^"]+":) +', r"\1\n", message)
+    text = re.sub(rf"{_IN_FIT} '(.+)\.(\w+)'", r"Group '\1' does not accept option '\2'", text)
+    text = re.sub(rf"{_IN_FIT} '(.+)'", r"Option '\1' is not accepted", text)
     lines = (line.strip().removeprefix("- ") for line in text.splitlines())
     return [line for line in lines if line and not _NOISE.match(line)]
 

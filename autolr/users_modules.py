@@ -1,6 +1,7 @@
 """The user's modules: importable beside a config, imported for their names; errors in them."""
 
 import importlib
+import re
 import sys
 import sysconfig
 import traceback
@@ -23,7 +24,7 @@ def make_importable(folder: Path) -> None:
 
 
 def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
-    """Import the modules of a config's model, data and objective.
+    """Import the modules of a config's model, data, objective and own LightningCLI.
 
     Args:
         fit: A LightningCLI config.
@@ -34,11 +35,11 @@ def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
             the parser of the config, whose message names the setting.
     """
     make_importable(folder)
-    for section in ("model", "data", "objective"):
+    for section in ("model", "data", "objective", "cli"):
         value = fit.get(section)
         path = value.get("class_path") if isinstance(value, Mapping) else value
-        if isinstance(path, str) and "." in path:
-            _import(path.rpartition(".")[0])
+        if isinstance(path, str) and (module := re.split(r":|\.(?=[^.]*$)", path)[:-1]):
+            _import(module[0])
 
 
 def error_line(error: BaseException) -> str:

@@ -138,6 +138,12 @@ def cli_of(namespace: str) -> "type[LightningCLI]":
     return cli
 
 
+def clis() -> "list[type[LightningCLI]]":
+    """Return the LightningCLI of each namespace that is loaded with one."""
+    modules = (sys.modules.get(f"{name}.cli") for name in _FABRICS)
+    return [module.LightningCLI for module in modules if module is not None]
+
+
 def _renamings() -> list[tuple[str, str]]:
     lightning, old = _FABRICS
     pairs = [(lightning, old), (_FABRICS[lightning], _FABRICS[old])]

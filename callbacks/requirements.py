@@ -1,5 +1,7 @@
 """Checks of a set-up before the first training step."""
 
+from collections.abc import Sequence
+
 from torch.nn.parameter import is_lazy
 
 from autolr.callbacks.namespaces import (
@@ -150,6 +152,25 @@ def check_schedule(trainer: Trainer, schedule: object, candidates: object) -> No
             f"AutoLR({argument}=...) and the module's {name} both shape the rates: leave out "
             f"{argument}= to keep the shape of {name}, or return only the optimizer from "
             "configure_optimizers"
+        )
+
+
+def check_space_shapes(trainer: Trainer, names: Sequence[str]) -> None:
+    """Refuse a study's space that shapes schedules, beside a scheduler of the module's own.
+
+    Args:
+        trainer: The trainer.
+        names: The parameters of the space that do.
+
+    Raises:
+        ConfigError: If there are both, with what to leave out.
+    """
+    if names and trainer.lr_scheduler_configs:
+        scheduler = _scheduler(trainer)
+        raise ConfigError(
+            f"tune.space has {', '.join(names)}, and the module's {scheduler} shapes the rates: "
+            f"leave out {', '.join(names)} to search the peak of {scheduler}, as in "
+            "space: {lr: {low: 1.0e-4, high: 1.0e-1, log: true}}, or give the module no scheduler"
         )
 
 

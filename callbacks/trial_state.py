@@ -40,6 +40,16 @@ class TrialState(Callback):
             self._loaded = None
 
     @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Have schedulers that watch a metric step at the end of an epoch in which a pause was.
+
+        Lightning leaves that step out: it cannot know whether the metric was logged since.
+        """
+        watched = [c.monitor for c in trainer.lr_scheduler_configs if c.reduce_on_plateau]
+        if watched and all(name in trainer.callback_metrics for name in watched):
+            trainer.fit_loop._restarting = False
+
+    @override
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:

@@ -377,6 +377,7 @@ def test_an_unknown_space_lists_the_catalogue_nearest_first() -> None:
     [
         ({}, 0),
         ({"seed_everything": False}, 0),
+        ({"seed_everything": True}, 0),  # as Lightning
         ({"seed_everything": None}, 0),
         ({"seed_everything": 0}, 0),
         ({"seed_everything": 3}, 3),
@@ -386,7 +387,7 @@ def test_the_seed_is_a_number_or_zero(given: dict[str, object], seed: int) -> No
     assert read_config(given).seed == seed
 
 
-@pytest.mark.parametrize("got", [True, -1, "7", 1.5, 2**32])
+@pytest.mark.parametrize("got", [-1, "7", 1.5, 2**32])
 def test_a_seed_that_could_not_be_resumed_is_refused(got: object) -> None:
     with pytest.raises(ConfigError) as error:
         read_config({"seed_everything": got})
@@ -464,5 +465,10 @@ def test_setting_a_dotted_name_leaves_the_source_alone() -> None:
 
 def test_setting_a_dotted_name_does_not_go_through_a_value() -> None:
     with pytest.raises(ConfigError) as error:
-        set_dotted({"model": "my.Model"}, "model.init_args.x", 1)
-    assert one_line(error) == "model, for model.init_args.x, must be a mapping, got 'my.Model'"
+        set_dotted({"model": "my.Model"}, "model.x", 1)
+    assert one_line(error) == "model, for model.x, must be a mapping, got 'my.Model'"
+
+
+def test_a_class_path_alone_is_short_for_a_mapping() -> None:
+    config = set_dotted({"model": "my.Model"}, "model.init_args.x", 1)
+    assert config == {"model": {"class_path": "my.Model", "init_args": {"x": 1}}}

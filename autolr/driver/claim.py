@@ -7,13 +7,14 @@ from typing import Any
 
 from autolr import study
 from autolr.config import Config, fingerprint, read_config
+from autolr.config_checks import check
 from autolr.disk import check_folder, disk_errors
 from autolr.driver.devices import check_sharing
 from autolr.driver.engines import Engine, engine_class
 from autolr.driver.events import CheckStarted, Event, Noted
 from autolr.driver.results_folder import ResultsFolder
 from autolr.strict_yaml import Source
-from autolr.study import Session, Summary
+from autolr.study import Growth, Session, Summary
 from autolr.users_modules import make_importable
 
 
@@ -71,7 +72,9 @@ def claimed(
     read = read_config(source)
     read = replace(read, tune=read.tune.override(**settings))
     check_sharing(read)
-    notes: list[str] = []
+    expected = "null in a study, whose trials all begin at step 0; load weights in the model"
+    check("ckpt_path", read.checkpoint, expected, read.checkpoint is None)
+    notes = [] if read.seed_line is None else [read.seed_line]
     engine = engine_class(read.tune.engine, notes.append)
     config = engine.prepare(read, notes.append)
     for line in notes:
@@ -79,7 +82,11 @@ def claimed(
     tune = config.tune
     held = study.locked(tune.storage, tune.study, tune.folder) if lock else nullcontext()
     with held as session, disk_errors(tune.folder):
-        stored = None if fresh else _stored(config)
+        stored, growth = (None, None) if fresh else _stored(config)
+        if growth is not None:
+            config = replace(config, space=growth.space)
+            if growth.names:
+                listener(Noted(f"the space grew: {', '.join(growth.names)}"))
         owner = ResultsFolder.of(tune, stored)
         owner.check(tune.folder)
         claim = Claim(config, engine, stored, owner, session, fresh)
@@ -92,13 +99,16 @@ def claimed(
         yield claim
 
 
-def _stored(config: Config) -> Summary | None:
-    """Return the study as it is stored, if it was begun, and was begun with this config."""
+def _stored(config: Config) -> tuple[Summary | None, Growth | None]:
+    """Return the study as it is stored, if it was begun with this config, and how its space grew.
+
+    Without the latter, the space is that of the config.
+    """
     stored = study.peek(config.tune.storage, config.tune.study)
     if stored is None or not stored.fingerprint:
-        return None
-    study.check_fingerprint(config.tune.study, stored.fingerprint, fingerprint(config))
-    return stored
+        return None, None
+    growth = study.check_fingerprint(config.tune.study, stored.fingerprint, fingerprint(config))
+    return stored, growth
 
 
 def _check_sampler(config: Config) -> None:

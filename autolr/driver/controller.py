@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autolr import study
+from autolr import schedules, study
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config
 from autolr.driver.devices import per_trial
@@ -209,6 +209,10 @@ class TrialController:
             "metrics": {k: v for k, v in outcome.metrics.items() if math.isfinite(v)},
             "found": replace(candidate, peak=outcome.peak).to_dict(),
         }
+        if outcome.own_peak is not None:
+            attrs |= {study.OWN_PEAK: outcome.own_peak}
+            shaped = replace(candidate, peak=outcome.peak, schedule=schedules.constant())
+            attrs["found"] = shaped.to_dict()
         if outcome.diverged:
             return self._handle.prune(trial, study.DIVERGED, attrs)
         if outcome.paused:

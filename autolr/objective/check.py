@@ -10,7 +10,7 @@ from typing_extensions import override
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
-from autolr.callbacks.requirements import check_rates
+from autolr.callbacks.requirements import check_optimizer, check_space_shapes
 from autolr.callbacks.run_length import RunLength
 from autolr.callbacks.step_count import StepCount
 from autolr.callbacks.trial_state import stateful_parts
@@ -23,12 +23,15 @@ from autolr.objective.holding import Holding
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
+    parsed,
     parsing,
+    quiet_in,
     quiet_lightning,
     trial_config,
 )
+from autolr.objective.own_cli import differences, fit_parser, prepare
 from autolr.objective.protocol import Checkup
-from autolr.objective.rate_callbacks import rate_callbacks
+from autolr.objective.rate_callbacks import rate_callbacks, shaping
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
 from autolr.runtime.loading import allowing
@@ -61,23 +64,27 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     candidate = Candidate(peak=1e-3)
     tune = config.tune
     holding = Holding(config.space)
-    look = _Look(holding)
+    look = _Look(holding, shaping(config.space))
     with lightning_errors(folder), quiet_lightning(config):
-        fit = trial_config(filled(config), candidate, folder)
+        fit = trial_config(filled(config), candidate)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
         fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
-        cli = instantiate(fit, config.folder, config.seed, opened(config))
+        cli = instantiate(config, fit, opened(config), quiet_in(folder))
         early = early_stoppers(cli.trainer)
         _check_callbacks(cli.trainer)
-        _check_space(cli, config, folder)
+        _check_space(cli, config)
         _check_kept(cli, tune)
         watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         tried = _Tried(list(_rules(config.space)), holding)
-        ours: list[Callback] = [look, tried, *rate_callbacks(candidate, tune), watch]
+        rates = rate_callbacks(candidate, tune, config.space)
+        ours: list[Callback] = [look, tried, *rates, watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
+        own = differences(cli, config.fit)
         with contextlib.suppress(_LookedAt), no_exit():
+            prepare(cli)
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
-    warnings = [*_warnings(early, look.total_steps, tune.pruner.name), *_lost(look.unkept, tune)]
+    early_ends = _warnings(early, look.total_steps, tune.pruner.name)
+    warnings = [*own, *early_ends, *_lost(look.unkept, tune)]
     return Checkup(look.total_steps, tuple(warnings), memory=look.memory)
 
 
@@ -122,12 +129,14 @@ class _Look(Callback):
     unkept: Sequence[str] = ()
     memory: RunBytes | None = None
 
-    def __init__(self, holding: Holding) -> None:
+    def __init__(self, holding: Holding, shaping: Sequence[str]) -> None:
         self._holding = holding
+        self._shaping = shaping
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_rates(trainer, pl_module, "autolr tune")
+        check_optimizer(trainer, "autolr tune")
+        check_space_shapes(trainer, self._shaping)
         count = StepCount(trainer)
         self.total_steps = RunLength(trainer, "autolr tune", count).steps
         count.close()
@@ -157,7 +166,7 @@ class _Tried(Callback):
 
 def _rules(space: Space) -> Iterator[ApplyRule]:
     """Yield what applies each rule of the space, with each of its settings."""
-    chosen = {(corner.rule, corner.rule_settings): corner for corner in corners(space)}
+    chosen = {(corner.rule, repr(corner.rule_settings)): corner for corner in corners(space)}
     for corner in chosen.values():
         if not corner.is_own:
             yield ApplyRule(corner.rule, dict(corner.rule_settings))
@@ -182,10 +191,10 @@ def _check_callbacks(trainer: Trainer) -> None:
             )
 
 
-def _check_space(cli: "LightningCLI", config: Config, folder: Path) -> None:
+def _check_space(cli: "LightningCLI", config: Config) -> None:
     """Refuse a space that sets what the classes do not take, before a trial finds out."""
     for candidate in corners(config.space):
         if candidate.settings:
-            fit = trial_config(config.fit, candidate, folder)
+            fit = trial_config(config.fit, candidate)
             with parsing(config.space.paths):
-                cli.parser.parse_object({**fit, "seed_everything": config.seed})
+                fit_parser(cli).parse_object(parsed(fit, config.seed))

@@ -5,13 +5,13 @@ from typing import Any
 
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config, set_dotted
-from autolr.space import Choice, Space, Value
+from autolr.space import Choice, Scalar, Space, label
 
 
 class _Corner:
     """A trial with the values that are given, else with the first choice or the low end."""
 
-    def __init__(self, given: Mapping[str, Value]) -> None:
+    def __init__(self, given: Mapping[str, Scalar]) -> None:
         self._given = given
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
@@ -24,7 +24,7 @@ class _Corner:
         value: Any = self._given.get(name, low)
         return int(value)
 
-    def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
         """Return what is given, or the first choice."""
         return self._given.get(name, choices[0])
 
@@ -35,16 +35,16 @@ def corners(space: Space) -> Iterator[Candidate]:
     The first one has the first value of each parameter.
     """
     for name, domain in space.parameters:
-        ends = domain.options if isinstance(domain, Choice) else (domain.low, domain.high)
+        ends = domain.labels if isinstance(domain, Choice) else (domain.low, domain.high)
         for value in ends:
             yield candidate_of(space.suggest(_Corner({**_needed(space, name), name: value})))
 
 
-def _needed(space: Space, name: str) -> dict[str, Value]:
+def _needed(space: Space, name: str) -> dict[str, Scalar]:
     """Return values of other parameters under which a parameter exists."""
-    values: dict[str, Value] = {}
+    values: dict[str, Scalar] = {}
     for parent, allowed in space.domains[name].when:
-        values |= {**_needed(space, parent), parent: allowed[0]}
+        values |= {**_needed(space, parent), parent: label(allowed[0])}
     return values
 
 

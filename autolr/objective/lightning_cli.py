@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +19,9 @@ from autolr.callbacks.namespaces import (
     either,
 )
 from autolr.candidate import Candidate
-from autolr.config import Config, set_dotted
+from autolr.config import CLI, OF_FIT, Config, set_dotted
 from autolr.errors import ConfigError
+from autolr.objective.own_cli import Wanted, make_cli
 from autolr.objective.user_code import no_exit, users_code
 from autolr.objective.users_namespace import namespace
 from autolr.parser_errors import one_line
@@ -28,12 +30,13 @@ from autolr.users_modules import shortened_line
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI
 
-_TRIAL_DEFAULTS = {  # unless the config says otherwise; a study of many runs is to be quiet
+_QUIET = {  # where neither the config nor its CLI says otherwise: a study has many runs
     "enable_progress_bar": False,
     "enable_model_summary": False,
     "enable_checkpointing": False,
+    "logger": False,
 }
-_NEEDED_BY = {"enable_progress_bar": "ProgressBar", "enable_checkpointing": "Checkpoint"}
+_OF_AN_OWN_CLI = re.compile(r"unknown key '\w+'; |model(\.init_args)?: \S+ needs |\S+ is missing$")
 
 
 @contextlib.contextmanager
@@ -61,13 +64,12 @@ def quiet_lightning(config: Config, level: int = logging.ERROR) -> Iterator[None
                 logger.setLevel(before)
 
 
-def trial_config(fit: Mapping[str, Any], candidate: Candidate, folder: Path) -> dict[str, Any]:
+def trial_config(fit: Mapping[str, Any], candidate: Candidate) -> dict[str, Any]:
     """Return the LightningCLI config of one trial.
 
     Args:
         fit: The LightningCLI part of the study's config; it is not changed.
         candidate: Its settings replace those of the config.
-        folder: Where the trial writes, unless the config has a ``default_root_dir``.
     """
     merged: dict[str, Any] = copy.deepcopy(dict(fit))  # the parser writes into what it is given
     for name, value in candidate.settings:
@@ -75,43 +77,67 @@ def trial_config(fit: Mapping[str, Any], candidate: Candidate, folder: Path) -> 
     trainer = {} if merged.get("trainer") is None else merged["trainer"]
     if not isinstance(trainer, Mapping):
         raise ConfigError.of("trainer", trainer, "a mapping of the Trainer's arguments")
-    callbacks = str(trainer.get("callbacks"))  # Lightning refuses one that its switch turns off
-    quiet = {k: v for k, v in _TRIAL_DEFAULTS.items() if _NEEDED_BY.get(k, "\n") not in callbacks}
-    defaults = {**quiet, "logger": False, "default_root_dir": str(folder)}
-    return merged | {"trainer": {**defaults, **trainer}}
+    return merged | {"trainer": dict(trainer)}
+
+
+def quiet_in(folder: Path) -> dict[str, Any]:
+    """Return the Trainer's arguments of a trial, where neither the config nor its CLI has others.
+
+    Args:
+        folder: Where the trial writes.
+    """
+    return {**_QUIET, "default_root_dir": str(folder)}
 
 
 def instantiate(
-    fit: dict[str, Any], folder: Path, seed: int, searched: Sequence[str] = ()
+    config: Config,
+    fit: Mapping[str, Any],
+    searched: Sequence[str] = (),
+    quiet: Mapping[str, Any] | None = None,
 ) -> "LightningCLI":
     """Parse and build model, data and trainer; the folder and the present one are importable.
 
     Args:
-        fit: The LightningCLI config.
-        folder: That of the config file.
-        seed: For ``seed_everything``.
+        config: The whole config.
+        fit: Its LightningCLI part, with the settings of a run.
         searched: Dotted names that the space sets: an error about one of them names the space.
+        quiet: Arguments of the Trainer where neither the config nor its CLI has others.
     """
     arguments, sys.argv = sys.argv, sys.argv[:1]  # LightningCLI warns about any other
+    named = fit.get(CLI)
     try:
-        with parsing(searched), no_exit():
-            return cli_of(namespace(fit, folder))(
-                args={**fit, "seed_everything": seed},
-                run=False,
-                save_config_callback=None,
-                parser_kwargs={"exit_on_error": False},
-            )
+        with parsing(searched, own=named is not None), no_exit():
+            wanted = Wanted(parsed(fit, config.seed), quiet or {})
+            return make_cli(named, namespace(fit, config.folder), wanted)
     finally:
         sys.argv = arguments
 
 
+def parsed(fit: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return what the parser of a LightningCLI gets of a config.
+
+    Args:
+        fit: The LightningCLI part.
+        seed: For ``seed_everything``.
+    """
+    sections = {key: value for key, value in fit.items() if key not in (CLI, *OF_FIT)}
+    return sections | {"seed_everything": seed}
+
+
 @contextlib.contextmanager
-def parsing(searched: Sequence[str] = ()) -> Iterator[None]:
-    """Say in one line what the parser says on many; ``searched`` are names that the space sets."""
+def parsing(searched: Sequence[str] = (), *, own: bool = True) -> Iterator[None]:
+    """Say in one line what the parser says on many.
+
+    Args:
+        searched: Names that the space sets.
+        own: Whether the config names a LightningCLI of the user's.
+    """
     try:
         yield
     except ArgumentError as error:
         message = one_line(str(error))
+        if not own and _OF_AN_OWN_CLI.match(message):
+            message += "; if your own LightningCLI adds or links it, write cli: my_project.MyCLI"
         guilty = any(_is_about(message, name) for name in searched)
         raise ConfigError(shortened_line(f"tune.space: {message}" if guilty else message)) from None
 

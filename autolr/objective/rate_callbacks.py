@@ -2,20 +2,40 @@
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.callbacks.namespaces import Callback
+from autolr.callbacks.trial_rates import FollowPeak, SearchPeak
 from autolr.candidate import Candidate
+from autolr.names import is_config_path, meaning
+from autolr.space import Space
 from autolr.tune_config import TuneConfig
 
 
-def rate_callbacks(candidate: Candidate, tune: TuneConfig) -> list[Callback]:
+def rate_callbacks(candidate: Candidate, tune: TuneConfig, space: Space) -> list[Callback]:
     """Return the callbacks that set the candidate's rate: its rule's, if there is one, first.
 
     Args:
         candidate: Without a peak, `AutoLR` searches it inside the run.
         tune: Names the monitor and its mode.
+        space: Where it names no schedule, a module's own scheduler keeps its shape.
     """
+    search, follow = (AutoLR, FollowCandidate) if shaping(space) else (SearchPeak, FollowPeak)
     applied: list[Callback] = []
     if not candidate.is_own:
         applied = [ApplyRule(candidate.rule, dict(candidate.rule_settings))]
     if candidate.peak is None:
-        return [*applied, AutoLR(schedule=candidate.schedule, monitor=tune.monitor, mode=tune.mode)]
-    return [*applied, FollowCandidate(candidate.peak, candidate.schedule)]
+        return [*applied, search(schedule=candidate.schedule, monitor=tune.monitor, mode=tune.mode)]
+    return [*applied, follow(candidate.peak, candidate.schedule)]
+
+
+def shaping(space: Space) -> tuple[str, ...]:
+    """Return the parameters of a space that say how a schedule is shaped."""
+    own = (name for name in space.names if not is_config_path(name))
+    return tuple(name for name in own if meaning(name) not in ("lr", "rule"))
+
+
+def own_peak(callback: Callback) -> float | None:
+    """Return the peak of the module's own scheduler, whose shape a run has kept.
+
+    Args:
+        callback: The last of `rate_callbacks`, after the run or a part of it.
+    """
+    return callback.own_peak if isinstance(callback, FollowPeak | SearchPeak) else None

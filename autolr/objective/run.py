@@ -20,10 +20,12 @@ from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
+    quiet_in,
     quiet_lightning,
     trial_config,
 )
-from autolr.objective.rate_callbacks import rate_callbacks
+from autolr.objective.own_cli import prepare
+from autolr.objective.rate_callbacks import own_peak, rate_callbacks
 from autolr.objective.user_code import before_first_step, no_exit
 from autolr.runtime.loading import UnreadableError, allowing, load
 
@@ -53,16 +55,17 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     trial: Reporter = pause if job.pauses else _Stopping(judge)
     horizon = job.run_steps
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
-    setters = rate_callbacks(job.candidate, tune)
+    setters = rate_callbacks(job.candidate, tune, job.config.space)
     made: list[Trainer] = []
     with before_first_step(made), lightning_errors(job.folder), quiet_lightning(job.config):
-        fit = trial_config(job.config.fit, job.candidate, job.folder)
-        cli = instantiate(fit, job.config.folder, job.config.seed)
+        fit = trial_config(job.config.fit, job.candidate)
+        cli = instantiate(job.config, fit, quiet=quiet_in(job.folder))
         trainer: Any = cli.trainer
         made.append(trainer)
         trainer.callbacks[:0] = [TrialState(), pause, *setters, prune]
         trainer.callbacks.append(DataPosition(pause.leaving))
         with no_exit(), allowing(tune.safe_globals):
+            prepare(cli)
             decision = _fit(cli, job, pause, judge)
         steps = prune.made
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -79,6 +82,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         diverged=prune.diverged or decision is Decision.STOP,
         paused=decision is Decision.PAUSE,
         stopped_at=steps if ended and prune.ended_early else None,
+        own_peak=own_peak(setters[-1]),
     )
 
 
@@ -120,13 +124,19 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
             if out is None
             else set_dotted(config.fit, "trainer.default_root_dir", str(out))
         )
-        cli = instantiate(section, config.folder, config.seed)
+        cli = instantiate(config, section)
         callbacks = cli.trainer.callbacks  # type: ignore[attr-defined]
         if not any(isinstance(callback, FollowCandidate | AutoLR) for callback in callbacks):
             attached = AutoLR(monitor=config.tune.monitor, mode=config.tune.mode, save_to=out)
             callbacks.insert(0, attached)
         with allowing(config.tune.safe_globals):  # SLURM may have left a checkpoint in the folder
-            cli.trainer.fit(cli.model, datamodule=cli.datamodule, weights_only=True)
+            prepare(cli)
+            cli.trainer.fit(
+                cli.model,
+                datamodule=cli.datamodule,
+                ckpt_path=config.checkpoint,
+                weights_only=True,
+            )
     return attached
 
 

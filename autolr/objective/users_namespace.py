@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from autolr.callbacks.namespaces import namespace_of
@@ -19,15 +19,16 @@ _OLD = "pytorch_lightning"
 def namespace(fit: Mapping[str, Any], folder: "Path") -> str:
     """Return "pytorch_lightning" for a config that uses it, else "lightning.pytorch".
 
-    Model and data decide, by what they derive from; where neither can be imported, class paths
-    anywhere in the config. The folder of the config and the present one are importable from now on.
+    The config's own LightningCLI, model and data decide, by what they derive from; where none can
+    be imported, class paths anywhere in the config. The folder of the config and the present one
+    are importable from now on.
 
     Args:
         fit: The LightningCLI config.
         folder: That of the config file.
     """
     make_importable(folder)
-    for section in ("model", "data"):
+    for section in ("cli", "model", "data"):
         with contextlib.suppress(Exception):  # the parser imports it again, and says what is wrong
             kind = _kind(fit[section])
             named = namespace_of(kind) if inspect.isclass(kind) else None
@@ -40,7 +41,17 @@ def _kind(section: Any) -> Any:
     """Return the class that a section names, or the one that its function makes."""
     path = section["class_path"] if isinstance(section, Mapping) else section
     named = pkgutil.resolve_name(path)
-    return named if inspect.isclass(named) else typing.get_type_hints(named)["return"]
+    if inspect.isclass(named):
+        return named
+    made = typing.get_type_hints(named).get("return")
+    return made if inspect.isclass(made) else next(_clis(inspect.getmodule(named)))
+
+
+def _clis(module: Any) -> Iterator[type]:
+    """Yield the LightningCLIs that a module has, of which a function of it makes one."""
+    for value in vars(module).values():
+        if inspect.isclass(value) and "LightningCLI" in (base.__name__ for base in value.__mro__):
+            yield value
 
 
 def _mentions_old(value: Any) -> bool:

@@ -13,7 +13,7 @@ from autolr.rules import LineSearch
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 from autolr.search_spaces import load_space
-from autolr.space import Choice, Domain, Range, Space, Value
+from autolr.space import Choice, Domain, Range, Scalar, Space, Value, label
 from autolr.strict_yaml import Source
 
 _MOST = 5  # profiles that are compared with the default schedule; rules beside "fixed"
@@ -91,7 +91,7 @@ class RunSpace:
 class _Middle:
     """Suggests what is given, and the middle of all else; see `autolr.space.Trial`."""
 
-    def __init__(self, **given: Value) -> None:
+    def __init__(self, **given: Scalar) -> None:
         self._given = given
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool) -> float:
@@ -100,12 +100,12 @@ class _Middle:
     def suggest_int(self, name: str, low: int, high: int, *, log: bool) -> int:
         return round(self.suggest_float(name, low, high, log=log))
 
-    def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
         return self._given.get(name, choices[0])
 
 
 def _schedule(space: Space, kind: Value, *, warm: bool = False) -> Schedule:
-    suggested = space.suggest(_Middle(schedule=kind))
+    suggested = space.suggest(_Middle(schedule=label(kind)))
     values = {name: value for name, value in suggested.items() if not name.startswith("rule")}
     if warm:
         return candidate_of(values).schedule

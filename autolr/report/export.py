@@ -9,15 +9,15 @@ from typing import Any
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import MODULES, Config, set_dotted
+from autolr.config import CLI, MODULES, OWN_CLI, Config, set_dotted
 from autolr.report.trials_file import trials_csv
-from autolr.study import TrialRecord
+from autolr.study import OWN_PEAK, TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
 {use}
 {modules_line}{modules}
-"""
+{cli}"""
 _USE = (
     "# Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`."
 )
@@ -27,7 +27,9 @@ _STOPPED = """\
 """
 
 
-def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
+def best_config(
+    config: Config, candidate: Candidate, own_peak: float | None = None
+) -> dict[str, Any]:
     """Return a LightningCLI config that trains a candidate with autolr's callbacks.
 
     A config with an objective of its own has the candidate's settings only.
@@ -35,16 +37,17 @@ def best_config(config: Config, candidate: Candidate) -> dict[str, Any]:
     Args:
         config: The study's config.
         candidate: A candidate with a peak.
+        own_peak: The peak of the module's own scheduler, whose shape the run keeps; None: the shape
+            is the candidate's.
     """
     fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
+    fit.pop(CLI, None)
     for name, value in candidate.settings:
         fit = set_dotted(fit, name, value)
     if config.names_objective:
         return fit
-    follow = {
-        "class_path": "autolr.callbacks.FollowCandidate",
-        "init_args": {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()},
-    }
+    arguments = _followed(candidate, own_peak)
+    follow = {"class_path": "autolr.callbacks.FollowCandidate", "init_args": arguments}
     ours = [follow]
     if not candidate.is_own:
         rule = {"rule": candidate.rule, "settings": dict(candidate.rule_settings)}
@@ -73,6 +76,7 @@ def artefacts(
     if best is None:
         return table
     candidate = Candidate.from_dict({**best.attrs["found"]})
+    own_peak = best.attrs.get(OWN_PEAK)
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
     use = _USE_OF_OBJECTIVE if config.names_objective else _USE
     header = _HEADER.format(
@@ -83,14 +87,20 @@ def artefacts(
         use=use.format(file=shlex.quote(config_file.as_posix())),
         modules_line=MODULES,
         modules=config.folder,
+        cli=f"{OWN_CLI}{json.dumps(config.fit[CLI])}\n" if CLI in config.fit else "",
     )
     if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
-    text = yaml.safe_dump(best_config(config, candidate), sort_keys=False)
-    schedule = {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()}
-    schedule["total_steps"] = best.attrs["run_steps"]
+    text = yaml.safe_dump(best_config(config, candidate, own_peak), sort_keys=False)
+    schedule = {**_followed(candidate, own_peak), "total_steps": best.attrs["run_steps"]}
     return {
         config_file: header + text,
         schedule_file: json.dumps(schedule, indent=1) + "\n",
         **table,
     }
+
+
+def _followed(candidate: Candidate, own_peak: float | None) -> dict[str, Any]:
+    """Return the arguments of `FollowCandidate`, plain."""
+    own = {} if own_peak is None else {"own_peak": own_peak}
+    return {"peak": candidate.peak, "schedule": candidate.schedule.to_dict(), **own}

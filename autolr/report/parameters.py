@@ -11,6 +11,7 @@ from autolr.names import meaning
 from autolr.predicates import is_number
 from autolr.report.statistics import monitor_of, score_of, varied
 from autolr.report.table import cell_text
+from autolr.space import label
 from autolr.study import Summary, TrialRecord, sign_of
 
 KEY = (
@@ -114,7 +115,8 @@ def _domain(study: Summary, name: str) -> Mapping[str, Any]:
 def _choices(study: Summary, name: str, dots: Sequence[_Dot]) -> list[Any]:
     """Return the choices in the order of the space, the best if there are many; [] for ranges."""
     seen = list(dict.fromkeys(dot.value for dot in dots))  # the best first
-    given = [value for value in _domain(study, name).get("choices", []) if value in seen]
+    known = map(label, _domain(study, name).get("choices", []))
+    given = [value for value in known if value in seen]
     numbers = all(map(is_number, seen))
     if numbers and not given:
         return []

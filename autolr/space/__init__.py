@@ -13,15 +13,18 @@ A space is a flat mapping from names to domains:
 ('lr', 'schedule')
 
 A list is a choice, a scalar a fixed value (a choice of one), a mapping with ``low`` and ``high`` a
-range, of whole numbers with ``type: int``. ``{choices: [...]}`` is the long form of a list. A
-mapping may have ``when: {parent: value or list of values}``: the parameter exists only then.
+range, of whole numbers with ``type: int``. ``{choices: [...]}`` is the long form of a list. The
+members of a list may be lists or mappings themselves: ``[[64, 64], [128]]``. A mapping may
+have ``when: {parent: value or list of values}``: the parameter exists only then.
 YAML 1.1 reads ``1e-4`` as a string; such strings are numbers in ``low``, ``high`` and under ``lr``.
 """
 
 from autolr.space.domains import Choice as Choice
 from autolr.space.domains import Domain as Domain
 from autolr.space.domains import Range as Range
+from autolr.space.domains import Scalar as Scalar
 from autolr.space.domains import Value as Value
+from autolr.space.domains import label as label
 from autolr.space.space import Space as Space
 from autolr.space.space import Trial as Trial
 from autolr.space.space import parse_space as parse_space

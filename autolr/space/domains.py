@@ -1,5 +1,6 @@
 """Domains: the values that one parameter of a search space may take, parsed and written."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -10,7 +11,8 @@ from autolr.errors import SpaceError, unknown_name
 from autolr.names import meaning
 from autolr.quoting import quoted
 
-Value: TypeAlias = bool | int | float | str | None
+Scalar: TypeAlias = bool | int | float | str | None
+Value: TypeAlias = Scalar | list[Any] | dict[str, Any]
 Conditions: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]  # (parent, its values): all hold
 
 _LARGEST = 2**53  # above it, floats do not represent every whole number
@@ -51,7 +53,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several values, or a fixed one: numbers, strings, booleans or None.
+    """One of several values, or a fixed one: scalars, or lists and mappings of them.
 
     Raises:
         SpaceError: If there is no option, or two are equal (as 1, 1.0 and True are).
@@ -64,11 +66,16 @@ class Choice:
         if not self.options:
             raise SpaceError.of("choices", [], "a list of at least one value")
         for index, option in enumerate(self.options):
-            finite = not isinstance(option, float) or math.isfinite(option)
-            if not (isinstance(option, Value) and finite):
-                raise SpaceError.of("a choice", option, "a finite number, a string, a bool or null")
-            if option in self.options[:index]:  # Optuna cannot distinguish them
+            if not _is_plain(option):
+                expected = "a finite number, a string, a bool, null, or a list or mapping of them"
+                raise SpaceError.of("a choice", option, expected)
+            if option in self.options[:index] or label(option) in self.labels[:index]:
                 raise SpaceError(f"choices must all differ, got {quoted(option)} twice")
+
+    @property
+    def labels(self) -> tuple[Scalar, ...]:
+        """The options as a study stores them: a list or a mapping is its JSON text."""
+        return tuple(map(label, self.options))
 
 
 Domain: TypeAlias = Range | Choice
@@ -122,6 +129,20 @@ def _conditions(form: object) -> Iterator[tuple[str, tuple[Value, ...]]]:
         if not (allowed := _as_tuple(values)):
             raise SpaceError.of(f"when: {parent}", values, "a value or a list of at least one")
         yield parent, allowed
+
+
+def _is_plain(option: object) -> bool:
+    """Return whether YAML and JSON have the value, and it is finite."""
+    if isinstance(option, list):
+        return all(map(_is_plain, option))
+    if isinstance(option, dict):
+        return all(isinstance(key, str) and _is_plain(inner) for key, inner in option.items())
+    return isinstance(option, Scalar) and (not isinstance(option, float) or math.isfinite(option))
+
+
+def label(option: Value) -> Scalar:
+    """Return an option as a study stores it: a list or a mapping is its JSON text."""
+    return json.dumps(option, sort_keys=True) if isinstance(option, list | dict) else option
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

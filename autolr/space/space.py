@@ -7,7 +7,16 @@ from typing import Any, Protocol, TypeVar
 
 from autolr.errors import SpaceError, unknown_name
 from autolr.names import is_config_path
-from autolr.space.domains import Choice, Conditions, Domain, Range, Value, long_form, parse_domain
+from autolr.space.domains import (
+    Choice,
+    Conditions,
+    Domain,
+    Range,
+    Scalar,
+    Value,
+    long_form,
+    parse_domain,
+)
 
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -38,12 +47,12 @@ class Trial(Protocol):
             log: Whether the number is drawn evenly in its logarithm.
         """
 
-    def suggest_categorical(self, name: str, choices: Sequence[Value]) -> Value:
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
         """Return one of ``choices``.
 
         Args:
             name: Of the parameter.
-            choices: All values, in the order of the space.
+            choices: The `Choice.labels` of all values, in the order of the space.
         """
 
 
@@ -182,7 +191,8 @@ def _holds(when: Conditions, values: Mapping[str, object]) -> bool:
 
 def _suggest(name: str, domain: Domain, trial: Trial) -> Value:
     if isinstance(domain, Choice):
-        return trial.suggest_categorical(name, domain.options)
+        labels = domain.labels
+        return domain.options[labels.index(trial.suggest_categorical(name, labels))]
     if domain.integer:
         return trial.suggest_int(name, int(domain.low), int(domain.high), log=domain.log)
     return trial.suggest_float(name, domain.low, domain.high, log=domain.log)

@@ -21,6 +21,7 @@ A driver holds the lock while it works; commands that only read call `peek`:
 
 from autolr.study.address import locate as locate
 from autolr.study.estimate import Estimate as Estimate
+from autolr.study.fingerprint import Growth as Growth
 from autolr.study.fingerprint import check_fingerprint as check_fingerprint
 from autolr.study.handle import DIVERGED as DIVERGED
 from autolr.study.handle import Study as Study
@@ -50,6 +51,7 @@ from autolr.study.reading import study_names as study_names
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
+from autolr.study.records import OWN_PEAK as OWN_PEAK
 from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import TrialRecord as TrialRecord

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from autolr.errors import StudyMismatchError
+from autolr.errors import AutoLRError, StudyMismatchError
+from autolr.space import Space
+from autolr.space.widening import accepted, grown, widened
 
 _LONGEST = 80  # characters of a value in a message, which shows two
 
@@ -46,8 +48,35 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Differen
     return None
 
 
-def check_fingerprint(name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
-    """Compare the stored settings of a study with the present ones.
+class Growth(NamedTuple):
+    """How the space of a study grew: the space as it goes on, and the parameters that did."""
+
+    space: Space
+    names: tuple[str, ...]
+
+
+def growth_of(stored: Mapping[str, Any], parts: Mapping[str, Any]) -> Growth | None:
+    """Return how a space grew or was ordered anew; None if both have no space that can be read.
+
+    Args:
+        stored: The settings that a study was made with.
+        parts: The settings that it would be resumed with.
+    """
+    try:
+        old, new = (Space.from_dict(settings["space"]) for settings in (stored, parts))
+    except (AutoLRError, LookupError, TypeError):
+        return None
+    space = grown(old, new)
+    return Growth(space, widened(old, space))
+
+
+def check_fingerprint(
+    name: str, stored: Mapping[str, Any], parts: Mapping[str, Any]
+) -> Growth | None:
+    """Compare the stored settings of a study with the present ones; return how its space grew.
+
+    A space may have more choices than the stored one, in any order, wider ranges, and parameters
+    that exist under new choices only. None: there is no space that can be read.
 
     Args:
         name: The study.
@@ -55,11 +84,17 @@ def check_fingerprint(name: str, stored: Mapping[str, Any], parts: Mapping[str, 
         parts: The settings that it would be resumed with.
 
     Raises:
-        StudyMismatchError: If a setting differs; the message names the first one.
+        StudyMismatchError: If another setting differs; the message names the first one.
     """
+    growth = growth_of(stored, parts)
+    if growth is not None:
+        old = Space.from_dict(stored["space"])
+        stored = {**stored, "space": accepted(old, growth.space)}
+        parts = {**parts, "space": growth.space.to_dict()}
     difference = first_difference(stored, parts)
     if difference is not None:
         raise mismatch(name, difference)
+    return growth
 
 
 def mismatch(name: str, difference: Difference) -> StudyMismatchError:
@@ -70,9 +105,10 @@ def mismatch(name: str, difference: Difference) -> StudyMismatchError:
         difference: The path of the setting, its stored value and the present one.
     """
     key, old, new = difference
+    hint = " (a space may only grow)" if key.startswith("space.") else ""
     return StudyMismatchError(
-        f"study {name!r} was made with {key} = {old}, now it is {new}; use --study NAME for a "
-        "new study, --fresh to start over, or restore the old setting"
+        f"study {name!r} was made with {key} = {old}, now it is {new}{hint}; use --study NAME for "
+        "a new study, --fresh to start over, or restore the old setting"
     )
 
 

@@ -76,6 +76,8 @@ class Study(StoredStudy):
     def check_fingerprint(self, parts: Mapping[str, Any]) -> None:
         """Store the settings of a new study, or compare them with the stored ones.
 
+        A space that grew is stored, with the parameters of all trials, and noted in `WIDENED`.
+
         Args:
             parts: Nested settings, plain JSON.
 
@@ -91,7 +93,9 @@ class Study(StoredStudy):
             raise StudyMismatchError(
                 f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
             )
-        check_fingerprint(self.name, stored, parts)
+        growth = check_fingerprint(self.name, stored, parts)
+        if growth is not None and growth.names:
+            self._grow(stored, growth, self._frozen.values())
 
     def recover(self) -> tuple[int, ...]:
         """Set trials of a dead process to WAITING, count ``restarts``; return their numbers."""

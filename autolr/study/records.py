@@ -18,10 +18,12 @@ State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 FINGERPRINT = "fingerprint"  # its settings, see `Study.check_fingerprint`
 ID = "id"  # unique: a study that was deleted and created again has another one
 FOLDER = "folder"  # its folder for results
+WIDENED = "widened"  # each time its space grew: the domains before, and how many trials it had
 # of a trial
 PROMOTED = "promoted"  # the last rung from which it was promoted, in steps
 STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
 STOPPED_VALUE = "stopped_value"  # the monitored metric there
+OWN_PEAK = "own_peak"  # of the module's own scheduler, which the found schedule multiplies
 OFF_RUNG = "off_rung"  # the step of a score that was not taken at a rung
 
 

@@ -63,7 +63,11 @@ REFUSED: list[tuple[str, object, str]] = [
     ("lr", {"choices": []}, "choices must be a list of at least one value, got []"),
     ("lr", [0.1, 0.2, 0.1], "choices must all differ, got 0.1 twice"),
     ("m.x", [1, True], "choices must all differ, got True twice"),
-    ("m.x", [[1, 2]], "a choice must be a finite number, a string, a bool or null, got [1, 2]"),
+    ("m.x", [[1, float("inf")]], "a choice must be a finite number, a string, a bool, null, or a"),
+    ("m.x", [{1: 2}], "or a list or mapping of them, got {1: 2}"),
+    ("m.x", [[1, 2], [1, 2]], "choices must all differ, got [1, 2] twice"),
+    ("m.x", [{"a": 1, "b": 2}, {"b": 2, "a": 1}], "choices must all differ"),
+    ("m.x", [[1], "[1]"], "choices must all differ, got '[1]' twice"),
     ("m.x", float("nan"), "a choice must be a finite number"),
     (
         "m.x",

@@ -24,6 +24,8 @@ from autolr import schedules
 from autolr.callbacks import AutoLR
 from autolr.cli import main
 from autolr.errors import UnsupportedError
+from autolr.space import Choice, Space
+from autolr.study import look, open_study
 
 _V0_1 = Path(__file__).parent / "v0_1"
 _DIGITS = Path(__file__).parents[2] / "examples/digits"
@@ -106,6 +108,25 @@ def test_a_study_shows_the_trials_that_it_had(
 def test_a_study_is_reported(study: Path) -> None:
     assert main(["report", "digits"]) == 0
     assert "trial 5" in (study / "autolr_runs/digits/report.html").read_text()
+
+
+def test_the_space_of_a_study_grows(study: Path) -> None:
+    url = "sqlite:///autolr.db"
+    parts = look(url, "digits").fingerprint
+    assert parts["space"]["schedule"]["choices"] == ["linear", "cosine", "wsd"]
+    more = {"choices": ["rex", "wsd", "cosine", "linear"]}
+    wide = {**parts["space"]["lr"], "high": 10.0}
+    grown = {**parts, "space": {**parts["space"], "schedule": more, "lr": wide}}
+    handle = open_study(url, "digits", sampler="random")
+    before = [trial.params for trial in handle.trials]
+    handle.check_fingerprint(grown)
+    space = Space.from_dict(look(url, "digits").fingerprint["space"])
+    assert space.domains["schedule"] == Choice(("linear", "cosine", "wsd", "rex"))
+    drawn = [space.suggest(handle.ask()) for _ in range(24)]
+    assert "rex" in {point["schedule"] for point in drawn}
+    again = open_study(url, "digits")
+    assert [trial.params for trial in again.trials[: len(before)]] == before
+    handle.check_fingerprint(grown)
 
 
 @pytest.mark.slow
