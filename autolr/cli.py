@@ -84,7 +84,11 @@ def _fit(arguments: Namespace) -> int:
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
         check_folder(out)
-    attached = objective.fit(read_run(arguments.config), out)
+    config = read_run(arguments.config)
+    if config.names_function:
+        _print(f"the function returned {objective.fit_function(config, out):.6g}")
+        return 0
+    attached = objective.fit(config, out)
     if attached is not None:
         _print(str(attached.result))
     return 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autolr.candidate_space import unregistered
+from autolr.candidate_space import own_settings, unregistered
 from autolr.config_checks import check
 from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
@@ -26,6 +26,8 @@ from autolr.users_modules import import_modules
 
 MODULES = "# Modules: "  # in a best.yaml, before the folder of its study's config
 OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
+FUNCTION = "function"  # the key of that section that names a Python function, as module:name
+LOCAL = "<"  # in the path of each function that cannot be imported, as <lambda> and <locals>
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
 _LARGEST_SEED = 2**32 - 1  # of numpy's seeds, and so of Lightning's
 
@@ -54,9 +56,33 @@ class Config:
         """Whether a section `objective:` stands in place of LightningCLI's."""
         return OBJECTIVE in self.fit
 
+    @property
+    def names_function(self) -> bool:
+        """Whether the section `objective:` names a Python function."""
+        return _names_function(self.fit)
 
-def read_config(source: Source) -> Config:
+    @property
+    def can_be_fitted(self) -> bool:
+        """Whether `autolr fit` can train a best.yaml of it."""
+        if self.names_function:
+            return is_importable(self.fit[OBJECTIVE][FUNCTION])
+        return not self.names_objective
+
+    @property
+    def own_settings(self) -> tuple[str, ...]:
+        """The plain names of the space that are settings of a Python function."""
+        return own_settings(self.space) if self.names_function else ()
+
+
+def read_config(
+    source: Source, settings: Mapping[str, Any] = {}, folder: Path | None = None
+) -> Config:
     """Return the checked config of a file, or of a mapping of the same form.
+
+    Args:
+        source: The file or the mapping.
+        settings: Of the section ``tune:``; they replace those of the config, None keeps those.
+        folder: What paths are relative to; None: the file's folder, else the present one.
 
     Raises:
         SpaceError: If the space is missing or malformed, or points outside the config.
@@ -65,10 +91,13 @@ def read_config(source: Source) -> Config:
     fit = load_yaml(source)
     for section in fit:
         check("a section", section, "text such as model or trainer", isinstance(section, str))
-    folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
-    tune = parse_tune(fit.pop("tune", None))
-    space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
-    _check_targets(space, fit)
+    if folder is None:
+        folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
+    tune = parse_tune(fit.pop("tune", None)).override(**settings)
+    function = _names_function(fit)
+    space = load_space(tune.space, folder, lambda: import_modules(fit, folder), takes_all=function)
+    if not function:  # it takes any name
+        _check_targets(space, fit)
     return Config(fit, tune, space, _seed(fit), folder)
 
 
@@ -82,6 +111,11 @@ def read_run(file: str) -> Config:
     lines = read_text(Path(file)).splitlines()
     folder = next((line.removeprefix(MODULES) for line in lines if line.startswith(MODULES)), None)
     return config if folder is None else dataclasses.replace(config, folder=Path(folder))
+
+
+def is_importable(function: object) -> bool:
+    """Return whether another process can import a Python function by this path."""
+    return isinstance(function, str) and LOCAL not in function
 
 
 def import_registered(config: Config) -> None:
@@ -141,6 +175,11 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
         inner = inner[key]
     inner[last] = value
     return result
+
+
+def _names_function(fit: Mapping[str, Any]) -> bool:
+    section = fit.get(OBJECTIVE)
+    return isinstance(section, Mapping) and FUNCTION in section
 
 
 def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ def make_importable(folder: Path) -> None:
 
 
 def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
-    """Import the modules of a config's model, data and objective.
+    """Import the modules of a config's model, data and objective, be that a class or a function.
 
     Args:
         fit: A LightningCLI config.
@@ -36,8 +36,12 @@ def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
     make_importable(folder)
     for section in ("model", "data", "objective"):
         value = fit.get(section)
-        path = value.get("class_path") if isinstance(value, Mapping) else value
-        if isinstance(path, str) and "." in path:
+        path = (
+            value.get("class_path", value.get("function")) if isinstance(value, Mapping) else value
+        )
+        if isinstance(path, str) and ":" in path:
+            _import(path.partition(":")[0])
+        elif isinstance(path, str) and "." in path:
             _import(path.rpartition(".")[0])
 
 

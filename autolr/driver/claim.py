@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from autolr import study
@@ -48,6 +49,7 @@ def claimed(
     settings: dict[str, Any],
     listener: Callable[[Event], None],
     *,
+    folder: Path | None = None,
     fresh: bool,
     lock: bool,
 ) -> Iterator[Claim]:
@@ -59,6 +61,7 @@ def claimed(
         source: The config.
         settings: Of the section ``tune:``, instead of those in the config.
         listener: Called with what the user should know.
+        folder: What the config's paths are relative to; see `read_config`.
         fresh: Whether a stored study of this name is ignored.
         lock: Whether the study is locked; a dry run does not.
 
@@ -67,8 +70,7 @@ def claimed(
         StorageError: If the storage cannot be used, is in use, or holds another study; if the
             folder of results belongs to another study, or its disk is full.
     """
-    read = read_config(source)
-    read = replace(read, tune=read.tune.override(**settings))
+    read = read_config(source, settings, folder)
     notes: list[str] = []
     engine = engine_class(read.tune.engine, notes.append)
     config = engine.prepare(read, notes.append)

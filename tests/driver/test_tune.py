@@ -175,7 +175,7 @@ def test_arguments_stand_in_for_settings_of_the_config(config: dict[str, Any]) -
 
 def test_the_signature_of_tune_has_every_setting_of_the_section() -> None:
     given = set(inspect.signature(autolr.tune).parameters)
-    own = {"config", "fresh", "dry_run", "listener"}
+    own = {"config", "max_steps", "fresh", "dry_run", "listener"}
     assert given - own == {field.name for field in dataclasses.fields(TuneConfig)}
 
 
