@@ -21,7 +21,7 @@ from autolr.objective.protocol import Checkup as Checkup
 from autolr.objective.protocol import Objective as Objective
 
 if TYPE_CHECKING:
-    from autolr.objective.fit_function import fit_function as fit_function
+    from autolr.objective.fitting import fit_function as fit_function
     from autolr.objective.lightning_objective import LightningCLIObjective as LightningCLIObjective
     from autolr.objective.run import fit as fit
     from autolr.objective.trial import Trial as Trial
@@ -30,7 +30,7 @@ _LAZY = {
     "LightningCLIObjective": "autolr.objective.lightning_objective",
     "Trial": "autolr.objective.trial",
     "fit": "autolr.objective.run",
-    "fit_function": "autolr.objective.fit_function",
+    "fit_function": "autolr.objective.fitting",
 }
 
 

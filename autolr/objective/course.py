@@ -143,8 +143,9 @@ class Course:
 
     def _checked(self, score: object, step: object) -> float:
         most, least = self._job.run_steps, self._step + 1
-        with suppress(TypeError):
-            step = operator.index(step)  # type: ignore[arg-type]
+        if not isinstance(step, int):
+            with suppress(TypeError):
+                step = operator.index(step)  # type: ignore[arg-type]
         if not is_whole(step, least, most):
             if least > most:
                 expected = f"reported once, max_steps {most} was the last one"

@@ -6,21 +6,20 @@ from typing import Any
 from typing_extensions import override
 
 from autolr.errors import unknown_name
-from autolr.space import Value
 
 
-class OwnSettings(Mapping[str, Value]):
+class OwnSettings(Mapping[str, Any]):
     """Hyper-parameters by name: ``settings["alpha"]``, ``settings.alpha``, ``**settings``.
 
     Args:
         values: The values by name.
     """
 
-    def __init__(self, values: Mapping[str, Value]) -> None:
+    def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
 
     @override
-    def __getitem__(self, name: str) -> Value:
+    def __getitem__(self, name: str) -> Any:
         if name not in self._values:
             raise KeyError(self._unknown(name))
         return self._values[name]

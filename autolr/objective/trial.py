@@ -16,9 +16,9 @@ class Trial:
         def objective(trial: autolr.Trial) -> float:
             model, step = trial.load() or (new_model(trial.settings.width), 0)
             while step < trial.max_steps:
-                for step in range(step, trial.stop_at):
+                while step < trial.stop_at:
                     train(model, rate=trial.rate(step))
-                step = trial.stop_at
+                    step += 1
                 trial.save((model.weights, step))
                 trial.report(validate(model), step)
             return validate(model)
