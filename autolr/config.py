@@ -62,13 +62,6 @@ class Config:
         return _names_function(self.fit)
 
     @property
-    def can_be_fitted(self) -> bool:
-        """Whether `autolr fit` can train a best.yaml of it."""
-        if self.names_function:
-            return is_importable(self.fit[OBJECTIVE][FUNCTION])
-        return not self.names_objective
-
-    @property
     def own_settings(self) -> tuple[str, ...]:
         """The plain names of the space that are settings of a Python function."""
         return own_settings(self.space) if self.names_function else ()
@@ -113,9 +106,22 @@ def read_run(file: str) -> Config:
     return config if folder is None else dataclasses.replace(config, folder=Path(folder))
 
 
-def is_importable(function: object) -> bool:
+def is_importable(function: str) -> bool:
     """Return whether another process can import a Python function by this path."""
-    return isinstance(function, str) and LOCAL not in function
+    return LOCAL not in function
+
+
+def can_be_fitted(fit: Mapping[str, Any]) -> bool:
+    """Return whether `autolr fit` can train a best.yaml of a study.
+
+    Args:
+        fit: The study's config, without `tune:`.
+    """
+    return (
+        is_importable(str(fit[OBJECTIVE][FUNCTION]))
+        if _names_function(fit)
+        else (OBJECTIVE not in fit)
+    )
 
 
 def import_registered(config: Config) -> None:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from autolr import report, study
+from autolr.config import can_be_fitted
 from autolr.driver import (
     CheckStarted,
     Event,
@@ -149,7 +150,7 @@ def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
         yield f"no trial has a finite {tune.monitor}: autolr show has the reasons"
     for file in result.files:
         yield f"wrote {file}"
-    if result.best and result.config.can_be_fitted:
+    if result.best and can_be_fitted(result.config.fit):
         yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
 
 

@@ -43,6 +43,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     space: str | Path | Mapping[str, Any] | None = None,
     *,
     max_steps: int | None = None,
+    seed: int | None = None,
     monitor: str | None = None,
     mode: str | None = None,
     trials: int | None = None,
@@ -78,6 +79,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         space: A name of the catalogue, a path to a .yaml file, or a mapping. For a function, plain
             names that no profile takes are settings of its own: ``trial.settings``.
         max_steps: Steps of a whole run of the function, in its own unit; None: 1, and no rungs.
+        seed: Of a function's study: the sampler has it, and ``trial.seed``; None: 0.
         monitor: The logged metric that is optimized; for a function, a name for its score.
         mode: "min" or "max"; inferred from the monitor's name where that implies it.
         trials: Finished trials that the study shall have in total, over all resumes.
@@ -122,7 +124,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "safe_globals": safe_globals,
     }
     with (
-        origin_of(config, max_steps) as (source, folder),
+        origin_of(config, max_steps, seed) as (source, folder),
         claimed(source, settings, listener, folder=folder, fresh=fresh, lock=not dry_run) as claim,
     ):
         if dry_run:

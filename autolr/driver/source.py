@@ -24,26 +24,32 @@ class Origin(NamedTuple):
 
 
 @contextmanager
-def origin_of(tuned: "Source | Callable[[Trial], Any]", max_steps: int | None) -> Iterator[Origin]:
+def origin_of(
+    tuned: "Source | Callable[[Trial], Any]", max_steps: int | None, seed: int | None
+) -> Iterator[Origin]:
     """Yield the config of what is tuned; in the block, a function is known by its path.
 
     Args:
         tuned: A config, or a function.
         max_steps: Steps of a whole run of a function; None: 1.
+        seed: Of a function's study; None: 0.
 
     Raises:
         ConfigError: If the function cannot be called with a trial, or there is no function and
-            ``max_steps`` is given.
+            ``max_steps`` or ``seed`` is given.
     """
     if isinstance(tuned, str | Path | Mapping):
-        if max_steps is not None:
-            raise ConfigError(
-                f"max_steps {max_steps} is for a Python function; the config says how long a run is"
-            )
+        for name, value, instead in (
+            ("max_steps", max_steps, "says how long a run is"),
+            ("seed", seed, "has seed_everything"),
+        ):
+            if value is not None:
+                raise ConfigError(f"{name} {value!r} is for a Python function; a config {instead}")
         yield Origin(tuned, None)
         return
     path, folder = path_of(tuned)
     section: dict[str, Any] = {FUNCTION: path}
     section |= {} if max_steps is None else {"max_steps": max_steps}
     with given(path, tuned):
-        yield Origin({OBJECTIVE: section, "tune": {"monitor": _MONITOR}}, folder)
+        seeded = {} if seed is None else {"seed_everything": seed}
+        yield Origin({**seeded, OBJECTIVE: section, "tune": {"monitor": _MONITOR}}, folder)

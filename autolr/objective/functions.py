@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autolr.class_paths import imported
-from autolr.config import FUNCTION, OBJECTIVE, Config, is_importable
+from autolr.config import FUNCTION, OBJECTIVE, Config, can_be_fitted, is_importable
 from autolr.errors import ConfigError
 from autolr.objective.function_path import check_takes_a_trial
 from autolr.users_modules import make_importable
@@ -22,7 +22,7 @@ def check_importable(config: Config) -> None:
     Raises:
         ConfigError: If the config names such a function.
     """
-    if config.names_function and not config.can_be_fitted:
+    if config.names_function and not can_be_fitted(config.fit):
         path = config.fit[OBJECTIVE][FUNCTION]
         expected = (
             "one that workers can import, a function at the top of a .py file (not a lambda, a "

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import MODULES, OBJECTIVE, Config, set_dotted
+from autolr.config import MODULES, OBJECTIVE, Config, can_be_fitted, set_dotted
 from autolr.report.trials_file import trials_csv
 from autolr.study import TrialRecord
 
@@ -80,7 +80,7 @@ def artefacts(
     candidate = Candidate.from_dict({**best.attrs["found"]})
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
     if config.names_function:
-        use = _USE_OF_FUNCTION if config.can_be_fitted else _USE_OF_LOCAL
+        use = _USE_OF_FUNCTION if can_be_fitted(config.fit) else _USE_OF_LOCAL
     else:
         use = _USE_OF_OBJECTIVE if config.names_objective else _USE
     header = _HEADER.format(

@@ -185,6 +185,9 @@ def test_the_console_tells_of_a_functions_study(capsys: pytest.CaptureFixture[st
     assert "4 complete; lower loss is better" in shown
     assert "power" in shown
     assert main(["report", "autolr"]) == 0
+    page = Path("autolr_runs/autolr/report.html").read_text()
+    assert "<pre>autolr fit autolr_runs/autolr/best.yaml</pre>" in page
+    assert "average" not in page
     assert main(["export", "autolr", "--to", "all.csv"]) == 0
     assert "power" in Path("all.csv").read_text()
 
@@ -216,6 +219,8 @@ def test_best_yaml_of_a_lambda_says_that_it_cannot_be_called(
     autolr.tune(lambda trial: 1.0, {"x": [1]}, trials=1, mode="min")
     file = Path("autolr_runs/autolr/best.yaml")
     assert "autolr fit" not in file.read_text()
+    assert main(["report", "autolr"]) == 0
+    assert "autolr fit" not in Path("autolr_runs/autolr/report.html").read_text()
     assert main(["fit", str(file)]) == 2
     assert "must be the path of a function at the top of a module" in capsys.readouterr().err
 
@@ -450,9 +455,23 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], match: 
         autolr.tune(resumed, **{"space": SPACE, **settings})
 
 
-def test_max_steps_is_for_functions() -> None:
+def test_max_steps_and_seed_are_for_functions() -> None:
     with pytest.raises(ConfigError, match="max_steps 5 is for a Python function"):
         autolr.tune({"model": {}}, max_steps=5)
+    with pytest.raises(ConfigError, match="seed 5 is for a Python function; a config has seed_eve"):
+        autolr.tune({"model": {}}, seed=5)
+
+
+def test_the_seed_decides_what_is_drawn_and_the_trial_has_it() -> None:
+    drawn = [
+        autolr.tune(
+            lambda trial: trial.seed, SPACE, trials=2, mode="min", seed=seed, study=f"s{number}"
+        )
+        for number, seed in enumerate([3, 3, 4])
+    ]
+    params = [[trial.params for trial in result.trials] for result in drawn]
+    assert params[0] == params[1] != params[2]
+    assert [result.best[0].value for result in drawn] == [3, 3, 4]
 
 
 def test_only_a_function_takes_plain_names_that_no_profile_takes() -> None:
