@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from autolr.config import FUNCTION, OBJECTIVE
 from autolr.errors import ConfigError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective.packed_state import Packed
@@ -115,18 +116,18 @@ class Course:
         Raises:
             ConfigError: If that is no score.
         """
-        ended = self._ended
-        value = self._last() if ended is not None else self._final(returned)
-        if ended is None and not math.isfinite(value):
-            ended = {"diverged": True}
-        ended = ended or {}
+        ended, least = self._ended, 0
+        if ended is None:
+            value, least = self._final(returned), self._job.run_steps
+            ended = {} if math.isfinite(value) else {"diverged": True}
+        else:
+            value = self._last()
         if not ended.get("paused"):
             self._job.checkpoint.unlink(missing_ok=True)
-        steps = max(self._scores, default=0 if ended else self._job.run_steps)
         return TrialResult(
             value=value,
             metrics={self._job.config.tune.monitor: value},
-            steps=steps,
+            steps=max(self._scores, default=least),
             run_steps=self._job.run_steps,
             seconds=time.monotonic() - self._started,
             peak=self._job.candidate.peak,
@@ -166,7 +167,8 @@ class Course:
         value = _number(returned)
         if value is None:
             expected = "a number: the final score, or None after trial.report(score, step)"
-            raise ConfigError.of("what the objective returns", returned, expected)
+            function = self._job.config.fit[OBJECTIVE][FUNCTION]
+            raise ConfigError.of(f"what {function} returns", returned, expected)
         return value
 
     def _last(self) -> float:

@@ -198,6 +198,19 @@ def test_the_page_has_the_curve_of_all_reports() -> None:
     assert [json.loads(line)["step"] for line in lines] == [1, 3, 5, 7]
 
 
+def test_a_resumed_trial_continues_its_curve(tmp_path: Path) -> None:
+    job, _ = job_of(resumed, tmp_path, rungs=(3, 6))
+    job = replace(job, candidate=Candidate(peak=0.1, settings=(("power", 2),)))
+    whole = replace(job, folder=tmp_path / "whole")
+    run_trial(whole, RecordingJudge())
+    run_trial(job, RecordingJudge({3: Decision.PAUSE}))
+    run_trial(replace(job, known=(3,)), RecordingJudge({6: Decision.PAUSE}))
+    run_trial(replace(job, known=(3, 6)), RecordingJudge())
+    lines = (whole.folder / "metrics.jsonl").read_text()
+    assert [json.loads(line)["step"] for line in lines.splitlines()] == [2, 5, 9]
+    assert (job.folder / "metrics.jsonl").read_text() == lines
+
+
 def test_best_yaml_of_a_function_is_called_again(capsys: pytest.CaptureFixture[str]) -> None:
     result = autolr.tune(resumed, SPACE, max_steps=9, trials=3, mode="min")
     file = "autolr_runs/autolr/best.yaml"
@@ -235,6 +248,21 @@ def test_a_config_names_a_function_too(tmp_path: Path, capsys: pytest.CaptureFix
     Path("study.yaml").write_text(yaml.safe_dump(config))
     assert main(["tune", "study.yaml", "--fresh"]) == 2
     assert "objective: unknown key 'steps'" in capsys.readouterr().err
+
+
+def test_the_module_of_a_function_may_register_a_profile(tmp_path: Path) -> None:
+    Path("flat_of_mine.py").write_text(
+        "from autolr.schedules import profile\n\n\n"
+        "@profile\ndef flat_of_mine(k, n):\n"
+        '    """Return 1."""\n    return k * 0 + 1.0\n\n\n'
+        "def objective(trial):\n    return trial.rate(0)\n"
+    )
+    section = {"function": "flat_of_mine:objective"}
+    space = {"lr": 0.5, "schedule": "flat_of_mine"}
+    Path("study.yaml").write_text(
+        yaml.safe_dump({"objective": section, "tune": {"space": space, "trials": 1}})
+    )
+    assert autolr.tune("study.yaml").best[0].value == 0.5
 
 
 @pytest.mark.parametrize(
@@ -293,7 +321,7 @@ def test_what_cannot_be_called_with_a_trial_is_refused(function: Any, match: str
     ],
 )
 def test_a_return_value_that_is_no_score_ends_the_study(returned: Any, got: str) -> None:
-    with pytest.raises(ConfigError, match=f"what the objective returns must be a number.*{got}"):
+    with pytest.raises(ConfigError, match=f"what .*<lambda> returns must be a number.*{got}"):
         autolr.tune(lambda trial: returned, {"x": [1]}, mode="min")
 
 
@@ -306,7 +334,9 @@ def test_a_score_that_is_not_finite_is_that_of_a_trial_that_diverged(score: floa
 
     for study, function in (("returned", lambda trial: score), ("reported", reporting)):
         result = autolr.tune(function, {"x": [1]}, max_steps=3, trials=1, mode="min", study=study)
-        assert (result.trials[0].state, result.trials[0].attrs["reason"]) == ("PRUNED", "diverged")
+        (trial,) = result.trials
+        assert (trial.state, trial.attrs["reason"]) == ("PRUNED", "diverged")
+        assert trial.attrs["steps"] == (3 if study == "returned" else 1)
 
 
 @pytest.mark.parametrize("score", [0.5, np.float32(0.5), torch.tensor(0.5), np.array(0.5)])

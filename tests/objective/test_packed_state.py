@@ -83,6 +83,11 @@ def test_it_is_taken_when_it_is_saved(tmp_path: Path) -> None:
     assert (read["a"].sum(), float(read["t"].sum()), read["i"]) == (0, 0, [1])
 
 
+def test_a_view_does_not_bring_all_that_it_is_a_view_of(tmp_path: Path) -> None:
+    round_trip([torch.zeros(100_000)[:2], np.zeros(100_000)[:2]], tmp_path)
+    assert (tmp_path / "state").stat().st_size < 5000
+
+
 class Model:
     pass
 
