@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autolr.callbacks import FollowCandidate as FollowCandidate
     from autolr.driver import TuneResult as TuneResult
     from autolr.driver import tune as tune
+    from autolr.objective import Trial as Trial
     from autolr.online import Annealed as Annealed
     from autolr.result import Result as Result
     from autolr.result import load_result as load_result
@@ -35,6 +36,7 @@ _LAZY = {
     "AutoLR": "autolr.callbacks",
     "FollowCandidate": "autolr.callbacks",
     "Result": "autolr.result",
+    "Trial": "autolr.objective",
     "TorchLearner": "autolr.runtime.torch_learner",
     "TuneResult": "autolr.driver",
     "Tuner": "autolr.runtime.tuner",

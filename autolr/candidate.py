@@ -8,7 +8,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -35,7 +35,8 @@ class Candidate:
         rule: How the base step is set; one of `autolr.rules.names`.
         peak: The rate where the schedule's multiplier is 1; None: the search chooses it.
         schedule: The multipliers.
-        settings: Dotted paths into the user's config, and values: pairs or a mapping.
+        settings: Dotted paths into the user's config, or settings of a Python function, and values:
+            pairs or a mapping.
         rule_settings: Settings of the rule, likewise; absent ones have the rule's default.
 
     Raises:
@@ -92,7 +93,7 @@ class Candidate:
         return cls(**{**mapping, **parsed})
 
 
-def candidate_of(values: Mapping[str, Any]) -> Candidate:
+def candidate_of(values: Mapping[str, Any], own_settings: Container[str] = ()) -> Candidate:
     """Return the candidate that a space's values describe.
 
     ``lr`` is the peak, or "online". If it is absent, the search is online, or the peak is the
@@ -105,6 +106,10 @@ def candidate_of(values: Mapping[str, Any]) -> Candidate:
     the rule; ``lr.X`` and ``schedule.X`` are ``lr`` and ``schedule`` of a space that has several,
     for different rules, with any label X.
 
+    Args:
+        values: By name.
+        own_settings: Plain names that are settings of the user's own, as dotted ones are.
+
     Raises:
         ConfigError: If a value cannot work; the message names the setting.
     """
@@ -114,7 +119,7 @@ def candidate_of(values: Mapping[str, Any]) -> Candidate:
         meant, _, rest = name.partition(".")
         if meant == "rule" and rest:
             own[rest] = value
-        elif is_config_path(name):
+        elif is_config_path(name) or name in own_settings:
             settings[name] = value
         elif meant in plain:
             raise ConfigError(f"a candidate must have one {meant}, got another one: {name}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autolr import rules, schedules
-from autolr.candidate import candidate_of, profile_settings
+from autolr.candidate import ONLINE, candidate_of, profile_settings
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.names import is_config_path, meaning
 from autolr.space import Choice, Domain, Space
@@ -13,7 +13,7 @@ from autolr.space import Choice, Domain, Space
 _OWN = ("lr", "schedule", "warmup", "rule")  # the plain names that are no setting of a profile
 
 
-def check_space(space: Space, source: str = "space") -> None:
+def check_space(space: Space, source: str = "space", *, takes_all: bool = False) -> None:
     """Refuse, before any trial, a space whose points are not all candidates.
 
     For each rule it checks names, profiles and their settings in full, and values at both ends of
@@ -22,6 +22,7 @@ def check_space(space: Space, source: str = "space") -> None:
     Args:
         space: The space.
         source: Where it comes from; starts the error message.
+        takes_all: Whether a Python function is tuned: it takes `own_settings`, and no ``online``.
 
     Raises:
         SpaceError: If a point cannot work; the message names the source and the parameter.
@@ -30,6 +31,9 @@ def check_space(space: Space, source: str = "space") -> None:
     try:
         cases = list(_cases(space.domains))
         kinds = {case.kind: profile_settings(case.kind) for case in cases}
+        if takes_all:
+            _check_no_search(own)
+            own = {n: d for n, d in own.items() if n not in _settings(space, kinds)}
         _check_names(own, kinds)
         for case in cases:
             active = {n: d for n, d in own.items() if _possible(n, case.given, space.domains)}
@@ -38,6 +42,21 @@ def check_space(space: Space, source: str = "space") -> None:
                 _check_point(values, case)
     except ConfigError as error:
         raise SpaceError(f"{source}: {error}") from None
+
+
+def own_settings(space: Space) -> tuple[str, ...]:
+    """Return the plain names of a checked space that no profile of it takes.
+
+    Where a Python function is tuned, they are its settings.
+    """
+    return _settings(
+        space, {case.kind: profile_settings(case.kind) for case in _cases(space.domains)}
+    )
+
+
+def _settings(space: Space, kinds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    taken = {*_OWN, *(name for names in kinds.values() for name in names)}
+    return tuple(n for n in space.names if not is_config_path(n) and meaning(n) not in taken)
 
 
 def unregistered(space: Space) -> list[str]:
@@ -109,6 +128,12 @@ def _check_names(domains: Mapping[str, Domain], takes: Mapping[str, Iterable[str
         if meaning(name) not in known:
             hint = f"or a path into the config, such as model.init_args.{name}"
             raise SpaceError(f"{unknown_name('parameter', name, known)}, {hint}")
+
+
+def _check_no_search(domains: Mapping[str, Domain]) -> None:
+    for name, domain in domains.items():
+        if meaning(name) == "lr" and ONLINE in getattr(domain, "options", ()):
+            raise SpaceError.of(name, ONLINE, "a range or numbers: no search runs in a function")
 
 
 def _check_taken(active: Iterable[str], kind: str, kinds: Iterable[str]) -> None:

@@ -11,12 +11,13 @@ from autolr.parser_errors import one_line
 from autolr.users_modules import error_line
 
 
-def imported(setting: str, path: str) -> Any:
+def imported(setting: str, path: str, kind: str = "class") -> Any:
     """Return what a path such as ``my_project.MyClass`` names.
 
     Args:
         setting: The setting that has the path.
         path: With dots, or ``module:name``.
+        kind: What it is the path of, for messages.
 
     Raises:
         ConfigError: If it cannot be imported, whatever its module raises.
@@ -27,7 +28,7 @@ def imported(setting: str, path: str) -> Any:
         reason = " ".join(str(error).split())
     except Exception as error:
         reason = error_line(error)
-    expected = f"the path of a class that can be imported ({reason})"
+    expected = f"the path of a {kind} that can be imported ({reason})"
     raise ConfigError.of(setting, path, expected)
 
 

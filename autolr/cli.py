@@ -87,6 +87,9 @@ def _fit(arguments: Namespace) -> int:
     config = read_run(arguments.config)
     if config.seed_line is not None:
         _print(config.seed_line)
+    if config.names_function:
+        _print(f"the function returned {objective.fit_function(config, out):.6g}")
+        return 0
     attached = objective.fit(config, out)
     if attached is not None:
         _print(str(attached.result))

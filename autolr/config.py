@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autolr.candidate_space import unregistered
+from autolr.candidate_space import own_settings, unregistered
 from autolr.config_checks import check
 from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
@@ -28,6 +28,8 @@ MODULES = "# Modules: "  # in a best.yaml, before the folder of its study's conf
 CLI = "cli"  # the section with the user's own LightningCLI
 OWN_CLI = "# Cli: "  # in a best.yaml, before that section as JSON: the CLI itself would refuse it
 OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
+FUNCTION = "function"  # the key of that section that names a Python function, as module:name
+LOCAL = "<"  # in the path of each function that cannot be imported, as <lambda> and <locals>
 _SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
 OF_FIT = ("ckpt_path", "weights_only")  # arguments of Trainer.fit, which LightningCLI writes down
 _LARGEST_SEED = 2**32 - 1  # of numpy's seeds, and so of Lightning's
@@ -69,9 +71,26 @@ class Config:
             return None
         return f"seed_everything: true takes seed {self.seed}, as Lightning does: a run repeats"
 
+    @property
+    def names_function(self) -> bool:
+        """Whether the section `objective:` names a Python function."""
+        return _names_function(self.fit)
 
-def read_config(source: Source) -> Config:
+    @property
+    def own_settings(self) -> tuple[str, ...]:
+        """The plain names of the space that are settings of a Python function."""
+        return own_settings(self.space) if self.names_function else ()
+
+
+def read_config(
+    source: Source, settings: Mapping[str, Any] = {}, folder: Path | None = None
+) -> Config:
     """Return the checked config of a file, or of a mapping of the same form.
+
+    Args:
+        source: The file or the mapping.
+        settings: Of the section ``tune:``; they replace those of the config, None keeps those.
+        folder: What paths are relative to; None: the file's folder, else the present one.
 
     Raises:
         SpaceError: If the space is missing or malformed, or points outside the config.
@@ -80,16 +99,19 @@ def read_config(source: Source) -> Config:
     fit = load_yaml(source)
     for section in fit:
         check("a section", section, "text such as model or trainer", isinstance(section, str))
-    folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
+    if folder is None:
+        folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
     if fit.get("ckpt_path") is None:
         fit = {key: value for key, value in fit.items() if key not in OF_FIT}
     if CLI in fit and OBJECTIVE in fit:
         raise ConfigError(
             "the config has cli and objective: leave out cli, an objective needs none"
         )
-    tune = parse_tune(fit.pop("tune", None))
-    space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
-    _check_targets(space, fit)
+    tune = parse_tune(fit.pop("tune", None)).override(**settings)
+    function = _names_function(fit)
+    space = load_space(tune.space, folder, lambda: import_modules(fit, folder), takes_all=function)
+    if not function:  # it takes any name
+        _check_targets(space, fit)
     return Config(fit, tune, space, _seed(fit), folder)
 
 
@@ -110,6 +132,24 @@ def read_run(file: str) -> Config:
 def _noted(lines: Sequence[str], mark: str) -> str | None:
     """Return what a comment of a best.yaml says."""
     return next((line.removeprefix(mark) for line in lines if line.startswith(mark)), None)
+
+
+def is_importable(function: str) -> bool:
+    """Return whether another process can import a Python function by this path."""
+    return LOCAL not in function
+
+
+def can_be_fitted(fit: Mapping[str, Any]) -> bool:
+    """Return whether `autolr fit` can train a best.yaml of a study.
+
+    Args:
+        fit: The study's config, without `tune:`.
+    """
+    return (
+        is_importable(str(fit[OBJECTIVE][FUNCTION]))
+        if _names_function(fit)
+        else (OBJECTIVE not in fit)
+    )
 
 
 def import_registered(config: Config) -> None:
@@ -172,6 +212,11 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
         inner = inner[key]
     inner[last] = value
     return result
+
+
+def _names_function(fit: Mapping[str, Any]) -> bool:
+    section = fit.get(OBJECTIVE)
+    return isinstance(section, Mapping) and FUNCTION in section
 
 
 def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from autolr import report, study
+from autolr.config import can_be_fitted
 from autolr.driver import (
     CheckStarted,
     Event,
@@ -38,7 +39,7 @@ class ConsoleProgress:
         columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = Bar(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task("trials", visible=False)
-        self._monitor = ""
+        self._monitor = self._kind = ""
         self._next = "another one starts"
 
     def __enter__(self) -> "ConsoleProgress":
@@ -66,7 +67,7 @@ class ConsoleProgress:
             case RungReached():
                 decision = "continues" if event.continues else "pauses" if event.waits else "stops"
                 finite = math.isfinite(event.score)
-                value = f"{event.score:.4g} averaged" if finite else "is not finite"
+                value = f"{event.score:.4g}{self._kind}" if finite else "is not finite"
                 score = f"{self._monitor} {value}"
                 self._say(f"trial {event.number} after {event.step} steps: {score}, {decision}")
             case TrialFailed():
@@ -105,6 +106,7 @@ class ConsoleProgress:
     def _ready(self, event: StudyReady) -> None:
         tune = event.config.tune
         self._monitor = tune.monitor
+        self._kind = "" if event.config.names_objective else " averaged"
         self._say(
             f"study {tune.study!r} in {shown(tune.storage)}: {tune.trials} trials of "
             f"{event.run_steps} steps, sampler {sampler_text(tune.sampler)}, "
@@ -158,7 +160,7 @@ def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
         yield f"no trial has a finite {tune.monitor}: autolr show has the reasons"
     for file in result.files:
         yield f"wrote {file}"
-    if result.best and not result.config.names_objective:
+    if result.best and can_be_fitted(result.config.fit):
         yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
 
 

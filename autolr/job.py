@@ -50,6 +50,7 @@ class TrialJob:
         known: Rungs whose scores the study has.
         pauses: Whether it leaves a checkpoint at each rung, and can be resumed from there.
         trial: Of which study and trial it is; its checkpoint says so.
+        number: Of the trial.
     """
 
     config: Config
@@ -60,6 +61,7 @@ class TrialJob:
     known: tuple[int, ...] = ()
     pauses: bool = True
     trial: str = ""
+    number: int = 0
 
     @property
     def checkpoint(self) -> Path:

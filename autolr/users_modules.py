@@ -37,7 +37,9 @@ def import_modules(fit: Mapping[str, Any], folder: Path) -> None:
     make_importable(folder)
     for section in ("model", "data", "objective", "cli"):
         value = fit.get(section)
-        path = value.get("class_path") if isinstance(value, Mapping) else value
+        path = value
+        if isinstance(value, Mapping):
+            path = value.get("class_path", value.get("function"))
         if isinstance(path, str) and (module := re.split(r":|\.(?=[^.]*$)", path)[:-1]):
             _import(module[0])
 

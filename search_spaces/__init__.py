@@ -27,7 +27,11 @@ def catalogue() -> dict[str, Traversable]:
 
 
 def load_space(
-    space: Source, folder: Path | None = None, register: Callable[[], object] | None = None
+    space: Source,
+    folder: Path | None = None,
+    register: Callable[[], object] | None = None,
+    *,
+    takes_all: bool = False,
 ) -> Space:
     """Return the checked space of a catalogue name, a path or a mapping.
 
@@ -35,6 +39,7 @@ def load_space(
         space: A string that ends in .yaml or .yml is a path, another one a name.
         folder: Where relative paths start; None: the present folder.
         register: Called if the space names a rule or profile that is not registered yet.
+        takes_all: As for `check_space`.
 
     Raises:
         SpaceError: If the catalogue has no such space, or it cannot work.
@@ -54,7 +59,7 @@ def load_space(
     parsed = parse_space(mapping, source)
     if register is not None and unregistered(parsed):
         register()
-    check_space(parsed, source)
+    check_space(parsed, source, takes_all=takes_all)
     return parsed
 
 

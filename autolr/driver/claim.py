@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from autolr import study
@@ -50,6 +51,7 @@ def claimed(
     settings: dict[str, Any],
     listener: Callable[[Event], None],
     *,
+    folder: Path | None = None,
     fresh: bool,
     lock: bool,
 ) -> Iterator[Claim]:
@@ -61,6 +63,7 @@ def claimed(
         source: The config.
         settings: Of the section ``tune:``, instead of those in the config.
         listener: Called with what the user should know.
+        folder: What the config's paths are relative to; see `read_config`.
         fresh: Whether a stored study of this name is ignored.
         lock: Whether the study is locked; a dry run does not.
 
@@ -69,8 +72,7 @@ def claimed(
         StorageError: If the storage cannot be used, is in use, or holds another study; if the
             folder of results belongs to another study, or its disk is full.
     """
-    read = read_config(source)
-    read = replace(read, tune=read.tune.override(**settings))
+    read = read_config(source, settings, folder)
     check_sharing(read)
     expected = "null in a study, whose trials all begin at step 0; load weights in the model"
     check("ckpt_path", read.checkpoint, expected, read.checkpoint is None)

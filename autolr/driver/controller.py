@@ -178,7 +178,8 @@ class TrialController:
         number = trial.number
         again = "candidate" in trial.user_attrs
         with study.storage_errors(self._config.tune.storage):
-            candidate = candidate_of(self._config.space.suggest(trial))
+            values = self._config.space.suggest(trial)
+        candidate = candidate_of(values, self._config.own_settings)
         self._handle.note(trial, {"candidate": candidate.id})
         self._open[number] = trial, candidate
         self.trained.add(number)
@@ -193,7 +194,7 @@ class TrialController:
         pauses = self._pauses and not (several and candidate.peak is None)  # no search is resumed
         steps = self._run_steps
         config = for_workers(self._config)
-        job = TrialJob(config, candidate, folder, rungs, steps, known, pauses, mark)
+        job = TrialJob(config, candidate, folder, rungs, steps, known, pauses, mark, number)
         if not again or record.attrs.get("attempts", 0) == ATTEMPTS - 1:
             job.checkpoint.unlink(missing_ok=True)  # of another study, or what broke it
         return Work(number, job)

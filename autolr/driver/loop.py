@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autolr import report, study
 from autolr.atomic import has_text, write_atomically
@@ -22,8 +22,13 @@ from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pool import Pool
 from autolr.driver.signals import Interrupted, Shutdown, signals
+from autolr.driver.source import origin_of
+from autolr.objective import check_importable
 from autolr.pruner import Pruner
 from autolr.study import Heartbeat, Hyperband, Lease, Study, Summary
+
+if TYPE_CHECKING:
+    from autolr.objective import Trial
 
 _Train: TypeAlias = Callable[[TrialController, Heartbeat, float], None]
 
@@ -35,9 +40,11 @@ def _only_warn(event: Event) -> None:
 
 
 def tune(  # noqa: PLR0913 - the settings of the section, which users look up here
-    config: str | Path | Mapping[str, Any],
-    *,
+    config: "str | Path | Mapping[str, Any] | Callable[[Trial], Any]",
     space: str | Path | Mapping[str, Any] | None = None,
+    *,
+    max_steps: int | None = None,
+    seed: int | None = None,
     monitor: str | None = None,
     mode: str | None = None,
     trials: int | None = None,
@@ -68,9 +75,14 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     and None keeps those. `autolr.tune_config.TuneConfig` says more of each.
 
     Args:
-        config: A LightningCLI config with a section ``tune:``; a file or a mapping.
-        space: A name of the catalogue, a path to a .yaml file, or a mapping.
-        monitor: The logged metric that is optimized.
+        config: A LightningCLI config with a section ``tune:``, a file or a mapping; or a function
+            that takes a `Trial` and returns its score. Workers import a function by its path, so
+            it has to be at the top of a module; any other is called in this process only.
+        space: A name of the catalogue, a path to a .yaml file, or a mapping. For a function, plain
+            names that no profile takes are settings of its own: ``trial.settings``.
+        max_steps: Steps of a whole run of the function, in its own unit; None: 1, and no rungs.
+        seed: Of a function's study: the sampler has it, and ``trial.seed``; None: 0.
+        monitor: The logged metric that is optimized; for a function, a name for its score.
         mode: "min" or "max"; inferred from the monitor's name where that implies it.
         trials: Finished trials that the study shall have in total, over all resumes.
         timeout: Seconds after which no trial starts.
@@ -116,7 +128,10 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "out": out,
         "safe_globals": safe_globals,
     }
-    with claimed(config, settings, listener, fresh=fresh, lock=not dry_run) as claim:
+    with (
+        origin_of(config, max_steps, seed) as (source, folder),
+        claimed(source, settings, listener, folder=folder, fresh=fresh, lock=not dry_run) as claim,
+    ):
         if dry_run:
             return _dry_run(claim.config, listener)
         if claim.complete and claim.stored is not None:
@@ -131,6 +146,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
 
 def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
     """Check all that a run checks before its first step, and open nothing."""
+    if config.tune.workers != 1:
+        check_importable(config)
     checked = check_anywhere(config, listener)
     hyperband = _hyperband(config, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
@@ -188,6 +205,7 @@ class _Driver:
         """Train in this process or in workers, as the engine says."""
         engine = self._claim.engine.place(self._config)
         if engine is not None:
+            check_importable(self._config)
             return self._run_pool(engine)
         with self._shutdown.within(0):
             checked = check_here(self._config, self._folder)

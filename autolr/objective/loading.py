@@ -62,6 +62,8 @@ def modules_of(config: Config) -> tuple[str, ...]:
 def load_objective(config: Config, candidate: Candidate) -> Objective:
     """Return the objective of a config, with a candidate's settings; else LightningCLI's.
 
+    A function gets the settings with each trial.
+
     Args:
         config: The whole config.
         candidate: Whose settings are set, where they are those of the objective.
@@ -69,6 +71,10 @@ def load_objective(config: Config, candidate: Candidate) -> Objective:
     Raises:
         ConfigError: If it cannot be imported, or does not take its arguments.
     """
+    if config.names_function:
+        from autolr.objective.function import FunctionObjective  # here: few studies have one
+
+        return FunctionObjective(config.fit[OBJECTIVE], config.folder)
     make_importable(config.folder)
     section: Any = config.fit
     for name, value in candidate.settings:
@@ -83,7 +89,8 @@ def load_objective(config: Config, candidate: Candidate) -> Objective:
 
 def _distinct(config: Config) -> list[Candidate]:
     """Return candidates that show each setting of the objective that the space has."""
-    if not config.names_objective:  # LightningCLI's own check does that, with its parser
+    if not config.names_objective or config.names_function:
+        # LightningCLI's own check does that, with its parser; a function takes any setting
         return [Candidate()]
     return [*corners(config.space)] or [Candidate()]
 

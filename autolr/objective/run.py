@@ -57,7 +57,8 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
     setters = rate_callbacks(job.candidate, tune, job.config.space)
     made: list[Trainer] = []
-    with before_first_step(made), lightning_errors(job.folder), quiet_lightning(job.config):
+    begun = before_first_step(lambda: any(trainer.global_step for trainer in made))
+    with begun, lightning_errors(job.folder), quiet_lightning(job.config):
         fit = trial_config(job.config.fit, job.candidate)
         cli = instantiate(job.config, fit, quiet=quiet_in(job.folder))
         trainer: Any = cli.trainer

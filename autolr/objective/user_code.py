@@ -2,9 +2,8 @@
 
 import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 import jsonargparse
@@ -12,9 +11,6 @@ import jsonargparse
 from autolr.disk import disk_error
 from autolr.errors import AutoLRError, SetupError, UserCodeError
 from autolr.users_modules import error_line, place_of
-
-if TYPE_CHECKING:
-    from autolr.callbacks.namespaces import Trainer
 
 _PASSING = (MemoryError, ConnectionError, TimeoutError, URLError)
 _PASSING_NUMBERS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
@@ -42,19 +38,19 @@ def users_code(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def before_first_step(trainers: "Sequence[Trainer]") -> Iterator[None]:
+def before_first_step(begun: Callable[[], bool]) -> Iterator[None]:
     """Raise an error of the user's code that comes before the first step as a `SetupError`.
 
     What raises while a run is set up does so at every attempt. Out of memory, out of descriptors,
     a connection that failed and a worker of the data that was killed may pass: they stay.
 
     Args:
-        trainers: The run's Trainer, as soon as it is made.
+        begun: Whether the run has made a step.
     """
     try:
         yield
     except UserCodeError as error:
-        if any(trainer.global_step for trainer in trainers) or _may_pass(error.__cause__):
+        if begun() or _may_pass(error.__cause__):
             raise
         raise SetupError(str(error)) from error.__cause__
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import CLI, MODULES, OWN_CLI, Config, set_dotted
+from autolr.config import CLI, MODULES, OBJECTIVE, OWN_CLI, Config, can_be_fitted, set_dotted
 from autolr.report.trials_file import trials_csv
 from autolr.study import OWN_PEAK, TrialRecord
 
@@ -22,6 +22,8 @@ _USE = (
     "# Train it with `autolr fit {file}`, or with LightningCLI: `python your_cli.py fit -c {file}`."
 )
 _USE_OF_OBJECTIVE = "# The objective has its arguments; its peak and schedule are in schedule.json."
+_USE_OF_FUNCTION = "# Call the function with it: `autolr fit {file}`."
+_USE_OF_LOCAL = "# The function cannot be imported by its path: put these values into it."
 _STOPPED = """\
 # No trial ran to its planned end: {reason}.
 """
@@ -32,7 +34,8 @@ def best_config(
 ) -> dict[str, Any]:
     """Return a LightningCLI config that trains a candidate with autolr's callbacks.
 
-    A config with an objective of its own has the candidate's settings only.
+    A config with an objective of its own has the candidate's settings only; one with a function
+    has the candidate itself, which `autolr fit` trains.
 
     Args:
         config: The study's config.
@@ -42,6 +45,8 @@ def best_config(
     """
     fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
     fit.pop(CLI, None)
+    if config.names_function:
+        return set_dotted(fit, f"{OBJECTIVE}.candidate", candidate.to_dict())
     for name, value in candidate.settings:
         fit = set_dotted(fit, name, value)
     if config.names_objective:
@@ -78,7 +83,10 @@ def artefacts(
     candidate = Candidate.from_dict({**best.attrs["found"]})
     own_peak = best.attrs.get(OWN_PEAK)
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
-    use = _USE_OF_OBJECTIVE if config.names_objective else _USE
+    if config.names_function:
+        use = _USE_OF_FUNCTION if can_be_fitted(config.fit) else _USE_OF_LOCAL
+    else:
+        use = _USE_OF_OBJECTIVE if config.names_objective else _USE
     header = _HEADER.format(
         study=config.tune.study,
         number=best.number,

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from shlex import quote
 
+from autolr.config import OBJECTIVE, can_be_fitted
 from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
 from autolr.names import meaning
@@ -25,7 +26,7 @@ from autolr.report.parameters import KEY, parameter_charts
 from autolr.report.price import price_of, run_steps
 from autolr.report.rungs import rungs
 from autolr.report.show import heading
-from autolr.report.statistics import cost_of, diverged, fates, monitor_of
+from autolr.report.statistics import config_of, cost_of, diverged, fates, monitor_of
 from autolr.report.table import cell_text, chosen
 from autolr.study import Summary, TrialRecord
 
@@ -72,7 +73,7 @@ def study_page(study: Summary, results: Path | None, charts: Mapping[str, Chart]
         _cost(study, results),
         _parameters(charts),
         _section(charts, "schedule", "The best schedule", _schedule_text(best[:1]), best),
-        _section(charts, "curves", "Curves", _CURVES if rungs(study) else "", best),
+        _section(charts, "curves", "Curves", _curves_text(study), best),
         _section(charts, "progress", "What the steps bought", _PROGRESS, best),
         _hyperband(study),
         _all(study),
@@ -88,6 +89,11 @@ _PROGRESS = (
     "the best complete trial so far; the steps count all trials that had started by then in full, "
     "also those that were pruned later or failed"
 )
+
+
+def _curves_text(study: Summary) -> str:
+    averaged = rungs(study) and OBJECTIVE not in config_of(study)  # others score as they like
+    return _CURVES if averaged else ""
 
 
 def _title(study: Summary, best: Sequence[TrialRecord]) -> str:
@@ -138,7 +144,10 @@ def _paid(study: Summary) -> list[tuple[str, str, str]]:
 def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
     file = None if results is None else results / "best.yaml"
     if file is not None and _is_of(file, study, trial):
-        train = f"<p>Train it:</p><pre>autolr fit {escape(quote(file.as_posix()))}</pre>"
+        name = escape(quote(file.as_posix()))
+        train = f"<p>Train it:</p><pre>autolr fit {name}</pre>"
+        if not can_be_fitted(config_of(study)):
+            train = f"<p>Its settings are in <code>{name}</code>.</p>"
     elif "found" in trial.attrs:
         train = "<p>autolr tune writes best.yaml, to train it, when it ends; --out says where.</p>"
     else:

@@ -1,6 +1,7 @@
 """Facts about a study and its trials that several parts of a report show."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,12 @@ def without_attributes(study: Summary) -> Summary:
 def monitor_of(study: Summary) -> str:
     """Return the name of the metric."""
     return str(study.fingerprint.get("monitor", "value"))
+
+
+def config_of(study: Summary) -> Mapping[str, Any]:
+    """Return the config that the study was made with, without `tune:`."""
+    config: Mapping[str, Any] = study.fingerprint.get("config", {})
+    return config
 
 
 def cost_of(study: Summary) -> str | None:

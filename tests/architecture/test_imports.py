@@ -21,6 +21,7 @@ PUBLIC = {
     "Schedule",
     "StorageError",
     "TorchLearner",
+    "Trial",
     "TuneResult",
     "Tuner",
     "load_result",

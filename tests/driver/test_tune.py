@@ -173,9 +173,14 @@ def test_arguments_stand_in_for_settings_of_the_config(config: dict[str, Any]) -
         autolr.tune(config, trails=1)  # type: ignore[call-arg]
 
 
+def test_a_space_that_is_given_replaces_that_of_the_config(config: dict[str, Any]) -> None:
+    result = autolr.tune(config, {"lr": 0.05, "schedule": ["cosine"]}, trials=1)
+    assert result.trials[0].params == {"lr": 0.05, "schedule": "cosine"}
+
+
 def test_the_signature_of_tune_has_every_setting_of_the_section() -> None:
     given = set(inspect.signature(autolr.tune).parameters)
-    own = {"config", "fresh", "dry_run", "listener"}
+    own = {"config", "max_steps", "seed", "fresh", "dry_run", "listener"}
     assert given - own == {field.name for field in dataclasses.fields(TuneConfig)}
 
 
