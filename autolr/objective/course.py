@@ -62,9 +62,9 @@ class Course:
             score: A number.
             step: A whole number.
         """
-        value = self._checked(score, step)
         if self._ended is not None:  # the function has caught what ended it
             raise TrialOver
+        value = self._checked(score, step)
         if not math.isfinite(value):
             self._end(diverged=True)
         self._keep(value)
@@ -116,7 +116,7 @@ class Course:
         Raises:
             ConfigError: If that is no score.
         """
-        ended, least = self._ended, 0
+        ended, least = self._ended, self._judged
         if ended is None:
             value, least = self._final(returned), self._job.run_steps
             ended = {} if math.isfinite(value) else {"diverged": True}
@@ -127,7 +127,7 @@ class Course:
         return TrialResult(
             value=value,
             metrics={self._job.config.tune.monitor: value},
-            steps=max(self._scores, default=least),
+            steps=max(self._step, *self._scores, 0) or least,
             run_steps=self._job.run_steps,
             seconds=time.monotonic() - self._started,
             peak=self._job.candidate.peak,

@@ -24,6 +24,7 @@ from autolr.errors import ConfigError, SpaceError, StudyMismatchError, UserCodeE
 from autolr.job import Decision, TrialJob
 from autolr.objective import check_run, given, run_trial
 from autolr.objective.function_path import path_of
+from autolr.schedules import registry
 from autolr.testing import ObjectiveContract
 from autolr.testing.objective import RecordingJudge
 from tests.objective import functions
@@ -101,6 +102,12 @@ def job_of(
             return run_trial(job, RecordingJudge())
 
     return job, train
+
+
+def test_a_trial_that_is_left_before_it_goes_on_keeps_its_steps(tmp_path: Path) -> None:
+    job, _ = job_of(begun_anew, tmp_path, rungs=(3, 6), known=(3,))
+    result = run_trial(job, RecordingJudge(), lambda: True)
+    assert (result.paused, result.steps) == (True, 3)
 
 
 def test_a_study_of_a_function_pauses_promotes_and_finds_the_best() -> None:
@@ -250,7 +257,8 @@ def test_a_config_names_a_function_too(tmp_path: Path, capsys: pytest.CaptureFix
     assert "objective: unknown key 'steps'" in capsys.readouterr().err
 
 
-def test_the_module_of_a_function_may_register_a_profile(tmp_path: Path) -> None:
+def test_the_module_of_a_function_may_register_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     Path("flat_of_mine.py").write_text(
         "from autolr.schedules import profile\n\n\n"
         "@profile\ndef flat_of_mine(k, n):\n"
@@ -336,7 +344,7 @@ def test_a_score_that_is_not_finite_is_that_of_a_trial_that_diverged(score: floa
         result = autolr.tune(function, {"x": [1]}, max_steps=3, trials=1, mode="min", study=study)
         (trial,) = result.trials
         assert (trial.state, trial.attrs["reason"]) == ("PRUNED", "diverged")
-        assert trial.attrs["steps"] == (3 if study == "returned" else 1)
+        assert trial.attrs["steps"] == (3 if study == "returned" else 2)
 
 
 @pytest.mark.parametrize("score", [0.5, np.float32(0.5), torch.tensor(0.5), np.array(0.5)])
