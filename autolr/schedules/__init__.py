@@ -34,6 +34,11 @@ from autolr.schedules._warmup import warmup as warmup
 from autolr.schedules._wsd import wsd as wsd
 from autolr.schedules.catalogue import parse as parse
 from autolr.schedules.catalogue import profile as profile
+from autolr.schedules.convex_bound import Bound as Bound
+from autolr.schedules.convex_bound import bound as bound
+from autolr.schedules.peak_transfer import transfer as transfer
 from autolr.schedules.registry import names as names
 from autolr.schedules.registry import settings_of as settings_of
+from autolr.schedules.run_extension import Extension as Extension
+from autolr.schedules.run_extension import extend as extend
 from autolr.schedules.schedule import Schedule as Schedule
