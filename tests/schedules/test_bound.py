@@ -28,6 +28,8 @@ from autolr.schedules import (
 from tests.schedules.reference import bound_terms
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+# the authors take sums to the end as differences of sums: with a last multiplier near 0, as that of
+# the cosine, their values have 7 digits, and less in long runs; in long doubles ours hold
 TERMS = list(csv.DictReader((GOLDEN / "golden_convex_bound.csv").open()))
 MOVES = list(csv.DictReader((GOLDEN / "golden_bound_transfer.csv").open()))
 NAMED = {
@@ -54,7 +56,6 @@ EVERY = [
 
 @pytest.mark.parametrize("row", TERMS, ids=lambda row: f"{next(iter(row.values()))}-{row['T']}")
 def test_equals_the_authors_code(row: dict[str, str]) -> None:
-    # they take sums to the end as differences of sums, which costs them digits
     name, steps, *numbers = row.values()
     first, second, third, best, lowest = map(float, numbers)
     made = bound(NAMED[name], int(steps))
@@ -124,7 +125,7 @@ def test_moved_peaks_equal_the_authors(row: dict[str, str]) -> None:
         )
     else:
         source = NAMED[name]
-    assert transfer(1.0, source, steps, linear()) == pytest.approx(float(row["value"]), rel=1e-7)
+    assert transfer(1.0, source, steps, linear()) == pytest.approx(float(row["value"]), rel=1e-6)
 
 
 @pytest.mark.parametrize("row", [r for r in MOVES if r["kind"] != "transfer_to_linear"],
