@@ -36,7 +36,12 @@ from autolr.schedules.catalogue import parse as parse
 from autolr.schedules.catalogue import profile as profile
 from autolr.schedules.convex_bound import Bound as Bound
 from autolr.schedules.convex_bound import bound as bound
+from autolr.schedules.merging import ema_weights as ema_weights
+from autolr.schedules.merging import lawa_weights as lawa_weights
+from autolr.schedules.merging import merge_weights as merge_weights
+from autolr.schedules.merging import polynomial_weights as polynomial_weights
 from autolr.schedules.peak_transfer import transfer as transfer
+from autolr.schedules.refinement import refine as refine
 from autolr.schedules.registry import names as names
 from autolr.schedules.registry import settings_of as settings_of
 from autolr.schedules.run_extension import Extension as Extension
