@@ -47,3 +47,5 @@ from autolr.schedules.registry import settings_of as settings_of
 from autolr.schedules.run_extension import Extension as Extension
 from autolr.schedules.run_extension import extend as extend
 from autolr.schedules.schedule import Schedule as Schedule
+from autolr.schedules.size_transfer import Sized as Sized
+from autolr.schedules.size_transfer import transfer_size as transfer_size

@@ -8,8 +8,9 @@ import numpy as np
 
 from autolr.errors import ConfigError
 from autolr.schedules.schedule import Schedule
-from autolr.settings import Array, NotNegative, Positive, Several, check_of, read_setting
+from autolr.settings import Array, Integer, NotNegative, Positive, Several, check_of, read_setting
 
+_LONGEST = 10**7  # steps; longer runs take gigabytes, and ratios of peaks do not need them
 _NORMS = Several((check_of(NotNegative),))
 
 
@@ -73,9 +74,9 @@ def bound(
         distance: From the first weights to the solution.
 
     Raises:
-        ConfigError: If the schedule does not fit in the run, all its multipliers are 0, there is
-            not one norm for each step, one is negative or all are 0, or ``distance`` is not
-            above 0.
+        ConfigError: If the run has more than 10 million steps or the schedule does not fit in it,
+            all multipliers are 0, there is not one norm for each step, one is negative or all
+            are 0, or ``distance`` is not above 0.
 
     Source: Schaipp et al. 2025, "The Surprising Agreement", theorem 1, arXiv:2501.18965, which is
     theorem 10 of Defazio et al. 2023, arXiv:2310.07831; the values are those of their code,
@@ -88,6 +89,7 @@ def bound(
     0.0921
     """
     read_setting("distance", check_of(Positive), distance)
+    check_length("total_steps", total_steps)
     multipliers = np.trim_zeros(schedule.values(total_steps), "b")
     if not multipliers.size:
         raise ConfigError(f"the multipliers of {schedule} are 0 at all {total_steps} steps")
@@ -99,6 +101,22 @@ def bound(
     last = (multipliers[:-1] / ahead[1:]) * (noise_ahead[:-1] / ahead[:-1])
     noise = noise_ahead[0] / ahead[0] + last.sum()
     return Bound(float(distance**2 / (2 * ahead[0])), float(noise / 2))
+
+
+def check_length(name: str, steps: int) -> None:
+    """Check the length of a run.
+
+    Args:
+        name: The setting.
+        steps: Its value.
+
+    Raises:
+        ConfigError: If it is not a whole number from 1 to 10 million.
+    """
+    read_setting(name, Integer(1), steps)
+    if steps > _LONGEST:
+        expected = f"at most {_LONGEST}; longer runs may be scaled down together"
+        raise ConfigError.of(name, steps, expected)
 
 
 def _norms(given: Sequence[float] | Array | None, total_steps: int) -> Array:

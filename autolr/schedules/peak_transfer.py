@@ -1,6 +1,6 @@
 """Moving a peak from one schedule and length of run to another."""
 
-from autolr.schedules.convex_bound import bound
+from autolr.schedules.convex_bound import bound, check_length
 from autolr.schedules.schedule import Schedule
 from autolr.settings import Positive, check_of, read_setting
 
@@ -29,7 +29,8 @@ def transfer(
         to_steps: Length of the run to make; None for the same.
 
     Raises:
-        ConfigError: If ``peak`` is not above 0, or a schedule does not fit in its run.
+        ConfigError: If ``peak`` is not above 0, a length is not a whole number from 1 to
+            10 million, or a schedule does not fit in its run.
 
     Source: Schaipp et al. 2025, arXiv:2501.18965.
 
@@ -41,6 +42,8 @@ def transfer(
     0.000708
     """
     read_setting("peak", check_of(Positive), peak)
-    source = bound(from_, steps).best_peak
-    target = bound(from_ if to is None else to, steps if to_steps is None else to_steps).best_peak
-    return peak * target / source
+    length = steps if to_steps is None else to_steps
+    for name, value in (("steps", steps), ("to_steps", length)):
+        check_length(name, value)
+    source, target = bound(from_, steps), bound(from_ if to is None else to, length)
+    return peak * target.best_peak / source.best_peak

@@ -9,10 +9,10 @@ from typing import Literal
 
 from autolr.errors import ConfigError
 from autolr.schedules._constant import constant
-from autolr.schedules.convex_bound import bound
+from autolr.schedules.convex_bound import bound, check_length
 from autolr.schedules.evaluate import lengths
 from autolr.schedules.schedule import Schedule
-from autolr.settings import Integer, OneOf, read_setting
+from autolr.settings import OneOf, read_setting
 
 _GRID = 64  # values tried before the nearest crossing is refined
 _HALVINGS = 40  # more do not change a float
@@ -62,8 +62,9 @@ def extend(
     (0.63, 2939)
     """
     read_setting("by", OneOf(("cooldown", "rate")), by)
+    for name, value in (("steps", steps), ("to_steps", to_steps)):
+        check_length(name, value)
     tuned = bound(schedule, steps).best_peak
-    read_setting("to_steps", Integer(1), to_steps)
     if to_steps <= steps:
         raise ConfigError.of("to_steps", to_steps, f"above {steps}, the length of the finished run")
     _check(schedule)

@@ -177,7 +177,7 @@ def test_transfer_there_and_back_is_nothing() -> None:
         (lambda: bound(linear(), 2, distance=0), "distance must be a number above 0, got 0"),
         (lambda: bound(linear(), 2).at(-1), "peak must be a number above 0, got -1"),
         (lambda: transfer(0, linear(), 10), "peak must be a number above 0, got 0"),
-        (lambda: transfer(1, linear(), 10, to_steps=0), "total_steps must be"),
+        (lambda: transfer(1, linear(), 10, to_steps=0), "to_steps must be"),
         (lambda: extend(wsd(), 100, 100), "to_steps must be above 100"),
         (lambda: extend(wsd(), 100, 150.5), "to_steps must be a whole number"),  # type: ignore[arg-type]
         (lambda: extend(cosine(), 100, 200), r"schedule must be one that ends in constant\(\)"),
