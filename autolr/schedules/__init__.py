@@ -36,6 +36,8 @@ from autolr.schedules.catalogue import parse as parse
 from autolr.schedules.catalogue import profile as profile
 from autolr.schedules.convex_bound import Bound as Bound
 from autolr.schedules.convex_bound import bound as bound
+from autolr.schedules.exporting import Exported as Exported
+from autolr.schedules.exporting import export as export
 from autolr.schedules.merging import ema_weights as ema_weights
 from autolr.schedules.merging import lawa_weights as lawa_weights
 from autolr.schedules.merging import merge_weights as merge_weights
