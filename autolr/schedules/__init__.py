@@ -24,6 +24,7 @@ from autolr.schedules._linear import linear as linear
 from autolr.schedules._onecycle import onecycle as onecycle
 from autolr.schedules._piecewise import piecewise as piecewise
 from autolr.schedules._polynomial import polynomial as polynomial
+from autolr.schedules._power_law import power_law as power_law
 from autolr.schedules._rex import rex as rex
 from autolr.schedules._sgdr import sgdr as sgdr
 from autolr.schedules._step import step as step
@@ -32,16 +33,16 @@ from autolr.schedules._uba import uba as uba
 from autolr.schedules._untuned_warmup import untuned_warmup as untuned_warmup
 from autolr.schedules._warmup import warmup as warmup
 from autolr.schedules._wsd import wsd as wsd
+from autolr.schedules.averaging import ema_weights as ema_weights
+from autolr.schedules.averaging import lawa_weights as lawa_weights
+from autolr.schedules.averaging import polynomial_weights as polynomial_weights
 from autolr.schedules.catalogue import parse as parse
 from autolr.schedules.catalogue import profile as profile
 from autolr.schedules.convex_bound import Bound as Bound
 from autolr.schedules.convex_bound import bound as bound
 from autolr.schedules.exporting import Exported as Exported
 from autolr.schedules.exporting import export as export
-from autolr.schedules.merging import ema_weights as ema_weights
-from autolr.schedules.merging import lawa_weights as lawa_weights
 from autolr.schedules.merging import merge_weights as merge_weights
-from autolr.schedules.merging import polynomial_weights as polynomial_weights
 from autolr.schedules.peak_transfer import transfer as transfer
 from autolr.schedules.refinement import refine as refine
 from autolr.schedules.registry import names as names

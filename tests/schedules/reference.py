@@ -18,3 +18,12 @@ def bound_terms(
 
     last = math.fsum(m[k] / ahead(k + 1) * noise(k) / ahead(k) for k in steps[:-1])
     return distance**2 / (2 * ahead(0)), noise(0) / (2 * ahead(0)) + last / 2
+
+
+def power_scheduler(step: int, warmup: int, lr: float, a: float, b: float, c: float) -> float:
+    """The multiplier of IBM/dolomite-engine's PowerScheduler, with its letters."""
+
+    def power(x: float) -> float:
+        return min(1.0, float(a / lr * x**b))
+
+    return power(warmup * c) / warmup * step if step <= warmup else power(step * c)
