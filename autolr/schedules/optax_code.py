@@ -28,6 +28,7 @@ _FORMULAS = {  # of the step k in a part, the part's length n and the progress u
     "linear": "{final} + (1 - {final}) * (1 - {u})",
     "piecewise": "jnp.interp({u}, jnp.asarray({progress}), jnp.asarray({multipliers}))",
     "polynomial": "{final} + (1 - {final}) * (1 - {u}) ** {power}",
+    "power_law": "jnp.maximum(1.0, {k} / {steps}) ** -{exponent}",
     "rex": "(1 - {u}) / (1 - {beta} * {u})",
     "tabulated": "jnp.interp({u}, jnp.arange({count}) / {count}, jnp.asarray({table}))",
     "uba": f"2 * {_BELL} / ({{phi}} + (2 - {{phi}}) * {_BELL})",
@@ -106,6 +107,8 @@ class _Code:
 
 def _formula(kind: str, given: Mapping[str, Any], n: float) -> tuple[str, Mapping[str, Any]]:
     """Return the formula of a profile, and what it is filled in with."""
+    if kind not in (*_FORMULAS, "warmup", "cooldown"):
+        raise UnsupportedError(f"no code for optax is known for {kind}: export it as 'csv'")
     if kind == "warmup":
         rise = "{start} + (1 - {start}) * {u}"
         return ("jnp.minimum(1.0, ({k} + 1) / {n})" if given["start"] is None else rise), given
@@ -114,13 +117,12 @@ def _formula(kind: str, given: Mapping[str, Any], n: float) -> tuple[str, Mappin
     if kind == "cooldown":
         fall = "{final} + (1 - {final}) * (" + _FALLS[given["shape"]] + ")"
         return fall, {"final": given["final"] or 0.0}
-    if kind == "inverse_sqrt":
-        return _FORMULAS[kind], {"steps": given["tau"] * n if given["tau"] < 1 else given["tau"]}
+    if "tau" in given:
+        steps = given["tau"] * n if given["tau"] < 1 else given["tau"]
+        return _FORMULAS[kind], {**given, "steps": steps}
     if kind == "piecewise":
         progress, multipliers = (list(column) for column in zip(*given["points"], strict=True))
         return _FORMULAS[kind], {"progress": progress, "multipliers": multipliers}
     if kind == "tabulated":
         return _FORMULAS[kind], {"table": list(given["table"]), "count": len(given["table"])}
-    if kind not in _FORMULAS:
-        raise UnsupportedError(f"no code for optax is known for {kind}: export it as 'csv'")
     return _FORMULAS[kind], given
