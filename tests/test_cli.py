@@ -54,6 +54,12 @@ def test_a_rule_is_described_in_full(capsys):
     assert "install    pip install 'pytorch_optimizer" in out
 
 
+@pytest.mark.parametrize("name", ["dadapt_sgd", "dadapt_lion"])
+def test_a_rule_that_is_known_to_fail_says_when(capsys, name):
+    assert main(["rules", name]) == 0
+    assert "warning    " in capsys.readouterr().out
+
+
 def test_an_unknown_rule_is_refused_with_those_there_are(capsys):
     assert main(["rules", "dogg"]) == 2
     assert "unknown rule 'dogg'; did you mean 'dog'?" in capsys.readouterr().err
