@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
 from autolr.errors import UnsupportedError
 from autolr.schedules.export_transformers import name_of_transformers
@@ -100,6 +99,8 @@ def _to_torchtune(schedule: Schedule, total_steps: int, peak: float | None) -> E
 
 
 def _yaml(settings: dict[str, Any], differences: Any) -> Exported:
+    import yaml  # here: `import autolr` does without
+
     text = yaml.safe_dump(settings, sort_keys=False)
     return Exported(text, settings, float(np.abs(differences).max()))
 
