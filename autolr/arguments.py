@@ -1,7 +1,7 @@
 """The parser of the command line."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -132,7 +132,35 @@ def parser() -> ArgumentParser:
     rules.add_argument(
         "name", nargs="?", type=str, default=None, help="the rule to describe in full"
     )
+    _add_transfer(_command(commands, "transfer", "move a tuned peak to another run"))
     return top
+
+
+def _add_transfer(moved: ArgumentParser) -> None:
+    moved.add_argument("peak", type=_as(float), help="the best peak of the tuned run")
+    moved.add_argument(
+        "--schedule",
+        type=str,
+        required=True,
+        help="of the tuned run: a name, or settings as '{kind: wsd, cooldown: 0.3}'",
+    )
+    moved.add_argument("--steps", type=_as(int), required=True, help="length of the tuned run")
+    moved.add_argument("--to", type=str, default=None, help="another schedule, likewise")
+    moved.add_argument(
+        "--to-steps", type=_as(int), default=None, help="another length; default: as many examples"
+    )
+    moved.add_argument(
+        "--kind", type=str, default="adam", help="of the optimizer: adam (and kin) or sgd"
+    )
+    moved.add_argument(
+        "--batch", type=_as(float), default=1.0, help="the new batch size over the old"
+    )
+    moved.add_argument(
+        "--width", type=_as(float), default=1.0, help="the new width over the old, in muP"
+    )
+    moved.add_argument(
+        "--weight-decay", type=_as(float), default=None, help="of the tuned run, for AdamW"
+    )
 
 
 def _add_stored(parser: ArgumentParser, *, needed: bool = False) -> None:
@@ -147,14 +175,17 @@ def _command(commands: Any, name: str, description: str) -> ArgumentParser:
     return parser
 
 
-def _as(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a type for the parser that reads numbers as Python does: YAML reads "" as None."""
+class _as:
+    """A type for the parser that reads numbers as Python does: YAML reads "" as None."""
 
-    def reading(text: str) -> Any:
-        return kind(text)
+    def __init__(self, kind: type) -> None:
+        self.kind, self.__name__ = kind, kind.__name__
 
-    reading.__name__ = kind.__name__  # the parser names the type by it in its error
-    return reading
+    def __call__(self, text: str) -> Any:
+        return self.kind(text)
+
+    def __repr__(self) -> str:
+        return self.__name__  # the help shows it
 
 
 def _whole_or_name(text: str | int) -> int | str:

@@ -12,6 +12,7 @@ from autolr.arguments import parser as _parser
 from autolr.arguments import read_arguments
 from autolr.errors import AutoLRError
 from autolr.quoting import shortened
+from autolr.schedules import Schedule
 from autolr.storage_url import shown
 
 _WIDE = 200  # columns of a table in a file or pipe: no row is folded
@@ -178,6 +179,24 @@ def _rules(arguments: Namespace) -> int:
     return 0
 
 
+def _transfer(arguments: Namespace) -> int:
+    from autolr.schedules import transfer_size
+
+    settings = arguments.as_dict()
+    for name in ("schedule", "to"):
+        if settings[name] is not None:
+            settings[name] = _schedule(name, settings[name])
+    _print(str(transfer_size(**settings)))
+    return 0
+
+
+def _schedule(name: str, text: str) -> Schedule:
+    from autolr.schedules import parse
+    from autolr.strict_yaml import parse_yaml
+
+    return parse(parse_yaml(text, name) if text.startswith("{") else text)
+
+
 def _print(value: object) -> None:
     from rich.console import Console
 
@@ -215,4 +234,5 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "dashboard": _dashboard,
     "spaces": _spaces,
     "rules": _rules,
+    "transfer": _transfer,
 }

@@ -86,7 +86,7 @@ def _problem(line: str, path: list[str], owner: str) -> str:
     wrong = r"Import path (.+) does not (?:correspond to a|implement protocol) (.+)"
     if other := re.fullmatch(wrong, line):
         return f"{where}.class_path must be a {other[2]}, got {other[1]}"
-    if value := re.fullmatch(r"argument --(\S+): invalid (\w+) value: (.*)", line, re.DOTALL):
+    if value := re.fullmatch(r"argument (?:--)?(\S+): invalid (\w+) value: (.*)", line, re.DOTALL):
         return f"{value[1]} must be {value[2].strip('_').replace('_', ' ')}, got {value[3]}"
     if command := re.match(
         r"argument subcommand: invalid choice: '(.+)' \(choose from (.+)\)", line

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -53,9 +54,52 @@ def test_a_rule_is_described_in_full(capsys):
     assert "install    pip install 'pytorch_optimizer" in out
 
 
+@pytest.mark.parametrize("name", ["dadapt_sgd", "dadapt_lion"])
+def test_a_rule_that_is_known_to_fail_says_when(capsys, name):
+    assert main(["rules", name]) == 0
+    assert "warning    " in capsys.readouterr().out
+
+
 def test_an_unknown_rule_is_refused_with_those_there_are(capsys):
     assert main(["rules", "dogg"]) == 2
     assert "unknown rule 'dogg'; did you mean 'dog'?" in capsys.readouterr().err
+
+
+def test_a_peak_is_moved_to_another_run(capsys):
+    tuned = ["0.001", "--schedule", "{kind: wsd, warmup: 0, shape: linear}", "--steps", "4000"]
+    assert main(["transfer", *tuned, "--to", "linear"]) == 0
+    assert capsys.readouterr().out == "peak 0.001945 in 4000 steps\n"  # of golden_bound_transfer
+    assert main(["transfer", *tuned, "--batch", "4", "--width", "2", "--weight-decay", "0.1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition("peak ")[0] for line in lines] == ["", "hidden matrices: "]
+    own, hidden = map(float, re.findall(r"peak ([\d.]+)", "\n".join(lines)))
+    assert own == pytest.approx(0.002, rel=0.01)  # the square root of the batch
+    assert hidden == pytest.approx(0.001, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("x --schedule wsd --steps 9", "peak must be float, got 'x'"),
+        ("1 --schedule wsd", "steps is missing"),
+        ("1 --schedule wds --steps 9", "no schedule 'wds'; there are: clr"),
+        ("1 --schedule {kind:wsd,} --steps 9", "schedule"),
+        ("1 --schedule wsd --steps 1e3", "steps must be int, got '1e3'"),
+        ("1 --schedule wsd --steps 100 --kind lion", "kind must be one of 'adam', 'sgd'"),
+        ("0 --schedule wsd --steps 100", "peak must be a number above 0, got 0.0"),
+    ],
+)
+def test_a_move_that_cannot_work_is_refused(capsys, words, message):
+    assert main(["transfer", *words.split()]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_help_names_the_types_of_numbers(capsys):
+    with pytest.raises(SystemExit):
+        main(["transfer", "--help"])
+    assert "<" not in capsys.readouterr().out
 
 
 def test_without_a_command_the_help_is_printed(capsys):

@@ -34,6 +34,8 @@ from autolr.rules import native as native
 from autolr.rules import polyak as polyak
 from autolr.rules import polyak_momentum as polyak_momentum
 from autolr.rules import preconditioned as preconditioned
+from autolr.rules import sgd_variants as sgd_variants
+from autolr.rules import subset_norm as subset_norm
 # isort: on
 
 from autolr.rules.base import Answer as Answer

@@ -61,6 +61,7 @@ class Record:
         settings: Defaults for the native optimizer in place of its own.
         one_rate: Whether all groups must have the same rate, or 0.
         moves_all: Whether it also moves a group with rate 0 if another group has a higher one.
+        warning: When it fails, in one line; "" if nothing is known.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Record:
     settings: Mapping[str, object] = field(default_factory=dict)
     one_rate: bool = False
     moves_all: bool = False
+    warning: str = ""
 
 
 _RECORDS: dict[str, Record] = {}

@@ -60,6 +60,20 @@ def _sum_scaled(vectors: Vectors, rule: Any) -> Tensors:
     return _over(vectors.gradients, list(torch._foreach_add(sums, rule.eps)))
 
 
+def _row_scaled(vectors: Vectors, rule: Any) -> Tensors:
+    """Return the gradient over the length of all gradients of its row, or of its vector."""
+    scaled = []
+    for state, gradient in zip(vectors.states, vectors.gradients, strict=True):
+        square = gradient.square()
+        if "rows" not in state:
+            shape = (len(gradient), *[1] * (gradient.ndim - 1)) if gradient.ndim > 1 else ()
+            state["rows"] = gradient.new_full(shape, rule.b0**2)
+        rows = square.flatten(1).sum(1).view_as(state["rows"]) if square.ndim > 1 else square.sum()
+        state["rows"] += rows
+        scaled.append(torch.div(gradient, state["rows"].sqrt(), out=square))
+    return scaled
+
+
 def _energy(vectors: Vectors, rule: Any) -> Tensors:
     """Update the energy, and return the direction of `AEGD`: ``2 r v``."""
     if vectors.loss + rule.c <= 0:
@@ -106,5 +120,6 @@ DIRECTIONS: dict[str, Direction] = {
     "rms_scaled": _rms_scaled,
     "square_scaled": _square_scaled,
     "sum_scaled": _sum_scaled,
+    "row_scaled": _row_scaled,
     "energy": _energy,
 }

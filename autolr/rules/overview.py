@@ -55,6 +55,7 @@ def page(name: str) -> str:
         "settings": _settings(one),
         "optimizer": one.optimizer.replace(":", "."),
         "install": install_command(one.package) if one.package else "",
+        "warning": one.warning,
         "source": one.source,
     }
     lines = [f"{one.name}: {one.summary}", *(f"{k:10} {v}" for k, v in facts.items() if v)]

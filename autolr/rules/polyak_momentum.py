@@ -76,24 +76,26 @@ class AlrSmag(AlrMag):
 @rule(
     "alr_hb",
     family="polyak",
-    peak=Peak(1.0, 0.1, 2.0),
+    peak=Peak(0.1, 1e-2, 1.0),
     schedules=SELF_DECAYING,
     source=f"derived here, after {_ALR}",
 )
 @dataclass(frozen=True, slots=True)
 class AlrHb(Rule):
-    """Polyak's step for the heavy ball, without a cap.
+    """Polyak's step for the heavy ball, at most the rate.
 
-        step = rate (f - f* + beta <g, v>)+ / |g|^2
+        step = min((f - f* + beta <g, v>)+ / (c |g|^2), rate)
         v <- beta v - step g,  x <- x + v
 
-    At rate 1 the size is the one with the lowest bound of the distance to the optimum after the
-    step, for a convex loss: ``|x + beta v - step g - x*|^2`` with ``<g, x - x*> >= f - f*``.
-    The formula is derived here; the printed form of the paper was not at hand.
+    At ``c = 1`` the size is the one with the lowest bound of the distance to the optimum after
+    the step, for a convex loss: ``|x + beta v - step g - x*|^2`` with ``<g, x - x*> >= f - f*``.
+    The formula is derived here; the printed form of the paper was not at hand. Without the cap,
+    which is that of `AlrSmag`, it diverges on batches.
 
     Args:
         beta: Momentum.
         f_star: Lower bound of the loss of a batch.
+        c: Divides the size.
 
     >>> products = {"g.g": 8.0, "g.v": -1.0}
     >>> AlrHb(beta=0.5).step(Statistics(step=1, rate=1.0, loss=2.5, products=products), {})[0]
@@ -102,13 +104,14 @@ class AlrHb(Rule):
 
     beta: Beta = 0.9
     f_star: Finite = 0.0
+    c: Positive = 1.0
     needs: ClassVar = ("loss", "g.g", "g.v")
     inertia: ClassVar[Inertia] = "heavy ball"
 
     @override
     def step(self, statistics: Statistics, memory: Memory) -> Answer:
         height = statistics.loss - self.f_star + self.beta * statistics["g.v"]
-        return statistics.rate * reach(height, statistics["g.g"]), memory
+        return min(reach(height, self.c * statistics["g.g"]), statistics.rate), memory
 
 
 @rule(

@@ -23,7 +23,7 @@ def uba(k: Array, n: float, phi: Positive = 1.0) -> Array:
 
     Source: Tang et al. 2025, "Stepsize anything", arXiv:2505.24452, single-phase form. Its
     equations were out of reach: the formula is that of published code, and was checked to be
-    the Chebyshev envelope.
+    the Chebyshev envelope. The form with several phases is not here: no source of it was found.
 
     >>> round(uba(0.5).at(50, 100), 4)
     0.8

@@ -11,7 +11,7 @@ from autolr.testing import RuleCase, RuleContract
 # weight; rules that are not named here solve it as they come.
 _PEAKS = {
     **dict.fromkeys(("adamw", "radam", "adafactor", "adabelief", "adabound", "amsbound"), 0.1),
-    **dict.fromkeys(("adamod", "diffgrad", "exadam", "yogi", "schedulefree_adamw"), 0.1),
+    **dict.fromkeys(("adamod", "adamp", "diffgrad", "exadam", "yogi", "schedulefree_adamw"), 0.1),
     **dict.fromkeys(("schedulefree_radam", "muon", "lamb", "hypergradient_adam"), 0.1),
     "lars": 10.0,
     "lion": 0.03,

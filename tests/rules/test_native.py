@@ -53,6 +53,7 @@ def packages() -> dict[str, Callable[..., Any]]:
         "diffgrad": po.DiffGrad,
         "exadam": po.EXAdam,
         "yogi": po.Yogi,
+        "adamp": po.AdamP,
         "lion": po.Lion,
         "lars": po.LARS,
         "lamb": partial(po.Lamb, adam_debias=True),
@@ -121,6 +122,20 @@ def diffgrad(g: Tensor, x: Tensor, s: State, t: int, lr: float) -> Any:
     return x - _corrected(lr, t) * friction * m / (v.sqrt() + 1e-8)
 
 
+def adamp(g: Tensor, x: Tensor, s: State, t: int, lr: float) -> Any:
+    m, v = _moments(g, s)
+    direction = m / (v.sqrt() + 1e-8)  # the authors add eps after the correction of v
+    for whole in (False, True):  # each row, then the layer
+        shape = (1, -1) if whole else (len(x), -1)
+        cosines = torch.cosine_similarity(g.view(shape), x.view(shape), dim=1).abs()
+        if cosines.max() < 0.1 / x.view(shape).shape[1] ** 0.5:
+            unit = (x.view(shape) / (x.view(shape).norm(dim=1, keepdim=True) + 1e-8)).view_as(x)
+            along = (unit * direction).view(shape).sum(dim=1, keepdim=True)
+            direction = direction - (unit.view(shape) * along).view_as(x)
+            break
+    return x - _corrected(lr, t) * direction
+
+
 def yogi(g: Tensor, x: Tensor, s: State, t: int, lr: float) -> Any:
     v = s.get("v", 1e-6)
     s["v"] = v - 0.001 * torch.sign(v - g**2) * g**2
@@ -147,7 +162,7 @@ def lamb(g: Tensor, x: Tensor, s: State, t: int, lr: float) -> Any:
 
 FORMULAS: dict[str, Update] = {
     made.__name__: made
-    for made in (adabelief, adabound, amsbound, adamod, diffgrad, yogi, lion, lars, lamb)
+    for made in (adabelief, adamp, adabound, amsbound, adamod, diffgrad, yogi, lion, lars, lamb)
 }
 
 
@@ -160,6 +175,34 @@ def test_steps_are_those_of_the_published_formula(name: str) -> None:
     for step in range(1, 21):
         x = FORMULAS[name](curvatures * x, x, state, step, 0.01)
     torch.testing.assert_close(result, x, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["rows", "layer"])
+def test_adamp_leaves_out_what_lengthens_scale_invariant_weights(whole: bool) -> None:
+    """The gradient of a loss that knows the direction of rows, or of the layer, alone."""
+
+    def loss(x: Tensor) -> Any:
+        length = x.norm() if whole else x.norm(dim=1, keepdim=True)
+        return (torch.arange(12.0, dtype=x.dtype).view(3, 4) * x / length).square().sum()
+
+    weights, state = start(), State()
+    optimizer = rules.build("adamp", [weights], 0.01)
+    x = start().detach()
+    for step in range(1, 11):
+        optimizer.zero_grad()
+        loss(weights).backward()
+        optimizer.step()
+        x = x.requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(x), x)
+        x = adamp(gradient, x.detach(), state, step, 0.01)
+    torch.testing.assert_close(weights.detach(), x, rtol=1e-6, atol=1e-9)
+    adam = start()
+    plain = torch.optim.Adam([adam], 0.01)
+    for _ in range(10):
+        plain.zero_grad()
+        loss(adam).backward()
+        plain.step()
+    assert weights.norm() < adam.norm()  # whose steps make the weights longer
 
 
 def test_muon_orthogonalizes_matrices_and_leaves_the_rest_to_adamw() -> None:

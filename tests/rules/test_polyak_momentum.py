@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from autolr import rules
 from autolr.errors import ConfigError
@@ -21,7 +22,7 @@ _UNBOUND = 1e9
         ("alr_smag", 0.3, {"c": 0.5}, 0.5),
         ("momsps", 0.3, {"c": 2.0}, 2.0),
         ("alig", 0.3, {"eps": 0.0}, 1.0),
-        ("alr_hb", 1.0, {}, 1.0),
+        ("alr_hb", 0.3, {"c": 0.5}, 0.5),
         ("alr_mag", 1.0, {}, 1.0),
     ],
 )
@@ -49,15 +50,38 @@ def test_the_heavy_balls_size_is_the_one_that_ends_nearest_to_the_optimum() -> N
     ends = {}
     for share in (0.99, 1.0, 1.01):
         weights = torch.nn.Parameter(problem.start.clone())
-        optimizer: Any = rules.build("alr_hb", [weights], 0.4, beta=0.5)
-        for rate in (0.4, share):  # the first step gives a velocity
-            optimizer.param_groups[0]["lr"] = rate
+        optimizer: Any = rules.build("alr_hb", [weights], 0.03, beta=0.5, c=1 / share)
+        for cap in (0.03, 1e9):  # the first step, which is capped, gives a velocity
+            optimizer.param_groups[0]["lr"] = cap
             optimizer.zero_grad()
             optimizer.loss = problem.loss(weights)
             optimizer.loss.backward()
             optimizer.step()
         ends[share] = (weights.detach() - problem.optimum).norm().item()
     assert ends[1.0] < min(ends[0.99], ends[1.01])
+
+
+def test_the_cap_keeps_the_heavy_ball_from_diverging_on_batches() -> None:
+    digits, generator = load_digits(), torch.Generator().manual_seed(0)
+    inputs, targets = torch.tensor(digits.data) / 16, torch.tensor(digits.target)
+    wrong = torch.rand(len(targets), generator=generator) < 0.2  # so that no batch has loss 0
+    targets[wrong] = torch.randint(10, (int(wrong.sum()),), generator=generator)
+
+    def loss(weights, rows):
+        return torch.nn.functional.cross_entropy(inputs[rows] @ weights, targets[rows])
+
+    def end(peak: float | None) -> float:
+        weights = torch.nn.Parameter(torch.zeros(64, 10, dtype=torch.float64))
+        optimizer: Any = rules.build("alr_hb", [weights], peak)
+        for step in range(150):
+            optimizer.zero_grad()
+            optimizer.loss = loss(weights, slice(32 * step % 1760, 32 * step % 1760 + 32))
+            optimizer.loss.backward()
+            optimizer.step()
+        return float(loss(weights.detach(), slice(None)))
+
+    assert end(None) < 1.5  # of 2.3 at the start
+    assert end(1e9) > 10
 
 
 def test_heavy_ball_and_nesterov_are_those_of_torch() -> None:

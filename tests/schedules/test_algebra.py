@@ -16,6 +16,7 @@ from autolr.schedules import (
     onecycle,
     piecewise,
     polynomial,
+    power_law,
     rex,
     sgdr,
     step,
@@ -25,6 +26,7 @@ from autolr.schedules import (
     warmup,
     wsd,
 )
+from tests.schedules.reference import power_scheduler
 
 
 def same(one: Schedule, other: Schedule, total_steps: int = 100) -> bool:
@@ -130,6 +132,18 @@ def test_untuned_warm_up_ends_after_adams_memory() -> None:
     values = untuned_warmup(0.99).values(300)
     assert values[198] == pytest.approx(0.995)
     assert values[199:] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("lr", [1e-3, 5e-3])
+def test_the_power_law_is_the_power_scheduler_of_its_authors(lr: float) -> None:
+    a, b, tokens, rise = 4.6, -0.51, 2000.0, 50
+    tau = (lr / a) ** (1 / b) / tokens  # the step at which the power is the rate
+    schedule = (warmup(rise, start=0) | constant()) * power_law(tau, exponent=-b)
+    assert tau > rise
+    for steps in (1000, 30_000):
+        values = schedule.values(steps)[::100]
+        expected = [power_scheduler(k, rise, lr, a, b, tokens) for k in range(0, steps, 100)]
+        assert values == pytest.approx(expected, rel=1e-12)
 
 
 def test_floor_squeezes_into_the_rest_above_it() -> None:

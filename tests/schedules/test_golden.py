@@ -37,10 +37,10 @@ NOT_SCHEDULES_OF_THIS_PACKAGE = {
     "chebyshev_fractal",
     "kdecay_cosine",
     "radam_rectification",
-    "refined_adam",
+    "refined_adam",  # in test_refine.py
     "refined_sgd",
     "tanh",
-    "wsm_merge_weights",
+    "wsm_merge_weights",  # in test_merging.py
 }
 
 Case = dict[str, Any]

@@ -1,0 +1,49 @@
+"""Moving a peak from one schedule and length of run to another."""
+
+from autolr.schedules.convex_bound import bound, check_length
+from autolr.schedules.schedule import Schedule
+from autolr.settings import Positive, check_of, read_setting
+
+
+def transfer(
+    peak: float,
+    from_: Schedule,
+    steps: int,
+    to: Schedule | None = None,
+    to_steps: int | None = None,
+) -> float:
+    """Return the peak for another schedule or length, from one that was tuned.
+
+        peak(to, to_steps) = peak best(to, to_steps) / best(from_, steps)
+
+    with the best peaks of `bound` for gradients that stay of one size. Twice the steps take
+    1 / sqrt(2) of the peak; a schedule that falls early takes a higher peak than one that stays up.
+    It moves a peak in the right direction and rather too far. It does not tell which schedule
+    is better.
+
+    Args:
+        peak: The best one for ``from_`` in a run of ``steps``.
+        from_: The schedule that it was tuned with.
+        steps: Length of the run that it was tuned in, in optimizer steps.
+        to: The schedule to use; None for the same.
+        to_steps: Length of the run to make; None for the same.
+
+    Raises:
+        ConfigError: If ``peak`` is not above 0, a length is not a whole number from 1 to
+            10 million, or a schedule does not fit in its run.
+
+    Source: Schaipp et al. 2025, arXiv:2501.18965.
+
+    >>> from autolr.schedules import constant, cooldown, linear
+    >>> wsd = constant() | cooldown(0.2, "linear")
+    >>> round(transfer(0.001, wsd, 4000, linear()), 6)
+    0.001945
+    >>> round(transfer(0.001, wsd, 4000, to_steps=8000), 6)
+    0.000708
+    """
+    read_setting("peak", check_of(Positive), peak)
+    length = steps if to_steps is None else to_steps
+    for name, value in (("steps", steps), ("to_steps", length)):
+        check_length(name, value)
+    source, target = bound(from_, steps), bound(from_ if to is None else to, length)
+    return peak * target.best_peak / source.best_peak
