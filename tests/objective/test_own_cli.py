@@ -153,7 +153,7 @@ def by_hand():
 def nothing():
     pass
 '''
-MAPPING = {
+MAPPING: dict[str, Any] = {
     "class_path": "own_project.OwnCLI",
     "init_args": {
         "model_class": "own_project.Net",
@@ -323,7 +323,7 @@ def test_a_seed_left_to_lightning_is_the_one_that_lightning_takes_and_is_said(
 
     given = config("own_project.main", seed_everything=True)
     (trial,) = tune(given, listener=listen).trials
-    assert lines == ["seed_everything: true takes seed 0, as Lightning does: a run repeats"]
+    assert lines == ["seed_everything: true takes seed 0, the default of Lightning: a run repeats"]
     (again,) = tune({**given, "seed_everything": 0}, study="again").trials
     assert again.value == trial.value
 
@@ -364,6 +364,13 @@ def test_what_a_study_does_not_do_as_the_cli_does_is_said_before_it_begins(proje
     lines.clear()
     tune(config("own_project.ClosedCLI"), study="same", listener=listen)
     assert lines == []
+
+
+def test_several_devices_have_to_be_in_the_config(project: Any) -> None:
+    defaults = {**MAPPING["init_args"]["trainer_defaults"], "devices": 2}
+    cli = {**MAPPING, "init_args": {**MAPPING["init_args"], "trainer_defaults": defaults}}
+    with pytest.raises(ConfigError, match=r"OwnCLI trains on 2 devices: write trainer: {devices:"):
+        tune(config(cli))
 
 
 def test_an_objective_needs_no_cli(project: Any) -> None:
