@@ -113,8 +113,9 @@ def check_devices(cli: "LightningCLI", fit: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: If it does; the driver, which shares out devices, reads the config alone.
     """
-    ranks = cli.trainer.world_size
-    if fit.get(CLI) is not None and ranks > 1 and "devices" not in (fit.get("trainer") or {}):
+    ranks, default = cli.trainer.world_size, fit_parser(cli).get_defaults().get("trainer.devices")
+    said = "devices" in (fit.get("trainer") or {}) or default in (None, "auto")
+    if ranks > 1 and not said:
         raise ConfigError(
             f"{type(cli).__name__} trains on {ranks} devices: write trainer: {{devices: {ranks}}} "
             "into the config, by which a study shares them out"
