@@ -295,6 +295,8 @@ def test_without_the_cli_the_message_says_what_to_do(project: Any) -> None:
     given["tune"]["space"] = {"lr": LR}
     with pytest.raises(ConfigError, match=r"needs n_in; if your own LightningCLI .* write cli:"):
         tune(given)
+    with pytest.raises(ConfigError, match=r"^model must have a class_path; if your own .* cli:"):
+        tune({**given, "model": {"width": 3}})
     with pytest.raises(ConfigError, match=r"unknown key 'words'.* write cli: my_project.MyCLI"):
         tune({**given, "words": {"word": "x"}})
 
