@@ -1,5 +1,9 @@
 """The config of a study: LightningCLI's part, the section `tune:` and the search space.
 
+A section `cli:` names the user's own LightningCLI, whose links, defaults and callbacks then hold:
+``cli: my_project.MyCLI``, a mapping with its ``class_path`` and ``init_args``, or the function of a
+script that makes one, ``cli: my_project.main``. All other sections are those of that CLI.
+
 >>> config = read_config({"model": {}, "tune": {"space": {"lr": 0.1}, "trials": 5}})
 >>> config.tune.trials, config.tune.mode, config.seed, config.space.names
 (5, 'min', 0, ('lr',))
@@ -69,7 +73,9 @@ class Config:
         """What a user who left the seed to Lightning is told."""
         if self.fit.get("seed_everything") is not True:
             return None
-        return f"seed_everything: true takes seed {self.seed}, as Lightning does: a run repeats"
+        return (
+            f"seed_everything: true takes seed {self.seed}, the default of Lightning: a run repeats"
+        )
 
     @property
     def names_function(self) -> bool:

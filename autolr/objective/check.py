@@ -29,7 +29,7 @@ from autolr.objective.lightning_cli import (
     quiet_lightning,
     trial_config,
 )
-from autolr.objective.own_cli import differences, fit_parser, prepare
+from autolr.objective.own_cli import check_devices, differences, fit_parser, prepare
 from autolr.objective.protocol import Checkup
 from autolr.objective.rate_callbacks import rate_callbacks, shaping
 from autolr.objective.user_code import no_exit
@@ -79,6 +79,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         rates = rate_callbacks(candidate, tune, config.space)
         ours: list[Callback] = [look, tried, *rates, watch]
         cli.trainer.callbacks[:0] = ours  # type: ignore[attr-defined]
+        check_devices(cli, config.fit)
         own = differences(cli, config.fit)
         with contextlib.suppress(_LookedAt), no_exit():
             prepare(cli)

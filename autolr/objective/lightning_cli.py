@@ -36,7 +36,10 @@ _QUIET = {  # where neither the config nor its CLI says otherwise: a study has m
     "enable_checkpointing": False,
     "logger": False,
 }
-_OF_AN_OWN_CLI = re.compile(r"unknown key '\w+'; |model(\.init_args)?: \S+ needs |\S+ is missing$")
+_NO_CLASS = re.compile(r"(model|data)\.init_args: \S*\.Lightning(Data)?Module does not take .*")
+_OF_AN_OWN_CLI = re.compile(
+    r"unknown key '\w+'; |(model|data) must have |model(\.init_args)?: \S+ needs |\S+ is missing$"
+)
 
 
 @contextlib.contextmanager
@@ -135,9 +138,9 @@ def parsing(searched: Sequence[str] = (), *, own: bool = True) -> Iterator[None]
     try:
         yield
     except ArgumentError as error:
-        message = one_line(str(error))
+        message = _NO_CLASS.sub(r"\1 must have a class_path", one_line(str(error)))
         if not own and _OF_AN_OWN_CLI.match(message):
-            message += "; if your own LightningCLI adds or links it, write cli: my_project.MyCLI"
+            message += "; if your own LightningCLI sets it, write cli: my_project.MyCLI"
         guilty = any(_is_about(message, name) for name in searched)
         raise ConfigError(shortened_line(f"tune.space: {message}" if guilty else message)) from None
 

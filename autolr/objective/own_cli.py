@@ -88,18 +88,37 @@ def differences(cli: "LightningCLI", fit: Mapping[str, Any]) -> Iterator[str]:
         cli: As the study makes it.
         fit: The LightningCLI part of the study's config.
     """
-    name = type(cli).__name__
+    name, given = type(cli).__name__, fit.get("trainer") or {}
+    defaults = fit_parser(cli).get_defaults()
     dropped = [f"{name}.{hook}" for hook in ("fit", "after_fit") if hasattr(cli, hook)]
     if dropped and cli.subcommand is not None:
         yield f"{' and '.join(dropped)} cannot be called: a study trains through Trainer.fit"
     seed = cli.seed_everything_default
     if "seed_everything" not in fit and not isinstance(seed, bool) and seed:
         yield f"seed_everything is not in the config: a study takes 0, and not the {seed} of {name}"
-    default = fit_parser(cli).get_defaults().get("trainer.callbacks")
-    if default and "callbacks" not in (fit.get("trainer") or {}):
+    if defaults.get("trainer.callbacks") and "callbacks" not in given:
         yield (
             f"trainer.callbacks has a default in {name}, which the list in best.yaml replaces: "
             "write them into the config"
+        )
+
+
+def check_devices(cli: "LightningCLI", fit: Mapping[str, Any]) -> None:
+    """Refuse a CLI that gives a run several devices of which the config says nothing.
+
+    Args:
+        cli: As the study makes it.
+        fit: The LightningCLI part of the study's config.
+
+    Raises:
+        ConfigError: If it does; the driver, which shares out devices, reads the config alone.
+    """
+    ranks, default = cli.trainer.world_size, fit_parser(cli).get_defaults().get("trainer.devices")
+    said = "devices" in (fit.get("trainer") or {}) or default in (None, "auto")
+    if ranks > 1 and not said:
+        raise ConfigError(
+            f"{type(cli).__name__} trains on {ranks} devices: write trainer: {{devices: {ranks}}} "
+            "into the config, by which a study shares them out"
         )
 
 

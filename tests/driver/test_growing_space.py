@@ -52,7 +52,8 @@ def space(batch_sizes: list[Any], high: float = 0.1) -> dict[str, Any]:
 def test_what_was_added_is_drawn_and_earlier_trials_keep_their_values(sampler: str) -> None:
     before = run(space([16, 32]), 10, sampler=sampler)
     after = run(space([64, 32, 16, 8], high=100.0), 20, sampler=sampler)
-    assert [t.params for t in after.trials[:10]] == [t.params for t in before.trials]
+    for trials in (after.trials, stored().trials):
+        assert [t.params for t in trials[:10]] == [t.params for t in before.trials]
     assert batches(after) - {16, 32}
     assert any(trial.params["lr"] > 0.1 for trial in after.trials)
     kinds = {str(trial.distributions) for trial in stored().trials}

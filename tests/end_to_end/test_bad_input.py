@@ -115,7 +115,7 @@ def test_a_config_that_was_corrected_works_at_once(project: Any) -> None:
                 "        return [adam], [torch.optim.lr_scheduler.StepLR(adam, 1)]",
             ),
             2,
-            ["autolr tune", "StepLR", "return only the optimizer"],
+            ["tune.space has schedule, warmup", "StepLR", "leave out schedule"],
         ),
     ],
     ids=lambda value: value[1].splitlines()[0][:30] if isinstance(value, tuple) else None,

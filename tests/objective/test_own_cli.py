@@ -153,7 +153,7 @@ def by_hand():
 def nothing():
     pass
 '''
-MAPPING = {
+MAPPING: dict[str, Any] = {
     "class_path": "own_project.OwnCLI",
     "init_args": {
         "model_class": "own_project.Net",
@@ -295,6 +295,8 @@ def test_without_the_cli_the_message_says_what_to_do(project: Any) -> None:
     given["tune"]["space"] = {"lr": LR}
     with pytest.raises(ConfigError, match=r"needs n_in; if your own LightningCLI .* write cli:"):
         tune(given)
+    with pytest.raises(ConfigError, match=r"^model must have a class_path; if your own .* cli:"):
+        tune({**given, "model": {"width": 3}})
     with pytest.raises(ConfigError, match=r"unknown key 'words'.* write cli: my_project.MyCLI"):
         tune({**given, "words": {"word": "x"}})
 
@@ -323,7 +325,7 @@ def test_a_seed_left_to_lightning_is_the_one_that_lightning_takes_and_is_said(
 
     given = config("own_project.main", seed_everything=True)
     (trial,) = tune(given, listener=listen).trials
-    assert lines == ["seed_everything: true takes seed 0, as Lightning does: a run repeats"]
+    assert lines == ["seed_everything: true takes seed 0, the default of Lightning: a run repeats"]
     (again,) = tune({**given, "seed_everything": 0}, study="again").trials
     assert again.value == trial.value
 
@@ -364,6 +366,13 @@ def test_what_a_study_does_not_do_as_the_cli_does_is_said_before_it_begins(proje
     lines.clear()
     tune(config("own_project.ClosedCLI"), study="same", listener=listen)
     assert lines == []
+
+
+def test_several_devices_have_to_be_in_the_config(project: Any) -> None:
+    defaults = {**MAPPING["init_args"]["trainer_defaults"], "devices": 2}
+    cli = {**MAPPING, "init_args": {**MAPPING["init_args"], "trainer_defaults": defaults}}
+    with pytest.raises(ConfigError, match=r"OwnCLI trains on 2 devices: write trainer: {devices:"):
+        tune(config(cli))
 
 
 def test_an_objective_needs_no_cli(project: Any) -> None:
