@@ -10,6 +10,7 @@ from autolr import study
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config
 from autolr.driver.devices import per_trial
+from autolr.driver.ending import why_over
 from autolr.driver.events import Event, Noted, RungReached, TrialEnded, TrialFailed, TrialStarted
 from autolr.driver.messages import for_workers
 from autolr.errors import UserCodeError
@@ -65,19 +66,29 @@ class TrialController:
         self._pauses = pauses and config.tune.pruner.pause
         self._open: dict[int, tuple[optuna.Trial, Candidate]] = {}
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
+        self._proposer = study.Proposer(config.space)
+        self._spent: set[str] = set()  # points that failed, and are not tried again here
         self.trained: set[int] = set()
 
+    @property
+    def over(self) -> str | None:
+        """Why no further trial begins, though the study has not all its trials; None: one may."""
+        return why_over(self._config, self._handle.trials, self._spent)
+
     def next(self) -> Work | Wait | Finish:
-        """Return what a free worker does."""
-        wanted = self._config.tune.trials
-        action = study.next_action(self._handle.statuses(), wanted, self._hyperband)
-        if isinstance(action, Wait | Finish):
-            return action
-        if isinstance(action, Resume):
-            trial = self._handle.resume(action.number, promoted=action.promoted)
-        else:
-            trial = self._handle.ask()
-        return self._work(trial, promoted=isinstance(action, Resume) and action.promoted)
+        """Return what a free worker does; a trial with a point that was trained is ended here."""
+        work: Work | None = None
+        while work is None:
+            wanted = 0 if self.over else self._config.tune.trials
+            action = study.next_action(self._handle.statuses(), wanted, self._hyperband)
+            if isinstance(action, Wait | Finish):
+                return action
+            if isinstance(action, Resume):
+                trial = self._handle.resume(action.number, promoted=action.promoted)
+            else:
+                trial = self._handle.ask()
+            work = self._work(trial, promoted=isinstance(action, Resume) and action.promoted)
+        return work
 
     def begun(self, number: int, worker: Mapping[str, Any]) -> None:
         """Note which process trains a trial.
@@ -146,6 +157,7 @@ class TrialController:
             self._handle.pause(trial, attrs)
             self._listener(TrialFailed(number, attempts, reason))
             return
+        self._spent.add(study.key_of(record.params))
         self._ended(self._handle.fail(trial, reason, attrs))
         self._failed.append(never)
         if len(self._failed) == _FAILURES:
@@ -174,15 +186,18 @@ class TrialController:
     def _record(self, number: int) -> TrialRecord:
         return self._handle.trial(number)
 
-    def _work(self, trial: "optuna.Trial", *, promoted: bool) -> Work:
+    def _work(self, trial: "optuna.Trial", *, promoted: bool) -> Work | None:
+        """Return the job of a trial that was begun or resumed; None: it is ended, as a repeat."""
         number = trial.number
-        again = "candidate" in trial.user_attrs
-        with study.storage_errors(self._config.tune.storage):
-            candidate = candidate_of(self._config.space.suggest(trial))
-        self._handle.note(trial, {"candidate": candidate.id})
+        again = study.CANDIDATE in trial.user_attrs
+        candidate = self._candidate(trial, again=again)
+        record = self._record(number)
+        twin = study.twin_of(record, self._handle.trials)
+        if twin is not None and has_no_step(record):
+            self._ended(study.repeat(self._handle, trial, twin))
+            return None
         self._open[number] = trial, candidate
         self.trained.add(number)
-        record = self._record(number)
         bracket = record.attrs.get("bracket")
         rung = max(record.scores) if promoted else None
         self._listener(TrialStarted(number, record.params, bracket, again and not promoted, rung))
@@ -197,6 +212,16 @@ class TrialController:
         if not again or record.attrs.get("attempts", 0) == ATTEMPTS - 1:
             job.checkpoint.unlink(missing_ok=True)  # of another study, or what broke it
         return Work(number, job)
+
+    def _candidate(self, trial: "optuna.Trial", *, again: bool) -> Candidate:
+        with study.storage_errors(self._config.tune.storage):
+            if again:
+                point = self._config.space.suggest(trial)
+            else:
+                point = self._proposer.propose(self._handle, trial, self._spent)
+        candidate = candidate_of(point)
+        self._handle.note(trial, {study.CANDIDATE: candidate.id})
+        return candidate
 
     def _tell(
         self, trial: "optuna.Trial", candidate: Candidate, outcome: TrialResult

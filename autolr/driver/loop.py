@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from autolr.driver.checking import check_anywhere, check_here
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
 from autolr.driver.devices import per_trial
+from autolr.driver.ending import unfinished
 from autolr.driver.engines import Engine
 from autolr.driver.events import Event, StudyReady, TuneResult
 from autolr.driver.inline import run_inline
@@ -145,7 +147,7 @@ def _complete(claim: Claim, stored: Summary) -> TuneResult:
         if study.ID in stored.attrs:
             claim.owner.claim(folder)
         _write(folder, {file: files[file] for file in stale})
-    return TuneResult(config, stored.trials, best, stale)
+    return TuneResult(config, stored.trials, best, stale, over=claim.over)
 
 
 def _write(folder: Path, files: Mapping[Path, str]) -> None:
@@ -261,6 +263,7 @@ class _Driver:
             check_folder(self._folder)
             _write(self._folder, files)
         heartbeat.check()
-        signum = None if handle.finished >= self._config.tune.trials else self._shutdown.signum
+        over = None if unfinished(handle.trials) else controller.over
         trained = len(controller.trained)
-        return TuneResult(self._config, handle.trials, best, tuple(files), trained, signum)
+        result = TuneResult(self._config, handle.trials, best, tuple(files), trained, None, over)
+        return result if result.complete else replace(result, interrupted=self._shutdown.signum)

@@ -39,6 +39,10 @@ from autolr.study.promotion import Start as Start
 from autolr.study.promotion import TrialStatus as TrialStatus
 from autolr.study.promotion import Wait as Wait
 from autolr.study.promotion import next_action as next_action
+from autolr.study.proposal import Proposer as Proposer
+from autolr.study.proposal import has_point as has_point
+from autolr.study.proposal import key_of as key_of
+from autolr.study.proposal import twin_of as twin_of
 from autolr.study.ranking import leader as leader
 from autolr.study.ranking import sign_of as sign_of
 from autolr.study.reading import existing as existing
@@ -46,12 +50,15 @@ from autolr.study.reading import look as look
 from autolr.study.reading import look_around as look_around
 from autolr.study.reading import peek as peek
 from autolr.study.reading import study_names as study_names
+from autolr.study.records import CANDIDATE as CANDIDATE
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
+from autolr.study.records import SAME_AS as SAME_AS
 from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import TrialRecord as TrialRecord
+from autolr.study.repeating import repeat as repeat
 from autolr.study.sampling import sampler as sampler
 from autolr.study.session import Session as Session
 from autolr.study.storage import storage_errors as storage_errors

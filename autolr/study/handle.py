@@ -8,14 +8,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from autolr.errors import StudyMismatchError
 from autolr.study import transitions
-from autolr.study.fingerprint import as_json, check_fingerprint
+from autolr.study.fingerprint import as_json
 from autolr.study.hyperband import Hyperband
 from autolr.study.promotion import TrialStatus, peers
 from autolr.study.ranking import best, sign_of
 from autolr.study.records import (
-    FINGERPRINT,
     PROMOTED,
     TrialRecord,
     count,
@@ -73,26 +71,6 @@ class Study(StoredStudy):
         """Return the ``n`` `best` COMPLETE trials, best first; fewer if there are fewer."""
         return best(self._records.values(), self._direction, n)
 
-    def check_fingerprint(self, parts: Mapping[str, Any]) -> None:
-        """Store the settings of a new study, or compare them with the stored ones.
-
-        Args:
-            parts: Nested settings, plain JSON.
-
-        Raises:
-            StudyMismatchError: If a setting differs; the message names the first one.
-        """
-        with storage_errors(self._url):
-            stored = self._study.user_attrs.get(FINGERPRINT)
-            if stored is None and not self._records:
-                self._study.set_user_attr(FINGERPRINT, as_json(parts))
-                return
-        if stored is None:
-            raise StudyMismatchError(
-                f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
-            )
-        check_fingerprint(self.name, stored, parts)
-
     def recover(self) -> tuple[int, ...]:
         """Set trials of a dead process to WAITING, count ``restarts``; return their numbers."""
         cut = [record for record in self.trials if record.state == "RUNNING"]
@@ -116,9 +94,9 @@ class Study(StoredStudy):
             if self._hyperband is not None:
                 attrs["bracket"] = self._hyperband.bracket_of(trial.number)
                 trial.set_user_attr("bracket", attrs["bracket"])
-            started = trial.datetime_start
+            began = trial.datetime_start
         self._records[trial.number] = TrialRecord(
-            trial.number, "RUNNING", None, {}, attrs, {}, started
+            trial.number, "RUNNING", None, {}, attrs, {}, began
         )
         return trial
 
@@ -154,16 +132,16 @@ class Study(StoredStudy):
         """Store attributes of a running trial.
 
         Args:
-            trial: A running trial.
+            trial: The trial.
             attrs: By name, plain JSON; a value that is stored already is not written again.
         """
-        record = self._records[trial.number]
-        changed = {k: v for k, v in attrs.items() if k not in record.attrs or record.attrs[k] != v}
+        before = self._records[trial.number].attrs
+        changed = {k: v for k, v in attrs.items() if k not in before or before[k] != v}
         with storage_errors(self._url):
             for key, value in changed.items():
                 trial.set_user_attr(key, value)
-        attrs = {**record.attrs, **as_json(changed)}
-        self._update(trial.number, attrs=attrs, params=dict(trial.params))
+        now = {**before, **as_json(changed)}
+        self._update(trial.number, attrs=now, params=dict(trial.params))
 
     def end_waiting(self, reason: str) -> tuple[TrialRecord, ...]:
         """Prune every WAITING trial, with the score of its last rung as its value."""
@@ -191,7 +169,7 @@ class Study(StoredStudy):
         A trial that resumes from a checkpoint may pass a rung twice: its first score counts.
 
         Args:
-            trial: The trial.
+            trial: A running trial.
             step: Optimizer steps since the trial's start.
             score: The monitored metric; stored as NaN if it is not finite.
         """
@@ -227,19 +205,25 @@ class Study(StoredStudy):
         return promoted
 
     def complete(
-        self, trial: optuna.Trial, value: float, attrs: Mapping[str, Any] | None = None
+        self,
+        trial: optuna.Trial,
+        value: float,
+        attrs: Mapping[str, Any] | None = None,
+        cost: float | None = None,
     ) -> TrialRecord:
         """End a trial with its final score.
 
         Args:
             trial: A running trial.
             value: The monitored metric; if it is not finite, the trial ends as diverged.
-            attrs: Stored with it; they have the cost, if the study minimizes one.
+            attrs: Stored with it.
+            cost: What the study minimizes besides, if it does; None: it is among ``attrs``.
         """
         if not math.isfinite(value):
             return self.prune(trial, DIVERGED, attrs)
-        attrs = attrs or {}
-        values = [float(value)] if self._cost is None else [float(value), float(attrs[self._cost])]
+        attrs, values = attrs or {}, [float(value)]
+        if self._cost is not None:
+            values.append(float(attrs[self._cost] if cost is None else cost))
         return self._finish(trial, TrialState.COMPLETE, attrs, values)
 
     def prune(

@@ -19,6 +19,9 @@ FINGERPRINT = "fingerprint"  # its settings, see `Study.check_fingerprint`
 ID = "id"  # unique: a study that was deleted and created again has another one
 FOLDER = "folder"  # its folder for results
 # of a trial
+CANDIDATE = "candidate"  # its candidate's id, as soon as all parameters are stored
+START = "start"  # the one of the user's points to try first that it was given
+SAME_AS = "same_as"  # the earlier trial whose point and score it has; it was not trained
 PROMOTED = "promoted"  # the last rung from which it was promoted, in steps
 STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
 STOPPED_VALUE = "stopped_value"  # the monitored metric there

@@ -1,10 +1,14 @@
 """A study in its storage, without its trials: its name and its attributes."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
 
+from autolr.errors import StudyMismatchError
+from autolr.study.fingerprint import as_json, check_fingerprint
+from autolr.study.records import FINGERPRINT
 from autolr.study.storage import storage_errors
 
 
@@ -36,6 +40,26 @@ class StoredStudy:
         """
         with storage_errors(self._url):
             self._study.set_user_attr(key, value)
+
+    def check_fingerprint(self, parts: Mapping[str, Any]) -> None:
+        """Store the settings of a new study, or compare them with the stored ones.
+
+        Args:
+            parts: Nested settings, plain JSON.
+
+        Raises:
+            StudyMismatchError: If a setting differs; the message names the first one.
+        """
+        with storage_errors(self._url):
+            stored = self._study.user_attrs.get(FINGERPRINT)
+            if stored is None and not self._study.get_trials(deepcopy=False):
+                self._study.set_user_attr(FINGERPRINT, as_json(parts))
+                return
+        if stored is None:
+            raise StudyMismatchError(
+                f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
+            )
+        check_fingerprint(self.name, stored, parts)
 
     def name_values(self, *names: str) -> None:
         """Set the names of a trial's values in Optuna's own tools, unless the study has names."""
