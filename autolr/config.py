@@ -19,7 +19,7 @@ from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import is_whole
 from autolr.search_spaces import load_space
-from autolr.space import Space
+from autolr.space import Point, Space, parse_points
 from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
 from autolr.users_modules import import_modules
@@ -50,6 +50,11 @@ class Config:
     folder: Path
 
     @property
+    def start(self) -> tuple[Point, ...]:
+        """The points to try first."""
+        return parse_points(self.space, self.tune.start, "tune.start")
+
+    @property
     def names_objective(self) -> bool:
         """Whether a section `objective:` stands in place of LightningCLI's."""
         return OBJECTIVE in self.fit
@@ -67,9 +72,19 @@ def read_config(source: Source) -> Config:
         check("a section", section, "text such as model or trainer", isinstance(section, str))
     folder = Path.cwd() if isinstance(source, Mapping) else Path(source).resolve().parent
     tune = parse_tune(fit.pop("tune", None))
-    space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
-    _check_targets(space, fit)
-    return Config(fit, tune, space, _seed(fit), folder)
+    return Config(fit, tune, _space(tune, fit, folder), _seed(fit), folder)
+
+
+def overridden(config: Config, **settings: object) -> Config:
+    """Return a config with other settings of the section `tune:`; None keeps the present value.
+
+    Raises:
+        ConfigError: As for the section itself.
+    """
+    tune = config.tune.override(**settings)
+    same = (tune.space, tune.start) == (config.tune.space, config.tune.start)
+    space = config.space if same else _space(tune, config.fit, config.folder)
+    return dataclasses.replace(config, tune=tune, space=space)
 
 
 def read_run(file: str) -> Config:
@@ -141,6 +156,13 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
         inner = inner[key]
     inner[last] = value
     return result
+
+
+def _space(tune: TuneConfig, fit: dict[str, Any], folder: Path) -> Space:
+    space = load_space(tune.space, folder, lambda: import_modules(fit, folder))
+    _check_targets(space, fit)
+    parse_points(space, tune.start, "tune.start")
+    return space
 
 
 def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:

@@ -52,6 +52,9 @@ class TuneConfig:
         pruner: A `Pruner`, its name, or a mapping with its fields; "none" with two objectives.
         sampler: "tpe", "random", "gp" or "cmaes"; a mapping with the class_path and the init_args
             of an Optuna sampler; or that path alone.
+        start: Points to try first, ``[{lr: 0.001, schedule: cosine}, {lr: 0.01}]``: each maps
+            parameters of the space to values, and the sampler chooses what it leaves out. Points
+            that are added when a study is resumed come next; none is tried twice.
         storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
@@ -74,6 +77,7 @@ class TuneConfig:
     objective: Sequence[str] | None = None
     pruner: Pruner = dataclasses.field(default_factory=lambda: DEFAULT_PRUNER)
     sampler: str | Mapping[str, Any] = "tpe"
+    start: Sequence[Mapping[str, Any]] = ()
     storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
     out: str | Path | None = None
@@ -97,6 +101,7 @@ class TuneConfig:
             "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
             "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),
             "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
+            "start": ("a list of points", isinstance(self.start, list | tuple)),
             "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or is_file_path(self.out)),
             "safe_globals": (
@@ -110,6 +115,7 @@ class TuneConfig:
             raise ConfigError.of("tune.storage", shown(self.storage), expected)
         for name, (expected, fits) in checks.items():
             check(f"tune.{name}", getattr(self, name), expected, fits)
+        object.__setattr__(self, "start", tuple(self.start))
         object.__setattr__(self, "mode", self.mode or named_mode(self.monitor))
 
     def _settle_objective(self) -> None:

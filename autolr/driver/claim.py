@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from autolr import study
-from autolr.config import Config, fingerprint, read_config
+from autolr.config import Config, fingerprint, overridden, read_config
 from autolr.disk import check_folder, disk_errors
 from autolr.driver.ending import unfinished, why_over
 from autolr.driver.engines import Engine, engine_class
@@ -77,8 +77,7 @@ def claimed(
         StorageError: If the storage cannot be used, is in use, or holds another study; if the
             folder of results belongs to another study, or its disk is full.
     """
-    read = read_config(source)
-    read = replace(read, tune=read.tune.override(**settings))
+    read = overridden(read_config(source), **settings)
     notes: list[str] = []
     engine = engine_class(read.tune.engine, notes.append)
     config = engine.prepare(read, notes.append)

@@ -66,7 +66,7 @@ class TrialController:
         self._pauses = pauses and config.tune.pruner.pause
         self._open: dict[int, tuple[optuna.Trial, Candidate]] = {}
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
-        self._proposer = study.Proposer(config.space)
+        self._proposer = study.Proposer(config.space, config.start)
         self._spent: set[str] = set()  # points that failed, and are not tried again here
         self.trained: set[int] = set()
 

@@ -50,6 +50,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     objective: Sequence[str] | None = None,
     pruner: Pruner | str | Mapping[str, Any] | None = None,
     sampler: str | Mapping[str, Any] | None = None,
+    start: Sequence[Mapping[str, Any]] | None = None,
     storage: str | None = None,
     study: str | None = None,
     out: str | Path | None = None,
@@ -81,6 +82,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
         pruner: A `Pruner`, its name, or a mapping with its fields.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
+        start: Points of the space to try first, whole or in part.
         storage: The database's URL.
         study: The study's name.
         out: The folder for results.
@@ -108,6 +110,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "objective": objective,
         "pruner": pruner,
         "sampler": sampler,
+        "start": start,
         "storage": storage,
         "study": study,
         "out": out,

@@ -1,14 +1,30 @@
-"""How far the points of a space are apart."""
+"""Points of a space: those that a user names, and how far two are apart."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeGuard
 
+from autolr.errors import SpaceError, unknown_name
 from autolr.predicates import is_number
-from autolr.space.domains import Domain, Range, Value
+from autolr.space.domains import Domain, Range, Value, parse_value
 from autolr.space.space import Space
 
 Point = Mapping[str, Value]
+
+
+def parse_points(space: Space, given: Sequence[object], source: str) -> tuple[Point, ...]:
+    """Return points, each with values of some or all parameters of a space, as trials have them.
+
+    Args:
+        space: The space.
+        given: Mappings from names to values.
+        source: Where they come from; starts every error message.
+
+    Raises:
+        SpaceError: If one is no mapping, names an unknown parameter, has a value out of its domain,
+            or a parameter whose ``when`` does not hold in it.
+    """
+    return tuple(_parsed(space, point, f"{source}.{index}") for index, point in enumerate(given))
 
 
 def nearest(space: Space, wanted: Point, fits: Callable[[Point], bool]) -> dict[str, Value] | None:
@@ -40,6 +56,30 @@ def distance(domains: Mapping[str, Domain], one: Point, other: Point) -> float:
     apart = len(one.keys() ^ other.keys())
     steps = (_apart(domains[name], one[name], other[name]) for name in sorted(shared))
     return apart + sum(steps)
+
+
+def _parsed(space: Space, given: object, source: str) -> Point:
+    if not isinstance(given, Mapping) or not given:
+        raise SpaceError.of(source, given, "a mapping from parameters to values")
+    domains = space.domains
+    try:
+        for name in given:
+            if name not in domains:
+                raise SpaceError(unknown_name("parameter", name, domains))
+        point = {n: parse_value(n, d, given[n]) for n, d in domains.items() if n in given}
+        for name in point:
+            _check_exists(name, domains[name], point)
+    except SpaceError as error:
+        raise SpaceError(f"{source}: {error}") from None
+    return point
+
+
+def _check_exists(name: str, domain: Domain, point: Point) -> None:
+    for parent, allowed in domain.when:
+        if parent not in point or point[parent] not in allowed:
+            wanted = " or ".join(map(str, allowed))
+            got = f"got {point[parent]}" if parent in point else f"so give {parent} too"
+            raise SpaceError(f"{name} exists only where {parent} is {wanted}, {got}")
 
 
 def _apart(domain: Domain, one: Value, other: Value) -> float:

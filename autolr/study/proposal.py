@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 
-from autolr.space import Space, Value, nearest
+from autolr.space import Point, Space, Value, nearest
 from autolr.study.draft import Draft
 from autolr.study.handle import Study
 from autolr.study.records import CANDIDATE, START, TrialRecord
@@ -16,8 +16,6 @@ from autolr.study.transitions import fix
 
 _MOST = 10_000  # points of a finite space that are gone through one by one
 _RANDOM = 30  # draws at random, where the sampler proposes only what was trained
-
-Point = Mapping[str, Value]
 
 
 def key_of(point: Mapping[str, Any]) -> str:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from autolr.space import Space, nearest, parse_space
+from autolr.errors import SpaceError
+from autolr.space import Space, nearest, parse_points, parse_space
 
 SPACE = parse_space(
     {
@@ -57,3 +58,53 @@ def test_a_range_on_a_log_scale_has_its_distances_there() -> None:
 
 def test_there_is_no_nearest_point_where_none_fits() -> None:
     assert nearest(SPACE, point(), lambda _: False) is None
+
+
+GIVEN = parse_space(
+    {
+        "lr": {"low": "1e-4", "high": 0.1, "log": True},
+        "schedule": ["linear", "wsd"],
+        "cooldown": {"low": 0.1, "high": 0.5, "when": {"schedule": "wsd"}},
+        "layers": {"low": 1, "high": 4, "type": "int"},
+        "data.shuffle": [True, False],
+    }
+)
+
+
+def test_values_that_a_user_names_become_those_of_trials() -> None:
+    given = [{"layers": 2.0, "lr": "1e-3"}, {"schedule": "wsd", "cooldown": "0.1"}]
+    first, second = parse_points(GIVEN, given, "start")
+    assert [*first.items()] == [("lr", 0.001), ("layers", 2)]
+    assert type(first["layers"]) is int
+    assert second == {"schedule": "wsd", "cooldown": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (3, "start.1 must be a mapping from parameters to values, got 3"),
+        ({}, "start.1 must be a mapping from parameters to values, got {}"),
+        ({"layer": 1}, "start.1: unknown parameter 'layer'; did you mean 'layers'?"),
+        ({"lr": 1.0}, "start.1: lr must be within [0.0001, 0.1], got 1.0"),
+        ({"lr": "fast"}, "start.1: lr must be a finite number, got 'fast'"),
+        ({"lr": [0.1]}, "start.1: lr must be a finite number, got [0.1]"),
+        ({"layers": 2.5}, "start.1: layers must be a whole number with type: int, got 2.5"),
+        ({"schedule": "cosine"}, "start.1: schedule must be one of linear, wsd, got 'cosine'"),
+        ({"data.shuffle": 1}, "start.1: data.shuffle must be one of True, False, got 1"),
+        (
+            {"cooldown": 0.2},
+            "start.1: cooldown exists only where schedule is wsd, so give schedule",
+        ),
+        (
+            {"cooldown": 0.2, "schedule": "linear"},
+            "start.1: cooldown exists only where schedule is wsd, got linear",
+        ),
+    ],
+)
+def test_a_point_that_the_space_does_not_have_is_refused_in_one_line(
+    given: object, line: str
+) -> None:
+    with pytest.raises(SpaceError) as caught:
+        parse_points(GIVEN, [{"lr": 0.01}, given], "start")
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
