@@ -20,6 +20,7 @@ from autolr.predicates import (
 )
 from autolr.pruner import DEFAULT_PRUNER, Pruner, parse_pruner
 from autolr.sampler import parse_sampler
+from autolr.stop import Stop, parse_stop
 from autolr.storage_url import shown
 from autolr.strict_yaml import is_source
 
@@ -55,6 +56,9 @@ class TuneConfig:
         start: Points to try first, ``[{lr: 0.001, schedule: cosine}, {lr: 0.01}]``: each maps
             parameters of the space to values, and the sampler chooses what it leaves out. Points
             that are added when a study is resumed come next; none is tried twice.
+        stop: A `Stop`, or a mapping with its fields: ``{patience: 20}`` ends the study when 20
+            trials have not improved the best score; ``{patience: 20, improvement: 0.01}``, by more
+            than 0.01. None: it has all its ``trials``. Without it, the same study goes on.
         storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
@@ -78,6 +82,7 @@ class TuneConfig:
     pruner: Pruner = dataclasses.field(default_factory=lambda: DEFAULT_PRUNER)
     sampler: str | Mapping[str, Any] = "tpe"
     start: Sequence[Mapping[str, Any]] = ()
+    stop: Stop | None = None
     storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
     out: str | Path | None = None
@@ -86,6 +91,7 @@ class TuneConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pruner", parse_pruner(self.pruner))
         object.__setattr__(self, "sampler", parse_sampler(self.sampler))
+        object.__setattr__(self, "stop", parse_stop(self.stop))
         if self.objective is not None:
             self._settle_objective()
         checks = {
@@ -126,6 +132,13 @@ class TuneConfig:
             object.__setattr__(self, "pruner", Pruner("none"))
         expected = "none with two objectives (a rung compares one score)"
         check("tune.pruner", self.pruner.name, expected, self.pruner.name == "none")
+        if self.stop is not None:
+            check(
+                "tune.stop.improvement",
+                self.stop.improvement,
+                "0 with two objectives",
+                self.stop.improvement == 0,
+            )
         single = self.sampler == "cmaes"
         check("tune.sampler", self.sampler, "tpe, gp or random with two objectives", not single)
 

@@ -24,6 +24,7 @@ from autolr.driver.messages import Checked
 from autolr.driver.pool import Pool
 from autolr.driver.signals import Interrupted, Shutdown, signals
 from autolr.pruner import Pruner
+from autolr.stop import Stop
 from autolr.study import Heartbeat, Hyperband, Lease, Study, Summary
 
 _Train: TypeAlias = Callable[[TrialController, Heartbeat, float], None]
@@ -51,6 +52,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     pruner: Pruner | str | Mapping[str, Any] | None = None,
     sampler: str | Mapping[str, Any] | None = None,
     start: Sequence[Mapping[str, Any]] | None = None,
+    stop: Stop | Mapping[str, Any] | None = None,
     storage: str | None = None,
     study: str | None = None,
     out: str | Path | None = None,
@@ -83,6 +85,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         pruner: A `Pruner`, its name, or a mapping with its fields.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
         start: Points of the space to try first, whole or in part.
+        stop: A `Stop` or its fields: when a study ends before it has all its trials.
         storage: The database's URL.
         study: The study's name.
         out: The folder for results.
@@ -111,6 +114,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "pruner": pruner,
         "sampler": sampler,
         "start": start,
+        "stop": stop,
         "storage": storage,
         "study": study,
         "out": out,

@@ -61,6 +61,7 @@ from autolr.study.records import TrialRecord as TrialRecord
 from autolr.study.repeating import repeat as repeat
 from autolr.study.sampling import sampler as sampler
 from autolr.study.session import Session as Session
+from autolr.study.stalling import has_stalled as has_stalled
 from autolr.study.storage import storage_errors as storage_errors
 from autolr.study.summary import Summary as Summary
 from autolr.study.users_sampler import rehearse as rehearse
