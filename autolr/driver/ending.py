@@ -29,6 +29,8 @@ def _spent(size: int, trials: Sequence[TrialRecord], spent: Collection[str]) -> 
     failed = set(spent) - trained
     if len(trained) + len(failed) < size:
         return None
+    if not trained:
+        return f"all {size} candidates of the space failed"
     but = f" but {len(failed)}, which failed," if failed else ""
     return f"all {size} candidates of the space{but} have been trained"
 

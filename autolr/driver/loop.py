@@ -12,7 +12,7 @@ from autolr import report, study
 from autolr.atomic import has_text, write_atomically
 from autolr.config import Config, fingerprint
 from autolr.disk import check_folder
-from autolr.driver.checking import check_anywhere, check_here
+from autolr.driver.checking import check_anywhere, check_here, check_seeds
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
 from autolr.driver.devices import per_trial
@@ -53,6 +53,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     sampler: str | Mapping[str, Any] | None = None,
     start: Sequence[Mapping[str, Any]] | None = None,
     stop: Stop | Mapping[str, Any] | None = None,
+    seeds: int | None = None,
     storage: str | None = None,
     study: str | None = None,
     out: str | Path | None = None,
@@ -85,6 +86,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         pruner: A `Pruner`, its name, or a mapping with its fields.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
         start: Points of the space to try first, whole or in part.
+        seeds: Runs of each trial, with a seed each; their mean is judged.
         stop: A `Stop` or its fields: when a study ends before it has all its trials.
         storage: The database's URL.
         study: The study's name.
@@ -115,6 +117,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "sampler": sampler,
         "start": start,
         "stop": stop,
+        "seeds": seeds,
         "storage": storage,
         "study": study,
         "out": out,
@@ -136,6 +139,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
 def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
     """Check all that a run checks before its first step, and open nothing."""
     checked = check_anywhere(config, listener)
+    check_seeds(config, checked)
     hyperband = _hyperband(config, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
     return TuneResult(config, (), ())
@@ -214,6 +218,7 @@ class _Driver:
             engine.close()
 
     def _run(self, checked: Checked, train: _Train) -> TuneResult:
+        check_seeds(self._config, checked)
         run_steps = checked.run_steps
         hyperband = _hyperband(self._config, run_steps)
         handle = self._open(hyperband)

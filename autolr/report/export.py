@@ -11,10 +11,10 @@ import yaml
 from autolr.candidate import Candidate
 from autolr.config import MODULES, Config, set_dotted
 from autolr.report.trials_file import trials_csv
-from autolr.study import TrialRecord
+from autolr.study import RUNS, SPREAD, TrialRecord
 
 _HEADER = """\
-# The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
+# The best candidate of study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
 {use}
 {modules_line}{modules}
 """
@@ -80,6 +80,7 @@ def artefacts(
         number=best.number,
         monitor=config.tune.monitor,
         value=best.attrs["stopped_value"] if best.stopped else best.value,
+        seeds=_seeds_text(best),
         use=use.format(file=shlex.quote(config_file.as_posix())),
         modules_line=MODULES,
         modules=config.folder,
@@ -94,3 +95,10 @@ def artefacts(
         schedule_file: json.dumps(schedule, indent=1) + "\n",
         **table,
     }
+
+
+def _seeds_text(best: TrialRecord) -> str:
+    if SPREAD not in best.attrs:
+        return ""
+    count, spread = len(best.attrs[RUNS]), best.attrs[SPREAD]
+    return f", the mean of {count} seeds with a spread of {spread:.3g}"

@@ -54,7 +54,9 @@ from autolr.study.records import CANDIDATE as CANDIDATE
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
+from autolr.study.records import RUNS as RUNS
 from autolr.study.records import SAME_AS as SAME_AS
+from autolr.study.records import SPREAD as SPREAD
 from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import TrialRecord as TrialRecord

@@ -63,6 +63,11 @@ class Study(StoredStudy):
         return self._records[number]
 
     @property
+    def has_cost(self) -> bool:
+        """Whether the study minimizes a cost besides the score."""
+        return self._cost is not None
+
+    @property
     def finished(self) -> int:
         """Trials that are COMPLETE or PRUNED: what the setting ``trials`` counts."""
         return count(self._records.values(), "COMPLETE", "PRUNED")

@@ -5,9 +5,9 @@ from typing import Any
 import optuna
 
 from autolr.study.handle import DIVERGED, Study
-from autolr.study.records import OFF_RUNG, SAME_AS, STOPPED_AT, STOPPED_VALUE, TrialRecord
+from autolr.study.records import OFF_RUNG, SAME_AS, SPREAD, STOPPED_AT, STOPPED_VALUE, TrialRecord
 
-_KEPT = ("run_steps", "metrics", "found", STOPPED_AT, STOPPED_VALUE)
+_KEPT = ("run_steps", "metrics", "found", SPREAD, STOPPED_AT, STOPPED_VALUE)
 
 
 def repeat(handle: Study, trial: optuna.Trial, twin: TrialRecord) -> TrialRecord:
