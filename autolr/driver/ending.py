@@ -24,6 +24,8 @@ def why_over(
 
 
 def _spent(size: int, trials: Sequence[TrialRecord], spent: Collection[str]) -> str | None:
+    if len(trials) < size:
+        return None
     pointed = [trial for trial in trials if trial.state != "FAIL" and study.has_point(trial)]
     trained = {study.key_of(trial.params) for trial in pointed}
     failed = set(spent) - trained

@@ -30,11 +30,10 @@ def twin_of(record: TrialRecord, trials: Sequence[TrialRecord]) -> TrialRecord |
         record: A trial.
         trials: All trials of its study, by number.
     """
-    key = key_of(record.params)
     for other in trials:
         if other.number >= record.number:
             return None
-        if other.state != "FAIL" and has_point(other) and key_of(other.params) == key:
+        if other.state != "FAIL" and has_point(other) and other.params == record.params:
             return other
     return None
 
@@ -63,6 +62,7 @@ class Proposer:
         self._space = space
         self._start = start
         self._finite = space.size is not None and space.size <= _MOST
+        self._keys: dict[int, str] = {}  # by number, of trials whose point is stored
 
     def propose(
         self, handle: Study, trial: optuna.Trial, spent: Collection[str] = ()
@@ -76,17 +76,22 @@ class Proposer:
                 finite space has nothing else.
         """
         others = [record for record in handle.trials if record.number != trial.number]
-        tried = {key_of(record.params) for record in others if has_point(record)}
+        tried = set(map(self._key, filter(has_point, others)))
         given = self._given(handle, trial, others, tried)
         if not trial._fixed_params:  # else it was settled before an interruption
             sampler = trial.study.sampler
             if isinstance(sampler, RepeatableSampler):
                 alive = [one for one in others if one.state != "FAIL" and has_point(one)]
-                trained = {*spent, *(key_of(record.params) for record in alive)}
+                trained = {*spent, *map(self._key, alive)}
                 self._settle(trial, sampler, given, tried, trained)
             elif given:
                 fix(trial, given)
         return self._space.suggest(trial)
+
+    def _key(self, record: TrialRecord) -> str:
+        if record.number not in self._keys:
+            self._keys[record.number] = key_of(record.params)
+        return self._keys[record.number]
 
     def _given(
         self,

@@ -85,6 +85,25 @@ def test_after_kill_9_points_to_start_with_are_tried_once_and_a_small_space_to_i
     )
 
 
+@pytest.mark.slow
+def test_after_kill_9_the_runs_of_a_trial_go_on_from_their_own_checkpoints(project: Any) -> None:
+    project.configure({"tune/seeds": 2, "tune/trials": 3})
+    project.tune()
+    wanted = trials(project)
+    assert wanted["spread"].notna().any()
+    forget(project)
+    for words in ("trial 0 after 16 steps", "trial 1 starts"):
+        command = project.start("tune", "tune.yaml", PAUSE="0.05")
+        command.wait_for(words)
+        time.sleep(0.5)
+        command.send(signal.SIGKILL)
+        command.wait()
+    assert project.tune().status == 0
+    pd.testing.assert_frame_equal(
+        trials(project)[wanted.columns].drop(columns=CLOCKED), wanted.drop(columns=CLOCKED)
+    )
+
+
 _SLOW = [pytest.param(signum, marks=pytest.mark.slow) for signum in (signal.SIGTERM, signal.SIGHUP)]
 
 
