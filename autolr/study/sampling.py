@@ -182,14 +182,14 @@ class RepeatableSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._open[trial.number].infer_relative_search_space(self._view(study), trial)
+        return self._open[trial.number].infer_relative_search_space(self._view(study, trial), trial)
 
     @override
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         sampler = self._open[trial.number]
-        params = sampler.sample_relative(self._view(study), trial, search_space)
+        params = sampler.sample_relative(self._view(study, trial), trial, search_space)
         if self._settled:  # they store their state with the trial, and read it later
             trial.system_attrs = study._storage.get_trial_system_attrs(trial._trial_id)
         return params
@@ -204,7 +204,9 @@ class RepeatableSampler(BaseSampler):
     ) -> Any:
         attempt = self._attempts.get(trial.number, 0)
         alone = self._builder(trial.number)(_hash(self._seed, trial.number, param_name, attempt))
-        return alone.sample_independent(self._view(study), trial, param_name, param_distribution)
+        return alone.sample_independent(
+            self._view(study, trial), trial, param_name, param_distribution
+        )
 
     @override
     def after_trial(
@@ -217,8 +219,8 @@ class RepeatableSampler(BaseSampler):
         self._open.pop(trial.number, None)  # no sampler does anything after a trial
         self._attempts.pop(trial.number, None)
 
-    def _view(self, study: Study) -> SamplerView:
-        return SamplerView(study, self.known, settled=self._settled)
+    def _view(self, study: Study, trial: FrozenTrial) -> SamplerView:
+        return SamplerView(study, self.known, settled=self._settled, without=trial.number)
 
 
 def _hash(seed: int, number: int, param_name: str = "", attempt: int = 0) -> int:
