@@ -23,7 +23,7 @@ from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import is_whole
 from autolr.search_spaces import load_space
-from autolr.space import Space
+from autolr.space import Point, Space, parse_points
 from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
 from autolr.users_modules import import_modules
@@ -57,6 +57,11 @@ class Config:
     space: Space
     seed: int
     folder: Path
+
+    @property
+    def start(self) -> tuple[Point, ...]:
+        """The points to try first."""
+        return parse_points(self.space, self.tune.start, "tune.start")
 
     @property
     def names_objective(self) -> bool:
@@ -114,11 +119,7 @@ def read_config(
             "the config has cli and objective: leave out cli, an objective needs none"
         )
     tune = parse_tune(fit.pop("tune", None)).override(**settings)
-    function = _names_function(fit)
-    space = load_space(tune.space, folder, lambda: import_modules(fit, folder), takes_all=function)
-    if not function:  # it takes any name
-        _check_targets(space, fit)
-    return Config(fit, tune, space, _seed(fit), folder)
+    return Config(fit, tune, _space(tune, fit, folder), _seed(fit), folder)
 
 
 def read_run(file: str) -> Config:
@@ -174,8 +175,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
     """Return, as plain JSON, the settings that must not change when a study is resumed.
 
     These are LightningCLI's part without its seed, the space, the seed, monitor, mode, pruner,
-    sampler and, if set, the objective. How long, where and under which name the study runs may
-    change.
+    sampler and, if set, the number of seeds and the objective. How long, where and under which name
+    the study runs may change.
     """
     parts = {
         "config": {key: value for key, value in config.fit.items() if key != "seed_everything"},
@@ -186,6 +187,7 @@ def fingerprint(config: Config) -> dict[str, Any]:
         "pruner": dataclasses.asdict(config.tune.pruner),
         "sampler": config.tune.sampler,
     }
+    parts |= {} if config.tune.seeds == 1 else {"seeds": config.tune.seeds}
     parts |= {} if config.tune.objective is None else {"objective": list(config.tune.objective)}
     # NaN and the infinities become strings: JSON does not have them, and NaN != NaN.
     return dict(json.loads(json.dumps(parts), parse_constant=str))
@@ -218,6 +220,15 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
         inner = inner[key]
     inner[last] = value
     return result
+
+
+def _space(tune: TuneConfig, fit: dict[str, Any], folder: Path) -> Space:
+    function = _names_function(fit)
+    space = load_space(tune.space, folder, lambda: import_modules(fit, folder), takes_all=function)
+    if not function:  # it takes any name
+        _check_targets(space, fit)
+    parse_points(space, tune.start, "tune.start")
+    return space
 
 
 def _names_function(fit: Mapping[str, Any]) -> bool:

@@ -130,6 +130,9 @@ class ConsoleProgress:
             self._say(f"trial {trial.number} failed: {trial.attrs['reason']}")
             return
         self._bar.advance(self._task)
+        if (twin := trial.attrs.get(study.SAME_AS)) is not None:
+            self._say(f"trial {trial.number} is not trained: it has the candidate of trial {twin}")
+            return
         price = f"{trial.attrs['steps']} steps, {trial.attrs.get('seconds', 0.0):.1f} s"
         if trial.value is None or not math.isfinite(trial.value):
             self._say(f"trial {trial.number} ends: {trial.attrs['reason']} ({price})")
@@ -151,7 +154,8 @@ def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
         yield f"study {tune.study!r}: {counts}; the same command resumes it"
     else:
         nothing = "" if result.trained else ", nothing to train"
-        yield f"study {tune.study!r} is complete: {counts}{nothing}"
+        over = f"; {result.over}" if result.over else ""
+        yield f"study {tune.study!r} is complete: {counts}{over}{nothing}"
     if result.best:
         yield from _best(result)
     elif result.stopped:

@@ -20,12 +20,14 @@ from autolr.predicates import (
 )
 from autolr.pruner import DEFAULT_PRUNER, Pruner, parse_pruner
 from autolr.sampler import parse_sampler
+from autolr.stop import Stop, parse_stop
 from autolr.storage_url import shown
 from autolr.strict_yaml import is_source
 
 _CLASS = r"[^\W\d]\w*(\.[^\W\d]\w*)+"  # module.Class
 _ENGINE = r"[^\W\d]\w*([.:][^\W\d]\w*)*"  # a name or a path; the driver knows the engines
 _MOST_WORKERS = 4096  # more is a slip: each one is a process
+_MOST_SEEDS = 100  # more is a slip: a spread is known well by then
 _SECONDS = "a number of seconds above 0, or null"
 _COSTS = {"cost": "steps", "seconds": "seconds"}  # objective: the attribute of a trial
 
@@ -55,6 +57,15 @@ class TuneConfig:
         pruner: A `Pruner`, its name, or a mapping with its fields; "none" with two objectives.
         sampler: "tpe", "random", "gp" or "cmaes"; a mapping with the class_path and the init_args
             of an Optuna sampler; or that path alone.
+        start: Points to try first, ``[{lr: 0.001, schedule: cosine}, {lr: 0.01}]``: each maps
+            parameters of the space to values, and the sampler chooses what it leaves out. Points
+            that are added when a study is resumed come next; none is tried twice.
+        stop: A `Stop`, or a mapping with its fields: ``{patience: 20}`` ends the study when 20
+            trials have not improved the best score; ``{patience: 20, improvement: 0.01}``, by more
+            than 0.01. None: it has all its ``trials``. Without it, the same study goes on.
+        seeds: Runs of each trial, trained one after another with the seeds ``seed_everything``,
+            ``seed_everything + 1`` and so on. Their mean is the trial's score, at rungs too; their
+            steps all count. At a rung all of them wait with a checkpoint each.
         storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
@@ -78,6 +89,9 @@ class TuneConfig:
     objective: Sequence[str] | None = None
     pruner: Pruner = dataclasses.field(default_factory=lambda: DEFAULT_PRUNER)
     sampler: str | Mapping[str, Any] = "tpe"
+    start: Sequence[Mapping[str, Any]] = ()
+    stop: Stop | None = None
+    seeds: int = 1
     storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
     out: str | Path | None = None
@@ -86,6 +100,7 @@ class TuneConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pruner", parse_pruner(self.pruner))
         object.__setattr__(self, "sampler", parse_sampler(self.sampler))
+        object.__setattr__(self, "stop", parse_stop(self.stop))
         if self.objective is not None:
             self._settle_objective()
         checks = {
@@ -105,6 +120,8 @@ class TuneConfig:
             "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
             "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),
             "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
+            "seeds": (whole(self.seeds, 1, _MOST_SEEDS), is_whole(self.seeds, 1, _MOST_SEEDS)),
+            "start": ("a list of points", isinstance(self.start, list | tuple)),
             "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or is_file_path(self.out)),
             "safe_globals": (
@@ -118,6 +135,10 @@ class TuneConfig:
             raise ConfigError.of("tune.storage", shown(self.storage), expected)
         for name, (expected, fits) in checks.items():
             check(f"tune.{name}", getattr(self, name), expected, fits)
+        if self.seeds > 1 and self.pruner.name != "none":
+            expected = "true with seeds (at a rung, each run waits for the others)"
+            check("tune.pruner.pause", self.pruner.pause, expected, self.pruner.pause)
+        object.__setattr__(self, "start", tuple(self.start))
         object.__setattr__(self, "mode", self.mode or named_mode(self.monitor))
 
     def _settle_objective(self) -> None:
@@ -128,6 +149,13 @@ class TuneConfig:
             object.__setattr__(self, "pruner", Pruner("none"))
         expected = "none with two objectives (a rung compares one score)"
         check("tune.pruner", self.pruner.name, expected, self.pruner.name == "none")
+        if self.stop is not None:
+            check(
+                "tune.stop.improvement",
+                self.stop.improvement,
+                "0 with two objectives",
+                self.stop.improvement == 0,
+            )
         single = self.sampler == "cmaes"
         check("tune.sampler", self.sampler, "tpe, gp or random with two objectives", not single)
 

@@ -11,7 +11,7 @@ from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Checked, with_traceback
 from autolr.driver.pool import Pool
 from autolr.driver.signals import Shutdown
-from autolr.errors import UserCodeError
+from autolr.errors import ConfigError, UserCodeError
 
 
 def check_here(config: Config, folder: Path) -> Checked:
@@ -29,6 +29,28 @@ def check_here(config: Config, folder: Path) -> Checked:
         return Checked(*objective.check_run(config, folder))
     except UserCodeError as error:
         raise with_traceback(error, folder / "error.txt") from error
+
+
+def check_seeds(config: Config, checked: Checked) -> None:
+    """Refuse several seeds for trials that cannot wait for each other at a rung.
+
+    Args:
+        config: The whole config.
+        checked: What is known of a run.
+
+    Raises:
+        ConfigError: If there are several, the study prunes, and its runs cannot be resumed at a
+            rung, or have several ranks.
+    """
+    tune = config.tune
+    if tune.seeds == 1 or tune.pruner.name == "none":
+        return
+    if not checked.pauses or per_trial(config.fit.get("trainer")) > 1:
+        why = "several devices" if checked.pauses else "no checkpoint to be resumed from"
+        raise ConfigError(
+            f"tune.seeds is {tune.seeds}, and runs with {why} cannot wait for each other at rungs: "
+            "write tune.pruner: none"
+        )
 
 
 def check_anywhere(config: Config, listener: Callable[[Event], None]) -> Checked:

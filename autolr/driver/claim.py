@@ -11,6 +11,7 @@ from autolr.config import Config, fingerprint, read_config
 from autolr.config_checks import check
 from autolr.disk import check_folder, disk_errors
 from autolr.driver.devices import check_sharing
+from autolr.driver.ending import unfinished, why_over
 from autolr.driver.engines import Engine, engine_class
 from autolr.driver.events import CheckStarted, Event, Noted
 from autolr.driver.results_folder import ResultsFolder
@@ -40,9 +41,18 @@ class Claim:
     fresh: bool = False
 
     @property
+    def over(self) -> str | None:
+        """Why the stored study is over before it has all its trials; None: it is not."""
+        if self.stored is None or unfinished(self.stored.trials):
+            return None
+        return why_over(self.config, self.stored.trials)
+
+    @property
     def complete(self) -> bool:
-        """Whether the stored study has all its trials."""
-        return self.stored is not None and self.stored.finished >= self.config.tune.trials
+        """Whether the stored study has all its trials, or is over before."""
+        if self.stored is None:
+            return False
+        return self.stored.finished >= self.config.tune.trials or self.over is not None
 
 
 @contextmanager

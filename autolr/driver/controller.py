@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autolr import schedules, study
+from autolr import study
 from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config
-from autolr.driver.devices import per_trial
+from autolr.driver.ending import why_over
 from autolr.driver.events import Event, Noted, RungReached, TrialEnded, TrialFailed, TrialStarted
-from autolr.driver.messages import for_workers
+from autolr.driver.seeds import Runs
+from autolr.driver.telling import UNPROMOTED, tell
+from autolr.driver.trial_files import TrialFiles
 from autolr.errors import UserCodeError
 from autolr.job import Decision, TrialJob, TrialResult
 from autolr.study import Finish, Hyperband, Resume, Study, TrialRecord, Wait
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3  # at a trial whose own code raises, hangs or crashes: memory may be free later
 _FAILURES = 3  # trials in a row that failed; then the study stops: the cause is common to them
-_UNPROMOTED = "not among the best at its rung"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,17 @@ class Work:
 
     number: int
     job: TrialJob
+
+
+@dataclass
+class _Open:
+    """A trial that is trained: its runs, the one under way, and whether it waits for others."""
+
+    trial: "optuna.Trial"
+    candidate: Candidate
+    runs: Runs
+    current: int
+    held: bool = False
 
 
 class TrialController:
@@ -61,23 +72,33 @@ class TrialController:
         self._hyperband = hyperband
         self._run_steps = run_steps
         self._listener = listener
-        self._identity = identity
-        self._pauses = pauses and config.tune.pruner.pause
-        self._open: dict[int, tuple[optuna.Trial, Candidate]] = {}
+        self._files = TrialFiles(config, hyperband, run_steps, identity, pauses=pauses)
+        self._open: dict[int, _Open] = {}
+        self._queued: list[int] = []  # open trials of which another run is next
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
+        self._proposer = study.Proposer(config.space, config.start)
+        self._spent: set[str] = set()  # points that failed, and are not tried again here
         self.trained: set[int] = set()
 
+    @property
+    def over(self) -> str | None:
+        """Why no further trial begins, though the study has not all its trials; None: one may."""
+        return why_over(self._config, self._handle.trials, self._spent)
+
     def next(self) -> Work | Wait | Finish:
-        """Return what a free worker does."""
-        wanted = self._config.tune.trials
-        action = study.next_action(self._handle.statuses(), wanted, self._hyperband)
-        if isinstance(action, Wait | Finish):
-            return action
-        if isinstance(action, Resume):
-            trial = self._handle.resume(action.number, promoted=action.promoted)
-        else:
-            trial = self._handle.ask()
-        return self._work(trial, promoted=isinstance(action, Resume) and action.promoted)
+        """Return what a free worker does; a trial with a point that was trained is ended here."""
+        work = self._next_run()
+        while work is None:
+            wanted = 0 if self.over else self._config.tune.trials
+            action = study.next_action(self._handle.statuses(), wanted, self._hyperband)
+            if isinstance(action, Wait | Finish):
+                return action
+            if isinstance(action, Resume):
+                trial = self._handle.resume(action.number, promoted=action.promoted)
+            else:
+                trial = self._handle.ask()
+            work = self._work(trial, promoted=isinstance(action, Resume) and action.promoted)
+        return work
 
     def begun(self, number: int, worker: Mapping[str, Any]) -> None:
         """Note which process trains a trial.
@@ -86,7 +107,7 @@ class TrialController:
             number: The trial.
             worker: What describes the process, in plain JSON.
         """
-        self._handle.note(self._open[number][0], {"worker": dict(worker)})
+        self._handle.note(self._open[number].trial, {"worker": dict(worker)})
 
     def judge(self, number: int, step: int, score: float) -> Decision:
         """Decide at a rung, and keep the score.
@@ -96,10 +117,18 @@ class TrialController:
             step: The rung, in optimizer steps.
             score: The monitored metric in its own sign; a score that is not finite stops the trial.
         """
-        trial, _ = self._open[number]
-        continues = self._handle.judge(trial, step, score)
+        opened = self._open[number]
+        if self._config.tune.seeds > 1 and math.isfinite(score):
+            opened.runs = opened.runs.scored(opened.current, step, score)
+            self._handle.note(opened.trial, {study.RUNS: opened.runs.to_json()})
+            mean = opened.runs.mean_at(step)
+            if mean is None:
+                opened.held = True
+                return Decision.PAUSE
+            score = mean
+        continues = self._handle.judge(opened.trial, step, score)
         waits = not continues and math.isfinite(score)
-        self._listener(RungReached(number, step, score, continues, waits and self._pauses))
+        self._listener(RungReached(number, step, score, continues, waits and self._files.pauses))
         if continues:
             return Decision.CONTINUE
         return Decision.PAUSE if waits else Decision.STOP
@@ -120,9 +149,16 @@ class TrialController:
             number: The trial.
             outcome: Its result: finished, paused, pruned or diverged.
         """
-        trial, candidate = self._open.pop(number)
-        record = self._tell(trial, candidate, outcome)
+        opened = self._open[number]
+        if self._config.tune.seeds > 1:
+            opened.runs = opened.runs.trained(opened.current, outcome)
+            if opened.held or opened.runs.has_another(outcome):
+                self._queue(number, outcome)
+                return
+            outcome = opened.runs.together(outcome)
         self._failed = []
+        self._open.pop(number)
+        record = self._tell(opened, outcome)
         if record.state != "WAITING":
             self._ended(record)
 
@@ -137,8 +173,8 @@ class TrialController:
         Raises:
             UserCodeError: If too many trials in a row failed.
         """
-        trial, _ = self._open.pop(number)
-        record = self._record(number)
+        opened = self._open.pop(number)
+        trial, record = opened.trial, self._record(number)
         attempts = record.attrs.get("attempts", 0) + 1
         attrs = {"attempts": attempts, "failure": reason}
         never = unbegun and has_no_step(record)
@@ -146,10 +182,11 @@ class TrialController:
             self._handle.pause(trial, attrs)
             self._listener(TrialFailed(number, attempts, reason))
             return
+        self._spent.add(study.key_of(record.params))
         self._ended(self._handle.fail(trial, reason, attrs))
         self._failed.append(never)
         if len(self._failed) == _FAILURES:
-            file = self.trial_folder(number) / "error.txt"
+            file = self._files.folder(number, opened.current) / "error.txt"
             traceback = f" (traceback in {file})" if file.exists() else ""
             when = " before their first step" if all(self._failed) else ""
             raise UserCodeError(
@@ -158,90 +195,81 @@ class TrialController:
 
     def cut(self, number: int) -> None:
         """Let a trial wait whose worker was lost by no fault of its own."""
-        trial, _ = self._open.pop(number)
+        trial = self._open.pop(number).trial
         restarts = self._record(number).attrs.get("restarts", 0) + 1
         self._handle.pause(trial, {"restarts": restarts})
 
     def finish(self) -> None:
         """End the trials that wait: the study is over."""
-        for record in self._handle.end_waiting(_UNPROMOTED):
+        for record in self._handle.end_waiting(UNPROMOTED):
             self._ended(record)
-
-    def trial_folder(self, number: int) -> Path:
-        """Return where a trial logs."""
-        return self._config.tune.folder / f"trial_{number}"
 
     def _record(self, number: int) -> TrialRecord:
         return self._handle.trial(number)
 
-    def _work(self, trial: "optuna.Trial", *, promoted: bool) -> Work:
+    def _work(self, trial: "optuna.Trial", *, promoted: bool) -> Work | None:
+        """Return the job of a trial that was begun or resumed; None: it is ended, as a repeat."""
         number = trial.number
-        again = "candidate" in trial.user_attrs
-        with study.storage_errors(self._config.tune.storage):
-            values = self._config.space.suggest(trial)
-        candidate = candidate_of(values, self._config.own_settings)
-        self._handle.note(trial, {"candidate": candidate.id})
-        self._open[number] = trial, candidate
-        self.trained.add(number)
+        again = study.CANDIDATE in trial.user_attrs
+        candidate = self._candidate(trial, again=again)
         record = self._record(number)
+        twin = study.twin_of(record, self._handle.trials)
+        if twin is not None and has_no_step(record):
+            self._ended(study.repeat(self._handle, trial, twin))
+            return None
+        self.trained.add(number)
         bracket = record.attrs.get("bracket")
         rung = max(record.scores) if promoted else None
         self._listener(TrialStarted(number, record.params, bracket, again and not promoted, rung))
-        rungs = () if self._hyperband is None else self._hyperband.rungs(bracket or 0)
-        folder, known = self.trial_folder(number), tuple(record.scores)
-        mark = f"{self._identity} {number}"
-        several = per_trial(self._config.fit.get("trainer")) > 1
-        pauses = self._pauses and not (several and candidate.peak is None)  # no search is resumed
-        steps = self._run_steps
-        config = for_workers(self._config)
-        job = TrialJob(config, candidate, folder, rungs, steps, known, pauses, mark, number)
         if not again or record.attrs.get("attempts", 0) == ATTEMPTS - 1:
-            job.checkpoint.unlink(missing_ok=True)  # of another study, or what broke it
+            self._files.forget_checkpoints(number)
+        runs = Runs.read(record.attrs.get(study.RUNS), self._config.tune.seeds)
+        self._open[number] = _Open(trial, candidate, runs, runs.next)
+        return self._job(number)
+
+    def _job(self, number: int) -> Work:
+        opened = self._open[number]
+        job = self._files.job(self._record(number), opened.candidate, opened.runs, opened.current)
         return Work(number, job)
 
-    def _tell(
-        self, trial: "optuna.Trial", candidate: Candidate, outcome: TrialResult
-    ) -> TrialRecord:
-        before = self._record(trial.number).attrs
-        attrs = {
-            "steps": outcome.steps,
-            "run_steps": outcome.run_steps,
-            "seconds": round(before.get("seconds", 0.0) + outcome.seconds, 3),
-            "metrics": {k: v for k, v in outcome.metrics.items() if math.isfinite(v)},
-            "found": replace(candidate, peak=outcome.peak).to_dict(),
-        }
-        if outcome.own_peak is not None:
-            attrs |= {study.OWN_PEAK: outcome.own_peak}
-            shaped = replace(candidate, peak=outcome.peak, schedule=schedules.constant())
-            attrs["found"] = shaped.to_dict()
-        if outcome.diverged:
-            return self._handle.prune(trial, study.DIVERGED, attrs)
-        if outcome.paused:
-            return self._handle.pause(trial, attrs)
-        if outcome.pruned:
-            return self._handle.prune(trial, _UNPROMOTED, attrs)
-        if outcome.stopped_at is not None:
-            return self._stopped(trial, outcome, outcome.stopped_at, attrs)
-        return self._handle.complete(trial, outcome.value, attrs)
+    def _queue(self, number: int, outcome: TrialResult) -> None:
+        """Keep what a run came to, and have the next one of its trial trained."""
+        opened = self._open[number]
+        seconds = self._seconds(number, outcome)
+        attrs = {study.RUNS: opened.runs.to_json(), "steps": opened.runs.steps, "seconds": seconds}
+        self._handle.note(opened.trial, attrs)
+        self._queued.append(number)
 
-    def _stopped(
-        self, trial: "optuna.Trial", outcome: TrialResult, steps: int, attrs: dict[str, Any]
-    ) -> TrialRecord:
-        """End a trial whose run ended by itself, as one that was pruned there.
+    def _next_run(self) -> Work | None:
+        if not self._queued:
+            return None
+        number = self._queued.pop(0)
+        opened = self._open[number]
+        opened.current, opened.held = opened.runs.next, False
+        return self._job(number)
 
-        Its last value is that of a run that was not annealed: the sampler gets it, no rung does.
-        """
-        attrs |= {study.STOPPED_AT: steps, study.STOPPED_VALUE: outcome.value}
-        step = self._run_steps * steps // outcome.run_steps  # as rungs are counted
-        if self._config.tune.cost is None and step not in self._record(trial.number).scores:
-            self._handle.note(trial, {study.OFF_RUNG: step})
-            self._handle.report(trial, step, outcome.value)
-        reason = f"the run stopped early, after {steps} of {outcome.run_steps} steps"
-        return self._handle.prune(trial, reason, attrs)
+    def _seconds(self, number: int, outcome: TrialResult) -> float:
+        before: float = self._record(number).attrs.get("seconds", 0.0)
+        return round(before + outcome.seconds, 3)
+
+    def _candidate(self, trial: "optuna.Trial", *, again: bool) -> Candidate:
+        with study.storage_errors(self._config.tune.storage):
+            if again:
+                point = self._config.space.suggest(trial)
+            else:
+                point = self._proposer.propose(self._handle, trial, self._spent)
+        candidate = candidate_of(point, self._config.own_settings)
+        self._handle.note(trial, {study.CANDIDATE: candidate.id})
+        return candidate
+
+    def _tell(self, opened: _Open, outcome: TrialResult) -> TrialRecord:
+        more: dict[str, Any] = {"seconds": self._seconds(opened.trial.number, outcome)}
+        if self._config.tune.seeds > 1:
+            more |= {study.RUNS: opened.runs.to_json(), study.SPREAD: opened.runs.spread}
+        return tell(self._handle, opened.trial, opened.candidate, outcome, self._run_steps, more)
 
     def _ended(self, record: TrialRecord) -> None:
-        for name in ("rung.ckpt", "job.json"):  # (the latter of a worker that was killed)
-            (self.trial_folder(record.number) / name).unlink(missing_ok=True)
+        self._files.tidy(record.number)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))
 

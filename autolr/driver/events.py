@@ -150,6 +150,7 @@ class TuneResult:
         files: What was written.
         trained: Trials that were run by this call.
         interrupted: The signal that ended it early, or None.
+        over: Why it ended before it had all its trials, where nothing is left to do; else None.
     """
 
     config: Config
@@ -158,6 +159,7 @@ class TuneResult:
     files: tuple[Path, ...] = ()
     trained: int = 0
     interrupted: int | None = None
+    over: str | None = None
 
     @property
     def finished(self) -> int:
@@ -176,5 +178,5 @@ class TuneResult:
 
     @property
     def complete(self) -> bool:
-        """Whether the study has all the trials that its config wants."""
-        return self.finished >= self.config.tune.trials
+        """Whether the study has all the trials that its config wants, or is over before."""
+        return self.finished >= self.config.tune.trials or self.over is not None

@@ -79,5 +79,5 @@ def _failed(error: UserCodeError, folder: Path) -> Failed:
         with_place = with_traceback(error, folder / "error.txt")
     except StorageError as full:
         return Failed(StorageError.__name__, str(full))
-    shown = error if folder.name.startswith("trial_") else with_place
+    shown = error if folder.name.startswith(("trial_", "seed_")) else with_place
     return Failed(type(error).__name__, str(shown))

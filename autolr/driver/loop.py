@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,10 +12,11 @@ from autolr import report, study
 from autolr.atomic import has_text, write_atomically
 from autolr.config import Config, fingerprint
 from autolr.disk import check_folder
-from autolr.driver.checking import check_anywhere, check_here
+from autolr.driver.checking import check_anywhere, check_here, check_seeds
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
 from autolr.driver.devices import per_trial
+from autolr.driver.ending import unfinished
 from autolr.driver.engines import Engine
 from autolr.driver.estimate import estimated
 from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult
@@ -25,6 +27,7 @@ from autolr.driver.signals import Interrupted, Shutdown, signals
 from autolr.driver.source import origin_of
 from autolr.objective import check_importable
 from autolr.pruner import Pruner
+from autolr.stop import Stop
 from autolr.study import Heartbeat, Hyperband, Lease, Study, Summary
 
 if TYPE_CHECKING:
@@ -57,6 +60,9 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     objective: Sequence[str] | None = None,
     pruner: Pruner | str | Mapping[str, Any] | None = None,
     sampler: str | Mapping[str, Any] | None = None,
+    start: Sequence[Mapping[str, Any]] | None = None,
+    stop: Stop | Mapping[str, Any] | None = None,
+    seeds: int | None = None,
     storage: str | None = None,
     study: str | None = None,
     out: str | Path | None = None,
@@ -94,6 +100,9 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
         pruner: A `Pruner`, its name, or a mapping with its fields.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
+        start: Points of the space to try first, whole or in part.
+        seeds: Runs of each trial, with a seed each; their mean is judged.
+        stop: A `Stop` or its fields: when a study ends before it has all its trials.
         storage: The database's URL.
         study: The study's name.
         out: The folder for results.
@@ -123,6 +132,9 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "objective": objective,
         "pruner": pruner,
         "sampler": sampler,
+        "start": start,
+        "stop": stop,
+        "seeds": seeds,
         "storage": storage,
         "study": study,
         "out": out,
@@ -149,6 +161,7 @@ def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
     if config.tune.workers != 1:
         check_importable(config)
     checked = check_anywhere(config, listener)
+    check_seeds(config, checked)
     hyperband = _hyperband(config, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
     listener(StudyEstimated(estimated(config, checked, hyperband)))
@@ -168,7 +181,7 @@ def _complete(claim: Claim, stored: Summary) -> TuneResult:
         if study.ID in stored.attrs:
             claim.owner.claim(folder)
         _write(folder, {file: files[file] for file in stale})
-    return TuneResult(config, stored.trials, best, stale)
+    return TuneResult(config, stored.trials, best, stale, over=claim.over)
 
 
 def _write(folder: Path, files: Mapping[Path, str]) -> None:
@@ -229,6 +242,7 @@ class _Driver:
             engine.close()
 
     def _run(self, checked: Checked, train: _Train) -> TuneResult:
+        check_seeds(self._config, checked)
         run_steps = checked.run_steps
         hyperband = _hyperband(self._config, run_steps)
         handle = self._open(hyperband)
@@ -285,6 +299,7 @@ class _Driver:
             check_folder(self._folder)
             _write(self._folder, files)
         heartbeat.check()
-        signum = None if handle.finished >= self._config.tune.trials else self._shutdown.signum
+        over = None if unfinished(handle.trials) else controller.over
         trained = len(controller.trained)
-        return TuneResult(self._config, handle.trials, best, tuple(files), trained, signum)
+        result = TuneResult(self._config, handle.trials, best, tuple(files), trained, None, over)
+        return result if result.complete else replace(result, interrupted=self._shutdown.signum)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autolr.drawing import Point
 from autolr.report.price import steps_of
-from autolr.study import TrialRecord
+from autolr.study import RUNS, TrialRecord
 
 
 def curve(trial: TrialRecord, monitor: str, folder: Path | None) -> list[Point]:
@@ -24,7 +24,7 @@ def curve(trial: TrialRecord, monitor: str, folder: Path | None) -> list[Point]:
         return logged
     points = {float(step): score for step, score in trial.scores.items()}
     if trial.value is not None and (steps := steps_of(trial)):
-        points[float(steps)] = trial.value
+        points[steps / len(trial.attrs.get(RUNS, [None]))] = trial.value
     return [(step, score) for step, score in sorted(points.items()) if math.isfinite(score)]
 
 

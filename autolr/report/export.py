@@ -11,10 +11,10 @@ import yaml
 from autolr.candidate import Candidate
 from autolr.config import CLI, MODULES, OBJECTIVE, OWN_CLI, Config, can_be_fitted, set_dotted
 from autolr.report.trials_file import trials_csv
-from autolr.study import OWN_PEAK, TrialRecord
+from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord
 
 _HEADER = """\
-# The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
+# The best candidate of study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
 {use}
 {modules_line}{modules}
 {cli}"""
@@ -92,6 +92,7 @@ def artefacts(
         number=best.number,
         monitor=config.tune.monitor,
         value=best.attrs["stopped_value"] if best.stopped else best.value,
+        seeds=_seeds_text(best),
         use=use.format(file=shlex.quote(config_file.as_posix())),
         modules_line=MODULES,
         modules=config.folder,
@@ -112,3 +113,10 @@ def _followed(candidate: Candidate, own_peak: float | None) -> dict[str, Any]:
     """Return the arguments of `FollowCandidate`, plain."""
     own = {} if own_peak is None else {"own_peak": own_peak}
     return {"peak": candidate.peak, "schedule": candidate.schedule.to_dict(), **own}
+
+
+def _seeds_text(best: TrialRecord) -> str:
+    if SPREAD not in best.attrs:
+        return ""
+    count, spread = len(best.attrs[RUNS]), best.attrs[SPREAD]
+    return f", the mean of {count} seeds with a spread of {spread:.3g}"

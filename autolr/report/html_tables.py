@@ -11,8 +11,8 @@ from autolr.names import short
 from autolr.report.price import price_of, run_steps
 from autolr.report.rungs import Rung
 from autolr.report.statistics import cost_of, fates, monitor_of, score_of
-from autolr.report.table import cell_text, chosen, params_text
-from autolr.study import Summary, TrialRecord
+from autolr.report.table import cell_text, chosen, params_text, spread_column
+from autolr.study import SPREAD, Summary, TrialRecord
 
 ROWS = 1000  # of the table of all trials: a page of 200 kB more
 _COLUMNS = 8  # parameters with an own column: more do not fit on a page
@@ -35,7 +35,8 @@ def leaders_table(study: Summary, trials: Sequence[TrialRecord]) -> str:
     cost, params = cost_of(study), _columns(trials)
     behind = [] if cost is not None else ["behind"]
     priced = [] if cost is None else [cost]
-    columns = ["trial", monitor_of(study), *behind, *priced, *map(short, params)]
+    spread = spread_column(trials)
+    columns = ["trial", monitor_of(study), *spread, *behind, *priced, *map(short, params)]
     rows = []
     for trial in trials:
         values = chosen(trial)
@@ -45,7 +46,8 @@ def leaders_table(study: Summary, trials: Sequence[TrialRecord]) -> str:
         gap = gap if behind else []
         price = [trial.cost] if priced else []
         cells = [values.get(name) for name in params]
-        rows.append([trial.number, trial.value, *gap, *price, *cells])
+        apart = [trial.attrs.get(name) for name in spread]
+        rows.append([trial.number, trial.value, *apart, *gap, *price, *cells])
     return _table(columns, rows)
 
 
@@ -107,9 +109,10 @@ def trials_list(study: Summary) -> str:
     params = _columns(study.trials)
     rare = any(name not in params for trial in trials for name in chosen(trial))
     own = [cost] if (cost := cost_of(study)) not in (None, "steps", "seconds") else []
+    own = [*spread_column(trials), *own]
     columns = ["trial", "state", monitor_of(study), *own, *map(short, params)]
     columns += [*(["other parameters"] if rare else []), "steps", "seconds", "why"]
-    rows = [_row(trial, params, rare=rare, priced=bool(own)) for trial in trials]
+    rows = [_row(trial, params, own, rare=rare) for trial in trials]
     head = "".join(_cell("th", name, "" if name != "why" else "text") for name in columns)
     body = "\n".join(rows)
     return f'<div class="wide all"><table><tr>{head}</tr>\n{body}</table></div>'
@@ -160,11 +163,11 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _row(trial: TrialRecord, params: Sequence[str], *, rare: bool, priced: bool) -> str:
+def _row(trial: TrialRecord, params: Sequence[str], own: Sequence[str], *, rare: bool) -> str:
     values = chosen(trial)
     state = "stopped early" if trial.stopped else trial.state.lower()
     cells: list[object] = [trial.number, state, score_of(trial)]
-    cells += [trial.cost] if priced else []
+    cells += [trial.attrs.get(SPREAD) if name == SPREAD else trial.cost for name in own]
     cells += [values.get(name) for name in params]
     others = {name: value for name, value in values.items() if name not in params}
     cells += [params_text(others)] if rare else []

@@ -7,7 +7,7 @@ from typing import Any
 from autolr.errors import ConfigError
 from autolr.names import short
 from autolr.report.fitting_table import FittingTable
-from autolr.report.table import cell_text, chosen
+from autolr.report.table import cell_text, chosen, spread_column
 from autolr.sampler import parse_sampler, sampler_text
 from autolr.study import Summary, TrialRecord
 
@@ -41,7 +41,8 @@ def trials_table(study: Summary) -> FittingTable:
     mark = ["front"] if len(_objectives(study)) > 1 else []
     params = list(dict.fromkeys(name for trial in study.trials for name in chosen(trial)))
     names = [short(name) for name in params]
-    shared = ("trial", *mark, "state", "bracket", _monitor(study))
+    spread = spread_column(study.trials)
+    shared = ("trial", *mark, "state", "bracket", _monitor(study), *spread)
     columns = (*shared, *names, "steps", "seconds", "why")
     rows = []
     for trial in trials:
@@ -49,11 +50,13 @@ def trials_table(study: Summary) -> FittingTable:
         values = chosen(trial)
         cells: list[object] = [trial.number, *("*" if trial.number in front else "" for _ in mark)]
         cells += [trial.state, trial.attrs.get("bracket"), score]
+        cells += [trial.attrs.get(name) for name in spread]
         cells += [values.get(name) for name in params]
         cells += [trial.attrs.get(name) for name in ("steps", "seconds", "reason")]
         rows.append([cell_text(cell) for cell in cells])
     first, end = len(shared), len(shared) + len(names)
-    expendable = [first - 2, end + 1, end, end + 2, *range(end - 1, first - 1, -1)]
+    bracket = shared.index("bracket")
+    expendable = [bracket, end + 1, end, end + 2, *range(end - 1, first - 1, -1)]
     return FittingTable(columns, rows, expendable, _ALL)
 
 

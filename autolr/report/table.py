@@ -1,6 +1,6 @@
 """A study's trials as tables on the console, and how values are shown everywhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from autolr.names import plain, short
 from autolr.report.fitting_table import FittingTable
-from autolr.study import TrialRecord
+from autolr.study import SPREAD, TrialRecord
 
 
 def best_table(trials: Sequence[TrialRecord], monitor: str) -> FittingTable:
@@ -25,18 +25,25 @@ def best_table(trials: Sequence[TrialRecord], monitor: str) -> FittingTable:
     metrics = [name for name in dict.fromkeys(logged) if name != monitor][:3]
     params = list(dict.fromkeys(name for trial in trials for name in chosen(trial)))
     names = [short(name) for name in params]
-    columns = ["trial", monitor, *metrics, *names, "steps", "seconds"]
+    spread = spread_column(trials)
+    columns = ["trial", monitor, *spread, *metrics, *names, "steps", "seconds"]
     rows = []
     for trial in trials:
         values = trial.attrs.get("metrics", {})
-        cells: list[object] = [trial.number, trial.value]
+        cells: list[object] = [trial.number, trial.value, *(trial.attrs.get(n) for n in spread)]
         cells += [values.get(name) for name in metrics]
         cells += [chosen(trial).get(name) for name in params]
         cells += [trial.attrs.get("steps"), trial.attrs.get("seconds")]
         rows.append([cell_text(cell) for cell in cells])
-    first, end = 2 + len(metrics), 2 + len(metrics) + len(params)
-    expendable = [end + 1, end, *range(first - 1, 1, -1), *range(end - 1, first - 1, -1)]
+    own = 2 + len(spread)
+    first, end = own + len(metrics), own + len(metrics) + len(params)
+    expendable = [end + 1, end, *range(first - 1, own - 1, -1), *range(end - 1, first - 1, -1)]
     return FittingTable(columns, rows, expendable, "trials.csv has all")
+
+
+def spread_column(trials: Iterable[TrialRecord]) -> list[str]:
+    """Return the name of the column with the spread over seeds; [] where trials have one seed."""
+    return [SPREAD] if any(SPREAD in trial.attrs for trial in trials) else []
 
 
 def chosen(trial: TrialRecord) -> dict[str, Any]:

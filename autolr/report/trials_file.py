@@ -11,7 +11,7 @@ from autolr.disk import csv_cell, written
 from autolr.errors import ConfigError
 from autolr.extras import install_command
 from autolr.report.table import ours
-from autolr.study import TrialRecord
+from autolr.study import SPREAD, TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,8 @@ def trials_frame(trials: Sequence[TrialRecord]) -> "pd.DataFrame":
 
     The columns are those that all studies share, the parameters by their names in the space, and
     the last logged value of every metric; a metric with the name of an earlier column gets the
-    prefix ``metric.``. ``stopped_at`` has the steps after which a run ended before its planned
+    prefix ``metric.``. ``spread`` has, in a study with several seeds, the sample standard deviation
+    of a trial's runs. ``stopped_at`` has the steps after which a run ended before its planned
     length.
     """
     import pandas as pd  # here: pandas takes longer to import than a finished study to print
@@ -70,8 +71,10 @@ def _csv_line(cells: Sequence[object]) -> str:
 
 def _rows(trials: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     rows = []
+    several = any(SPREAD in trial.attrs for trial in trials)
     for trial in trials:
         row = {"number": trial.number, "state": trial.state, "value": trial.value}
+        row |= {SPREAD: trial.attrs.get(SPREAD)} if several else {}
         row["peak"] = ours(trial, "found").get("peak")
         row |= {name: trial.attrs.get(name) for name in _SHARED} | dict(trial.params)
         for name, value in ours(trial, "metrics").items():

@@ -122,6 +122,29 @@ def long_form(domain: Domain) -> dict[str, Any]:
     return {"low": domain.low, "high": domain.high, "log": domain.log, "type": kind} | end
 
 
+def parse_value(name: str, domain: Domain, value: object) -> Value:
+    """Return a value of a domain as trials have it, from the user's text for it.
+
+    Args:
+        name: The parameter; strings such as "1e-4" are numbers under ``lr`` and in ranges.
+        domain: Its domain.
+        value: What the user gave.
+
+    Raises:
+        SpaceError: If the domain does not have it.
+    """
+    if isinstance(domain, Choice):
+        wanted = _rate(value) if meaning(name) == "lr" else value  # type: ignore[arg-type]
+        for option in domain.options:
+            if option == wanted and isinstance(option, bool) == isinstance(wanted, bool):
+                return option
+        raise SpaceError.of(name, value, f"one of {', '.join(map(str, domain.options))}")
+    number = _number(name, value, domain.integer)
+    if not domain.low <= number <= domain.high:
+        raise SpaceError.of(name, value, f"within [{domain.low:g}, {domain.high:g}]")
+    return number
+
+
 def _conditions(form: object) -> Iterator[tuple[str, tuple[Value, ...]]]:
     if not isinstance(form, Mapping) or not form:
         raise SpaceError.of("when", form, "a mapping such as {schedule: wsd}")

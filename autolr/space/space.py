@@ -104,6 +104,10 @@ class Space:
             return None
         return _count(self.parameters, {})
 
+    def points(self) -> Iterator[dict[str, Value]]:
+        """Yield every point of a space whose ranges are all of whole numbers, in a fixed order."""
+        yield from _extended(self.parameters, {})
+
     def active(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """Return the names that exist under ``values``: those that a complete point has.
 
@@ -210,3 +214,23 @@ def _count(parameters: Sequence[tuple[str, Domain]], values: dict[str, Value]) -
     if not any(name in dict(child.when) for _, child in rest):
         return len(domain.options) * _count(rest, values)
     return sum(_count(rest, {**values, name: option}) for option in domain.options)
+
+
+def _extended(
+    parameters: Sequence[tuple[str, Domain]], values: dict[str, Value]
+) -> Iterator[dict[str, Value]]:
+    """Yield each point that begins with ``values`` and goes on with ``parameters``."""
+    if not parameters:
+        yield values
+        return
+    (name, domain), *rest = parameters
+    if not _holds(domain.when, values):
+        yield from _extended(rest, values)
+        return
+    options: Sequence[Value] = (
+        domain.options
+        if isinstance(domain, Choice)
+        else range(int(domain.low), int(domain.high) + 1)
+    )
+    for value in options:
+        yield from _extended(rest, {**values, name: value})

@@ -8,14 +8,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from autolr.errors import StudyMismatchError
 from autolr.study import transitions
-from autolr.study.fingerprint import as_json, check_fingerprint
+from autolr.study.fingerprint import as_json
 from autolr.study.hyperband import Hyperband
 from autolr.study.promotion import TrialStatus, peers
 from autolr.study.ranking import best, sign_of
 from autolr.study.records import (
-    FINGERPRINT,
     PROMOTED,
     TrialRecord,
     count,
@@ -46,7 +44,7 @@ class Study(StoredStudy):
         hyperband: Hyperband | None,
         cost: str | None = None,
     ) -> None:
-        super().__init__(url, study)
+        super().__init__(url, study, trials)
         self._records = {trial.number: record_of(trial) for trial in trials}
         self._frozen = {trial.number: trial for trial in trials}
         if isinstance(study.sampler, RepeatableSampler):
@@ -65,6 +63,11 @@ class Study(StoredStudy):
         return self._records[number]
 
     @property
+    def has_cost(self) -> bool:
+        """Whether the study minimizes a cost besides the score."""
+        return self._cost is not None
+
+    @property
     def finished(self) -> int:
         """Trials that are COMPLETE or PRUNED: what the setting ``trials`` counts."""
         return count(self._records.values(), "COMPLETE", "PRUNED")
@@ -72,30 +75,6 @@ class Study(StoredStudy):
     def best(self, n: int = 1) -> tuple[TrialRecord, ...]:
         """Return the ``n`` `best` COMPLETE trials, best first; fewer if there are fewer."""
         return best(self._records.values(), self._direction, n)
-
-    def check_fingerprint(self, parts: Mapping[str, Any]) -> None:
-        """Store the settings of a new study, or compare them with the stored ones.
-
-        A space that grew is stored, with the parameters of all trials, and noted in `WIDENED`.
-
-        Args:
-            parts: Nested settings, plain JSON.
-
-        Raises:
-            StudyMismatchError: If a setting differs; the message names the first one.
-        """
-        with storage_errors(self._url):
-            stored = self._study.user_attrs.get(FINGERPRINT)
-            if stored is None and not self._records:
-                self._study.set_user_attr(FINGERPRINT, as_json(parts))
-                return
-        if stored is None:
-            raise StudyMismatchError(
-                f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
-            )
-        growth = check_fingerprint(self.name, stored, parts)
-        if growth is not None and growth.names:
-            self._grow(stored, growth, self._frozen.values())
 
     def recover(self) -> tuple[int, ...]:
         """Set trials of a dead process to WAITING, count ``restarts``; return their numbers."""
@@ -120,9 +99,9 @@ class Study(StoredStudy):
             if self._hyperband is not None:
                 attrs["bracket"] = self._hyperband.bracket_of(trial.number)
                 trial.set_user_attr("bracket", attrs["bracket"])
-            started = trial.datetime_start
+            began = trial.datetime_start
         self._records[trial.number] = TrialRecord(
-            trial.number, "RUNNING", None, {}, attrs, {}, started
+            trial.number, "RUNNING", None, {}, attrs, {}, began
         )
         return trial
 
@@ -158,16 +137,16 @@ class Study(StoredStudy):
         """Store attributes of a running trial.
 
         Args:
-            trial: A running trial.
+            trial: The trial.
             attrs: By name, plain JSON; a value that is stored already is not written again.
         """
-        record = self._records[trial.number]
-        changed = {k: v for k, v in attrs.items() if k not in record.attrs or record.attrs[k] != v}
+        before = self._records[trial.number].attrs
+        changed = {k: v for k, v in attrs.items() if k not in before or before[k] != v}
         with storage_errors(self._url):
             for key, value in changed.items():
                 trial.set_user_attr(key, value)
-        attrs = {**record.attrs, **as_json(changed)}
-        self._update(trial.number, attrs=attrs, params=dict(trial.params))
+        now = {**before, **as_json(changed)}
+        self._update(trial.number, attrs=now, params=dict(trial.params))
 
     def end_waiting(self, reason: str) -> tuple[TrialRecord, ...]:
         """Prune every WAITING trial, with the score of its last rung as its value."""
@@ -195,7 +174,7 @@ class Study(StoredStudy):
         A trial that resumes from a checkpoint may pass a rung twice: its first score counts.
 
         Args:
-            trial: The trial.
+            trial: A running trial.
             step: Optimizer steps since the trial's start.
             score: The monitored metric; stored as NaN if it is not finite.
         """
@@ -231,19 +210,25 @@ class Study(StoredStudy):
         return promoted
 
     def complete(
-        self, trial: optuna.Trial, value: float, attrs: Mapping[str, Any] | None = None
+        self,
+        trial: optuna.Trial,
+        value: float,
+        attrs: Mapping[str, Any] | None = None,
+        cost: float | None = None,
     ) -> TrialRecord:
         """End a trial with its final score.
 
         Args:
             trial: A running trial.
             value: The monitored metric; if it is not finite, the trial ends as diverged.
-            attrs: Stored with it; they have the cost, if the study minimizes one.
+            attrs: Stored with it.
+            cost: What the study minimizes besides, if it does; None: it is among ``attrs``.
         """
         if not math.isfinite(value):
             return self.prune(trial, DIVERGED, attrs)
-        attrs = attrs or {}
-        values = [float(value)] if self._cost is None else [float(value), float(attrs[self._cost])]
+        attrs, values = attrs or {}, [float(value)]
+        if self._cost is not None:
+            values.append(float(attrs[self._cost] if cost is None else cost))
         return self._finish(trial, TrialState.COMPLETE, attrs, values)
 
     def prune(

@@ -20,12 +20,20 @@ class SamplerView(Study):
         study: The study.
         known: Its trials by number; None: they are read from the storage.
         settled: Whether pruned trials appear as complete, for samplers that ignore them too.
+        without: The number of a trial that does not appear: what was drawn for it before an
+            interruption would tell a sampler to draw something else.
     """
 
     def __init__(
-        self, study: Study, known: Mapping[int, FrozenTrial] | None, *, settled: bool = False
+        self,
+        study: Study,
+        known: Mapping[int, FrozenTrial] | None,
+        *,
+        settled: bool = False,
+        without: int | None = None,
     ) -> None:
-        self.__dict__ = {**study.__dict__, "_known": known, "_settled": settled}
+        own = {"_known": known, "_settled": settled, "_without": without}
+        self.__dict__ = {**study.__dict__, **own}
 
     @override
     def _get_trials(
@@ -39,7 +47,8 @@ class SamplerView(Study):
             trials = super()._get_trials(deepcopy, None, use_cache)
         else:
             trials = [known[number] for number in sorted(known)]
-        seen = [as_pruned(trial) for trial in trials]
+        without: int | None = self.__dict__["_without"]
+        seen = [as_pruned(trial) for trial in trials if trial.number != without]
         if self.__dict__["_settled"]:
             seen = settled(seen, self.directions)
         return [trial for trial in seen if states is None or trial.state in states]

@@ -56,7 +56,8 @@ def sampler(chosen: str | Mapping[str, Any], seed: int) -> BaseSampler:
     for package in _NEEDS.get(chosen, ()):
         if find_spec(package) is None:
             raise ConfigError(f"sampler {chosen} needs {package}: {install_command(package)}")
-    return RepeatableSampler(_BUILDERS[chosen], seed, settled=chosen in _NEEDS)
+    redraws = 1 if chosen == "gp" else 10  # its draws take a second, and seldom differ
+    return RepeatableSampler(_BUILDERS[chosen], seed, settled=chosen in _NEEDS, redraws=redraws)
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -138,35 +139,57 @@ class RepeatableSampler(BaseSampler):
     Attributes:
         known: All trials of the study by number, if the caller keeps them in memory; None: they
             are read from the storage each time, which is slow.
+        redraws: How often a point that was trained is worth another draw.
     """
 
     known: Mapping[int, FrozenTrial] | None = None
 
     def __init__(
-        self, build: Callable[[int], BaseSampler], seed: int, *, settled: bool = False
+        self,
+        build: Callable[[int], BaseSampler],
+        seed: int,
+        *,
+        settled: bool = False,
+        redraws: int = 10,
     ) -> None:
+        self.redraws = redraws
         self._build = build
         self._seed = seed
         self._settled = settled
         self._open: dict[int, BaseSampler] = {}  # by trial number
+        self._attempts: dict[int, int] = {}  # likewise, at a point for it
 
     @override
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._attempts.pop(trial.number, None)
         self._open[trial.number] = self._build(_hash(self._seed, trial.number))
         self._open[trial.number].before_trial(study, trial)
+
+    def redraw(self, number: int, attempt: int) -> None:
+        """Draw otherwise for a trial from here on; at random after so many ``redraws``.
+
+        Args:
+            number: Of the trial, which has begun.
+            attempt: How often it is drawn anew by now.
+        """
+        self._attempts[number] = attempt
+        self._open[number] = self._builder(number)(_hash(self._seed, number, "", attempt))
+
+    def _builder(self, number: int) -> Callable[[int], BaseSampler]:
+        return _random if self._attempts.get(number, 0) > self.redraws else self._build
 
     @override
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._open[trial.number].infer_relative_search_space(self._view(study), trial)
+        return self._open[trial.number].infer_relative_search_space(self._view(study, trial), trial)
 
     @override
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         sampler = self._open[trial.number]
-        params = sampler.sample_relative(self._view(study), trial, search_space)
+        params = sampler.sample_relative(self._view(study, trial), trial, search_space)
         if self._settled:  # they store their state with the trial, and read it later
             trial.system_attrs = study._storage.get_trial_system_attrs(trial._trial_id)
         return params
@@ -179,8 +202,11 @@ class RepeatableSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        alone = self._build(_hash(self._seed, trial.number, param_name))
-        return alone.sample_independent(self._view(study), trial, param_name, param_distribution)
+        attempt = self._attempts.get(trial.number, 0)
+        alone = self._builder(trial.number)(_hash(self._seed, trial.number, param_name, attempt))
+        return alone.sample_independent(
+            self._view(study, trial), trial, param_name, param_distribution
+        )
 
     @override
     def after_trial(
@@ -191,12 +217,14 @@ class RepeatableSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         self._open.pop(trial.number, None)  # no sampler does anything after a trial
+        self._attempts.pop(trial.number, None)
 
-    def _view(self, study: Study) -> SamplerView:
-        return SamplerView(study, self.known, settled=self._settled)
+    def _view(self, study: Study, trial: FrozenTrial) -> SamplerView:
+        return SamplerView(study, self.known, settled=self._settled, without=trial.number)
 
 
-def _hash(seed: int, number: int, param_name: str = "") -> int:
+def _hash(seed: int, number: int, param_name: str = "", attempt: int = 0) -> int:
     """Return a seed of 32 bits, the same on every machine and in every process."""
     name = int.from_bytes(hashlib.sha256(param_name.encode()).digest()[:8], "big")
-    return int(np.random.SeedSequence([seed, number, name]).generate_state(1)[0])
+    parts = [seed, number, name, *([attempt] if attempt else [])]
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

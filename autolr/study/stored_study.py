@@ -1,13 +1,14 @@
 """A study in its storage, without its trials: its name and its attributes."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
-from autolr.study.fingerprint import Growth, as_json
+from autolr.errors import StudyMismatchError
+from autolr.study.fingerprint import Growth, as_json, check_fingerprint
 from autolr.study.records import FINGERPRINT, WIDENED
 from autolr.study.storage import storage_errors
 from autolr.study.widening import widen
@@ -21,11 +22,13 @@ class StoredStudy:
     Args:
         url: The storage, for error messages.
         study: The study, open.
+        trials: All of its trials, as this process keeps them.
     """
 
-    def __init__(self, url: str, study: optuna.Study) -> None:
+    def __init__(self, url: str, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         self._url = url
         self._study = study
+        self._all = trials
 
     @property
     def name(self) -> str:
@@ -42,6 +45,30 @@ class StoredStudy:
         with storage_errors(self._url):
             self._study.set_user_attr(key, value)
 
+    def check_fingerprint(self, parts: Mapping[str, Any]) -> None:
+        """Store the settings of a new study, or compare them with the stored ones.
+
+        A space that grew is stored, with the parameters of all trials, and noted in `WIDENED`.
+
+        Args:
+            parts: Nested settings, plain JSON.
+
+        Raises:
+            StudyMismatchError: If a setting differs; the message names the first one.
+        """
+        with storage_errors(self._url):
+            stored = self._study.user_attrs.get(FINGERPRINT)
+            if stored is None and not self._all:
+                self._study.set_user_attr(FINGERPRINT, as_json(parts))
+                return
+        if stored is None:
+            raise StudyMismatchError(
+                f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
+            )
+        growth = check_fingerprint(self.name, stored, parts)
+        if growth is not None and growth.names:
+            self._grow(stored, growth)
+
     def name_values(self, *names: str) -> None:
         """Set the names of a trial's values in Optuna's own tools, unless the study has names."""
         with storage_errors(self._url), warnings.catch_warnings():
@@ -49,16 +76,14 @@ class StoredStudy:
             if self._study.metric_names is None:
                 self._study.set_metric_names(list(names))
 
-    def _grow(
-        self, stored: Mapping[str, Any], growth: Growth, trials: Collection[FrozenTrial]
-    ) -> None:
+    def _grow(self, stored: Mapping[str, Any], growth: Growth) -> None:
         """Store a space that grew; a process that dies in between begins anew."""
         former = {name: stored["space"].get(name) for name in growth.names}
         parts = {**stored, "space": growth.space.to_dict()}
         with storage_errors(self._url):
-            widen(self._study, trials, growth.space, growth.names)
+            widen(self._study, self._all, growth.space, growth.names)
             history = self._study.user_attrs.get(WIDENED, [])
-            step = {"trials": len(trials), "from": former}
+            step = {"trials": len(self._all), "from": former}
             self._study.set_user_attr(WIDENED, [*history, step])
             self._study.set_user_attr(FINGERPRINT, as_json(parts))
 

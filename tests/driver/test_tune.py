@@ -74,7 +74,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "trainer": {"max_epochs": 1, "accelerator": "cpu"},
         "model": {"class_path": "mean_of_ones.Mean"},
         "data": {"class_path": "mean_of_ones.Ones"},
-        "tune": {"space": {"lr": [0.001, 0.1], "schedule": "linear"}, "trials": 5},
+        "tune": {"space": {"lr": [0.001, 0.003, 0.01, 0.03, 0.1]}, "trials": 5},
     }
 
 
@@ -82,7 +82,7 @@ def test_two_objectives_leave_the_trials_that_none_beats_in_both(
     config: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config["tune"] |= {
-        "space": {"lr": [0.001, 0.1], "schedule": "linear", "trainer.max_epochs": [1, 2, 3]},
+        "space": {"lr": [0.001, 0.01, 0.1], "trainer.max_epochs": [1, 2, 3]},
         "objective": ["val_loss", "cost"],
         "trials": 8,
     }

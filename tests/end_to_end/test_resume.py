@@ -62,6 +62,48 @@ def test_after_kill_9_the_cut_trial_is_run_again_and_no_other(project: Any) -> N
     )
 
 
+@pytest.mark.slow
+def test_after_kill_9_points_to_start_with_are_tried_once_and_a_small_space_to_its_end(
+    project: Any,
+) -> None:
+    space = {"lr": [0.003, 0.03, 0.3], "schedule": ["linear", "wsd"]}
+    start = [{"lr": 0.03}, {"lr": 0.03}, {"lr": 0.003, "schedule": "wsd"}]
+    project.configure({"tune/space": space, "tune/start": start, "tune/trials": 9})
+    whole = project.tune()
+    assert "all 6 candidates of the space have been trained" in whole.out
+    wanted = trials(project)
+    assert wanted["lr"].tolist()[:3] == [0.03, 0.03, 0.003]
+    forget(project)
+    for number in (1, 2, 4):
+        command = project.start("tune", "tune.yaml", PAUSE="0.03")
+        command.wait_for(f"trial {number} starts")
+        command.send(signal.SIGKILL)
+        command.wait()
+    assert project.tune().trained[-1] == 5
+    pd.testing.assert_frame_equal(
+        trials(project)[wanted.columns].drop(columns=CLOCKED), wanted.drop(columns=CLOCKED)
+    )
+
+
+@pytest.mark.slow
+def test_after_kill_9_the_runs_of_a_trial_go_on_from_their_own_checkpoints(project: Any) -> None:
+    project.configure({"tune/seeds": 2, "tune/trials": 3})
+    project.tune()
+    wanted = trials(project)
+    assert wanted["spread"].notna().any()
+    forget(project)
+    for words in ("trial 0 after 16 steps", "trial 1 starts"):
+        command = project.start("tune", "tune.yaml", PAUSE="0.05")
+        command.wait_for(words)
+        time.sleep(0.5)
+        command.send(signal.SIGKILL)
+        command.wait()
+    assert project.tune().status == 0
+    pd.testing.assert_frame_equal(
+        trials(project)[wanted.columns].drop(columns=CLOCKED), wanted.drop(columns=CLOCKED)
+    )
+
+
 _SLOW = [pytest.param(signum, marks=pytest.mark.slow) for signum in (signal.SIGTERM, signal.SIGHUP)]
 
 

@@ -1,0 +1,96 @@
+"""The jobs of a study's trials, and where each keeps its files."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from autolr.candidate import Candidate
+from autolr.config import Config
+from autolr.driver.devices import per_trial
+from autolr.driver.messages import for_workers
+from autolr.driver.seeds import Runs
+from autolr.job import TrialJob
+from autolr.study import Hyperband, TrialRecord
+
+_SEEDS = 2**32  # numpy's, and so Lightning's
+
+
+class TrialFiles:
+    """Makes the jobs of trials, each with its seed, folder and checkpoint.
+
+    Args:
+        config: The whole config.
+        hyperband: The brackets; None without pruning.
+        run_steps: Optimizer steps of a whole run.
+        identity: Distinguishes the study from all others.
+        pauses: Whether a run can be resumed from a rung.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        hyperband: Hyperband | None,
+        run_steps: int,
+        identity: str,
+        *,
+        pauses: bool,
+    ) -> None:
+        self.pauses = pauses and config.tune.pruner.pause
+        self._config = config
+        self._hyperband = hyperband
+        self._run_steps = run_steps
+        self._identity = identity
+
+    def folder(self, number: int, index: int | None = None) -> Path:
+        """Return where a trial logs.
+
+        Args:
+            number: The trial.
+            index: Of a run of it, where it has several seeds; None: the folder of all.
+        """
+        folder = self._config.tune.folder / f"trial_{number}"
+        if index is None or self._config.tune.seeds == 1:
+            return folder
+        return folder / f"seed_{self._seed(index)}"
+
+    def job(self, record: TrialRecord, candidate: Candidate, runs: Runs, index: int) -> TrialJob:
+        """Return the next job of a run of a trial.
+
+        Args:
+            record: The trial.
+            candidate: What it is trained with.
+            runs: What is known of its runs.
+            index: The run.
+        """
+        several = self._config.tune.seeds > 1
+        bracket = record.attrs.get("bracket") or 0
+        ranks = per_trial(self._config.fit.get("trainer"))
+        mark = f"{self._identity} {record.number}"
+        return TrialJob(
+            config=replace(for_workers(self._config), seed=self._seed(index)),
+            candidate=candidate,
+            folder=self.folder(record.number, index),
+            rungs=() if self._hyperband is None else self._hyperband.rungs(bracket),
+            run_steps=self._run_steps,
+            known=tuple(runs.runs[index].scores if several else record.scores),
+            pauses=self.pauses and not (ranks > 1 and candidate.peak is None),  # no search resumes
+            trial=f"{mark} seed {index}" if several else mark,
+            number=record.number,
+        )
+
+    def forget_checkpoints(self, number: int) -> None:
+        """Remove the checkpoints of a trial: of another study, or what broke it."""
+        for folder in self._folders(number):
+            (folder / "rung.ckpt").unlink(missing_ok=True)
+
+    def tidy(self, number: int) -> None:
+        """Remove what a trial that is over needs no more."""
+        self.forget_checkpoints(number)
+        for folder in self._folders(number):
+            (folder / "job.json").unlink(missing_ok=True)  # of a worker that was killed
+
+    def _folders(self, number: int) -> Iterator[Path]:
+        yield from (self.folder(number, index) for index in range(self._config.tune.seeds))
+
+    def _seed(self, index: int) -> int:
+        return (self._config.seed + index) % _SEEDS
