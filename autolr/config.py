@@ -76,7 +76,11 @@ def read_config(source: Source) -> Config:
 
 
 def overridden(config: Config, **settings: object) -> Config:
-    """Return a config with other settings of the section `tune:`; None keeps the present value.
+    """Return a config with other settings of the section `tune:`.
+
+    Args:
+        config: The whole config; it is not changed.
+        settings: By name; None keeps the present value.
 
     Raises:
         ConfigError: As for the section itself.
