@@ -208,23 +208,28 @@ class TrialController:
         return self._handle.trial(number)
 
     def _work(self, trial: "optuna.Trial", *, promoted: bool) -> Work | None:
-        """Return the job of a trial that was begun or resumed; None: it is ended, as a repeat."""
+        """Return the job of a trial that was begun or resumed; None: it has ended."""
         number = trial.number
         again = study.CANDIDATE in trial.user_attrs
         candidate = self._candidate(trial, again=again)
         record = self._record(number)
         twin = study.twin_of(record, self._handle.trials)
-        if twin is not None and has_no_step(record):
+        if twin is not None and (has_no_step(record) or study.SAME_AS in record.attrs):
             self._ended(study.repeat(self._handle, trial, twin))
             return None
         self.trained.add(number)
         bracket = record.attrs.get("bracket")
         rung = max(record.scores) if promoted else None
         self._listener(TrialStarted(number, record.params, bracket, again and not promoted, rung))
-        if not again or record.attrs.get("attempts", 0) == ATTEMPTS - 1:
-            self._files.forget_checkpoints(number)
         runs = Runs.read(record.attrs.get(study.RUNS), self._config.tune.seeds)
+        if runs.over:  # its process was killed just before the trial could end
+            self._ended(self._tell(_Open(trial, candidate, runs, 0), runs.result))
+            return None
         self._open[number] = _Open(trial, candidate, runs, runs.next)
+        broken = record.attrs.get("attempts", 0) == ATTEMPTS - 1
+        for index in range(len(runs.runs)):
+            if not again or (broken and index == runs.next):
+                self._files.forget_checkpoint(number, index)
         return self._job(number)
 
     def _job(self, number: int) -> Work:

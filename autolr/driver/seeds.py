@@ -140,6 +140,11 @@ class Runs:
             stopped_at=min(stopped) if self.over and stopped else None,
         )
 
+    @property
+    def result(self) -> TrialResult:
+        """The result of the trial, when all have ended."""
+        return self.together(TrialResult(math.nan, {}, 0, self.runs[0].run_steps))
+
     def _with(self, index: int, **changes: Any) -> "Runs":
         changed = replace(self.runs[index], **changes)
         return Runs((*self.runs[:index], changed, *self.runs[index + 1 :]))

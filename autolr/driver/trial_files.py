@@ -1,6 +1,5 @@
 """The jobs of a study's trials, and where each keeps its files."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,19 +77,21 @@ class TrialFiles:
             number=record.number,
         )
 
-    def forget_checkpoints(self, number: int) -> None:
-        """Remove the checkpoints of a trial: of another study, or what broke it."""
-        for folder in self._folders(number):
-            (folder / "rung.ckpt").unlink(missing_ok=True)
+    def forget_checkpoint(self, number: int, index: int) -> None:
+        """Remove the checkpoint of a run: of another study, or what broke it.
+
+        Args:
+            number: The trial.
+            index: The run.
+        """
+        (self.folder(number, index) / "rung.ckpt").unlink(missing_ok=True)
 
     def tidy(self, number: int) -> None:
         """Remove what a trial that is over needs no more."""
-        self.forget_checkpoints(number)
-        for folder in self._folders(number):
-            (folder / "job.json").unlink(missing_ok=True)  # of a worker that was killed
-
-    def _folders(self, number: int) -> Iterator[Path]:
-        yield from (self.folder(number, index) for index in range(self._config.tune.seeds))
+        for index in range(self._config.tune.seeds):
+            self.forget_checkpoint(number, index)
+            job = self.folder(number, index) / "job.json"  # of a worker that was killed
+            job.unlink(missing_ok=True)
 
     def _seed(self, index: int) -> int:
         return (self._config.seed + index) % _SEEDS

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 
@@ -105,6 +106,26 @@ def test_a_sampler_of_the_users_that_repeats_a_point_gets_its_score_untrained(
     assert [trial.attrs["steps"] for trial in result.trials] == [6, 0, 0, 0, 6, 0]
     assert result.best[0].number == 0
     assert not Path("autolr_runs/autolr/trial_1").exists()
+
+
+def test_a_repeated_point_whose_process_was_killed_is_not_trained_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = {"space": RANGE, "trials": 2, "sampler": "one_point.Stubborn"}
+    told = optuna.Study.tell
+
+    def killed(self: optuna.Study, trial: optuna.Trial, *values: Any) -> Any:
+        if trial.number == 1 and self.study_name == "autolr":  # else it is rehearsed
+            raise KeyboardInterrupt
+        return told(self, trial, *values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tune(config(**settings))
+    result = tune(config(**settings))
+    assert (result.trained, result.finished) == (0, 2)
+    assert result.trials[1].attrs["steps"] == 0
 
 
 def test_the_price_of_a_repeated_point_is_that_of_the_first_trial() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
 import yaml
@@ -154,6 +155,23 @@ def test_a_study_cut_between_two_runs_of_a_trial_comes_to_the_same(jobs: int) ->
     assert compared == [
         (one.state, one.value, one.scores, one.attrs["runs"]) for one in whole.trials
     ]
+
+
+def test_a_trial_whose_process_was_killed_at_its_very_end_is_not_trained_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tune(config(trials=1, pruner="none"))
+    assert len(trained()) == 3
+    result = tune(config(trials=1, pruner="none"))
+    assert not Path("trained.txt").exists()
+    assert result.trials[0].value == pytest.approx(1 / 9 + 0.05 * 2)
+    assert result.trials[0].attrs["steps"] == 27
 
 
 @pytest.mark.slow

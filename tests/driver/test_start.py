@@ -74,3 +74,19 @@ def test_a_point_outside_the_space_is_refused_before_anything_is_stored(
     (error,) = capsys.readouterr().err.splitlines()
     assert line in error
     assert not Path("autolr.db").exists()
+
+
+def test_a_point_may_name_a_choice_that_is_a_list_and_none_is_trained_twice() -> None:
+    space = {"lr": [0.5], "widths": [[64, 64], [128]]}
+    start = [{"widths": [128]}]
+    result = tune(
+        lambda trial: float(sum(trial.settings.widths)),
+        space,
+        max_steps=1,
+        trials=9,
+        start=start,
+        mode="min",
+    )
+    assert [trial.value for trial in result.trials] == [128.0, 128.0]
+    assert [trial.params["widths"] for trial in result.trials] == ["[128]", "[64, 64]"]
+    assert result.complete
