@@ -16,6 +16,7 @@ from autolr.callbacks.namespaces import (
     rank_zero_info,
 )
 from autolr.callbacks.quiet import quiet
+from autolr.callbacks.sharded import settle
 from autolr.errors import UnsupportedError
 from autolr.rng import isolated_rng
 from autolr.runtime.collectives import Alone, Ranks
@@ -85,6 +86,7 @@ class ValidationPass:
                     lambda: evaluated(self._trainer, self._batches, self.ranks, limit, batch_means)
                 )
             )
+            settle(self._trainer)
         self.by_batch = batch_means.values()
         return logged
 

@@ -23,7 +23,8 @@ def local(tensor: Tensor) -> Tensor:
     """Return what this process holds of a tensor; of one that is not distributed all of it."""
     if type(tensor) in (Tensor, nn.Parameter) or not _is_distributed(tensor):
         return tensor
-    return tensor._local_tensor.detach()  # no step of a graph, unlike `to_local`
+    part: Tensor = tensor._local_tensor.detach()  # no step of a graph, unlike `to_local`
+    return part
 
 
 def sharded_like(part: Tensor, like: Tensor) -> Tensor:

@@ -1,0 +1,163 @@
+"""What two processes do together for `test_sharded`, each with a part of the weights.
+
+As in `tests.distributed.ranks`, all cases run in the same two processes.
+"""
+# mypy: allow-untyped-calls, allow-untyped-defs
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
+from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    RowwiseParallel,
+    parallelize_module,
+)
+from torch.utils.data import DataLoader, DistributedSampler
+
+from autolr import schedules
+from autolr.callbacks import AutoLR, FollowCandidate
+from autolr.online import Annealed, Thresholds
+from autolr.runtime.exchange import gather_back, local, locals_of
+from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences
+from tests.distributed.modules import RANK, Smooth
+from tests.distributed.ranks import MANY, WORLD, run_cases
+
+CONSTANT = schedules.constant()
+
+
+class Fsdp1(FSDPStrategy):
+    """FSDP1 on a CPU: Lightning refuses its own class there, and has no device to name."""
+
+    def _setup_model(self, model):
+        return FullyShardedDataParallel(model, device_id=torch.device("cpu"), **self.kwargs)
+
+
+class Body(Smooth):
+    """Layers of five units, which two processes cannot halve."""
+
+    def __init__(self, lr=LR):
+        super().__init__(lr)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 4))
+
+
+class Fsdp2(Body):
+    """Each layer is sharded, and what holds them."""
+
+    def configure_model(self):
+        mesh = self.device_mesh["data_parallel"]
+        for part in (self.body[1], self.body[3], self.body):
+            fully_shard(part, mesh=mesh)
+
+
+class Fsdp2Net(Net):
+    """Batch norm, dropout and metrics; the whole module is sharded."""
+
+    def configure_model(self):
+        mesh = self.device_mesh["data_parallel"]
+        for part in (self.body, self.head, self):
+            fully_shard(part, mesh=mesh)
+
+
+class Tensors(Smooth):
+    """Its layers are computed by two processes together, which see the same data."""
+
+    def configure_model(self):
+        plan = {"1": ColwiseParallel(), "3": RowwiseParallel()}
+        parallelize_module(self.body, self.device_mesh["tensor_parallel"], plan)
+
+
+def fsdp2():
+    return ModelParallelStrategy(data_parallel_size=WORLD, tensor_parallel_size=1)
+
+
+def tensors():
+    return ModelParallelStrategy(data_parallel_size=1, tensor_parallel_size=WORLD)
+
+
+STRATEGIES: dict[str, Any] = {
+    "fsdp2": (Fsdp2, fsdp2),
+    "fsdp2 net": (Fsdp2Net, fsdp2),
+    "tensors": (Tensors, tensors),
+    "fsdp1": (Body, Fsdp1),
+    "fsdp1 net": (Net, Fsdp1),
+}
+
+
+class Left(pl.Callback):
+    """Keeps what is left of the run on this rank."""
+
+    def __init__(self):
+        self.values = {}
+
+    def on_train_end(self, trainer, pl_module):
+        gather_back(trainer.strategy.model)
+        parameters = {n: local(p.detach()).clone() for n, p in pl_module.named_parameters()}
+        (optimizer,) = trainer.optimizers
+        self.values = {
+            "weights": parameters,
+            "buffers": {name: buffer.clone() for name, buffer in pl_module.named_buffers()},
+            "optimizer": [locals_of(state) for state in optimizer.state.values()],
+            "generator": torch.get_rng_state(),
+            "global_step": trainer.global_step,
+        }
+
+
+def fit(make, strategy, callbacks=(), *, data=TRAIN, batch_size=6, ckpt_path=None, **trainer):
+    """Train on both ranks; return what is left of the run on this one."""
+    torch.set_num_threads(1)
+    pl.seed_everything(3, verbose=False)
+    module, left, plan = make(), Left(), strategy()
+    made = pl.Trainer(
+        **{
+            **{"accelerator": "cpu", "devices": 2, "strategy": plan, "logger": False},
+            **{"callbacks": [*callbacks, left], "enable_checkpointing": False},
+            **{"enable_progress_bar": False, "enable_model_summary": False, "max_epochs": 2},
+            **trainer,
+        }
+    )
+    shared = strategy is tensors
+    torch.manual_seed(3 if shared else 3 + RANK)
+    own: Any = DistributedSampler(data, 1 if shared else WORLD, 0 if shared else RANK)
+    loader = DataLoader(data, batch_size, sampler=own)
+    made.fit(module, loader, DataLoader(VAL, batch_size), ckpt_path=ckpt_path)
+    return left.values
+
+
+def neutral(name, **trainer):
+    """Return where a run differs from one with a search that may only pick what the user set."""
+    plain = fit(*STRATEGIES[name], **trainer)
+    callback = AutoLR(schedule=CONSTANT, rates=(LR, LR))
+    searched = fit(*STRATEGIES[name], [callback], **trainer)
+    return {"differences": differences(plain, searched), "result": callback.result.to_dict()}
+
+
+def replayed(name, **settings):
+    """Return where a searched run differs from one that follows what was found from its start."""
+    settings = {"data": MANY, "batch_size": 8, "max_epochs": 2, **settings}
+    strategy = Annealed(thresholds=Thresholds(rollbacks=0))
+    callback = AutoLR(strategy, schedule=CONSTANT, monitor="val_loss")
+    searched = fit(*STRATEGIES[name], [callback], **settings)
+    result = callback.result
+    follower = FollowCandidate(result.run_peak, result.schedule)
+    followed = fit(*STRATEGIES[name], [follower], **settings)
+    return {"differences": differences(searched, followed), "result": result.to_dict()}
+
+
+def cases(folder):
+    """Return what every process does, in this order."""
+    made = {}
+    for name in STRATEGIES:
+        made[f"neutral {name}"] = lambda name=name: neutral(name)
+        made[f"replayed {name}"] = lambda name=name: replayed(name)
+    return made
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    run_cases(cases(folder), folder, sys.argv[2:])
