@@ -157,7 +157,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_alone(trainer, (AutoLR, FollowCandidate))
         self._race_rules(trainer, pl_module, self._settings)
-        self._generators.before_the_data(trainer)
+        self._generators.before_the_data(trainer, self._processes)
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

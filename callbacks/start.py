@@ -129,7 +129,7 @@ class StartsSearch(KeepsSearch):
             assert self._stored is not None
             self._check(trainer, module, ranks, steps)
             made = self._run_length.count.made
-            check_resumed(trainer, made, self._stored, self._begun_with)
+            check_resumed(trainer, made, self._stored, self._begun_with, self._processes)
             self._own_peak = self._stored["own_peak"]
             return
         self._stored, self._own_peak = None, self._result.own_peak

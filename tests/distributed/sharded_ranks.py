@@ -4,13 +4,14 @@ As in `tests.distributed.ranks`, all cases run in the same two processes.
 """
 # mypy: allow-untyped-calls, allow-untyped-defs
 
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.distributed.tensor.parallel import (
@@ -24,7 +25,7 @@ from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.online import Annealed, Thresholds
 from autolr.runtime.exchange import gather_back, local, locals_of
-from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences
+from tests.callbacks.runs import LR, RACE, TRAIN, VAL, Net, differences
 from tests.distributed.modules import RANK, Smooth
 from tests.distributed.ranks import MANY, WORLD, run_cases
 
@@ -86,7 +87,11 @@ STRATEGIES: dict[str, Any] = {
     "tensors": (Tensors, tensors),
     "fsdp1": (Body, Fsdp1),
     "fsdp1 net": (Net, Fsdp1),
+    "ddp": (Net, DDPStrategy),
 }
+
+
+RESUMED = ("ddp", "fsdp2 net", "fsdp1", "tensors")
 
 
 class Left(pl.Callback):
@@ -149,10 +154,40 @@ def replayed(name, **settings):
     return {"differences": differences(searched, followed), "result": result.to_dict()}
 
 
+class Saving(pl.Callback):
+    """Writes a checkpoint at the end of the first epoch."""
+
+    def __init__(self, path):
+        self.path, self.rivals = path, -1
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch == 0:
+            trainer.save_checkpoint(self.path)
+
+
+def resumed(name, folder):
+    """Return where a run that is resumed in its race differs from the uninterrupted one."""
+    make, strategy = STRATEGIES[name]
+    path = folder / f"{name}.ckpt"
+    whole, again = (AutoLR(RACE, schedule=CONSTANT) for _ in range(2))
+    uninterrupted = fit(make, strategy, [whole, Saving(path)], max_epochs=4)
+    torch.manual_seed(17)
+    ended = fit(make, strategy, [again], max_epochs=4, ckpt_path=path)
+    written = torch.load(path / "meta.pt" if path.is_dir() else path, weights_only=True)
+    state = written["callbacks"][again.state_key]
+    return {
+        "differences": differences(uninterrupted, ended),
+        "result": again.result.to_dict(),
+        "whole": whole.result.to_dict(),
+        "rivals": len(state["search"]["rivals"]["rivals"]),
+        "bytes": [len(pickle.dumps(change)) for change in state["by_rank"]],
+    }
+
+
 def cases(folder):
     """Return what every process does, in this order."""
-    made = {}
-    for name in STRATEGIES:
+    made = {f"resumed {name}": lambda name=name: resumed(name, folder) for name in RESUMED}
+    for name in STRATEGIES.keys() - {"ddp"}:
         made[f"neutral {name}"] = lambda name=name: neutral(name)
         made[f"replayed {name}"] = lambda name=name: replayed(name)
     return made
