@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from autolr.callbacks.automatic_steps import AutomaticSteps
 from autolr.callbacks.batches import own_copy
@@ -17,7 +17,7 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.run_parts import kept_by_run
-from autolr.callbacks.sharded import is_sharded, settle
+from autolr.callbacks.sharded import settle
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
@@ -74,13 +74,10 @@ class LightningLearner:
         self.extras = () if scaler is None else (scaler,)
         self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
-        synchronized = any(isinstance(part, nn.SyncBatchNorm) for part in module.modules())
-        waits = synchronized or is_sharded(trainer.strategy)  # ranks for each other, within a pass
-        agrees = self.ranks.size > 1 and not waits
         self._steps = (
-            AutomaticSteps(trainer, module, self.ranks, agrees=agrees)
+            AutomaticSteps(trainer, module, self.ranks)
             if module.automatic_optimization
-            else ManualSteps(trainer, module, self.ranks, self.extras, agrees=agrees)
+            else ManualSteps(trainer, module, self.ranks, self.extras)
         )
         self._wrapper = DDPWrapper(trainer.strategy.model)
         self.monitor = monitor

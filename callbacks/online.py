@@ -16,6 +16,7 @@ from autolr.callbacks.own_schedulers import restart_plateaus
 from autolr.callbacks.requirements import check_alone
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rule_race_host import RuleRaceHost
+from autolr.callbacks.sharded import ranks_of_fit
 from autolr.callbacks.shared_result import SharedResult
 from autolr.callbacks.start import StartsSearch
 from autolr.callbacks.swa import restart_averages
@@ -23,7 +24,6 @@ from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result
-from autolr.runtime.process_group import ranks_of
 from autolr.runtime.room import room_for
 from autolr.schedules import Schedule
 
@@ -162,7 +162,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.restore_modes(pl_module)
-        ranks = ranks_of(trainer.strategy.root_device, trainer.world_size)
+        ranks = ranks_of_fit(trainer)
         ranks.gather(lambda: self._prepare(trainer, pl_module, ranks))
 
     @override

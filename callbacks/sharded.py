@@ -13,12 +13,21 @@ from autolr.callbacks.namespaces import (
     either,
 )
 from autolr.errors import UnsupportedError
+from autolr.runtime.batch_norm import is_synchronized
+from autolr.runtime.collectives import Ranks
 from autolr.runtime.exchange import gather_back
+from autolr.runtime.process_group import ranks_of
 
 
 def is_sharded(strategy: Strategy) -> bool:
     """Return whether a strategy shards weights: FSDP2 or tensor parallel, or FSDP1."""
     return isinstance(strategy, (*either(ModelParallelStrategy), *either(FSDPStrategy)))
+
+
+def ranks_of_fit(trainer: Trainer) -> Ranks:
+    """Return the processes that train a run together."""
+    waits = is_sharded(trainer.strategy) or is_synchronized(trainer.lightning_module)
+    return ranks_of(trainer.strategy.root_device, trainer.world_size, waits=waits)
 
 
 def called_model(trainer: Trainer) -> nn.Module:

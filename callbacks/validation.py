@@ -17,7 +17,7 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.callbacks.quiet import quiet
 from autolr.callbacks.sharded import settle
-from autolr.errors import UnsupportedError
+from autolr.errors import PartedError, UnsupportedError
 from autolr.rng import isolated_rng
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.untouched import untouched
@@ -171,8 +171,9 @@ class ValidationPass:
         """
         try:
             return self.run(limit)
-        except Exception:
-            if self._listeners == callbacks and self._epoch is None:
+        except Exception as error:
+            ends = isinstance(error, PartedError)
+            if ends or (self._listeners == callbacks and self._epoch is None):
                 raise
             return {}
 

@@ -4,6 +4,7 @@ As in `tests.distributed.ranks`, all cases run in the same two processes.
 """
 # mypy: allow-untyped-calls, allow-untyped-defs
 
+import math
 import pickle
 import sys
 from pathlib import Path
@@ -81,12 +82,17 @@ def tensors():
     return ModelParallelStrategy(data_parallel_size=1, tensor_parallel_size=WORLD)
 
 
+def fsdp1():
+    """Its full checkpoints end a process on a CPU, also without a search."""
+    return Fsdp1(state_dict_type="sharded")
+
+
 STRATEGIES: dict[str, Any] = {
     "fsdp2": (Fsdp2, fsdp2),
     "fsdp2 net": (Fsdp2Net, fsdp2),
     "tensors": (Tensors, tensors),
-    "fsdp1": (Body, Fsdp1),
-    "fsdp1 net": (Net, Fsdp1),
+    "fsdp1": (Body, fsdp1),
+    "fsdp1 net": (Net, fsdp1),
     "ddp": (Net, DDPStrategy),
 }
 
@@ -154,6 +160,55 @@ def replayed(name, **settings):
     return {"differences": differences(searched, followed), "result": result.to_dict()}
 
 
+class NanOnOne(Fsdp2):
+    """The first gradient of the last bias is NaN: it is of the part that rank 1 holds."""
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) + math.nan * self.bias()
+
+    def bias(self):
+        return self.body[3].bias.to_local().sum() if RANK else 0 * self.body[3].bias.to_local().sum()
+
+
+class Refusing(Fsdp2):
+    """Raises on rank 1 behind the forward pass where the first steps have led far."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        if RANK == 1 and float(loss) > 3:
+            raise ValueError("the loss\nis high")
+        return loss
+
+
+class Broken(Fsdp2):
+    """Raises in a pass over validation data on one rank, as the other one is gathering weights."""
+
+    passes = 0
+
+    def on_validation_start(self):
+        self.passes += 1
+
+    def validation_step(self, batch, batch_idx):
+        if RANK == self.rank and self.passes == 3:  # the first one looks for the monitor
+            raise ValueError("a broken\nimage")
+        super().validation_step(batch, batch_idx)
+
+
+class BrokenOn0(Broken):
+    rank = 0
+
+
+class BrokenOn1(Broken):
+    rank = 1
+
+
+def searched(make):
+    """Return the result of a search."""
+    callback = AutoLR()
+    left = fit(make, fsdp2, [callback], data=MANY, batch_size=8)
+    return {"result": callback.result.to_dict(), "left": left}
+
+
 class Saving(pl.Callback):
     """Writes a checkpoint at the end of the first epoch."""
 
@@ -187,12 +242,20 @@ def resumed(name, folder):
 def cases(folder):
     """Return what every process does, in this order."""
     made = {f"resumed {name}": lambda name=name: resumed(name, folder) for name in RESUMED}
+    made["nan on one"] = lambda: searched(NanOnOne)
+    made["refusing"] = lambda: searched(Refusing)
     for name in STRATEGIES.keys() - {"ddp"}:
         made[f"neutral {name}"] = lambda name=name: neutral(name)
         made[f"replayed {name}"] = lambda name=name: replayed(name)
     return made
 
 
+BREAKING = {
+    "broken on 0": lambda: searched(BrokenOn0),
+    "broken on 1": lambda: searched(BrokenOn1),
+}
+"""Each ends a process while the other one waits for it: they need processes of their own."""
+
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    run_cases(cases(folder), folder, sys.argv[2:])
+    folder, chosen = Path(sys.argv[1]), sys.argv[2:]
+    run_cases(cases(folder) | BREAKING if chosen else cases(folder), folder, chosen)
