@@ -115,7 +115,9 @@ class Together:
         failed = {rank: each["error"] for rank, each in enumerate(received) if "error" in each}
         if not failed:
             return [each["value"] for each in received]
-        failed = {r: words for r, words in failed.items() if "follows" not in received[r]} or failed
+        if len(failed) < self.size or len({*map(tuple, failed.values())}) > 1:
+            own = {r: words for r, words in failed.items() if "follows" not in received[r]}
+            failed = own or failed
         if watch is not None and self.store.check([f"{call}/parted"]):
             rank, (kind, message) = min(failed.items())
             raise self._parted((rank, kind, message))

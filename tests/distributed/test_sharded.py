@@ -10,9 +10,12 @@ import torch
 
 from autolr.callbacks import AutoLR
 from autolr.result import Result
+from tests.callbacks.runs import LR
 from tests.distributed import sharded_ranks as cases
+from tests.distributed.modules import Smooth
 from tests.distributed.processes import outcomes_of
-from tests.runtime.scripted import RUN
+from tests.distributed.ranks import MANY
+from tests.distributed.sharded_modules import Body
 
 pytestmark = pytest.mark.slow
 MODULE = "tests.distributed.sharded_ranks"
@@ -33,14 +36,14 @@ def test_a_search_that_may_only_pick_what_the_user_set_leaves_no_trace(both, cas
 @pytest.mark.parametrize("case", [*cases.REPLAYED, "accumulating"])
 def test_a_rival_that_wins_is_bit_for_bit_the_run_that_has_its_rate_from_the_start(both, case):
     for rank in both(f"replayed {case}"):
-        assert rank.value["result"]["peak"] != 2.0**-13, "the run itself has won"
+        assert rank.value["result"]["peak"] == LR != cases.LOW
         assert rank.value["differences"] == []
 
 
 @pytest.mark.parametrize("case", cases.ROLLED_BACK)
 def test_a_run_that_is_rolled_back_has_the_weights_and_momenta_of_then(both, case):
     for rank in both(f"rolled back {case}"):
-        assert rank.value["result"]["peak"] == RUN.peak
+        assert rank.value["result"]["peak"] == cases.LOW
         (made,) = Result.from_dict(rank.value["result"]).rollbacks
         assert (made.step, made.to) == (12, 6)
         assert rank.value["differences"] == []
@@ -69,25 +72,25 @@ def test_both_ranks_end_with_the_same_result(both):
 @pytest.mark.parametrize("case", cases.ONE)
 def test_two_processes_find_what_one_process_finds_on_the_joint_batches(both, case):
     callback = AutoLR()
-    make = cases.Body if case == "fsdp2" else cases.Smooth
+    make = Body if case == "fsdp2" else Smooth
     joint = {"batch_size": 16 if case == "fsdp2" else 8, "devices": 1}
-    alone = cases.fit(make, lambda: "auto", [callback], data=cases.MANY, **joint, **cases.DOUBLE)
+    alone = cases.fit(make, lambda: "auto", [callback], data=MANY, **joint)
     together = [rank.value for rank in both(f"searched {case}")]
     result = Result.from_dict(together[0]["result"])
     assert result.peak == callback.result.peak
-    pd.testing.assert_frame_equal(result.probes, callback.result.probes, rtol=1e-5)
+    pd.testing.assert_frame_equal(result.probes, callback.result.probes, rtol=1e-3)
     for name, weight in alone["weights"].items():
         parts = [rank["left"]["weights"][name] for rank in together]
         axis = next((i for i, n in enumerate(weight.shape) if parts[0].shape[i] != n), None)
         whole = parts[0] if axis is None else torch.cat(parts, axis)
-        np.testing.assert_allclose(whole, weight, 1e-7)
+        np.testing.assert_allclose(whole, weight, rtol=1e-3, atol=1e-3)
 
 
 def test_the_result_has_the_bytes_of_the_rank_that_holds_most(both):
     held = 3 * 36 + 3 + 4 // 2 * 5 + 4 // 2  # three of five units, and half of the outputs
-    copies = 4 * held * 8 * 4  # of rivals: weights, gradients, momenta, averages; 8 bytes each
+    tensors = 4 * 4 + 1  # weights, gradients, momenta and averages of rivals; the run's average
     for rank in both("searched fsdp2"):
-        assert rank.value["result"]["copy_bytes"] == copies
+        assert rank.value["result"]["copy_bytes"] == tensors * held * 4
 
 
 def test_a_part_that_is_not_finite_on_one_rank_ends_both_with_the_same_line(both):
