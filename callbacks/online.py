@@ -65,14 +65,21 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     Under DDP every rank trains every rival, scores are averages over all, and an error on one in
     set-up or validation ends all with the same line; one in the run's own training is left to
     Lightning and the process group's timeout. A rival whose `training_step` raises on one rank ends
-    on all. A search under way is not resumed there.
+    on all.
+
+    Weights may be sharded: by FSDP2 or tensor parallel (`ModelParallelStrategy`), or FSDP. Each
+    rank then copies the part that it holds, and ``copy_bytes`` of the result is that of the rank
+    that holds most. Where one rank raises while others wait for it in a pass, all end with the same
+    line, the others as that one's process ends. FSDP takes no accumulated gradients; rules are not
+    raced. Tested with two processes on CPUs; offloading, hybrid and two-dimensional meshes are not.
 
     A fit that is resumed with ``ckpt_path`` continues the search. A checkpoint grows by a copy
     of weights and optimizer (the state to go back to), by one for each rival while there are any,
     and by up to 64 MiB of batches for a module with batch norm or without validation. It holds the
     global generators too: a fit cut at an epoch's end ends as the uninterrupted one, bit for bit.
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
-    other anew). Settings and length must be those that the search began with.
+    other anew). Settings, length and the number of processes must be those that the search began
+    with; of each process the checkpoint has what is its own: generators, batches, buffers, shards.
 
     A compiled module (``torch.compile``, whole or in parts) is searched like any other; nothing is
     compiled anew for a rival. Batch norm's statistics are estimated uncompiled.
@@ -115,8 +122,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
             another `AutoLR` or `FollowCandidate` is beside it: here, or before the first step.
         UnsupportedError: Before the first training step, if the set-up is not supported: another
-            strategy than DDP on several devices, a run without an end, rules in ``candidates`` with
-            several optimizers or manual optimization.
+            strategy than those on several devices, a run without an end, rules in ``candidates``
+            with several optimizers, manual optimization or sharded weights.
         UserCodeError: If the module raised on another rank of several.
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
