@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from autolr.callbacks import AutoLR
+from autolr.errors import ConfigError
 from autolr.result import Result
-from tests.callbacks.runs import LR
+from tests.callbacks.runs import LR, RACE, Net
 from tests.distributed import sharded_ranks as cases
 from tests.distributed.modules import Smooth
 from tests.distributed.processes import outcomes_of
@@ -61,6 +62,14 @@ def test_of_a_second_process_a_checkpoint_has_under_ddp_only_what_is_its_own(bot
     first, second = both("resumed ddp")[0].value["changes"]
     assert first is None
     assert second < both("resumed ddp")[0].value["bytes"] / 2
+
+
+def test_a_search_of_two_processes_is_not_resumed_in_one(both):
+    callback = AutoLR(RACE, schedule=cases.CONSTANT)
+    path = both("resumed ddp")[0].folder / "ddp.ckpt"
+    settings = {"devices": 1, "max_epochs": 4, "ckpt_path": path}
+    with pytest.raises(ConfigError, match="world_size 2, and this fit has world_size 1: resume"):
+        cases.fit(Net, lambda: "auto", [callback], **settings)
 
 
 def test_both_ranks_end_with_the_same_result(both):
