@@ -230,7 +230,7 @@ def check_resumed(
     if stored is not None and processes != trainer.world_size:
         raise ConfigError(
             f"AutoLR: the checkpoint is of a search with world_size {processes}, and this fit has "
-            f"world_size {trainer.world_size}: resume it in as many processes, or fit from the start"
+            f"world_size {trainer.world_size}: resume in as many processes, or fit from the start"
         )
     if stored is not None:
         check_format(stored)
