@@ -28,13 +28,15 @@ class FailureWatch:
         self._key = key
         self._failure: tuple[int, str, str] | None = None
         self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "FailureWatch":
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        self._thread.join(_EVERY)  # so that none is left as the process ends
 
     def reported(self, rank: int, words: tuple[str, str]) -> dict[str, bool]:
         """Say that this rank has failed; return whether that follows from another one's failure.

@@ -20,7 +20,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
 
-def outcomes_of(module, folder, *chosen, timeout=400):
+def outcomes_of(module, folder, *chosen):
     """Run a module on two ranks; return a function from the name of a case to what they returned.
 
     The module gets the folder and what is chosen as its arguments, and writes FOLDER/CASE-RANK.pt.
@@ -29,7 +29,7 @@ def outcomes_of(module, folder, *chosen, timeout=400):
     processes = [_start(module, rank, port, folder, chosen) for rank in range(2)]
     try:
         for rank, process in enumerate(processes):
-            assert process.wait(timeout=timeout) == 0, (folder / f"log{rank}").read_text()
+            assert process.wait(timeout=400) == 0, (folder / f"log{rank}").read_text()
     finally:
         for process in processes:
             process.kill()

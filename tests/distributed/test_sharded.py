@@ -134,7 +134,7 @@ def test_a_failure_on_one_rank_ends_the_other_one_that_waits_for_it_with_the_sam
     tmp_path_factory,
 ):
     def run(case):
-        return outcomes_of(MODULE, tmp_path_factory.mktemp("broken"), case, timeout=120)(case)
+        return outcomes_of(MODULE, tmp_path_factory.mktemp("broken"), case)(case)
 
     with ThreadPoolExecutor(2) as threads:
         made = [*threads.map(run, cases.BREAKING)]
