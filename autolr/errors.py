@@ -5,7 +5,9 @@ AutoLRError                 base class; the command line exits with its `exit_st
 │   ├── SpaceError          a search space is missing or malformed                   exit 2
 │   └── UnsupportedError    a set-up that autolr does not support                    exit 2
 ├── UserCodeError           the model or the data raised                             exit 1
-│   └── SetupError          they raised before the first step of a run               exit 1
+│   ├── SetupError          they raised before the first step of a run               exit 1
+│   ├── AgreedError         they raised in one process, and all raise that           exit 1
+│   └── PartedError         they raised in one process while others waited for it    exit 1
 ├── DivergedError           the loss became NaN or infinite                          exit 1
 └── StorageError            the study's storage is damaged, full or out of reach     exit 4
     ├── StorageBusyError    another process holds the study                          exit 4
@@ -56,6 +58,14 @@ class UserCodeError(AutoLRError):
 
 class SetupError(UserCodeError):
     """The user's model or data raised before the first step, so a second attempt cannot help."""
+
+
+class AgreedError(UserCodeError):
+    """They raised in one of several processes, and all of them raise this in its place."""
+
+
+class PartedError(UserCodeError):
+    """They raised in one process while others waited for it: the run can only end."""
 
 
 class DivergedError(AutoLRError):

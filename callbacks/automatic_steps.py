@@ -1,6 +1,6 @@
 """Steps of a module that leaves backward passes and its optimizer to the Trainer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +26,12 @@ class AutomaticSteps:
         trainer: The trainer.
         module: Its module.
         ranks: The processes that train the run together.
-        agrees: Whether an error on one of them is to end the step on all.
     """
 
-    def __init__(
-        self, trainer: Trainer, module: LightningModule, ranks: "Ranks", *, agrees: bool
-    ) -> None:
+    def __init__(self, trainer: Trainer, module: LightningModule, ranks: "Ranks") -> None:
         self._trainer = trainer
         self._module = module
         self._ranks = ranks
-        self._agrees = agrees
         self._training_step = TrainingStep(trainer, module)
         self._optimizer: Optimizer = trainer.optimizers[0]
 
@@ -93,7 +89,7 @@ class AutomaticSteps:
             batch_idx: Its index in the epoch.
         """
         module, trainer = self._module, self._trainer
-        loss = self._agreed(lambda: self._scaled_loss(batch, batch_idx))
+        loss = agreed(self._ranks, lambda: self._scaled_loss(batch, batch_idx))
         begins = batch_idx % trainer.accumulate_grad_batches == 0
         if begins:
             module.on_before_zero_grad(self._optimizer)
@@ -131,9 +127,6 @@ class AutomaticSteps:
         output = self._training_step(batch, batch_idx)
         accumulated = self._trainer.accumulate_grad_batches
         return ClosureResult.from_training_step_output(output, accumulated).closure_loss
-
-    def _agreed(self, action: Callable[[], Tensor | None]) -> Tensor | None:
-        return agreed(self._ranks, action) if self._agrees else action()
 
     def _unsynchronized(self) -> AbstractContextManager[None]:
         """Accumulate gradients of this rank alone, as the Trainer does before the last batch."""

@@ -51,7 +51,7 @@ def learner_of(
         ConfigError: As `scoring` and `check_comparable`.
         UnsupportedError: As `check_rivals`.
     """
-    check_rivals(trainer, module, "AutoLR")
+    check_rivals(trainer, module, "AutoLR", sharded=True)
     check_comparable(trainer, monitor, settings)
     validation = ValidationPass(trainer, module, ranks)
     by_loss = settings.searcher.rewinds

@@ -11,6 +11,7 @@ from autolr.callbacks.kept_batches import KeptBatches
 from autolr.callbacks.logged import LoggedValues, local_values, new_metrics
 from autolr.callbacks.namespaces import PassThroughProfiler, Trainer
 from autolr.callbacks.quiet import drop, replaced
+from autolr.callbacks.sharded import called_model
 from autolr.runtime.collectives import Ranks
 
 
@@ -70,7 +71,7 @@ def evaluated(
         stack.enter_context(validating(trainer))
         stack.enter_context(replaced(epoch_loop, {"val_loop": twin}))
         stack.enter_context(replaced(trainer, _stand_ins(trainer, connector)))
-        stack.enter_context(replaced(trainer.strategy, {"_model": trainer.lightning_module}))
+        stack.enter_context(replaced(trainer.strategy, {"_model": called_model(trainer)}))
         stack.callback(lambda: twin._data_fetcher and twin._data_fetcher.teardown())
         twin.run()
     if limit is None:

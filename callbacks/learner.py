@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from autolr.callbacks.automatic_steps import AutomaticSteps
 from autolr.callbacks.batches import own_copy
@@ -17,6 +17,7 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.run_parts import kept_by_run
+from autolr.callbacks.sharded import settle
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
@@ -64,6 +65,8 @@ class LightningLearner:
         validation: ValidationPass,
         monitor: Monitor,
     ) -> None:
+        self._trainer = trainer
+        self.settle()
         self.model = module
         self.ranks: Ranks = validation.ranks
         self.optimizer: Optimizer = JointOptimizer.of(trainer.optimizers)
@@ -71,22 +74,23 @@ class LightningLearner:
         self.extras = () if scaler is None else (scaler,)
         self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
-        synchronized = any(isinstance(part, nn.SyncBatchNorm) for part in module.modules())
-        agrees = self.ranks.size > 1 and not synchronized  # ranks wait within those
         self._steps = (
-            AutomaticSteps(trainer, module, self.ranks, agrees=agrees)
+            AutomaticSteps(trainer, module, self.ranks)
             if module.automatic_optimization
-            else ManualSteps(trainer, module, self.ranks, self.extras, agrees=agrees)
+            else ManualSteps(trainer, module, self.ranks, self.extras)
         )
         self._wrapper = DDPWrapper(trainer.strategy.model)
         self.monitor = monitor
-        self._trainer = trainer
         self._batch: Any = None
         self._batch_idx = 0
         count = RECENT if batch_norms(module) or not self.validation.exists else 0
         self._recent = deque[tuple[Any, int]](maxlen=count)
         self._stepped = False
         self._outputs: Tensor | Mapping[str, Any] | None = None
+
+    def settle(self) -> None:
+        """Have every weight in place as the optimizer has it, after code of the user's."""
+        settle(self._trainer)
 
     def set_batch(self, batch: Any, batch_idx: int) -> None:
         """Set the batch on which the live run is about to train; a copy is kept.
@@ -124,6 +128,7 @@ class LightningLearner:
         """
         if isinstance(outputs, dict) and cuda_graphs_are_on():  # rivals overwrite what they return
             outputs.update(copied(outputs))
+        self.settle()
         self._outputs, self._stepped = outputs, stepped
         self._wrapper.release_gradients()
 
@@ -194,6 +199,7 @@ class LightningLearner:
 
     def _recent_loss(self) -> float:
         losses = [self._steps.loss(own_copy(batch), index) for batch, index in self._recent]
+        self.settle()
         return mean([float(loss) for loss in losses if loss is not None])
 
     @contextmanager
@@ -203,7 +209,10 @@ class LightningLearner:
         with self._unnoticed(), beside, begun, self._wrapper.repeated():
             batch = own_copy(self._batch)  # a hook may change it for the step, which may again
             self.model.on_train_batch_start(batch, self._batch_idx)
-            yield batch
+            try:
+                yield batch
+            finally:
+                self.settle()
 
     def _unnoticed(self) -> AbstractContextManager[None]:
         """Use the Trainer's own methods, with silent loggers and callbacks."""

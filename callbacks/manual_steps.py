@@ -33,8 +33,6 @@ class ManualSteps:
         module: Its module.
         ranks: The processes that train the run together.
         extras: Objects with a state that steps change, such as a gradient scaler.
-        agrees: Whether an error is to end the step on all ranks. One that not all of them raise
-            is left to the process group's timeout: others may wait within a backward pass.
     """
 
     def __init__(
@@ -43,14 +41,11 @@ class ManualSteps:
         module: LightningModule,
         ranks: "Ranks",
         extras: Sequence["Stateful"],
-        *,
-        agrees: bool,
     ) -> None:
         self._trainer = trainer
         self._module = module
         self._ranks = ranks
         self._extras = extras
-        self._agrees = agrees
         self._training_step = TrainingStep(trainer, module)
         self._before = RunParts.capture(trainer, module)
 
@@ -88,7 +83,7 @@ class ManualSteps:
             batch_idx: Its index in the epoch.
             stepped: Whether any optimizer steps; the module decides.
         """
-        return self._agreed(lambda: loss_of(self._training_step(batch, batch_idx)))
+        return agreed(self._ranks, lambda: loss_of(self._training_step(batch, batch_idx)))
 
     def trial(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Train on a batch until an optimizer steps; return the last loss, if there is one.
@@ -152,9 +147,6 @@ class ManualSteps:
             finally:
                 for extra, state in zip(self._extras, states, strict=True):
                     extra.load_state_dict(state)
-
-    def _agreed(self, action: Callable[[], Tensor | None]) -> Tensor | None:
-        return agreed(self._ranks, action) if self._agrees else action()
 
 
 def _closure_alone(closure: Callable[[], Any] | None = None, **_: Any) -> Any:

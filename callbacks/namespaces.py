@@ -46,6 +46,8 @@ if TYPE_CHECKING or not _OLD_ONLY:
     from lightning.pytorch.profilers import PassThroughProfiler as PassThroughProfiler
     from lightning.pytorch.strategies import DDPStrategy as DDPStrategy
     from lightning.pytorch.strategies import DeepSpeedStrategy as DeepSpeedStrategy
+    from lightning.pytorch.strategies import FSDPStrategy as FSDPStrategy
+    from lightning.pytorch.strategies import ModelParallelStrategy as ModelParallelStrategy
     from lightning.pytorch.strategies import SingleDeviceStrategy as SingleDeviceStrategy
     from lightning.pytorch.strategies import Strategy as Strategy
     from lightning.pytorch.utilities.data import extract_batch_size as extract_batch_size
@@ -76,6 +78,8 @@ else:
     from pytorch_lightning.profilers import PassThroughProfiler as PassThroughProfiler
     from pytorch_lightning.strategies import DDPStrategy as DDPStrategy
     from pytorch_lightning.strategies import DeepSpeedStrategy as DeepSpeedStrategy
+    from pytorch_lightning.strategies import FSDPStrategy as FSDPStrategy
+    from pytorch_lightning.strategies import ModelParallelStrategy as ModelParallelStrategy
     from pytorch_lightning.strategies import SingleDeviceStrategy as SingleDeviceStrategy
     from pytorch_lightning.strategies import Strategy as Strategy
     from pytorch_lightning.utilities.data import extract_batch_size as extract_batch_size

@@ -16,6 +16,7 @@ from autolr.callbacks.own_schedulers import restart_plateaus
 from autolr.callbacks.requirements import check_alone
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rule_race_host import RuleRaceHost
+from autolr.callbacks.sharded import ranks_of_fit
 from autolr.callbacks.shared_result import SharedResult
 from autolr.callbacks.start import StartsSearch
 from autolr.callbacks.swa import restart_averages
@@ -23,7 +24,6 @@ from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.result import Result
-from autolr.runtime.process_group import ranks_of
 from autolr.runtime.room import room_for
 from autolr.schedules import Schedule
 
@@ -65,14 +65,21 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     Under DDP every rank trains every rival, scores are averages over all, and an error on one in
     set-up or validation ends all with the same line; one in the run's own training is left to
     Lightning and the process group's timeout. A rival whose `training_step` raises on one rank ends
-    on all. A search under way is not resumed there.
+    on all.
+
+    Weights may be sharded: by FSDP2 or tensor parallel (`ModelParallelStrategy`), or FSDP. Each
+    rank then copies the part that it holds, and ``copy_bytes`` of the result is that of the rank
+    that holds most. Where one rank raises while others wait for it in a pass, all end with the same
+    line, the others as that one's process ends. FSDP takes no accumulated gradients; rules are not
+    raced. Tested with two processes on CPUs; offloading, hybrid and two-dimensional meshes are not.
 
     A fit that is resumed with ``ckpt_path`` continues the search. A checkpoint grows by a copy
     of weights and optimizer (the state to go back to), by one for each rival while there are any,
     and by up to 64 MiB of batches for a module with batch norm or without validation. It holds the
     global generators too: a fit cut at an epoch's end ends as the uninterrupted one, bit for bit.
     So does one cut in mid-epoch if the training loader has a ``state_dict`` (Lightning begins any
-    other anew). Settings and length must be those that the search began with.
+    other anew). Settings, length and the number of processes must be those that the search began
+    with; of each process the checkpoint has what is its own: generators, batches, buffers, shards.
 
     A compiled module (``torch.compile``, whole or in parts) is searched like any other; nothing is
     compiled anew for a rival. Batch norm's statistics are estimated uncompiled.
@@ -116,8 +123,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
             another `AutoLR` or `FollowCandidate` is beside it: here, or before the first step.
         UnsupportedError: Before the first training step, if the set-up is not supported: another
-            strategy than DDP on several devices, a run without an end, rules in ``candidates`` with
-            several optimizers or manual optimization.
+            strategy than those on several devices, a run without an end, rules in ``candidates``
+            with several optimizers, manual optimization or sharded weights.
         UserCodeError: If the module raised on another rank of several.
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
@@ -158,12 +165,12 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_alone(trainer, (AutoLR, FollowCandidate))
         self._race_rules(trainer, pl_module, self._settings)
-        self._generators.before_the_data(trainer)
+        self._generators.before_the_data(trainer, self._processes)
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.restore_modes(pl_module)
-        ranks = ranks_of(trainer.strategy.root_device, trainer.world_size)
+        ranks = ranks_of_fit(trainer)
         ranks.gather(lambda: self._prepare(trainer, pl_module, ranks))
 
     @override

@@ -14,13 +14,13 @@ from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.outputs import loss_of
 from autolr.callbacks.requirements import check_no_swa, check_rivals
 from autolr.callbacks.run_length import RunLength
+from autolr.callbacks.sharded import ranks_of_fit
 from autolr.callbacks.step_count import StepCount, has_begun
 from autolr.callbacks.validation import ValidationPass
 from autolr.direction import check_mode
 from autolr.errors import ConfigError
 from autolr.runtime.checkpoint_format import FORMAT, check_format
 from autolr.runtime.collectives import Alone, Ranks
-from autolr.runtime.process_group import ranks_of
 from autolr.runtime.rungs import RungScores
 
 _CHECK_EVERY = 16  # steps between checks of the loss; each waits for the device
@@ -119,7 +119,7 @@ class PruneTrial(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        ranks = ranks_of(trainer.strategy.root_device, trainer.world_size)
+        ranks = ranks_of_fit(trainer)
         ranks.gather(lambda: self._prepare(trainer, pl_module, ranks))
 
     def _prepare(self, trainer: Trainer, module: LightningModule, ranks: Ranks) -> None:

@@ -15,8 +15,15 @@ from autolr.callbacks.namespaces import (
     either,
     is_param_in_hook_signature,
 )
+from autolr.callbacks.sharded import check_sharded, is_sharded
 from autolr.callbacks.swa import swa_of
 from autolr.errors import ConfigError, UnsupportedError
+
+_INSTEAD = {  # by whether the callback can exchange shards
+    True: "ModelParallelStrategy, with fully_shard in configure_model (FSDP2)",
+    False: "strategy='ddp'",
+}
+_SUPPORTED = {True: "DDP, ModelParallelStrategy and FSDP", False: "strategy='ddp'"}
 
 
 def check_alone(trainer: Trainer, kinds: tuple[type[Callback], ...]) -> None:
@@ -119,8 +126,14 @@ def check_replaceable(trainer: Trainer, module: LightningModule, what: str) -> N
         what: The setting that names the rule, for the message.
 
     Raises:
-        UnsupportedError: If there are several optimizers or none, or the module optimizes by hand.
+        UnsupportedError: If there are several optimizers or none, the module optimizes by hand, or
+            each process has a part of the weights alone.
     """
+    if is_sharded(trainer.strategy):
+        raise UnsupportedError(
+            f"{what} computes with whole weights, and under {type(trainer.strategy).__name__} each "
+            "process holds a part of them: without a rule the module's optimizer is kept"
+        )
     if (count := len(trainer.optimizers)) != 1:
         raise UnsupportedError(
             f"{what} replaces one optimizer, and this module has {count}: without a rule all their "
@@ -174,19 +187,23 @@ def check_space_shapes(trainer: Trainer, names: Sequence[str]) -> None:
         )
 
 
-def check_rivals(trainer: Trainer, module: LightningModule, who: str) -> None:
+def check_rivals(
+    trainer: Trainer, module: LightningModule, who: str, *, sharded: bool = False
+) -> None:
     """Refuse a set-up in which copies of the run cannot be trained beside it.
 
     Args:
         trainer: The trainer.
         module: Its module.
         who: The name of our callback, for the message.
+        sharded: Whether it can do so where each process holds a part of the weights.
 
     Raises:
         UnsupportedError: With the reason.
     """
     check_optimizer(trainer, who)
-    check_strategy(trainer.strategy, who)
+    check_strategy(trainer.strategy, who, sharded=sharded)
+    check_sharded(trainer, who)
     if lazy := [name for name, weight in module.named_parameters() if is_lazy(weight)]:
         raise UnsupportedError(
             f"{who} needs the weights of lazy modules before the first step, and {lazy[0]} has "
@@ -213,20 +230,26 @@ def check_no_swa(trainer: Trainer, who: str) -> None:
         )
 
 
-def check_strategy(strategy: Strategy, who: str) -> None:
-    """Refuse a strategy under which a process does not hold the whole state of the run.
+def check_strategy(strategy: Strategy, who: str, *, sharded: bool = False) -> None:
+    """Refuse a strategy under which the state of the run is out of reach.
 
     Args:
         strategy: The Trainer's strategy.
         who: The name of our callback, for the message.
+        sharded: Whether it can exchange what each process holds of the weights.
 
     Raises:
         UnsupportedError: If it is one, or `DDPStrategy` with what rivals would have to share.
     """
-    whole = isinstance(strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy)))
-    if not whole or isinstance(strategy, either(DeepSpeedStrategy)):
+    if isinstance(strategy, either(DeepSpeedStrategy)):
         raise UnsupportedError(
-            f"{who} supports one device and strategy='ddp'; {type(strategy).__name__} keeps "
+            f"{who} does not support DeepSpeedStrategy: its engine keeps weights, gradients and "
+            f"optimizer state where copies of them cannot be exchanged; use {_INSTEAD[sharded]}"
+        )
+    whole = isinstance(strategy, (*either(SingleDeviceStrategy), *either(DDPStrategy)))
+    if not whole and not (sharded and is_sharded(strategy)):
+        raise UnsupportedError(
+            f"{who} supports one device and {_SUPPORTED[sharded]}; {type(strategy).__name__} keeps "
             "weights, gradients or optimizer state where copies of them cannot be exchanged"
         )
     if isinstance(strategy, either(DDPStrategy)) and strategy._ddp_comm_state is not None:

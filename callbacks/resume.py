@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from autolr.callbacks.handover import Handover
-from autolr.callbacks.namespaces import Trainer, rank_zero_warn
+from autolr.callbacks.namespaces import LightningModule, Trainer, rank_zero_warn
 from autolr.callbacks.resumed_rng import ResumedRng
 from autolr.callbacks.rivals import RivalsCallback
 from autolr.callbacks.run_length import RunLength, reloads
@@ -17,6 +17,7 @@ from autolr.candidate import Candidate
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.result.result import Result
 from autolr.rng import RngState
+from autolr.runtime.by_rank import BY_RANK, collected, of_rank
 from autolr.runtime.checkpoint_format import FORMAT, check_format
 from autolr.runtime.described import LENGTH, described_settings, differences
 from autolr.schedules import Schedule
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from autolr.runtime.checkpoint import ResumableRivals
 
 
+_OF_A_PROCESS = ("search", "generators")  # in the state: what each process has of its own
+
+
 class KeepsSearch(RivalsCallback):
     """Keeps in its state the search while it is under way, later its result, and the generators."""
 
     _result: Result | None = None
     _own_peak: float | None = None
     _stored: dict[str, Any] | None = None  # a search to continue
+    _processes = 1  # that have stored it
     _begun_with: Mapping[str, str]
     _generators: ResumedRng
 
@@ -49,6 +54,31 @@ class KeepsSearch(RivalsCallback):
             else self._length.count.state_dict(),
             "generators": RngState.capture().to_dict(),
         }
+
+    @override
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if trainer.world_size > 1:
+            state = checkpoint["callbacks"][self.state_key]
+            state |= collected({name: state[name] for name in _OF_A_PROCESS})
+
+    @override
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        super().on_load_checkpoint(trainer, pl_module, checkpoint)
+        state = checkpoint["callbacks"].get(self.state_key, {})
+        if (by_rank := state.pop(BY_RANK, None)) is None:
+            self._processes = 1
+            return
+        self._processes = len(by_rank)
+        if self._processes == trainer.world_size:
+            stored = {name: state[name] for name in _OF_A_PROCESS} | {BY_RANK: by_rank}
+            state |= of_rank(stored, trainer.global_rank)
+        if trainer.strategy.restore_checkpoint_after_setup:  # `on_fit_start` has been called
+            ResumedRng(state.get("generators")).before_the_data(trainer, self._processes)
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -176,7 +206,11 @@ def described(
 
 
 def check_resumed(
-    trainer: Trainer, made: int, stored: Mapping[str, Any] | None, present: Mapping[str, str]
+    trainer: Trainer,
+    made: int,
+    stored: Mapping[str, Any] | None,
+    present: Mapping[str, str],
+    processes: int = 1,
 ) -> None:
     """Refuse a checkpoint whose search cannot be resumed.
 
@@ -185,16 +219,18 @@ def check_resumed(
         made: The steps that the run of the checkpoint has made.
         stored: What `stored_search` returned; None: the checkpoint has no search.
         present: See `described`.
+        processes: How many have stored it.
 
     Raises:
-        UnsupportedError: If it holds none, or one of another version of autolr, that was cut in
-            the middle of a step, or of several ranks: generators, batches and buffers in it are
-            those of rank 0.
-        ConfigError: If the search was begun with other settings; with all that differs.
+        UnsupportedError: If it holds none, or one of another version of autolr, or that was cut in
+            the middle of a step.
+        ConfigError: If the search was begun with other settings, with all that differs, or on
+            another number of processes: each has generators, batches and shards of its own.
     """
-    if trainer.world_size > 1:
-        raise UnsupportedError(
-            "AutoLR: a search under way is not resumed on several devices: fit from the start"
+    if stored is not None and processes != trainer.world_size:
+        raise ConfigError(
+            f"AutoLR: the checkpoint is of a search with world_size {processes}, and this fit has "
+            f"world_size {trainer.world_size}: resume in as many processes, or fit from the start"
         )
     if stored is not None:
         check_format(stored)

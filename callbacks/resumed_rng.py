@@ -22,10 +22,15 @@ class ResumedRng:
     def __init__(self, stored: Mapping[str, Any] | None) -> None:
         self._generators = None if stored is None else RngState.from_dict(stored)
 
-    def before_the_data(self, trainer: Trainer) -> None:
-        """Restore them before the first iterator is made."""
-        if trainer.world_size > 1:
-            self._generators = None  # a checkpoint has those of rank 0
+    def before_the_data(self, trainer: Trainer, processes: int = 1) -> None:
+        """Restore them before the first iterator is made.
+
+        Args:
+            trainer: The trainer.
+            processes: How many have stored theirs; with another number none are restored.
+        """
+        if trainer.world_size != processes:
+            self._generators = None
         if self._generators is not None:
             self._generators.restore()
 

@@ -43,6 +43,7 @@ class RivalsCallback(RateHost):
         self, rivals: "ResumableRivals", learner: "LightningLearner", batch: Any, batch_idx: int
     ) -> None:
         self._before = None
+        learner.settle()
         with rivals.surviving():
             self._repeat_hooks(rivals, learner)
             if rivals.wants_batch or learner.has_batch_end:

@@ -106,7 +106,7 @@ class StartsSearch(KeepsSearch):
         steps = self._planned_steps(trainer, "AutoLR")
         warn_of_early_stoppers(trainer, "AutoLR", steps)
         if begins := self._result is None and self._stored is None:
-            check_rivals(trainer, pl_module, "AutoLR")
+            check_rivals(trainer, pl_module, "AutoLR", sharded=True)
             if has_begun(trainer):
                 check_resumed(trainer, self._run_length.count.made, None, {})
             self._own = OwnRates.of(trainer, pl_module, steps)
@@ -129,7 +129,7 @@ class StartsSearch(KeepsSearch):
             assert self._stored is not None
             self._check(trainer, module, ranks, steps)
             made = self._run_length.count.made
-            check_resumed(trainer, made, self._stored, self._begun_with)
+            check_resumed(trainer, made, self._stored, self._begun_with, self._processes)
             self._own_peak = self._stored["own_peak"]
             return
         self._stored, self._own_peak = None, self._result.own_peak
@@ -195,6 +195,7 @@ class StartsSearch(KeepsSearch):
         learner, rates = self._learner, self._rates
         assert learner is not None
         assert rates is not None
+        learner.settle()
         if self._stored is not None:
             searcher = self._settings.searcher
             self._rivals = resumed_search(self._stored, searcher, learner, rates, self._room)

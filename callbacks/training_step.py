@@ -3,6 +3,7 @@
 from typing import Any
 
 from autolr.callbacks.namespaces import LightningModule, Trainer, is_param_in_hook_signature
+from autolr.callbacks.sharded import called_model
 
 
 class TrainingStep:
@@ -30,12 +31,14 @@ class TrainingStep:
         return self._trainer.strategy.training_step(*self._arguments(batch, batch_idx))
 
     def alone(self, batch: Any, batch_idx: int) -> Any:
-        """Return what it returns on this rank, without what wraps the module.
+        """Return what it returns on this rank, without a wrapper that averages gradients.
 
         Args:
             batch: The batch.
             batch_idx: Its index in the epoch.
         """
+        if called_model(self._trainer) is not self._module:
+            return self(batch, batch_idx)
         with self._trainer.precision_plugin.train_step_context():
             return self._module.training_step(*self._arguments(batch, batch_idx))
 

@@ -16,7 +16,8 @@ from autolr.callbacks.namespaces import (
     rank_zero_info,
 )
 from autolr.callbacks.quiet import quiet
-from autolr.errors import UnsupportedError
+from autolr.callbacks.sharded import settle
+from autolr.errors import PartedError, UnsupportedError
 from autolr.rng import isolated_rng
 from autolr.runtime.collectives import Alone, Ranks
 from autolr.runtime.untouched import untouched
@@ -85,6 +86,7 @@ class ValidationPass:
                     lambda: evaluated(self._trainer, self._batches, self.ranks, limit, batch_means)
                 )
             )
+            settle(self._trainer)
         self.by_batch = batch_means.values()
         return logged
 
@@ -169,8 +171,9 @@ class ValidationPass:
         """
         try:
             return self.run(limit)
-        except Exception:
-            if self._listeners == callbacks and self._epoch is None:
+        except Exception as error:
+            ends = isinstance(error, PartedError)
+            if ends or (self._listeners == callbacks and self._epoch is None):
                 raise
             return {}
 

@@ -93,7 +93,7 @@ class Acting(CandidateStates):
         if self.search.scores or self._is_annealed():
             return None
         runs = [run for run in [self._live, *self._rivals] if not run.diverged]
-        return ignores_its_rate(self._learner.optimizer, runs)
+        return ignores_its_rate(self._learner.optimizer, runs, self._learner.ranks)
 
     def _observe(self, step: int, scores: Sequence[Score] = (), *, lost: bool = False) -> None:
         """Report to the strategy that its action has been carried out, see `Observation`."""

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from autolr.runtime.batch_norm import batch_norms, estimate_statistics
 from autolr.runtime.compiled import holds_tensors
+from autolr.runtime.exchange import local
 from autolr.runtime.naming import Names
 from autolr.runtime.plain import size
 from autolr.runtime.structure import trainable_parameters
@@ -24,6 +25,8 @@ _SAMPLES = 16  # of a window; averaging every step would not change the score
 
 class Average:
     """A running mean of the trained weights of a model, each by its parameter.
+
+    Of sharded weights it has the mean of the part that this process holds.
 
     While the rate is constant the weights bounce around a point of lower loss, near which
     annealing would end; their mean is an estimate of it that takes no step.
@@ -67,7 +70,7 @@ class Average:
     @torch.no_grad()
     def _take(self, tensors: Mapping[Tensor, Tensor]) -> None:
         trained = trainable_parameters(self._model, self._optimizer)
-        present = {parameter: tensors.get(parameter, parameter).detach() for parameter in trained}
+        present = {p: local(tensors.get(p, p).detach()) for p in trained}
         self._statistics = {}
         self._counts = {parameter: self._counts.get(parameter, 0) + 1 for parameter in trained}
         self._means = {

@@ -29,6 +29,11 @@ def estimate_statistics(norms: Sequence[_BatchNorm], forward: Callable[[], objec
             norm.momentum = momentum
 
 
+def is_synchronized(model: nn.Module) -> bool:
+    """Return whether a forward pass takes the means over all processes."""
+    return any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+
+
 def batch_norms(model: nn.Module) -> list[_BatchNorm]:
     """Return the modules whose statistics a forward pass in training mode changes."""
     norms = (module for module in model.modules() if isinstance(module, _BatchNorm))

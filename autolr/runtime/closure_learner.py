@@ -50,8 +50,6 @@ class ClosureLearner(PlainLearner):
         self.extras = wrapped.scalers if scaler is None else (*wrapped.scalers, scaler)
         self.count = StepCount(wrapped.optimizer, self.extras)
         self._wrapper = DDPWrapper(wrapped.ddp)
-        synchronized = any(isinstance(part, nn.SyncBatchNorm) for part in self.model.modules())
-        self._agrees = ranks.size > 1 and not synchronized  # ranks wait within those
         self._steps: UserSteps
         self._function: Function
         self._stepped = False
@@ -130,7 +128,7 @@ class ClosureLearner(PlainLearner):
 
     def _forward(self) -> Any:
         """Call the user's function; where it fails on one rank, it does on all."""
-        if self._agrees and self._steps.only_forward:
+        if self._steps.only_forward:
             return agreed(self.ranks, self._function)
         return self._function()
 

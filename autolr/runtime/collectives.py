@@ -14,11 +14,15 @@ class Ranks(Protocol):
     def size(self) -> int:
         """How many there are."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether they wait for each other within a forward pass, as where weights are sharded."""
+
     def gather(self, action: Callable[[], T]) -> list[T]:
         """Call ``action`` on every rank and return what each of them returned, by rank.
 
-        An exception on any rank ends the call on all of them, with the same error. Calls may be
-        made within ``action``.
+        An exception on any rank ends the call on all of them, with the same error: a `PartedError`
+        where others wait for that rank within ``action``. Calls may be made within ``action``.
 
         Args:
             action: Returns numbers, strings, None, or lists and dicts of them.
@@ -33,6 +37,7 @@ class Alone:
     """One process: there are no other ranks, and an exception passes through as it is."""
 
     size: int = 1
+    waits: bool = False
 
     def gather(self, action: Callable[[], T]) -> list[T]:
         """Return what ``action`` returns; see `Ranks`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any
 
 import torch
@@ -9,11 +10,13 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from autolr.rules.switching import begin_rule
+from autolr.runtime.exchange import local
 from autolr.runtime.learner import Learner
 from autolr.runtime.naming import Names
 from autolr.runtime.plain import device_of, size
 from autolr.runtime.room import Room
 from autolr.runtime.snapshot import Snapshot
+from autolr.runtime.tensor_memory import copied
 from autolr.runtime.trained import Change, Trained, counted
 
 _WATCHED = 4  # steps; the first update of a momentum copy that equals the network changes nothing
@@ -59,7 +62,7 @@ class Copies:
         with copy.in_place():
             begin_rule(self._learner.optimizer, rule)
         if self._watched_until is None:
-            self._before = {p: p.detach().clone() for p in self._trained.twins}
+            self._before = {p: copied(p) for p in self._trained.twins}
             self._watched_until = step + _WATCHED
         return copy
 
@@ -92,7 +95,7 @@ class Copies:
             pending: Whether the copies have yet to go through a hook that the run has behind it.
         """
         change = self._trained.look(stepped=stepped)
-        written = [p for p, was in self._before.items() if not torch.equal(p, was)]
+        written = self._changed()
         if written:  # also by means that leave no trace but the values
             self._trained.note(written)
             joined = dict.fromkeys([*(change.joined if change else ()), *written])
@@ -134,8 +137,9 @@ class Copies:
         return None
 
     def count_bytes(self, values: Iterable[int]) -> None:
-        """Take note of the bytes that all copies take now."""
-        self.most_bytes = max(self.most_bytes, sum(values) + size(list(self._before.values())))
+        """Take note of the bytes that all copies take now, on the rank that holds most."""
+        own = sum(values) + size(list(self._before.values()))
+        self.most_bytes = max(self.most_bytes, *self._learner.ranks.gather(lambda: own))
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain values, for `load_state_dict`."""
@@ -168,6 +172,13 @@ class Copies:
             return None
         lost = any(isinstance(parameter, str) for parameter in seen)
         return Change(counted(joined, len(fewer)), tuple(joined), lost=lost)
+
+    def _changed(self) -> list[Tensor]:
+        """Return the frozen parameters that differ from their first values, on any rank."""
+        if not self._before:
+            return []
+        flags = [not torch.equal(local(p), local(was)) for p, was in self._before.items()]
+        return [*compress(self._before, self._learner.ranks.any(flags))]
 
 
 def _written(parameters: Sequence[Tensor]) -> str:

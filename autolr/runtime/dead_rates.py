@@ -1,6 +1,7 @@
 """Optimizers for which the rate in their groups is not the rate of their steps."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -8,7 +9,11 @@ from torch.optim import Optimizer
 
 from autolr.rules.fixed import OWN
 from autolr.runtime.candidate_run import CandidateRun
+from autolr.runtime.exchange import local
 from autolr.runtime.joint_optimizer import name_of
+
+if TYPE_CHECKING:
+    from autolr.runtime.collectives import Ranks
 
 
 def sets_its_rate(optimizer: Optimizer, rate: float) -> str:
@@ -24,20 +29,24 @@ def sets_its_rate(optimizer: Optimizer, rate: float) -> str:
     )
 
 
-def ignores_its_rate(optimizer: Optimizer, runs: Sequence[CandidateRun]) -> str | None:
+def ignores_its_rate(
+    optimizer: Optimizer, runs: Sequence[CandidateRun], ranks: "Ranks"
+) -> str | None:
     """Return in words that an optimizer has made the same steps at several rates; None if not.
 
     Args:
         optimizer: The optimizer, of the user's.
         runs: The live run and its rivals, after some steps on the same batches.
+        ranks: The processes that train the run together; each may hold a part of the weights.
     """
     rates = sorted({run.highest_rate for run in runs})
     rivals = [run.state.tensors for run in runs if run.snapshot is not None]
     if len(rates) < 2 or not rivals or any(run.candidate.rule != OWN for run in runs):
         return None
-    if not any(_moves(parameter) for parameter in rivals[0]):
-        return None
-    if not all(torch.equal(p, other[p]) for other in rivals for p in rivals[0]):
+    moves = any(_moves(parameter) for parameter in rivals[0])
+    pairs = ((local(p), local(other[p])) for other in rivals for p in rivals[0])
+    differ = not all(torch.equal(present, other) for present, other in pairs)
+    if ranks.any([moves, differ]) != [True, False]:
         return None
     return (
         f"{name_of(optimizer)} has made the same steps at rates of up to {rates[0]:.3g} and "
@@ -47,4 +56,4 @@ def ignores_its_rate(optimizer: Optimizer, runs: Sequence[CandidateRun]) -> str 
 
 def _moves(parameter: Tensor) -> bool:
     """Return whether the last step had a gradient for a parameter."""
-    return parameter.grad is not None and bool(parameter.grad.any())
+    return parameter.grad is not None and bool(local(parameter.grad).any())

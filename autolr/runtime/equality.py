@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from autolr.runtime.attribute_values import IS_PLAIN
+from autolr.runtime.exchange import local
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def _are_equal_arrays(left: Any, right: Any, tolerance: Tolerance) -> bool:
 
 
 def _are_equal_tensors(left: Tensor, right: Tensor, tolerance: Tolerance) -> bool:
+    left, right = local(left), local(right)
     try:
         if not (left.is_floating_point() or left.is_complex()):
             return torch.equal(left, right)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 
-from autolr.errors import AutoLRError, UnsupportedError, UserCodeError
+from autolr.errors import AgreedError, AutoLRError, UnsupportedError
 from autolr.runtime.collectives import Ranks, T
 
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
@@ -25,7 +25,7 @@ def of_a_step(ranks: Ranks) -> tuple[type[Exception], ...]:
     Args:
         ranks: The processes that train the run.
     """
-    return (Exception,) if ranks.size == 1 else (UserCodeError,)
+    return (Exception,) if ranks.size == 1 else (AgreedError,)
 
 
 def agreed(ranks: Ranks, action: Callable[[], T]) -> T:
@@ -33,11 +33,16 @@ def agreed(ranks: Ranks, action: Callable[[], T]) -> T:
 
     Args:
         ranks: The processes that train the run.
-        action: Code in which no rank waits for another one.
+        action: A forward pass. Ranks may wait for each other in it where they do in any.
 
     Raises:
-        UserCodeError: With the words of the first rank that failed.
+        AgreedError: With the words of the first rank that failed.
+        PartedError: Likewise, where others wait for that rank: that ends the run.
     """
+    if ranks.size == 1:
+        return action()
+    if ranks.waits:
+        return _met(ranks, action)
     values: list[T] = []
     failed: Exception | None = None
     try:
@@ -48,7 +53,23 @@ def agreed(ranks: Ranks, action: Callable[[], T]) -> T:
         return values[0]
     by_rank = ranks.gather(lambda: None if failed is None else in_words(failed))
     rank, words = next((i, words) for i, words in enumerate(by_rank) if words is not None)
-    raise UserCodeError(f"{words} (on rank {rank} of {ranks.size})") from failed
+    raise AgreedError(f"{words} (on rank {rank} of {ranks.size})") from failed
+
+
+def _met(ranks: Ranks, action: Callable[[], T]) -> T:
+    """Return what ``action`` returns, after ranks have met without a collective; see `agreed`."""
+    values: list[T] = []
+
+    def attempt() -> None:
+        try:
+            values.append(action())
+        except AutoLRError:
+            raise
+        except Exception as error:
+            raise AgreedError(in_words(error)) from error
+
+    ranks.gather(attempt)
+    return values[0]
 
 
 def of_a_search(ranks: Ranks) -> tuple[type[Exception], ...]:

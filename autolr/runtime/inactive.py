@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from autolr.runtime.exchange import whole
 from autolr.runtime.structure import trainable_parameters
 
 
@@ -12,7 +13,8 @@ def inactive_units(model: nn.Module, optimizer: Optimizer) -> float:
 
     A rectified unit that is negative on all inputs passes no gradient to the weights that feed it,
     and does not come back: rates that are too high for a network kill units long before its loss
-    shows it. Rows of embeddings are left out, as a batch has few of them.
+    shows it. Rows of embeddings are left out, as a batch has few of them, and so are weights that
+    FSDP1 has flattened: their rows are not known.
 
     Args:
         model: The model, with the gradients of its last step.
@@ -28,7 +30,7 @@ def inactive_units(model: nn.Module, optimizer: Optimizer) -> float:
     }
     shares = []
     for parameter in trainable_parameters(model, optimizer):
-        gradient = parameter.grad
+        gradient = None if parameter.grad is None else whole(parameter.grad)
         if gradient is None or gradient.is_sparse or parameter.dim() < 2 or parameter in looked_up:
             continue
         silent = gradient.flatten(1).count_nonzero(dim=1) == 0

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
+from autolr.runtime.exchange import local
+
 
 def tensors_of(model: nn.Module) -> tuple[list[nn.Parameter], list[Tensor]]:
     """Return the parameters and the buffers of a model, each tensor once.
@@ -22,8 +24,11 @@ def tensors_of(model: nn.Module) -> tuple[list[nn.Parameter], list[Tensor]]:
 
 
 def is_finite(model: nn.Module) -> bool:
-    """Return whether no parameter of a model is NaN or infinite; it waits for the device."""
-    return all(bool(parameter.isfinite().all()) for parameter in tensors_of(model)[0])
+    """Return whether no parameter of a model is NaN or infinite; it waits for the device.
+
+    Of what is sharded it looks at the part of this process: others may have another answer.
+    """
+    return all(bool(part.isfinite().all()) for part in map(local, tensors_of(model)[0]))
 
 
 def modules_of(model: nn.Module) -> Iterable[nn.Module]:

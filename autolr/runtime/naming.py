@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.compiled import written_name
+from autolr.runtime.exchange import joined
 from autolr.runtime.structure import Slot, all_parameters, parameters_of
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class Names:
         return kept | {name: values[p] for p, name in named.items()}
 
     def by_tensor(self, values: Mapping[str, Any]) -> dict[Any, Any]:
-        """Return what `by_name` has named, by parameter."""
-        return {self._tensors.get(name, name): value for name, value in values.items()}
+        """Return what `by_name` has named, by parameter; shards are distributed as that is."""
+        keyed = {self._tensors.get(name, name): value for name, value in values.items()}
+        return {key: joined(value, key) for key, value in keyed.items()}
 
     def by_slot_name(self, values: Mapping[Slot, Any]) -> dict[str, Any]:
         """Return values by the names of their buffers."""

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autolr.runtime.exchange import local, locals_of
+
 _SCALARS = (type(None), bool, int, float, str)
 _ELSEWHERE = "autolr: not on the CPU"  # the key that marks a tensor of an accelerator
 
@@ -24,11 +26,18 @@ def is_plain(value: Any) -> bool:
 
 
 def packed(value: Any) -> Any:
-    """Return a value whose tensors say whether they lay on the CPU; none is copied."""
+    """Return a value whose tensors say whether they lay on the CPU; none is copied.
+
+    Of what is sharded it has the part of this process; `Names` knows what that is a part of.
+    """
+    return _packed(locals_of(value))
+
+
+def _packed(value: Any) -> Any:
     if isinstance(value, Tensor):
         tensor = value.detach()
         return tensor if tensor.device.type == "cpu" else {_ELSEWHERE: tensor}
-    return _each(value, packed)
+    return _each(value, _packed)
 
 
 def unpacked(value: Any, device: torch.device) -> Any:
@@ -51,9 +60,9 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def size(value: Any) -> int:
-    """Return the bytes of the tensors in a plain value."""
+    """Return the bytes that this process holds of the tensors in a plain value."""
     if isinstance(value, Tensor):
-        return value.nbytes
+        return local(value).nbytes
     items = value.values() if isinstance(value, dict) else value
     return sum(map(size, items)) if isinstance(value, dict | list | tuple) else 0
 

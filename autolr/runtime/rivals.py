@@ -241,7 +241,8 @@ class Rivals(Acting):
         try:
             self._observe(self.step + 1, [LOST] * len(probe.candidates), lost=True)
         except DivergedError:
-            if not (self._nan and is_finite(self._learner.model)):
+            (broken,) = self._learner.ranks.any([not is_finite(self._learner.model)])
+            if broken or not self._nan:
                 raise
             self._end(_BROKEN, self.live if self.search.scores else self._rates.own_candidate())
             return

@@ -101,7 +101,8 @@ class Scoring:
             return LOST
         learner = self._learner
         with run.in_place(), isolated_rng(), run.weights(learner.forward):
-            if not is_trained_finite(learner.model, learner.optimizer):
+            finite = is_trained_finite(learner.model, learner.optimizer)
+            if not all(learner.ranks.gather(lambda: finite)):
                 return LOST  # a metric may hide it
             score = learner.validate()
             if score is None:

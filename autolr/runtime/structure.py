@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autolr.runtime.exchange import local
 from autolr.runtime.model_tensors import modules_of
 
 Slot: TypeAlias = tuple[nn.Module, str]
@@ -131,11 +132,14 @@ def trainable_parameters(model: nn.Module, optimizer: Optimizer) -> list[Tensor]
 def is_trained_finite(model: nn.Module, optimizer: Optimizer) -> bool:
     """Return whether no parameter that a step trains is NaN or infinite; it waits for the device.
 
+    Of what is sharded it looks at the part of this process: others may have another answer.
+
     Args:
         model: The model.
         optimizer: Its optimizer.
     """
-    return all(bool(p.isfinite().all()) for p in trainable_parameters(model, optimizer))
+    trained = map(local, trainable_parameters(model, optimizer))
+    return all(bool(part.isfinite().all()) for part in trained)
 
 
 def buffer_slots(model: nn.Module) -> list[Slot]:

@@ -6,12 +6,15 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from autolr.runtime.exchange import is_sharded, local
+
 
 class Swap:
     """Swaps data of tensors, in a ``with`` block; in place it swaps at the end of the block.
 
     By reference nothing is copied. In place every tensor keeps its memory, and values change
-    places through a copy of what lies in one storage: tensors may overlap there.
+    places through a copy of what lies in one storage: tensors may overlap there. Of a sharded
+    tensor the local part is always swapped in place.
 
     Args:
         in_place: Whether the memory of tensors has to stay theirs.
@@ -39,9 +42,9 @@ class Swap:
             tensor: A tensor in place.
             other: The data; after the block, in place, what this returns.
         """
-        present = tensor.data
-        if self.in_place and _fit(present, other):
-            self._pairs[present.untyped_storage().data_ptr()].append((present, other))
+        present, value = local(tensor.data), local(other)
+        if (self.in_place or is_sharded(tensor)) and _fit(present, value):
+            self._pairs[present.untyped_storage().data_ptr()].append((present, value))
             return other
         tensor.data = other
         return present

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from autolr.runtime.exchange import local, sharded_like
+
 _LARGE = 2**16  # bytes; smaller tensors lie in memory that the process has already
 
 
@@ -23,7 +25,8 @@ class TensorMemory:
     """
 
     def __init__(self, unneeded: Iterable[Any] = ()) -> None:
-        large = [item for item in unneeded if isinstance(item, Tensor) and _is_large(item)]
+        tensors = [local(item) for item in unneeded if isinstance(item, Tensor)]
+        large = [tensor for tensor in tensors if _is_large(tensor)]
         users = Counter(tensor.untyped_storage().data_ptr() for tensor in large)
         self._free: defaultdict[Hashable, list[Tensor]] = defaultdict(list)
         for tensor in large:
@@ -34,7 +37,8 @@ class TensorMemory:
     def copied(self, value: Any) -> Any:
         """Copy an optimizer's entry or a tensor: tensors wherever they are nested, and lists."""
         if isinstance(value, Tensor):
-            return self._copied_tensor(value.detach())
+            tensor = value.detach()
+            return sharded_like(self._copied_tensor(local(tensor)), tensor)
         if isinstance(value, dict):
             return {key: self.copied(item) for key, item in value.items()}
         if isinstance(value, list):

@@ -14,6 +14,7 @@ from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to, save_after
 from autolr.result.result import Result
 from autolr.rng import RngState
+from autolr.runtime.batch_norm import is_synchronized
 from autolr.runtime.checkpoint_format import FORMAT
 from autolr.runtime.closure_learner import ClosureLearner
 from autolr.runtime.described import LENGTH, described_settings
@@ -130,7 +131,11 @@ class Tuner:
         check_loop(wrapped, settings, backward, scaler, validated=validate is not None)
         several = dist.is_available() and dist.is_initialized()
         self._speaks = not several or dist.get_rank() == 0
-        ranks = ranks_of(device_of(wrapped.model), dist.get_world_size() if several else 1)
+        ranks = ranks_of(
+            device_of(wrapped.model),
+            dist.get_world_size() if several else 1,
+            waits=is_synchronized(wrapped.model),
+        )
         ranks.gather(lambda: check_save_to(save_to) if self._speaks else None)
         scored_by = None if settings.searcher.rewinds else validate
         self._learner = ClosureLearner(wrapped, scaler, scored_by, mode, ranks)

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.compiled import holds_tensors
+from autolr.runtime.exchange import is_sharded
 from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.swap import Swap
+from autolr.runtime.tensor_memory import copied as copied_value
 
 
 @contextmanager
@@ -26,14 +28,15 @@ def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
     is_bound = holds_tensors(model)
     places = [(module, dict(module._buffers)) for module in model.modules()]
     copied: list[Tensor] = [*changeable(model), *buffers] if weights else buffers
-    own = [(tensor, tensor.data) for tensor in [*parameters, *buffers]]
+    held = [tensor for tensor in [*parameters, *buffers] if not is_sharded(tensor)]
+    own = [(tensor, tensor.data) for tensor in held]
     with Swap(in_place=is_bound) as swap:
-        kept = [(tensor, swap.data(tensor, tensor.data.clone())) for tensor in copied]
+        kept = [(tensor, swap.data(tensor, copied_value(tensor))) for tensor in copied]
     try:
         yield
     finally:
-        for module, held in places:  # a module may bind another tensor to the name
-            module._buffers.update(held)
+        for module, bound in places:  # a module may bind another tensor to the name
+            module._buffers.update(bound)
         for tensor, data in own:
             tensor.data = data
         with Swap(in_place=is_bound) as swap:

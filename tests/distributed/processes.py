@@ -20,13 +20,13 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
 
-def outcomes_of(module, folder):
+def outcomes_of(module, folder, *chosen):
     """Run a module on two ranks; return a function from the name of a case to what they returned.
 
-    The module gets the folder as its argument, and writes FOLDER/CASE-RANK.pt.
+    The module gets the folder and what is chosen as its arguments, and writes FOLDER/CASE-RANK.pt.
     """
     port = _free_port()
-    processes = [_start(module, rank, port, folder) for rank in range(2)]
+    processes = [_start(module, rank, port, folder, chosen) for rank in range(2)]
     try:
         for rank, process in enumerate(processes):
             assert process.wait(timeout=400) == 0, (folder / f"log{rank}").read_text()
@@ -47,13 +47,13 @@ def _free_port():
         return free.getsockname()[1]
 
 
-def _start(module, rank, port, folder):
+def _start(module, rank, port, folder, chosen):
     environment = {
         **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"},
         **{"LOCAL_RANK": str(rank), "RANK": str(rank), "NODE_RANK": "0", "OMP_NUM_THREADS": "1"},
     }
     return subprocess.Popen(
-        [sys.executable, "-c", START, module, str(folder)],
+        [sys.executable, "-c", START, module, str(folder), *chosen],
         env={**os.environ, **environment},
         cwd=ROOT,
         stdout=(folder / f"log{rank}").open("w"),

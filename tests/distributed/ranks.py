@@ -201,9 +201,9 @@ def cases(folder):
     }
 
 
-def main(folder, chosen):
+def run_cases(made, folder, chosen):
     """Run the cases, all if none is chosen, and write down how each went."""
-    for name, case in cases(folder).items():
+    for name, case in made.items():
         if chosen and name not in chosen:
             continue
         begun = time.monotonic()
@@ -216,4 +216,4 @@ def main(folder, chosen):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    run_cases(cases(Path(sys.argv[1])), Path(sys.argv[1]), sys.argv[2:])

@@ -4,13 +4,16 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from time import monotonic
 
 import pytest
+import torch
 from torch.distributed import HashStore  # type: ignore[attr-defined]
 
-from autolr.errors import ConfigError, DivergedError, UserCodeError
+from autolr.errors import AgreedError, ConfigError, DivergedError, PartedError, UserCodeError
 from autolr.runtime.collectives import Alone
+from autolr.runtime.failures import agreed
 from autolr.runtime.process_group import Together
 
 
@@ -102,6 +105,36 @@ def test_a_rank_whose_others_never_come_raises_its_own_error_after_a_while():
     outcomes = on_ranks(tell, size=2, grace=timedelta(seconds=0.3))
     assert outcomes[0] == "elsewhere"
     assert lines(outcomes[1:]) == {(ValueError, "alone")}
+
+
+def test_a_rank_that_waits_for_one_that_has_failed_ends_with_the_line_of_that_one():
+    gone = Event()
+
+    def tell(ranks, rank):
+        def action():
+            if rank == 0:
+                raise ValueError("a broken\nimage")
+            gone.wait(20)
+            raise RuntimeError("connection closed")
+
+        try:
+            ranks.gather(lambda: ranks.gather(action))
+        finally:
+            gone.set()
+
+    begun = monotonic()
+    outcomes = on_ranks(tell, size=2, grace=timedelta(seconds=0.3), waits=True)
+    assert lines(outcomes) == {(PartedError, "ValueError: a broken image (on rank 0 of 2)")}
+    assert monotonic() - begun < 15
+
+
+def test_ranks_that_come_in_time_go_on_after_a_pass_that_has_failed_on_one():
+    def tell(ranks, rank):
+        with pytest.raises(AgreedError, match=r"^KeyError: 'a' \(on rank 1 of 3\)$"):
+            agreed(ranks, lambda: fail(KeyError("a")) if rank == 1 else 0)
+        return agreed(ranks, lambda: torch.tensor(rank))
+
+    assert on_ranks(tell, waits=True) == [torch.tensor(rank) for rank in range(3)]
 
 
 def test_one_process_agrees_with_itself():
