@@ -16,7 +16,7 @@ from examples.real_projects.fitted import TRAINER, Fitted, fitted
 METRIC = "val_AUROC"
 SEARCH, SCHEDULED = {"monitor": METRIC, "mode": "max"}, False
 RATE = 2e-4  # of both optimizers, as anomalib has it
-STEPS = 240  # batches: each is a step of either network, and Lightning counts both
+STEPS = 160  # batches: each is a step of either network, and Lightning counts both
 _SIDE, _BATCH = 32, 16
 
 
@@ -34,7 +34,7 @@ def fit(callbacks: list[Any], max_steps: int, seed: int, rate: float = RATE) -> 
     )  # fmt: skip
     scored = Evaluator(val_metrics=[AUROC(fields=["pred_score", "gt_label"], prefix="val_")])
     model = Ganomaly(
-        batch_size=_BATCH, n_features=16, latent_vec_size=32, lr=rate, evaluator=scored,
+        batch_size=_BATCH, n_features=8, latent_vec_size=32, lr=rate, evaluator=scored,
         pre_processor=Ganomaly.configure_pre_processor((_SIDE, _SIDE)), visualizer=False,
     )  # fmt: skip
     engine = Engine(

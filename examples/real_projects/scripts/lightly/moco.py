@@ -18,7 +18,7 @@ from examples.real_projects.scripts.lightly.views import WIDTH, backbone
 METRIC = classified.METRIC
 SEARCH, SCHEDULED = {"monitor": METRIC, "mode": "max"}, False
 RATE = 0.06  # of lightly's example
-STEPS = 200
+STEPS = 160
 
 
 class MoCo(classified.Classified):
