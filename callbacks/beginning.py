@@ -113,4 +113,5 @@ def setup_of(
         handover: When `StochasticWeightAveraging` takes the rate over, if it does.
     """
     peak, rise = (None, None) if own is None else (own.peak, own.rise - 1)
-    return Setup(settings, steps, peak, rise, handover.last_search_step(trainer, steps))
+    last, data = handover.last_search_step(trainer, steps), trainer.train_dataloader
+    return Setup(settings, steps, peak, rise, last, data)

@@ -55,7 +55,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
 
     What the module trains may change on the way (`BaseFinetuning`, new modules, pruning). Rivals
     follow where they can, and end with a line where they cannot; the run is then never restored to
-    a state from before. What is frozen is not copied.
+    a state from before. What is frozen is not copied. Where training data are drawn from what steps
+    change (a replay memory), no rivals are trained and the user's rate stays, with a warning.
 
     The search never ends the run: a rival whose code raises (many modules refuse a NaN loss) ends
     with a line, and any other error of the search's own ends the search with a warning. Where the

@@ -16,6 +16,7 @@ from autolr.rng import isolated_rng
 from autolr.runtime.attribute_values import IS_PLAIN, copied_value
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.average import Average
+from autolr.runtime.drawn_data import drawn_from
 from autolr.runtime.equality import EXACT, Tolerance, are_equal
 from autolr.runtime.held_objects import HeldObjects
 from autolr.runtime.learner import Learner
@@ -33,12 +34,14 @@ _VERIFIED = 3  # steps: enough for what one step leaves and the next one uses
 _FOREIGN = frozenset({"builtins", "torch", "lightning", "pytorch_lightning", "torchmetrics"})
 
 
-def obstacle_to_rivals(learner: Learner, *, repeat: bool) -> str | None:
+def obstacle_to_rivals(learner: Learner, *, repeat: bool, data: object = None) -> str | None:
     """Return why no rivals can be trained beside a run; None if they can.
 
     Args:
         learner: The run before its first step, with the batch of that step.
-        repeat: Whether a step is computed twice on a copy, to see whether it differs.
+        repeat: Whether a step is computed twice on a copy, to see whether it differs, and whether
+            it writes what ``data`` are drawn from.
+        data: The loader of the training data, if known.
     """
     held = HeldObjects(learner.model, learner.optimizer)
     if held.uncopied:
@@ -46,9 +49,14 @@ def obstacle_to_rivals(learner: Learner, *, repeat: bool) -> str | None:
         return f"no copy can be made of {_listed(kinds)}"
     if not repeat or any(map(is_lazy, learner.model.parameters())):
         return None
+    begun = Attributes(learner.model)
     first, second = (_tried(learner, learner.trial_gradients) for _ in range(2))
-    differing = list(first.differences(second, _NEARLY))
-    return f"a repeated step differs in {_listed(differing)}" if differing else None
+    if differing := list(first.differences(second, _NEARLY)):
+        return f"a repeated step differs in {_listed(differing)}"
+    drawn = drawn_from(data, learner.model, begun.differences(first.attributes))
+    return (
+        f"the training data are drawn from {_listed(drawn)}, which steps change" if drawn else None
+    )
 
 
 def verify(learner: Learner) -> list[str]:

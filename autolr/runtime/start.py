@@ -33,6 +33,7 @@ class Setup:
         own_peak: Highest rate of the scheduler of the user's module; None without one.
         rise: Step at which the scheduler of the user's module reaches its peak; None without one.
         deadline: Step by which the search has to be over; None: ``total_steps``.
+        data: The loader of the training data; None: not known.
     """
 
     settings: "SearchSettings"
@@ -40,6 +41,7 @@ class Setup:
     own_peak: float | None = None
     rise: int | None = None
     deadline: int | None = None
+    data: object = None
 
     def run_info(self, rates: Rates, prior: float, scan: Scan | None) -> RunInfo:
         """Return what the strategy gets.
@@ -78,7 +80,7 @@ def start_search(
         warn: Called with each line that the user should act on.
     """
     compares = not setup.settings.is_single and _compares(rates, setup)
-    if obstacles := _obstacles(learner, setup.settings, repeat=compares):
+    if obstacles := _obstacles(learner, setup, repeat=compares):
         return keep_users_rate(obstacles, rates, setup, warn)
     prior, scan = prior_peak(learner, rates, setup.settings, setup.total_steps)
     run = setup.run_info(rates, prior, scan)
@@ -175,11 +177,13 @@ def _compares(rates: Rates, setup: Setup) -> bool:
     return first is None or first[1].searching
 
 
-def _obstacles(learner: Learner, settings: "SearchSettings", *, repeat: bool) -> list[str]:
+def _obstacles(learner: Learner, setup: Setup, *, repeat: bool) -> list[str]:
     """Return why copies of the run cannot be trained, on any rank."""
-    by_rank = learner.ranks.gather(lambda: obstacle_to_rivals(learner, repeat=repeat))
+    by_rank = learner.ranks.gather(
+        lambda: obstacle_to_rivals(learner, repeat=repeat, data=setup.data)
+    )
     reasons = [reason for reason in by_rank if reason is not None]
-    if reasons or not settings.verify:
+    if reasons or not setup.settings.verify:
         return reasons[:1]
     return next(filter(None, learner.ranks.gather(lambda: verify(learner))), [])
 

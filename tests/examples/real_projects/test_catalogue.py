@@ -26,7 +26,8 @@ def test_each_environment_has_all_that_autolr_needs_at_its_tested_versions(file)
     pinned = pins(file)
     assert pinned.keys() >= {"torch", "lightning", "pytorch-lightning", "optuna", "numpy", "rich"}
     others = {name for name in pinned if pinned[name] != tested.get(name, pinned[name])}
-    assert others <= {"pandas"}  # pytorch-forecasting takes none from 3.1 on
+    # forecasters take no pandas from 3.1 on, PyTorch Tabular no torchmetrics from 1.9 on
+    assert others <= {"pandas", "torchmetrics"}
 
 
 def test_what_is_no_exact_pin_is_refused(tmp_path) -> None:

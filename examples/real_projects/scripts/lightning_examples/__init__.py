@@ -1,0 +1,1 @@
+"""What Lightning's own examples show, written anew."""
