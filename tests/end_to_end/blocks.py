@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("examples/**/*.md")))
+FILES = (
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *sorted((*ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"))),
+)
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _JOINS = re.compile(r"&&|;|&")
 

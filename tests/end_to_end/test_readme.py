@@ -1,4 +1,4 @@
-"""Every block of the README, CONTRIBUTING and the examples runs as it stands, only shorter."""
+"""Every block of the README, the documents and examples runs as it stands, only shorter."""
 # mypy: allow-untyped-calls
 
 import importlib.util
@@ -24,7 +24,7 @@ from autolr import callbacks, schedules
 from autolr.arguments import parser as _parser
 from autolr.cli import _COMMANDS
 from autolr.online import Annealed
-from tests.end_to_end.blocks import ROOT, Block, blocks, inline
+from tests.end_to_end.blocks import FILES, ROOT, Block, blocks, inline
 
 BLOCKS = list(blocks())
 SHELL = [block for block in BLOCKS if block.language == "bash"]
@@ -78,7 +78,31 @@ def module_of(words: list[str]) -> str | None:
 
 def test_every_block_is_in_a_language_that_is_run_here() -> None:
     assert {block.language for block in BLOCKS} == {"python", "yaml", "bash", ""}
-    assert [block.file for block in USAGE] == ["README.md"]
+    assert [block.file for block in USAGE] == ["docs/command_line.md"]
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of the tables in a text, their heads too."""
+    lines = (line for line in text.splitlines() if line.startswith("| "))
+    return [[cell.strip(" *`") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_table_of_the_readme_has_the_figures_of_the_benchmark() -> None:
+    _, _, text = (ROOT / "README.md").read_text().partition("<!-- table: time_to_target -->\n")
+    found = rows_of(text.partition("\n\n")[0])[1:]
+    names = ["default", "lr_find", "schedulefree", "prodigy"]
+    names += ["tpe_hyperband_5", "tpe_hyperband_10", "autolr"]
+    results = (ROOT / "examples/time_to_target/README.md").read_text()
+    measured = {row[0]: row for row in rows_of(results)}
+    for (method, *figures), name in zip(found, names, strict=True):
+        assert figures == [measured[name][1], measured[name][7]], method
+
+
+def test_links_within_the_project_lead_somewhere() -> None:
+    for file in FILES:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", file.read_text("utf-8")):
+            if "://" not in target:
+                assert (file.parent / target).exists(), (file, target)
 
 
 # --- Python
@@ -217,10 +241,12 @@ def test_yaml_trains(block: Block, project: Any) -> None:
     assert "4 of 4 trials finished" in finished.out
 
 
-def test_the_section_in_the_readme_is_that_of_the_example() -> None:
-    (section,) = (block for block in BLOCKS if block.text.startswith("tune:"))
+def test_the_sections_in_the_text_are_that_of_the_example() -> None:
+    sections = [block for block in BLOCKS if block.text.startswith("tune:")]
     example = yaml.safe_load((DIGITS / "tune.yaml").read_text())
-    assert yaml.safe_load(section.text)["tune"] == example["tune"]
+    assert {block.file for block in sections} == {"README.md", "docs/studies.md"}
+    for section in sections:
+        assert yaml.safe_load(section.text)["tune"] == example["tune"]
 
 
 # --- shell
@@ -314,18 +340,18 @@ def test_the_job_array_trains_a_study(project: Any) -> None:
 
 
 def usage() -> dict[str, tuple[list[str], set[str]]]:
-    """Return the positional arguments and the options of each command, as the README has them."""
+    """Return the positional arguments and the options of each command, as the text has them."""
     (block,) = USAGE
     actual = {}
     for command, rest in re.findall(r"^autolr (\w+) (.*)$", re.sub(r"\n +", " ", block.text), re.M):
         written = rest.partition("    ")[0]  # what it does stands behind
-        places = re.sub(r"\[--.*?\]", "", written).split()
+        places = re.sub(r"\[--.*?\]|--\S+ \S+", "", written).split()
         options = set(re.findall(r"--[a-z-]+", written))
         actual[command] = ([place.lower() for place in places], options)
     return actual
 
 
-def test_the_usage_in_the_readme_is_that_of_the_parser() -> None:
+def test_the_usage_in_the_text_is_that_of_the_parser() -> None:
     commands: Any = _parser()._subcommands_action
     real = {}
     for name, parser in commands.choices.items():
