@@ -93,7 +93,7 @@ def test_the_table_of_the_readme_has_the_figures_of_the_benchmark() -> None:
     names = ["default", "lr_find", "schedulefree", "prodigy"]
     names += ["tpe_hyperband_5", "tpe_hyperband_10", "autolr"]
     results = (ROOT / "examples/time_to_target/README.md").read_text()
-    measured = {row[0]: row for row in rows_of(results)}
+    measured = {row[0]: row for row in rows_of(results) if len(row) > 7}
     for (method, *figures), name in zip(found, names, strict=True):
         assert figures == [measured[name][1], measured[name][7]], method
 
