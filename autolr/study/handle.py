@@ -46,7 +46,6 @@ class Study(StoredStudy):
     ) -> None:
         super().__init__(url, study, trials)
         self._records = {trial.number: record_of(trial) for trial in trials}
-        self._frozen = {trial.number: trial for trial in trials}
         if isinstance(study.sampler, RepeatableSampler):
             study.sampler.known = self._frozen
         self._direction = direction_of(study)
