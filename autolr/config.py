@@ -100,8 +100,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
     """Return, as plain JSON, the settings that must not change when a study is resumed.
 
     These are LightningCLI's part without its seed, the space, the seed, monitor, mode, pruner,
-    sampler and, if set, the objective. How long, where and under which name the study runs may
-    change.
+    sampler and, if set, the objective, ``prior`` and ``online: false``. How long, where and under
+    which name the study runs may change.
     """
     parts = {
         "config": {key: value for key, value in config.fit.items() if key != "seed_everything"},
@@ -113,6 +113,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
         "sampler": config.tune.sampler,
     }
     parts |= {} if config.tune.objective is None else {"objective": list(config.tune.objective)}
+    parts |= {} if config.tune.online else {"online": False}
+    parts |= {} if config.tune.prior is None else {"prior": str(config.tune.prior)}
     # NaN and the infinities become strings: JSON does not have them, and NaN != NaN.
     return dict(json.loads(json.dumps(parts), parse_constant=str))
 

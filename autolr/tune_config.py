@@ -50,6 +50,11 @@ class TuneConfig:
         objective: None: the monitor alone. ``[monitor, "cost"]`` also minimizes a trial's optimizer
             steps, probes included; ``[monitor, "seconds"]`` its wall time.
         pruner: A `Pruner`, its name, or a mapping with its fields; "none" with two objectives.
+        online: Whether the run of the first trial searches its own peak, where the space has a
+            range of peaks and the sampler is "tpe", "gp" or "cmaes"; the next ones are drawn
+            around what it finds.
+        prior: What is known already: the name of an earlier study in the same storage, or a
+            ``result.json`` of a search; the first trials are drawn around its peaks.
         sampler: "tpe", "random", "gp" or "cmaes"; a mapping with the class_path and the init_args
             of an Optuna sampler; or that path alone.
         storage: The database's URL. It may hold a password and is not in the ``repr``.
@@ -73,6 +78,8 @@ class TuneConfig:
     listen: str | None = None
     objective: Sequence[str] | None = None
     pruner: Pruner = dataclasses.field(default_factory=lambda: DEFAULT_PRUNER)
+    online: bool = True
+    prior: str | Path | None = None
     sampler: str | Mapping[str, Any] = "tpe"
     storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
@@ -97,6 +104,11 @@ class TuneConfig:
             "trial_timeout": (_SECONDS, is_seconds(self.trial_timeout)),
             "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),
             "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
+            "online": ("true or false", isinstance(self.online, bool)),
+            "prior": (
+                "the name of a study, the path of a result.json, or null",
+                self.prior is None or is_file_path(self.prior),
+            ),
             "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or is_file_path(self.out)),
             "safe_globals": (

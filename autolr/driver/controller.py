@@ -11,6 +11,7 @@ from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config
 from autolr.driver.devices import per_trial
 from autolr.driver.events import Event, Noted, RungReached, TrialEnded, TrialFailed, TrialStarted
+from autolr.driver.first_trial import FirstTrial
 from autolr.driver.messages import for_workers
 from autolr.errors import UserCodeError
 from autolr.job import Decision, TrialJob, TrialResult
@@ -43,6 +44,7 @@ class TrialController:
         listener: Called with each event.
         identity: Distinguishes the study from all others.
         pauses: Whether a run can be resumed from a rung.
+        online: Whether the first trial searches its own peak.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class TrialController:
         identity: str = "",
         *,
         pauses: bool = True,
+        online: bool = False,
     ) -> None:
         self._config = config
         self._handle = handle
@@ -63,6 +66,7 @@ class TrialController:
         self._listener = listener
         self._identity = identity
         self._pauses = pauses and config.tune.pruner.pause
+        self._first = FirstTrial.of(config.space) if online else None
         self._open: dict[int, tuple[optuna.Trial, Candidate]] = {}
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
         self.trained: set[int] = set()
@@ -125,6 +129,7 @@ class TrialController:
         self._failed = []
         if record.state != "WAITING":
             self._ended(record)
+            self._say_found(record)
 
     def fail(self, number: int, reason: str, *, unbegun: bool = False) -> None:
         """Count an attempt at a trial that ended by its own fault.
@@ -177,15 +182,19 @@ class TrialController:
     def _work(self, trial: "optuna.Trial", *, promoted: bool) -> Work:
         number = trial.number
         again = "candidate" in trial.user_attrs
+        first = self._first if number == 0 else None
         with study.storage_errors(self._config.tune.storage):
-            candidate = candidate_of(self._config.space.suggest(trial))
-        self._handle.note(trial, {"candidate": candidate.id})
+            candidate = first.candidate(trial) if first else self._drawn(trial)
+        searched = {study.SEARCHES: first.search.chosen} if first else {}
+        self._handle.note(trial, {"candidate": candidate.id, **searched})
         self._open[number] = trial, candidate
         self.trained.add(number)
         record = self._record(number)
         bracket = record.attrs.get("bracket")
         rung = max(record.scores) if promoted else None
-        self._listener(TrialStarted(number, record.params, bracket, again and not promoted, rung))
+        shown = {**record.params, **(first.shown if first else {})}
+        judged = None if first else bracket
+        self._listener(TrialStarted(number, shown, judged, again and not promoted, rung))
         rungs = () if self._hyperband is None else self._hyperband.rungs(bracket or 0)
         folder, known = self.trial_folder(number), tuple(record.scores)
         mark = f"{self._identity} {number}"
@@ -193,10 +202,14 @@ class TrialController:
         pauses = self._pauses and not (several and candidate.peak is None)  # no search is resumed
         steps = self._run_steps
         config = for_workers(self._config)
-        job = TrialJob(config, candidate, folder, rungs, steps, known, pauses, mark)
+        search = None if first is None else first.search
+        job = TrialJob(config, candidate, folder, rungs, steps, known, pauses, mark, search)
         if not again or record.attrs.get("attempts", 0) == ATTEMPTS - 1:
             job.checkpoint.unlink(missing_ok=True)  # of another study, or what broke it
         return Work(number, job)
+
+    def _drawn(self, trial: "optuna.Trial") -> Candidate:
+        return candidate_of(self._config.space.suggest(trial))
 
     def _tell(
         self, trial: "optuna.Trial", candidate: Candidate, outcome: TrialResult
@@ -207,8 +220,9 @@ class TrialController:
             "run_steps": outcome.run_steps,
             "seconds": round(before.get("seconds", 0.0) + outcome.seconds, 3),
             "metrics": {k: v for k, v in outcome.metrics.items() if math.isfinite(v)},
-            "found": replace(candidate, peak=outcome.peak).to_dict(),
+            "found": _followed(candidate, outcome).to_dict(),
         }
+        attrs |= {study.SEARCHED: True} if outcome.searched else {}
         if outcome.diverged:
             return self._handle.prune(trial, study.DIVERGED, attrs)
         if outcome.paused:
@@ -234,11 +248,32 @@ class TrialController:
         reason = f"the run stopped early, after {steps} of {outcome.run_steps} steps"
         return self._handle.prune(trial, reason, attrs)
 
+    def _say_found(self, record: TrialRecord) -> None:
+        if study.SEARCHES not in record.attrs:
+            return
+        middle = study.middle_of(record.attrs) if study.SEARCHED in record.attrs else None
+        if middle is None:
+            self.remark(
+                record.number, "its search found no peak, so the range is drawn from evenly"
+            )
+            return
+        peak = record.attrs["found"]["peak"]
+        self.remark(
+            record.number,
+            f"its search found a peak of {peak:.3g}; the next trials are drawn around {middle:.3g}",
+        )
+
     def _ended(self, record: TrialRecord) -> None:
         for name in ("rung.ckpt", "job.json"):  # (the latter of a worker that was killed)
             (self.trial_folder(record.number) / name).unlink(missing_ok=True)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))
+
+
+def _followed(candidate: Candidate, outcome: TrialResult) -> Candidate:
+    """Return what a run has followed: a search inside it finds its peak, and may cut the rate."""
+    schedule = candidate.schedule if outcome.schedule is None else outcome.schedule
+    return replace(candidate, peak=outcome.peak, schedule=schedule)
 
 
 def has_no_step(trial: TrialRecord) -> bool:

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 from autolr import report, study
 from autolr.atomic import has_text, write_atomically
-from autolr.config import Config, fingerprint
+from autolr.config import fingerprint
 from autolr.disk import check_folder
+from autolr.driver.beginning import Beginning
 from autolr.driver.checking import check_anywhere, check_here
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
@@ -47,6 +48,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     listen: str | None = None,
     objective: Sequence[str] | None = None,
     pruner: Pruner | str | Mapping[str, Any] | None = None,
+    online: bool | None = None,
+    prior: str | Path | None = None,
     sampler: str | Mapping[str, Any] | None = None,
     storage: str | None = None,
     study: str | None = None,
@@ -78,6 +81,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         listen: Host name or address at which workers reach this host.
         objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
         pruner: A `Pruner`, its name, or a mapping with its fields.
+        online: Whether the run of the first trial searches its own peak.
+        prior: An earlier study or a ``result.json``, around whose peaks the first trials are drawn.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
         storage: The database's URL.
         study: The study's name.
@@ -105,6 +110,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "listen": listen,
         "objective": objective,
         "pruner": pruner,
+        "online": online,
+        "prior": prior,
         "sampler": sampler,
         "storage": storage,
         "study": study,
@@ -113,7 +120,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     }
     with claimed(config, settings, listener, fresh=fresh, lock=not dry_run) as claim:
         if dry_run:
-            return _dry_run(claim.config, listener)
+            return _dry_run(claim, listener)
         if claim.complete and claim.stored is not None:
             return _complete(claim, claim.stored)
         with signals() as shutdown:
@@ -124,10 +131,12 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
                 return TuneResult(claim.config, finished, (), interrupted=interrupt.signum)
 
 
-def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
+def _dry_run(claim: Claim, listener: Callable[[Event], None]) -> TuneResult:
     """Check all that a run checks before its first step, and open nothing."""
+    config = claim.config
     checked = check_anywhere(config, listener)
-    hyperband = _hyperband(config, checked.run_steps)
+    beginning = Beginning.of(config, checked, claim.stored)
+    hyperband = beginning.hyperband(config.tune.pruner, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
     return TuneResult(config, (), ())
 
@@ -152,14 +161,6 @@ def _write(folder: Path, files: Mapping[Path, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in files.items():
         write_atomically(file, text)
-
-
-def _hyperband(config: Config, run_steps: int) -> Hyperband | None:
-    pruner = config.tune.pruner
-    if pruner.name == "none":
-        return None
-    least = pruner.min_steps or max(1, run_steps // pruner.eta**2)  # three brackets
-    return Hyperband(min(least, run_steps), run_steps, pruner.eta)
 
 
 class _Driver:
@@ -206,10 +207,12 @@ class _Driver:
 
     def _run(self, checked: Checked, train: _Train) -> TuneResult:
         run_steps = checked.run_steps
-        hyperband = _hyperband(self._config, run_steps)
+        beginning = Beginning.of(self._config, checked, self._claim.stored)
+        hyperband = beginning.hyperband(self._config.tune.pruner, run_steps)
         handle = self._open(hyperband)
         try:
             handle.check_fingerprint(fingerprint(self._config))
+            beginning.apply(handle)
             handle.name_values(*filter(None, (self._config.tune.monitor, self._config.tune.cost)))
             self._claim.owner.claim(self._folder)
             handle.set_attr(study.ID, self._claim.owner.id)
@@ -228,6 +231,7 @@ class _Driver:
                 self._listener,
                 self._claim.owner.id,
                 pauses=checked.pauses,
+                online=beginning.online,
             )
             return self._train(handle, controller, train)
         finally:

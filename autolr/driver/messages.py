@@ -59,11 +59,13 @@ class Checked:
         run_steps: Their number.
         warnings: What the user should know, a line each.
         pauses: Whether a run can be resumed from a rung; see `Checkup`.
+        searches: Whether a run can search its own peak; see there.
     """
 
     run_steps: int
     warnings: tuple[str, ...] = ()
     pauses: bool = True
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)

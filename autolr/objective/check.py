@@ -75,7 +75,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         with contextlib.suppress(_LookedAt), no_exit():
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     warnings = [*_warnings(early, look.total_steps, tune.pruner.name), *_lost(look.unkept, tune)]
-    return Checkup(look.total_steps, tuple(warnings))
+    return Checkup(look.total_steps, tuple(warnings), searches=True)
 
 
 def _lost(unkept: Sequence[str], tune: TuneConfig) -> Iterator[str]:

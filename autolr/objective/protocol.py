@@ -19,11 +19,13 @@ class Checkup(NamedTuple):
         warnings: What may go wrong with the trials, a line each.
         pauses: Whether a run can leave a checkpoint at a rung and be resumed from it. Where it
             cannot, a trial that is not promoted ends at its rung.
+        searches: Whether a run can search its own peak, with `AutoLR`.
     """
 
     run_steps: int
     warnings: tuple[str, ...] = ()
     pauses: bool = True
+    searches: bool = False
 
 
 class Objective(Protocol):

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from autolr.names import plain, short
 from autolr.report.fitting_table import FittingTable
-from autolr.study import TrialRecord
+from autolr.study import SEARCHES, TrialRecord
 
 
 def best_table(trials: Sequence[TrialRecord], monitor: str) -> FittingTable:
@@ -42,9 +42,13 @@ def best_table(trials: Sequence[TrialRecord], monitor: str) -> FittingTable:
 def chosen(trial: TrialRecord) -> dict[str, Any]:
     """Return a trial's parameters; ``lr`` is the peak that an online search chose.
 
-    ``lr.X`` is called ``lr``, and ``schedule.X`` is called ``schedule``.
+    ``lr.X`` is called ``lr``, and ``schedule.X`` is called ``schedule``; it is "online" where that
+    search followed a schedule of its own.
     """
     params = {plain(name): value for name, value in trial.params.items()}
+    searched = trial.attrs.get(SEARCHES)
+    if isinstance(searched, list) and "schedule" in searched:
+        params = {"schedule": "online", **params}
     peak = ours(trial, "found").get("peak")
     if peak is None or params.get("lr", "online") != "online":
         return params

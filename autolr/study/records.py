@@ -18,7 +18,13 @@ State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 FINGERPRINT = "fingerprint"  # its settings, see `Study.check_fingerprint`
 ID = "id"  # unique: a study that was deleted and created again has another one
 FOLDER = "folder"  # its folder for results
+SEARCHES = (
+    "searches"  # whether its first trial searches its own peak; of that trial: what it searches
+)
+BRACKETS = "brackets"  # of its `Hyperband`, where the user sets no first rung
+PRIOR = "prior"  # a peak by rule, from an earlier study or result
 # of a trial
+SEARCHED = "searched"  # whether its search has found a peak
 PROMOTED = "promoted"  # the last rung from which it was promoted, in steps
 STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
 STOPPED_VALUE = "stopped_value"  # the monitored metric there
@@ -81,7 +87,8 @@ def status_of(record: TrialRecord, sign: float) -> TrialStatus:
         sign: Multiplies the scores, so that lower ones are better.
     """
     judged = {s: v for s, v in record.scores.items() if s != record.attrs.get(OFF_RUNG)}
-    at_rung = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
+    waits = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
+    at_rung = waits and not record.attrs.get(SEARCHES)  # which is never judged
     progress: dict[State, Progress] = {
         "RUNNING": "running",
         "WAITING": "paused" if at_rung else "cut",

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from autolr.errors import ConfigError
 from autolr.extras import install_command
+from autolr.study.prior import known_point
 from autolr.study.sampler_view import SamplerView
 from autolr.study.users_sampler import UsersSampler
 
@@ -26,7 +27,8 @@ def sampler(chosen: str | Mapping[str, Any], seed: int) -> BaseSampler:
     The proposals of ours depend only on ``seed``, the trial's number, the name of the parameter
     and the finished trials: a study that was interrupted, even between two parameters of a trial,
     continues as if it had not been. Several trials may be open at once. All but ``random`` draw
-    the first 10 trials at random.
+    the first 10 trials at random, or around a known point where there is one, see
+    `autolr.study.prior`.
 
     ``gp`` and ``cmaes`` model the parameters that all trials have, ``cmaes`` only numbers; ``tpe``
     draws the rest: choices for ``cmaes``, and conditional parameters. To them a pruned or waiting
@@ -56,7 +58,8 @@ def sampler(chosen: str | Mapping[str, Any], seed: int) -> BaseSampler:
     for package in _NEEDS.get(chosen, ()):
         if find_spec(package) is None:
             raise ConfigError(f"sampler {chosen} needs {package}: {install_command(package)}")
-    return RepeatableSampler(_BUILDERS[chosen], seed, settled=chosen in _NEEDS)
+    settled, local = chosen in _NEEDS, chosen in LOCAL
+    return RepeatableSampler(_BUILDERS[chosen], seed, settled=settled, local=local)
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -123,6 +126,7 @@ _BUILDERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": _gp,
     "cmaes": _cmaes,
 }
+LOCAL = ("tpe", "gp", "cmaes")  # which draw their first points around a known one
 _NEEDS = {  # packages; these samplers ignore pruned trials
     "gp": ("scipy", "torch"),
     "cmaes": ("cmaes",),
@@ -138,14 +142,23 @@ class RepeatableSampler(BaseSampler):
     Attributes:
         known: All trials of the study by number, if the caller keeps them in memory; None: they
             are read from the storage each time, which is slow.
+        prior: A peak by rule, around which the first points are drawn until there is a better one.
     """
 
     known: Mapping[int, FrozenTrial] | None = None
+    prior: Mapping[str, float]
 
     def __init__(
-        self, build: Callable[[int], BaseSampler], seed: int, *, settled: bool = False
+        self,
+        build: Callable[[int], BaseSampler],
+        seed: int,
+        *,
+        settled: bool = False,
+        local: bool = False,
     ) -> None:
         self._build = build
+        self._local = local
+        self.prior = {}
         self._seed = seed
         self._settled = settled
         self._open: dict[int, BaseSampler] = {}  # by trial number
@@ -179,8 +192,15 @@ class RepeatableSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
+        view, drawn = self._view(study), None
+        if self._local:
+            known = known_point(view.all_trials, trial, self.prior, study.directions[0])
+            seed = _hash(self._seed, trial.number, f"{param_name} around a known point")
+            drawn = known and known.draw(param_name, param_distribution, seed)
+        if drawn is not None:
+            return drawn
         alone = self._build(_hash(self._seed, trial.number, param_name))
-        return alone.sample_independent(self._view(study), trial, param_name, param_distribution)
+        return alone.sample_independent(view, trial, param_name, param_distribution)
 
     @override
     def after_trial(

@@ -1,10 +1,12 @@
 """A study in its storage, without its trials: its name and its attributes."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
 
+from autolr.study.sampling import RepeatableSampler
 from autolr.study.storage import storage_errors
 
 
@@ -36,6 +38,16 @@ class StoredStudy:
         """
         with storage_errors(self._url):
             self._study.set_user_attr(key, value)
+
+    def draw_around(self, peaks: Mapping[str, float]) -> None:
+        """Have the sampler draw its first points around a peak by rule, if it does so at all."""
+        if isinstance(self._study.sampler, RepeatableSampler):
+            self._study.sampler.prior = peaks
+
+    def attr(self, key: str) -> Any:
+        """Return an attribute of the study; None if it has none of this name."""
+        with storage_errors(self._url):
+            return self._study.user_attrs.get(key)
 
     def name_values(self, *names: str) -> None:
         """Set the names of a trial's values in Optuna's own tools, unless the study has names."""

@@ -10,6 +10,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+FIXED = "fixed_params"  # a system attribute of Optuna's: what a trial suggests, not the sampler
+
 
 def begin(study: optuna.Study) -> optuna.Trial:
     """Return a new RUNNING trial, never a WAITING one."""
@@ -41,6 +43,17 @@ def wait(study: optuna.Study, number: int, attrs: Mapping[str, Any] | None = Non
     trial_id = _id_of(study, number)
     _store(study, trial_id, attrs or {})
     study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
+def fix(trial: optuna.Trial, params: Mapping[str, Any]) -> None:
+    """Store what a trial suggests for some parameters, in place of the sampler.
+
+    Args:
+        trial: A running trial.
+        params: Plain JSON, by name.
+    """
+    trial.storage.set_trial_system_attr(trial._trial_id, FIXED, dict(params))
+    trial._fixed_params = dict(params)
 
 
 def prune(
