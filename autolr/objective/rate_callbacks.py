@@ -1,16 +1,11 @@
 """The callbacks that have a run follow a candidate."""
 
-import math
-
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.callbacks.namespaces import Callback
 from autolr.candidate import Candidate
 from autolr.job import PeakSearch
-from autolr.online import Annealed
+from autolr.online.annealed_within import AnnealedWithin
 from autolr.tune_config import TuneConfig
-
-_APART = 6.0  # a factor between peaks that race, at most; 5 span the three decades of most spaces
-_MOST = 8  # peaks that race: more leave no steps for the later checks
 
 
 def rate_callbacks(
@@ -32,15 +27,10 @@ def rate_callbacks(
 
 
 def _searching(candidate: Candidate, tune: TuneConfig, search: PeakSearch | None) -> AutoLR:
-    if search is None:
-        return AutoLR(schedule=candidate.schedule, monitor=tune.monitor, mode=tune.mode)
-    low, high = search.rates
-    usual = Annealed()
-    apart = 1 + math.ceil(math.log(high / low) / math.log(_APART))
+    free = search is not None and search.chooses_schedule
     return AutoLR(
-        Annealed(candidates=max(usual.candidates, min(apart, _MOST))),
-        schedule=None if search.chooses_schedule else candidate.schedule,
+        "annealed" if search is None else AnnealedWithin(low=search.rates[0], high=search.rates[1]),
+        schedule=None if free else candidate.schedule,
         monitor=tune.monitor,
         mode=tune.mode,
-        rates=search.rates,
     )

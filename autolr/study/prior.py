@@ -1,11 +1,11 @@
-"""Where the first points of a study are drawn: around the best one that is known.
+"""Where a study draws points before its sampler has learned: around the best one that is known.
 
 The figures are choices, measured in `examples/time_to_target/STUDIES.md`.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 from autolr.study.records import SEARCHED
 
-FIRST = 10  # trials after the search that are drawn so; then a sampler has enough to learn from
+FIRST = 10  # trials that are drawn so; of those that follow every second one, else by the sampler
 # Whole runs do best below the rate that a search has settled on by the middle of its run, with the
 # profile that has a plateau, as the search's own schedule.
 SHARE, PLATEAU = 0.5, "wsd"
-SPREAD = math.log(1.5)  # standard deviation of the log of a peak
+NEARER = 0.7  # share of that rate where half of it turned out to be worse than the search itself
+SPREAD = math.log(1.4)  # standard deviation of the log of a peak
 UNIFORM = 0.1  # share of the peaks that the sampler draws in the whole range
-KEPT = 0.7  # share of the profiles that stay
+KEPT = 0.9  # share of the profiles that stay
 _DRAWS = 64  # at a peak within the range; then the nearest end is taken
 
 
@@ -82,7 +83,7 @@ def known_point(
     given: Mapping[str, float],
     direction: StudyDirection,
 ) -> Known | None:
-    """Return what the first trials of a study are drawn around; None: nothing is known.
+    """Return what a trial is drawn around; None: nothing is known, or it is the sampler's turn.
 
     Once a trial has searched its peak, or a peak is given, that is the best complete trial with
     the same rule.
@@ -99,7 +100,8 @@ def known_point(
     rule = str(own.params.get("rule", OWN))
     found = [trial for trial in others if _found(trial).get("rule") == rule]
     searched = any(trial.user_attrs.get(SEARCHED) for trial in found)
-    if not (searched or rule in given) or _drawn(others) >= FIRST:
+    samplers = own.number > FIRST and own.number % 2 == 1
+    if samplers or not (searched or rule in given):
         return None
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
     complete = [trial for trial in found if trial.state == TrialState.COMPLETE]
@@ -108,7 +110,10 @@ def known_point(
         return _at(given[rule], {}, others) if rule in given else None
     middle = middle_of(best.user_attrs)
     assert middle is not None
-    return _at(middle, best.params, others)
+    point = _at(middle, best.params, others)
+    if point.tried and best.user_attrs.get(SEARCHED):
+        return replace(point, peak=middle / SHARE * NEARER)
+    return point
 
 
 def middle_of(attrs: Mapping[str, Any]) -> float | None:
@@ -135,10 +140,6 @@ def settled_peak(peak: float, schedule: Schedule, run_steps: int) -> float:
         run_steps: Optimizer steps of the run.
     """
     return SHARE * peak * schedule.at(run_steps // 2, run_steps)
-
-
-def _drawn(trials: Sequence[FrozenTrial]) -> int:
-    return sum(not trial.user_attrs.get(SEARCHED) for trial in trials)
 
 
 def _found(trial: FrozenTrial) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from autolr.errors import ConfigError
 from autolr.extras import install_command
-from autolr.study.prior import known_point
+from autolr.study.prior import Known, known_point
 from autolr.study.sampler_view import SamplerView
 from autolr.study.users_sampler import UsersSampler
 
@@ -178,8 +178,10 @@ class RepeatableSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        sampler = self._open[trial.number]
-        params = sampler.sample_relative(self._view(study), trial, search_space)
+        view, sampler = self._view(study), self._open[trial.number]
+        if self._known(view, trial) is not None:
+            return {}  # all are drawn one by one
+        params = sampler.sample_relative(view, trial, search_space)
         if self._settled:  # they store their state with the trial, and read it later
             trial.system_attrs = study._storage.get_trial_system_attrs(trial._trial_id)
         return params
@@ -192,13 +194,11 @@ class RepeatableSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        view, drawn = self._view(study), None
-        if self._local:
-            known = known_point(view.all_trials, trial, self.prior, study.directions[0])
+        view = self._view(study)
+        if (known := self._known(view, trial)) is not None:
             seed = _hash(self._seed, trial.number, f"{param_name} around a known point")
-            drawn = known and known.draw(param_name, param_distribution, seed)
-        if drawn is not None:
-            return drawn
+            if (drawn := known.draw(param_name, param_distribution, seed)) is not None:
+                return drawn
         alone = self._build(_hash(self._seed, trial.number, param_name))
         return alone.sample_independent(view, trial, param_name, param_distribution)
 
@@ -211,6 +211,11 @@ class RepeatableSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         self._open.pop(trial.number, None)  # no sampler does anything after a trial
+
+    def _known(self, view: SamplerView, trial: FrozenTrial) -> Known | None:
+        if not self._local:
+            return None
+        return known_point(view.all_trials, trial, self.prior, view.directions[0])
 
     def _view(self, study: Study) -> SamplerView:
         return SamplerView(study, self.known, settled=self._settled)

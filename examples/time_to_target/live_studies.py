@@ -22,6 +22,7 @@ import numpy as np
 
 import autolr
 from autolr.driver import Event, TrialEnded
+from examples.time_to_target.live_task import TaskModule
 from examples.time_to_target.loop import PROFILES
 from examples.time_to_target.oracle import Oracle, load_oracle, oracle_of
 from examples.time_to_target.outcome import Ledger, Outcome
@@ -93,8 +94,11 @@ def live_study(runs: int, name: str, seed: int, scale: float) -> Outcome:
         seed: Of the workload, and of the study.
         scale: Of its length.
     """
-    ledger, steps = Ledger(), make(name, seed, scale).steps
+    ledger, steps, before = Ledger(), make(name, seed, scale).steps, TaskModule.passes
     final, peak = trace(name, seed, scale, runs, ledger).best(runs * steps)
+    ledger.validation_passes = TaskModule.passes - before
+    ledger.busy_seconds = math.nan  # not measured
+    ledger.steps = min(ledger.steps, runs * steps)  # what ended later does not count
     return ledger.outcome(final, peak, steps, lost=not math.isfinite(final))
 
 

@@ -1,9 +1,11 @@
 """A task as what a LightningCLI config names: a module, and the data."""
 
 from functools import lru_cache
+from typing import ClassVar
 
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from examples.time_to_target.lightning_task import LightningTask, loaders
 from examples.time_to_target.tasks_base import Batch, Task
@@ -19,11 +21,22 @@ class TaskModule(LightningTask):
         name: Of the workload.
         seed: Of its weights and the order of its batches.
         scale: Of its length.
+
+    Attributes:
+        passes: Passes over validation of all modules of this process, searches included.
     """
+
+    passes: ClassVar[float] = 0.0
 
     def __init__(self, name: str, seed: int, scale: float = 1.0) -> None:
         task = make(name, seed, scale)
         super().__init__(task, task.default.rate)
+
+    @override
+    def validation_step(self, batch: Batch) -> None:
+        """Count the batch, and log what the task's user logs."""
+        TaskModule.passes += 1 / len(self.task.validation)
+        super().validation_step(batch)
 
 
 class TaskData(LightningDataModule):
