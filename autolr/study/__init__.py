@@ -30,6 +30,8 @@ from autolr.study.heartbeat import holder as holder
 from autolr.study.hyperband import Bracket as Bracket
 from autolr.study.hyperband import Hyperband as Hyperband
 from autolr.study.lock import locked as locked
+from autolr.study.names import SEARCHED as SEARCHED
+from autolr.study.names import SEARCHES as SEARCHES
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
 from autolr.study.prior import middle_of as middle_of
@@ -53,8 +55,6 @@ from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
 from autolr.study.records import PRIOR as PRIOR
-from autolr.study.records import SEARCHED as SEARCHED
-from autolr.study.records import SEARCHES as SEARCHES
 from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import TrialRecord as TrialRecord

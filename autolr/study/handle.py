@@ -12,12 +12,12 @@ from autolr.errors import StudyMismatchError
 from autolr.study import transitions
 from autolr.study.fingerprint import as_json, check_fingerprint
 from autolr.study.hyperband import Hyperband
+from autolr.study.names import SEARCHES
 from autolr.study.promotion import TrialStatus, peers
 from autolr.study.ranking import best, sign_of
 from autolr.study.records import (
     FINGERPRINT,
     PROMOTED,
-    SEARCHES,
     TrialRecord,
     count,
     direction_of,

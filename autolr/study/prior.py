@@ -6,7 +6,7 @@ The figures are choices, measured in `examples/time_to_target/STUDIES.md`.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -15,8 +15,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autolr.names import is_config_path, meaning
 from autolr.rules.fixed import OWN
-from autolr.schedules import Schedule
-from autolr.study.records import SEARCHED
+from autolr.study.names import SEARCHED
+
+if TYPE_CHECKING:
+    from autolr.schedules import Schedule
 
 FIRST = 10  # trials that are drawn so; of those that follow every second one, else by the sampler
 # Whole runs do best below the rate that a search has settled on by the middle of its run, with the
@@ -128,10 +130,12 @@ def middle_of(attrs: Mapping[str, Any]) -> float | None:
         return None
     if not attrs.get(SEARCHED):
         return float(peak)
+    from autolr.schedules import Schedule  # here: reading a study needs none
+
     return settled_peak(float(peak), Schedule.from_dict(found["schedule"]), int(attrs["run_steps"]))
 
 
-def settled_peak(peak: float, schedule: Schedule, run_steps: int) -> float:
+def settled_peak(peak: float, schedule: "Schedule", run_steps: int) -> float:
     """Return the peak of whole runs to which the peak of a search amounts.
 
     Args:

@@ -9,6 +9,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from autolr.study.names import SEARCHES
 from autolr.study.promotion import Progress, TrialStatus
 
 Direction = Literal["minimize", "maximize"]
@@ -18,13 +19,9 @@ State = Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING"]
 FINGERPRINT = "fingerprint"  # its settings, see `Study.check_fingerprint`
 ID = "id"  # unique: a study that was deleted and created again has another one
 FOLDER = "folder"  # its folder for results
-SEARCHES = (
-    "searches"  # whether its first trial searches its own peak; of that trial: what it searches
-)
 BRACKETS = "brackets"  # of its `Hyperband`, where the user sets no first rung
 PRIOR = "prior"  # a peak by rule, from an earlier study or result
 # of a trial
-SEARCHED = "searched"  # whether its search has found a peak
 PROMOTED = "promoted"  # the last rung from which it was promoted, in steps
 STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
 STOPPED_VALUE = "stopped_value"  # the monitored metric there

@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from autolr.study.records import SEARCHES
+from autolr.study.names import SEARCHES
 
 
 class SamplerView(Study):

@@ -6,7 +6,6 @@ from typing import Any
 
 import optuna
 
-from autolr.study.sampling import RepeatableSampler
 from autolr.study.storage import storage_errors
 
 
@@ -41,8 +40,8 @@ class StoredStudy:
 
     def draw_around(self, peaks: Mapping[str, float]) -> None:
         """Have the sampler draw its first points around a peak by rule, if it does so at all."""
-        if isinstance(self._study.sampler, RepeatableSampler):
-            self._study.sampler.prior = peaks
+        sampler: Any = self._study.sampler
+        sampler.prior = peaks  # one of the user's has no use for it
 
     def attr(self, key: str) -> Any:
         """Return an attribute of the study; None if it has none of this name."""

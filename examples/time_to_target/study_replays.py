@@ -76,7 +76,10 @@ class Curves:
         self.peaks = np.log(np.sort(runs.peak.unique()))
         self.oracle = oracle_of(name, grid=grid)
         own = searched[(searched.workload == name) & (searched.method == "autolr")]
-        self.searches = [(r.final, r.peak, r.total_steps / r.run_steps) for r in own.itertuples()]
+        rows = own[["final", "peak", "total_steps", "run_steps"]].to_numpy(float)
+        self.searches: list[tuple[float, float, float]] = [
+            (final, peak, made / steps) for final, peak, made, steps in rows.tolist()
+        ]
         self._logs = {
             (profile, part): np.log(np.minimum(of[column].to_numpy(float), _LOST)).reshape(
                 -1, len(self.peaks)
@@ -86,11 +89,18 @@ class Curves:
         }
 
     def loss(self, peak: float, profile: str, part: int, seed: int) -> float:
-        """Return the loss of a run after 1 / ``part`` of its steps, deviating as a seed does."""
+        """Return the loss of a run after 1 / ``part`` of its steps.
+
+        Args:
+            peak: Of the run.
+            profile: Of the run.
+            part: See there.
+            seed: Which of the oracle's seeds it deviates like.
+        """
         logs = self._logs[profile, part]
         mean = logs.mean(0)
         nearest = int(np.argmin(abs(self.peaks - math.log(peak))))
-        noise = (logs - mean)[seed % len(logs), nearest] * math.sqrt(1.5)  # of three seeds
+        noise = (logs - mean)[seed, nearest] * math.sqrt(1.5)  # of three seeds
         return float(np.exp(np.interp(math.log(peak), self.peaks, mean) + noise))
 
 
@@ -104,6 +114,7 @@ class _Replay:
         made = optuna.create_study(sampler=sampler("tpe", seed))
         self._study = Study("memory", made, [], self._hyperband)
         self._generator = np.random.default_rng(seed)
+        self._number = seed
         self._made: dict[int, float] = {}
         self.spent = 0.0
 
@@ -122,18 +133,22 @@ class _Replay:
             if final is not None:
                 yield self.spent, final
 
+    def _seed(self, trial: optuna.Trial) -> int:
+        generator = np.random.default_rng([self._number, trial.number])
+        return int(generator.integers(3))  # of the oracle
+
     def _searched(self, trial: optuna.Trial) -> float:
         searches = self._curves.searches
-        final, peak, price = searches[self._generator.integers(len(searches))]
+        final, peak, price = searches[int(self._generator.integers(len(searches)))]
         found = {"rule": "fixed", "peak": peak, "schedule": constant().to_dict()}
         attrs = {SEARCHES: True, SEARCHED: True, "run_steps": _STEPS, "found": found}
         self._study.note(trial, attrs)
         for rung in self._hyperband.rungs(0) if self._hyperband else ():
-            loss = self._curves.loss(peak, _FOLLOWED, _STEPS // rung, trial.number)
+            loss = self._curves.loss(peak, _FOLLOWED, _STEPS // rung, self._seed(trial))
             self._study.judge(trial, rung, loss)
         self.spent += price
         self._study.complete(trial, final)
-        return float(final)
+        return final
 
     def _drawn(self, trial: optuna.Trial) -> float | None:
         low, high = np.exp(self._curves.peaks[[0, -1]])
@@ -148,7 +163,7 @@ class _Replay:
                 continue
             self.spent += rung / _STEPS - made
             self._made[trial.number] = rung / _STEPS
-            loss = self._curves.loss(peak, profile, round(_STEPS / rung), trial.number)
+            loss = self._curves.loss(peak, profile, round(_STEPS / rung), self._seed(trial))
             if rung < _STEPS and not self._study.judge(trial, rung, loss):
                 self._study.pause(trial)
                 return None

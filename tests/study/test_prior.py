@@ -10,8 +10,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from autolr.schedules import Schedule, constant, linear
+from autolr.study.names import SEARCHED
 from autolr.study.prior import FIRST, SPREAD, UNIFORM, Known, known_point, settled_peak
-from autolr.study.records import SEARCHED
 
 PEAKS = FloatDistribution(1e-5, 1.0, log=True)
 PROFILES = CategoricalDistribution(("constant", "linear", "wsd"))
