@@ -2,16 +2,16 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autolr import report, study
-from autolr.atomic import has_text, write_atomically
-from autolr.config import Config, fingerprint
+from autolr.atomic import has_text
+from autolr.config import fingerprint
 from autolr.disk import check_folder
+from autolr.driver.beginning import Beginning
 from autolr.driver.checking import check_anywhere, check_here, check_seeds
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.controller import TrialController
@@ -19,10 +19,11 @@ from autolr.driver.devices import per_trial
 from autolr.driver.ending import unfinished
 from autolr.driver.engines import Engine
 from autolr.driver.estimate import estimated
-from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult
+from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult, only_warn
 from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pool import Pool
+from autolr.driver.results_folder import write_files
 from autolr.driver.signals import Interrupted, Shutdown, signals
 from autolr.driver.source import origin_of
 from autolr.objective import check_importable
@@ -34,12 +35,6 @@ if TYPE_CHECKING:
     from autolr.objective import Trial
 
 _Train: TypeAlias = Callable[[TrialController, Heartbeat, float], None]
-
-
-def _only_warn(event: Event) -> None:
-    """Listen in place of a user who does not."""
-    for line in event.warnings if isinstance(event, StudyReady) else ():
-        warnings.warn(line, stacklevel=2)
 
 
 def tune(  # noqa: PLR0913 - the settings of the section, which users look up here
@@ -59,6 +54,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     listen: str | None = None,
     objective: Sequence[str] | None = None,
     pruner: Pruner | str | Mapping[str, Any] | None = None,
+    online: bool | None = None,
+    prior: str | Path | None = None,
     sampler: str | Mapping[str, Any] | None = None,
     start: Sequence[Mapping[str, Any]] | None = None,
     stop: Stop | Mapping[str, Any] | None = None,
@@ -69,7 +66,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     safe_globals: Sequence[str] | None = None,
     fresh: bool = False,
     dry_run: bool = False,
-    listener: Callable[[Event], None] = _only_warn,
+    listener: Callable[[Event], None] = only_warn,
 ) -> TuneResult:
     """Run a study to its end, or resume it.
 
@@ -99,6 +96,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         listen: Host name or address at which workers reach this host.
         objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
         pruner: A `Pruner`, its name, or a mapping with its fields.
+        online: Whether the run of the first trial searches its own peak.
+        prior: An earlier study or a ``result.json``, around whose peaks the first trials are drawn.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
         start: Points of the space to try first, whole or in part.
         seeds: Runs of each trial, with a seed each; their mean is judged.
@@ -131,6 +130,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "listen": listen,
         "objective": objective,
         "pruner": pruner,
+        "online": online,
+        "prior": prior,
         "sampler": sampler,
         "start": start,
         "stop": stop,
@@ -145,7 +146,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         claimed(source, settings, listener, folder=folder, fresh=fresh, lock=not dry_run) as claim,
     ):
         if dry_run:
-            return _dry_run(claim.config, listener)
+            return _dry_run(claim, listener)
         if claim.complete and claim.stored is not None:
             return _complete(claim, claim.stored)
         with signals() as shutdown:
@@ -156,15 +157,17 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
                 return TuneResult(claim.config, finished, (), interrupted=interrupt.signum)
 
 
-def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
+def _dry_run(claim: Claim, listener: Callable[[Event], None]) -> TuneResult:
     """Check all that a run checks before its first step, and open nothing."""
+    config = claim.config
     if config.tune.workers != 1:
         check_importable(config)
     checked = check_anywhere(config, listener)
     check_seeds(config, checked)
-    hyperband = _hyperband(config, checked.run_steps)
+    beginning = Beginning.of(config, checked, claim.stored)
+    hyperband = beginning.hyperband(config.tune.pruner, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
-    listener(StudyEstimated(estimated(config, checked, hyperband)))
+    listener(StudyEstimated(estimated(config, checked, hyperband, online=beginning.online)))
     return TuneResult(config, (), ())
 
 
@@ -180,22 +183,8 @@ def _complete(claim: Claim, stored: Summary) -> TuneResult:
         check_folder(folder)
         if study.ID in stored.attrs:
             claim.owner.claim(folder)
-        _write(folder, {file: files[file] for file in stale})
+        write_files(folder, {file: files[file] for file in stale})
     return TuneResult(config, stored.trials, best, stale, over=claim.over)
-
-
-def _write(folder: Path, files: Mapping[Path, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, text in files.items():
-        write_atomically(file, text)
-
-
-def _hyperband(config: Config, run_steps: int) -> Hyperband | None:
-    pruner = config.tune.pruner
-    if pruner.name == "none":
-        return None
-    least = pruner.min_steps or max(1, run_steps // pruner.eta**2)  # three brackets
-    return Hyperband(min(least, run_steps), run_steps, pruner.eta)
 
 
 class _Driver:
@@ -244,10 +233,12 @@ class _Driver:
     def _run(self, checked: Checked, train: _Train) -> TuneResult:
         check_seeds(self._config, checked)
         run_steps = checked.run_steps
-        hyperband = _hyperband(self._config, run_steps)
+        beginning = Beginning.of(self._config, checked, self._claim.stored)
+        hyperband = beginning.hyperband(self._config.tune.pruner, run_steps)
         handle = self._open(hyperband)
         try:
             handle.check_fingerprint(fingerprint(self._config))
+            beginning.apply(handle)
             handle.name_values(*filter(None, (self._config.tune.monitor, self._config.tune.cost)))
             self._claim.owner.claim(self._folder)
             handle.set_attr(study.ID, self._claim.owner.id)
@@ -266,6 +257,7 @@ class _Driver:
                 self._listener,
                 self._claim.owner.id,
                 pauses=checked.pauses,
+                online=beginning.online,
             )
             return self._train(handle, controller, train)
         finally:
@@ -297,7 +289,7 @@ class _Driver:
             leader = study.leader(handle.trials, self._config.tune.direction)
             files = report.artefacts(self._config, self._folder, handle.trials, leader)
             check_folder(self._folder)
-            _write(self._folder, files)
+            write_files(self._folder, files)
         heartbeat.check()
         over = None if unfinished(handle.trials) else controller.over
         trained = len(controller.trained)

@@ -69,6 +69,16 @@ class StoredStudy:
         if growth is not None and growth.names:
             self._grow(stored, growth)
 
+    def draw_around(self, peaks: Mapping[str, float]) -> None:
+        """Have the sampler draw its first points around a peak by rule, if it does so at all."""
+        sampler: Any = self._study.sampler
+        sampler.prior = peaks  # one of the user's has no use for it
+
+    def attr(self, key: str) -> Any:
+        """Return an attribute of the study; None if it has none of this name."""
+        with storage_errors(self._url):
+            return self._study.user_attrs.get(key)
+
     def name_values(self, *names: str) -> None:
         """Set the names of a trial's values in Optuna's own tools, unless the study has names."""
         with storage_errors(self._url), warnings.catch_warnings():

@@ -45,10 +45,10 @@ def test_a_study_ends_with_its_trials_its_best_and_its_files(project: Any) -> No
     assert complete["value"].tolist() == complete["val_loss"].tolist()
     number = complete["value"].idxmin()
     assert f"best: trial {number}, lr=" in finished.out
-    assert candidate(project)["peak"] == complete["lr"][number]
+    assert candidate(project)["peak"] == complete["peak"][number]
     schedule = json.loads((project.folder / "autolr_runs/line/schedule.json").read_text())
     assert schedule["total_steps"] == 48
-    assert schedule["peak"] == complete["lr"][number]
+    assert schedule["peak"] == complete["peak"][number]
 
 
 def test_best_yaml_trains_to_the_loss_of_its_trial(project: Any) -> None:

@@ -138,9 +138,8 @@ DEFAULTS = {
 
 
 def main():
-    cli = OwnCLI(
-        OwnNet, OwnPoints, trainer_defaults=DEFAULTS, parser_kwargs={"fit": {"description": "Fits."}}
-    )
+    texts = {"fit": {"description": "Fits."}}
+    cli = OwnCLI(OwnNet, OwnPoints, trainer_defaults=DEFAULTS, parser_kwargs=texts)
     raise AssertionError("what follows is not run")
 
 
