@@ -175,7 +175,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def config(cli: object, **changes: Any) -> dict[str, Any]:
     """Return a config whose model section is short, as that of a fixed class is."""
-    section = {"space": {"lr": LR, "model.width": [3, 5]}, "trials": 1, "pruner": "none"}
+    space = {"lr": LR, "model.width": [3, 5]}
+    section = {"space": space, "trials": 1, "pruner": "none", "online": False}
     return {
         "cli": cli,
         "seed_everything": 1,
