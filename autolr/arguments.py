@@ -102,10 +102,19 @@ def parser() -> ArgumentParser:
     fit = _command(commands, "fit", "train one run; the online search chooses its peak")
     fit.add_argument("config", type=str, help="a LightningCLI config, or best.yaml of a study")
     fit.add_argument("--out", type=str, default=None, help="folder for results")
+    fit.add_argument(
+        "--seeds",
+        type=_as(int),
+        default=1,
+        help="runs with the config's seed and the following ones: mean and spread",
+    )
     show = _command(commands, "show", "list the studies of a storage, or the trials of a study")
     _add_stored(show)
     show.add_argument(
         "--json", action="store_true", help="print JSON with everything that is stored"
+    )
+    show.add_argument(
+        "--watch", action="store_true", help="show a study again and again while it is worked on"
     )
     page = _command(commands, "report", "write a study as an HTML page with charts")
     _add_stored(page, needed=True)

@@ -194,6 +194,19 @@ class TuneConfig:
         return parse_tune(old | new)
 
 
+def check_repeats(name: str, count: int) -> None:
+    """Refuse a number of seeds that cannot work.
+
+    Args:
+        name: The setting, for the message.
+        count: Its value.
+
+    Raises:
+        ConfigError: If it is no whole number from 1 to 100.
+    """
+    check(name, count, whole(count, 1, _MOST_SEEDS), is_whole(count, 1, _MOST_SEEDS))
+
+
 def parse_tune(mapping: object) -> TuneConfig:
     """Return the section `tune:`; None, an empty or absent section, gives the defaults.
 

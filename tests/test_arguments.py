@@ -55,7 +55,7 @@ TEXTS = [
 ]
 NUMBERS = [
     *[("tune", "trials"), ("tune", "timeout"), ("tune", "trials-per-gpu")],
-    *[("worker", "wait"), ("dashboard", "port")],
+    *[("worker", "wait"), ("dashboard", "port"), ("fit", "seeds")],
     *[("transfer", option) for option in ("steps", "to-steps", "batch", "width")],
 ]
 

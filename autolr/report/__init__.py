@@ -9,8 +9,8 @@ from autolr.report.files import write_report as write_report
 from autolr.report.fitting_table import FittingTable as FittingTable
 from autolr.report.page import study_charts as study_charts
 from autolr.report.page import study_page as study_page
-from autolr.report.show import heading as heading
 from autolr.report.show import studies_table as studies_table
+from autolr.report.show import study_parts as study_parts
 from autolr.report.show import study_to_dict as study_to_dict
 from autolr.report.show import trials_table as trials_table
 from autolr.report.table import best_table as best_table

@@ -9,13 +9,23 @@ from typing import Any
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import CLI, MODULES, OBJECTIVE, OWN_CLI, Config, can_be_fitted, set_dotted
+from autolr.config import (
+    CLI,
+    MODULES,
+    MONITOR,
+    OBJECTIVE,
+    OWN_CLI,
+    Config,
+    can_be_fitted,
+    set_dotted,
+)
 from autolr.report.trials_file import trials_csv
 from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
 {use}
+{monitor_line}{monitor}
 {modules_line}{modules}
 {cli}"""
 _USE = (
@@ -94,6 +104,7 @@ def artefacts(
         value=best.attrs["stopped_value"] if best.stopped else best.value,
         seeds=_seeds_text(best),
         use=use.format(file=shlex.quote(config_file.as_posix())),
+        monitor_line=MONITOR,
         modules_line=MODULES,
         modules=config.folder,
         cli=f"{OWN_CLI}{json.dumps(config.fit[CLI])}\n" if CLI in config.fit else "",

@@ -31,6 +31,7 @@ from autolr.study.heartbeat import check_unheld as check_unheld
 from autolr.study.heartbeat import holder as holder
 from autolr.study.hyperband import Bracket as Bracket
 from autolr.study.hyperband import Hyperband as Hyperband
+from autolr.study.importance import importances as importances
 from autolr.study.lock import locked as locked
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
