@@ -124,6 +124,12 @@ def parser() -> ArgumentParser:
     page.add_argument(
         "--to", type=str, default=None, help="the folder to write to; default: that of --out"
     )
+    clean = _command(commands, "clean", "remove files of a study that nothing needs any more")
+    _add_stored(clean, needed=True)
+    clean.add_argument(
+        "--out", type=str, default=None, help="the study's folder for results: autolr_runs/STUDY"
+    )
+    clean.add_argument("--dry-run", action="store_true", help="say what would be removed")
     export = _command(commands, "export", "write the trials of a study to a file")
     _add_stored(export, needed=True)
     export.add_argument("--to", type=str, default="trials.csv", help="a .csv or .parquet file")

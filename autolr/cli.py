@@ -151,6 +151,14 @@ def _report(arguments: Namespace) -> int:
     return 0
 
 
+def _clean(arguments: Namespace) -> int:
+    from autolr.driver.cleaning import clean  # here: optuna takes a while to import
+
+    for line in clean(arguments.storage, arguments.study, arguments.out, dry_run=arguments.dry_run):
+        _print(line)
+    return 0
+
+
 def _export(arguments: Namespace) -> int:
     from pathlib import Path
 
@@ -244,6 +252,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "fit": _fit,
     "show": _show,
     "report": _report,
+    "clean": _clean,
     "export": _export,
     "dashboard": _dashboard,
     "spaces": _spaces,

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks.keep_weights import KeepWeights
 from autolr.callbacks.namespaces import Callback, SIGTERMException, Trainer, either
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
+from autolr.callbacks.trial_settings import TrialSettings
 from autolr.callbacks.trial_state import TrialState
 from autolr.config import Config, set_dotted
 from autolr.errors import ConfigError, DivergedError
@@ -65,7 +67,9 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         trainer: Any = cli.trainer
         made.append(trainer)
         trainer.callbacks[:0] = [TrialState(), pause, *setters, prune]
-        trainer.callbacks.append(DataPosition(pause.leaving))
+        trainer.callbacks += [DataPosition(pause.leaving), TrialSettings(job.named)]
+        if job.keeps:
+            trainer.callbacks.append(KeepWeights(job.weights, prune, judge.remark))
         with no_exit(), allowing(tune.safe_globals):
             prepare(cli)
             decision = _fit(cli, job, pause, judge)

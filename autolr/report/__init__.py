@@ -3,6 +3,7 @@
 from autolr.report.estimate import estimate_lines as estimate_lines
 from autolr.report.export import artefacts as artefacts
 from autolr.report.export import best_config as best_config
+from autolr.report.export import weights_of as weights_of
 from autolr.report.files import name_of as name_of
 from autolr.report.files import results_folder as results_folder
 from autolr.report.files import write_report as write_report
