@@ -102,10 +102,19 @@ def parser() -> ArgumentParser:
     fit = _command(commands, "fit", "train one run; the online search chooses its peak")
     fit.add_argument("config", type=str, help="a LightningCLI config, or best.yaml of a study")
     fit.add_argument("--out", type=str, default=None, help="folder for results")
+    fit.add_argument(
+        "--seeds",
+        type=_as(int),
+        default=1,
+        help="runs with the config's seed and the following ones: mean and spread",
+    )
     show = _command(commands, "show", "list the studies of a storage, or the trials of a study")
     _add_stored(show)
     show.add_argument(
         "--json", action="store_true", help="print JSON with everything that is stored"
+    )
+    show.add_argument(
+        "--watch", action="store_true", help="show a study again and again while it is worked on"
     )
     page = _command(commands, "report", "write a study as an HTML page with charts")
     _add_stored(page, needed=True)
@@ -115,6 +124,12 @@ def parser() -> ArgumentParser:
     page.add_argument(
         "--to", type=str, default=None, help="the folder to write to; default: that of --out"
     )
+    clean = _command(commands, "clean", "remove files of a study that nothing needs any more")
+    _add_stored(clean, needed=True)
+    clean.add_argument(
+        "--out", type=str, default=None, help="the study's folder for results: autolr_runs/STUDY"
+    )
+    clean.add_argument("--dry-run", action="store_true", help="say what would be removed")
     export = _command(commands, "export", "write the trials of a study to a file")
     _add_stored(export, needed=True)
     export.add_argument("--to", type=str, default="trials.csv", help="a .csv or .parquet file")

@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print. No logic."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from jsonargparse import Namespace
 
 from autolr.arguments import parser as _parser
 from autolr.arguments import read_arguments
-from autolr.errors import AutoLRError
+from autolr.errors import AutoLRError, ConfigError
 from autolr.quoting import shortened
 from autolr.schedules import Schedule
 from autolr.storage_url import shown
@@ -81,27 +82,25 @@ def _fit(arguments: Namespace) -> int:
     from autolr import objective  # here: torch and lightning take seconds to import
     from autolr.config import read_run
     from autolr.disk import check_folder
+    from autolr.tune_config import check_repeats
 
+    check_repeats("seeds", arguments.seeds)
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
         check_folder(out)
     config = read_run(arguments.config)
     if config.seed_line is not None:
         _print(config.seed_line)
-    if config.names_function:
-        _print(f"the function returned {objective.fit_function(config, out):.6g}")
-        return 0
-    attached = objective.fit(config, out)
-    if attached is not None:
-        _print(str(attached.result))
+    for line in objective.fit_lines(config, out, arguments.seeds):
+        _print(line)
     return 0
 
 
 def _show(arguments: Namespace) -> int:
-    import json
-
     from autolr import report, study  # here: optuna takes a while to import
 
+    if arguments.watch:
+        return _watch(arguments)
     studies: Sequence[study.Summary] = ()
     if arguments.study:
         studies = [study.look(arguments.storage, arguments.study)]
@@ -113,16 +112,25 @@ def _show(arguments: Namespace) -> int:
         listed: Any = [report.study_to_dict(summary) for summary in studies]
         print(json.dumps(listed[0] if arguments.study else listed, indent=1, default=str))
     elif arguments.study:
-        _print(report.heading(studies[0]))
-        if (driver := study.holder(studies[0])) is not None:
-            _print(f"{driver} works on it")
-        elif studies[0].running or studies[0].waiting:
-            _print("no driver works on it: autolr tune resumes its running and waiting trials")
-        _print(report.trials_table(studies[0]))
+        for part in report.study_parts(studies[0]):
+            _print(part)
     elif studies:
         _print(report.studies_table(studies))
     else:
         _print(f"no studies in {shown(arguments.storage)}")
+    return 0
+
+
+def _watch(arguments: Namespace) -> int:
+    from autolr.driver.watching import watch
+
+    if arguments.json or arguments.study is None:
+        raise ConfigError("--watch shows the trials of one STUDY as a table, without --json")
+    with suppress(KeyboardInterrupt):  # it is how a user leaves
+        for parts in watch(arguments.storage, arguments.study):
+            _clear()
+            for part in parts:
+                _print(part)
     return 0
 
 
@@ -140,6 +148,14 @@ def _report(arguments: Namespace) -> int:
     _print(f"wrote {table}")
     if charts:
         _print(f"wrote {len(charts)} charts in {charts[0].parent}")
+    return 0
+
+
+def _clean(arguments: Namespace) -> int:
+    from autolr.driver.cleaning import clean  # here: optuna takes a while to import
+
+    for line in clean(arguments.storage, arguments.study, arguments.out, dry_run=arguments.dry_run):
+        _print(line)
     return 0
 
 
@@ -206,6 +222,12 @@ def _print(value: object) -> None:
     console.print(value, markup=False, soft_wrap=isinstance(value, str))
 
 
+def _clear() -> None:
+    from rich.console import Console
+
+    Console().clear()  # of a terminal; a file gets one state after the other
+
+
 def _fail(message: str, status: int) -> int:
     _say(f"error: {message}")
     return status
@@ -230,6 +252,7 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "fit": _fit,
     "show": _show,
     "report": _report,
+    "clean": _clean,
     "export": _export,
     "dashboard": _dashboard,
     "spaces": _spaces,

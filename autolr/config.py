@@ -31,6 +31,7 @@ from autolr.users_modules import import_modules
 MODULES = "# Modules: "  # in a best.yaml, before the folder of its study's config
 CLI = "cli"  # the section with the user's own LightningCLI
 OWN_CLI = "# Cli: "  # in a best.yaml, before that section as JSON: the CLI itself would refuse it
+MONITOR = "# Monitor: "  # likewise, before the metric that its study optimized
 OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
 FUNCTION = "function"  # the key of that section that names a Python function, as module:name
 LOCAL = "<"  # in the path of each function that cannot be imported, as <lambda> and <locals>
@@ -132,6 +133,8 @@ def read_run(file: str) -> Config:
     lines = read_text(Path(file)).splitlines()
     if (cli := _noted(lines, OWN_CLI)) is not None:
         config.fit.setdefault(CLI, json.loads(cli))
+    if config.tune == TuneConfig() and (monitor := _noted(lines, MONITOR)) is not None:
+        config = dataclasses.replace(config, tune=config.tune.override(monitor=monitor))
     folder = _noted(lines, MODULES)
     return config if folder is None else dataclasses.replace(config, folder=Path(folder))
 

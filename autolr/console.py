@@ -162,10 +162,19 @@ def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
         yield _only_stopped(result)
     elif result.complete:
         yield f"no trial has a finite {tune.monitor}: autolr show has the reasons"
-    for file in result.files:
-        yield f"wrote {file}"
+    yield from _written(result)
     if result.best and can_be_fitted(result.config.fit):
         yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
+
+
+def _written(result: TuneResult) -> Iterator[str]:
+    tune = result.config.tune
+    for file in result.files:
+        yield f"wrote {file}"
+    leader = study.leader(result.trials, tune.direction)
+    if leader is not None:
+        for file in report.weights_of(tune.folder, leader):
+            yield f"weights of trial {leader.number}: {file}"
 
 
 def _counts(result: TuneResult) -> str:

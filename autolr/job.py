@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from autolr.candidate import Candidate
 from autolr.config import Config
@@ -35,6 +35,9 @@ class Judge(Protocol):
 
     def remark(self, line: str) -> None:
         """Pass a line on to the user."""
+
+
+WEIGHTS = "weights.ckpt"  # in the folder of a run that was trained to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class TrialJob:
         trial: Of which study and trial it is; its checkpoint says so.
         number: Of the trial.
         search: What the search of a candidate without a peak may choose; None: any peak.
+        keeps: Whether its weights are kept, if it is trained to its end.
     """
 
     config: Config
@@ -83,11 +87,26 @@ class TrialJob:
     trial: str = ""
     number: int = 0
     search: PeakSearch | None = None
+    keeps: bool = False
 
     @property
     def checkpoint(self) -> Path:
         """Where the trial was left; absent before its first rung."""
         return self.folder / "rung.ckpt"
+
+    @property
+    def weights(self) -> Path:
+        """Where its weights are kept."""
+        return self.folder / WEIGHTS
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The trial's number and what it is trained with, as hyper-parameters for loggers."""
+        chosen = self.candidate
+        values = {"trial": self.number, "schedule": str(chosen.schedule), "rule": chosen.rule}
+        values |= {} if chosen.peak is None else {"lr": chosen.peak}
+        values |= {**dict(chosen.settings), **{f"rule.{k}": v for k, v in chosen.rule_settings}}
+        return {f"autolr/{name}": value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,9 @@ class TuneConfig:
         seeds: Runs of each trial, trained one after another with the seeds ``seed_everything``,
             ``seed_everything + 1`` and so on. Their mean is the trial's score, at rungs too; their
             steps all count. At a rung all of them wait with a checkpoint each.
+        keep: Trials whose weights stay: ``weights.ckpt`` in the folders of the best ones, a
+            Lightning checkpoint of the end of the run. 0: none. An objective of your own keeps what
+            it wants.
         storage: The database's URL. It may hold a password and is not in the ``repr``.
         study: The study's name: letters, digits, and . _ - after the first; at most 128.
         out: The folder for results; None: autolr_runs/STUDY.
@@ -99,6 +102,7 @@ class TuneConfig:
     start: Sequence[Mapping[str, Any]] = ()
     stop: Stop | None = None
     seeds: int = 1
+    keep: int = 1
     storage: str = dataclasses.field(default="sqlite:///autolr.db", repr=False)
     study: str = "autolr"
     out: str | Path | None = None
@@ -128,6 +132,7 @@ class TuneConfig:
             "engine": ("local, ray, remote or a class path", is_text(self.engine, _ENGINE)),
             "listen": ("a host, or null", self.listen is None or is_text(self.listen, HOST)),
             "seeds": (whole(self.seeds, 1, _MOST_SEEDS), is_whole(self.seeds, 1, _MOST_SEEDS)),
+            "keep": (whole(self.keep, 0), is_whole(self.keep, 0)),
             "start": ("a list of points", isinstance(self.start, list | tuple)),
             "online": ("true or false", isinstance(self.online, bool)),
             "prior": (
@@ -204,6 +209,19 @@ class TuneConfig:
         if new.get("monitor", self.monitor) != self.monitor:
             old["mode"] = None
         return parse_tune(old | new)
+
+
+def check_repeats(name: str, count: int) -> None:
+    """Refuse a number of seeds that cannot work.
+
+    Args:
+        name: The setting, for the message.
+        count: Its value.
+
+    Raises:
+        ConfigError: If it is no whole number from 1 to 100.
+    """
+    check(name, count, whole(count, 1, _MOST_SEEDS), is_whole(count, 1, _MOST_SEEDS))
 
 
 def parse_tune(mapping: object) -> TuneConfig:

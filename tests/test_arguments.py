@@ -42,6 +42,7 @@ COMMANDS = {
     "show": ["show", "line"],
     "report": ["report", "line"],
     "export": ["export", "line"],
+    "clean": ["clean", "line"],
     "dashboard": ["dashboard", "line"],
     "transfer": ["transfer", "0.1", "--schedule", "wsd", "--steps", "100"],
 }
@@ -49,13 +50,13 @@ TEXTS = [
     *[("tune", option) for option in ("engine", "listen", "storage", "study", "out", "workers")],
     *[("worker", option) for option in ("storage", "study", "out")],
     ("fit", "out"),
-    *[(command, "storage") for command in ("show", "report", "export", "dashboard")],
-    *[("report", "out"), ("report", "to"), ("export", "to")],
+    *[(command, "storage") for command in ("show", "report", "clean", "export", "dashboard")],
+    *[("report", "out"), ("clean", "out"), ("report", "to"), ("export", "to")],
     *[("transfer", "schedule"), ("transfer", "kind")],
 ]
 NUMBERS = [
     *[("tune", "trials"), ("tune", "timeout"), ("tune", "trials-per-gpu")],
-    *[("worker", "wait"), ("dashboard", "port")],
+    *[("worker", "wait"), ("dashboard", "port"), ("fit", "seeds")],
     *[("transfer", option) for option in ("steps", "to-steps", "batch", "width")],
 ]
 

@@ -219,7 +219,7 @@ class TrialController:
         broken = record.attrs.get("attempts", 0) == ATTEMPTS - 1
         for index in range(len(runs.runs)):
             if not again or (broken and index == runs.next):
-                self._files.forget_checkpoint(number, index)
+                self._files.forget(number, index)
         return self._job(number)
 
     def _job(self, number: int) -> Work:
@@ -276,5 +276,6 @@ class TrialController:
 
     def _ended(self, record: TrialRecord) -> None:
         self._files.tidy(record.number)
+        self._files.keep_best(self._handle.trials)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autolr import report, study
-from autolr.atomic import has_text
 from autolr.config import fingerprint
 from autolr.disk import check_folder
 from autolr.driver.beginning import Beginning
 from autolr.driver.checking import check_anywhere, check_here, check_seeds
 from autolr.driver.claim import Claim, claimed
+from autolr.driver.completed import complete, write_files
 from autolr.driver.controller import TrialController
 from autolr.driver.devices import per_trial
 from autolr.driver.ending import unfinished
@@ -23,13 +23,12 @@ from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult, 
 from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pool import Pool
-from autolr.driver.results_folder import write_files
 from autolr.driver.signals import Interrupted, Shutdown, signals
 from autolr.driver.source import origin_of
 from autolr.objective import check_importable
 from autolr.pruner import Pruner
 from autolr.stop import Stop
-from autolr.study import Heartbeat, Hyperband, Lease, Study, Summary
+from autolr.study import Heartbeat, Hyperband, Lease, Study
 
 if TYPE_CHECKING:
     from autolr.objective import Trial
@@ -60,6 +59,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     start: Sequence[Mapping[str, Any]] | None = None,
     stop: Stop | Mapping[str, Any] | None = None,
     seeds: int | None = None,
+    keep: int | None = None,
     storage: str | None = None,
     study: str | None = None,
     out: str | Path | None = None,
@@ -102,6 +102,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         start: Points of the space to try first, whole or in part.
         seeds: Runs of each trial, with a seed each; their mean is judged.
         stop: A `Stop` or its fields: when a study ends before it has all its trials.
+        keep: Trials whose weights stay, the best ones.
         storage: The database's URL.
         study: The study's name.
         out: The folder for results.
@@ -136,6 +137,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "start": start,
         "stop": stop,
         "seeds": seeds,
+        "keep": keep,
         "storage": storage,
         "study": study,
         "out": out,
@@ -148,7 +150,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         if dry_run:
             return _dry_run(claim, listener)
         if claim.complete and claim.stored is not None:
-            return _complete(claim, claim.stored)
+            return complete(claim, claim.stored)
         with signals() as shutdown:
             try:
                 return _Driver(claim, listener, shutdown).run()
@@ -169,22 +171,6 @@ def _dry_run(claim: Claim, listener: Callable[[Event], None]) -> TuneResult:
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
     listener(StudyEstimated(estimated(config, checked, hyperband, online=beginning.online)))
     return TuneResult(config, (), ())
-
-
-def _complete(claim: Claim, stored: Summary) -> TuneResult:
-    """Return a study that has all its trials; files that were lost or are old are written again."""
-    config = claim.config
-    folder = config.tune.folder
-    best = stored.best(len(stored.trials))
-    leader = study.leader(stored.trials, stored.direction)
-    files = report.artefacts(config, folder, stored.trials, leader)
-    stale = tuple(file for file, text in files.items() if not has_text(file, text))
-    if stale:
-        check_folder(folder)
-        if study.ID in stored.attrs:
-            claim.owner.claim(folder)
-        write_files(folder, {file: files[file] for file in stale})
-    return TuneResult(config, stored.trials, best, stale, over=claim.over)
 
 
 class _Driver:

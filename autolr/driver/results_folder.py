@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,15 +79,3 @@ def _read(folder: Path) -> ResultsFolder | None:
         raise StorageError(
             f"{file} does not say whose results these are; give another --out"
         ) from None
-
-
-def write_files(folder: Path, files: Mapping[Path, str]) -> None:
-    """Write files of results, each whole.
-
-    Args:
-        folder: Is made if need be.
-        files: Texts by path.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, text in files.items():
-        write_atomically(file, text)

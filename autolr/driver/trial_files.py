@@ -1,16 +1,20 @@
 """The jobs of a study's trials, and where each keeps its files."""
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from autolr import study
 from autolr.candidate import Candidate
 from autolr.config import Config
 from autolr.driver.devices import per_trial
 from autolr.driver.messages import for_workers
 from autolr.driver.seeds import Runs
-from autolr.job import PeakSearch, TrialJob
+from autolr.job import WEIGHTS, PeakSearch, TrialJob
 from autolr.study import Hyperband, TrialRecord
 
+_OVER = ("COMPLETE", "PRUNED", "FAIL")
 _SEEDS = 2**32  # numpy's, and so Lightning's
 
 
@@ -39,6 +43,7 @@ class TrialFiles:
         self._hyperband = hyperband
         self._run_steps = run_steps
         self._identity = identity
+        self._without: set[int] = set()  # trials that are over, and whose weights are removed
 
     def folder(self, number: int, index: int | None = None) -> Path:
         """Return where a trial logs.
@@ -84,23 +89,45 @@ class TrialFiles:
             trial=f"{mark} seed {index}" if several else mark,
             number=record.number,
             search=search,
+            keeps=self._config.tune.keep > 0,
         )
 
-    def forget_checkpoint(self, number: int, index: int) -> None:
-        """Remove the checkpoint of a run: of another study, or what broke it.
+    def forget(self, number: int, index: int) -> None:
+        """Remove what a run may be resumed from: of another study, or what broke it; its weights.
 
         Args:
             number: The trial.
             index: The run.
         """
         (self.folder(number, index) / "rung.ckpt").unlink(missing_ok=True)
+        self._forget_weights(number, index)
 
     def tidy(self, number: int) -> None:
         """Remove what a trial that is over needs no more."""
         for index in range(self._config.tune.seeds):
-            self.forget_checkpoint(number, index)
-            job = self.folder(number, index) / "job.json"  # of a worker that was killed
-            job.unlink(missing_ok=True)
+            folder = self.folder(number, index)
+            (folder / "rung.ckpt").unlink(missing_ok=True)
+            (folder / "job.json").unlink(missing_ok=True)  # of a worker that was killed
+
+    def keep_best(self, trials: Sequence[TrialRecord]) -> None:
+        """Remove the weights of trials that are over and not, or no longer, among the best.
+
+        Args:
+            trials: All trials of the study.
+        """
+        best = study.keepers(trials, self._config.tune.direction, self._config.tune.keep)
+        over = {trial.number for trial in trials if trial.state in _OVER}
+        for number in (over - self._without) - best:
+            for index in range(self._config.tune.seeds):
+                self._forget_weights(number, index)
+        self._without = over - best
+
+    def _forget_weights(self, number: int, index: int) -> None:
+        file = self.folder(number, index) / WEIGHTS
+        if file.is_dir() and not file.is_symlink():  # as sharded strategies write it
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
 
     def _seed(self, index: int) -> int:
         return (self._config.seed + index) % _SEEDS

@@ -22,6 +22,7 @@ from autolr.objective.protocol import Objective as Objective
 
 if TYPE_CHECKING:
     from autolr.objective.fitting import fit_function as fit_function
+    from autolr.objective.fitting import fit_lines as fit_lines
     from autolr.objective.lightning_objective import LightningCLIObjective as LightningCLIObjective
     from autolr.objective.run import fit as fit
     from autolr.objective.trial import Trial as Trial
@@ -31,6 +32,7 @@ _LAZY = {
     "Trial": "autolr.objective.trial",
     "fit": "autolr.objective.run",
     "fit_function": "autolr.objective.fitting",
+    "fit_lines": "autolr.objective.fitting",
 }
 
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks.keep_weights import KeepWeights
 from autolr.callbacks.namespaces import Callback, SIGTERMException, Trainer, either
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
+from autolr.callbacks.trial_settings import TrialSettings
 from autolr.callbacks.trial_state import TrialState
 from autolr.config import Config, set_dotted
 from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
+from autolr.objective.fitted import Fitted
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
@@ -65,7 +68,9 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         trainer: Any = cli.trainer
         made.append(trainer)
         trainer.callbacks[:0] = [TrialState(), pause, *setters, prune]
-        trainer.callbacks.append(DataPosition(pause.leaving))
+        trainer.callbacks += [DataPosition(pause.leaving), TrialSettings(job.named)]
+        if job.keeps:
+            trainer.callbacks.append(KeepWeights(job.weights, prune, judge.remark))
         with no_exit(), allowing(tune.safe_globals):
             prepare(cli)
             decision = _fit(cli, job, pause, judge)
@@ -105,18 +110,21 @@ def _fit(cli: "LightningCLI", job: TrialJob, pause: PauseTrial, judge: Judge) ->
     return Decision.CONTINUE
 
 
-def fit(config: Config, out: Path | None) -> "AutoLR | None":
-    """Train the run of a config as LightningCLI would; return the AutoLR that was attached.
+def fit(config: Config, out: Path | None, *, repeated: bool = False) -> Fitted | None:
+    """Train the run of a config as LightningCLI would; return what it came to.
 
-    A config that fixes a candidate (it has a `FollowCandidate`, as best.yaml does) or has an
-    `AutoLR` of its own is trained as it is: then None.
+    An `AutoLR` is attached, unless the config fixes a candidate (it has a `FollowCandidate`, as
+    best.yaml does) or has an `AutoLR` of its own. Of several ranks the first one returns it; the
+    others None.
 
     Args:
         config: The whole config.
         out: Where the run writes; None: where the Trainer does by default.
+        repeated: Whether this process trains other runs as well.
 
     Raises:
-        ConfigError: If the config cannot work; before the first training step.
+        ConfigError: If the config cannot work, or a run of several processes is to be repeated in
+            this one; before the first training step.
         UserCodeError: If the model or the data raise.
     """
     if config.names_objective:
@@ -133,6 +141,12 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
         if not any(isinstance(callback, FollowCandidate | AutoLR) for callback in callbacks):
             attached = AutoLR(monitor=config.tune.monitor, mode=config.tune.mode, save_to=out)
             callbacks.insert(0, attached)
+        if repeated and cli.trainer.world_size > 1:
+            raise ConfigError.of(
+                "seeds",
+                "several",
+                "1 for a run on several devices: their processes train one run",
+            )
         with allowing(config.tune.safe_globals):  # SLURM may have left a checkpoint in the folder
             prepare(cli)
             cli.trainer.fit(
@@ -141,7 +155,20 @@ def fit(config: Config, out: Path | None) -> "AutoLR | None":
                 ckpt_path=config.checkpoint,
                 weights_only=True,
             )
-    return attached
+    if not cli.trainer.is_global_zero:
+        return None
+    return _fitted(cli.trainer, None if attached is None else str(attached.result))
+
+
+def _fitted(trainer: Trainer, search: str | None) -> Fitted:
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    kept: Any = trainer.checkpoint_callback
+    path = getattr(kept, "best_model_path", "") or getattr(kept, "last_model_path", "")
+    score = getattr(kept, "best_model_score", None)
+    checkpoint = Path(path) if path else None
+    if checkpoint is not None and checkpoint.is_relative_to(Path.cwd()):
+        checkpoint = checkpoint.relative_to(Path.cwd())
+    return Fitted(metrics, checkpoint, None if score is None else float(score), search)
 
 
 class _Stopping:

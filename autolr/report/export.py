@@ -9,13 +9,24 @@ from typing import Any
 import yaml
 
 from autolr.candidate import Candidate
-from autolr.config import CLI, MODULES, OBJECTIVE, OWN_CLI, Config, can_be_fitted, set_dotted
+from autolr.config import (
+    CLI,
+    MODULES,
+    MONITOR,
+    OBJECTIVE,
+    OWN_CLI,
+    Config,
+    can_be_fitted,
+    set_dotted,
+)
+from autolr.job import WEIGHTS
 from autolr.report.trials_file import trials_csv
 from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
 {use}
+{monitor_line}{monitor}
 {modules_line}{modules}
 {cli}"""
 _USE = (
@@ -24,6 +35,9 @@ _USE = (
 _USE_OF_OBJECTIVE = "# The objective has its arguments; its peak and schedule are in schedule.json."
 _USE_OF_FUNCTION = "# Call the function with it: `autolr fit {file}`."
 _USE_OF_LOCAL = "# The function cannot be imported by its path: put these values into it."
+_WEIGHTS = """\
+# Its weights, for load_from_checkpoint: {files}.
+"""
 _STOPPED = """\
 # No trial ran to its planned end: {reason}.
 """
@@ -94,10 +108,13 @@ def artefacts(
         value=best.attrs["stopped_value"] if best.stopped else best.value,
         seeds=_seeds_text(best),
         use=use.format(file=shlex.quote(config_file.as_posix())),
+        monitor_line=MONITOR,
         modules_line=MODULES,
         modules=config.folder,
         cli=f"{OWN_CLI}{json.dumps(config.fit[CLI])}\n" if CLI in config.fit else "",
     )
+    if kept := weights_of(folder, best):
+        header += _WEIGHTS.format(files=", ".join(file.as_posix() for file in kept))
     if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
     text = yaml.safe_dump(best_config(config, candidate, own_peak), sort_keys=False)
@@ -107,6 +124,19 @@ def artefacts(
         schedule_file: json.dumps(schedule, indent=1) + "\n",
         **table,
     }
+
+
+def weights_of(folder: Path, trial: TrialRecord) -> list[Path]:
+    """Return the files with the weights of a trial: one, one for each of its seeds, or none.
+
+    Args:
+        folder: The study's folder.
+        trial: The trial.
+    """
+    own = folder / f"trial_{trial.number}"
+    return [
+        file for file in (own / WEIGHTS, *sorted(own.glob(f"seed_*/{WEIGHTS}"))) if file.exists()
+    ]
 
 
 def _followed(candidate: Candidate, own_peak: float | None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from autolr.report.html_tables import (
 from autolr.report.parameters import KEY, parameter_charts
 from autolr.report.price import price_of, run_steps
 from autolr.report.rungs import rungs
-from autolr.report.show import heading
+from autolr.report.show import heading, importance_line
 from autolr.report.statistics import config_of, cost_of, diverged, fates, monitor_of
 from autolr.report.table import cell_text, chosen
 from autolr.study import Summary, TrialRecord
@@ -71,7 +71,7 @@ def study_page(study: Summary, results: Path | None, charts: Mapping[str, Chart]
         _best(best[0], results, study) if best else _nothing(study),
         _leaders(study, best, charts),
         _cost(study, results),
-        _parameters(charts),
+        _parameters(study, charts),
         _section(charts, "schedule", "The best schedule", _schedule_text(best[:1]), best),
         _section(charts, "curves", "Curves", _curves_text(study), best),
         _section(charts, "progress", "What the steps bought", _PROGRESS, best),
@@ -216,12 +216,14 @@ def _tracebacks(trials: Sequence[TrialRecord], results: Path | None) -> dict[int
     return {number: file.as_posix() for number, file in files.items() if file.is_file()}
 
 
-def _parameters(charts: Mapping[str, Chart]) -> str:
+def _parameters(study: Summary, charts: Mapping[str, Chart]) -> str:
     shown = [chart for name, chart in charts.items() if name.startswith(_PARAMETER)]
     if not shown:
         return ""
     cells = "".join(f"<div>{chart.html()}</div>" for chart in shown)
-    return f'<h2>What mattered</h2>{key(KEY)}<div class="pairs">{cells}</div>'
+    line = importance_line(study)
+    shares = "" if line is None else f"<p>{escape(line)}</p>"
+    return f'<h2>What mattered</h2>{shares}{key(KEY)}<div class="pairs">{cells}</div>'
 
 
 def _section(

@@ -1,7 +1,7 @@
 """Studies and their trials as tables on the console and as JSON."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from autolr.errors import ConfigError
@@ -9,7 +9,7 @@ from autolr.names import short
 from autolr.report.fitting_table import FittingTable
 from autolr.report.table import cell_text, chosen, spread_column
 from autolr.sampler import parse_sampler, sampler_text
-from autolr.study import Summary, TrialRecord
+from autolr.study import Summary, TrialRecord, holder, importances
 
 _STOPPED = "stopped early"
 _ALL = "autolr show --json has all"
@@ -58,6 +58,27 @@ def trials_table(study: Summary) -> FittingTable:
     bracket = shared.index("bracket")
     expendable = [bracket, end + 1, end, end + 2, *range(end - 1, first - 1, -1)]
     return FittingTable(columns, rows, expendable, _ALL)
+
+
+def study_parts(study: Summary) -> Iterator[str | FittingTable]:
+    """Yield what there is to see of a study: a heading, who works on it, trials, and shares."""
+    yield heading(study)
+    if (driver := holder(study)) is not None:
+        yield f"{driver} works on it"
+    elif study.running or study.waiting:
+        yield "no driver works on it: autolr tune resumes its running and waiting trials"
+    yield trials_table(study)
+    if (line := importance_line(study)) is not None:
+        yield line
+
+
+def importance_line(study: Summary) -> str | None:
+    """Return how much each parameter decides about the score, in words; None: it is not known."""
+    shares = importances(study)
+    if not shares:
+        return None
+    listed = ", ".join(f"{short(name)} {share:.0%}" for name, share in shares.items())
+    return f"what decided about {_monitor(study)} (PED-ANOVA): {listed}"
 
 
 def heading(study: Summary) -> str:

@@ -31,6 +31,7 @@ from autolr.study.heartbeat import check_unheld as check_unheld
 from autolr.study.heartbeat import holder as holder
 from autolr.study.hyperband import Bracket as Bracket
 from autolr.study.hyperband import Hyperband as Hyperband
+from autolr.study.importance import importances as importances
 from autolr.study.lock import locked as locked
 from autolr.study.names import SEARCHED as SEARCHED
 from autolr.study.names import SEARCHES as SEARCHES
@@ -49,6 +50,7 @@ from autolr.study.proposal import Proposer as Proposer
 from autolr.study.proposal import has_point as has_point
 from autolr.study.proposal import key_of as key_of
 from autolr.study.proposal import twin_of as twin_of
+from autolr.study.ranking import keepers as keepers
 from autolr.study.ranking import leader as leader
 from autolr.study.ranking import sign_of as sign_of
 from autolr.study.reading import existing as existing

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from autolr.study.records import STOPPED_AT, STOPPED_VALUE, Direction, TrialRecord
+from autolr.study.records import SAME_AS, STOPPED_AT, STOPPED_VALUE, Direction, TrialRecord
 
 
 def sign_of(direction: Direction) -> int:
@@ -53,6 +53,20 @@ def leader(trials: Iterable[TrialRecord], direction: Direction) -> TrialRecord |
     stopped = [trial for trial in trials if trial.stopped and trial.attrs[STOPPED_AT]]
     stopped.sort(key=lambda trial: sign_of(direction) * trial.attrs[STOPPED_VALUE])
     return next(iter((*best(trials, direction), *stopped)), None)
+
+
+def keepers(trials: Iterable[TrialRecord], direction: Direction, count: int) -> set[int]:
+    """Return the numbers of the trials whose weights are worth keeping.
+
+    Args:
+        trials: Trials of one study; one that repeats the score of another has no weights.
+        direction: Whether lower or higher values are better.
+        count: Of how many; without a COMPLETE trial, of the `leader` alone.
+    """
+    own = [trial for trial in trials if SAME_AS not in trial.attrs]
+    first = leader(own, direction)
+    chosen = best(own, direction, count) or (() if first is None else (first,)[:count])
+    return {trial.number for trial in chosen}
 
 
 def front_of(trials: Iterable[TrialRecord], direction: Direction) -> tuple[TrialRecord, ...]:

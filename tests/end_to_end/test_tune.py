@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +256,25 @@ def test_fit_finds_a_peak_and_says_what_it_cost(project: Any) -> None:
     assert float(peak) == pytest.approx(result["peak"], rel=1e-3)
     assert 1 < float(price) <= 1.25
     assert len(pd.read_csv(project.folder / "fitted/probes.csv")) > 0
+
+
+def test_the_winner_is_repeated_with_other_seeds(project: Any) -> None:
+    project.tune("--trials", 1)
+    (value,) = trials(project)["value"]
+    finished = project.run("fit", "autolr_runs/line/best.yaml", "--seeds", 3, "--out", "again")
+    assert finished.status == 0, finished
+    *runs, spread = finished.out.splitlines()
+    logged = [
+        last_logged(project.folder / f"again/seed_{seed}/lightning_logs/version_0/metrics.csv")
+        for seed in (3, 4, 5)
+    ]
+    assert logged[0] == value  # that of the study's own seed
+    assert len(set(logged)) == 3
+    for seed, loss in zip((3, 4, 5), logged, strict=True):
+        assert any(line.startswith(f"seed {seed}: val_loss {loss:.4g}, ") for line in runs)
+    checkpoints = [line.removeprefix("checkpoint: ") for line in runs if "checkpoint: " in line]
+    assert len(checkpoints) == 3
+    assert all((project.folder / checkpoint).is_file() for checkpoint in checkpoints)
+    assert all(len(line) <= 80 for line in runs if not line.startswith("checkpoint"))
+    mean, apart = statistics.fmean(logged), statistics.stdev(logged)
+    assert f"val_loss {mean:.4g}, the mean of 3 seeds with a spread of {apart:.3g} (" in spread
