@@ -163,7 +163,9 @@ def test_a_trial_with_a_peak_to_find_is_pruned_as_any_other(project: Any) -> Non
 def test_without_a_pruner_every_trial_is_whole(project: Any) -> None:
     project.configure({"tune/pruner": "none"})
     assert "bracket" not in project.tune().out
-    assert trials(project)["steps"].tolist() == [48] * 4
+    first, *others = trials(project)["steps"].tolist()
+    assert others == [48] * 3
+    assert first > 48  # with the steps of its search's rivals
 
 
 def test_a_score_can_be_maximized(project: Any) -> None:
