@@ -1,13 +1,23 @@
 """A study on the console: one line per event, and on a terminal a progress bar."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from shlex import quote
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.progress import Progress as Bar
+from rich.text import Text
+from typing_extensions import override
 
 from autolr import report, study
 from autolr.config import can_be_fitted
@@ -25,9 +35,11 @@ from autolr.driver import (
     WorkerLost,
     WorkersAwaited,
 )
+from autolr.driver.pace import Pace
 from autolr.sampler import sampler_text
 from autolr.storage_url import shown
 
+_TELL_EVERY = 60.0  # seconds between two lines that say how far the study is
 _BEST = 5  # trials in the final table: it fits on a small terminal
 
 
@@ -37,7 +49,9 @@ class ConsoleProgress:
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Bar(*columns, console=self._console, transient=True)
+        self._pace: Pace | None = None
+        self._told = 0.0  # when a line last said how far the study is
+        self._bar = Bar(*columns, _Left(lambda: self._pace), console=self._console, transient=True)
         self._task = self._bar.add_task("trials", visible=False)
         self._monitor = self._kind = ""
         self._next = "another one starts"
@@ -57,6 +71,22 @@ class ConsoleProgress:
 
     def __call__(self, event: Event) -> None:
         """Print an event."""
+        self._print(event)
+        now = time.monotonic()
+        if isinstance(event, StudyReady):
+            self._pace, self._told = Pace(event, now), now
+        elif self._pace is not None:
+            self._pace.observe(event, now)
+            self._say_progress(self._pace, now)
+
+    def _say_progress(self, pace: Pace, now: float) -> None:
+        """Say how far the study is where no bar does, once in a while."""
+        left = pace.left(now)
+        if left is not None and not self._console.is_terminal and now - self._told >= _TELL_EVERY:
+            self._told = now
+            self._say(f"about {pace.share(now):.0%} of the steps are made, {_left(left)}")
+
+    def _print(self, event: Event) -> None:
         match event:
             case CheckStarted() | Noted() | StudyEstimated():
                 self._note(event)
@@ -144,6 +174,27 @@ class ConsoleProgress:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)
+
+
+class _Left(ProgressColumn):
+    """The share of the steps that are made and the time that is left, at each refresh anew."""
+
+    def __init__(self, pace: Callable[[], Pace | None]) -> None:
+        super().__init__()
+        self._pace = pace
+
+    @override
+    def render(self, task: Task) -> Text:
+        """Return the text; empty before the first rung."""
+        pace, now = self._pace(), time.monotonic()
+        left = None if pace is None else pace.left(now)
+        if pace is None or left is None:
+            return Text("")
+        return Text(f"{pace.share(now):.0%} of the steps, {_left(left)}")
+
+
+def _left(seconds: float) -> str:
+    return f"about {report.time_text(round(seconds))} left"
 
 
 def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:

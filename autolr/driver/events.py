@@ -44,6 +44,7 @@ class StudyReady:
         finished: Trials finished before.
         resumed: Numbers of cut trials that will be run again.
         warnings: What may go wrong with the trials, a line each.
+        done: Optimizer steps of the trials before, as far as they are known.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class StudyReady:
     finished: int
     resumed: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)

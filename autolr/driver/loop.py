@@ -22,6 +22,7 @@ from autolr.driver.estimate import estimated
 from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult, only_warn
 from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
+from autolr.driver.pace import made_before
 from autolr.driver.pool import Pool
 from autolr.driver.signals import Interrupted, Shutdown, signals
 from autolr.driver.source import origin_of
@@ -233,7 +234,8 @@ class _Driver:
                 if record.state == "RUNNING" and (worker := record.attrs.get("worker")):
                     Lease.from_dict(worker).end()
             resumed = handle.recover()
-            ready = (run_steps, hyperband, handle.finished, resumed, checked.warnings)
+            done = made_before(handle.trials, run_steps)
+            ready = (run_steps, hyperband, handle.finished, resumed, checked.warnings, done)
             self._listener(StudyReady(self._config, *ready))
             controller = TrialController(
                 self._config,

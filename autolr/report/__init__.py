@@ -8,6 +8,7 @@ from autolr.report.files import name_of as name_of
 from autolr.report.files import results_folder as results_folder
 from autolr.report.files import write_report as write_report
 from autolr.report.fitting_table import FittingTable as FittingTable
+from autolr.report.html_tables import time_text as time_text
 from autolr.report.page import study_charts as study_charts
 from autolr.report.page import study_page as study_page
 from autolr.report.show import studies_table as studies_table
