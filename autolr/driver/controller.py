@@ -223,6 +223,7 @@ class TrialController:
             "found": _followed(candidate, outcome).to_dict(),
         }
         attrs |= {study.SEARCHED: True} if outcome.searched else {}
+        attrs |= {study.DISCARDED: outcome.discarded} if outcome.discarded else {}
         if outcome.diverged:
             return self._handle.prune(trial, study.DIVERGED, attrs)
         if outcome.paused:

@@ -82,6 +82,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         stopped_at=steps if ended and prune.ended_early else None,
         schedule=None if found is None else found.schedule,
         searched=found is not None and found.compared,
+        discarded=0 if found is None else found.discarded_steps,
     )
 
 

@@ -11,7 +11,7 @@ import yaml
 from autolr.candidate import Candidate
 from autolr.config import MODULES, Config, set_dotted
 from autolr.report.trials_file import trials_csv
-from autolr.study import TrialRecord
+from autolr.study import DISCARDED, TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}).
@@ -24,6 +24,9 @@ _USE = (
 _USE_OF_OBJECTIVE = "# The objective has its arguments; its peak and schedule are in schedule.json."
 _STOPPED = """\
 # No trial ran to its planned end: {reason}.
+"""
+_DISCARDED = """\
+# Its search went back from {steps} steps: trained from scratch, it ends near this value, not at it.
 """
 
 
@@ -86,6 +89,8 @@ def artefacts(
     )
     if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
+    if DISCARDED in best.attrs:
+        header += _DISCARDED.format(steps=best.attrs[DISCARDED])
     text = yaml.safe_dump(best_config(config, candidate), sort_keys=False)
     schedule = {"peak": candidate.peak, "schedule": candidate.schedule.to_dict()}
     schedule["total_steps"] = best.attrs["run_steps"]
