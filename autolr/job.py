@@ -123,6 +123,7 @@ class TrialResult:
         schedule: The schedule that a run with a search has followed to its end; None: that of the
             candidate.
         searched: Whether that search has compared peaks, and chosen one.
+        discarded: Steps from which that search went back, and which no schedule can repeat.
         pruned: Whether the run was stopped at a rung, for good.
         diverged: Whether its loss stopped being finite, or a score of it is not.
         paused: Whether it was left before its end, and can be resumed.
@@ -145,3 +146,4 @@ class TrialResult:
     own_peak: float | None = None
     schedule: Schedule | None = None
     searched: bool = False
+    discarded: int = 0

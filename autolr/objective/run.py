@@ -92,6 +92,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         own_peak=own_peak(setters[-1]),
         schedule=None if found is None else found.schedule,
         searched=found is not None and found.compared,
+        discarded=0 if found is None else found.discarded_steps,
     )
 
 

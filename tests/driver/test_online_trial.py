@@ -14,7 +14,7 @@ from autolr.config import read_config
 from autolr.driver import Event, Noted, RungReached, TrialStarted, TuneResult
 from autolr.errors import StudyMismatchError
 from autolr.objective import fit
-from autolr.study import SEARCHED, SEARCHES, TrialRecord
+from autolr.study import DISCARDED, SEARCHED, SEARCHES, TrialRecord
 
 MODEL = """\
 import torch
@@ -56,6 +56,7 @@ LR = {"low": 1e-4, "high": 1.0, "log": True}
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     torch.set_num_threads(1)
     (tmp_path / "bowl_with_noise.py").write_text(MODEL)
+    monkeypatch.delitem(sys.modules, "bowl_with_noise", raising=False)
     monkeypatch.chdir(tmp_path)
     return {
         "trainer": {"max_epochs": 1, "accelerator": "cpu", "logger": False},
@@ -105,14 +106,26 @@ def test_the_first_trial_searches_and_the_next_is_drawn_around_what_it_found(
 
 @pytest.mark.slow
 def test_best_yaml_trains_what_the_search_has_found(config: dict[str, Any], tmp_path: Path) -> None:
+    quiet = MODEL.replace("torch.randn(", "0.01 * torch.randn(")  # so that it never goes back
+    (tmp_path / "bowl_with_noise.py").write_text(quiet)
     result, _ = study(config, trials=1)
+    assert DISCARDED not in result.trials[0].attrs
     best = yaml.safe_load(Path("autolr_runs/autolr/best.yaml").read_text())
     best["trainer"]["callbacks"].append({"class_path": "bowl_with_noise.Final"})
-    (tmp_path / "bowl_with_noise.py").write_text(MODEL + FINAL)
+    (tmp_path / "bowl_with_noise.py").write_text(quiet + FINAL)
     sys.modules.pop("bowl_with_noise", None)
     fit(read_config(best), tmp_path / "out")
     final = float(Path("final.txt").read_text())
     assert final == pytest.approx(result.best[0].value, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_best_yaml_says_where_the_search_went_back(config: dict[str, Any]) -> None:
+    result, _ = study(config, trials=1)
+    steps = result.trials[0].attrs[DISCARDED]
+    assert steps > 0
+    said = f"# Its search went back from {steps} steps: trained from scratch, it ends near"
+    assert said in Path("autolr_runs/autolr/best.yaml").read_text()
 
 
 FINAL = """
