@@ -87,8 +87,8 @@ class _Case:
 def _cases(domains: Mapping[str, Domain]) -> Iterator[_Case]:
     for given in _options("rule", domains, {}):
         record = rules.record(given.get("rule") or "fixed")
-        _only("lr", given, domains)
-        name = _only("schedule", given, domains)
+        possible_name("lr", given, domains)
+        name = possible_name("schedule", given, domains)
         for chosen in _options(name, domains, given) if name else (given,):
             yield _Case(record.name, chosen.get(name) or record.schedules[0], chosen)
 
@@ -110,8 +110,19 @@ def _options(
         yield {**given, name: None}
 
 
-def _only(meant: str, given: Mapping[str, str | None], domains: Mapping[str, Domain]) -> str:
-    """Return the name under which ``lr`` or ``schedule`` can exist; "" if it cannot."""
+def possible_name(
+    meant: str, given: Mapping[str, str | None], domains: Mapping[str, Domain]
+) -> str:
+    """Return the name under which ``lr`` or ``schedule`` can exist; "" if it cannot.
+
+    Args:
+        meant: "lr" or "schedule".
+        given: The values of choices; None: the choice does not exist.
+        domains: Of the space.
+
+    Raises:
+        SpaceError: If several names may exist together.
+    """
     labelled = (name for name in domains if meaning(name) == meant)
     possible = [name for name in labelled if _possible(name, given, domains)]
     if len(possible) > 1:

@@ -178,8 +178,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
     """Return, as plain JSON, the settings that must not change when a study is resumed.
 
     These are LightningCLI's part without its seed, the space, the seed, monitor, mode, pruner,
-    sampler and, if set, the number of seeds and the objective. How long, where and under which name
-    the study runs may change.
+    sampler and, if set, the number of seeds, the objective, ``prior`` and ``online: false``. How
+    long, where and under which name the study runs may change.
     """
     parts = {
         "config": {key: value for key, value in config.fit.items() if key != "seed_everything"},
@@ -192,6 +192,8 @@ def fingerprint(config: Config) -> dict[str, Any]:
     }
     parts |= {} if config.tune.seeds == 1 else {"seeds": config.tune.seeds}
     parts |= {} if config.tune.objective is None else {"objective": list(config.tune.objective)}
+    parts |= {} if config.tune.online else {"online": False}
+    parts |= {} if config.tune.prior is None else {"prior": str(config.tune.prior)}
     # NaN and the infinities become strings: JSON does not have them, and NaN != NaN.
     return dict(json.loads(json.dumps(parts), parse_constant=str))
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from autolr.candidate import Candidate
 from autolr.config import Config
+from autolr.schedules import Schedule
 
 
 class Decision(Enum):
@@ -40,6 +41,24 @@ WEIGHTS = "weights.ckpt"  # in the folder of a run that was trained to its end
 
 
 @dataclass(frozen=True, slots=True)
+class PeakSearch:
+    """What the online search in the run of a study's first trial may choose.
+
+    Attributes:
+        rates: Lowest and highest peak.
+        chooses_schedule: Whether it follows its own schedule, and not that of the candidate.
+    """
+
+    rates: tuple[float, float]
+    chooses_schedule: bool
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The parameters of a space that it chooses."""
+        return ("lr", "schedule") if self.chooses_schedule else ("lr",)
+
+
+@dataclass(frozen=True, slots=True)
 class TrialJob:
     """What of a trial is trained in one job: from its start or checkpoint, to a rung or the end.
 
@@ -54,6 +73,7 @@ class TrialJob:
         pauses: Whether it leaves a checkpoint at each rung, and can be resumed from there.
         trial: Of which study and trial it is; its checkpoint says so.
         number: Of the trial.
+        search: What the search of a candidate without a peak may choose; None: any peak.
         keeps: Whether its weights are kept, if it is trained to its end.
     """
 
@@ -66,6 +86,7 @@ class TrialJob:
     pauses: bool = True
     trial: str = ""
     number: int = 0
+    search: PeakSearch | None = None
     keeps: bool = False
 
     @property
@@ -99,6 +120,10 @@ class TrialResult:
         run_steps: Optimizer steps of the whole run, the horizon of its schedule.
         seconds: Wall time of the job.
         peak: The peak of the rate, given or searched; None if the run ended before it was known.
+        schedule: The schedule that a run with a search has followed to its end; None: that of the
+            candidate.
+        searched: Whether that search has compared peaks, and chosen one.
+        discarded: Steps from which that search went back, and which no schedule can repeat.
         pruned: Whether the run was stopped at a rung, for good.
         diverged: Whether its loss stopped being finite, or a score of it is not.
         paused: Whether it was left before its end, and can be resumed.
@@ -119,3 +144,6 @@ class TrialResult:
     paused: bool = False
     stopped_at: int | None = None
     own_peak: float | None = None
+    schedule: Schedule | None = None
+    searched: bool = False
+    discarded: int = 0

@@ -55,6 +55,11 @@ class TuneConfig:
         objective: None: the monitor alone. ``[monitor, "cost"]`` also minimizes a trial's optimizer
             steps, probes included; ``[monitor, "seconds"]`` its wall time.
         pruner: A `Pruner`, its name, or a mapping with its fields; "none" with two objectives.
+        online: Whether the run of the first trial searches its own peak, where the space has a
+            range of peaks and the sampler is "tpe", "gp" or "cmaes"; the next ones are drawn
+            around what it finds.
+        prior: What is known already: the name of an earlier study in the same storage, or a
+            ``result.json`` of a search; the first trials are drawn around its peaks.
         sampler: "tpe", "random", "gp" or "cmaes"; a mapping with the class_path and the init_args
             of an Optuna sampler; or that path alone.
         start: Points to try first, ``[{lr: 0.001, schedule: cosine}, {lr: 0.01}]``: each maps
@@ -91,6 +96,8 @@ class TuneConfig:
     listen: str | None = None
     objective: Sequence[str] | None = None
     pruner: Pruner = dataclasses.field(default_factory=lambda: DEFAULT_PRUNER)
+    online: bool = True
+    prior: str | Path | None = None
     sampler: str | Mapping[str, Any] = "tpe"
     start: Sequence[Mapping[str, Any]] = ()
     stop: Stop | None = None
@@ -127,6 +134,11 @@ class TuneConfig:
             "seeds": (whole(self.seeds, 1, _MOST_SEEDS), is_whole(self.seeds, 1, _MOST_SEEDS)),
             "keep": (whole(self.keep, 0), is_whole(self.keep, 0)),
             "start": ("a list of points", isinstance(self.start, list | tuple)),
+            "online": ("true or false", isinstance(self.online, bool)),
+            "prior": (
+                "the name of a study, the path of a result.json, or null",
+                self.prior is None or is_file_path(self.prior),
+            ),
             "study": (f"a name that matches {STUDY_NAME}", is_text(self.study, STUDY_NAME)),
             "out": ("a folder, or null", self.out is None or is_file_path(self.out)),
             "safe_globals": (

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autolr import study
@@ -10,11 +9,13 @@ from autolr.candidate import Candidate, candidate_of
 from autolr.config import Config
 from autolr.driver.ending import why_over
 from autolr.driver.events import Event, Noted, RungReached, TrialEnded, TrialFailed, TrialStarted
+from autolr.driver.first_trial import FirstTrial, found_line
 from autolr.driver.seeds import Runs
 from autolr.driver.telling import UNPROMOTED, tell
 from autolr.driver.trial_files import TrialFiles
+from autolr.driver.work import OpenTrial, Work, has_no_step
 from autolr.errors import UserCodeError
-from autolr.job import Decision, TrialJob, TrialResult
+from autolr.job import Decision, TrialResult
 from autolr.study import Finish, Hyperband, Resume, Study, TrialRecord, Wait
 
 if TYPE_CHECKING:
@@ -22,25 +23,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3  # at a trial whose own code raises, hangs or crashes: memory may be free later
 _FAILURES = 3  # trials in a row that failed; then the study stops: the cause is common to them
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A job of a trial for a free worker."""
-
-    number: int
-    job: TrialJob
-
-
-@dataclass
-class _Open:
-    """A trial that is trained: its runs, the one under way, and whether it waits for others."""
-
-    trial: "optuna.Trial"
-    candidate: Candidate
-    runs: Runs
-    current: int
-    held: bool = False
 
 
 class TrialController:
@@ -54,6 +36,7 @@ class TrialController:
         listener: Called with each event.
         identity: Distinguishes the study from all others.
         pauses: Whether a run can be resumed from a rung.
+        online: Whether the first trial searches its own peak.
     """
 
     def __init__(
@@ -66,6 +49,7 @@ class TrialController:
         identity: str = "",
         *,
         pauses: bool = True,
+        online: bool = False,
     ) -> None:
         self._config = config
         self._handle = handle
@@ -73,7 +57,8 @@ class TrialController:
         self._run_steps = run_steps
         self._listener = listener
         self._files = TrialFiles(config, hyperband, run_steps, identity, pauses=pauses)
-        self._open: dict[int, _Open] = {}
+        self._first = FirstTrial.of(config.space) if online else None
+        self._open: dict[int, OpenTrial] = {}
         self._queued: list[int] = []  # open trials of which another run is next
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
         self._proposer = study.Proposer(config.space, config.start)
@@ -161,6 +146,8 @@ class TrialController:
         record = self._tell(opened, outcome)
         if record.state != "WAITING":
             self._ended(record)
+            if (line := found_line(record)) is not None:
+                self.remark(number, line)
 
     def fail(self, number: int, reason: str, *, unbegun: bool = False) -> None:
         """Count an attempt at a trial that ended by its own fault.
@@ -220,12 +207,15 @@ class TrialController:
         self.trained.add(number)
         bracket = record.attrs.get("bracket")
         rung = max(record.scores) if promoted else None
-        self._listener(TrialStarted(number, record.params, bracket, again and not promoted, rung))
+        first = self._searching(number)
+        shown = {**record.params, **(first.shown if first else {})}
+        judged = None if first else bracket
+        self._listener(TrialStarted(number, shown, judged, again and not promoted, rung))
         runs = Runs.read(record.attrs.get(study.RUNS), self._config.tune.seeds)
         if runs.over:  # its process was killed just before the trial could end
-            self._ended(self._tell(_Open(trial, candidate, runs, 0), runs.result))
+            self._ended(self._tell(OpenTrial(trial, candidate, runs, 0), runs.result))
             return None
-        self._open[number] = _Open(trial, candidate, runs, runs.next)
+        self._open[number] = OpenTrial(trial, candidate, runs, runs.next)
         broken = record.attrs.get("attempts", 0) == ATTEMPTS - 1
         for index in range(len(runs.runs)):
             if not again or (broken and index == runs.next):
@@ -233,9 +223,13 @@ class TrialController:
         return self._job(number)
 
     def _job(self, number: int) -> Work:
-        opened = self._open[number]
-        job = self._files.job(self._record(number), opened.candidate, opened.runs, opened.current)
-        return Work(number, job)
+        opened, first = self._open[number], self._searching(number)
+        search = None if first is None else first.search
+        record, runs = self._record(number), opened.runs
+        return Work(number, self._files.job(record, opened.candidate, runs, opened.current, search))
+
+    def _searching(self, number: int) -> FirstTrial | None:
+        return self._first if number == 0 else None
 
     def _queue(self, number: int, outcome: TrialResult) -> None:
         """Keep what a run came to, and have the next one of its trial trained."""
@@ -258,16 +252,23 @@ class TrialController:
         return round(before + outcome.seconds, 3)
 
     def _candidate(self, trial: "optuna.Trial", *, again: bool) -> Candidate:
+        first = self._searching(trial.number)
         with study.storage_errors(self._config.tune.storage):
-            if again:
-                point = self._config.space.suggest(trial)
+            if first is not None:
+                candidate = first.candidate(trial)
+            elif again:
+                candidate = self._of_point(self._config.space.suggest(trial))
             else:
-                point = self._proposer.propose(self._handle, trial, self._spent)
-        candidate = candidate_of(point, self._config.own_settings)
-        self._handle.note(trial, {study.CANDIDATE: candidate.id})
+                proposed = self._proposer.propose(self._handle, trial, self._spent)
+                candidate = self._of_point(proposed)
+        searched = {} if first is None else {study.SEARCHES: first.search.chosen}
+        self._handle.note(trial, {study.CANDIDATE: candidate.id, **searched})
         return candidate
 
-    def _tell(self, opened: _Open, outcome: TrialResult) -> TrialRecord:
+    def _of_point(self, point: Mapping[str, Any]) -> Candidate:
+        return candidate_of(point, self._config.own_settings)
+
+    def _tell(self, opened: OpenTrial, outcome: TrialResult) -> TrialRecord:
         more: dict[str, Any] = {"seconds": self._seconds(opened.trial.number, outcome)}
         if self._config.tune.seeds > 1:
             more |= {study.RUNS: opened.runs.to_json(), study.SPREAD: opened.runs.spread}
@@ -278,13 +279,3 @@ class TrialController:
         self._files.keep_best(self._handle.trials)
         best = self._handle.best()
         self._listener(TrialEnded(record, bool(best) and best[0].number == record.number))
-
-
-def has_no_step(trial: TrialRecord) -> bool:
-    """Return whether no attempt at a trial is known to have come to its first step.
-
-    What then raises before that step, raises at each attempt. After a step, the same code has
-    worked: what raises now may pass.
-    """
-    known = ("steps", "attempts")  # (an attempt that was not the last one got further)
-    return not trial.scores and not any(name in trial.attrs for name in known)

@@ -11,26 +11,30 @@ from autolr.study.simulation import Course, expected
 _LOCAL = "local"
 
 
-def estimated(config: Config, checked: Checked, hyperband: Hyperband | None) -> Estimate:
+def estimated(
+    config: Config, checked: Checked, hyperband: Hyperband | None, *, online: bool = False
+) -> Estimate:
     """Return what a study will take.
 
     Args:
         config: The whole config.
         checked: What is known of a run.
         hyperband: The brackets; None without pruning.
+        online: Whether the first trial searches its own peak.
     """
     tune, held = config.tune, checked.memory
     devices = per_trial(config.fit.get("trainer"))
     searches = _searches(config)
     pauses = tune.pruner.pause and checked.pauses and not (searches and devices > 1)
-    beside = int(Annealed().budget * checked.run_steps) if searches else 0
+    beside = int(Annealed().budget * checked.run_steps)
+    searching = tune.trials if searches else int(online)
     workers = _workers(config, devices)
     course = Course(tune.trials, checked.run_steps, hyperband, pauses, workers or 1)
     return Estimate(
         trials=tune.trials,
         run_steps=checked.run_steps,
         price=expected(course, config.seed),
-        rival_steps=0 if held is not None and held.rivals == 0 else tune.trials * beside,
+        rival_steps=0 if held is not None and held.rivals == 0 else searching * beside,
         workers=workers,
         sharing=min(workers or 1, tune.trials_per_gpu),
         devices=devices,

@@ -1,5 +1,6 @@
 """What happens in a study, and what it comes to."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,3 +183,9 @@ class TuneResult:
     def complete(self) -> bool:
         """Whether the study has all the trials that its config wants, or is over before."""
         return self.finished >= self.config.tune.trials or self.over is not None
+
+
+def only_warn(event: Event) -> None:
+    """Listen in place of a user who does not."""
+    for line in event.warnings if isinstance(event, StudyReady) else ():
+        warnings.warn(line, stacklevel=2)

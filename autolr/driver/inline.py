@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 
 from autolr import objective
-from autolr.driver.controller import TrialController, Work
+from autolr.driver.controller import TrialController
 from autolr.driver.messages import with_traceback
 from autolr.driver.signals import PATIENCE, Interrupted, Shutdown
+from autolr.driver.work import Work
 from autolr.errors import SetupError, UserCodeError
 from autolr.job import Decision
 from autolr.study import Finish

@@ -2,15 +2,15 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autolr import report, study
-from autolr.config import Config, fingerprint
+from autolr.config import fingerprint
 from autolr.disk import check_folder
+from autolr.driver.beginning import Beginning
 from autolr.driver.checking import check_anywhere, check_here, check_seeds
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.completed import complete, write_files
@@ -19,7 +19,7 @@ from autolr.driver.devices import per_trial
 from autolr.driver.ending import unfinished
 from autolr.driver.engines import Engine
 from autolr.driver.estimate import estimated
-from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult
+from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult, only_warn
 from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pace import made_before
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
     from autolr.objective import Trial
 
 _Train: TypeAlias = Callable[[TrialController, Heartbeat, float], None]
-
-
-def _only_warn(event: Event) -> None:
-    """Listen in place of a user who does not."""
-    for line in event.warnings if isinstance(event, StudyReady) else ():
-        warnings.warn(line, stacklevel=2)
 
 
 def tune(  # noqa: PLR0913 - the settings of the section, which users look up here
@@ -60,6 +54,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     listen: str | None = None,
     objective: Sequence[str] | None = None,
     pruner: Pruner | str | Mapping[str, Any] | None = None,
+    online: bool | None = None,
+    prior: str | Path | None = None,
     sampler: str | Mapping[str, Any] | None = None,
     start: Sequence[Mapping[str, Any]] | None = None,
     stop: Stop | Mapping[str, Any] | None = None,
@@ -71,7 +67,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
     safe_globals: Sequence[str] | None = None,
     fresh: bool = False,
     dry_run: bool = False,
-    listener: Callable[[Event], None] = _only_warn,
+    listener: Callable[[Event], None] = only_warn,
 ) -> TuneResult:
     """Run a study to its end, or resume it.
 
@@ -101,6 +97,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         listen: Host name or address at which workers reach this host.
         objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
         pruner: A `Pruner`, its name, or a mapping with its fields.
+        online: Whether the run of the first trial searches its own peak.
+        prior: An earlier study or a ``result.json``, around whose peaks the first trials are drawn.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
         start: Points of the space to try first, whole or in part.
         seeds: Runs of each trial, with a seed each; their mean is judged.
@@ -134,6 +132,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         "listen": listen,
         "objective": objective,
         "pruner": pruner,
+        "online": online,
+        "prior": prior,
         "sampler": sampler,
         "start": start,
         "stop": stop,
@@ -149,7 +149,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         claimed(source, settings, listener, folder=folder, fresh=fresh, lock=not dry_run) as claim,
     ):
         if dry_run:
-            return _dry_run(claim.config, listener)
+            return _dry_run(claim, listener)
         if claim.complete and claim.stored is not None:
             return complete(claim, claim.stored)
         with signals() as shutdown:
@@ -160,24 +160,18 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
                 return TuneResult(claim.config, finished, (), interrupted=interrupt.signum)
 
 
-def _dry_run(config: Config, listener: Callable[[Event], None]) -> TuneResult:
+def _dry_run(claim: Claim, listener: Callable[[Event], None]) -> TuneResult:
     """Check all that a run checks before its first step, and open nothing."""
+    config = claim.config
     if config.tune.workers != 1:
         check_importable(config)
     checked = check_anywhere(config, listener)
     check_seeds(config, checked)
-    hyperband = _hyperband(config, checked.run_steps)
+    beginning = Beginning.of(config, checked, claim.stored)
+    hyperband = beginning.hyperband(config.tune.pruner, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
-    listener(StudyEstimated(estimated(config, checked, hyperband)))
+    listener(StudyEstimated(estimated(config, checked, hyperband, online=beginning.online)))
     return TuneResult(config, (), ())
-
-
-def _hyperband(config: Config, run_steps: int) -> Hyperband | None:
-    pruner = config.tune.pruner
-    if pruner.name == "none":
-        return None
-    least = pruner.min_steps or max(1, run_steps // pruner.eta**2)  # three brackets
-    return Hyperband(min(least, run_steps), run_steps, pruner.eta)
 
 
 class _Driver:
@@ -226,10 +220,12 @@ class _Driver:
     def _run(self, checked: Checked, train: _Train) -> TuneResult:
         check_seeds(self._config, checked)
         run_steps = checked.run_steps
-        hyperband = _hyperband(self._config, run_steps)
+        beginning = Beginning.of(self._config, checked, self._claim.stored)
+        hyperband = beginning.hyperband(self._config.tune.pruner, run_steps)
         handle = self._open(hyperband)
         try:
             handle.check_fingerprint(fingerprint(self._config))
+            beginning.apply(handle)
             handle.name_values(*filter(None, (self._config.tune.monitor, self._config.tune.cost)))
             self._claim.owner.claim(self._folder)
             handle.set_attr(study.ID, self._claim.owner.id)
@@ -249,6 +245,7 @@ class _Driver:
                 self._listener,
                 self._claim.owner.id,
                 pauses=checked.pauses,
+                online=beginning.online,
             )
             return self._train(handle, controller, train)
         finally:

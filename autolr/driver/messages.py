@@ -61,12 +61,14 @@ class Checked:
         warnings: What the user should know, a line each.
         pauses: Whether a run can be resumed from a rung; see `Checkup`.
         memory: What a run holds; see `Checkup`.
+        searches: Whether a run can search its own peak; see there.
     """
 
     run_steps: int
     warnings: tuple[str, ...] = ()
     pauses: bool = True
     memory: RunBytes | None = None
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)

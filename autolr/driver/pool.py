@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from autolr import errors
 from autolr.config import Config
-from autolr.driver.controller import TrialController, Work
+from autolr.driver.controller import TrialController
 from autolr.driver.engines import Engine
 from autolr.driver.events import Event, WorkerLost
 from autolr.driver.messages import (
@@ -26,6 +26,7 @@ from autolr.driver.messages import (
     for_workers,
 )
 from autolr.driver.signals import PATIENCE, Interrupted, Shutdown
+from autolr.driver.work import Work
 from autolr.errors import AutoLRError, SetupError, UserCodeError
 from autolr.study import Finish
 

@@ -38,13 +38,12 @@ def tell(
         "steps": outcome.steps,
         "run_steps": outcome.run_steps,
         "metrics": {k: v for k, v in outcome.metrics.items() if math.isfinite(v)},
-        "found": replace(candidate, peak=outcome.peak).to_dict(),
+        "found": _followed(candidate, outcome).to_dict(),
         **more,
     }
-    if outcome.own_peak is not None:
-        attrs |= {study.OWN_PEAK: outcome.own_peak}
-        shaped = replace(candidate, peak=outcome.peak, schedule=schedules.constant())
-        attrs["found"] = shaped.to_dict()
+    attrs |= {} if outcome.own_peak is None else {study.OWN_PEAK: outcome.own_peak}
+    attrs |= {study.SEARCHED: True} if outcome.searched else {}
+    attrs |= {study.DISCARDED: outcome.discarded} if outcome.discarded else {}
     if outcome.diverged:
         return handle.prune(trial, study.DIVERGED, attrs)
     if outcome.paused:
@@ -54,6 +53,13 @@ def tell(
     if outcome.stopped_at is not None:
         return _stopped(handle, trial, outcome, run_steps, outcome.stopped_at, attrs)
     return handle.complete(trial, outcome.value, attrs)
+
+
+def _followed(candidate: Candidate, outcome: TrialResult) -> Candidate:
+    """Return what a run has followed: a search inside it finds its peak, and may cut the rate."""
+    given = candidate.schedule if outcome.own_peak is None else schedules.constant()
+    schedule = given if outcome.schedule is None else outcome.schedule
+    return replace(candidate, peak=outcome.peak, schedule=schedule)
 
 
 def _stopped(

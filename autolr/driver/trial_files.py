@@ -11,7 +11,7 @@ from autolr.config import Config
 from autolr.driver.devices import per_trial
 from autolr.driver.messages import for_workers
 from autolr.driver.seeds import Runs
-from autolr.job import WEIGHTS, TrialJob
+from autolr.job import WEIGHTS, PeakSearch, TrialJob
 from autolr.study import Hyperband, TrialRecord
 
 _OVER = ("COMPLETE", "PRUNED", "FAIL")
@@ -57,7 +57,14 @@ class TrialFiles:
             return folder
         return folder / f"seed_{self._seed(index)}"
 
-    def job(self, record: TrialRecord, candidate: Candidate, runs: Runs, index: int) -> TrialJob:
+    def job(
+        self,
+        record: TrialRecord,
+        candidate: Candidate,
+        runs: Runs,
+        index: int,
+        search: PeakSearch | None = None,
+    ) -> TrialJob:
         """Return the next job of a run of a trial.
 
         Args:
@@ -65,6 +72,7 @@ class TrialFiles:
             candidate: What it is trained with.
             runs: What is known of its runs.
             index: The run.
+            search: What the search of a candidate without a peak may choose; None: any peak.
         """
         several = self._config.tune.seeds > 1
         bracket = record.attrs.get("bracket") or 0
@@ -80,6 +88,7 @@ class TrialFiles:
             pauses=self.pauses and not (ranks > 1 and candidate.peak is None),  # no search resumes
             trial=f"{mark} seed {index}" if several else mark,
             number=record.number,
+            search=search,
             keeps=self._config.tune.keep > 0,
         )
 

@@ -63,7 +63,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     """
     candidate = Candidate(peak=1e-3)
     tune = config.tune
-    holding = Holding(config.space)
+    holding = Holding(config.space, online=tune.online)
     look = _Look(holding, shaping(config.space))
     with lightning_errors(folder), quiet_lightning(config):
         fit = trial_config(filled(config), candidate)
@@ -86,7 +86,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     early_ends = _warnings(early, look.total_steps, tune.pruner.name)
     warnings = [*own, *early_ends, *_lost(look.unkept, tune)]
-    return Checkup(look.total_steps, tuple(warnings), memory=look.memory)
+    return Checkup(look.total_steps, tuple(warnings), memory=look.memory, searches=True)
 
 
 def _lost(unkept: Sequence[str], tune: TuneConfig) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Course:
         self._log = ScoreLog(job.folder / "metrics.jsonl", job.config.tune.monitor)
         self._judged = max(job.known, default=0)  # the last rung that was
         self._unwritten: Packed | None = None
-        self._ended: dict[str, bool] | None = None  # how, as `TrialResult` says it
+        self._ended: dict[str, Any] | None = None  # how, as `TrialResult` says it
 
     @property
     def begun(self) -> bool:

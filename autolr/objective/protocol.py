@@ -21,12 +21,14 @@ class Checkup(NamedTuple):
         pauses: Whether a run can leave a checkpoint at a rung and be resumed from it. Where it
             cannot, a trial that is not promoted ends at its rung.
         memory: What a run holds, as far as it is known; the largest, where trials differ.
+        searches: Whether a run can search its own peak, with `AutoLR`.
     """
 
     run_steps: int
     warnings: tuple[str, ...] = ()
     pauses: bool = True
     memory: RunBytes | None = None
+    searches: bool = False
 
 
 class Objective(Protocol):

@@ -4,25 +4,30 @@ from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.callbacks.namespaces import Callback
 from autolr.callbacks.trial_rates import FollowPeak, SearchPeak
 from autolr.candidate import Candidate
+from autolr.job import PeakSearch
 from autolr.names import is_config_path, meaning
+from autolr.online.annealed_within import AnnealedWithin
 from autolr.space import Space
 from autolr.tune_config import TuneConfig
 
 
-def rate_callbacks(candidate: Candidate, tune: TuneConfig, space: Space) -> list[Callback]:
+def rate_callbacks(
+    candidate: Candidate, tune: TuneConfig, space: Space, search: PeakSearch | None = None
+) -> list[Callback]:
     """Return the callbacks that set the candidate's rate: its rule's, if there is one, first.
 
     Args:
         candidate: Without a peak, `AutoLR` searches it inside the run.
         tune: Names the monitor and its mode.
         space: Where it names no schedule, a module's own scheduler keeps its shape.
+        search: What that search may choose; None: any peak.
     """
-    search, follow = (AutoLR, FollowCandidate) if shaping(space) else (SearchPeak, FollowPeak)
     applied: list[Callback] = []
     if not candidate.is_own:
         applied = [ApplyRule(candidate.rule, dict(candidate.rule_settings))]
     if candidate.peak is None:
-        return [*applied, search(schedule=candidate.schedule, monitor=tune.monitor, mode=tune.mode)]
+        return [*applied, _searching(candidate, tune, space, search)]
+    follow = FollowCandidate if shaping(space) else FollowPeak
     return [*applied, follow(candidate.peak, candidate.schedule)]
 
 
@@ -39,3 +44,16 @@ def own_peak(callback: Callback) -> float | None:
         callback: The last of `rate_callbacks`, after the run or a part of it.
     """
     return callback.own_peak if isinstance(callback, FollowPeak | SearchPeak) else None
+
+
+def _searching(
+    candidate: Candidate, tune: TuneConfig, space: Space, search: PeakSearch | None
+) -> AutoLR:
+    kind = AutoLR if shaping(space) else SearchPeak
+    free = search is not None and search.chooses_schedule
+    return kind(
+        "annealed" if search is None else AnnealedWithin(low=search.rates[0], high=search.rates[1]),
+        schedule=None if free else candidate.schedule,
+        monitor=tune.monitor,
+        mode=tune.mode,
+    )

@@ -30,6 +30,7 @@ from autolr.objective.lightning_cli import (
 from autolr.objective.own_cli import prepare
 from autolr.objective.rate_callbacks import own_peak, rate_callbacks
 from autolr.objective.user_code import before_first_step, no_exit
+from autolr.result.result import Result
 from autolr.runtime.loading import UnreadableError, allowing, load
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     trial: Reporter = pause if job.pauses else _Stopping(judge)
     horizon = job.run_steps
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
-    setters = rate_callbacks(job.candidate, tune, job.config.space)
+    setters = rate_callbacks(job.candidate, tune, job.config.space, job.search)
     made: list[Trainer] = []
     begun = before_first_step(lambda: any(trainer.global_step for trainer in made))
     with begun, lightning_errors(job.folder), quiet_lightning(job.config):
@@ -76,19 +77,22 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         steps = prune.made
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     ended = decision is Decision.CONTINUE and not prune.pruned and not prune.diverged
-    probe_steps, peak = _searched(setters[-1])
+    probe_steps, found = _searched(setters[-1])
     return TrialResult(
         value=prune.final.get(tune.monitor, math.nan),
         metrics=metrics | prune.final,
         steps=steps + probe_steps,
         run_steps=prune.run_steps,
         seconds=time.monotonic() - started,
-        peak=job.candidate.peak if peak is None else peak,
+        peak=job.candidate.peak if found is None else found.run_peak,
         pruned=prune.pruned,
         diverged=prune.diverged or decision is Decision.STOP,
         paused=decision is Decision.PAUSE,
         stopped_at=steps if ended and prune.ended_early else None,
         own_peak=own_peak(setters[-1]),
+        schedule=None if found is None else found.schedule,
+        searched=found is not None and found.compared,
+        discarded=0 if found is None else found.discarded_steps,
     )
 
 
@@ -184,12 +188,12 @@ class _Stopping:
         return self._stops
 
 
-def _searched(callback: Callback) -> tuple[int, float | None]:
-    """Return the probe steps so far and the peak, None before a search inside the run has ended."""
+def _searched(callback: Callback) -> tuple[int, Result | None]:
+    """Return the probe steps so far, and the result of a search inside the run that is over."""
     if not isinstance(callback, AutoLR):
         return 0, None
     try:
-        return callback.result.probe_steps, callback.result.run_peak
+        return callback.result.probe_steps, callback.result
     except AttributeError:
         search = callback.state_dict()["search"]
         return (0 if search is None else search["rivals"]["probe_steps"]), None

@@ -49,6 +49,18 @@ class PeakRange:
         """
         return cls(prior / spread, prior * spread, prior)
 
+    def within(self, low: float, high: float) -> "PeakRange":
+        """Return the part of the range that lies in another one; that one where they do not meet.
+
+        Args:
+            low: Lowest peak.
+            high: Highest peak.
+        """
+        lowest, highest = max(self.low, low), min(self.high, high)
+        if lowest >= highest:
+            return PeakRange.between(low, high)
+        return PeakRange(lowest, highest, min(max(self.prior, lowest), highest), limits=True)
+
     def fallback(self, own: float | None) -> float:
         """Return the peak of a run in which nothing can be compared.
 

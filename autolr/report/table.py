@@ -8,7 +8,7 @@ from rich.table import Table
 
 from autolr.names import plain, short
 from autolr.report.fitting_table import FittingTable
-from autolr.study import SPREAD, TrialRecord
+from autolr.study import SEARCHES, SPREAD, TrialRecord
 
 
 def best_table(trials: Sequence[TrialRecord], monitor: str) -> FittingTable:
@@ -49,9 +49,13 @@ def spread_column(trials: Iterable[TrialRecord]) -> list[str]:
 def chosen(trial: TrialRecord) -> dict[str, Any]:
     """Return a trial's parameters; ``lr`` is the peak that an online search chose.
 
-    ``lr.X`` is called ``lr``, and ``schedule.X`` is called ``schedule``.
+    ``lr.X`` is called ``lr``, and ``schedule.X`` is called ``schedule``; it is "online" where that
+    search followed a schedule of its own.
     """
     params = {plain(name): value for name, value in trial.params.items()}
+    searched = trial.attrs.get(SEARCHES)
+    if isinstance(searched, list) and "schedule" in searched:
+        params = {"schedule": "online", **params}
     peak = ours(trial, "found").get("peak")
     if peak is None or params.get("lr", "online") != "online":
         return params

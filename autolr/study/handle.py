@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autolr.study import transitions
 from autolr.study.fingerprint import as_json
 from autolr.study.hyperband import Hyperband
+from autolr.study.names import SEARCHES
 from autolr.study.promotion import TrialStatus, peers
 from autolr.study.ranking import best, sign_of
 from autolr.study.records import (
@@ -46,7 +47,6 @@ class Study(StoredStudy):
     ) -> None:
         super().__init__(url, study, trials)
         self._records = {trial.number: record_of(trial) for trial in trials}
-        self._frozen = {trial.number: trial for trial in trials}
         if isinstance(study.sampler, RepeatableSampler):
             study.sampler.known = self._frozen
         self._direction = direction_of(study)
@@ -190,7 +190,8 @@ class Study(StoredStudy):
     def judge(self, trial: optuna.Trial, step: int, score: float) -> bool:
         """Report a score at a rung and return whether the trial is promoted.
 
-        Without a `Hyperband` every trial with a finite score is.
+        Without a `Hyperband` every trial with a finite score is, and so is always the one that
+        searches its own peak: what it finds is worth a whole run.
 
         Args:
             trial: A running trial.
@@ -199,7 +200,8 @@ class Study(StoredStudy):
         """
         score = self.report(trial, step, score)
         passed = self._records[trial.number].attrs.get(PROMOTED, 0)
-        if self._hyperband is None or step <= passed:
+        spared = SEARCHES in self._records[trial.number].attrs
+        if self._hyperband is None or step <= passed or spared:
             return math.isfinite(score)
         statuses = self.statuses()
         (own,) = (status for status in statuses if status.number == trial.number)

@@ -9,6 +9,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from autolr.study.names import SEARCHES
 from autolr.study.promotion import Progress, TrialStatus
 
 Direction = Literal["minimize", "maximize"]
@@ -19,6 +20,8 @@ FINGERPRINT = "fingerprint"  # its settings, see `Study.check_fingerprint`
 ID = "id"  # unique: a study that was deleted and created again has another one
 FOLDER = "folder"  # its folder for results
 WIDENED = "widened"  # each time its space grew: the domains before, and how many trials it had
+BRACKETS = "brackets"  # of its `Hyperband`, where the user sets no first rung
+PRIOR = "prior"  # a peak by rule, from an earlier study or result
 # of a trial
 CANDIDATE = "candidate"  # its candidate's id, as soon as all parameters are stored
 START = "start"  # the one of the user's points to try first that it was given
@@ -88,7 +91,8 @@ def status_of(record: TrialRecord, sign: float) -> TrialStatus:
         sign: Multiplies the scores, so that lower ones are better.
     """
     judged = {s: v for s, v in record.scores.items() if s != record.attrs.get(OFF_RUNG)}
-    at_rung = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
+    waits = max(judged, default=0) > record.attrs.get(PROMOTED, 0)
+    at_rung = waits and not record.attrs.get(SEARCHES)  # which is never judged
     progress: dict[State, Progress] = {
         "RUNNING": "running",
         "WAITING": "paused" if at_rung else "cut",

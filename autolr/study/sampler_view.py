@@ -10,11 +10,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
+from autolr.study.names import SEARCHES
+
 
 class SamplerView(Study):
     """A study in which running and waiting trials appear as pruned at their last rung.
 
-    Optuna's samplers ignore WAITING trials, but paused ones say where scores are poor.
+    Optuna's samplers ignore WAITING trials, but paused ones say where scores are poor. A trial that
+    searched its own peak is left out: it has followed a schedule of its own, and was no draw.
 
     Args:
         study: The study.
@@ -42,16 +45,20 @@ class SamplerView(Study):
         states: Container[TrialState] | None = None,
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
-        known: Mapping[int, FrozenTrial] | None = self.__dict__["_known"]
-        if known is None:
-            trials = super()._get_trials(deepcopy, None, use_cache)
-        else:
-            trials = [known[number] for number in sorted(known)]
         without: int | None = self.__dict__["_without"]
-        seen = [as_pruned(trial) for trial in trials if trial.number != without]
+        drawn = (one for one in self.all_trials if not one.user_attrs.get(SEARCHES))
+        seen = [as_pruned(one) for one in drawn if one.number != without]
         if self.__dict__["_settled"]:
             seen = settled(seen, self.directions)
         return [trial for trial in seen if states is None or trial.state in states]
+
+    @property
+    def all_trials(self) -> list[FrozenTrial]:
+        """All trials as they are, by number."""
+        known: Mapping[int, FrozenTrial] | None = self.__dict__["_known"]
+        if known is None:
+            return super()._get_trials(deepcopy=False)
+        return [known[number] for number in sorted(known)]
 
     @override
     def stop(self) -> None:

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from autolr.errors import ConfigError
 from autolr.extras import install_command
+from autolr.study.prior import Known, known_point
 from autolr.study.sampler_view import SamplerView
 from autolr.study.users_sampler import UsersSampler
 
@@ -26,7 +27,8 @@ def sampler(chosen: str | Mapping[str, Any], seed: int) -> BaseSampler:
     The proposals of ours depend only on ``seed``, the trial's number, the name of the parameter
     and the finished trials: a study that was interrupted, even between two parameters of a trial,
     continues as if it had not been. Several trials may be open at once. All but ``random`` draw
-    the first 10 trials at random.
+    the first 10 trials at random, or around a known point where there is one, see
+    `autolr.study.prior`.
 
     ``gp`` and ``cmaes`` model the parameters that all trials have, ``cmaes`` only numbers; ``tpe``
     draws the rest: choices for ``cmaes``, and conditional parameters. To them a pruned or waiting
@@ -57,7 +59,9 @@ def sampler(chosen: str | Mapping[str, Any], seed: int) -> BaseSampler:
         if find_spec(package) is None:
             raise ConfigError(f"sampler {chosen} needs {package}: {install_command(package)}")
     redraws = 1 if chosen == "gp" else 10  # its draws take a second, and seldom differ
-    return RepeatableSampler(_BUILDERS[chosen], seed, settled=chosen in _NEEDS, redraws=redraws)
+    settled, local = chosen in _NEEDS, chosen in LOCAL
+    build = _BUILDERS[chosen]
+    return RepeatableSampler(build, seed, settled=settled, redraws=redraws, local=local)
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -124,6 +128,7 @@ _BUILDERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": _gp,
     "cmaes": _cmaes,
 }
+LOCAL = ("tpe", "gp", "cmaes")  # which draw their first points around a known one
 _NEEDS = {  # packages; these samplers ignore pruned trials
     "gp": ("scipy", "torch"),
     "cmaes": ("cmaes",),
@@ -140,9 +145,11 @@ class RepeatableSampler(BaseSampler):
         known: All trials of the study by number, if the caller keeps them in memory; None: they
             are read from the storage each time, which is slow.
         redraws: How often a point that was trained is worth another draw.
+        prior: A peak by rule, around which the first points are drawn until there is a better one.
     """
 
     known: Mapping[int, FrozenTrial] | None = None
+    prior: Mapping[str, float]
 
     def __init__(
         self,
@@ -151,9 +158,12 @@ class RepeatableSampler(BaseSampler):
         *,
         settled: bool = False,
         redraws: int = 10,
+        local: bool = False,
     ) -> None:
         self.redraws = redraws
         self._build = build
+        self._local = local
+        self.prior = {}
         self._seed = seed
         self._settled = settled
         self._open: dict[int, BaseSampler] = {}  # by trial number
@@ -188,8 +198,10 @@ class RepeatableSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        sampler = self._open[trial.number]
-        params = sampler.sample_relative(self._view(study, trial), trial, search_space)
+        view, sampler = self._view(study, trial), self._open[trial.number]
+        if self._known(view, trial) is not None:
+            return {}  # all are drawn one by one
+        params = sampler.sample_relative(view, trial, search_space)
         if self._settled:  # they store their state with the trial, and read it later
             trial.system_attrs = study._storage.get_trial_system_attrs(trial._trial_id)
         return params
@@ -202,11 +214,14 @@ class RepeatableSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        attempt = self._attempts.get(trial.number, 0)
+        view, attempt = self._view(study, trial), self._attempts.get(trial.number, 0)
+        if (known := self._known(view, trial)) is not None:
+            around = f"{param_name} around a known point"
+            seed = _hash(self._seed, trial.number, around, attempt)
+            if (drawn := known.draw(param_name, param_distribution, seed)) is not None:
+                return drawn
         alone = self._builder(trial.number)(_hash(self._seed, trial.number, param_name, attempt))
-        return alone.sample_independent(
-            self._view(study, trial), trial, param_name, param_distribution
-        )
+        return alone.sample_independent(view, trial, param_name, param_distribution)
 
     @override
     def after_trial(
@@ -218,6 +233,11 @@ class RepeatableSampler(BaseSampler):
     ) -> None:
         self._open.pop(trial.number, None)  # no sampler does anything after a trial
         self._attempts.pop(trial.number, None)
+
+    def _known(self, view: SamplerView, trial: FrozenTrial) -> Known | None:
+        if not self._local:
+            return None
+        return known_point(view.all_trials, trial, self.prior, view.directions[0])
 
     def _view(self, study: Study, trial: FrozenTrial) -> SamplerView:
         return SamplerView(study, self.known, settled=self._settled, without=trial.number)

@@ -1,4 +1,4 @@
-"""A study in its storage, without its trials: its name and its attributes."""
+"""A study in its storage: its name, its attributes, and its trials as Optuna has them."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from autolr.study.widening import widen
 
 
 class StoredStudy:
-    """What a study has beside its trials.
+    """A study as Optuna stores it.
 
     A method returns when its change is stored. A storage that fails raises `StorageError`.
 
     Args:
         url: The storage, for error messages.
         study: The study, open.
-        trials: All of its trials, as this process keeps them.
+        trials: All of its trials; this process keeps them, and those to come.
     """
 
     def __init__(self, url: str, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         self._url = url
         self._study = study
-        self._all = trials
+        self._frozen = {trial.number: trial for trial in trials}
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class StoredStudy:
         """
         with storage_errors(self._url):
             stored = self._study.user_attrs.get(FINGERPRINT)
-            if stored is None and not self._all:
+            if stored is None and not self._frozen:
                 self._study.set_user_attr(FINGERPRINT, as_json(parts))
                 return
         if stored is None:
@@ -68,6 +68,16 @@ class StoredStudy:
         growth = check_fingerprint(self.name, stored, parts)
         if growth is not None and growth.names:
             self._grow(stored, growth)
+
+    def draw_around(self, peaks: Mapping[str, float]) -> None:
+        """Have the sampler draw its first points around a peak by rule, if it does so at all."""
+        sampler: Any = self._study.sampler
+        sampler.prior = peaks  # one of the user's has no use for it
+
+    def attr(self, key: str) -> Any:
+        """Return an attribute of the study; None if it has none of this name."""
+        with storage_errors(self._url):
+            return self._study.user_attrs.get(key)
 
     def name_values(self, *names: str) -> None:
         """Set the names of a trial's values in Optuna's own tools, unless the study has names."""
@@ -81,9 +91,9 @@ class StoredStudy:
         former = {name: stored["space"].get(name) for name in growth.names}
         parts = {**stored, "space": growth.space.to_dict()}
         with storage_errors(self._url):
-            widen(self._study, self._all, growth.space, growth.names)
+            widen(self._study, self._frozen.values(), growth.space, growth.names)
             history = self._study.user_attrs.get(WIDENED, [])
-            step = {"trials": len(self._all), "from": former}
+            step = {"trials": len(self._frozen), "from": former}
             self._study.set_user_attr(WIDENED, [*history, step])
             self._study.set_user_attr(FINGERPRINT, as_json(parts))
 

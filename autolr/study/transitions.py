@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-_FIXED = "fixed_params"  # a system attribute of Optuna's: what a trial suggests, not the sampler
+FIXED = "fixed_params"  # a system attribute of Optuna's: what a trial suggests, not the sampler
 
 
 def begin(study: optuna.Study) -> optuna.Trial:
@@ -52,7 +52,7 @@ def fix(trial: optuna.Trial, params: Mapping[str, Any]) -> None:
         trial: A running trial.
         params: Plain JSON, by name.
     """
-    trial.storage.set_trial_system_attr(trial._trial_id, _FIXED, dict(params))
+    trial.storage.set_trial_system_attr(trial._trial_id, FIXED, dict(params))
     trial._fixed_params = dict(params)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from examples.time_to_target import lightning_runs, single_runs
+from examples.time_to_target.live_studies import RUNS, live_study
 from examples.time_to_target.oracle_setting import oracle_setting
 from examples.time_to_target.outcome import Outcome
 from examples.time_to_target.replay import TUNERS, live, replayed
@@ -40,6 +41,7 @@ METHODS: dict[str, Method] = {
     "autolrs": partial(_of_task, single_runs.autolrs),
     "autolrs_trainer": partial(_of_task, lightning_runs.autolrs_trainer),
     "autolr": partial(_of_task, lightning_runs.autolr),
+    **{f"autolr_tune_{runs}": partial(live_study, runs) for runs in RUNS},
 }
 
 LIVE_METHODS: dict[str, Method] = {name + LIVE: partial(live, name) for name in TUNERS}

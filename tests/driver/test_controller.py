@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from autolr.config import read_config
-from autolr.driver.controller import TrialController, Work, has_no_step
+from autolr.driver.controller import TrialController
 from autolr.driver.events import Event, TrialEnded, TrialFailed
+from autolr.driver.work import Work, has_no_step
 from autolr.errors import UserCodeError
 from autolr.job import Decision, TrialResult
 from autolr.study import Hyperband, Study, TrialRecord, open_study

@@ -3,7 +3,8 @@
 import pickle
 
 from autolr.config import read_config
-from autolr.driver.controller import TrialController, Work
+from autolr.driver.controller import TrialController
+from autolr.driver.work import Work
 from autolr.study import open_study
 
 

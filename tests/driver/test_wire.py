@@ -30,7 +30,7 @@ from autolr.driver.messages import (
     TrainTrial,
 )
 from autolr.driver.wire import WireError, from_json, to_json
-from autolr.job import Decision, TrialJob, TrialResult
+from autolr.job import Decision, PeakSearch, TrialJob, TrialResult
 from autolr.memory import RunBytes
 
 CONFIG = read_config(
@@ -60,11 +60,16 @@ CANDIDATE = Candidate(
     (("model.x", 1e-7),),
     (("c", 0.5),),
 )
+SEARCHING = TrialJob(
+    CONFIG, CANDIDATE, Path("results/trial_0"), (5,), 45, search=PeakSearch((1e-4, 1.0), True)
+)
+FOUND = TrialResult(0.5, {}, 60, 45, peak=0.1, schedule=schedules.wsd(cooldown=0.4), searched=True)
 JOB = TrialJob(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")
 OUTCOME = TrialResult(math.nan, {"val_loss": math.inf, "acc": 1.0}, 45, 45, 1.5, None, True, False)
 TO_WORKER: list[ToWorker] = [
     CheckConfig(CONFIG, Path("results")),
     TrainTrial(JOB),
+    TrainTrial(SEARCHING),
     Answer(Decision.PAUSE),
     LeaveTrial(),
     StudyOver(),
@@ -76,6 +81,7 @@ FROM_WORKER: list[FromWorker] = [
     Scored(5, -math.inf),
     Remark("a line"),
     Done(OUTCOME),
+    Done(FOUND),
     Done(replace(OUTCOME, value=1 / 3, peak=0.1, paused=True)),
     Failed("StorageError", "a full disk"),
     Lost("gone", own_fault=True),

@@ -46,10 +46,10 @@ def test_a_study_ends_with_its_trials_its_best_and_its_files(project: Any) -> No
     assert complete["value"].tolist() == complete["val_loss"].tolist()
     number = complete["value"].idxmin()
     assert f"best: trial {number}, lr=" in finished.out
-    assert candidate(project)["peak"] == complete["lr"][number]
+    assert candidate(project)["peak"] == complete["peak"][number]
     schedule = json.loads((project.folder / "autolr_runs/line/schedule.json").read_text())
     assert schedule["total_steps"] == 48
-    assert schedule["peak"] == complete["lr"][number]
+    assert schedule["peak"] == complete["peak"][number]
 
 
 def test_best_yaml_trains_to_the_loss_of_its_trial(project: Any) -> None:
@@ -163,7 +163,9 @@ def test_a_trial_with_a_peak_to_find_is_pruned_as_any_other(project: Any) -> Non
 def test_without_a_pruner_every_trial_is_whole(project: Any) -> None:
     project.configure({"tune/pruner": "none"})
     assert "bracket" not in project.tune().out
-    assert trials(project)["steps"].tolist() == [48] * 4
+    first, *others = trials(project)["steps"].tolist()
+    assert others == [48] * 3
+    assert first > 48  # with the steps of its search's rivals
 
 
 def test_a_score_can_be_maximized(project: Any) -> None:

@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 SEEN = []
 
 
-class Points(LightningDataModule):
+class OwnPoints(LightningDataModule):
     n_in = 3
 
     def __init__(self, batch_size: int = 8):
@@ -72,7 +72,7 @@ class Plain(LightningModule):
         SEEN[-1]["val_loss"] = float(self.trainer.callback_metrics.get("val_loss", 9))
 
 
-class Net(Plain):
+class OwnNet(Plain):
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=0.01)
 
@@ -112,7 +112,7 @@ class OptimizerCLI(LightningCLI):
 
 class DifferentCLI(OwnCLI):
     def __init__(self):
-        super().__init__(Net, Points, trainer_defaults=DEFAULTS, seed_everything_default=7)
+        super().__init__(OwnNet, OwnPoints, trainer_defaults=DEFAULTS, seed_everything_default=7)
 
     def add_arguments_to_parser(self, parser):
         super().add_arguments_to_parser(parser)
@@ -129,7 +129,7 @@ class ClosedCLI(OwnCLI):
     """Takes nothing, as scripts have it."""
 
     def __init__(self):
-        super().__init__(Net, Points, trainer_defaults=DEFAULTS)
+        super().__init__(OwnNet, OwnPoints, trainer_defaults=DEFAULTS)
 
 
 DEFAULTS = {
@@ -138,14 +138,13 @@ DEFAULTS = {
 
 
 def main():
-    cli = OwnCLI(
-        Net, Points, trainer_defaults=DEFAULTS, parser_kwargs={"fit": {"description": "Fits."}}
-    )
+    texts = {"fit": {"description": "Fits."}}
+    cli = OwnCLI(OwnNet, OwnPoints, trainer_defaults=DEFAULTS, parser_kwargs=texts)
     raise AssertionError("what follows is not run")
 
 
 def by_hand():
-    cli = LightningCLI(Net, Points, run=False)
+    cli = LightningCLI(OwnNet, OwnPoints, run=False)
     cli.trainer.fit(cli.model, cli.datamodule)
     raise AssertionError("what follows is not run")
 
@@ -156,8 +155,8 @@ def nothing():
 MAPPING: dict[str, Any] = {
     "class_path": "own_project.OwnCLI",
     "init_args": {
-        "model_class": "own_project.Net",
-        "datamodule_class": "own_project:Points",
+        "model_class": "own_project.OwnNet",
+        "datamodule_class": "own_project:OwnPoints",
         "trainer_defaults": {"max_epochs": 2, "accelerator": "cpu"},
     },
 }
@@ -176,7 +175,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def config(cli: object, **changes: Any) -> dict[str, Any]:
     """Return a config whose model section is short, as that of a fixed class is."""
-    section = {"space": {"lr": LR, "model.width": [3, 5]}, "trials": 1, "pruner": "none"}
+    space = {"lr": LR, "model.width": [3, 5]}
+    section = {"space": space, "trials": 1, "pruner": "none", "online": False}
     return {
         "cli": cli,
         "seed_everything": 1,
@@ -243,7 +243,10 @@ def test_trials_share_no_callback_of_the_trainers_defaults(project: Any) -> None
 def test_sections_of_an_optimizer_are_tuned(project: Any) -> None:
     cli = {
         "class_path": "own_project.OptimizerCLI",
-        "init_args": {"model_class": "own_project.Plain", "datamodule_class": "own_project.Points"},
+        "init_args": {
+            "model_class": "own_project.Plain",
+            "datamodule_class": "own_project.OwnPoints",
+        },
     }
     space = {"lr": LR, "optimizer.weight_decay": {"low": 0.0, "high": 0.1}}
     given = config(cli, trainer={"max_epochs": 1, "accelerator": "cpu"}, tune={"space": space})
@@ -275,7 +278,7 @@ def test_a_setting_that_the_cli_does_not_have_is_named_in_one_line(project: Any)
     ("cli", "message"),
     [
         ("own_project.nothing", "cli must be the path of a LightningCLI, or of a function that"),
-        ("own_project.Net", "cli must be"),
+        ("own_project.OwnNet", "cli must be"),
         ("own_project.SEEN", "cli must be"),
         ("own_project.Missing", "cli must be the path of a class that can be imported"),
         ({"class_path": "own_project.OwnCLI", "args": {}}, "cli must be"),
@@ -290,8 +293,8 @@ def test_what_is_no_cli_is_refused(project: Any, cli: object, message: str) -> N
 
 
 def test_without_the_cli_the_message_says_what_to_do(project: Any) -> None:
-    model = {"class_path": "own_project.Net"}
-    given = {"model": model, "data": "own_project.Points", "tune": config(None)["tune"]}
+    model = {"class_path": "own_project.OwnNet"}
+    given = {"model": model, "data": "own_project.OwnPoints", "tune": config(None)["tune"]}
     given["tune"]["space"] = {"lr": LR}
     with pytest.raises(ConfigError, match=r"needs n_in; if your own LightningCLI .* write cli:"):
         tune(given)
@@ -304,8 +307,8 @@ def test_without_the_cli_the_message_says_what_to_do(project: Any) -> None:
 def test_short_names_of_classes_are_those_of_lightning_cli(project: Any) -> None:
     given = config(
         {"class_path": "own_project:LightningCLI", "init_args": {"trainer_defaults": {}}},
-        model="Net",
-        data={"class_path": "Points"},
+        model="OwnNet",
+        data={"class_path": "OwnPoints"},
         trainer={"max_epochs": 1, "accelerator": "cpu"},
         tune={"space": {"lr": LR, "model.init_args.n_in": 3}},
     )
@@ -377,7 +380,7 @@ def test_several_devices_have_to_be_in_the_config(project: Any) -> None:
 
 def test_an_objective_needs_no_cli(project: Any) -> None:
     with pytest.raises(ConfigError, match="leave out cli"):
-        tune(config("own_project.main", objective="own_project.Net"))
+        tune(config("own_project.main", objective="own_project.OwnNet"))
 
 
 @pytest.mark.slow

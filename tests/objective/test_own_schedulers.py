@@ -115,7 +115,7 @@ def config(sections: dict[str, Any], space: dict[str, Any], **settings: Any) -> 
         "trainer": {"max_epochs": EPOCHS, "accelerator": "cpu"},
         "data": "scheduled.Points",
         **sections,
-        "tune": {"space": space, "trials": 1, "pruner": "none", **settings},
+        "tune": {"space": space, "trials": 1, "pruner": "none", "online": False, **settings},
     }
 
 
@@ -134,6 +134,17 @@ def test_each_step_is_made_at_the_own_schedule_with_the_peak_that_is_tried(
     assert applied["again"] == applied["trial_0"]
     assert applied["end"] == trial.value
     assert json.loads((best.parent / "schedule.json").read_text())["own_peak"] == 0.25
+
+
+def test_the_first_trial_keeps_the_shape_where_it_searches_its_peak(
+    applied: dict[str, Any],
+) -> None:
+    sections, shape = SHAPES["module"]
+    (trial,) = tune(config(sections, {"lr": LR}, online=True)).trials
+    made = applied["trial_0"]
+    expected = [trial.attrs["found"]["peak"] * shape(step) for step in range(EPOCHS * BATCHES)]
+    assert [*made.values()] == pytest.approx(expected, rel=1e-9)
+    assert trial.attrs["own_peak"] == 0.25
 
 
 @pytest.mark.parametrize("kind", SHAPES)

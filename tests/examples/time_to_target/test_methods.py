@@ -30,6 +30,7 @@ NAMES = [
     ),
     *("tpe_hyperband_3", "tpe_hyperband_5", "tpe_hyperband_10", "gp_5", "gp_10"),
     *("autolrs", "autolrs_trainer", "autolr"),
+    *("autolr_tune_3", "autolr_tune_5", "autolr_tune_10"),
 ]
 
 EXTRAS = {

@@ -1,0 +1,100 @@
+"""What the first trial of a study leaves to the online search in its run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autolr import rules, study
+from autolr.candidate import ONLINE, Candidate, candidate_of
+from autolr.candidate_space import possible_name
+from autolr.job import PeakSearch
+from autolr.names import is_config_path, meaning
+from autolr.rules.fixed import OWN
+from autolr.space import Choice, Domain, Range, Space
+from autolr.study import TrialRecord
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTrial:
+    """A trial whose run searches its own peak.
+
+    Attributes:
+        rule: The rule whose peak it searches: the module's own optimizer, if the space has it.
+        search: What the search may choose.
+        space: What the sampler draws; None: nothing.
+    """
+
+    rule: str
+    search: PeakSearch
+    space: Space | None
+
+    @classmethod
+    def of(cls, space: Space) -> "FirstTrial | None":
+        """Return the first trial of a study; None where the space has no range of peaks.
+
+        Of several profiles none is drawn: the search follows its own schedule. A single one
+        stays.
+        """
+        domains = space.domains
+        for rule in _rules(domains):
+            given = {"rule": rule} if "rule" in domains else {}
+            peak = domains.get(possible_name("lr", given, domains))
+            if isinstance(peak, Range) and rules.record(rule).peak.searched:
+                schedule = domains.get(possible_name("schedule", given, domains))
+                free = isinstance(schedule, Choice) and len(schedule.options) > 1
+                search = PeakSearch((float(peak.low), float(peak.high)), free)
+                return cls(rule, search, _rest(domains, free=free))
+        return None
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What is shown of the parameters that the search chooses."""
+        return dict.fromkeys(self.search.chosen, ONLINE)
+
+    def candidate(self, trial: "optuna.Trial") -> Candidate:
+        """Return the candidate of the trial, which has no peak.
+
+        Args:
+            trial: Suggests what the search does not choose.
+        """
+        if self.space is not None and "rule" in self.space.names:
+            study.fix(trial, {"rule": self.rule})
+        values = {} if self.space is None else self.space.suggest(trial)
+        return candidate_of({"rule": self.rule} | values)
+
+
+def found_line(record: TrialRecord) -> str | None:
+    """Return what is said of the search of a trial that has ended; None if it had none.
+
+    Args:
+        record: The trial.
+    """
+    if study.SEARCHES not in record.attrs:
+        return None
+    middle = study.middle_of(record.attrs) if study.SEARCHED in record.attrs else None
+    if middle is None:
+        return "its search found no peak, so the range is drawn from evenly"
+    peak = record.attrs["found"]["peak"]
+    return f"its search found a peak of {peak:.3g}; the next trials are drawn around {middle:.3g}"
+
+
+def _rules(domains: Mapping[str, Domain]) -> list[str]:
+    domain = domains.get("rule")
+    options = map(str, domain.options) if isinstance(domain, Choice) else (OWN,)
+    return sorted(options, key=lambda name: name != OWN)
+
+
+def _rest(domains: Mapping[str, Domain], *, free: bool) -> Space | None:
+    """Return the space without the peak, and if the schedule is free without what describes it."""
+    rest: list[tuple[str, Domain]] = []
+    for name, domain in domains.items():  # parents come before children
+        kept = dict(rest)
+        chosen = meaning(name) == "lr" or (
+            free and not is_config_path(name) and meaning(name) != "rule"
+        )
+        if not chosen and all(parent in kept for parent, _ in domain.when):
+            rest.append((name, domain))
+    return Space(tuple(rest)) if rest else None

@@ -1,0 +1,157 @@
+"""Where a study draws points before its sampler has learned: around the best one that is known.
+
+The figures are choices, measured in `examples/time_to_target/STUDIES.md`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from autolr.names import is_config_path, meaning
+from autolr.rules.fixed import OWN
+from autolr.study.names import SEARCHED
+
+if TYPE_CHECKING:
+    from autolr.schedules import Schedule
+
+FIRST = 10  # trials that are drawn so; of those that follow every second one, else by the sampler
+# Whole runs do best below the rate that a search has settled on by the middle of its run, with the
+# profile that has a plateau, as the search's own schedule.
+SHARE, PLATEAU = 0.5, "wsd"
+NEARER = 0.7  # share of that rate where half of it turned out to be worse than the search itself
+SPREAD = math.log(1.4)  # standard deviation of the log of a peak
+UNIFORM = 0.1  # share of the peaks that the sampler draws in the whole range
+KEPT = 0.9  # share of the profiles that stay
+_DRAWS = 64  # at a peak within the range; then the nearest end is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A good point, around which others are drawn.
+
+    Attributes:
+        peak: The middle of the peaks.
+        params: Its parameters, as far as it has any.
+        tried: Whether a trial has had that very peak.
+    """
+
+    peak: float
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tried: bool = False
+
+    def draw(self, name: str, domain: BaseDistribution, seed: int) -> Any:
+        """Return a value around the point, None where the sampler draws it.
+
+        Args:
+            name: The parameter: the peak, the profile or a setting of it; others are not drawn.
+            domain: Its distribution.
+            seed: Of the draw.
+        """
+        generator = np.random.default_rng(seed)
+        if meaning(name) == "lr" and isinstance(domain, FloatDistribution):
+            return self._peak(domain, generator)
+        if is_config_path(name) or meaning(name) in ("lr", "rule"):
+            return None
+        kept = not self.tried or generator.random() < KEPT
+        return self._same(name, domain) if kept else None
+
+    def _peak(self, domain: FloatDistribution, generator: np.random.Generator) -> float | None:
+        nearest = min(max(self.peak, domain.low), domain.high)
+        if not self.tried:
+            return nearest
+        if generator.random() < UNIFORM:
+            return None
+        draws = self.peak * np.exp(SPREAD * generator.standard_normal(_DRAWS))
+        within = (float(draw) for draw in draws if domain.low <= draw <= domain.high)
+        return next(within, nearest)
+
+    def _same(self, name: str, domain: BaseDistribution) -> Any:
+        profile = meaning(name) == "schedule" and isinstance(domain, CategoricalDistribution)
+        value = self.params.get(name, PLATEAU if profile else None)
+        if value is None:
+            return None
+        return value if domain._contains(domain.to_internal_repr(value)) else None
+
+
+def known_point(
+    trials: Sequence[FrozenTrial],
+    own: FrozenTrial,
+    given: Mapping[str, float],
+    direction: StudyDirection,
+) -> Known | None:
+    """Return what a trial is drawn around; None: nothing is known, or it is the sampler's turn.
+
+    Once a trial has searched its peak, or a peak is given, that is the best complete trial with
+    the same rule.
+
+    Args:
+        trials: Of the study.
+        own: The trial that is drawn, with the parameters that it has.
+        given: A peak by rule, from an earlier study or result.
+        direction: Of the first objective.
+    """
+    others = [trial for trial in trials if trial.number != own.number]
+    if "rule" not in own.params and any("rule" in trial.params for trial in others):
+        return None  # it is drawn later
+    rule = str(own.params.get("rule", OWN))
+    found = [trial for trial in others if _found(trial).get("rule") == rule]
+    searched = any(trial.user_attrs.get(SEARCHED) for trial in found)
+    samplers = own.number > FIRST and own.number % 2 == 1
+    if samplers or not (searched or rule in given):
+        return None
+    sign = 1 if direction == StudyDirection.MINIMIZE else -1
+    complete = [trial for trial in found if trial.state == TrialState.COMPLETE]
+    best = min(complete, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
+    if best is None:
+        return _at(given[rule], {}, others) if rule in given else None
+    middle = middle_of(best.user_attrs)
+    assert middle is not None
+    point = _at(middle, best.params, others)
+    if point.tried and best.user_attrs.get(SEARCHED):
+        return replace(point, peak=middle / SHARE * NEARER)
+    return point
+
+
+def middle_of(attrs: Mapping[str, Any]) -> float | None:
+    """Return the peak around which others are drawn, from a trial's attributes; None without one.
+
+    Args:
+        attrs: Of a trial that has ended.
+    """
+    found = attrs.get("found")
+    peak = found.get("peak") if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or peak is None:
+        return None
+    if not attrs.get(SEARCHED):
+        return float(peak)
+    from autolr.schedules import Schedule  # here: reading a study needs none
+
+    return settled_peak(float(peak), Schedule.from_dict(found["schedule"]), int(attrs["run_steps"]))
+
+
+def settled_peak(peak: float, schedule: "Schedule", run_steps: int) -> float:
+    """Return the peak of whole runs to which the peak of a search amounts.
+
+    Args:
+        peak: That of the search.
+        schedule: That of its run, with the cuts of later checks.
+        run_steps: Optimizer steps of the run.
+    """
+    return SHARE * peak * schedule.at(run_steps // 2, run_steps)
+
+
+def _found(trial: FrozenTrial) -> Mapping[str, Any]:
+    found = trial.user_attrs.get("found")
+    return found if isinstance(found, Mapping) and found.get("peak") else {}
+
+
+def _at(peak: float, params: Mapping[str, Any], others: Sequence[FrozenTrial]) -> Known:
+    peaks = [v for one in others for name, v in one.params.items() if meaning(name) == "lr"]
+    tried = any(isinstance(v, float) and math.isclose(v, peak) for v in peaks)
+    return Known(peak, params, tried)

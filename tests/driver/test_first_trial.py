@@ -1,0 +1,70 @@
+"""What a study leaves to the search inside its first trial."""
+
+from typing import Any
+
+import optuna
+import pytest
+
+from autolr.candidate import Candidate
+from autolr.driver.first_trial import FirstTrial
+from autolr.job import PeakSearch
+from autolr.search_spaces import load_space
+from autolr.space import parse_space
+
+LR = {"low": 1e-4, "high": 1e-1, "log": True}
+
+
+def first(**domains: Any) -> FirstTrial | None:
+    return FirstTrial.of(parse_space(domains))
+
+
+def test_of_several_profiles_none_is_drawn_as_the_search_has_its_own_schedule() -> None:
+    found = FirstTrial.of(load_space("default"))
+    assert found == FirstTrial("fixed", PeakSearch((1e-4, 1e-1), chooses_schedule=True), None)
+    assert found.search.chosen == ("lr", "schedule")
+
+
+def test_a_single_profile_and_its_settings_stay() -> None:
+    found = first(lr=LR, schedule="wsd", cooldown={"low": 0.1, "high": 0.5})
+    assert found is not None
+    assert not found.search.chooses_schedule
+    assert found.space == parse_space({"schedule": "wsd", "cooldown": {"low": 0.1, "high": 0.5}})
+
+
+def test_the_users_own_parameters_are_drawn_as_ever() -> None:
+    width = {"low": 8, "high": 64, "type": "int"}
+    found = first(**{"lr": LR, "schedule": ["linear", "cosine"], "model.init_args.width": width})
+    assert found is not None
+    assert found.space == parse_space({"model.init_args.width": width})
+    candidate = found.candidate(optuna.create_study().ask())
+    assert candidate.peak is None
+    assert [name for name, _ in candidate.settings] == ["model.init_args.width"]
+
+
+@pytest.mark.parametrize(
+    "domains",
+    [
+        {"lr": [0.1, 0.01]},
+        {"lr": 0.1, "schedule": ["linear", "cosine"]},
+        {"lr": "online"},
+        {"schedule": ["linear", "cosine"]},
+        {"rule": "dog", "schedule": ["constant", "linear"]},
+    ],
+)
+def test_a_space_without_a_range_of_peaks_has_no_such_trial(domains: dict[str, Any]) -> None:
+    assert first(**domains) is None
+
+
+def test_of_several_rules_the_modules_own_optimizer_is_searched() -> None:
+    space = {
+        "rule": ["polyak", "fixed"],
+        "lr.own": LR | {"when": {"rule": "fixed"}},
+        "lr.other": {"low": 0.1, "high": 2.0, "when": {"rule": "polyak"}},
+        "schedule": "linear",
+    }
+    found = first(**space)
+    assert found is not None
+    trial = optuna.create_study().ask()
+    assert (found.rule, found.search.rates) == ("fixed", (1e-4, 1e-1))
+    assert found.candidate(trial) == Candidate("fixed", None)
+    assert trial.params == {"rule": "fixed", "schedule": "linear"}

@@ -1,0 +1,179 @@
+"""A study whose first trial searches its own peak, end to end."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import autolr
+from autolr.candidate import Candidate
+from autolr.config import read_config
+from autolr.driver import Event, Noted, RungReached, TrialStarted, TuneResult
+from autolr.errors import StudyMismatchError
+from autolr.objective import fit
+from autolr.study import DISCARDED, SEARCHED, SEARCHES, TrialRecord
+
+MODEL = """\
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Bowl(LightningModule):  # the best peak is about 0.1
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.ones(4))
+        self.register_buffer("curvature", torch.tensor([0.1, 1.0, 3.0, 10.0]))
+
+    def loss(self, noise):
+        return (self.curvature * (self.w - noise.mean(0)) ** 2).sum()
+
+    def training_step(self, batch):
+        return self.loss(batch[0])
+
+    def validation_step(self, batch):
+        self.log("val_loss", self.loss(batch[0] * 0) + 0.01)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.01)
+
+
+class Noise(LightningDataModule):
+    def train_dataloader(self):
+        noise = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+        return DataLoader(TensorDataset(noise), 1)
+
+    def val_dataloader(self):
+        return DataLoader(TensorDataset(torch.ones(2, 4)), 2)
+"""
+LR = {"low": 1e-4, "high": 1.0, "log": True}
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    (tmp_path / "bowl_with_noise.py").write_text(MODEL)
+    monkeypatch.delitem(sys.modules, "bowl_with_noise", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return {
+        "trainer": {"max_epochs": 1, "accelerator": "cpu", "logger": False},
+        "model": {"class_path": "bowl_with_noise.Bowl"},
+        "data": {"class_path": "bowl_with_noise.Noise"},
+        "tune": {"space": {"lr": LR, "schedule": ["linear", "wsd"], "cooldown": 0.2}, "trials": 3},
+    }
+
+
+@pytest.fixture(autouse=True)
+def space(config: dict[str, Any]) -> None:
+    config["tune"]["space"]["cooldown"] = {"choices": [0.2], "when": {"schedule": "wsd"}}
+
+
+def study(config: dict[str, Any], **settings: Any) -> tuple[TuneResult, list[Event]]:
+    heard: list[Event] = []
+    return autolr.tune(config, listener=heard.append, **settings), heard
+
+
+def drawn(trials: tuple[TrialRecord, ...]) -> list[Any]:
+    return [(trial.params, trial.value, trial.attrs.get("found")) for trial in trials]
+
+
+def test_the_first_trial_searches_and_the_next_is_drawn_around_what_it_found(
+    config: dict[str, Any],
+) -> None:
+    result, heard = study(config)
+    first, second, _ = result.trials
+    assert first.attrs[SEARCHES] == ["lr", "schedule"]
+    assert first.attrs[SEARCHED]
+    assert first.params == {}
+    assert first.attrs["steps"] > first.attrs["run_steps"] == 300  # with the steps of rivals
+    found = Candidate.from_dict({**first.attrs["found"]})
+    assert found.peak is not None
+    assert 1e-4 <= found.peak <= 1.0
+    middle = 0.5 * found.peak * found.schedule.at(150, 300)
+    assert second.params["lr"] == pytest.approx(middle)
+    assert second.params["schedule"] == "wsd"
+    started = next(event for event in heard if isinstance(event, TrialStarted))
+    assert (started.params, started.bracket) == ({"lr": "online", "schedule": "online"}, None)
+    (said,) = [event.line for event in heard if isinstance(event, Noted)]
+    assert said == (
+        f"trial 0: its search found a peak of {found.peak:.3g}; "
+        f"the next trials are drawn around {middle:.3g}"
+    )
+
+
+@pytest.mark.slow
+def test_best_yaml_trains_what_the_search_has_found(config: dict[str, Any], tmp_path: Path) -> None:
+    quiet = MODEL.replace("torch.randn(", "0.01 * torch.randn(")  # so that it never goes back
+    (tmp_path / "bowl_with_noise.py").write_text(quiet)
+    result, _ = study(config, trials=1)
+    assert DISCARDED not in result.trials[0].attrs
+    best = yaml.safe_load(Path("autolr_runs/autolr/best.yaml").read_text())
+    best["trainer"]["callbacks"].append({"class_path": "bowl_with_noise.Final"})
+    (tmp_path / "bowl_with_noise.py").write_text(quiet + FINAL)
+    sys.modules.pop("bowl_with_noise", None)
+    fit(read_config(best), tmp_path / "out")
+    final = float(Path("final.txt").read_text())
+    assert final == pytest.approx(result.best[0].value, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_best_yaml_says_where_the_search_went_back(config: dict[str, Any]) -> None:
+    result, _ = study(config, trials=1)
+    steps = result.trials[0].attrs[DISCARDED]
+    assert steps > 0
+    said = f"# Its search went back from {steps} steps: trained from scratch, it ends near"
+    assert said in Path("autolr_runs/autolr/best.yaml").read_text()
+
+
+FINAL = """
+
+from lightning.pytorch import Callback
+
+
+class Final(Callback):
+    def on_train_end(self, trainer, module):
+        with open("final.txt", "w") as file:
+            file.write(str(module.loss(torch.zeros(2, 4)).item() + 0.01))
+"""
+
+
+class _Killed(BaseException):
+    """Stands for a kill at a rung."""
+
+
+@pytest.mark.slow
+def test_a_first_trial_that_is_cut_is_run_again_and_finds_the_same(config: dict[str, Any]) -> None:
+    whole, _ = study(config, study="whole")
+
+    def kill(event: Event) -> None:
+        if isinstance(event, RungReached):
+            raise _Killed
+
+    with pytest.raises(_Killed):
+        autolr.tune(config, study="cut", listener=kill)
+    again, _ = study(config, study="cut")
+    assert drawn(again.trials) == drawn(whole.trials)
+
+
+@pytest.mark.slow
+def test_without_it_the_first_trial_is_drawn_and_a_study_says_how_it_was_begun(
+    config: dict[str, Any],
+) -> None:
+    result, _ = study(config, online=False, trials=1)
+    assert result.trials[0].params["lr"] > 0
+    assert SEARCHES not in result.trials[0].attrs
+    with pytest.raises(StudyMismatchError, match="online = False, now it is not set"):
+        study(config, trials=2)
+
+
+@pytest.mark.slow
+def test_the_first_trial_is_never_paused(config: dict[str, Any]) -> None:
+    config["tune"]["pruner"] = {"name": "hyperband", "min_steps": 11}
+    result, heard = study(config, trials=4)
+    rungs = [event for event in heard if isinstance(event, RungReached) and event.number == 0]
+    assert [event.step for event in rungs] == [11, 33, 100]
+    assert all(event.continues for event in rungs)
+    assert result.trials[0].state == "COMPLETE"

@@ -1,0 +1,142 @@
+"""Where the first points of a study are drawn, once a good one is known."""
+
+import math
+from statistics import median
+from typing import Any
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from autolr.schedules import Schedule, constant, linear
+from autolr.study.names import SEARCHED
+from autolr.study.prior import FIRST, SPREAD, UNIFORM, Known, known_point, settled_peak
+
+PEAKS = FloatDistribution(1e-5, 1.0, log=True)
+PROFILES = CategoricalDistribution(("constant", "linear", "wsd"))
+DOMAINS: dict[str, Any] = {
+    "lr": PEAKS,
+    "lr.x": PEAKS,
+    "schedule": PROFILES,
+    "rule": CategoricalDistribution(("fixed", "polyak")),
+}
+
+
+def trial(
+    number: int,
+    value: float | None = None,
+    *,
+    peak: float | None = None,
+    schedule: Schedule | None = None,
+    searched: bool = False,
+    rule: str = "fixed",
+    **params: Any,
+) -> FrozenTrial:
+    """A trial that has ended with a value, or runs."""
+    found = {"rule": rule, "peak": peak, "schedule": (schedule or linear()).to_dict()}
+    attrs = {"found": found, "run_steps": 100} | ({SEARCHED: True} if searched else {})
+    made = create_trial(
+        state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+        value=value,
+        params=params,
+        distributions={name: DOMAINS[name] for name in params},
+        user_attrs={} if peak is None else attrs,
+    )
+    made.number = number
+    return made
+
+
+def known(*trials: FrozenTrial, own: FrozenTrial | None = None, **given: float) -> Known | None:
+    present = own or trial(len(trials))
+    return known_point([*trials, present], present, given, StudyDirection.MINIMIZE)
+
+
+def searched(peak: float = 0.04, value: float = 0.5, **more: Any) -> FrozenTrial:
+    return trial(0, value, peak=peak, schedule=constant(), searched=True, **more)
+
+
+def test_the_first_peak_is_half_of_the_rate_that_the_search_settled_on() -> None:
+    point = known(searched(0.04))
+    assert point == Known(0.02)
+    assert point.draw("lr", PEAKS, seed=3) == 0.02
+    assert point.draw("schedule", PROFILES, seed=3) == "wsd"
+    assert settled_peak(0.04, linear(), 100) == pytest.approx(0.01)
+
+
+def test_a_peak_outside_of_the_range_is_drawn_at_its_nearest_end() -> None:
+    assert Known(7.0).draw("lr", FloatDistribution(0.1, 0.5), seed=0) == 0.5
+    assert Known(0.001).draw("lr", FloatDistribution(0.1, 0.5), seed=0) == 0.1
+
+
+def test_once_it_was_tried_peaks_scatter_around_it_and_some_are_left_to_the_sampler() -> None:
+    point = known(searched(0.04), trial(1, lr=0.02))
+    assert point is not None
+    assert point.peak == pytest.approx(0.7 * 0.04)
+    draws = [point.draw("lr", PEAKS, seed) for seed in range(2000)]
+    near = [math.log(draw / 0.028) for draw in draws if draw is not None]
+    assert 1 - len(near) / 2000 == pytest.approx(UNIFORM, abs=0.03)
+    assert median(near) == pytest.approx(0, abs=0.04)
+    assert median(map(abs, near)) == pytest.approx(0.6745 * SPREAD, abs=0.03)  # of a normal one
+
+
+def test_draws_stay_within_the_range() -> None:
+    narrow = FloatDistribution(0.019, 0.021)
+    draws = [Known(0.02, tried=True).draw("lr", narrow, seed) for seed in range(200)]
+    assert all(0.019 <= draw <= 0.021 for draw in draws if draw is not None)
+
+
+def test_a_better_trial_takes_the_place_of_the_search() -> None:
+    better = trial(1, 0.4, peak=0.3, lr=0.3, schedule=None)
+    better.params["schedule"], better.distributions["schedule"] = "linear", PROFILES
+    point = known(searched(value=0.5), better)
+    assert point is not None
+    assert (point.peak, point.tried) == (0.3, True)
+    kept = [point.draw("schedule", PROFILES, seed) for seed in range(500)]
+    assert set(kept) == {"linear", None}
+    assert kept.count("linear") > kept.count(None)
+    worse = trial(1, 0.6, peak=0.3, lr=0.3)
+    assert known(searched(value=0.5), worse) == Known(0.02)
+
+
+def test_better_is_higher_where_the_study_maximizes() -> None:
+    trials = [searched(value=0.5), trial(1, 0.9, peak=0.3, lr=0.3), trial(2)]
+    point = known_point(trials, trials[-1], {}, StudyDirection.MAXIMIZE)
+    assert point is not None
+    assert point.peak == 0.3
+
+
+def test_a_search_says_nothing_about_the_peaks_of_another_rule() -> None:
+    first = searched(0.04, rule="fixed")
+    first.params["rule"] = "fixed"
+    assert known(first, own=_with_rule("polyak")) is None
+    assert known(first, own=_with_rule("fixed")) == Known(0.02, {"rule": "fixed"})
+    assert known(first, own=trial(1)) is None  # its rule is drawn later
+
+
+def _with_rule(name: str) -> FrozenTrial:
+    made = trial(1)
+    made.params["rule"] = name
+    return made
+
+
+def test_nothing_is_known_without_a_search_or_a_prior() -> None:
+    assert known(trial(0, 0.5, peak=0.1, lr=0.1)) is None
+
+
+def test_a_given_peak_counts_until_a_trial_is_complete() -> None:
+    assert known(fixed=0.05) == Known(0.05)
+    better = trial(0, 0.5, peak=0.1, lr=0.1)
+    assert known(better, fixed=0.05) == Known(0.1, {"lr": 0.1}, tried=True)
+
+
+def test_after_the_first_trials_the_sampler_has_every_second_one() -> None:
+    others = [trial(number, lr=0.1) for number in range(1, FIRST + 4)]
+    numbers = range(1, len(others))
+    local = [n for n in numbers if known(searched(), *others[: n - 1]) is not None]
+    assert local == [*range(1, FIRST + 1), FIRST + 2]
+
+
+def test_parameters_of_the_user_are_left_to_the_sampler() -> None:
+    assert Known(0.1).draw("model.init_args.width", PEAKS, seed=0) is None
+    assert Known(0.1).draw("rule", DOMAINS["rule"], seed=0) is None
