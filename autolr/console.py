@@ -225,7 +225,7 @@ def _written(result: TuneResult) -> Iterator[str]:
     leader = study.leader(result.trials, tune.direction)
     if leader is not None:
         for file in report.weights_of(tune.folder, leader):
-            yield f"weights of trial {leader.number}: {file}"
+            yield f"weights of the best trial: {file}"
 
 
 def _counts(result: TuneResult) -> str:

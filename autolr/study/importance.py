@@ -15,11 +15,12 @@ from optuna.distributions import (
 from optuna.importance import PedAnovaImportanceEvaluator
 
 from autolr.predicates import is_number
+from autolr.study.ranking import sign_of
 from autolr.study.records import SAME_AS, TrialRecord
 from autolr.study.storage import without_logs
 from autolr.study.summary import Summary
 
-LEAST = 10  # complete trials; fewer say nothing about which parameters matter
+LEAST = 20  # trials: five in the best quarter, as Optuna advises
 _TOP = 0.25  # the best share of them: of so few trials, Optuna's own 0.1 is one
 
 
@@ -27,22 +28,21 @@ def importances(study: Summary) -> dict[str, float]:
     """Return the share of each parameter in what makes a trial good, the largest first.
 
     PED-ANOVA (arXiv:2304.10255, by Optuna) compares how a parameter is distributed in the best
-    quarter of the complete trials and in all of them; a parameter that only some trials have counts
-    where they have it. The shares add up to 1. Failed, pruned and diverged trials are left out, and
-    trials that repeat the score of another.
+    quarter of the trials and in all of them; a parameter that only some trials have counts where
+    they have it. The shares add up to 1. A pruned trial has the score of its last rung, a score
+    that is not finite is the worst. Failed trials are left out, and those that repeat another.
 
     Returns:
-        Empty if fewer than `LEAST` trials are complete, all have one score, or no parameter varies.
+        Empty if fewer than `LEAST` trials have scores, all have one score, or no parameter varies.
     """
-    own = [trial for trial in study.ranked if SAME_AS not in trial.attrs]
-    trials = [trial for trial in own if math.isfinite(trial.value or 0.0)]
-    if len(trials) < LEAST or len({trial.value for trial in trials}) == 1:
+    scored = _scored(study)
+    if len(scored) < LEAST or len({score for _, score in scored}) == 1:
         return {}
-    domains = _domains(study.fingerprint.get("space", {}), trials)
+    domains = _domains(study.fingerprint.get("space", {}), [trial for trial, _ in scored])
     with warnings.catch_warnings(), without_logs():
         warnings.simplefilter("ignore")  # about regimes of few trials
-        rebuilt = optuna.create_study(direction=study.direction)
-        rebuilt.add_trials([_frozen(trial, domains) for trial in trials])
+        rebuilt = optuna.create_study()
+        rebuilt.add_trials([_frozen(trial, score, domains) for trial, score in scored])
         evaluator = PedAnovaImportanceEvaluator(target_quantile=_TOP)
         parts = evaluator.evaluate(rebuilt)
     total = sum(parts.values())
@@ -51,12 +51,25 @@ def importances(study: Summary) -> dict[str, float]:
     return {name: part / total for name, part in parts.items()}
 
 
-def _frozen(trial: TrialRecord, domains: Mapping[str, BaseDistribution]) -> Any:
+def _scored(study: Summary) -> list[tuple[TrialRecord, float]]:
+    """Return the trials that are over with a score each, of which lower is better."""
+    sign, known = sign_of(study.direction), []
+    for trial in study.trials:
+        if trial.state in ("COMPLETE", "PRUNED") and SAME_AS not in trial.attrs:
+            last = trial.scores[max(trial.scores)] if trial.scores else None
+            score = trial.value if trial.value is not None else last
+            if score is not None:
+                known.append((trial, sign * score))
+    worst = max((score for _, score in known if math.isfinite(score)), default=0.0)
+    return [(trial, score if math.isfinite(score) else worst + 1.0) for trial, score in known]
+
+
+def _frozen(trial: TrialRecord, score: float, domains: Mapping[str, BaseDistribution]) -> Any:
     params = {name: value for name, value in trial.params.items() if name in domains}
     return optuna.trial.create_trial(
         params=params,
         distributions={name: domains[name] for name in params},
-        value=trial.value,
+        value=score,
     )
 
 

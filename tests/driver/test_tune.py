@@ -442,10 +442,11 @@ def test_the_weights_of_the_best_trial_stay(
 
 def _said_to_be_kept(out: str) -> int:
     """Return the number of the trial of which the console says where the weights are."""
-    (line,) = (line for line in out.splitlines() if line.startswith("weights of trial "))
-    number, _, file = line.removeprefix("weights of trial ").partition(": ")
-    assert Path(file).is_file()
-    return int(number)
+    said = "weights of the best trial: "
+    (line,) = (line for line in out.splitlines() if line.startswith(said))
+    file = Path(line.removeprefix(said))
+    assert file.is_file()
+    return int(file.parent.name.removeprefix("trial_"))
 
 
 @pytest.mark.parametrize("keep", [0, 2])

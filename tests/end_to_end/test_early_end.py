@@ -77,11 +77,15 @@ def test_a_study_of_which_no_trial_ran_to_its_end_says_so(project: Any) -> None:
     result = trials(project)
     assert {trial["attrs"]["stopped_at"] for trial in result} == {32}
     least = min(result, key=lambda trial: trial["attrs"]["stopped_value"])
-    header = (project.folder / "autolr_runs/line/best.yaml").read_text().splitlines()[:4]
+    header = (project.folder / "autolr_runs/line/best.yaml").read_text().splitlines()
     assert f"(trial {least['number']}, val_loss {least['attrs']['stopped_value']:.6g})" in header[0]
-    assert header[3] == (
-        "# No trial ran to its planned end: the run stopped early, after 32 of 48 steps."
+    assert (
+        "# No trial ran to its planned end: the run stopped early, after 32 of 48 steps." in header
     )
+    weights = f"autolr_runs/line/trial_{least['number']}/weights.ckpt"
+    assert f"# Its weights, for load_from_checkpoint: {weights}." in header
+    kept = (project.folder / "autolr_runs/line").glob("trial_*/weights.ckpt")
+    assert [file.parent.name for file in kept] == [f"trial_{least['number']}"]
     again = project.tune()
     assert again.trained == []
     assert "no trial ran to its planned end" in again.out

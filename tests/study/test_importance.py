@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -9,6 +10,7 @@ from optuna.importance import PedAnovaImportanceEvaluator
 
 from autolr.study import Summary, TrialRecord, importances
 
+NAN = math.nan
 SPACE = {
     "lr": {"low": 1e-4, "high": 1.0, "log": True, "type": "float"},
     "width": {"choices": [8, 16, 32]},
@@ -61,11 +63,25 @@ def test_it_is_that_of_optuna_on_its_own_study() -> None:
 
 
 def test_few_trials_and_failures_say_nothing() -> None:
-    nine = study_of(9)
-    assert importances(nine) == {}
-    bad = [TrialRecord(n, "FAIL", None, {"lr": 0.1}, {}, {}) for n in range(9, 30)]
-    lost = [TrialRecord(n, "COMPLETE", math.nan, {"lr": 0.1}, {}, {}) for n in range(30, 40)]
-    assert importances(Summary("s", "minimize", {}, {}, (*nine.trials, *bad, *lost))) == {}
+    few = study_of(19)
+    assert importances(few) == {}
+    bad = [TrialRecord(n, "FAIL", None, {"lr": 0.1}, {}, {}) for n in range(19, 30)]
+    open_ones = [TrialRecord(n, "RUNNING", None, {"lr": 0.1}, {}, {9: 1.0}) for n in range(30, 40)]
+    assert importances(Summary("s", "minimize", {}, {}, (*few.trials, *bad, *open_ones))) == {}
+
+
+def test_pruned_and_diverged_trials_are_worse_than_those_that_were_not() -> None:
+    whole = study_of(40)
+    cut = [
+        trial
+        if (trial.value or 0.0) < 0.3
+        else replace(trial, state="PRUNED", value=None, scores={9: trial.value if n % 2 else NAN})
+        for n, trial in enumerate(whole.trials)
+    ]
+    assert sum(trial.state == "COMPLETE" for trial in cut) < 10
+    shares = importances(replace(whole, trials=tuple(cut)))
+    assert next(iter(shares)) == "lr"
+    assert shares["lr"] > 0.8
 
 
 def test_equal_scores_and_equal_parameters_say_nothing() -> None:
