@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autolr.names import is_config_path, meaning
 from autolr.rules.fixed import OWN
-from autolr.study.names import SEARCHED
+from autolr.study.names import SEARCHED, SEARCHES
 
 if TYPE_CHECKING:
     from autolr.schedules import Schedule
@@ -101,7 +101,7 @@ def known_point(
         return None  # it is drawn later
     rule = str(own.params.get("rule", OWN))
     found = [trial for trial in others if _found(trial).get("rule") == rule]
-    searched = any(trial.user_attrs.get(SEARCHED) for trial in found)
+    searched = any(_is_first(trial) for trial in found)
     samplers = own.number > FIRST and own.number % 2 == 1
     if samplers or not (searched or rule in given):
         return None
@@ -144,6 +144,11 @@ def settled_peak(peak: float, schedule: "Schedule", run_steps: int) -> float:
         run_steps: Optimizer steps of the run.
     """
     return SHARE * peak * schedule.at(run_steps // 2, run_steps)
+
+
+def _is_first(trial: FrozenTrial) -> bool:
+    """Whether a trial searched in place of a draw; where all search, no peak is drawn."""
+    return bool(trial.user_attrs.get(SEARCHES) and trial.user_attrs.get(SEARCHED))
 
 
 def _found(trial: FrozenTrial) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from autolr.schedules import Schedule, constant, linear
-from autolr.study.names import SEARCHED
+from autolr.study.names import SEARCHED, SEARCHES
 from autolr.study.prior import FIRST, SPREAD, UNIFORM, Known, known_point, settled_peak
 
 PEAKS = FloatDistribution(1e-5, 1.0, log=True)
@@ -35,7 +35,8 @@ def trial(
 ) -> FrozenTrial:
     """A trial that has ended with a value, or runs."""
     found = {"rule": rule, "peak": peak, "schedule": (schedule or linear()).to_dict()}
-    attrs = {"found": found, "run_steps": 100} | ({SEARCHED: True} if searched else {})
+    first = {SEARCHES: ["lr"], SEARCHED: True} if searched else {}
+    attrs = {"found": found, "run_steps": 100} | first
     made = create_trial(
         state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
         value=value,
@@ -140,3 +141,9 @@ def test_after_the_first_trials_the_sampler_has_every_second_one() -> None:
 def test_parameters_of_the_user_are_left_to_the_sampler() -> None:
     assert Known(0.1).draw("model.init_args.width", PEAKS, seed=0) is None
     assert Known(0.1).draw("rule", DOMAINS["rule"], seed=0) is None
+
+
+def test_where_all_trials_search_their_peak_nothing_is_drawn_around_it() -> None:
+    one = searched()
+    del one.user_attrs[SEARCHES]
+    assert known(one) is None
