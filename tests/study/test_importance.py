@@ -54,9 +54,7 @@ def test_it_is_that_of_optuna_on_its_own_study() -> None:
         params = {name: trial.params[name] for name in domains}
         made = optuna.trial.create_trial(params=params, distributions=domains, value=trial.value)
         twin.add_trial(made)
-    expected = optuna.importance.get_param_importances(
-        twin, evaluator=PedAnovaImportanceEvaluator(target_quantile=0.25), normalize=False
-    )
+    expected = PedAnovaImportanceEvaluator(target_quantile=0.25).evaluate(twin)
     shares = importances(own)
     ratio = expected["width"] / expected["lr"]
     assert shares["width"] / shares["lr"] == pytest.approx(ratio, rel=0.1)  # (order of choices)
@@ -75,7 +73,9 @@ def test_pruned_and_diverged_trials_are_worse_than_those_that_were_not() -> None
     cut = [
         trial
         if (trial.value or 0.0) < 0.3
-        else replace(trial, state="PRUNED", value=None, scores={9: trial.value if n % 2 else NAN})
+        else replace(
+            trial, state="PRUNED", value=None, scores={9: (trial.value or 0.0) if n % 2 else NAN}
+        )
         for n, trial in enumerate(whole.trials)
     ]
     assert sum(trial.state == "COMPLETE" for trial in cut) < 10
