@@ -143,10 +143,9 @@ def fit(config: Config, out: Path | None, *, repeated: bool = False) -> Fitted |
             attached = AutoLR(monitor=config.tune.monitor, mode=config.tune.mode, save_to=out)
             callbacks.insert(0, attached)
         if repeated and cli.trainer.world_size > 1:
-            raise ConfigError.of(
-                "seeds",
-                "several",
-                "1 for a run on several devices: their processes train one run",
+            raise ConfigError(
+                "seeds must be 1 for a run on several devices, whose processes train one run: "
+                "start autolr fit for each value of seed_everything"
             )
         with allowing(config.tune.safe_globals):  # SLURM may have left a checkpoint in the folder
             prepare(cli)

@@ -504,3 +504,23 @@ def test_a_run_s_logger_has_the_trial_s_number_and_settings(
         assert logged["autolr/lr"] == params["lr"]
         assert logged["autolr/trainer.max_epochs"] == params["trainer.max_epochs"]
     assert len(list(Path("l").glob("**/hparams.yaml"))) == 2
+
+
+def test_a_run_on_several_devices_is_not_repeated_in_one_process(
+    config: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config["trainer"] |= {"devices": 2, "strategy": "ddp"}
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "two.yaml", "--seeds", "2"]) == 2
+    assert "seeds must be 1 for a run on several devices" in capsys.readouterr().err
+
+
+def test_each_seed_of_the_best_trial_keeps_its_weights(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    result = autolr.tune(config, trials=3, seeds=2, pruner="none")
+    files = sorted(tmp_path.glob("autolr_runs/autolr/trial_*/**/weights.ckpt"))
+    own = tmp_path / f"autolr_runs/autolr/trial_{result.best[0].number}"
+    assert files == [own / "seed_0/weights.ckpt", own / "seed_1/weights.ckpt"]
+    header = (tmp_path / "autolr_runs/autolr/best.yaml").read_text()
+    assert header.count("/weights.ckpt") == 2

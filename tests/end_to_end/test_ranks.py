@@ -18,6 +18,8 @@ def test_trials_of_two_ranks_are_judged_and_counted(project: Any) -> None:
     assert "3 trials of 24 steps" in finished.out  # each rank has half of the data
     assert (table.query("state == 'COMPLETE'")["steps"] == 24).all()
     folder = project.folder / "autolr_runs/line"
+    assert len(list(folder.glob("trial_*/weights.ckpt"))) == 1
+    assert not list(folder.glob("trial_*/*.new"))
     for number in table["number"]:
         lines = (folder / f"trial_{number}/metrics.jsonl").read_text().splitlines()
         steps = [line["step"] for line in map(json.loads, lines) if "val_loss" in line]
