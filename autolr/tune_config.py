@@ -62,9 +62,10 @@ class TuneConfig:
             ``result.json`` of a search; the first trials are drawn around its peaks.
         sampler: "tpe", "random", "gp" or "cmaes"; a mapping with the class_path and the init_args
             of an Optuna sampler; or that path alone.
-        start: Points to try first, ``[{lr: 0.001, schedule: cosine}, {lr: 0.01}]``: each maps
-            parameters of the space to values, and the sampler chooses what it leaves out. Points
-            that are added when a study is resumed come next; none is tried twice.
+        start: Points to try first, ``[{lr: 0.001, schedule: cosine}, {lr: 0.01}]``, behind a trial
+            that searches its own peak (``online``): each maps parameters of the space to values,
+            and the sampler chooses what it leaves out. Points that are added when a study is
+            resumed come next; none is tried twice.
         stop: A `Stop`, or a mapping with its fields: ``{patience: 20}`` ends the study when 20
             trials have not improved the best score; ``{patience: 20, improvement: 0.01}``, by more
             than 0.01. None: it has all its ``trials``. Without it, the same study goes on.
