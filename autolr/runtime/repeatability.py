@@ -41,7 +41,7 @@ def obstacle_to_rivals(learner: Learner, *, repeat: bool, data: object = None) -
         learner: The run before its first step, with the batch of that step.
         repeat: Whether a step is computed twice on a copy, to see whether it differs, and whether
             it writes what ``data`` are drawn from.
-        data: The loader of the training data, if known.
+        data: The loader of the training data; None: it is not known.
     """
     held = HeldObjects(learner.model, learner.optimizer)
     if held.uncopied:
@@ -49,10 +49,12 @@ def obstacle_to_rivals(learner: Learner, *, repeat: bool, data: object = None) -
         return f"no copy can be made of {_listed(kinds)}"
     if not repeat or any(map(is_lazy, learner.model.parameters())):
         return None
-    begun = Attributes(learner.model)
+    begun = None if data is None else Attributes(learner.model)
     first, second = (_tried(learner, learner.trial_gradients) for _ in range(2))
     if differing := list(first.differences(second, _NEARLY)):
         return f"a repeated step differs in {_listed(differing)}"
+    if begun is None:
+        return None
     drawn = drawn_from(data, learner.model, begun.differences(first.attributes))
     return (
         f"the training data are drawn from {_listed(drawn)}, which steps change" if drawn else None

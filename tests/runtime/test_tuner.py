@@ -331,3 +331,32 @@ def test_a_repeated_step_that_differs_ends_the_search_before_it_begins(caplog):
     assert line.startswith("AutoLR: a repeated step differs in")
     assert line.endswith("it keeps a peak of 0.0156")
     assert tuner.result.probe_steps == 0
+
+
+class Remembers(nn.Module):
+    """Keeps what it returned last, and nothing at first."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.last = net(), None
+
+    def forward(self, inputs):
+        self.last = self.net(inputs)
+        return self.last
+
+
+@pytest.mark.parametrize("looped", [False, True], ids=["Tuner", "search"])
+def test_what_a_step_sets_for_the_first_time_is_not_taken_for_the_data(looped):
+    model = Remembers()
+    optimizer = sgd(model)
+    given = {"strategy": EAGER, "rates": WIDE}
+    if looped:
+        learner = autolr.TorchLearner(model, optimizer, list(loop(STEPS)), loss, validate=validate)
+        result = autolr.search(learner, STEPS, **given)
+    else:
+        tuner = autolr.Tuner(model, optimizer, STEPS, validate=validate, **given)
+        for batch in loop(STEPS):
+            tuner.step(lambda: loss(model, batch))  # noqa: B023
+        result = tuner.result
+    assert result.compared
+    assert result.probe_steps > 0
