@@ -14,13 +14,19 @@ from autolr.callbacks.run_length import RunLength
 from autolr.callbacks.step_count import StepCount
 
 
-class FollowPeak(FollowCandidate):
-    """As `FollowCandidate`; the shape is that of the module's own scheduler, if it has one."""
+class KeepsShape:
+    """A callback that sets the rate and leaves the shape to the module's own scheduler."""
+
+    _own_peak: float | None
 
     @property
     def own_peak(self) -> float | None:
         """The peak of the module's own scheduler; None without one, or before training."""
         return self._own_peak
+
+
+class FollowPeak(KeepsShape, FollowCandidate):
+    """As `FollowCandidate`; the shape is that of the module's own scheduler, if it has one."""
 
     @property
     @override
@@ -45,13 +51,8 @@ class FollowPeak(FollowCandidate):
         self._own_peak = state_dict.get("own_peak")
 
 
-class SearchPeak(AutoLR):
+class SearchPeak(KeepsShape, AutoLR):
     """As `AutoLR`; its schedule is for a module without a scheduler of its own."""
-
-    @property
-    def own_peak(self) -> float | None:
-        """The peak of the module's own scheduler; None without one, or before training."""
-        return self._own_peak
 
     @property
     @override

@@ -1,14 +1,13 @@
 """Removing the files of a study that nothing needs any more."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from autolr import report, study
-from autolr.disk import disk_errors
+from autolr.disk import disk_errors, is_folder, remove
 from autolr.driver.results_folder import ResultsFolder
 from autolr.errors import ConfigError
 from autolr.job import WEIGHTS
@@ -17,7 +16,6 @@ from autolr.study import Summary, TrialRecord
 _CHECKPOINTS = "checkpoints of trials that are over"
 _LOGS = "logs of workers"
 _DRAFTS = "files that a killed process left half written"
-_OPEN = ("RUNNING", "WAITING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def clean(storage: str, name: str, out: str | None = None, *, dry_run: bool = Fa
     with nullcontext() if dry_run else study.locked(storage, name, folder), disk_errors(folder):
         found = list(waste(study.look(storage, name), folder))
         for each in () if dry_run else found:
-            _remove(each.path)
+            remove(each.path)
     return _told(found, folder, "would remove" if dry_run else "removed")
 
 
@@ -77,7 +75,7 @@ def waste(stored: Summary, folder: Path) -> Iterator[Waste]:
         own = folder / f"trial_{trial.number}"
         for run in (own, *sorted(own.glob("seed_*"))):
             yield from _found(_DRAFTS, run.glob("*.new"))
-            if trial.state not in _OPEN:
+            if not trial.open:
                 names = ["rung.ckpt", *([] if _has_weights(trial) else [WEIGHTS])]
                 yield from _found(_CHECKPOINTS, map(run.joinpath, names))
                 yield from _found(_DRAFTS, [run / "job.json"])
@@ -96,16 +94,9 @@ def _found(kind: str, paths: Iterator[Path] | Sequence[Path]) -> Iterator[Waste]
 
 
 def _size(path: Path) -> int:
-    if path.is_dir() and not path.is_symlink():
+    if is_folder(path):
         return sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
     return path.lstat().st_size
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _told(found: Sequence[Waste], folder: Path, did: str) -> list[str]:

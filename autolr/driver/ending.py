@@ -47,4 +47,4 @@ def _stopped(tune: TuneConfig, trials: Sequence[TrialRecord]) -> str | None:
 
 def unfinished(trials: Sequence[TrialRecord]) -> bool:
     """Return whether a trial was left before it was over."""
-    return any(trial.state in ("RUNNING", "WAITING") for trial in trials)
+    return any(trial.open for trial in trials)

@@ -52,10 +52,7 @@ class Runs:
         """
         if stored is None:
             return cls((Run(),) * count)
-        scores = ({int(step): score for step, score in run["scores"].items()} for run in stored)
-        return cls(
-            tuple(Run(**{**run, "scores": s}) for run, s in zip(stored, scores, strict=True))
-        )
+        return cls(tuple(map(_read, stored)))
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return them as plain JSON."""

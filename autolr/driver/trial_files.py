@@ -1,6 +1,5 @@
 """The jobs of a study's trials, and where each keeps its files."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 from autolr import study
 from autolr.candidate import Candidate
 from autolr.config import Config
+from autolr.disk import remove
 from autolr.driver.devices import per_trial
 from autolr.driver.messages import for_workers
 from autolr.driver.seeds import Runs
 from autolr.job import WEIGHTS, PeakSearch, TrialJob
 from autolr.study import Hyperband, TrialRecord
 
-_OVER = ("COMPLETE", "PRUNED", "FAIL")
 _SEEDS = 2**32  # numpy's, and so Lightning's
 
 
@@ -116,18 +115,14 @@ class TrialFiles:
             trials: All trials of the study.
         """
         best = study.keepers(trials, self._config.tune.direction, self._config.tune.keep)
-        over = {trial.number for trial in trials if trial.state in _OVER}
+        over = {trial.number for trial in trials if not trial.open}
         for number in (over - self._without) - best:
             for index in range(self._config.tune.seeds):
                 self._forget_weights(number, index)
         self._without = over - best
 
     def _forget_weights(self, number: int, index: int) -> None:
-        file = self.folder(number, index) / WEIGHTS
-        if file.is_dir() and not file.is_symlink():  # as sharded strategies write it
-            shutil.rmtree(file)
-        else:
-            file.unlink(missing_ok=True)
+        remove(self.folder(number, index) / WEIGHTS)  # a folder, as sharded strategies write it
 
     def _seed(self, index: int) -> int:
         return (self._config.seed + index) % _SEEDS

@@ -2,7 +2,7 @@
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.callbacks.namespaces import Callback
-from autolr.callbacks.trial_rates import FollowPeak, SearchPeak
+from autolr.callbacks.trial_rates import FollowPeak, KeepsShape, SearchPeak
 from autolr.candidate import Candidate
 from autolr.job import PeakSearch
 from autolr.names import is_config_path, meaning
@@ -43,7 +43,7 @@ def own_peak(callback: Callback) -> float | None:
     Args:
         callback: The last of `rate_callbacks`, after the run or a part of it.
     """
-    return callback.own_peak if isinstance(callback, FollowPeak | SearchPeak) else None
+    return callback.own_peak if isinstance(callback, KeepsShape) else None
 
 
 def _searching(

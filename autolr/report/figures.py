@@ -11,7 +11,8 @@ from autolr.drawing import Axis, Chart, Frame, Point
 from autolr.errors import ConfigError
 from autolr.report.curves import curve, thinned
 from autolr.report.price import price_of, progress
-from autolr.report.statistics import cost_of, diverged, monitor_of
+from autolr.report.show import monitor_of
+from autolr.report.statistics import cost_of, diverged
 from autolr.report.table import cell_text
 from autolr.study import Summary, TrialRecord
 

@@ -10,7 +10,8 @@ from autolr.drawing.sheet import wide
 from autolr.names import short
 from autolr.report.price import price_of, run_steps
 from autolr.report.rungs import Rung
-from autolr.report.statistics import cost_of, fates, monitor_of, score_of
+from autolr.report.show import monitor_of
+from autolr.report.statistics import cost_of, fates, score_of
 from autolr.report.table import cell_text, chosen, params_text, spread_column
 from autolr.study import SPREAD, Summary, TrialRecord
 

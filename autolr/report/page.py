@@ -25,8 +25,8 @@ from autolr.report.html_tables import (
 from autolr.report.parameters import KEY, parameter_charts
 from autolr.report.price import price_of, run_steps
 from autolr.report.rungs import rungs
-from autolr.report.show import heading, importance_line
-from autolr.report.statistics import config_of, cost_of, diverged, fates, monitor_of
+from autolr.report.show import heading, importance_line, monitor_of
+from autolr.report.statistics import config_of, cost_of, diverged, fates
 from autolr.report.table import cell_text, chosen
 from autolr.study import Summary, TrialRecord
 

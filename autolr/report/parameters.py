@@ -9,7 +9,8 @@ from typing import Any
 from autolr.drawing import Axis, Chart, Frame
 from autolr.names import meaning
 from autolr.predicates import is_number
-from autolr.report.statistics import monitor_of, score_of, varied
+from autolr.report.show import monitor_of
+from autolr.report.statistics import score_of, varied
 from autolr.report.table import cell_text
 from autolr.space import label
 from autolr.study import Summary, TrialRecord, sign_of

@@ -24,7 +24,7 @@ def studies_table(studies: Iterable[Summary]) -> FittingTable:
     for study, counts in listed:
         cells = (str(counts[word]) for word in words)
         best = next((trial.value for trial in study.ranked), None)
-        rows.append([study.name, _monitor(study), *cells, cell_text(best)])
+        rows.append([study.name, monitor_of(study), *cells, cell_text(best)])
     expendable = list(range(len(words) + 1, 2, -1))  # all but the complete ones
     return FittingTable(("study", "monitor", *words, "best"), rows, expendable, _ALL)
 
@@ -42,7 +42,7 @@ def trials_table(study: Summary) -> FittingTable:
     params = list(dict.fromkeys(name for trial in study.trials for name in chosen(trial)))
     names = [short(name) for name in params]
     spread = spread_column(study.trials)
-    shared = ("trial", *mark, "state", "bracket", _monitor(study), *spread)
+    shared = ("trial", *mark, "state", "bracket", monitor_of(study), *spread)
     columns = (*shared, *names, "steps", "seconds", "why")
     rows = []
     for trial in trials:
@@ -78,7 +78,7 @@ def importance_line(study: Summary) -> str | None:
     if not shares:
         return None
     listed = ", ".join(f"{short(name)} {share:.0%}" for name, share in shares.items())
-    return f"what decided about {_monitor(study)} (PED-ANOVA): {listed}"
+    return f"what decided about {monitor_of(study)} (PED-ANOVA): {listed}"
 
 
 def heading(study: Summary) -> str:
@@ -95,7 +95,7 @@ def study_to_dict(study: Summary) -> dict[str, Any]:
     front = {"front": [trial.number for trial in study.front]}
     return {
         "study": study.name,
-        "monitor": _monitor(study),
+        "monitor": monitor_of(study),
         "direction": study.direction,
         **(front if len(_objectives(study)) > 1 else {}),
         "trials": [
@@ -129,12 +129,13 @@ def last_score(trial: TrialRecord) -> float | None:
     return trial.scores[max(trial.scores)] if trial.scores else None
 
 
-def _monitor(study: Summary) -> str:
+def monitor_of(study: Summary) -> str:
+    """Return the name of the metric."""
     return str(study.fingerprint.get("monitor", "value"))
 
 
 def _objectives(study: Summary) -> Sequence[str]:
-    objectives: Sequence[str] = study.fingerprint.get("objective", [_monitor(study)])
+    objectives: Sequence[str] = study.fingerprint.get("objective", [monitor_of(study)])
     return objectives
 
 

@@ -16,11 +16,6 @@ def without_attributes(study: Summary) -> Summary:
     return replace(study, attrs={}, trials=trials)
 
 
-def monitor_of(study: Summary) -> str:
-    """Return the name of the metric."""
-    return str(study.fingerprint.get("monitor", "value"))
-
-
 def config_of(study: Summary) -> Mapping[str, Any]:
     """Return the config that the study was made with, without `tune:`."""
     config: Mapping[str, Any] = study.fingerprint.get("config", {})

@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from autolr.runtime.containers import each
+
 BY_RANK = "by_rank"
 """The key under which the changes stand, one for each process."""
 
@@ -54,9 +56,7 @@ def marks_of(value: Any) -> Any:
         memory = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         kind = f"{value.dtype} {tuple(value.shape)} ".encode()
         return hashlib.sha256(kind + memory.tobytes()).digest()
-    if type(value) is dict:
-        return {key: marks_of(item) for key, item in value.items()}
-    return type(value)(map(marks_of, value)) if type(value) in (list, tuple) else value
+    return each(value, marks_of)
 
 
 def change_of(value: Any, first: Any) -> Any:
@@ -97,6 +97,4 @@ def changed_by(value: Any, change: Any) -> Any:
 def _on_cpu(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.detach().cpu().clone()  # a view would bring all of its memory along
-    if type(value) is dict:
-        return {key: _on_cpu(item) for key, item in value.items()}
-    return type(value)(map(_on_cpu, value)) if type(value) in (list, tuple) else value
+    return each(value, _on_cpu)

@@ -11,6 +11,8 @@ from typing import Any, TypeGuard
 
 from torch import Tensor, nn
 
+from autolr.runtime.containers import each
+
 _SHARD = "autolr: the shard of a process"  # the key that marks one in a checkpoint
 
 
@@ -54,9 +56,7 @@ def locals_of(value: Any) -> Any:
     """Return a plain value in which what is distributed is the part of this process, marked."""
     if isinstance(value, Tensor):
         return {_SHARD: local(value)} if _is_distributed(value) else value
-    if type(value) is dict:
-        return {key: locals_of(item) for key, item in value.items()}
-    return type(value)(map(locals_of, value)) if type(value) in (list, tuple) else value
+    return each(value, locals_of)
 
 
 def joined(value: Any, like: object) -> Any:
@@ -68,9 +68,7 @@ def joined(value: Any, like: object) -> Any:
     """
     if type(value) is dict and _SHARD in value:
         return sharded_like(value[_SHARD], like) if isinstance(like, Tensor) else value[_SHARD]
-    if type(value) is dict:
-        return {key: joined(item, like) for key, item in value.items()}
-    return type(value)(joined(v, like) for v in value) if type(value) in (list, tuple) else value
+    return each(value, lambda item: joined(item, like))
 
 
 def gather_back(model: nn.Module) -> None:

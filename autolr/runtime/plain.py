@@ -1,11 +1,11 @@
 """Values as a checkpoint holds them: plain, and free of the device that they were on."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from autolr.runtime.containers import each
 from autolr.runtime.exchange import local, locals_of
 
 _SCALARS = (type(None), bool, int, float, str)
@@ -37,7 +37,7 @@ def _packed(value: Any) -> Any:
     if isinstance(value, Tensor):
         tensor = value.detach()
         return tensor if tensor.device.type == "cpu" else {_ELSEWHERE: tensor}
-    return _each(value, _packed)
+    return each(value, _packed)
 
 
 def unpacked(value: Any, device: torch.device) -> Any:
@@ -51,7 +51,7 @@ def unpacked(value: Any, device: torch.device) -> Any:
         return value.to("cpu", copy=True)
     if type(value) is dict and _ELSEWHERE in value:
         return value[_ELSEWHERE].to(device, copy=True)
-    return _each(value, lambda item: unpacked(item, device))
+    return each(value, lambda item: unpacked(item, device))
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -65,9 +65,3 @@ def size(value: Any) -> int:
         return local(value).nbytes
     items = value.values() if isinstance(value, dict) else value
     return sum(map(size, items)) if isinstance(value, dict | list | tuple) else 0
-
-
-def _each(value: Any, change: Callable[[Any], Any]) -> Any:
-    if type(value) is dict:
-        return {key: change(item) for key, item in value.items()}
-    return type(value)(map(change, value)) if type(value) in (list, tuple) else value

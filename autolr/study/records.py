@@ -62,6 +62,11 @@ class TrialRecord:
     cost: float | None = None
 
     @property
+    def open(self) -> bool:
+        """Whether it is trained or waits; else it is over."""
+        return self.state in ("RUNNING", "WAITING")
+
+    @property
     def stopped(self) -> bool:
         """Whether its run ended by itself before its planned length: it compares with none."""
         return self.state == "PRUNED" and STOPPED_AT in self.attrs
