@@ -71,12 +71,12 @@ class Config:
 
     @property
     def checkpoint(self) -> str | None:
-        """Whence a run goes on, ``ckpt_path``; None: it begins."""
+        """The checkpoint that a run continues from, ``ckpt_path``; None: it begins."""
         return self.fit.get("ckpt_path")
 
     @property
     def seed_line(self) -> str | None:
-        """What a user who left the seed to Lightning is told."""
+        """The line for a user who left the seed to Lightning; None: there is none."""
         if self.fit.get("seed_everything") is not True:
             return None
         return (

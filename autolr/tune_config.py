@@ -68,7 +68,7 @@ class TuneConfig:
             resumed come next; none is tried twice.
         stop: A `Stop`, or a mapping with its fields: ``{patience: 20}`` ends the study when 20
             trials have not improved the best score; ``{patience: 20, improvement: 0.01}``, by more
-            than 0.01. None: it has all its ``trials``. Without it, the same study goes on.
+            than 0.01. None: it has all its ``trials``. Without it, the same study continues.
         seeds: Runs of each trial, trained one after another with the seeds ``seed_everything``,
             ``seed_everything + 1`` and so on. Their mean is the trial's score, at rungs too; their
             steps all count. At a rung all of them wait with a checkpoint each.

@@ -7,17 +7,17 @@ from autolr.driver.events import Event, RungReached, StudyReady, TrialEnded, Tri
 from autolr.study import TrialRecord
 from autolr.study.simulation import Course, expected
 
-_UNSURE = 0.99  # of a study that goes on, whatever was expected of it
+_UNSURE = 0.99  # of a study that continues, whatever was expected of it
 
 
 @dataclass
 class Pace:
-    """Tells from the events of a study how far it is; between them it goes on at the same pace.
+    """Tells from the events of a study how far it is; between them its pace is the same.
 
     The steps of the whole study are those expected if its trials come in a random order of quality.
 
     Args:
-        ready: The event with which the study began or went on.
+        ready: The event with which the study began or was resumed.
         now: The time of that event, in seconds; all times are of the same clock.
     """
 
@@ -93,7 +93,7 @@ def reached(trial: TrialRecord, run_steps: int) -> int:
 
 
 def made_before(trials: Iterable[TrialRecord], run_steps: int) -> int:
-    """Return the steps of all trials of a study that goes on.
+    """Return the steps of all trials of a study that is resumed.
 
     Args:
         trials: Its trials.

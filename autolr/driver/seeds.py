@@ -114,7 +114,7 @@ class Runs:
         )
 
     def has_another(self, outcome: TrialResult) -> bool:
-        """Return whether the trial goes on with another run after the end of this one."""
+        """Return whether another run of the trial follows the end of this one."""
         return _has_ended(outcome) and not self.over
 
     def together(self, last: TrialResult) -> TrialResult:

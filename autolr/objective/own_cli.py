@@ -207,7 +207,7 @@ def _raising(settings: Mapping[str, Any], *, run: bool) -> dict[str, Any]:
 
 
 def _quieten(cli: "LightningCLI", quiet: Mapping[str, Any]) -> None:
-    """Set arguments of the Trainer that nobody has set."""
+    """Set arguments of the Trainer that are not set yet."""
     make = cli._instantiate_trainer
 
     def trainer(config: dict[str, Any], callbacks: list[Any]) -> Any:

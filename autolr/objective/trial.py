@@ -91,7 +91,7 @@ class Trial:
         Args:
             state: Tensors, NumPy arrays, numbers, text, bytes, None, and dicts, lists and tuples of
                 them; loading it runs no code. What can be pickled only is saved by
-                ``pickle.dumps``, and trusted by whoever loads it.
+                ``pickle.dumps``, and trusted by the process that loads it.
 
         Raises:
             ConfigError: If something else is in it.

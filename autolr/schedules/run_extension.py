@@ -21,7 +21,7 @@ _LOWEST = 0.02  # factor of the rate; below it the run would stand still
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """How a finished run goes on.
+    """How a finished run continues.
 
     Attributes:
         schedule: Of the longer run, for the same peak.

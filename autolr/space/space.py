@@ -219,7 +219,7 @@ def _count(parameters: Sequence[tuple[str, Domain]], values: dict[str, Value]) -
 def _extended(
     parameters: Sequence[tuple[str, Domain]], values: dict[str, Value]
 ) -> Iterator[dict[str, Value]]:
-    """Yield each point that begins with ``values`` and goes on with ``parameters``."""
+    """Yield each point that begins with ``values`` and continues with ``parameters``."""
     if not parameters:
         yield values
         return

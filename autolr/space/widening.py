@@ -24,7 +24,7 @@ def grown(old: Space, new: Space) -> Space:
 
     Args:
         old: The space of a study, as stored.
-        new: The space with which it goes on.
+        new: The space with which it continues.
     """
     before = old.domains
     return Space(tuple((name, _ordered(before.get(name), now)) for name, now in new.parameters))
@@ -37,7 +37,7 @@ def accepted(old: Space, new: Space) -> dict[str, Any]:
 
     Args:
         old: The space of a study, as stored.
-        new: The space with which it would go on, from `grown`.
+        new: The space with which it would continue, from `grown`.
     """
     now = new.domains
     result = {name: long_form(domain) for name, domain in old.parameters}
@@ -53,7 +53,7 @@ def widened(old: Space, new: Space) -> tuple[str, ...]:
 
     Args:
         old: The space of a study, as stored.
-        new: The space with which it goes on, from `grown`.
+        new: The space with which it continues, from `grown`.
     """
     before = old.domains
     return tuple(name for name, domain in new.parameters if before.get(name) != domain)

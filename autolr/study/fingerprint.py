@@ -49,7 +49,7 @@ def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Differen
 
 
 class Growth(NamedTuple):
-    """How the space of a study grew: the space as it goes on, and the parameters that did."""
+    """How the space of a study grew: the one it continues with, and the parameters that did."""
 
     space: Space
     names: tuple[str, ...]

@@ -108,7 +108,7 @@ def test_at_a_rung_the_runs_wait_for_each_other_and_the_mean_is_judged() -> None
         assert event.score == pytest.approx(1 / event.step + rate * 2)  # 1, 2 and 3 on average
     done: dict[tuple[int, int], int] = {}
     for trial, seed, before, after in trained():
-        assert done.get((trial, seed), 0) == before  # each goes on from its own checkpoint
+        assert done.get((trial, seed), 0) == before  # each continues from its own checkpoint
         others = [done.get((trial, other), 0) for other in {6, 7, 8} - {seed}]
         assert before == 0 or min(others) >= before or before in others
         done[trial, seed] = after

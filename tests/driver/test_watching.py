@@ -21,7 +21,7 @@ def test_a_study_is_shown_when_it_changes_until_its_driver_leaves(tmp_path: Path
         handle.complete(trial, 0.5, {"steps": 3})
         assert str(next(looks)[0]).startswith("study 'line': 1 complete;")
         heartbeat.end()
-        assert len(next(looks)) == 2  # nobody works on it
+        assert len(next(looks)) == 2  # no driver works on it
         assert next(looks, None) is None
         handle.close()
 
