@@ -76,12 +76,16 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
         order = _left(search, evidence)
         if not order or 0 in order:
             return 0
+    elif search.fallback is not None and search.rounds[0].horizon < search.thresholds.brief:
+        order = _beside_own(search, order)
     best = min(order, key=scores.__getitem__)
     tie = search.thresholds.tie * abs(scores[best])
     if evidence.progress > 0:
         share = search.thresholds.tie if longer else search.thresholds.share
         tie = min(tie, share * evidence.progress)
     own = None if search.fallback is None else own_candidate(search)
+    if own is not None and not longer and _is_too_early(search, evidence):
+        return own
     if own in order and scores[own] <= scores[best] + max(tie, evidence.noise(own, best)):
         return own
     close = [i for i in order if scores[i] <= scores[best] + tie]
@@ -101,6 +105,25 @@ def winner_beyond(search: "Search", evidence: Evidence) -> int:
     tie = search.thresholds.tie * abs(scores[best])
     close = [i for i in lowest_first(search) if scores[i] <= scores[best] + tie]
     return next((i for i in close if _may_begin(search, i)), best)
+
+
+def _beside_own(search: "Search", order: list[int]) -> list[int]:
+    """Return the peak that is kept in doubt, and those next to it.
+
+    What is ahead after so few steps has learned fastest, which says little of the end.
+
+    Args:
+        search: The search in a brief race.
+        order: Its candidates, see `lowest_first`.
+    """
+    place = order.index(own_candidate(search))
+    return order[max(0, place - 1) : place + 2]
+
+
+def _is_too_early(search: "Search", evidence: Evidence) -> bool:
+    """Return whether a race that cannot continue has shown too little to change the rate for."""
+    least = 0.0 if evidence.knows_noise else search.thresholds.chance
+    return evidence.nothing_to_see(least)
 
 
 def _left(search: "Search", evidence: Evidence) -> list[int]:
