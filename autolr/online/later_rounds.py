@@ -32,13 +32,17 @@ def behind(rounds: Sequence["Round"], step: int, last: float) -> "tuple[Round, .
 def affordable(rounds: Sequence["Round"], steps: int) -> "tuple[tuple[Round, ...], int]":
     """Return rounds without the rivals that cannot be paid, and the steps that are left.
 
+    Where not all rivals of a round can be paid, those at lower rates stay if they can: a rate that
+    is too high costs more than one that is too low.
+
     Args:
         rounds: The first ones are paid first.
         steps: That may be made beside the run.
     """
     paid = []
     for now in rounds:
-        can = now.price <= steps
-        paid.append(now if can else replace(now, factors=(), profiles=()))
-        steps -= now.price if can else 0
+        lower = replace(now, factors=tuple(f for f in now.factors if f < 1), profiles=())
+        ways = (now, lower, replace(now, factors=(), profiles=()))
+        paid.append(next(way for way in ways if way.price <= steps))
+        steps -= paid[-1].price
     return tuple(paid), steps

@@ -64,12 +64,14 @@ def clear_lead(search: "Search", evidence: Evidence) -> float:
 def beaten(search: "Search", evidence: Evidence) -> tuple["Candidate", ...]:
     """Return the rivals of a check that the run has clearly beaten; at chance there are none.
 
+    Nor are there in a race that has continued: its peaks are far apart, and have hardly begun.
+
     Args:
         search: The search in that round.
         evidence: Its scores.
     """
     scores = evidence.scores
-    if not search.scores or search.rounds[0].profiles or not math.isfinite(scores[0]):
+    if search.races or search.rounds[0].profiles or not math.isfinite(scores[0]):
         return ()
     if shows_nothing(search, evidence):
         return ()
