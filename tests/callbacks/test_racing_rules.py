@@ -17,7 +17,7 @@ SPS = {**LOW, "rule": ["fixed", "sps_max"]}
 DOG = {**LOW, "rule": ["fixed", "dog"], "rule.alpha": {"choices": 0.01, "when": {"rule": "dog"}}}
 # Of 28 steps: a race up to step 8, and two rivals from 11 to 17.
 REFINE = Check(0.4, 0.6, (0.5, 2.0), refines=True)
-STRATEGY = Annealed(3, 0.3, (REFINE,), Thresholds(rollbacks=0), budget=9.0)
+STRATEGY = Annealed(3, 0.3, (REFINE,), Thresholds(rollbacks=0, chance=0.0), budget=9.0)
 COMPARED = ("weights and buffers", "global_step", "data order", "generators")
 
 pytestmark = pytest.mark.filterwarnings("ignore")

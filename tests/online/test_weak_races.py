@@ -1,0 +1,69 @@
+"""Races that show too little: what they may decide, and what they leave to later checks."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+from dataclasses import replace
+
+from autolr import schedules
+from autolr.candidate import Candidate
+from autolr.online import Round, Search
+from autolr.online.evidence import Evidence
+from autolr.online.later_rounds import affordable
+from autolr.rules.fixed import OWN
+
+PEAKS = (0.00625, 0.025, 0.1, 0.4, 1.6)
+CHECK = Round(40, 52, 8, factors=(0.5, 2.0), refines=True)
+START = 2.0
+
+
+def race(steps=20, own=0.1, **settings):
+    candidates = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in PEAKS)
+    rounds = (Round(0, steps, 6), CHECK)
+    return Search(candidates, rounds, fallback=(OWN, own), **settings)
+
+
+def winner(search, *scores, batches=None):
+    evidence = Evidence(scores, initial=START)
+    if batches:
+        by_batch = tuple(tuple(score + part for part in batches) for score in scores)
+        evidence = replace(evidence, by_batch=by_batch, initial_batches=(START,) * len(batches))
+    return search.observe(evidence).alive[0].peak
+
+
+def test_a_race_that_cannot_continue_keeps_the_own_peak_where_no_score_has_gained_a_twentieth():
+    assert winner(race(), 1.99, 2.0, 2.0, 1.91, 3.0) == 0.1
+    assert winner(race(), 1.99, 2.0, 2.0, 1.89, 3.0) == 0.4
+
+
+def test_where_the_noise_of_batches_is_known_it_is_what_counts():
+    spread = (-0.1, 0.1, -0.1, 0.1)  # standard error 0.058, so three of them are 0.17
+    scores = (2.0, 2.0, 1.99, 1.87, 3.0)
+    assert winner(race(), *scores, batches=spread) == 0.1
+    assert winner(race(), *scores, batches=[part / 100 for part in spread]) == 0.4
+
+
+def test_a_brief_race_moves_the_peak_by_one_place_at_most():
+    scores = (1.9, 1.8, 1.5, 1.0, 0.2)
+    assert winner(race(steps=12), *scores) == 1.6
+    assert winner(race(steps=11), *scores) == 0.4
+    assert winner(race(steps=11, own=0.00625), *scores) == 0.025
+    assert winner(race(steps=11), *scores[::-1]) == 0.025
+
+
+def test_a_race_that_has_continued_rules_out_no_rate_of_later_checks():
+    search = race()
+    run = replace(
+        search,
+        scores=search.scored([START] * 5, 2),
+        alive=tuple(search.alive[i] for i in (2, 1, 0)),
+        rounds=(Round(20, 40, 12, continues=True), CHECK),
+    )
+    left = run.observe(Evidence((1.5, 1.9, 1.99), initial=START))  # lower rates are far behind
+    assert [one.peak for one in left.alive] == [0.1, 0.05, 0.2]
+
+
+def test_a_check_of_which_a_part_can_be_paid_keeps_its_lower_rates():
+    rounds = (CHECK, replace(CHECK, start=60, horizon=72))
+    paid, left = affordable(rounds, 40)
+    assert [r.factors for r in paid] == [(0.5, 2.0), (0.5,)]
+    assert left == 40 - 24 - 12
+    assert [r.factors for r in affordable(rounds, 11)[0]] == [(), ()]
