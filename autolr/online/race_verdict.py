@@ -66,6 +66,9 @@ def highest_alive(search: "Search", evidence: Evidence) -> float:
 def winner_of_race(search: "Search", evidence: Evidence) -> int:
     """Return the peak kept in doubt where it ties with the best, else the lowest that does.
 
+    Where those that tie lie on both sides of it, the rate has shown nothing: the nearest wins, and
+    of two as near the better.
+
     Args:
         search: The search in its race.
         evidence: Its scores.
@@ -88,8 +91,11 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
         return own
     if own in order and scores[own] <= scores[best] + max(tie, evidence.noise(own, best)):
         return own
-    close = [i for i in order if scores[i] <= scores[best] + tie]
-    return next((i for i in close if _may_begin(search, i)), best)
+    close = [i for i in order if scores[i] <= scores[best] + tie and _may_begin(search, i)]
+    places = {i: order.index(i) - order.index(own) for i in close} if own in order else {}
+    if min(places.values(), default=0) < 0 < max(places.values(), default=0):
+        return min(close, key=lambda i: (abs(places[i]), scores[i]))
+    return next(iter(close), best)
 
 
 def winner_beyond(search: "Search", evidence: Evidence) -> int:

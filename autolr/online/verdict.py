@@ -85,8 +85,12 @@ def _needed(search: "Search", evidence: Evidence) -> float:
     if not math.isfinite(score):
         return math.inf
     needed = score - clear_lead(search, evidence)
-    if now.refines or now.profiles:
+    if now.profiles:
         return needed
     of_run = (past.score for past in reversed(search.scores) if past.kept and not past.annealed)
     before = next(filter(math.isfinite, of_run), score)
+    if now.refines:
+        lower = search.peak(evidence.best) < search.peak(0)
+        idle = evidence.scores[evidence.best] >= before - evidence.noise(0, evidence.best)
+        return needed - search.thresholds.share * size(search, score) * (lower and idle)
     return needed - search.thresholds.stall * max(0.0, before - score)

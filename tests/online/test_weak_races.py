@@ -67,3 +67,20 @@ def test_a_check_of_which_a_part_can_be_paid_keeps_its_lower_rates():
     assert [r.factors for r in paid] == [(0.5, 2.0), (0.5,)]
     assert left == 40 - 24 - 12
     assert [r.factors for r in affordable(rounds, 11)[0]] == [(), ()]
+
+
+def test_of_peaks_that_tie_on_both_sides_of_the_own_the_nearest_wins_and_of_two_the_better():
+    assert winner(race(), 1.99, 1.01, 1.4, 1.0, 1.9) == 0.4
+    assert winner(race(), 1.99, 1.0, 1.4, 1.01, 1.9) == 0.025
+    assert winner(race(), 1.0, 1.9, 1.4, 1.01, 1.9) == 0.4
+    assert winner(race(own=1.6), 1.9, 1.01, 1.01, 1.0, 1.99) == 0.025  # on one side: the lowest
+
+
+def test_where_nothing_is_gained_a_lower_rate_has_to_lead_by_more_than_its_lower_noise():
+    def kept(lower, run=1.21):
+        checked = race().observe(Evidence((1.9, 1.8, 1.2, 1.4, 1.9), initial=START))
+        return checked.observe(Evidence((run, lower, 1.9), initial=START)).alive[0].peak
+
+    assert kept(1.2) == 0.1  # no better than the run was before the check
+    assert kept(1.19) == 0.05
+    assert kept(1.5, run=2.0) == 0.05  # the run gets worse, and the lower rate by far less
