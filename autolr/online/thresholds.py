@@ -14,8 +14,8 @@ class Thresholds:
         tie: In the race, the lowest peak whose score is that close to the best is taken: a rate
             that is too large costs more than one that is too small, and can be raised later. A best
             score that has not gained as much on the untrained run decides nothing.
-        chance: A race that cannot continue decides nothing where its best score has gained less than
-            that on the untrained run, and the validation has too few batches to tell noise.
+        chance: A race that cannot continue decides nothing where its best score has gained less
+            on the untrained run, and validation has too few batches to tell noise.
         brief: A race of fewer steps changes the peak that is kept in doubt by one place at most.
         share: Of the gain of the best peak: a tie is at most that wide.
         margin: A rival of a later round must be better than the run by that much, and by more than
