@@ -272,6 +272,7 @@ def test_a_full_disk_leaves_the_table_that_was_there(
     assert (project / "old.csv").read_text() == "old"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["show"], ["show", "line", "--json"], ["rules"]])
 def test_an_output_that_is_full_or_closed_is_no_traceback(project: Path, words: list[str]) -> None:
     command = [sys.executable, "-m", "autolr", *words]
@@ -329,6 +330,7 @@ print("read")
 POWERLESS = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"] if os.geteuid() == 0 else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("open_elsewhere", [True, False])
 def test_a_database_that_may_not_be_written_is_read(
     open_elsewhere: bool,

@@ -126,7 +126,7 @@ class StrategyContract:
             run = run_of(strategy, steps)
             played = Played(strategy, run, score, batches=apart, inactive=inactive, fields=first)
             assert played.spent <= run.budget
-            for state in played.states:
+            for state in played.states[:: 1 + len(played.states) // 20]:  # of thousands
                 text = json.dumps(state.to_dict(), allow_nan=False)
                 assert strategy.state_from_dict(json.loads(text)) == state
 

@@ -70,6 +70,7 @@ def run(folder, case, path=None, callbacks=(), **settings):
     return SimpleNamespace(left=made.left, result=callback.result)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("case", CASES)
 def test_a_cut_run_ends_as_the_uninterrupted_one(case, tmp_path):

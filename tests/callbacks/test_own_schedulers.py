@@ -182,6 +182,7 @@ WATCHED = Annealed(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["OneCycleLR, which writes betas", "CosineAnnealingLR to a floor"])
 def test_a_rate_that_was_changed_on_the_way_is_replayed_beside_the_scheduler(name, tmp_path):
@@ -225,6 +226,7 @@ def test_an_own_peak_is_refused_without_a_scheduler_and_a_scheduler_without_it(t
         FollowCandidate(0.1, "linear", own_peak=0)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_race_beside_a_scheduler_that_starts_at_its_peak_is_as_without_one(tmp_path):
     ends = []
@@ -248,6 +250,7 @@ def test_with_any_own_peak_the_replay_is_equal_up_to_rounding(tmp_path):
         assert torch.allclose(ours, replayed.module.state_dict()[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_with_accumulated_gradients_and_epochs_too(tmp_path):
     settings = {"accumulate_grad_batches": 3, "max_epochs": 10}

@@ -99,6 +99,7 @@ def test_a_run_left_at_its_rungs_ends_as_the_one_that_was_not(tmp_path, rungs, s
         assert differences(run.left[name], expected.left[name]) == [], name
 
 
+@pytest.mark.slow
 def test_a_search_inside_the_run_continues(tmp_path):
     def search():
         return AutoLR(Annealed(budget=3.0), rates=(LR / 16, LR * 16))

@@ -207,6 +207,7 @@ def spoken(folder, callbacks, bar, capsys):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bar", [True, False], ids=["with a bar", "without"])
 def test_what_a_module_logs_prints_or_saves_of_a_rival_leaves_no_trace(bar, tmp_path, capsys):
     plain = spoken(tmp_path / "plain", [], bar, capsys)

@@ -80,6 +80,7 @@ HOW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("first", [True, False], ids=["monitor first", "monitor last"])
 @pytest.mark.parametrize("how", HOW)
@@ -155,6 +156,7 @@ RECURSIVE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", RECURSIVE)
 @pytest.mark.parametrize("epoch", [0, 2], ids=["in the search", "after it"])

@@ -242,6 +242,7 @@ SETUPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("make", "settings"), SETUPS.values(), ids=SETUPS)
 def test_the_run_ends_as_one_at_the_chosen_peak_from_its_first_step(make, settings, tmp_path):

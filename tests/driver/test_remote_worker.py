@@ -45,6 +45,7 @@ def joined(folder: Path, lines: list[str]) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_it_does_what_its_driver_sends_until_the_study_is_over(
     engine: RemoteEngine, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_class_beside_the_config_is_found_run_and_shown(
     assert "sampler mine_beside.Mine(share=0.5)" in page
 
 
+@pytest.mark.slow
 def test_workers_train_what_the_drivers_sampler_chooses(folder: Path) -> None:
     alone = tune(config(folder, of(0.5)), study="alone")
     shared = tune(config(folder, of(0.5)), study="shared", workers=1, trial_timeout=60)

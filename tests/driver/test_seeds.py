@@ -134,6 +134,7 @@ def test_the_score_is_the_mean_of_those_of_two_studies_with_one_seed_each() -> N
         assert pair.value == pytest.approx((first.value + second.value) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2, 4, 7, 10])
 def test_a_study_cut_between_two_runs_of_a_trial_comes_to_the_same(jobs: int) -> None:
     whole = tune(config(), study="whole", out="whole")

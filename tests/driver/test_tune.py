@@ -317,6 +317,7 @@ _SPOILT: list[tuple[Callable[[Path], None], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "message"), _SPOILT, ids=lambda value: getattr(value, "__name__", "")
 )

@@ -74,6 +74,7 @@ def received(pipe: "Connection[Any, Any]") -> object:
     return pipe.recv()
 
 
+@pytest.mark.slow
 def test_it_checks_with_the_objective_of_the_config(
     pipe: "Connection[Any, Any]", tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_setting_that_cannot_work_is_named(
     assert not (project.folder / "runs.db").exists()
 
 
+@pytest.mark.slow
 def test_a_config_that_was_corrected_works_at_once(project: Any) -> None:
     for changes in ({"tune/space/model.init_args.depth": 1}, {"tune/monitor": "nope"}):
         project.configure(changes)
@@ -92,6 +93,7 @@ def test_a_config_that_was_corrected_works_at_once(project: Any) -> None:
     assert project.tune("--trials", 1).trained == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
@@ -142,6 +144,7 @@ def test_a_model_that_logs_nothing_is_refused(project: Any) -> None:
     check_refused(project.run("tune", "tune.yaml"), 2, "monitor", "logs nothing", "'val_loss'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -170,6 +173,7 @@ def test_an_error_in_the_first_step_is_not_tried_again_and_ends_the_study_after_
     assert project.tune("--trials", 1).status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "attempts"),
     [

@@ -33,6 +33,7 @@ def some_stop(project: Any, **tune: object) -> None:
     project.configure({f"tune/space/{STOPS}": [True, False], "tune/trials": 6, **changes})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_trial_that_stopped_early_is_pruned_and_never_the_best(
     project: Any, workers: int
@@ -68,6 +69,7 @@ def test_a_trial_that_stopped_early_is_pruned_and_never_the_best(
     assert page.count("<td>stopped early</td>") == len(stopped)
 
 
+@pytest.mark.slow
 def test_a_study_of_which_no_trial_ran_to_its_end_says_so(project: Any) -> None:
     project.configure({"trainer/callbacks": [EARLY], "tune/pruner": "none"})
     finished = project.tune()

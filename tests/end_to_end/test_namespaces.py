@@ -20,6 +20,7 @@ def old(project: Any) -> Any:
     return project
 
 
+@pytest.mark.slow
 def test_trials_are_paused_and_promoted_and_the_best_one_is_trained(old: Any) -> None:
     done = old.tune("--trials", 4)
     assert done.trained == [0, 1, 2, 3]

@@ -178,6 +178,7 @@ def test_a_second_driver_reads_who_holds_the_study(project: Any) -> None:
     assert first.wait().status == 143
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -199,6 +200,7 @@ def test_a_study_made_with_other_settings_is_refused(
     assert finished.trained == []
 
 
+@pytest.mark.slow
 def test_how_long_and_where_to_are_no_part_of_a_study(project: Any) -> None:
     project.tune("--trials", 1)
     project.configure({"tune/trials": 2, "tune/timeout": 100, "tune/out": "elsewhere"})
@@ -234,6 +236,7 @@ def test_a_timeout_ends_a_study_between_two_trials(project: Any) -> None:
     assert states(project) == ["COMPLETE"]
 
 
+@pytest.mark.slow
 def test_a_complete_study_trains_nothing_and_writes_what_was_lost(project: Any) -> None:
     project.tune("--trials", 2)
     (project.folder / "autolr_runs/line/best.yaml").unlink()

@@ -35,6 +35,7 @@ def number_in(project: Any, file: str) -> int:
     return int(text.partition("(trial ")[2].partition(",")[0])
 
 
+@pytest.mark.slow
 def test_a_study_over_all_rules_starts(project: Any) -> None:
     project.configure({SPACE: "rules"})
     assert "2 of 2 trials finished" in project.tune("--trials", 2).out
@@ -65,6 +66,7 @@ def test_each_rule_trains_waits_and_is_promoted_in_a_study(project: Any, name: s
     assert (table["rule"] == name).all()
 
 
+@pytest.mark.slow
 def test_what_is_searched_of_a_rule_is_what_it_trains_with(project: Any) -> None:
     decay = {"choices": [0.0, 0.9], "when": {"rule": "lion"}}
     space = {"rule": "lion", "lr": 0.003, "schedule": "linear", "rule.weight_decay": decay}

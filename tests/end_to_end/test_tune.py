@@ -52,6 +52,7 @@ def test_a_study_ends_with_its_trials_its_best_and_its_files(project: Any) -> No
     assert schedule["peak"] == complete["peak"][number]
 
 
+@pytest.mark.slow
 def test_best_yaml_trains_to_the_loss_of_its_trial(project: Any) -> None:
     finished = project.tune("--trials", 2)
     number = int(re.findall(r"^best: trial (\d+)", finished.out, re.M)[0])
@@ -83,6 +84,7 @@ def test_best_yaml_finds_the_modules_of_its_study_from_any_folder(project: Any) 
     assert fitted.status == 0, fitted.err
 
 
+@pytest.mark.slow
 def test_schedule_json_drives_a_lambda_lr(project: Any) -> None:
     torch = pytest.importorskip("torch")
     from autolr import schedules
@@ -129,6 +131,7 @@ def test_a_study_in_which_all_trials_diverge_ends_without_a_best_one(project: An
     assert trials(project)["reason"].tolist() == ["diverged"] * 2
 
 
+@pytest.mark.slow
 def test_a_trial_whose_every_score_is_not_finite_counts_as_diverged(project: Any) -> None:
     project.change_model(("error.pow(2).mean()", "error.pow(2).mean() * float('nan')"))
     changes = {"tune/space/lr": "online", "tune/trials": 2, "trainer/max_epochs": 12}
@@ -141,6 +144,7 @@ def test_a_trial_whose_every_score_is_not_finite_counts_as_diverged(project: Any
     assert not (project.folder / "autolr_runs/line/best.yaml").exists()
 
 
+@pytest.mark.slow
 def test_a_peak_found_inside_a_trial_is_in_best_yaml(project: Any) -> None:
     project.configure({"tune/space/lr": "online", "tune/trials": 2, "trainer/max_epochs": 12})
     finished = project.tune()
@@ -160,6 +164,7 @@ def test_a_trial_with_a_peak_to_find_is_pruned_as_any_other(project: Any) -> Non
     assert "not among the best at its rung" in set(trials(project)["reason"].dropna())
 
 
+@pytest.mark.slow
 def test_without_a_pruner_every_trial_is_whole(project: Any) -> None:
     project.configure({"tune/pruner": "none"})
     assert "bracket" not in project.tune().out
@@ -168,6 +173,7 @@ def test_without_a_pruner_every_trial_is_whole(project: Any) -> None:
     assert first > 48  # with the steps of its search's rivals
 
 
+@pytest.mark.slow
 def test_a_score_can_be_maximized(project: Any) -> None:
     project.configure({"tune/monitor": "val_acc", "tune/mode": "max"})
     finished = project.tune()
@@ -177,6 +183,7 @@ def test_a_score_can_be_maximized(project: Any) -> None:
     assert f"best: trial {complete['value'].idxmax()}," in finished.out
 
 
+@pytest.mark.slow
 def test_hyper_parameters_that_change_the_length_of_a_run_are_supported(project: Any) -> None:
     project.configure({"tune/space/data.init_args.batch_size": [4, 8, 16]})
     project.tune()
@@ -192,6 +199,7 @@ SCHEDULER = "lightning.pytorch.callbacks.GradientAccumulationScheduler"
 OVER_TWO = {"class_path": SCHEDULER, "init_args": {"scheduling": {0: 2}}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "accumulation",
     [{"trainer/callbacks": [OVER_TWO]}, {"trainer/accumulate_grad_batches": 2}],
@@ -207,6 +215,7 @@ def test_trials_that_accumulate_gradients_have_the_steps_that_are_planned(
     assert whole["stopped_at"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_setting_may_be_left_to_the_space_alone(project: Any) -> None:
     project.change_model(("width: int = 4,", "width: int,"))
     project.configure(
@@ -216,6 +225,7 @@ def test_a_setting_may_be_left_to_the_space_alone(project: Any) -> None:
     assert best(project)["model"]["init_args"]["width"] in (3, 5)
 
 
+@pytest.mark.slow
 def test_callbacks_of_the_config_work_in_trials_and_in_best_yaml(project: Any) -> None:
     monitors = [
         {"class_path": "lightning.pytorch.callbacks.LearningRateMonitor"},
@@ -250,6 +260,7 @@ def test_on_a_terminal_lines_and_the_bar_do_not_mix(project: Any) -> None:
     assert sum(" ends: " in line for line in events) == 4
 
 
+@pytest.mark.slow
 def test_fit_finds_a_peak_and_says_what_it_cost(project: Any) -> None:
     project.configure({"trainer/max_epochs": 12})
     finished = project.run("fit", "tune.yaml", "--out", "fitted")
@@ -261,6 +272,7 @@ def test_fit_finds_a_peak_and_says_what_it_cost(project: Any) -> None:
     assert len(pd.read_csv(project.folder / "fitted/probes.csv")) > 0
 
 
+@pytest.mark.slow
 def test_the_winner_is_repeated_with_other_seeds(project: Any) -> None:
     project.tune("--trials", 1)
     (value,) = trials(project)["value"]

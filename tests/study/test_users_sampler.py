@@ -114,6 +114,7 @@ def test_optunas_samplers_propose_by_the_seed_of_the_study(url: str, chosen: Any
     assert propose(study_of(url, chosen), 4) == propose(study_of(url, chosen, "same"), 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["prune", "pause"])
 @pytest.mark.parametrize("chosen", ALL, ids=lambda chosen: chosen["class_path"])
 def test_they_search_among_trials_that_did_not_end(url: str, chosen: Any, end: str) -> None:
