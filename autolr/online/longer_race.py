@@ -9,6 +9,7 @@ from autolr.online.later_rounds import affordable, behind
 from autolr.online.race_verdict import (
     FAR_BEHIND,
     highest_alive,
+    is_too_early,
     lowest_first,
     own_candidate,
     shows_nothing,
@@ -87,7 +88,7 @@ def with_nearer_race(search: "Search", evidence: Evidence) -> "Search":
     return replace(search, rounds=(now, nearer, *rest[1:]), spare=spare)
 
 
-def as_the_user_set_it(search: "Search", evidence: Evidence) -> "Search":
+def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Search":
     """Return the search whose run keeps a constant rate, where no race has shown anything.
 
     A decay that the user has not set ends what has hardly begun.
@@ -95,14 +96,21 @@ def as_the_user_set_it(search: "Search", evidence: Evidence) -> "Search":
     Args:
         search: The search in a round that has been scored.
         evidence: Its scores.
+        kept: The index of the candidate with which it continues.
     """
     now, *rest = search.rounds
-    held = (search.races and now.continues) or now.factors == _AGAIN
-    over = held and not any(r.factors for r in rest)
-    if not (over and search.chose_schedule and shows_nothing(search, evidence)):
+    if not search.chose_schedule or any(r.factors for r in rest):
         return search
-    run = followed(search.alive[0], now.horizon, schedules.constant())
-    return replace(search, alive=(run, *search.alive[1:]), chose_schedule=False)
+    if search.races and not now.continues:
+        over = len(search.alive) > 1 and is_too_early(search, evidence)
+    else:
+        held = search.races or now.factors == _AGAIN
+        over = held and kept == 0 and shows_nothing(search, evidence)
+    if not over:
+        return search
+    run = followed(search.alive[kept], now.horizon, schedules.constant())
+    alive = (*search.alive[:kept], run, *search.alive[kept + 1 :])
+    return replace(search, alive=alive, chose_schedule=False)
 
 
 def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _FROM_DYING = 2.001  # a factor: no rival of a later check comes nearer
 FAR_BEHIND = 0.25  # of the gain of the best: what has gained less has not left the start with it
+_BRIEF_REACH = 8.0  # a factor: the peaks of a race are 4 apart, and beside one of them 6
 _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
 #                       (and rounding may put its end a little below)
 
@@ -52,6 +53,17 @@ def shows_nothing(search: "Search", evidence: Evidence) -> bool:
     return evidence.nothing_to_see(0.0 if evidence.knows_noise else search.least_progress)
 
 
+def is_too_early(search: "Search", evidence: Evidence) -> bool:
+    """Return whether a race that cannot continue has shown too little to change the rate for.
+
+    Args:
+        search: The search in its race.
+        evidence: Its scores.
+    """
+    least = 0.0 if evidence.knows_noise else search.thresholds.chance
+    return search.fallback is not None and evidence.nothing_to_see(least)
+
+
 def highest_alive(search: "Search", evidence: Evidence) -> float:
     """Return the highest peak that keeps its distance from all at which units cease to learn.
 
@@ -80,14 +92,14 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
         if not order or 0 in order:
             return 0
     elif search.fallback is not None and search.rounds[0].horizon < search.thresholds.brief:
-        order = _beside_own(search, order)
+        order = _near_own(search, order)
     best = min(order, key=scores.__getitem__)
     tie = search.thresholds.tie * abs(scores[best])
     if evidence.progress > 0:
         share = search.thresholds.tie if longer else search.thresholds.share
         tie = min(tie, share * evidence.progress)
     own = None if search.fallback is None else own_candidate(search)
-    if own is not None and not longer and _is_too_early(search, evidence):
+    if own is not None and not longer and is_too_early(search, evidence):
         return own
     if own in order and scores[own] <= scores[best] + max(tie, evidence.noise(own, best)):
         return own
@@ -113,8 +125,8 @@ def winner_beyond(search: "Search", evidence: Evidence) -> int:
     return next((i for i in close if _may_begin(search, i)), best)
 
 
-def _beside_own(search: "Search", order: list[int]) -> list[int]:
-    """Return the peak that is kept in doubt, and those next to it.
+def _near_own(search: "Search", order: list[int]) -> list[int]:
+    """Return the peaks that are not far from the one that is kept in doubt.
 
     What is ahead after so few steps has learned fastest, which says little of the end.
 
@@ -122,14 +134,8 @@ def _beside_own(search: "Search", order: list[int]) -> list[int]:
         search: The search in a brief race.
         order: Its candidates, see `lowest_first`.
     """
-    place = order.index(own_candidate(search))
-    return order[max(0, place - 1) : place + 2]
-
-
-def _is_too_early(search: "Search", evidence: Evidence) -> bool:
-    """Return whether a race that cannot continue has shown too little to change the rate for."""
-    least = 0.0 if evidence.knows_noise else search.thresholds.chance
-    return evidence.nothing_to_see(least)
+    own = search.peak(own_candidate(search))
+    return [i for i in order if own / _BRIEF_REACH < search.peak(i) < own * _BRIEF_REACH]
 
 
 def _left(search: "Search", evidence: Evidence) -> list[int]:

@@ -175,7 +175,7 @@ class Search:
     def _continued(self, evidence: Evidence) -> "Search":
         """Return the search that continues with the winner of the present round."""
         now, index = self.rounds[0], winner(self, evidence)
-        search = as_the_user_set_it(self, evidence) if index == 0 else self
+        search = as_the_user_set_it(self, evidence, index)
         search = search if search.races else with_nearer_race(search, evidence)
         left = replace(
             search,

@@ -41,11 +41,15 @@ def test_where_the_noise_of_batches_is_known_it_is_what_counts():
     assert winner(race(), *scores, batches=[part / 100 for part in spread]) == 0.4
 
 
-def test_a_brief_race_moves_the_peak_by_one_place_at_most():
+def test_a_brief_race_does_not_move_the_peak_by_a_factor_of_eight():
     scores = (1.9, 1.8, 1.5, 1.0, 0.2)
     assert winner(race(steps=12), *scores) == 1.6
     assert winner(race(steps=11), *scores) == 0.4
     assert winner(race(steps=11, own=0.00625), *scores) == 0.025
+    between = race(steps=11, own=0.06)
+    own = replace(between.alive[2], peak=0.06)
+    between = replace(between, alive=(*between.alive[:2], own, *between.alive[2:]))
+    assert winner(between, 1.9, 1.9, 1.9, 1.5, 1.0, 0.2) == 0.4  # the next place but one
     assert winner(race(steps=11), *scores[::-1]) == 0.025
 
 
@@ -84,3 +88,19 @@ def test_where_nothing_is_gained_a_lower_rate_has_to_lead_by_more_than_its_lower
     assert kept(1.2) == 0.1  # no better than the run was before the check
     assert kept(1.19) == 0.05
     assert kept(1.5, run=2.0) == 0.05  # the run gets worse, and the lower rate by far less
+
+
+def test_where_such_a_race_was_the_last_comparison_the_rate_stays_constant_as_the_user_has_it():
+    rise, end = schedules.warmup(5), schedules.cooldown(0.4, "linear")
+    ours = tuple(replace(one, schedule=rise | schedules.constant() | end) for one in race().alive)
+
+    def rates(search, *scores):
+        run = search.observe(Evidence(scores, initial=START)).alive[0]
+        return [run.peak * run.schedule.at(step, 200) for step in (10, 100, 190)]
+
+    alone = race(chose_schedule=True)
+    alone = replace(alone, alive=ours, rounds=alone.rounds[:1])
+    assert rates(alone, 1.99, 2.0, 2.0, 1.91, 3.0) == [0.1, 0.1, 0.1]
+    assert rates(alone, 1.99, 2.0, 2.0, 1.5, 3.0)[2] < 0.1
+    assert rates(replace(alone, rounds=race().rounds), 2.0, 2.0, 2.0, 1.9, 3.0)[2] < 0.1  # a check
+    assert rates(replace(alone, chose_schedule=False), 2.0, 2.0, 2.0, 1.9, 3.0)[2] < 0.1
