@@ -250,16 +250,23 @@ class Search:
         far = outward(now.factors, up=up) if won in self.ends else ()
         far = far if all(self._allows(run.peak * factor) for factor in far) else ()
         refines = now.refines or bool(far)
-        within = [
+        within = tuple(
             factor
             for factor in far or now.factors
             if self._allows(run.peak * factor) or (factor < 1 and not refines)
-        ]
+        )
         rivals = [scaled(run, now.start, factor, refines=refines) for factor in within]
         rivals += [followed(run, now.horizon, profile) for profile in now.profiles]
+        paid = now if far else replace(now, factors=within)  # what may not race is not paid
         low = run.peak * min(far) if far and not up else 0.0
         high = run.peak * max(far) if far and up else math.inf
-        return replace(self, alive=(run, *rivals), ends=(low, high))
+        return replace(
+            self,
+            alive=(run, *rivals),
+            rounds=(paid, *self.rounds[1:]),
+            ends=(low, high),
+            spare=self.spare + now.price - paid.price,
+        )
 
     def _begun(self, evidence: Evidence) -> "Search":
         """Return the search that knows the score of the untrained run."""
@@ -289,4 +296,5 @@ class Search:
         return replace(self, rounds=rounds, spare=self.spare + saved)
 
     def _allows(self, peak: float) -> bool:
-        return self.lowest <= peak <= min(self.highest, self.alive_below)
+        """Whether a rival may race at a peak; none that is lower than the run's is too high."""
+        return self.lowest <= peak <= max(min(self.highest, self.alive_below), self.peak(0))

@@ -104,3 +104,11 @@ def test_where_such_a_race_was_the_last_comparison_the_rate_stays_constant_as_th
     assert rates(alone, 1.99, 2.0, 2.0, 1.5, 3.0)[2] < 0.1
     assert rates(replace(alone, rounds=race().rounds), 2.0, 2.0, 2.0, 1.9, 3.0)[2] < 0.1  # a check
     assert rates(replace(alone, chose_schedule=False), 2.0, 2.0, 2.0, 1.9, 3.0)[2] < 0.1
+
+
+def test_a_check_has_the_lower_rates_where_units_die_at_the_runs_own_and_pays_only_for_those():
+    search = race(alive_below=0.05)
+    left = search.observe(Evidence((1.9, 1.8, 1.2, 1.4, 1.9), initial=START))
+    assert [one.peak for one in left.alive] == [0.1, 0.05]
+    assert left.rounds[0].price == 12
+    assert left.spare == search.spare + 12
