@@ -122,7 +122,9 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             each difference, and the run keeps the user's rate; see `runtime.repeatability`.
         prior: The `Result` of an earlier search, or the folder it was saved to: the race has three
             peaks within a factor of 2 around its peak, moved to the schedule and length of this
-            run; see docs/priors.md.
+            run, which wins ties; and the rate that the user has set, where it is further away. See
+            docs/priors.md. Refused before the first step if the earlier search was of another
+            optimizer or decided nothing, or its run was lost.
 
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
