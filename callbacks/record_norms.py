@@ -16,7 +16,7 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.sharded import is_sharded
 from autolr.disk import check_folder
 from autolr.errors import UnsupportedError
-from autolr.result.norms import NORMS, Norms
+from autolr.result.norms import NORMS, Kind, Norms
 from autolr.runtime.gradient_norms import GradientNorms
 from autolr.settings import Maybe, OneOf, read_setting
 
@@ -79,7 +79,7 @@ class RecordNorms(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         norms = self._norms
         if norms is not None and trainer.is_global_zero:
-            kind = "l1" if norms.order == 1 else "l2"
+            kind: Kind = "l1" if norms.order == 1 else "l2"
             Norms(kind, norms.values(), norms.made).write(self._save_to)
 
     @override

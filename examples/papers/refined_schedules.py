@@ -53,8 +53,9 @@ def tuned(workload: str, profile: str, seeds: Sequence[int]) -> Tuned:
     grid = load_oracle(1.0)
     kept = (grid.workload == workload) & (grid.profile == profile) & grid.seed.isin(list(seeds))
     ends = grid[kept].groupby("peak").final.agg(["mean", "std"])
-    peak = float(ends["mean"].idxmin())
-    return Tuned(float(ends["mean"][peak]), peak, float(ends["std"][peak]))
+    means, sds = ends["mean"].to_numpy(), ends["std"].to_numpy()
+    at = int(np.argmin(means))
+    return Tuned(float(means[at]), float(ends.index.to_numpy()[at]), float(sds[at]))
 
 
 def peaks_around(workload: str, peak: float) -> tuple[float, ...]:
