@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from autolr.callbacks import ApplyRule as ApplyRule
     from autolr.callbacks import AutoLR as AutoLR
     from autolr.callbacks import FollowCandidate as FollowCandidate
+    from autolr.callbacks import RecordNorms as RecordNorms
     from autolr.driver import TuneResult as TuneResult
     from autolr.driver import tune as tune
     from autolr.objective import Trial as Trial
@@ -35,6 +36,7 @@ _LAZY = {
     "ApplyRule": "autolr.callbacks",
     "AutoLR": "autolr.callbacks",
     "FollowCandidate": "autolr.callbacks",
+    "RecordNorms": "autolr.callbacks",
     "Result": "autolr.result",
     "Trial": "autolr.objective",
     "TorchLearner": "autolr.runtime.torch_learner",

@@ -148,6 +148,8 @@ def parser() -> ArgumentParser:
         "name", nargs="?", type=str, default=None, help="the rule to describe in full"
     )
     _add_transfer(_command(commands, "transfer", "move a tuned peak to another run"))
+    refine = _command(commands, "refine", "make a schedule of the gradient norms of a run")
+    refine.add_argument("run", type=str, help="the folder that RecordNorms saved to")
     return top
 
 

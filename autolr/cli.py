@@ -206,6 +206,16 @@ def _transfer(arguments: Namespace) -> int:
     return 0
 
 
+def _refine(arguments: Namespace) -> int:
+    from pathlib import Path
+
+    from autolr.result.norms import refined_lines  # here: the help needs none of it
+
+    for line in refined_lines(Path(arguments.run)):
+        _print(line)
+    return 0
+
+
 def _schedule(name: str, text: str) -> Schedule:
     from autolr.schedules import parse
     from autolr.strict_yaml import parse_yaml
@@ -258,4 +268,5 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "spaces": _spaces,
     "rules": _rules,
     "transfer": _transfer,
+    "refine": _refine,
 }

@@ -2,10 +2,11 @@
 
 `AutoLR` searches the peak within a run. `FollowCandidate` trains with a known peak and schedule,
 `ApplyRule` with a rule for the size of each step. `PruneTrial` scores a trial at rungs and stops it
-where it is not worth finishing.
+where it is not worth finishing. `RecordNorms` keeps what ``autolr refine`` needs.
 """
 
 from autolr.callbacks.candidate import FollowCandidate as FollowCandidate
 from autolr.callbacks.online import AutoLR as AutoLR
 from autolr.callbacks.prune import PruneTrial as PruneTrial
+from autolr.callbacks.record_norms import RecordNorms as RecordNorms
 from autolr.callbacks.rule import ApplyRule as ApplyRule

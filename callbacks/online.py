@@ -23,6 +23,7 @@ from autolr.callbacks.swa import restart_averages
 from autolr.direction import check_mode
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
+from autolr.result.prior import read_prior
 from autolr.result.result import Result
 from autolr.runtime.room import room_for
 from autolr.schedules import Schedule
@@ -119,6 +120,11 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             the first training step and written after the fit.
         verify: Whether to make steps, roll back and make them again before the search: a line for
             each difference, and the run keeps the user's rate; see `runtime.repeatability`.
+        prior: The `Result` of an earlier search, or the folder it was saved to: the race has three
+            peaks within a factor of 2 around its peak, moved to the schedule and length of this
+            run, which wins ties; and the rate that the user has set, where it is further away. See
+            docs/priors.md. Refused before the first step if the earlier search was of another
+            optimizer or decided nothing, or its run was lost.
 
     Raises:
         ConfigError: If a setting cannot work, or is not that of the search in the checkpoint, or
@@ -130,7 +136,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the settings of a search, which a config names one by one
         self,
         strategy: Strategy | str = "annealed",  # the parser of LightningCLI reports on the first
         schedule: str | Mapping[str, Any] | Schedule | None = None,
@@ -141,9 +147,12 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         save_to: str | Path | None = None,
         max_copies: int | None = None,
         verify: bool = False,
+        prior: Result | str | Path | None = None,
     ) -> None:
         check_mode(mode)
-        self._settings = SearchSettings(strategy, schedule, rates, candidates, verify)
+        self._settings = SearchSettings(
+            strategy, schedule, rates, candidates, verify, read_prior(prior)
+        )
         self._given_monitor, self._mode, self._save_to = monitor, mode, save_to
         self._shared = SharedResult()
         self._room = room_for(max_copies)

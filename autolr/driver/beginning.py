@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from autolr import study
 from autolr.config import Config
@@ -10,7 +9,8 @@ from autolr.driver.first_trial import FirstTrial
 from autolr.driver.messages import Checked
 from autolr.errors import ConfigError
 from autolr.pruner import Pruner
-from autolr.result.files import load_result
+from autolr.result.prior import prior_of as prior_of_result
+from autolr.result.prior import result_of
 from autolr.study import Hyperband, Study, Summary
 
 # Measured in examples/time_to_target/STUDIES.md. Where the first trials are drawn around a known
@@ -53,7 +53,9 @@ class Beginning:
         single = config.tune.seeds == 1  # each run of a trial would find a peak of its own
         online = config.tune.online and named and single and first is not None and checked.searches
         near = online and not config.space.paths
-        return cls(online, _BRACKETS_NEAR if near else _BRACKETS, prior_of(config))
+        return cls(
+            online, _BRACKETS_NEAR if near else _BRACKETS, prior_of(config, checked.run_steps)
+        )
 
     def apply(self, handle: Study) -> None:
         """Have a study keep it, and its sampler draw accordingly."""
@@ -79,8 +81,12 @@ class Beginning:
         return Hyperband(min(least, run_steps), run_steps, pruner.eta)
 
 
-def prior_of(config: Config) -> dict[str, float]:
+def prior_of(config: Config, run_steps: int) -> dict[str, float]:
     """Return the peaks, by rule, of the study or the result that ``tune.prior`` names.
+
+    Args:
+        config: The whole config.
+        run_steps: Optimizer steps of a run, to whose length they are moved.
 
     Raises:
         ConfigError: If it is neither, or has no peak.
@@ -91,28 +97,21 @@ def prior_of(config: Config) -> dict[str, float]:
     path = config.folder / named
     file = path / "result.json" if path.is_dir() else path
     if file.exists():
-        return _of_result(file)
+        result = result_of(file, "tune.prior")
+        return {result.rule: study.moved_peak(prior_of_result(result, "tune.prior"), run_steps)}
     if str(named).endswith(".json"):
         raise ConfigError.of("tune.prior", str(named), "a file that exists, or the name of a study")
-    return _of_study(config.tune.storage, str(named))
+    return _of_study(config.tune.storage, str(named), run_steps)
 
 
-def _of_result(file: Path) -> dict[str, float]:
-    result = load_result(file)
-    if result.peak is None:
-        raise ConfigError(f"tune.prior: the search of {file} found no peak")
-    peak = study.settled_peak(result.peak, result.schedule, result.total_steps)
-    return {result.rule: peak}
-
-
-def _of_study(url: str, name: str) -> dict[str, float]:
+def _of_study(url: str, name: str, run_steps: int) -> dict[str, float]:
     try:
         earlier = study.look(url, name)
     except ConfigError as error:
         raise ConfigError(f"tune.prior: {error}") from None
     peaks: dict[str, float] = {}
     for trial in earlier.ranked:  # the best first
-        peak = study.middle_of(trial.attrs)
+        peak = study.peak_of_trial(trial.attrs, run_steps)
         if peak is not None:
             peaks.setdefault(str(trial.attrs["found"]["rule"]), peak)
     if not peaks:

@@ -114,6 +114,7 @@ class Annealed:
             limits=limits,
             fallback=run.fallback,
             rollback=self.rollback,
+            near=line_up[0][0].near,
             chose_schedule=run.schedule is None,
             spare=max(0, int(run.budget) - price(rounds, len(alive))),
         )

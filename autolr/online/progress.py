@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from autolr.candidate import Candidate
@@ -10,6 +10,7 @@ from autolr.errors import ConfigError, DivergedError
 from autolr.online.actions import Action, Commit, Probe, Rollback, Save
 from autolr.online.kept import Kept
 from autolr.online.observation import Observation
+from autolr.online.prior_peak import MovedPeak
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.scan import Scan
 from autolr.online.serialization import (
@@ -33,6 +34,7 @@ class Progress:
     Attributes:
         state: The state of the strategy.
         scan: The scan for the edge of divergence before the search, if one was made.
+        prior: The peak of an earlier search around which this one is, if it was given.
         scores: Every score so far.
         rollbacks: Every rollback so far.
         copies: What the search could not carry on, so far.
@@ -43,6 +45,7 @@ class Progress:
 
     state: State
     scan: Scan | None = None
+    prior: MovedPeak | None = None
     scores: tuple[ProbeScore, ...] = ()
     rollbacks: tuple[RollbackRecord, ...] = ()
     copies: tuple[CopyRecord, ...] = ()
@@ -126,6 +129,7 @@ class Progress:
         return {
             "state": self.state.to_dict(),
             "scan": None if self.scan is None else self.scan.to_dict(),
+            "prior": None if self.prior is None else asdict(self.prior),
             "scores": scores_to_list(self.scores),
             "returns": rollbacks_to_list(self.rollbacks),
             "copies": copies_to_list(self.copies),
@@ -144,6 +148,7 @@ class Progress:
         return cls(
             state=strategy.state_from_dict(values["state"]),
             scan=None if values["scan"] is None else Scan.from_dict(values["scan"]),
+            prior=MovedPeak(**values["prior"]) if values.get("prior") else None,
             scores=scores_from_list(values["scores"]),
             rollbacks=rollbacks_from_list(values["returns"]),
             copies=copies_from_list(values["copies"]),

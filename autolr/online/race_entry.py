@@ -1,13 +1,14 @@
 """A rule that races, and its peaks."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autolr.online.peaks import PeakRange
 from autolr.rules.fixed import OWN
 from autolr.space import Value
 
 _SAME = 1.5  # a factor between two peaks that need not both race
+_NEAR = (0.5, 1.0, 2.0)  # what races around the peak of an earlier search, in units of it
 SEVERAL = 3  # peaks of a rule beside others: its default and one on either side
 
 
@@ -20,18 +21,34 @@ class RaceEntry:
         rule: One of `autolr.rules.names`.
         settings: Of the rule, as pairs.
         own: The peak that the user has set; None where it is torch's default, or of another rule.
+        near: The peak of an earlier search: three around it race, and ``own`` where they do not
+            reach it, so that an earlier search that is wrong costs little.
     """
 
     peak_range: PeakRange
     rule: str = OWN
     settings: tuple[tuple[str, Value], ...] = ()
     own: float | None = None
+    near: float | None = None
+
+    def around(self, peak: float, customary: float) -> "RaceEntry":
+        """Return the entry that races around the peak of an earlier search.
+
+        Args:
+            peak: That peak, or the nearest that the limits allow.
+            customary: What races beside it where the user has set no peak.
+        """
+        if self.peak_range.limits:
+            peak = min(max(peak, self.peak_range.low), self.peak_range.high)
+        return replace(self, near=peak, own=customary if self.own is None else self.own)
 
     def peaks(self, count: int) -> list[float]:
         """Return at most so many peaks, rising, and the user's own among them.
 
         The own one takes the place of another that is within a factor of 1.5, else it is one more.
         """
+        if self.near is not None:
+            return [self.near] if count == 1 else sorted([*self.trio, *self._insurance()])
         peaks = self._spaced(count)
         if self.own is None or not self._allows(self.own):
             return peaks
@@ -39,6 +56,18 @@ class RaceEntry:
             return [self.own]
         far = [p for p in peaks if max(p / self.own, self.own / p) > _SAME]
         return sorted([*far, self.own])
+
+    @property
+    def trio(self) -> list[float]:
+        """The peaks around that of an earlier search, rising; without one there are none."""
+        near = () if self.near is None else (self.near * factor for factor in _NEAR)
+        return [peak for peak in near if self._allows(peak)]
+
+    def _insurance(self) -> list[float]:
+        """Return the user's own peak where it is out of reach of those around an earlier one."""
+        trio = self.trio
+        within = self.own is None or trio[0] / _SAME <= self.own <= trio[-1] * _SAME
+        return [] if self.own is None or within or not self._allows(self.own) else [self.own]
 
     def _allows(self, peak: float) -> bool:
         return not self.peak_range.limits or self.peak_range.low <= peak <= self.peak_range.high
@@ -58,7 +87,7 @@ class RaceEntry:
 
     def limits(self, count: int) -> tuple[float, float, float, float]:
         """Return the lowest and highest peak of any rival, and the ends of so many that race."""
-        peaks = self.peaks(count)
+        peaks = self.trio or self.peaks(count)
         ends = (peaks[0], peaks[-1]) if len(peaks) > 1 else (0.0, math.inf)
         return (
             (self.peak_range.low, self.peak_range.high, *ends)

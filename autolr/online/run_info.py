@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from autolr.candidate import Candidate
 from autolr.online.peaks import PeakRange
+from autolr.online.prior_peak import MovedPeak
 from autolr.online.race_entry import RaceEntry
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
@@ -30,6 +31,7 @@ class RunInfo:
             own scheduler; None where it is torch's default.
         rewindable: Whether the run can be rewound, which a Trainer cannot. Only set for a strategy
             that rewinds.
+        prior: The peak of an earlier search, moved to this run; ``entries`` are around it.
     """
 
     total_steps: int
@@ -42,6 +44,7 @@ class RunInfo:
     profiles: tuple[Schedule, ...] = ()
     users_peak: float | None = None
     rewindable: bool = False
+    prior: MovedPeak | None = None
 
     @property
     def peaks(self) -> PeakRange:
@@ -52,9 +55,12 @@ class RunInfo:
     def fallback(self) -> tuple[str, float]:
         """Rule and peak of a run in which nothing can be compared.
 
-        The peak is the one that the user has set, unless limits exclude it, else the prior one.
+        The peak is that of an earlier search, or the one that the user has set, unless limits
+        exclude it, else the prior one.
         """
         rule = self.entries[0].rule
+        if (near := self.entries[0].near) is not None:
+            return rule, near
         return rule, self.peaks.fallback(self.users_peak) if rule == OWN else self.peaks.prior
 
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:

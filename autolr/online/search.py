@@ -18,6 +18,7 @@ from autolr.online.longer_race import (
     with_longer_race,
     with_nearer_race,
 )
+from autolr.online.near_race import after_near_race
 from autolr.online.race_verdict import highest_alive
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
@@ -56,6 +57,7 @@ class Search:
         chose_schedule: Whether the strategy, not the user, has chosen what the candidates follow.
         last: Step by which every round has to be over.
         spare: Steps that may be made beside the run in addition to those of ``rounds``.
+        near: The peak of an earlier search, around which the race is; see `after_near_race`.
         initial: The score of the run before its first step; None where it is not known.
         initial_batches: That by validation batch; empty if it is not known.
     """
@@ -78,6 +80,7 @@ class Search:
     chose_schedule: bool = False
     last: float = math.inf
     spare: int = 0
+    near: float | None = None
     initial: float | None = None
     initial_batches: tuple[float, ...] = ()
 
@@ -185,6 +188,8 @@ class Search:
         ).of_its_rule()
         if search.races and now.continues:
             left = replace(left, alive_below=highest_alive(search, evidence))
+        if search.near is not None and (search.races or now.factors):
+            left = after_near_race(left, now)
         if not now.profiles:
             left = left._without(beaten(search, evidence) if index == 0 else ())
             left = watched(left, now.horizon, evidence.scores[index], evidence.batches(index))

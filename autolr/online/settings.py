@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
-from autolr.online.annealed import Annealed
+from autolr.online.annealed import Annealed, default_schedule
 from autolr.online.autolrs import AutoLRS
 from autolr.online.peaks import PeakRange, parse_rates
+from autolr.online.prior_peak import MovedPeak, PriorPeak
 from autolr.online.progress import Progress
 from autolr.online.race import left_out, race_entries
 from autolr.online.run_info import RunInfo
@@ -41,6 +42,8 @@ class SearchSettings:
             edge of that.
         candidates: A space of peaks and profiles, see `RunSpace`; None: only peaks are searched.
         verify: Whether steps are rolled back and made again before the search.
+        prior: The peak of an earlier search, around which three peaks race; of no effect where
+            there is a single candidate.
 
     Attributes:
         searcher: The strategy, as an object.
@@ -55,6 +58,7 @@ class SearchSettings:
     rates: tuple[float, float] | None = None
     candidates: object = None
     verify: bool = False
+    prior: PriorPeak | None = None
     searcher: Strategy = field(init=False, repr=False, compare=False)
     space: RunSpace = field(init=False, repr=False, compare=False)
 
@@ -71,6 +75,7 @@ class SearchSettings:
             self._check_alone()
             space = RunSpace.read(cast("Source", self.candidates))
         object.__setattr__(self, "space", space)
+        self._check_prior()
 
     @property
     def rules(self) -> dict[str, dict[str, Value]]:
@@ -80,13 +85,14 @@ class SearchSettings:
     def scan(self, own: float, total_steps: int) -> Scan | None:
         """Return the scan for an optimizer without a customary peak; None where rates are given.
 
-        None too where the optimizer does not race, or the strategy has no budget.
+        None too where a prior peak is given, the optimizer does not race, or the strategy has no
+        budget.
 
         Args:
             own: The optimizer's own rate.
             total_steps: Optimizer steps of the run.
         """
-        given = self.space.rates or self.rates or OWN not in self.rules
+        given = self.space.rates or self.rates or self.prior or OWN not in self.rules
         cap = self._cap(total_steps)
         return None if given or math.isinf(cap) else Scan.around(own, int(cap))
 
@@ -117,21 +123,26 @@ class SearchSettings:
         """
         budget = self._cap(total_steps) - (scan.steps if scan else 0)
         schedule = self._schedule()
-        middle = users_peak if scan is None else None  # what a scan has seen is more than a habit
-        if rise is not None:  # candidates multiply the rates of the module's own scheduler
+        scheduled = rise is not None
+        if scheduled:  # candidates multiply the rates of the module's own scheduler
             schedule = schedules.constant()
         elif schedule is not None:
             rise = int(schedule.values(total_steps).argmax())
+        middle = users_peak if scan is None else None  # what a scan has seen is more than a habit
+        own, *others = race_entries(self.space.rules, self._peak_range(prior, middle), users_peak)
+        moved = self._moved(own.peak_range, schedule, total_steps, scheduled=scheduled)
+        own = own if moved is None else own.around(moved.peak, prior)
         return RunInfo(
             total_steps,
             budget,
             total_steps if deadline is None else deadline,
             prior if own_rate is None else own_rate,
-            race_entries(self.space.rules, self._peak_range(prior, middle), users_peak),
+            (own, *others),
             schedule,
             rise,
             self.space.profiles,
             users_peak,
+            prior=moved,
         )
 
     def begin(self, run: RunInfo, scan: Scan | None = None) -> Progress:
@@ -141,7 +152,7 @@ class SearchSettings:
             run: What the strategy gets.
             scan: The scan before it, if one was made.
         """
-        return Progress(self.searcher.begin(run), scan)
+        return Progress(self.searcher.begin(run), scan, run.prior)
 
     def left_out(self, run: RunInfo, racing: Sequence[Candidate]) -> tuple[str, ...]:
         """Return the rules of the space that are not among the candidates.
@@ -175,6 +186,23 @@ class SearchSettings:
         far = users_peak is not None and max(users_peak / prior, prior / users_peak) > _FAR
         middle = users_peak if users_peak is not None and far else prior
         return parse_rates(self.space.rates or self.rates, middle)
+
+    def _moved(
+        self, peaks: PeakRange, schedule: Schedule | None, total_steps: int, *, scheduled: bool
+    ) -> MovedPeak | None:
+        """Return the peak of an earlier search in this run; None without one, or a choice."""
+        if self.prior is None or peaks.low == peaks.high:
+            return None
+        follows = default_schedule(()) if schedule is None else schedule
+        return self.prior.moved(follows, total_steps, scheduled=scheduled)
+
+    def _check_prior(self) -> None:
+        if self.prior is None:
+            return
+        if not isinstance(self.searcher, Annealed):
+            raise ConfigError("prior is for the strategy 'annealed': others begin as they do")
+        if OWN not in self.rules:
+            raise ConfigError("prior is a peak of the run's own optimizer: add fixed to the rules")
 
     def _check_alone(self) -> None:
         for name in ("rates", "schedule"):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[str]:
-    """Yield a line for what happened before the first step: a scan, or that there is no search.
+    """Yield a line for what happened before the first step: a scan, a prior, or no search.
 
     Args:
         search: Before its first score.
@@ -33,6 +33,11 @@ def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[s
             else (f"a rate of {scan.edge:.3g} diverges")
         )
         yield f"AutoLR: {edge} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
+    if moved := search.prior:
+        yield (
+            f"AutoLR: the prior, a peak of {moved.before:.3g} in {moved.steps} steps, is moved to "
+            f"{moved.peak:.3g}"
+        )
     if not search.searching:
         yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
 

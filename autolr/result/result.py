@@ -1,6 +1,6 @@
 """The result of an online search: its decisions, its price, and how to replay it."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,17 +8,10 @@ from autolr.candidate import Candidate
 from autolr.online.actions import Commit
 from autolr.online.forecast import Forecast
 from autolr.online.monitor import Monitor
+from autolr.online.prior_peak import MovedPeak
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord, is_blind
 from autolr.online.run_forecast import expected_end
 from autolr.online.scan import Scan
-from autolr.online.serialization import (
-    copies_from_list,
-    copies_to_list,
-    rollbacks_from_list,
-    rollbacks_to_list,
-    scores_from_list,
-    scores_to_list,
-)
 from autolr.result.summary import summary
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
@@ -67,6 +60,9 @@ class Result:
             used it. None: it is not known.
         own_rates: Of several optimizers, each with the highest rate that it was given: all are
             multiplied by `factor`, and ``peak`` is what the highest of them becomes. Else empty.
+        optimizer: The class name of the run's own optimizer, of several joined by " + "; None: it
+            is not known.
+        prior: The peak of an earlier search around which this one began, if it was given.
 
     Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
@@ -99,6 +95,8 @@ class Result:
     copies: tuple[CopyRecord, ...] = ()
     highest_rate: float | None = None
     own_rates: tuple[tuple[str, float], ...] = ()
+    optimizer: str | None = None
+    prior: MovedPeak | None = None
 
     @classmethod
     def of(
@@ -112,6 +110,7 @@ class Result:
         monitor: Monitor,
         copy_bytes: int = 0,
         highest_rate: float | None = None,
+        optimizer: str | None = None,
     ) -> "Result":
         """Return the result of a search.
 
@@ -124,6 +123,7 @@ class Result:
             monitor: What the scores are of.
             copy_bytes: The most bytes that copies of the run took at once.
             highest_rate: The highest rate of a step of the run so far.
+            optimizer: See `Result`.
         """
         scores = search.scores
         if isinstance(search.action, Commit) and search.action.scores:
@@ -146,6 +146,8 @@ class Result:
             copy_bytes=copy_bytes,
             copies=search.copies,
             highest_rate=highest_rate,
+            optimizer=optimizer,
+            prior=search.prior,
         )
 
     @property
@@ -247,49 +249,13 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` takes them back."""
-        return {
-            "rule": self.rule,
-            "rule_settings": dict(self.rule_settings),
-            "peak": self.peak,
-            "kept_peak": self.kept_peak,
-            "schedule": self.schedule.to_dict(),
-            "probe_steps": self.probe_steps,
-            "total_steps": self.total_steps,
-            "validation_passes": self.validation_passes,
-            "stopped_at": self.stopped_at,
-            "own_peak": self.own_peak,
-            "highest_rate": self.highest_rate,
-            "own_rates": [list(pair) for pair in self.own_rates],
-            "forecast": None if self.forecast is None else asdict(self.forecast),
-            "monitor": asdict(self.monitor),
-            "scan": None if self.scan is None else self.scan.to_dict(),
-            "scores": scores_to_list(self.scores),
-            "returns": rollbacks_to_list(self.rollbacks),
-            "copy_bytes": self.copy_bytes,
-            "copies": copies_to_list(self.copies),
-        }
+        from autolr.result.serialization import result_to_dict  # here: it imports this module
+
+        return result_to_dict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Result":
         """Return the result that `to_dict` described."""
-        return cls(
-            peak=values["peak"],
-            kept_peak=values.get("kept_peak"),
-            schedule=Schedule.from_dict(values["schedule"]),
-            scores=scores_from_list(values["scores"]),
-            probe_steps=values["probe_steps"],
-            total_steps=values["total_steps"],
-            validation_passes=values["validation_passes"],
-            rollbacks=rollbacks_from_list(values["returns"]),
-            own_peak=values.get("own_peak"),
-            highest_rate=values.get("highest_rate"),
-            own_rates=tuple((name, rate) for name, rate in values.get("own_rates", ())),
-            forecast=Forecast(**values["forecast"]) if values.get("forecast") else None,
-            monitor=Monitor(**values.get("monitor", {})),
-            scan=Scan.from_dict(values["scan"]) if values.get("scan") else None,
-            rule=values.get("rule", OWN),
-            rule_settings=tuple(values.get("rule_settings", {}).items()),
-            stopped_at=values.get("stopped_at"),
-            copy_bytes=values.get("copy_bytes", 0),
-            copies=copies_from_list(values.get("copies", ())),
-        )
+        from autolr.result.serialization import result_from_dict
+
+        return result_from_dict(values)

@@ -39,6 +39,8 @@ def described_settings(
         "monitor": monitor,
         "mode": mode,
     }
+    if settings.prior is not None:  # without one checkpoints stay those of earlier versions
+        values["prior"] = settings.prior
     return {name: repr(value) for name, value in {**values, **others}.items()}
 
 

@@ -11,6 +11,7 @@ from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to, save_after
 from autolr.result.messages import closing
+from autolr.result.prior import read_prior
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching, rule_optimizer_of
@@ -34,6 +35,7 @@ def search(
     rates: tuple[float, float] | None = None,
     candidates: str | Path | Mapping[str, Any] | None = None,
     save_to: str | Path | None = None,
+    prior: Result | str | Path | None = None,
 ) -> Result:
     """Train a run of ``total_steps`` optimizer steps, and search its peak on the way.
 
@@ -60,6 +62,7 @@ def search(
             ``learner.optimizer`` is that of the rule that won.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``. Where it cannot
             be written after the run a line says so.
+        prior: See `AutoLR`.
 
     Returns:
         The peak, the schedule, and what they cost. Where no score of the race and of the next round
@@ -71,7 +74,7 @@ def search(
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
     check_save_to(save_to)
-    settings = SearchSettings(strategy, schedule, rates, candidates)
+    settings = SearchSettings(strategy, schedule, rates, candidates, prior=read_prior(prior))
     with _racing(learner, settings):
         if settings.searcher.rewinds:
             result = _train_rewinding(learner, settings, total_steps)

@@ -44,6 +44,15 @@ def users_rate(optimizer: Optimizer, rates: Rates) -> float | None:
     return None if lr is not None and base == lr.default else base
 
 
+def name_of(optimizer: Optimizer) -> str:
+    """Return the class name of the run's own optimizer, of several joined by " + "."""
+    if isinstance(optimizer, Switching):
+        return name_of(optimizer.own)
+    if isinstance(optimizer, JointOptimizer):
+        return " + ".join(map(name_of, optimizer.parts))
+    return type(optimizer.rule if isinstance(optimizer, RuleOptimizer) else optimizer).__name__
+
+
 def prior_of(rates: Rates) -> float | None:
     """Return the peak around which to search, None where only a scan can say.
 

@@ -10,6 +10,7 @@ from autolr.online.progress import Progress
 from autolr.result.result import Result
 from autolr.runtime.failures import of_a_step
 from autolr.runtime.learner import DrivenLearner
+from autolr.runtime.optimizer_peaks import name_of
 from autolr.runtime.rates import Rates
 from autolr.runtime.snapshot import Snapshot
 
@@ -62,6 +63,7 @@ def train_rewinding(
         validation_passes=0,
         monitor=Monitor("training loss"),
         highest_rate=highest,
+        optimizer=name_of(learner.optimizer),
     )
 
 

@@ -19,6 +19,7 @@ from autolr.runtime.hook_changes import HookChanges
 from autolr.runtime.inactive import inactive_units
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.model_tensors import is_finite
+from autolr.runtime.optimizer_peaks import name_of
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.scoring import LOST
@@ -149,6 +150,7 @@ class Rivals(Acting):
             monitor=self._learner.monitor,
             copy_bytes=self._copies.most_bytes,
             highest_rate=self._live.highest_rate or None,
+            optimizer=name_of(self._learner.optimizer),
         )
 
     def for_each_rival(self, action: Callable[[], None]) -> None:

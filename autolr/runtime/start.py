@@ -14,7 +14,7 @@ from autolr.online.run_info import RunInfo
 from autolr.online.scan import Scan
 from autolr.result.messages import excluded, opening, unsearched
 from autolr.runtime.learner import Learner
-from autolr.runtime.optimizer_peaks import prior_of, users_rate
+from autolr.runtime.optimizer_peaks import name_of, prior_of, users_rate
 from autolr.runtime.rates import Rates
 from autolr.runtime.repeatability import obstacle_to_rivals, verify
 from autolr.runtime.scan import prior_peak
@@ -50,7 +50,12 @@ class Setup:
             rates: The rates of the run's optimizer.
             prior: The peak around which to search.
             scan: The scan that found it, if there was one.
+
+        Raises:
+            ConfigError: If a prior of the user's is of another optimizer.
         """
+        if (known := self.settings.prior) is not None and not self.settings.is_single:
+            known.check_optimizer(name_of(rates.optimizer))
         given = users_rate(rates.optimizer, rates) if self.own_peak is None else self.own_peak
         return self.settings.run_info(
             prior,

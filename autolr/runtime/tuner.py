@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to, save_after
+from autolr.result.prior import read_prior
 from autolr.result.result import Result
 from autolr.rng import RngState
 from autolr.runtime.batch_norm import is_synchronized
@@ -102,6 +103,7 @@ class Tuner:
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked here and
             written after the last step.
         verify: See `AutoLR`.
+        prior: See `AutoLR`.
 
     Raises:
         ConfigError: If a setting cannot work.
@@ -125,8 +127,9 @@ class Tuner:
         max_copies: int | None = None,
         save_to: str | Path | None = None,
         verify: bool = False,
+        prior: Result | str | Path | None = None,
     ) -> None:
-        settings = SearchSettings(strategy, schedule, rates, candidates, verify)
+        settings = SearchSettings(strategy, schedule, rates, candidates, verify, read_prior(prior))
         wrapped = Wrapped.of(model, optimizer)
         check_loop(wrapped, settings, backward, scaler, validated=validate is not None)
         several = dist.is_available() and dist.is_initialized()

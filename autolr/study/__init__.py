@@ -39,7 +39,8 @@ from autolr.study.names import SEARCHES as SEARCHES
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
 from autolr.study.prior import middle_of as middle_of
-from autolr.study.prior import settled_peak as settled_peak
+from autolr.study.prior import moved_peak as moved_peak
+from autolr.study.prior import peak_of_trial as peak_of_trial
 from autolr.study.promotion import Action as Action
 from autolr.study.promotion import Finish as Finish
 from autolr.study.promotion import Resume as Resume

@@ -18,6 +18,7 @@ from autolr.rules.fixed import OWN
 from autolr.study.names import SEARCHED, SEARCHES
 
 if TYPE_CHECKING:
+    from autolr.online.prior_peak import PriorPeak
     from autolr.schedules import Schedule
 
 FIRST = 10  # trials that are drawn so; of those that follow every second one, else by the sampler
@@ -144,6 +145,39 @@ def settled_peak(peak: float, schedule: "Schedule", run_steps: int) -> float:
         run_steps: Optimizer steps of the run.
     """
     return SHARE * peak * schedule.at(run_steps // 2, run_steps)
+
+
+def moved_peak(prior: "PriorPeak", run_steps: int) -> float:
+    """Return the peak of whole runs to which the peak of an earlier search amounts.
+
+    It is moved as `AutoLR` does that, to the schedule of a search.
+
+    Args:
+        prior: What the search has settled on, and its run.
+        run_steps: Optimizer steps of the runs to come.
+    """
+    from autolr.online.annealed import default_schedule  # here: reading a study needs none
+
+    return SHARE * prior.moved(default_schedule(()), run_steps).peak
+
+
+def peak_of_trial(attrs: Mapping[str, Any], run_steps: int) -> float | None:
+    """Return the peak that a trial of an earlier study leaves to this one; None without one.
+
+    Args:
+        attrs: Of the trial, which has ended.
+        run_steps: Optimizer steps of the runs to come.
+    """
+    if middle_of(attrs) is None:
+        return None
+    from autolr.online.prior_peak import PriorPeak  # here: reading a study needs none
+    from autolr.schedules import Schedule
+
+    found = attrs["found"]
+    schedule = Schedule.from_dict(found["schedule"])
+    prior = PriorPeak(float(found["peak"]), schedule, int(attrs["run_steps"]))
+    searched = attrs.get(SEARCHED)
+    return moved_peak(prior, run_steps) if searched else prior.moved(schedule, run_steps).peak
 
 
 def _is_first(trial: FrozenTrial) -> bool:

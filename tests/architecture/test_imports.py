@@ -17,6 +17,7 @@ PUBLIC = {
     "AutoLRError",
     "ConfigError",
     "DivergedError",
+    "RecordNorms",
     "Result",
     "Schedule",
     "StorageError",

@@ -1,0 +1,76 @@
+"""Norms of a run's gradients, one a step."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+_BLOCK = 256  # norms that stay on the device: to fetch one waits for it
+_MOST = 20_000  # norms that are kept: of a longer run every second, fourth ... step
+
+
+class GradientNorms:
+    """Collects the norm of the gradient at each step of a run.
+
+    Args:
+        order: 2 for the L2 norm, 1 for the sum of absolute values.
+        values: Norms of the steps so far.
+        every: One of so many steps is kept.
+        made: Steps so far.
+    """
+
+    def __init__(
+        self, order: int, values: Sequence[float] = (), every: int = 1, made: int = 0
+    ) -> None:
+        self.order = order
+        self.every, self.made = every, made
+        self._values = list(values)
+        self._parts: list[Tensor] = []  # of the present step, one for each optimizer
+        self._waiting: list[Tensor] = []
+        self._steps = False  # whether the present batch ends in a step
+
+    @torch.no_grad()
+    def add(self, parameters: Iterable[Tensor]) -> None:
+        """Take in the gradients with which an optimizer is about to step.
+
+        Args:
+            parameters: Of the optimizer; those without a gradient have no part in it.
+        """
+        self._steps = True
+        if self.made % self.every:
+            return
+        grads = [_dense(one.grad) for one in parameters if one.grad is not None]
+        if grads:
+            self._parts.append(nn.utils.get_total_norm(grads, float(self.order)))
+
+    def end_step(self) -> None:
+        """End a batch, in which the optimizer may have stepped."""
+        if not self._steps:
+            return
+        if self._parts:
+            device = self._parts[0].device
+            parts = torch.stack([part.float().to(device) for part in self._parts])
+            self._waiting.append(torch.linalg.vector_norm(parts, self.order))
+            self._parts = []
+        self._steps = False
+        self.made += 1
+        if len(self._waiting) >= _BLOCK:
+            self._fetch()
+
+    def values(self) -> tuple[float, ...]:
+        """Return the norms of the steps so far; steps that a gradient scaler skipped have none."""
+        self._fetch()
+        return tuple(value for value in self._values if math.isfinite(value))
+
+    def _fetch(self) -> None:
+        if self._waiting:
+            self._values += torch.stack(self._waiting).tolist()
+            self._waiting = []
+        while len(self._values) > _MOST:
+            self._values = self._values[::2]
+            self.every *= 2
+
+
+def _dense(grad: Tensor) -> Tensor:
+    return grad.coalesce().values() if grad.is_sparse else grad

@@ -1,0 +1,152 @@
+"""A search around the peak of an earlier one."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from autolr.errors import ConfigError
+from autolr.online import AutoLRS, Search, SearchSettings
+from autolr.online.annealed import default_schedule
+from autolr.online.evidence import Evidence
+from autolr.online.prior_peak import PriorPeak
+from autolr.online.rounds import price
+from autolr.online.search_serialization import search_from_dict, search_to_dict
+from autolr.schedules import constant, linear
+
+STEPS = 2000
+PRIOR = PriorPeak(0.02, default_schedule(()), STEPS // 4, "SGD")
+
+
+def begun(own: float | None = None, prior: PriorPeak = PRIOR, **settings: Any) -> Search:
+    chosen = SearchSettings(prior=prior, **settings)
+    state = chosen.begin(chosen.run_info(0.1, STEPS, own, own)).state
+    search: Search = state.search  # type: ignore[attr-defined]
+    return search
+
+
+def peaks(search: Search) -> list[float]:
+    return [one.peak or math.nan for one in search.alive]
+
+
+def won_by(search: Search, peak: float) -> Search:
+    """Return the search after a round in which the loss grows with the distance to a peak."""
+    scores = tuple(1.0 + abs(math.log(each / peak)) for each in peaks(search))
+    return search.observe(Evidence(scores, None, 9.0))
+
+
+def copies(search: Search) -> list[tuple[float, ...]]:
+    return [now.factors for now in search.rounds if now.copies]
+
+
+def test_four_times_the_steps_take_half_the_peak() -> None:
+    moved = PRIOR.moved(default_schedule(()), STEPS)
+    assert (moved.before, moved.steps) == (0.02, 500)
+    assert moved.peak == pytest.approx(0.01, rel=0.01)
+
+
+def test_a_cut_of_the_earlier_run_lowers_the_peak() -> None:
+    halved = default_schedule(()) * (constant().over(0.1) | constant() * 0.5)
+    moved = replace(PRIOR, schedule=halved).moved(default_schedule(()), STEPS // 4)
+    assert 0.01 < moved.peak < 0.014
+
+
+def test_beside_a_scheduler_of_the_modules_own_only_the_length_counts() -> None:
+    moved = PRIOR.moved(constant(), STEPS, scheduled=True)
+    assert moved.peak == pytest.approx(0.01, rel=0.01)
+    alike = replace(PRIOR, schedule=constant(), scheduled=True)
+    assert alike.moved(linear(), STEPS).peak == pytest.approx(0.01, rel=0.01)
+
+
+def test_three_peaks_within_a_factor_of_two_race_and_the_users_where_it_is_out_of_their_reach() -> (
+    None
+):
+    near = begun().alive[1].peak or math.nan
+    assert near == pytest.approx(0.01, rel=0.01)
+    assert peaks(begun(own=0.012)) == pytest.approx([near / 2, near, 2 * near])
+    assert peaks(begun(own=0.3)) == pytest.approx([near / 2, near, 2 * near, 0.3])
+    assert peaks(begun()) == pytest.approx([near / 2, near, 2 * near, 0.1])  # the customary one
+
+
+def test_the_middle_wins_ties_and_leaves_one_check() -> None:
+    search = begun(own=0.012)
+    near = peaks(search)[1]
+    tied = search.observe(Evidence((1.0, 1.01, 1.0), None, 9.0))
+    assert (tied.peak(0), copies(tied)) == (near, [(0.5,)])
+    beside = price(search.rounds[:1], 3) + sum(now.price for now in tied.rounds)
+    assert beside <= 0.08 * STEPS
+
+
+def test_behind_an_end_the_search_opens_until_its_outermost_rival_loses() -> None:
+    search = begun(own=0.012)
+    far = 16 * peaks(search)[1]
+    opened = won_by(search, far)
+    top = opened.peak(0)
+    assert sorted(peaks(opened)) == pytest.approx([top, 2 * top, 4 * top])
+    assert copies(opened)[1:] == [(0.5, 2.0), (0.5, 2.0)]
+    further = won_by(opened, far)
+    assert further.peak(0) == pytest.approx(4 * top)
+    assert max(peaks(further)) == pytest.approx(16 * top)
+    settled = won_by(further, further.peak(0))
+    assert (settled.peak(0), settled.near) == (further.peak(0), None)
+
+
+def test_where_the_users_peak_wins_a_race_around_it_follows() -> None:
+    search = won_by(begun(own=0.3), 0.3)
+    assert peaks(search) == pytest.approx([0.3, 0.075, 1.2])
+    assert search.rounds[0].start == search.scores[-1].horizon
+    assert copies(search)[1:3] == [(0.5, 2.0), (0.5, 2.0)]
+
+
+def test_it_costs_no_more_than_the_budget() -> None:
+    search = begun(own=0.3)
+    total = price(search.rounds[:1], len(search.alive))
+    opened = won_by(search, 0.3)
+    assert total + sum(now.price for now in opened.rounds) + opened.spare <= 0.25 * STEPS
+
+
+def test_the_limits_of_the_user_hold() -> None:
+    search = begun(rates=(0.008, 0.5))
+    near = peaks(search)[0]
+    assert peaks(search) == pytest.approx([near, 2 * near, math.sqrt(0.008 * 0.5)], rel=0.7)
+    assert min(peaks(search)) >= 0.008
+    above = begun(rates=(0.05, 0.5))
+    assert peaks(above)[:2] == pytest.approx([0.05, 0.1])
+
+
+def test_with_one_candidate_nothing_is_moved() -> None:
+    chosen = SearchSettings(rates=(0.3, 0.3), prior=PRIOR)
+    alone = SearchSettings(rates=(0.3, 0.3))
+    runs = [each.run_info(0.1, STEPS) for each in (chosen, alone)]
+    assert runs[0] == runs[1]
+
+
+def test_a_run_too_short_to_search_has_the_moved_peak() -> None:
+    chosen = SearchSettings(prior=PRIOR)
+    search = chosen.begin(chosen.run_info(0.1, 20))
+    (run,) = search.candidates
+    assert not search.searching
+    assert run.peak == PRIOR.moved(default_schedule(()), 20).peak
+
+
+def test_the_stored_search_knows_that_it_is_open() -> None:
+    search = won_by(begun(own=0.012), 1.0)
+    assert search.near is not None
+    assert search_from_dict(search_to_dict(search)) == search
+
+
+def test_an_optimizer_of_another_family_is_refused() -> None:
+    PRIOR.check_optimizer("SGD")
+    replace(PRIOR, optimizer="Adam").check_optimizer("AdamW")
+    replace(PRIOR, optimizer=None).check_optimizer("AdamW")
+    message = "^prior must be a search of AdamW, got 'a search of SGD"
+    with pytest.raises(ConfigError, match=message):
+        PRIOR.check_optimizer("AdamW")
+
+
+def test_settings_in_which_a_prior_has_no_place_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^prior is for the strategy 'annealed'"):
+        SearchSettings(AutoLRS(), prior=PRIOR)
+    with pytest.raises(ConfigError, match=r"^prior is a peak of the run's own optimizer"):
+        SearchSettings(candidates={"rule": ["momo", "dog"]}, prior=PRIOR)
