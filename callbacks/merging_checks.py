@@ -49,6 +49,6 @@ def check_averaging(trainer: Trainer) -> None:
         stepping = rule_optimizer_of(optimizer)
         if stepping is not None and stepping.rule.averaging:
             raise UnsupportedError(
-                f"MergeCheckpoints and the rule {type(stepping.rule).__name__} both replace the weights "
-                "that are validated and saved: leave one of them out"
+                f"MergeCheckpoints and the rule {type(stepping.rule).__name__} both replace the "
+                "weights that are validated and saved: leave one of them out"
             )

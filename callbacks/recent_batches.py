@@ -7,18 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autolr.callbacks.automatic_steps import AutomaticSteps
-from autolr.callbacks.batches import own_copy
-from autolr.callbacks.manual_steps import ManualSteps
+from autolr.callbacks.batches import own_copy, storable
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.sharded import ranks_of_fit
+from autolr.callbacks.steps import steps_of
 from autolr.runtime.batch_norm import batch_norms, estimate_statistics
 from autolr.runtime.learner import RECENT
-from autolr.runtime.plain import is_plain, packed, size, unpacked
+from autolr.runtime.plain import unpacked
 from autolr.runtime.untouched import untouched
-
-_STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most: a choice
 
 
 class RecentBatches:
@@ -32,16 +29,10 @@ class RecentBatches:
     """
 
     def __init__(self, trainer: Trainer, module: LightningModule) -> None:
-        ranks = ranks_of_fit(trainer)
         self._trainer = trainer
         self._module = module
         self._seen = deque[tuple[Any, int]](maxlen=RECENT if batch_norms(module) else 0)
-        scaler: Any = getattr(trainer.precision_plugin, "scaler", None)
-        self._steps = (
-            AutomaticSteps(trainer, module, ranks)
-            if module.automatic_optimization
-            else ManualSteps(trainer, module, ranks, () if scaler is None else (scaler,))
-        )
+        self._steps = steps_of(trainer, module, ranks_of_fit(trainer))
 
     def take(self, batch: Any, batch_idx: int) -> None:
         """Keep a copy of a batch that is about to be trained on.
@@ -68,9 +59,7 @@ class RecentBatches:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the batches, where they are plain, and small enough for a checkpoint."""
-        seen = [list(each) for each in self._seen]
-        fits = is_plain(seen) and size(seen) <= _STORED_BYTES
-        return {"batches": packed(seen) if fits else None}
+        return {"batches": storable([list(each) for each in self._seen])}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take on what `state_dict` returned; without batches they are those to come."""

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import torch
@@ -73,17 +74,17 @@ def score_cooldowns(
     monitor = Monitor(mode=mode)
 
     def scored(weights: Sequence[float]) -> float:
-        with untouched(model), _own_state(model):
-            return _score(model, series.merged(weights), validate, forward, monitor)
+        return _score(model, series.merged(weights), validate, forward, monitor)
 
     rows = []
-    for count in counts:
-        for name, schedule in named:
+    with untouched(model), _own_state(model):
+        last = scored([1.0])
+        for count, (name, schedule) in product(counts, named):
             weights = tuple(merge_weights(schedule, count).tolist())
             steps = (count - 1) * _spacing(series)
             rows.append(CooldownScore(name, schedule, steps, weights, scored(weights)))
     rows.sort(key=lambda row: _order(monitor.score(row.score)))
-    return CooldownScores(tuple(rows), scored([1.0]), series.steps[-1], monitor)
+    return CooldownScores(tuple(rows), last, series.steps[-1], monitor)
 
 
 @contextmanager
@@ -109,12 +110,11 @@ def _score(
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"checkpoints do not fit the model: {reason}") from error
-    norms = batch_norms(model)
-    if norms and forward is not None:
-        renew = forward
-        model.train()
-        estimate_statistics(norms, lambda: renew(model))
     with evaluating(model), isolated_rng(), torch.no_grad():
+        if forward is not None and (norms := batch_norms(model)):
+            model.train()
+            estimate_statistics(norms, lambda: forward(model))
+            model.eval()
         with first_call("validate", "validate(model)"):
             measured = validate(model)
         return monitor.value(score_of(measured, monitor).value)

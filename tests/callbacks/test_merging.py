@@ -1,4 +1,4 @@
-"""MergeCheckpoints: what is validated, saved and left is a weighted sum of the run's checkpoints."""
+"""MergeCheckpoints: a weighted sum of a run's checkpoints is validated, saved and left."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import pytest
@@ -15,7 +15,7 @@ from tests.callbacks.namespace import (
     ModelCheckpoint,
     StochasticWeightAveraging,
 )
-from tests.callbacks.runs import LR, TRAIN, Bare, Net, differences, fit
+from tests.callbacks.runs import LR, TRAIN, Bare, Net, differences, fit, val_loader
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -173,7 +173,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(weights, tmp_path):
 def test_a_saved_checkpoint_is_validated_as_the_run_was(tmp_path):
     run = fit(tmp_path, Net, [MergeCheckpoints(latest=3, every=3)], max_epochs=2)
     kept = run.trainer.checkpoint_callback
-    (logged,) = run.trainer.validate(ckpt_path=kept.best_model_path, verbose=False)
+    (logged,) = run.trainer.validate(
+        dataloaders=val_loader(), ckpt_path=kept.best_model_path, verbose=False
+    )
     assert logged["val_loss"] == pytest.approx(float(kept.best_model_score), rel=1e-6)
 
 
@@ -207,7 +209,10 @@ def test_a_merge_begins_anew_from_the_winner_of_a_search(first, tmp_path):
         (lambda: MergeCheckpoints("linaer"), "unknown weights 'linaer'; did you mean 'linear'?"),
         (lambda: MergeCheckpoints("ema"), "'ema' needs its decay, as in"),
         (lambda: MergeCheckpoints({"ema": 1.5}), "decay must be a number within"),
-        (lambda: MergeCheckpoints(schedules.warmup(0.5)), "schedule must be at most 1 and never rise"),
+        (
+            lambda: MergeCheckpoints(schedules.warmup(0.5)),
+            "schedule must be at most 1 and never rise",
+        ),
         (lambda: MergeCheckpoints(latest=0), "latest must be a whole number of at least 1, got 0"),
         (lambda: MergeCheckpoints(every=0.5), "every must be a whole number of at least 1, got 0"),
     ],

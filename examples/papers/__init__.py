@@ -1,0 +1,1 @@
+"""Scripts that measure what published methods are worth here; each prints its table."""
