@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from autolr.callbacks import AutoLR as AutoLR
     from autolr.callbacks import FollowCandidate as FollowCandidate
     from autolr.callbacks import RecordNorms as RecordNorms
+    from autolr.callbacks import MergeCheckpoints as MergeCheckpoints
     from autolr.driver import TuneResult as TuneResult
     from autolr.driver import tune as tune
     from autolr.objective import Trial as Trial
     from autolr.online import Annealed as Annealed
     from autolr.result import Result as Result
     from autolr.result import load_result as load_result
+    from autolr.runtime.cooldown_scores import score_cooldowns as score_cooldowns
     from autolr.runtime.loop import search as search
+    from autolr.runtime.merging import merge_checkpoints as merge_checkpoints
     from autolr.runtime.torch_learner import TorchLearner as TorchLearner
     from autolr.runtime.tuner import Tuner as Tuner
 
@@ -37,12 +40,15 @@ _LAZY = {
     "AutoLR": "autolr.callbacks",
     "FollowCandidate": "autolr.callbacks",
     "RecordNorms": "autolr.callbacks",
+    "MergeCheckpoints": "autolr.callbacks",
     "Result": "autolr.result",
     "Trial": "autolr.objective",
     "TorchLearner": "autolr.runtime.torch_learner",
     "TuneResult": "autolr.driver",
     "Tuner": "autolr.runtime.tuner",
     "load_result": "autolr.result",
+    "merge_checkpoints": "autolr.runtime.merging",
+    "score_cooldowns": "autolr.runtime.cooldown_scores",
     "search": "autolr.runtime.loop",
     "tune": "autolr.driver",
 }

@@ -1,11 +1,13 @@
 """Lightning callbacks.
 
 `AutoLR` searches the peak within a run. `FollowCandidate` trains with a known peak and schedule,
-`ApplyRule` with a rule for the size of each step. `PruneTrial` scores a trial at rungs and stops it
-where it is not worth finishing. `RecordNorms` keeps what ``autolr refine`` needs.
+`ApplyRule` with a rule for the size of each step. `MergeCheckpoints` has a weighted sum of the last
+checkpoints validated and saved. `PruneTrial` scores a trial at rungs and stops it where it is not
+worth finishing. `RecordNorms` keeps what ``autolr refine`` needs.
 """
 
 from autolr.callbacks.candidate import FollowCandidate as FollowCandidate
+from autolr.callbacks.merging import MergeCheckpoints as MergeCheckpoints
 from autolr.callbacks.online import AutoLR as AutoLR
 from autolr.callbacks.prune import PruneTrial as PruneTrial
 from autolr.callbacks.record_norms import RecordNorms as RecordNorms

@@ -10,6 +10,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
+from autolr.runtime.plain import is_plain, packed, size
+
+_STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most: a choice
+
 
 @contextmanager
 def kept_generators_of(loader: Any) -> Iterator[None]:
@@ -51,6 +55,15 @@ def _unstarted(loader: Any) -> Any:
     twin.__dict__.update(loader.__dict__)
     twin.__dict__["_iterator"] = None
     return twin
+
+
+def storable(batches: Any) -> Any:
+    """Return batches for a checkpoint; None where they are not plain, or too large for one.
+
+    Args:
+        batches: A list of them, with what belongs to each; a `packed` one is returned.
+    """
+    return packed(batches) if is_plain(batches) and size(batches) <= _STORED_BYTES else None
 
 
 def size_in_bytes(batch: Any) -> int:

@@ -1,14 +1,13 @@
 """A Lightning run as a `Learner`: the present step repeated on another state."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from autolr.callbacks.automatic_steps import AutomaticSteps
-from autolr.callbacks.batches import own_copy
+from autolr.callbacks.batches import own_copy, storable
 from autolr.callbacks.manual_steps import ManualSteps
 from autolr.callbacks.namespaces import (
     LightningModule,
@@ -18,6 +17,7 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.run_parts import kept_by_run
 from autolr.callbacks.sharded import settle
+from autolr.callbacks.steps import extras_of, steps_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
@@ -26,7 +26,7 @@ from autolr.runtime.ddp_wrapper import DDPWrapper
 from autolr.runtime.evaluation import mean
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.learner import RECENT
-from autolr.runtime.plain import is_plain, packed, size, unpacked
+from autolr.runtime.plain import unpacked
 from autolr.runtime.rates import Rates
 from autolr.runtime.score import Score
 from autolr.runtime.tensor_memory import copied
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from autolr.runtime.collectives import Ranks
     from autolr.runtime.stateful import Stateful
-
-_STORED_BYTES = 64 * 2**20  # of the last batches in a checkpoint, at most: a choice
 
 
 class LightningLearner:
@@ -70,15 +68,10 @@ class LightningLearner:
         self.model = module
         self.ranks: Ranks = validation.ranks
         self.optimizer: Optimizer = JointOptimizer.of(trainer.optimizers)
-        scaler: Stateful | None = getattr(trainer.precision_plugin, "scaler", None)
-        self.extras = () if scaler is None else (scaler,)
+        self.extras: Sequence[Stateful] = extras_of(trainer)
         self.validation = validation
         self.has_batch_end = is_overridden("on_train_batch_end", module)
-        self._steps = (
-            AutomaticSteps(trainer, module, self.ranks)
-            if module.automatic_optimization
-            else ManualSteps(trainer, module, self.ranks, self.extras)
-        )
+        self._steps = steps_of(trainer, module, self.ranks)
         self._wrapper = DDPWrapper(trainer.strategy.model)
         self.monitor = monitor
         self._batch: Any = None
@@ -136,7 +129,7 @@ class LightningLearner:
         """Return the last batches, where they are plain, and small enough for a checkpoint."""
         recent = [list(seen) for seen in self._recent]
         ended = [self._batch, self._batch_idx, self._outputs] if self.has_batch_end else None
-        return {"recent": _stored(recent), "ended": _stored(ended)}
+        return {"recent": storable(recent), "ended": storable(ended)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take on what `state_dict` returned; without batches they are those to come."""
@@ -217,7 +210,3 @@ class LightningLearner:
     def _unnoticed(self) -> AbstractContextManager[None]:
         """Use the Trainer's own methods, with silent loggers and callbacks."""
         return quiet(self._trainer, self.model, drop)
-
-
-def _stored(batches: Any) -> Any:
-    return packed(batches) if is_plain(batches) and size(batches) <= _STORED_BYTES else None

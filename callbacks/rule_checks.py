@@ -4,8 +4,14 @@ from autolr.callbacks.namespaces import ModelCheckpoint, Trainer, either
 from autolr.errors import UnsupportedError
 
 
-def check_checkpoints(trainer: Trainer) -> None:
+def check_checkpoints(
+    trainer: Trainer, evaluated: str = "the averages that this rule is evaluated with"
+) -> None:
     """Refuse checkpoints that would hold other weights than those that are evaluated.
+
+    Args:
+        trainer: The trainer.
+        evaluated: The weights that are, for the message.
 
     Raises:
         UnsupportedError: If there are any.
@@ -13,8 +19,8 @@ def check_checkpoints(trainer: Trainer) -> None:
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, either(ModelCheckpoint)) and callback.save_weights_only:
             raise UnsupportedError(
-                "ModelCheckpoint(save_weights_only=True) would save the last weights, not the "
-                "averages that this rule is evaluated with: leave save_weights_only out"
+                "ModelCheckpoint(save_weights_only=True) would save the last weights, not "
+                f"{evaluated}: leave save_weights_only out"
             )
 
 
