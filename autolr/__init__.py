@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autolr.result import Result as Result
     from autolr.result import load_result as load_result
     from autolr.runtime.loop import search as search
+    from autolr.runtime.range_test import range_test as range_test
     from autolr.runtime.torch_learner import TorchLearner as TorchLearner
     from autolr.runtime.tuner import Tuner as Tuner
 
@@ -41,6 +42,7 @@ _LAZY = {
     "TuneResult": "autolr.driver",
     "Tuner": "autolr.runtime.tuner",
     "load_result": "autolr.result",
+    "range_test": "autolr.runtime.range_test",
     "search": "autolr.runtime.loop",
     "tune": "autolr.driver",
 }

@@ -1,11 +1,15 @@
 """Lightning callbacks.
 
 `AutoLR` searches the peak within a run. `FollowCandidate` trains with a known peak and schedule,
-`ApplyRule` with a rule for the size of each step. `PruneTrial` scores a trial at rungs and stops it
-where it is not worth finishing.
+`ApplyRule` with a rule for the size of each step, `CycleMomentum` with a momentum that moves
+against the rate. `PruneTrial` scores a trial at rungs and stops it where it is not worth finishing.
+`RangeTest` tests rates beside a run, `MeasureNoiseScale` estimates the critical batch size.
 """
 
 from autolr.callbacks.candidate import FollowCandidate as FollowCandidate
+from autolr.callbacks.momentum import CycleMomentum as CycleMomentum
+from autolr.callbacks.noise_scale import MeasureNoiseScale as MeasureNoiseScale
 from autolr.callbacks.online import AutoLR as AutoLR
 from autolr.callbacks.prune import PruneTrial as PruneTrial
+from autolr.callbacks.range_test import RangeTest as RangeTest
 from autolr.callbacks.rule import ApplyRule as ApplyRule

@@ -25,6 +25,7 @@ PUBLIC = {
     "TuneResult",
     "Tuner",
     "load_result",
+    "range_test",
     "schedules",
     "search",
     "tune",
