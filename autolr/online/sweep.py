@@ -58,7 +58,7 @@ class Sweep:
         made = len(self.losses)
         if made == self.steps or (made and self._diverged()):
             return None
-        return self.lowest * (self.highest / self.lowest) ** (made / (self.steps - 1))
+        return float(self.lowest * (self.highest / self.lowest) ** (made / (self.steps - 1)))
 
     @property
     def rates(self) -> Array:

@@ -58,7 +58,8 @@ def _wsd(name: str) -> NDArray[np.float64]:
     grid = load_oracle()
     of = grid[(grid.workload == name) & (grid.profile == "wsd") & (grid.seed == 0)]
     peak, _ = best_of(of.peak.tolist(), of.final.tolist())
-    return finals(name, [(peak, "wsd")], PROFILES)[0]
+    (of_seeds,) = finals(name, [(peak, "wsd")], PROFILES)
+    return np.asarray(of_seeds)
 
 
 def _schedule_free(name: str, rate: float, seed: int) -> float:

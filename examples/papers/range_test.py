@@ -22,8 +22,8 @@ from examples.time_to_target.workloads import WORKLOADS, make
 
 CLAIM = """\
 Claim (Smith 2017, arXiv:1506.01186): a few epochs at a growing rate show the range in which the
-rate should be. How the curve is read differs: Lightning takes the steepest fall, fastai among others
-a tenth of the minimum."""
+rate should be. Readings differ: Lightning takes the steepest fall, fastai among others a tenth of
+the minimum."""
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The noise scale of gradients whose mean and covariance are known."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -59,6 +60,6 @@ def test_a_norm_that_is_not_finite_is_left_out() -> None:
         (lambda: NoiseScale().observe(small=-1, big=1, sizes=(1, 8)), "small must be a number of"),
     ],
 )
-def test_what_cannot_work_is_refused(call, expected) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_work_is_refused(call: Callable[[], object], expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         call()
