@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from autolr.runtime.cooldown_scores import score_cooldowns as score_cooldowns
     from autolr.runtime.loop import search as search
     from autolr.runtime.merging import merge_checkpoints as merge_checkpoints
+    from autolr.runtime.range_test import range_test as range_test
     from autolr.runtime.torch_learner import TorchLearner as TorchLearner
     from autolr.runtime.tuner import Tuner as Tuner
 
@@ -49,6 +50,7 @@ _LAZY = {
     "load_result": "autolr.result",
     "merge_checkpoints": "autolr.runtime.merging",
     "score_cooldowns": "autolr.runtime.cooldown_scores",
+    "range_test": "autolr.runtime.range_test",
     "search": "autolr.runtime.loop",
     "tune": "autolr.driver",
 }

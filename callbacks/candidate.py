@@ -12,7 +12,7 @@ from autolr.callbacks.namespaces import STEP_OUTPUT, LightningModule, Trainer, r
 from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.requirements import check_alone, check_follower
 from autolr.callbacks.run_length import RunLength, reloads
-from autolr.callbacks.search_metrics import log_rate
+from autolr.callbacks.search_metrics import log_value
 from autolr.callbacks.step_count import StepCount, has_begun
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError
@@ -100,7 +100,7 @@ class FollowCandidate(RateHost):
         assert self._rates is not None
         assert self._length is not None
         if self._length.count.end_batch():
-            log_rate(trainer, self._rates.applied)
+            log_value(trainer, "rate", self._rates.applied)
         self._warn_of_writers("FollowCandidate")
         if self._length.count.made < self._length.steps:  # after the last step its rate stays
             self._apply(trainer)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from autolr.callbacks.batches import drawn_aside, kept_generators_of, own_copy, size_in_bytes
+from autolr.callbacks.batches import own_copy, size_in_bytes
+from autolr.runtime.loaders import drawn_aside, kept_generators_of
 
 _MEMORY = 256 * 2**20  # bytes of validation batches kept for the next pass, at most: a choice
 

@@ -97,15 +97,16 @@ class SearchMetrics:
         }
 
 
-def log_rate(trainer: Trainer, rate: float) -> None:
-    """Log the rate of the step that has just been made, where the Trainer logs its own values.
+def log_value(trainer: Trainer, name: str, value: float) -> None:
+    """Log a value of the step that has just been made, where the Trainer logs its own values.
 
     Args:
         trainer: The Trainer, after the step.
-        rate: The highest rate of the groups in that step.
+        name: What it is; the loggers get ``autolr/name``.
+        value: The value.
     """
     if trainer.loggers and _is_due(trainer):
-        _log(trainer, {"rate": rate})
+        _log(trainer, {name: value})
 
 
 def _is_silent(result: Result | None) -> bool:

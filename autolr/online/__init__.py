@@ -19,6 +19,7 @@ from autolr.online.autolrs_live import LiveStages as LiveStages
 from autolr.online.forecast import Forecast as Forecast
 from autolr.online.forecast import forecast_loss as forecast_loss
 from autolr.online.monitor import Monitor as Monitor
+from autolr.online.noise_scale import NoiseScale as NoiseScale
 from autolr.online.observation import Observation as Observation
 from autolr.online.peaks import PeakRange as PeakRange
 from autolr.online.plan import plan_rounds as plan_rounds

@@ -6,4 +6,5 @@ from autolr.result.messages import closing as closing
 from autolr.result.messages import excluded as excluded
 from autolr.result.messages import opening as opening
 from autolr.result.messages import progress_lines as progress_lines
+from autolr.result.range_test import RangeTestResult as RangeTestResult
 from autolr.result.result import Result as Result

@@ -7,8 +7,9 @@ from typing_extensions import override
 
 from autolr.rules.base import Answer, Memory, Number, Rule, Statistics, newest_share
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
+from autolr.rules.lower_bound import LowerBound, lowest
 from autolr.rules.polyak import reach
-from autolr.settings import Beta, Finite, Positive
+from autolr.settings import Beta, Positive
 
 _MOMO = "Schaipp et al. 2024, arXiv:2305.07583"
 
@@ -17,7 +18,7 @@ _MOMO = "Schaipp et al. 2024, arXiv:2305.07583"
 class _Momo(Rule):
     """What MoMo and MoMo-Adam have in common."""
 
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     estimate: bool = False
 
     def _size(
@@ -35,13 +36,14 @@ class _Momo(Rule):
         loss = _averaged(memory, "loss", statistics.loss, share)
         offset = _averaged(memory, "offset", statistics["g.x"], share)
         model = float(loss - offset + along)
-        lowest = float(memory.get("lowest", self.f_star))
-        if self.estimate and model < lowest:
-            lowest = max(model / 2, self.f_star)
-        size = min(reach(model - lowest, squared), statistics.rate)
+        bound = lowest(self.f_star, statistics.step)
+        expected = float(memory.get("lowest", bound))
+        if self.estimate and model < expected:
+            expected = max(model / 2, bound)
+        size = min(reach(model - expected, squared), statistics.rate)
         remembered: dict[str, Number] = {"loss": loss, "offset": offset}
         if self.estimate:
-            remembered["lowest"] = max(model - size * float(squared) / 2, self.f_star)
+            remembered["lowest"] = max(model - size * float(squared) / 2, bound)
         return size, remembered
 
 
@@ -58,7 +60,8 @@ class Momo(_Momo):
     is decoupled; the paper's proximal one is not written.
 
     Args:
-        f_star: Lower bound of the loss of a batch; where it is estimated, of the estimate.
+        f_star: Lower bound of the loss of a batch, or a function of the step that
+            returns it; where it is estimated, of the estimate.
         estimate: Whether to estimate the lowest loss in the run: ``f* <- F - G + <m, x> -
             step |m|^2 / 2``, halved where the model falls below it.
         beta: Momentum.
@@ -93,7 +96,8 @@ class MomoAdam(_Momo):
         x <- x - step m / D
 
     Args:
-        f_star: Lower bound of the loss of a batch; where it is estimated, of the estimate.
+        f_star: Lower bound of the loss of a batch, or a function of the step that
+            returns it; where it is estimated, of the estimate.
         estimate: Whether to estimate the lowest loss in the run, as `Momo` does.
         beta1: Momentum.
         beta2: Share of the average of squared gradients that stays.

@@ -7,7 +7,8 @@ from typing_extensions import override
 
 from autolr.rules.base import Answer, Inertia, Memory, Number, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
-from autolr.settings import Beta, Count, Finite, NotNegative, Positive
+from autolr.rules.lower_bound import LowerBound, excess
+from autolr.settings import Beta, Count, NotNegative, Positive
 
 _SPS = "Loizou et al. 2021, arXiv:2002.10542"
 
@@ -37,7 +38,7 @@ class Sps(Rule):
 
     Args:
         c: 1/2 is best in theory for convex problems.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         eps: Against division by 0.
 
     >>> far = Statistics(step=0, rate=1.0, loss=2.0, products={"g.g": 8.0})
@@ -46,7 +47,7 @@ class Sps(Rule):
     """
 
     c: Positive = 0.5
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     eps: NotNegative = 1e-8
     needs: ClassVar = ("loss", "g.g")
 
@@ -58,7 +59,7 @@ class Sps(Rule):
         squared = statistics["g.g"]
         if squared < _STATIONARY**2:
             return 0.0
-        return reach(statistics.loss - self.f_star, self.c * squared + self.eps)
+        return reach(excess(self.f_star, statistics), self.c * squared + self.eps)
 
 
 @rule("sps_max", family="polyak", peak=Peak(1.0, 1e-2, 10.0), schedules=SELF_DECAYING, source=_SPS)
@@ -73,7 +74,7 @@ class SpsMax(Sps):
 
     Args:
         c: 1/2 is best in theory for convex problems.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         eps: Against division by 0.
 
     >>> far = Statistics(step=0, rate=0.1, loss=2.0, products={"g.g": 8.0})
@@ -99,7 +100,7 @@ class SpsSmooth(Sps):
 
     Args:
         c: 1/2 is best in theory for convex problems.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         tau: How much the size may grow in an epoch.
         batches: Steps of an epoch.
         eps: Against division by 0.
@@ -138,7 +139,7 @@ class AliG(Rule):
 
     Args:
         beta: Nesterov momentum; the paper's experiments have 0.9.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         eps: Against division by 0. The authors have 1e-5, the library pytorch_optimizer 1e-6.
 
     >>> far = Statistics(step=0, rate=1.0, loss=2.0, products={"g.g": 8.0})
@@ -147,14 +148,14 @@ class AliG(Rule):
     """
 
     beta: Beta = 0.0
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     eps: NotNegative = 1e-5
     needs: ClassVar = ("loss", "g.g")
     inertia: ClassVar[Inertia] = "nesterov"
 
     @override
     def step(self, statistics: Statistics, memory: Memory) -> Answer:
-        polyak = reach(statistics.loss - self.f_star, statistics["g.g"] + self.eps)
+        polyak = reach(excess(self.f_star, statistics), statistics["g.g"] + self.eps)
         return min(polyak, statistics.rate), memory
 
 

@@ -7,8 +7,9 @@ from typing_extensions import override
 
 from autolr.rules.base import Answer, Inertia, Memory, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
+from autolr.rules.lower_bound import LowerBound, excess
 from autolr.rules.polyak import reach
-from autolr.settings import Beta, Finite, Positive
+from autolr.settings import Beta, Positive
 
 _ALR = "Wang et al. 2023, arXiv:2305.12939"
 
@@ -25,7 +26,7 @@ class AlrMag(Rule):
 
     Args:
         beta: Momentum.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
 
     >>> far = Statistics(step=0, rate=1.0, loss=2.0, products={"d.d": 8.0})
     >>> AlrMag().step(far, {})[0]
@@ -33,7 +34,7 @@ class AlrMag(Rule):
     """
 
     beta: Beta = 0.9
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     needs: ClassVar = ("loss", "d.d")
     direction: ClassVar = "momentum"
 
@@ -42,7 +43,7 @@ class AlrMag(Rule):
         return statistics.rate * self._polyak(statistics), memory
 
     def _polyak(self, statistics: Statistics) -> float:
-        return reach(statistics.loss - self.f_star, statistics["d.d"])
+        return reach(excess(self.f_star, statistics), statistics["d.d"])
 
 
 @rule("alr_smag", family="polyak", peak=Peak(0.1, 1e-2, 1.0), schedules=SELF_DECAYING, source=_ALR)
@@ -58,7 +59,7 @@ class AlrSmag(AlrMag):
 
     Args:
         beta: Momentum.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         c: Divides the size.
 
     >>> far = Statistics(step=0, rate=1.0, loss=2.0, products={"d.d": 8.0})
@@ -94,7 +95,7 @@ class AlrHb(Rule):
 
     Args:
         beta: Momentum.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         c: Divides the size.
 
     >>> products = {"g.g": 8.0, "g.v": -1.0}
@@ -103,14 +104,14 @@ class AlrHb(Rule):
     """
 
     beta: Beta = 0.9
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     c: Positive = 1.0
     needs: ClassVar = ("loss", "g.g", "g.v")
     inertia: ClassVar[Inertia] = "heavy ball"
 
     @override
     def step(self, statistics: Statistics, memory: Memory) -> Answer:
-        height = statistics.loss - self.f_star + self.beta * statistics["g.v"]
+        height = excess(self.f_star, statistics) + self.beta * statistics["g.v"]
         return min(reach(height, self.c * statistics["g.g"]), statistics.rate), memory
 
 
@@ -131,7 +132,7 @@ class MomSps(Rule):
     Args:
         beta: Momentum.
         c: Divides the size.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
 
     >>> far = Statistics(step=0, rate=1.0, loss=2.0, products={"g.g": 8.0})
     >>> MomSps(beta=0.5).step(far, {})[0]
@@ -140,11 +141,11 @@ class MomSps(Rule):
 
     beta: Beta = 0.9
     c: Positive = 1.0
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     needs: ClassVar = ("loss", "g.g")
     inertia: ClassVar[Inertia] = "heavy ball"
 
     @override
     def step(self, statistics: Statistics, memory: Memory) -> Answer:
-        polyak = reach(statistics.loss - self.f_star, self.c * statistics["g.g"])
+        polyak = reach(excess(self.f_star, statistics), self.c * statistics["g.g"])
         return (1 - self.beta) * min(polyak, statistics.rate), memory

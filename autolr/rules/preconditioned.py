@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from autolr.rules.base import Answer, Memory, Rule, Statistics
 from autolr.rules.catalogue import SELF_DECAYING, Peak, rule
+from autolr.rules.lower_bound import LowerBound, excess
 from autolr.rules.polyak import reach
-from autolr.settings import Beta, Finite, Positive
+from autolr.settings import Beta, Positive
 
 _SANIA = "Abdukhakimov et al. 2023, arXiv:2312.17369"
 
@@ -35,7 +36,7 @@ class SaniaAdagrad(Rule):
     far. The sum never shrinks, so steps fall as 1/t at best: for convex problems.
 
     Args:
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         eps: Squares below it do not count. The authors have 0.1 for networks, 1e-8 for small
             convex problems.
 
@@ -44,14 +45,14 @@ class SaniaAdagrad(Rule):
     0.5
     """
 
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     eps: Positive = 0.1
     needs: ClassVar = ("loss", "g.d")
     direction: ClassVar = "sum_scaled"
 
     @override
     def step(self, statistics: Statistics, memory: Memory) -> Answer:
-        explained = 2 * reach(statistics.loss - self.f_star, statistics["g.d"])
+        explained = 2 * reach(excess(self.f_star, statistics), statistics["g.d"])
         return statistics.rate * (1 - math.sqrt(max(1 - explained, 0.0))), memory
 
 
@@ -66,7 +67,7 @@ class SaniaAdam(SaniaAdagrad):
     average of squared gradients. There is no momentum.
 
     Args:
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         eps: Squares below it do not count; see `SaniaAdagrad`.
         beta2: Share of the average of squared gradients that stays.
 
@@ -103,7 +104,7 @@ class PspsAdam(Rule):
     Args:
         slack: How the slack is paid for.
         weight: Price w of the slack.
-        f_star: Lower bound of the loss of a batch.
+        f_star: Lower bound of the loss of a batch, or a function of the step that returns it.
         beta2: Share of the average of squared gradients that stays.
         eps: Against division by 0.
 
@@ -114,7 +115,7 @@ class PspsAdam(Rule):
 
     slack: Literal["none", "l1", "l2"] = "none"
     weight: Positive = 0.01
-    f_star: Finite = 0.0
+    f_star: LowerBound = 0.0
     beta2: Beta = 0.999
     eps: Positive = 1e-8
     needs: ClassVar = ("loss", "g.d")
@@ -122,7 +123,10 @@ class PspsAdam(Rule):
 
     @override
     def step(self, statistics: Statistics, memory: Memory) -> Answer:
-        height, slope = statistics.loss - self.f_star, float(statistics["g.d"])
+        height, slope = (
+            excess(self.f_star, statistics),
+            float(statistics["g.d"]),
+        )
         if self.slack == "none":
             return statistics.rate * reach(height, slope), memory
         take = self._l1 if self.slack == "l1" else self._l2

@@ -54,7 +54,7 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
         while (rate := scan.rate) is not None:
             before.restore()
             with rates.multiplied(rate / present):
-                loss = _loss_of_step(learner)
+                loss = loss_of_step(learner)
             if loss is None:
                 break
             scan = scan.observe(loss)
@@ -62,8 +62,8 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
     return None if scan.rate is not None else scan
 
 
-def _loss_of_step(learner: Learner) -> float | None:
-    """Make a step; return its loss over all ranks, None if it returns none."""
+def loss_of_step(learner: Learner) -> float | None:
+    """Make a step; return its loss over all ranks: NaN if it raised, None if it returns none."""
     value: float | None = math.nan
     try:
         loss = learner.trial_step()

@@ -43,6 +43,7 @@ from autolr.schedules.convex_bound import bound as bound
 from autolr.schedules.exporting import Exported as Exported
 from autolr.schedules.exporting import export as export
 from autolr.schedules.merging import merge_weights as merge_weights
+from autolr.schedules.momentum import Momentum as Momentum
 from autolr.schedules.peak_transfer import transfer as transfer
 from autolr.schedules.refinement import refine as refine
 from autolr.schedules.registry import names as names

@@ -27,7 +27,7 @@ def onecycle(
         anneal(x, y, p) = y + (x - y) (1 + cos(pi p)) / 2  or x + (y - x) p
 
     In three phases it falls to ``start`` as fast as it rose, and from there to ``final``. As
-    in torch, the last of n steps has ``final`` itself. Momentum is not cycled.
+    in torch, the last of n steps has ``final`` itself. `Momentum` cycles the momentum with it.
 
     Settings:
         rise: Share of the steps that rise.

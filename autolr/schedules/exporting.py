@@ -8,6 +8,7 @@ import numpy as np
 
 from autolr.errors import UnsupportedError
 from autolr.schedules.export_transformers import name_of_transformers
+from autolr.schedules.momentum import Momentum
 from autolr.schedules.optax_code import optax_code
 from autolr.schedules.schedule import Schedule
 from autolr.settings import Maybe, OneOf, Positive, check_of, read_setting
@@ -34,7 +35,12 @@ class Exported:
 
 
 def export(
-    schedule: Schedule, total_steps: int, to: Target, *, peak: float | None = None
+    schedule: Schedule,
+    total_steps: int,
+    to: Target,
+    *,
+    peak: float | None = None,
+    momentum: tuple[float, float] | None = None,
 ) -> Exported:
     """Return a schedule in the words of another library.
 
@@ -53,10 +59,12 @@ def export(
         to: The library.
         peak: The rate where the multiplier is 1. Needed for "optax" and for a linear or polynomial
             decay of transformers that does not end at 0; with it "csv" has the rates.
+        momentum: The lowest and the highest, where it is cycled against the rate, see `Momentum`:
+            a column of "csv". No other library here has a schedule of the momentum.
 
     Raises:
-        ConfigError: If the schedule does not fit in the run, ``to`` is unknown, or ``peak`` is
-            not above 0.
+        ConfigError: If the schedule does not fit in the run, ``to`` is unknown, ``peak`` is
+            not above 0, or a momentum cannot work.
         UnsupportedError: If the library has no such schedule, or needs the peak.
 
     Source: transformers 5.24 (``optimization.py``), torchtune 0.4, optax 0.2.
@@ -72,7 +80,12 @@ def export(
     read_setting("to", OneOf(tuple(_EXPORTS)), to)
     read_setting("peak", Maybe(check_of(Positive)), peak)
     schedule.values(total_steps)  # refused here if it does not fit
-    return _EXPORTS[to](schedule, total_steps, peak)
+    if momentum is None:
+        return _EXPORTS[to](schedule, total_steps, peak)
+    cycled = Momentum(schedule, *momentum)
+    if to != "csv":
+        raise UnsupportedError(f"{to} has no schedule of the momentum: export it as 'csv'")
+    return _to_csv(schedule, total_steps, peak, cycled)
 
 
 def _to_yaml(name: str) -> Callable[[Schedule, int, float | None], Exported]:
@@ -111,11 +124,18 @@ def _to_optax(schedule: Schedule, total_steps: int, peak: float | None) -> Expor
     return Exported(optax_code(schedule, total_steps, peak))
 
 
-def _to_csv(schedule: Schedule, total_steps: int, peak: float | None) -> Exported:
-    rows = ["step,multiplier" if peak is None else "step,multiplier,rate"]
-    for step, multiplier in enumerate(schedule.values(total_steps).tolist()):
-        rate = "" if peak is None else f",{peak * multiplier!r}"
-        rows.append(f"{step},{multiplier!r}{rate}")
+def _to_csv(
+    schedule: Schedule, total_steps: int, peak: float | None, momentum: Momentum | None = None
+) -> Exported:
+    multipliers = schedule.values(total_steps)
+    columns = {"multiplier": multipliers}
+    if peak is not None:
+        columns["rate"] = peak * multipliers
+    if momentum is not None:
+        columns["momentum"] = momentum.values(total_steps)
+    rows = [",".join(["step", *columns])]
+    for step, values in enumerate(zip(*(one.tolist() for one in columns.values()), strict=True)):
+        rows.append(",".join([str(step), *map(repr, values)]))
     return Exported("\n".join([*rows, ""]))
 
 

@@ -1,1 +1,1 @@
-"""Scripts that measure what published methods are worth here; each prints its table."""
+"""What papers claim, tried on small tasks."""

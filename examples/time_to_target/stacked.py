@@ -6,12 +6,13 @@ floating-point sums differs. It pays where a step is mostly overhead.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
+from autolr.schedules import Schedule
 from examples.time_to_target.loop import PROFILES, Run, checkpoints, curve_of
 from examples.time_to_target.tasks_base import Batch, Task
 
@@ -21,16 +22,27 @@ Tensors = dict[str, Tensor]  # by the parameter's name; each (seeds, configs, *s
 _EPS = 1e-8  # of Adam, torch's default
 
 
-def train_stacked(tasks: Sequence[Task], configs: Sequence[Config]) -> list[list[Run]]:
+def train_stacked(
+    tasks: Sequence[Task],
+    configs: Sequence[Config],
+    profiles: Mapping[str, Schedule] = PROFILES,
+) -> list[list[Run]]:
     """Train a copy of every task with every config; return the runs as [task][config].
 
     The tasks must be one stackable workload at several seeds. Seconds are shares of the whole.
+
+    Args:
+        tasks: The workload at each seed.
+        configs: A peak and the name of a profile each.
+        profiles: The schedules by name.
     """
     started = time.perf_counter()
     task, n = tasks[0], len(configs)
     stack = {name: _stack(tasks, name, n) for name, _ in task.model.named_parameters()}
     gradient, update = _gradient(task), _UPDATES[task.optimizer](task, stack)
-    rates = torch.stack([_rates(task.steps, *config) for config in configs], 1)  # (steps, n)
+    rates = torch.stack(
+        [_rates(task.steps, peak, profiles[name]) for peak, name in configs], 1
+    )  # (steps, n)
     initials = [task.validate(task.model) for task in tasks]
     values: list[list[list[float]]] = []  # [checkpoint][task][config]
     due = set(checkpoints(task.steps))
@@ -53,8 +65,8 @@ def _stack(tasks: Sequence[Task], name: str, n: int) -> Tensor:
     return each.unsqueeze(1).repeat(1, n, *[1] * (each.dim() - 1))
 
 
-def _rates(steps: int, peak: float, profile: str) -> Tensor:
-    return torch.tensor(peak * PROFILES[profile].values(steps), dtype=torch.float32)
+def _rates(steps: int, peak: float, schedule: Schedule) -> Tensor:
+    return torch.tensor(peak * schedule.values(steps), dtype=torch.float32)
 
 
 def _gradient(task: Task) -> Callable[[Tensors, Batch], Tensors]:

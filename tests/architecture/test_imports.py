@@ -26,6 +26,7 @@ PUBLIC = {
     "TuneResult",
     "Tuner",
     "load_result",
+    "range_test",
     "schedules",
     "search",
     "tune",
