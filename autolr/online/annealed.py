@@ -110,7 +110,7 @@ class Annealed:
         search = Search(
             alive,
             rounds,
-            self.thresholds,
+            self.thresholds if run.entries[0].trusts_own else replace(self.thresholds, brief=0),
             limits=limits,
             fallback=run.fallback,
             rollback=self.rollback,

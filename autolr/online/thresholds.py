@@ -16,7 +16,7 @@ class Thresholds:
             score that has not gained as much on the untrained run decides nothing.
         chance: A race that cannot continue decides nothing where its best score has gained less
             on the untrained run, and validation has too few batches to tell noise.
-        brief: A race of fewer steps changes the peak that is kept in doubt by less than 8 times.
+        brief: A race of fewer steps changes a peak that the user has set by less than 8 times.
         share: Of the gain of the best peak: a tie is at most that wide.
         margin: A rival of a later round must be better than the run by that much, and by more than
             twice the standard error of the difference where validation has several batches.

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.online import Round, Search
+from autolr.online import PeakRange, Round, Search
 from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import affordable
+from autolr.online.race_entry import RaceEntry
 from autolr.rules.fixed import OWN
 
 PEAKS = (0.00625, 0.025, 0.1, 0.4, 1.6)
@@ -112,3 +113,10 @@ def test_a_check_has_the_lower_rates_where_units_die_at_the_runs_own_and_pays_on
     assert [one.peak for one in left.alive] == [0.1, 0.05]
     assert left.rounds[0].price == 12
     assert left.spare == search.spare + 12
+
+
+def test_a_peak_that_the_user_has_set_is_trusted_unless_a_scan_has_seen_another_range():
+    around = PeakRange.around(1e-3)
+    assert RaceEntry(around, OWN, own=5e-4).trusts_own
+    assert not RaceEntry(around, OWN, own=1.0).trusts_own
+    assert not RaceEntry(around, OWN).trusts_own
