@@ -9,6 +9,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from autolr.arguments import completion_script
 from autolr.arguments import parser as _parser
 from autolr.arguments import read_arguments
 from autolr.errors import AutoLRError, ConfigError
@@ -206,6 +207,22 @@ def _transfer(arguments: Namespace) -> int:
     return 0
 
 
+def _doctor(arguments: Namespace) -> int:
+    from autolr.doctor import diagnose, section_table, verdict  # here: optuna and torch
+
+    sections = []
+    for section in diagnose(arguments.config, arguments.storage):
+        _print(section_table(section))
+        sections.append(section)
+    _print(verdict(sections))
+    return 1 if any(section.wrong for section in sections) else 0
+
+
+def _completion(arguments: Namespace) -> int:
+    print(completion_script(arguments.shell))
+    return 0
+
+
 def _schedule(name: str, text: str) -> Schedule:
     from autolr.schedules import parse
     from autolr.strict_yaml import parse_yaml
@@ -258,4 +275,6 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "spaces": _spaces,
     "rules": _rules,
     "transfer": _transfer,
+    "doctor": _doctor,
+    "completion": _completion,
 }
