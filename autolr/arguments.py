@@ -195,7 +195,7 @@ def _parser() -> ArgumentParser:
         "--storage", type=str, default=None, help="URL of a database to look at too"
     )
     completion = _command(commands, "completion", "print a script for a shell's completion")
-    completion.add_argument("shell", type=str, help="bash, zsh or tcsh")
+    completion.add_argument("shell", type=str, help="bash, zsh, fish, tcsh or powershell")
     return top
 
 

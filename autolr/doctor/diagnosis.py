@@ -25,7 +25,7 @@ def diagnose(config: str | None = None, storage: str | None = None) -> Iterator[
     """
     yield Section("installation", tuple(installation()))
     yield Section("devices", tuple(devices()))
-    yield Section("folders", tuple(folder(Path.cwd(), "present")))
+    yield Section("folders", tuple(folder(Path.cwd(), "present", ours=False)))
     if config is None:
         if storage is not None:
             yield _database(storage)
@@ -47,4 +47,4 @@ def _database(url: str) -> Section:
 
 
 def _folder(config: Config) -> Iterator[Finding]:
-    return folder(config.tune.folder, "results")
+    return folder(config.tune.folder, "results", ours=True)

@@ -37,22 +37,27 @@ def devices() -> Iterator[Finding]:
         yield Finding("gpu", "none: runs are trained on the CPU")
 
 
-def folder(path: Path, topic: str = "folder") -> Iterator[Finding]:
+def folder(path: Path, topic: str, *, ours: bool) -> Iterator[Finding]:
     """Yield whether a folder can be written to, by whom, and how much room its disk has.
 
     Args:
         path: The folder; it need not exist.
         topic: What to call it.
+        ours: Whether results lie there, which no other user should be able to change.
     """
     try:
         check_folder(path)
-        open_to_group = check_shared(path)
     except ConfigError as error:
         yield Finding(topic, str(error), "wrong")
         return
     free = bytes_text(free_bytes(path))
     there = "" if path.exists() else ", will be made"
     yield Finding(topic, f"{path}{there}: can be written to, {free} free")
+    try:
+        open_to_group = check_shared(path) if ours else None
+    except ConfigError as error:
+        yield Finding(topic, str(error), "wrong")
+        return
     if open_to_group is not None:
         yield Finding(topic, open_to_group, "note")
 

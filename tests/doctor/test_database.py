@@ -1,5 +1,6 @@
 """How a database is, as `autolr doctor --storage URL` sees it."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,14 +15,19 @@ from autolr.errors import ConfigError
 from autolr.study import locked, open_study
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with a study of one trial."""
-    path = tmp_path / "runs.db"
+    path = tmp_path_factory.mktemp("database") / "runs.db"
     handle = open_study(f"sqlite:///{path}", "line")
     handle.complete(handle.ask(), 0.5, {"steps": 3})
     handle.close()
     return path
+
+
+@pytest.fixture
+def file(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(made, tmp_path))
 
 
 def found(path: Path) -> dict[str, Finding]:

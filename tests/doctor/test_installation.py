@@ -33,13 +33,14 @@ def test_packages_that_are_missing_or_too_old_are_wrong_with_what_installs_them(
 
 def test_a_folder_that_cannot_be_made_or_everybody_can_write_to_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    (finding,) = folder(tmp_path / "file")
+    (finding,) = folder(tmp_path / "file", "results", ours=True)
     assert finding.level == "wrong"
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
-    (finding,) = folder(tmp_path / "open")
+    _, finding = folder(tmp_path / "open", "results", ours=True)
     assert (finding.level, "chmod o-w" in finding.text) == ("wrong", True)
-    assert [one.level for one in folder(tmp_path / "new/one")] == ["ok"]
+    assert [one.level for one in folder(tmp_path / "open", "present", ours=False)] == ["ok"]
+    assert [one.level for one in folder(tmp_path / "new/one", "results", ours=True)] == ["ok"]
     assert not (tmp_path / "new").exists()
 
 
