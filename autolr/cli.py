@@ -9,9 +9,8 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from autolr.arguments import completion_script
+from autolr.arguments import completion_script, read_arguments
 from autolr.arguments import parser as _parser
-from autolr.arguments import read_arguments
 from autolr.errors import AutoLRError, ConfigError
 from autolr.quoting import shortened
 from autolr.schedules import Schedule

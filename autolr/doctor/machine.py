@@ -29,8 +29,8 @@ def devices() -> Iterator[Finding]:
         yield Finding(f"device {number}", f"{one.name}{size}")
     if not found and declared:
         text = (
-            f"{len(declared)} GPUs are declared or seen by nvidia-smi, and torch sees none: install "
-            "a build of torch for CUDA, or mend the driver"
+            f"{len(declared)} GPUs are declared or seen by nvidia-smi, and torch sees none: "
+            "install a build of torch for CUDA, or mend the driver"
         )
         yield Finding("gpu", text, "wrong")
     elif not found:
