@@ -207,7 +207,9 @@ def _transfer(arguments: Namespace) -> int:
 
 
 def _doctor(arguments: Namespace) -> int:
-    from autolr.doctor import diagnose, section_table, verdict  # here: optuna and torch
+    from autolr.doctor import verdict
+    from autolr.doctor.diagnosis import diagnose  # here: optuna and torch take a while to import
+    from autolr.doctor.table import section_table
 
     sections = []
     for section in diagnose(arguments.config, arguments.storage):

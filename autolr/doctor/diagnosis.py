@@ -11,6 +11,7 @@ from autolr.doctor.machine import devices, folder
 from autolr.doctor.project import project
 from autolr.errors import ConfigError
 from autolr.storage_url import shown
+from autolr.study import locate
 
 
 def diagnose(config: str | None = None, storage: str | None = None) -> Iterator[Section]:
@@ -23,6 +24,8 @@ def diagnose(config: str | None = None, storage: str | None = None) -> Iterator[
     Raises:
         ConfigError: If ``storage`` is no URL of a database.
     """
+    if storage is not None:
+        locate(storage)  # before anything is said
     yield Section("installation", tuple(installation()))
     yield Section("devices", tuple(devices()))
     yield Section("folders", tuple(folder(Path.cwd(), "present", ours=False)))
