@@ -5,16 +5,33 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from autolr._version import __version__
 from autolr.errors import ConfigError
+from autolr.extras import install_command
 from autolr.parser_errors import one_line
 from autolr.predicates import is_text
 from autolr.quoting import shortened, without_urls
 from autolr.storage_url import shown
 
 _STORAGE = "sqlite:///autolr.db"  # the default of `tune.storage`, so that commands agree
+_HEAD = "example:"
+_EXAMPLES = {
+    "tune": "autolr tune tune.yaml --trials 30 --workers auto",
+    "worker": "autolr worker tune.yaml --storage sqlite:///autolr.db",
+    "fit": "autolr fit autolr_runs/digits/best.yaml --seeds 3",
+    "show": "autolr show digits --watch",
+    "report": "autolr report digits --to report",
+    "clean": "autolr clean digits --dry-run",
+    "export": "autolr export digits --to trials.parquet",
+    "dashboard": "autolr dashboard digits --port 8080",
+    "spaces": "autolr spaces default > space.yaml",
+    "rules": "autolr rules prodigy",
+    "transfer": "autolr transfer 0.001 --schedule wsd --steps 4000 --to cosine --batch 4",
+    "doctor": "autolr doctor tune.yaml",
+    "completion": "autolr completion bash > ~/.local/share/bash-completion/completions/autolr",
+}
 
 
 def read_arguments(words: Sequence[str]) -> tuple[str | None, Namespace]:
@@ -37,12 +54,34 @@ def read_arguments(words: Sequence[str]) -> tuple[str | None, Namespace]:
     return command, options
 
 
+def completion_script(shell: str) -> str:
+    """Return the script with which a shell completes commands and options.
+
+    Raises:
+        ConfigError: If shtab is not installed, or knows no such shell.
+    """
+    try:
+        from shtab import SUPPORTED_SHELLS
+    except ImportError:
+        needed = f"completion needs shtab: {install_command('shtab')}"
+        raise ConfigError(needed) from None
+    if shell not in SUPPORTED_SHELLS:
+        raise ConfigError.of("shell", shell, f"one of {', '.join(SUPPORTED_SHELLS)}")
+    return str(_parser().get_completion_script(f"shtab-{shell}"))  # it is of no other use then
+
+
 @cache  # it takes 40 ms to build, and parsing leaves it as it is
 def parser() -> ArgumentParser:
     """Return the parser of all commands."""
+    return _parser()
+
+
+def _parser() -> ArgumentParser:
     top = ArgumentParser(
         prog="autolr",
         description="Tune learning-rate schedules.",
+        formatter_class=_Formatter,
+        epilog=_example("fit", "doctor"),
         exit_on_error=False,
         version=__version__,
         env_prefix=False,
@@ -150,6 +189,15 @@ def parser() -> ArgumentParser:
     _add_transfer(_command(commands, "transfer", "move a tuned peak to another run"))
     refine = _command(commands, "refine", "make a schedule of the gradient norms of a run")
     refine.add_argument("run", type=str, help="the folder that RecordNorms saved to")
+    doctor = _command(commands, "doctor", "say what is wrong with the installation or a project")
+    doctor.add_argument(
+        "config", nargs="?", type=str, default=None, help="a LightningCLI config to look at too"
+    )
+    doctor.add_argument(
+        "--storage", type=str, default=None, help="URL of a database to look at too"
+    )
+    completion = _command(commands, "completion", "print a script for a shell's completion")
+    completion.add_argument("shell", type=str, help="bash, zsh, fish, tcsh or powershell")
     return top
 
 
@@ -187,9 +235,25 @@ def _add_stored(parser: ArgumentParser, *, needed: bool = False) -> None:
 
 
 def _command(commands: Any, name: str, description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description, exit_on_error=False)
+    parser = ArgumentParser(
+        description=description,
+        exit_on_error=False,
+        formatter_class=_Formatter,
+        epilog=_example(name),
+    )
     commands.add_subcommand(name, parser, help=description)
     return parser
+
+
+class _Formatter(DefaultHelpFormatter):
+    """Keeps the lines of an example, which is typed as it stands."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(_HEAD) else super()._fill_text(text, width, indent)
+
+
+def _example(*commands: str) -> str:
+    return "\n".join([_HEAD, *(f"  {_EXAMPLES[command]}" for command in commands)])
 
 
 class _as:

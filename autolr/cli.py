@@ -9,8 +9,8 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from autolr.arguments import completion_script, read_arguments
 from autolr.arguments import parser as _parser
-from autolr.arguments import read_arguments
 from autolr.errors import AutoLRError, ConfigError
 from autolr.quoting import shortened
 from autolr.schedules import Schedule
@@ -216,6 +216,24 @@ def _refine(arguments: Namespace) -> int:
     return 0
 
 
+def _doctor(arguments: Namespace) -> int:
+    from autolr.doctor import verdict
+    from autolr.doctor.diagnosis import diagnose  # here: optuna and torch take a while to import
+    from autolr.doctor.table import section_table
+
+    sections = []
+    for section in diagnose(arguments.config, arguments.storage):
+        _print(section_table(section))
+        sections.append(section)
+    _print(verdict(sections))
+    return 1 if any(section.wrong for section in sections) else 0
+
+
+def _completion(arguments: Namespace) -> int:
+    print(completion_script(arguments.shell))
+    return 0
+
+
 def _schedule(name: str, text: str) -> Schedule:
     from autolr.schedules import parse
     from autolr.strict_yaml import parse_yaml
@@ -269,4 +287,6 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "rules": _rules,
     "transfer": _transfer,
     "refine": _refine,
+    "doctor": _doctor,
+    "completion": _completion,
 }

@@ -44,13 +44,15 @@ COMMANDS = {
     "export": ["export", "line"],
     "clean": ["clean", "line"],
     "dashboard": ["dashboard", "line"],
+    "doctor": ["doctor"],
     "transfer": ["transfer", "0.1", "--schedule", "wsd", "--steps", "100"],
 }
 TEXTS = [
     *[("tune", option) for option in ("engine", "listen", "storage", "study", "out", "workers")],
     *[("worker", option) for option in ("storage", "study", "out")],
     ("fit", "out"),
-    *[(command, "storage") for command in ("show", "report", "clean", "export", "dashboard")],
+    *[(command, "storage") for command in ("show", "report", "clean", "export")],
+    *[(command, "storage") for command in ("dashboard", "doctor")],
     *[("report", "out"), ("clean", "out"), ("report", "to"), ("export", "to")],
     *[("transfer", "schedule"), ("transfer", "kind")],
 ]

@@ -1,11 +1,13 @@
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from autolr import rules, search_spaces
-from autolr.cli import main
+from autolr.arguments import read_arguments
+from autolr.cli import _COMMANDS, main
 
 
 def test_spaces_lists_the_catalogue_with_what_each_is_for(capsys):
@@ -137,3 +139,34 @@ def test_help_loads_neither_torch_lightning_nor_optuna():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_each_help_ends_with_an_example_that_can_be_typed(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    *_, head, example = capsys.readouterr().out.rstrip().splitlines()
+    assert (end.value.code, head) == (0, "example:")
+    program, *words = shlex.split(example.partition(" > ")[0])
+    assert (program, words[0]) == ("autolr", command)
+    assert read_arguments(words)[0] == command
+
+
+def test_bash_completes_commands_and_options(capsys, tmp_path):
+    assert main(["completion", "bash"]) == 0
+    script = tmp_path / "autolr.bash"
+    script.write_text(capsys.readouterr().out)
+    completed = {}
+    for words in (["autolr", "do"], ["autolr", "tune", "--tri"]):
+        program = (
+            f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
+            f"COMP_LINE='{' '.join(words)}'; _shtab_autolr 2>/dev/null; echo \"${{COMPREPLY[@]}}\""
+        )
+        done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=60)
+        completed[words[-1]] = done.stdout.split()
+    assert completed == {"do": ["doctor"], "--tri": ["--trials", "--trials-per-gpu"]}
+
+
+def test_an_unknown_shell_is_refused_with_those_there_are(capsys):
+    assert main(["completion", "bush"]) == 2
+    assert "shell must be one of bash, zsh, tcsh" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Reports of a study: tables, pages, and files that work without autolr."""
 
+from autolr.report.estimate import bytes_text as bytes_text
 from autolr.report.estimate import estimate_lines as estimate_lines
+from autolr.report.estimate import estimate_parts as estimate_parts
 from autolr.report.export import artefacts as artefacts
 from autolr.report.export import best_config as best_config
 from autolr.report.export import weights_of as weights_of

@@ -15,6 +15,16 @@ _UNKNOWN = "not known before the first step"
 def estimate_lines(estimate: Estimate) -> Iterator[str]:
     """Yield lines of at most 80 columns."""
     yield f"expected for the whole study, {_counted(estimate.trials, 'trial')}:"
+    for name, text in estimate_parts(estimate).items():
+        whole = _MEASURE.sub("\\1\N{NO-BREAK SPACE}\\2", text)
+        first, others = f"  {name:8}", " " * 10
+        lines = textwrap.wrap(whole, _WIDE, initial_indent=first, subsequent_indent=others)
+        for line in lines:
+            yield line.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def estimate_parts(estimate: Estimate) -> dict[str, str]:
+    """Return what is expected, in words, by what it is about."""
     parts = {
         "steps": _steps(estimate),
         "copies": _copies(estimate),
@@ -24,12 +34,7 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
     if estimate.varied:
         names = " and ".join(estimate.varied)
         parts["but"] = f"this is a run as the config has it, and trials differ in {names}"
-    for name, text in parts.items():
-        whole = _MEASURE.sub("\\1\N{NO-BREAK SPACE}\\2", text)
-        first, others = f"  {name:8}", " " * 10
-        lines = textwrap.wrap(whole, _WIDE, initial_indent=first, subsequent_indent=others)
-        for line in lines:
-            yield line.replace("\N{NO-BREAK SPACE}", " ")
+    return parts
 
 
 def bytes_text(count: int) -> str:

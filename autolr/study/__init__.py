@@ -25,6 +25,8 @@ from autolr.study.fingerprint import Growth as Growth
 from autolr.study.fingerprint import check_fingerprint as check_fingerprint
 from autolr.study.handle import DIVERGED as DIVERGED
 from autolr.study.handle import Study as Study
+from autolr.study.health import Health as Health
+from autolr.study.health import health as health
 from autolr.study.heartbeat import Heartbeat as Heartbeat
 from autolr.study.heartbeat import Lease as Lease
 from autolr.study.heartbeat import check_unheld as check_unheld

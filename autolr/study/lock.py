@@ -50,7 +50,7 @@ def locked(url: str, name: str, folder: Path | str | None = None) -> Iterator[Se
         finally:
             session.close()
         return
-    path = _lock_path(address, name, folder)
+    path = lock_path(address, name, folder)
     holder = path.with_name(f"{path.name}.holder")
     lock = FileLock(path)
     with storage_errors(url):
@@ -71,7 +71,17 @@ def locked(url: str, name: str, folder: Path | str | None = None) -> Iterator[Se
         lock.release()
 
 
-def _lock_path(address: Address, name: str, folder: Path | str | None) -> Path:
+def lock_path(address: Address, name: str, folder: Path | str | None) -> Path:
+    """Return the file of a study's lock.
+
+    Args:
+        address: The storage.
+        name: The study.
+        folder: Where the file is if the storage is a server.
+
+    Raises:
+        ConfigError: If it is one, and ``folder`` is missing.
+    """
     if address.path is not None:
         return address.path.with_name(f"{address.path.name}.{name}.lock")
     if folder is None:

@@ -30,6 +30,7 @@ BLOCKS = list(blocks())
 SHELL = [block for block in BLOCKS if block.language == "bash"]
 USAGE = [block for block in BLOCKS if block.language == ""]
 DIGITS = ROOT / "examples/digits"
+NOTEBOOK = "docs/tutorial.md"  # its Python is one program: tests/examples/test_tutorial.py runs it
 SETS_UP = ("pip", "pre-commit", "pytest", "venv")  # `.ci/run` does it, or a developer
 SHELLS_OWN = ("[", "wait")
 _QUICK = ["--methods", "sgd"]
@@ -84,7 +85,7 @@ def module_of(words: list[str]) -> str | None:
 
 def test_every_block_is_in_a_language_that_is_run_here() -> None:
     assert {block.language for block in BLOCKS} == {"python", "yaml", "bash", ""}
-    assert [block.file for block in USAGE] == ["docs/command_line.md"]
+    assert {block.file for block in USAGE} == {"docs/command_line.md", NOTEBOOK}
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -171,7 +172,7 @@ def names_of_a_reader(folder: Path) -> dict[str, Any]:
     }
 
 
-@named([block for block in BLOCKS if block.language == "python"])
+@named([block for block in BLOCKS if block.language == "python" and block.file != NOTEBOOK])
 def test_python_runs(block: Block, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     names = names_of_a_reader(tmp_path)
@@ -347,7 +348,7 @@ def test_the_job_array_trains_a_study(project: Any) -> None:
 
 def usage() -> dict[str, tuple[list[str], set[str]]]:
     """Return the positional arguments and the options of each command, as the text has them."""
-    (block,) = USAGE
+    (block,) = (block for block in USAGE if block.file != NOTEBOOK)
     actual = {}
     for command, rest in re.findall(r"^autolr (\w+) (.*)$", re.sub(r"\n +", " ", block.text), re.M):
         written = rest.partition("    ")[0]  # what it does stands behind
