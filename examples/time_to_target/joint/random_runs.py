@@ -88,9 +88,8 @@ def main() -> None:
     compute(arguments.workloads, arguments.runs, arguments.file)
     for name, runs in load(arguments.file).groupby("workload"):
         best, median = runs.loss.min(), runs.loss.median()
-        print(
-            f"{name}: best of {len(runs)} {best:.4g}, median {median:.4g} at {runs.spent.mean():.2f} T"
-        )
+        price = runs.spent.mean()
+        print(f"{name}: best of {len(runs)} {best:.4g}, median {median:.4g}, {price:.2f} T each")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     rows = load(arguments.out)
-    done = set(rows[["method", "workload", "seed"]].itertuples(index=False, name=None))
+    whole = rows[rows.runs >= max(arguments.budgets)]
+    done = set(whole[["method", "workload", "seed"]].itertuples(index=False, name=None))
     for workload in arguments.workloads:
         for seed in arguments.seeds:
             for name in arguments.methods:

@@ -14,7 +14,7 @@ _PART = "part"
 
 
 def priorband(budget: Budget, seed: int) -> None:
-    """PriorBand at its defaults: Hyperband, from 1 to 27 parts of a run, eta 3; runs are resumed."""
+    """PriorBand at its defaults: Hyperband, from 1 to 27 parts, eta 3; runs are resumed."""
     np.random.seed(seed)
     torch.manual_seed(seed)
     asked = neps.AskAndTell(neps.algorithms.priorband(_space(budget)))

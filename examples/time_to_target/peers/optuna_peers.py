@@ -24,7 +24,7 @@ def tpe(budget: Budget, seed: int) -> None:
 
 
 def gaussian_process(budget: Budget, seed: int) -> None:
-    """A Gaussian process over whole runs, after 3 trials at random: its default of 10 are the budget."""
+    """A Gaussian process over whole runs, after 3 random ones: the default of 10 is the budget."""
     with warnings.catch_warnings():  # it warns at each run that diverged
         warnings.simplefilter("ignore")
         _study(budget, GPSampler(seed=seed, n_startup_trials=_GP_STARTUP), NopPruner(), RUNGS[-1:])
@@ -56,9 +56,9 @@ def _trained(budget: Budget, trial: Trial, rungs: tuple[int, ...]) -> float | No
 
 
 def _point(trial: Trial, space: Space) -> dict[str, Value]:
-    return {
-        name: trial.suggest_float(name, domain.low, domain.high, log=domain.log)
-        if isinstance(domain, Range)
-        else trial.suggest_categorical(name, domain.values)
-        for name, domain in space.items()
-    }
+    for name, domain in space.items():
+        if isinstance(domain, Range):
+            trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+        else:
+            trial.suggest_categorical(name, domain.values)
+    return dict(trial.params)

@@ -16,6 +16,7 @@ from examples.time_to_target.peers.budget import Budget, Spent
 from examples.time_to_target.peers.problem import PARTS, RUNGS, Problem, Range, Space
 
 _LOST = 100.0  # the loss of a run that diverged
+_PROBLEM = "problem"
 _ENOUGH = 4096  # runs: the budget ends a study before
 
 
@@ -30,8 +31,8 @@ def asha(budget: Budget, seed: int) -> None:
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
     with TemporaryDirectory() as folder:
         tune.Tuner(
-            tune.with_parameters(_Run, problem=budget.problem),
-            param_space=_param_space(budget.problem.space),
+            _Run,
+            param_space={**_param_space(budget.problem.space), _PROBLEM: budget.problem},
             tune_config=tune.TuneConfig(
                 metric="loss",
                 mode="min",
@@ -54,18 +55,19 @@ def asha(budget: Budget, seed: int) -> None:
     raise Spent
 
 
-class _Run(tune.Trainable):  # type: ignore[misc]
-    """A run, a rung at each step."""
+class _Run(tune.Trainable):
+    """A run, a rung at each step; ``config`` has its problem beside its point."""
 
     @override
-    def setup(self, config: dict[str, Any], problem: Problem) -> None:
+    def setup(self, config: dict[str, Any]) -> None:
         torch.set_num_threads(1)
-        self._problem = problem
         self.reset_config(config)
 
     @override
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._training = self._problem.begin(new_config)
+        point = dict(new_config)
+        problem: Problem = point.pop(_PROBLEM)
+        self._training = problem.begin(point)
         self._rungs = iter(RUNGS)
         return True
 
@@ -77,7 +79,7 @@ class _Run(tune.Trainable):  # type: ignore[misc]
         return {"part": part, "loss": loss, "spent": spent, "done": part == PARTS}
 
 
-class _Charging(tune.Callback):  # type: ignore[misc]
+class _Charging(tune.Callback):
     """Counts what each rung has cost."""
 
     def __init__(self, budget: Budget) -> None:
@@ -90,7 +92,7 @@ class _Charging(tune.Callback):  # type: ignore[misc]
         self._budget.charge(result["spent"], result["part"], result["loss"], trial.config)
 
 
-class _Stopper(tune.Stopper):  # type: ignore[misc]
+class _Stopper(tune.Stopper):
     """Ends the study once its budget is spent."""
 
     def __init__(self, budget: Budget) -> None:

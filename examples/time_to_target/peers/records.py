@@ -35,6 +35,8 @@ def append(path: Path, method: str, seed: int, workload: str, budget: Budget) ->
 def table(rows: pd.DataFrame, oracles: Mapping[str, float], budgets: Sequence[float]) -> str:
     """Return final / oracle in Markdown, geometric means over the studies that all methods have.
 
+    A cell is empty where a study had less than that budget.
+
     Args:
         rows: As of `load`.
         oracles: The loss of each workload's oracle.
@@ -53,7 +55,12 @@ def table(rows: pd.DataFrame, oracles: Mapping[str, float], budgets: Sequence[fl
             ]
             for key in common
         ]
-        cells = " | ".join(f"{ratio:.3f}" for ratio in np.exp(np.mean(logs, axis=0)))
+        spent = [studies[method, *key].runs.max() for key in common]
+        means = np.exp(np.mean(logs, axis=0))
+        cells = " | ".join(
+            f"{mean:.3f}" if runs <= min(spent) else ""  # where a study was stopped before
+            for mean, runs in zip(means, budgets, strict=True)
+        )
         lines.append(f"| {method} | {len(common)} | {cells} |")
     return "\n".join(lines)
 
