@@ -4,7 +4,8 @@
 
 A workload of `examples.time_to_target.workloads` is searched over (peak, profile) and paid for in
 steps, a joint one over its eight settings and paid for in FLOPs. Studies that the file has are not
-run again; without names, `--methods` prints the table only. `autolr_tune` runs on joint workloads here, `live_studies` runs it on the others.
+run again; without names, `--methods` prints the table only. `autolr_tune` runs on joint workloads
+here, `live_studies` runs it on the others.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run_missing(studies: Iterable[tuple[str, int, str]], runs: float, path: Path) -> None:
-    """Run the studies, each a workload, a seed and a method, that a file has not, or not so long."""
+    """Run the studies (workload, seed, method) that a file lacks, or has for a lower budget."""
     rows = load(path)
     whole = rows[rows.runs >= runs]
     done = set(whole[["workload", "seed", "method"]].itertuples(index=False, name=None))
