@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from autolr.callbacks import ApplyRule as ApplyRule
     from autolr.callbacks import AutoLR as AutoLR
     from autolr.callbacks import FollowCandidate as FollowCandidate
-    from autolr.callbacks import RecordNorms as RecordNorms
     from autolr.callbacks import MergeCheckpoints as MergeCheckpoints
+    from autolr.callbacks import RecordNorms as RecordNorms
     from autolr.driver import TuneResult as TuneResult
     from autolr.driver import tune as tune
     from autolr.objective import Trial as Trial

@@ -20,6 +20,7 @@ from autolr.rng import RngState
 from autolr.runtime.by_rank import BY_RANK, collected, of_rank
 from autolr.runtime.checkpoint_format import FORMAT, check_format
 from autolr.runtime.described import LENGTH, described_settings, differences
+from autolr.runtime.own_candidate import own_candidate
 from autolr.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class KeepsSearch(RivalsCallback):
     @override
     def _warn_of_writers(self, who: str) -> None:
         if self._rates is not None and self._rates.set_by_step is not None and not self._warned:
-            self._keep_own_rates(self._rates.own_candidate())
+            self._keep_own_rates(own_candidate(self._rates))
         super()._warn_of_writers(who)
 
     def _with_own(self, result: Result) -> Result:

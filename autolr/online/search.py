@@ -21,8 +21,9 @@ from autolr.online.longer_race import (
 from autolr.online.near_race import after_near_race
 from autolr.online.race_verdict import highest_alive
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
-from autolr.online.reschedule import followed, scaled
-from autolr.online.rounds import Round, outward
+from autolr.online.reschedule import scaled
+from autolr.online.rivals_of_round import with_rivals
+from autolr.online.rounds import Round
 from autolr.online.second_look import with_second_look
 from autolr.online.thresholds import Thresholds
 from autolr.online.verdict import beaten, winner
@@ -243,35 +244,7 @@ class Search:
         Args:
             won: The peak that won the last one; None if none did.
         """
-        if not self.rounds:
-            return self
-        now, run = self.rounds[0], self.alive[0]
-        assert run.peak is not None  # a search fixes every peak
-        if now.from_saved:
-            ways = (False, True)  # of the saved state and of the run: at one rate, told apart
-            copies = (scaled(run, now.start, now.factors[0], refines=way) for way in ways)
-            return replace(self, alive=(run, *copies))
-        up = won == self.ends[1]
-        far = outward(now.factors, up=up) if won in self.ends else ()
-        far = far if all(self._allows(run.peak * factor) for factor in far) else ()
-        refines = now.refines or bool(far)
-        within = tuple(
-            factor
-            for factor in far or now.factors
-            if self._allows(run.peak * factor) or (factor < 1 and not refines)
-        )
-        rivals = [scaled(run, now.start, factor, refines=refines) for factor in within]
-        rivals += [followed(run, now.horizon, profile) for profile in now.profiles]
-        paid = now if far else replace(now, factors=within)  # what may not race is not paid
-        low = run.peak * min(far) if far and not up else 0.0
-        high = run.peak * max(far) if far and up else math.inf
-        return replace(
-            self,
-            alive=(run, *rivals),
-            rounds=(paid, *self.rounds[1:]),
-            ends=(low, high),
-            spare=self.spare + now.price - paid.price,
-        )
+        return with_rivals(self, won) if self.rounds else self
 
     def _begun(self, evidence: Evidence) -> "Search":
         """Return the search that knows the score of the untrained run."""
@@ -299,7 +272,3 @@ class Search:
         )
         saved = sum(r.price for r in self.rounds) - sum(r.price for r in rounds)
         return replace(self, rounds=rounds, spare=self.spare + saved)
-
-    def _allows(self, peak: float) -> bool:
-        """Whether a rival may race at a peak; none that is lower than the run's is too high."""
-        return self.lowest <= peak <= max(min(self.highest, self.alive_below), self.peak(0))

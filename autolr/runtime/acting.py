@@ -11,6 +11,7 @@ from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.candidate_states import CandidateStates
 from autolr.runtime.dead_rates import ignores_its_rate
 from autolr.runtime.learner import Learner
+from autolr.runtime.own_candidate import own_candidate
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.score import Score
@@ -69,7 +70,7 @@ class Acting(CandidateStates):
                 return
             self._count_bytes()
             if ignored := self._ignored_rates():
-                self._end(ignored, self._rates.own_candidate())
+                self._end(ignored, own_candidate(self._rates))
                 break
             scores = self._scores(probe)
             self._observe(self.step, [scores.get(c, LOST) for c in probe.candidates])

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from autolr import schedules
-from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.rules.fixed import OWN
 from autolr.rules.switching import Switching
@@ -25,6 +23,9 @@ from autolr.runtime.applied_rate import (
 )
 from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.step_rates import StepRates
+
+if TYPE_CHECKING:
+    from autolr.candidate import Candidate
 
 
 class Rates:
@@ -97,7 +98,7 @@ class Rates:
         self._write()
 
     def factors_of(
-        self, candidate: Candidate, multipliers: NDArray[np.float64]
+        self, candidate: "Candidate", multipliers: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the factors of the run's own rates: peak x schedule / own peak.
 
@@ -110,7 +111,7 @@ class Rates:
             return candidate.peak / self.optimizer.bases[candidate.rule] * multipliers
         return candidate.peak / self.base * multipliers
 
-    def factor_of(self, candidate: Candidate, step: int, total_steps: int) -> float:
+    def factor_of(self, candidate: "Candidate", step: int, total_steps: int) -> float:
         """Return the factor of one step of a run, see `factors_of`.
 
         Args:
@@ -136,11 +137,11 @@ class Rates:
         """The rate that the optimizer itself set within its first step; None: it set none."""
         return next((s.written for s in self._steps if s.written is not None), None)
 
-    def own_candidate(self) -> Candidate:
-        """Return the candidate at which every factor is 1: the run without rates of ours."""
+    @property
+    def own_peak(self) -> float:
+        """The rate of the run without rates of ours: every factor is 1 at it."""
         optimizer = self.optimizer
-        peak = optimizer.bases[OWN] if isinstance(optimizer, Switching) else self.base
-        return Candidate(OWN, peak, schedules.constant())
+        return optimizer.bases[OWN] if isinstance(optimizer, Switching) else self.base
 
     @property
     def pairs(self) -> list[list[float]]:

@@ -20,6 +20,7 @@ from autolr.runtime.inactive import inactive_units
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.model_tensors import is_finite
 from autolr.runtime.optimizer_peaks import name_of
+from autolr.runtime.own_candidate import own_candidate
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.scoring import LOST
@@ -102,7 +103,7 @@ class Rivals(Acting):
         """
         with self.surviving(stepped=stepped):
             if self.searching and (rate := self._rates.set_by_step) is not None:
-                self._end(sets_its_rate(self._learner.optimizer, rate), self._rates.own_candidate())
+                self._end(sets_its_rate(self._learner.optimizer, rate), own_candidate(self._rates))
             self.look(stepped=True)
             if stepped:
                 self._live.applied(self._rates.applied)
@@ -246,7 +247,7 @@ class Rivals(Acting):
             (broken,) = self._learner.ranks.any([not is_finite(self._learner.model)])
             if broken or not self._nan:
                 raise
-            self._end(_BROKEN, self.live if self.search.scores else self._rates.own_candidate())
+            self._end(_BROKEN, self.live if self.search.scores else own_candidate(self._rates))
             return
         self._settle(self.step + 1)
 
