@@ -29,6 +29,7 @@ _EXAMPLES = {
     "spaces": "autolr spaces default > space.yaml",
     "rules": "autolr rules prodigy",
     "transfer": "autolr transfer 0.001 --schedule wsd --steps 4000 --to cosine --batch 4",
+    "refine": "autolr refine found",
     "doctor": "autolr doctor tune.yaml",
     "completion": "autolr completion bash > ~/.local/share/bash-completion/completions/autolr",
 }
