@@ -42,13 +42,17 @@ class GradientNorms:
             return
         grads = [_dense(one.grad) for one in parameters if one.grad is not None]
         if grads:
-            self._parts.append(nn.utils.get_total_norm(grads, float(self.order)))
+            foreach = True if all(grad.is_cpu for grad in grads) else None  # else torch loops there
+            self._parts.append(nn.utils.get_total_norm(grads, float(self.order), foreach=foreach))
 
     def end_step(self) -> None:
         """End a batch, in which the optimizer may have stepped."""
         if not self._steps:
             return
-        if self._parts:
+        if len(self._parts) == 1:
+            self._waiting.append(self._parts[0].float())
+            self._parts = []
+        elif self._parts:
             device = self._parts[0].device
             parts = torch.stack([part.float().to(device) for part in self._parts])
             self._waiting.append(torch.linalg.vector_norm(parts, self.order))

@@ -1,10 +1,11 @@
 """Schedules refined from gradient norms, against tuned linear and cosine decays.
 
-Defazio et al. 2023, "When, Why and How Much?", arXiv:2310.07831: the schedule that a run's gradient
-norms ask for is made once from a finished run, and then trained with. The claim: "it outperforms
-all commonly used schedules", and of those linear decay is best. Here a run with a linear decay at
-its best peak gives the norms of each task and seed; the refined schedule has the best of three
-peaks. Linear and cosine have the best of the nine peaks of the oracle's grid, of the same runs.
+Defazio et al. 2023, "When, Why and How Much?", arXiv:2310.07831: the schedule that gradient norms
+ask for is made once from a finished run, and then trained with. The claim: linear decay is as good
+as any common schedule or better, cosine among them, and refinement improves on it. Here a run with
+a linear decay at its best peak gives the norms of each task and seed; the refined schedule has the
+best of three peaks. Linear and cosine have the best of the nine peaks of the oracle's grid, of the
+same seeds.
 
 python -m examples.papers.refined_schedules --workloads logreg_digits --seeds 0 1 2
 """
