@@ -124,16 +124,16 @@ def merge_checkpoints(checkpoints: Checkpoints, weights: Sequence[float]) -> dic
     return CheckpointSeries.of(checkpoints).merged(weights)
 
 
-def _listed(checkpoints: object) -> tuple[tuple[int, ...], tuple[Source, ...]]:
+def _listed(checkpoints: Any) -> tuple[tuple[int, ...], tuple[Source, ...]]:
     """Return the steps and the sources of what the user gave."""
     mapped = isinstance(checkpoints, Mapping)
     if not mapped and not isinstance(checkpoints, list | tuple):
         raise ConfigError(f"checkpoints must be {_EXPECTED}, got a {type(checkpoints).__name__}")
     sources = tuple(checkpoints.values() if mapped else checkpoints)
-    kinds = str | Path | Mapping if mapped else str | Path
+    kinds = (str, Path, Mapping) if mapped else (str, Path)
     if wrong := [each for each in sources if not isinstance(each, kinds)]:
         raise ConfigError(f"checkpoints must be {_EXPECTED}, got a {type(wrong[0]).__name__} in it")
-    steps = tuple(checkpoints if mapped else map(_step_of, sources))
+    steps: tuple[Any, ...] = tuple(checkpoints if mapped else map(_step_of, sources))
     if wrong := [step for step in steps if not is_whole(step, 0)]:
         raise ConfigError.of("checkpoints", wrong[0], f"{_EXPECTED}; a step {whole(wrong[0], 0)}")
     return steps, sources

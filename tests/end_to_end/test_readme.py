@@ -35,6 +35,7 @@ SHELLS_OWN = ("[", "wait")
 _QUICK = ["--methods", "sgd"]
 # What makes a command of an example short: more arguments, or other constants in its source.
 SHORTER: dict[str, list[str]] = {
+    "examples.papers.merged_checkpoints": ["--stored"],
     # the words are read, and no more: its environments take gigabytes
     "examples.real_projects --projects": ["--help"],
     "examples.rules --jobs": ["--methods", "fixed", "--workloads", "logreg_digits"],
