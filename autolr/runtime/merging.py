@@ -10,6 +10,7 @@ import torch
 from autolr.errors import ConfigError
 from autolr.predicates import is_whole, whole
 from autolr.runtime.weighted_sum import weighted_sum
+from autolr.settings import Array
 
 State: TypeAlias = Mapping[str, Any]
 Source: TypeAlias = State | str | Path
@@ -51,7 +52,7 @@ class CheckpointSeries:
                 raise ConfigError(f"checkpoints must have rising steps, got {step} after {before}")
         return series
 
-    def merged(self, weights: Sequence[float]) -> dict[str, Any]:
+    def merged(self, weights: Sequence[float] | Array) -> dict[str, Any]:
         """Return the weighted sum of the latest checkpoints, as a state dict.
 
         Sums are taken in float32 at least. What has no fraction, as a count, is that of the last
@@ -102,7 +103,7 @@ class CheckpointSeries:
         return state
 
 
-def merge_checkpoints(checkpoints: Checkpoints, weights: Sequence[float]) -> dict[str, Any]:
+def merge_checkpoints(checkpoints: Checkpoints, weights: Sequence[float] | Array) -> dict[str, Any]:
     """Return the weighted sum of the latest checkpoints of a run.
 
     Statistics of batch norm are summed too, and belong to no weights: run training batches through
