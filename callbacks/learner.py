@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from autolr.callbacks.automatic_steps import AutomaticSteps
 from autolr.callbacks.batches import own_copy, storable
 from autolr.callbacks.manual_steps import ManualSteps
 from autolr.callbacks.namespaces import (
@@ -17,7 +18,6 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.run_parts import kept_by_run
 from autolr.callbacks.sharded import settle
-from autolr.callbacks.steps import extras_of, steps_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.monitor import Monitor
 from autolr.runtime.batch_norm import batch_norms
@@ -210,3 +210,28 @@ class LightningLearner:
     def _unnoticed(self) -> AbstractContextManager[None]:
         """Use the Trainer's own methods, with silent loggers and callbacks."""
         return quiet(self._trainer, self.model, drop)
+
+
+def steps_of(
+    trainer: Trainer, module: LightningModule, ranks: "Ranks"
+) -> AutomaticSteps | ManualSteps:
+    """Return what trains the state in place as the run does.
+
+    Args:
+        trainer: A trainer that has begun to fit.
+        module: Its module.
+        ranks: The processes that train the run together.
+    """
+    if module.automatic_optimization:
+        return AutomaticSteps(trainer, module, ranks)
+    return ManualSteps(trainer, module, ranks, extras_of(trainer))
+
+
+def extras_of(trainer: Trainer) -> Sequence["Stateful"]:
+    """Return the objects beside model and optimizer whose state a step changes.
+
+    Args:
+        trainer: A trainer that has begun to fit.
+    """
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
+    return () if scaler is None else (scaler,)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from autolr.callbacks.batches import own_copy, storable
+from autolr.callbacks.learner import steps_of
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.quiet import drop, quiet
 from autolr.callbacks.sharded import ranks_of_fit
-from autolr.callbacks.steps import steps_of
 from autolr.runtime.batch_norm import batch_norms, estimate_statistics
 from autolr.runtime.learner import RECENT
 from autolr.runtime.plain import unpacked

@@ -10,6 +10,7 @@ import torch
 from autolr.errors import ConfigError
 from autolr.predicates import is_whole, whole
 from autolr.runtime.weighted_sum import weighted_sum
+from autolr.settings import Array
 
 State: TypeAlias = Mapping[str, Any]
 Source: TypeAlias = State | str | Path
@@ -51,7 +52,7 @@ class CheckpointSeries:
                 raise ConfigError(f"checkpoints must have rising steps, got {step} after {before}")
         return series
 
-    def merged(self, weights: Sequence[float]) -> dict[str, Any]:
+    def merged(self, weights: Sequence[float] | Array) -> dict[str, Any]:
         """Return the weighted sum of the latest checkpoints, as a state dict.
 
         Sums are taken in float32 at least. What has no fraction, as a count, is that of the last
@@ -102,7 +103,7 @@ class CheckpointSeries:
         return state
 
 
-def merge_checkpoints(checkpoints: Checkpoints, weights: Sequence[float]) -> dict[str, Any]:
+def merge_checkpoints(checkpoints: Checkpoints, weights: Sequence[float] | Array) -> dict[str, Any]:
     """Return the weighted sum of the latest checkpoints of a run.
 
     Statistics of batch norm are summed too, and belong to no weights: run training batches through
@@ -124,16 +125,16 @@ def merge_checkpoints(checkpoints: Checkpoints, weights: Sequence[float]) -> dic
     return CheckpointSeries.of(checkpoints).merged(weights)
 
 
-def _listed(checkpoints: object) -> tuple[tuple[int, ...], tuple[Source, ...]]:
+def _listed(checkpoints: Any) -> tuple[tuple[int, ...], tuple[Source, ...]]:
     """Return the steps and the sources of what the user gave."""
     mapped = isinstance(checkpoints, Mapping)
     if not mapped and not isinstance(checkpoints, list | tuple):
         raise ConfigError(f"checkpoints must be {_EXPECTED}, got a {type(checkpoints).__name__}")
     sources = tuple(checkpoints.values() if mapped else checkpoints)
-    kinds = str | Path | Mapping if mapped else str | Path
+    kinds = (str, Path, Mapping) if mapped else (str, Path)
     if wrong := [each for each in sources if not isinstance(each, kinds)]:
         raise ConfigError(f"checkpoints must be {_EXPECTED}, got a {type(wrong[0]).__name__} in it")
-    steps = tuple(checkpoints if mapped else map(_step_of, sources))
+    steps: tuple[Any, ...] = tuple(checkpoints if mapped else map(_step_of, sources))
     if wrong := [step for step in steps if not is_whole(step, 0)]:
         raise ConfigError.of("checkpoints", wrong[0], f"{_EXPECTED}; a step {whole(wrong[0], 0)}")
     return steps, sources

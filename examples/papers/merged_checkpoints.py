@@ -1,9 +1,10 @@
 """Merged checkpoints of a run at a constant rate, against cooldowns that were trained.
 
-    python -m examples.papers.merged_checkpoints [--tasks NAME ...] [--seeds 3 4 5]
+    python -m examples.papers.merged_checkpoints [--tasks NAME ...] [--seeds 3 4 5] [--stored]
 
-makes the runs that merged_checkpoints.csv lacks and prints the tables of merged_checkpoints.md,
-which says what they mean. The oracle chose the peaks on seeds 0, 1 and 2; these are others.
+makes the runs that merged_checkpoints.csv lacks (with --stored: none) and prints the tables of
+merged_checkpoints.md, which says what they mean. The oracle chose the peaks on seeds 0, 1 and 2;
+these are others.
 
 Source: Tian et al. 2025, "WSM: decay-free learning rate schedule via checkpoint merging",
 arXiv:2507.17634.
@@ -90,10 +91,12 @@ def _by_task(
         for name, runs in scored.items()
     }
     over = [mean(values) for values in zip(*means.values(), strict=True)]
+    seeds = {name: str(len(runs)) for name, runs in scored.items()}
     rows = [
-        [name, *(f"{v:.3f}" for v in values)] for name, values in (*means.items(), ("all", over))
+        [name, seeds.get(name, ""), *(f"{value:.3f}" for value in values)]
+        for name, values in (*means.items(), ("all", over))
     ]
-    yield from _table(["task", *columns], rows)
+    yield from _table(["task", "seeds", *columns], rows)
 
 
 def tables(scored: dict[str, list[Scored]]) -> Iterator[str]:
@@ -152,10 +155,15 @@ def scored_runs(tasks: Iterable[str], seeds: Sequence[int]) -> dict[str, list[Sc
         seeds: Of each.
     """
     rows = stored()
-    return {
-        task: [Scored(rows[(rows.task == task) & (rows.seed == seed)]) for seed in seeds]
+    found = {
+        task: [
+            Scored(rows[(rows.task == task) & (rows.seed == seed)])
+            for seed in seeds
+            if ((rows.task == task) & (rows.seed == seed)).any()
+        ]
         for task in tasks
     }
+    return {task: runs for task, runs in found.items() if runs}
 
 
 def main() -> None:
@@ -163,8 +171,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", nargs="+", default=TASKS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[3, 4, 5])
+    parser.add_argument("--stored", action="store_true")
     arguments = parser.parse_args()
-    compute(arguments.tasks, arguments.seeds)
+    if not arguments.stored:
+        compute(arguments.tasks, arguments.seeds)
     print("\n".join(tables(scored_runs(arguments.tasks, arguments.seeds))))
 
 

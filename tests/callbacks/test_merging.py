@@ -214,7 +214,7 @@ def test_a_merge_begins_anew_from_the_winner_of_a_search(first, tmp_path):
             "schedule must be at most 1 and never rise",
         ),
         (lambda: MergeCheckpoints(latest=0), "latest must be a whole number of at least 1, got 0"),
-        (lambda: MergeCheckpoints(every=0.5), "every must be a whole number of at least 1, got 0"),
+        (lambda: MergeCheckpoints(every=0), "every must be a whole number of at least 1, got 0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_one_line(make, message):

@@ -42,6 +42,7 @@ SHORTER: dict[str, list[str]] = {
     "examples.papers.range_test": [],
     "examples.papers.small_budgets": [],
     "examples.papers.transfer_of_peaks": [],
+    "examples.papers.merged_checkpoints": ["--stored"],
     # the words are read, and no more: its environments take gigabytes
     "examples.real_projects --projects": ["--help"],
     "examples.rules --jobs": ["--methods", "fixed", "--workloads", "logreg_digits"],

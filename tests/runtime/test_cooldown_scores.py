@@ -113,7 +113,10 @@ def test_statistics_of_batch_norm_are_those_of_the_merged_weights() -> None:
 
 
 def test_a_table_of_80_columns_is_printed_best_first() -> None:
-    shapes = ["linear", schedules.constant().over(0.25) | schedules.cooldown(None, "mirror-cosine")]
+    shapes: list[str | schedules.Schedule] = [
+        "linear",
+        schedules.constant().over(0.25) | schedules.cooldown(None, "mirror-cosine"),
+    ]
     scores = autolr.score_cooldowns(linear(), states(range(1, 11), 1000), squared, shapes=shapes)
     lines = str(scores).splitlines()
     assert max(map(len, lines)) <= 80
