@@ -4,7 +4,8 @@
 
 The peak of each profile is tuned at T/4 (the best on a curve through 9 peaks, the mean of three
 seeds), moved by `autolr.schedules.transfer`, and used at T. The curves are those of
-oracle_x0.25.csv and oracle.csv in time_to_target; the runs of wsd -> linear are made, without --stored.
+oracle_x0.25.csv and oracle.csv in time_to_target; the runs of wsd -> linear are made, but with
+--stored.
 """
 
 import argparse
