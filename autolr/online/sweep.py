@@ -103,7 +103,7 @@ def suggested(rates: Array, losses: tuple[float, ...], steps: int) -> float | No
         steps: Steps of the whole test.
 
     Source: ``minimum``, one of the readings of fastai's ``lr_find`` (Howard & Gugger 2020,
-    arXiv:2002.04688). In ``examples/papers/range_test.py`` it was the best of those tried.
+    arXiv:2002.04688). ``python -m examples.papers.range_test`` compares it with others.
     """
     first = math.ceil(_FIRST * steps)
     smooth = smoothed(losses)[first:]

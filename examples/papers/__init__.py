@@ -1,1 +1,1 @@
-"""What papers claim, tried on small tasks."""
+"""Scripts that measure what published methods are worth here; each prints its table."""

@@ -1,11 +1,12 @@
 """What a range test suggests, against the oracle: criteria and smoothings.
 
-    python -m examples.papers.range_test
+    python -m examples.papers.range_test [--workloads NAME ...]
 
 A suggestion is judged by the loss that warm-up and cosine reach at that peak, on a curve through
 the runs of oracle.csv (time_to_target). No run is made, only tests of 100 steps.
 """
 
+import argparse
 import math
 
 import numpy as np
@@ -28,10 +29,13 @@ the minimum."""
 
 def main() -> None:
     """Print final / oracle of each reading, as of the curve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    names = parser.parse_args().workloads
     torch.set_num_threads(1)
     print(CLAIM, "\n")
     ratios: dict[str, list[float]] = {}
-    for name in WORKLOADS:
+    for name in names:
         for seed in SEEDS:
             for reading, rate in _readings(make(name, seed)).items():
                 ratios.setdefault(reading, []).append(_reached(name, rate))

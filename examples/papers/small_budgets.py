@@ -1,10 +1,12 @@
 """REX and UBA against the usual profiles in runs of 1 to 100 % of the steps.
 
-    python -m examples.papers.small_budgets
+    python -m examples.papers.small_budgets [--workloads NAME ...] [--budgets 0.1 ...]
 
-For each budget every schedule gets the best of its peaks on seed 0; the table is of seeds 1 and 2,
-so that no peak was chosen on what is shown.
+For each budget every schedule gets the best of its peaks on seed 0; the table is of seeds 1 and
+2, so that no peak was chosen on what is shown.
 """
+
+import argparse
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,22 +36,22 @@ under different training budgets."""
 
 def main() -> None:
     """Print final loss / that of linear for each schedule and budget."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workloads", nargs="+", choices=STACKED, default=WORKLOADS)
+    parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS)
+    arguments = parser.parse_args()
     print(CLAIMS, "\n")
-    print(f"final / linear, geometric mean over {', '.join(WORKLOADS)} and seeds {SHOWN}")
+    names = ", ".join(arguments.workloads)
+    print(f"final / linear, geometric mean over {names} and seeds {SHOWN}")
     print(f"{'budget':8}" + "".join(f"{name:>10}" for name in SCHEDULES))
-    ranks: dict[str, list[int]] = {name: [] for name in SCHEDULES}
-    for budget in BUDGETS:
+    for budget in arguments.budgets:
         ratios = {name: list[float]() for name in SCHEDULES}
-        for workload in WORKLOADS:
+        for workload in arguments.workloads:
             ends = _ends(workload, budget)
             for name, end in ends.items():
                 ratios[name] += (end / ends["linear"]).tolist()
-            order = sorted(ends, key=lambda name: float(ends[name].mean()))
-            for name in SCHEDULES:
-                ranks[name].append(1 + order.index(name))
         cells = "".join(f"{geometric(column):>10.3f}" for column in ratios.values())
         print(f"{f'{budget:.0%}':8}{cells}", flush=True)
-    print(f"{'rank':8}" + "".join(f"{np.mean(rank):>10.1f}" for rank in ranks.values()))
 
 
 def _ends(workload: str, budget: float) -> dict[str, NDArray[np.float64]]:

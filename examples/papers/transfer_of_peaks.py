@@ -1,12 +1,14 @@
 """Moving a peak between schedules and lengths of run without tuning it again.
 
-    python -m examples.papers.transfer_of_peaks
+    python -m examples.papers.transfer_of_peaks [--stored]
 
 The peak of each profile is tuned at T/4 (the best on a curve through 9 peaks, the mean of three
 seeds), moved by `autolr.schedules.transfer`, and used at T. The curves are those of
-oracle_x0.25.csv and oracle.csv in time_to_target; the runs of wsd -> linear are made.
+oracle_x0.25.csv and oracle.csv in time_to_target; the runs of wsd -> linear are made, but with
+--stored.
 """
 
+import argparse
 import math
 
 import numpy as np
@@ -26,9 +28,13 @@ learning-rate across schedules" in language models of 124M and 210M parameters."
 
 def main() -> None:
     """Print the excess over a peak that is tuned again, for moved peaks and those left alone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stored", action="store_true", help="make no runs")
+    only_stored = parser.parse_args().stored
     short, whole = load_oracle(SHORT), load_oracle()
     print(CLAIM, "\n")
-    _made(short, whole)
+    if not only_stored:
+        _made(short, whole)
     print("\nExcess over tuned again, %, on stored curves: left alone -> moved")
     print(f"{'tuned at T/4 for':18}" + "".join(f"{'at T: ' + name:>18}" for name in PROFILES))
     every: list[tuple[float, float]] = []

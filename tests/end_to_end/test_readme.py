@@ -36,13 +36,12 @@ SHELLS_OWN = ("[", "wait")
 _QUICK = ["--methods", "sgd"]
 # What makes a command of an example short: more arguments, or other constants in its source.
 SHORTER: dict[str, list[str]] = {
-    # their runs are stored
     "examples.papers.anytime_hyperband": [],
-    "examples.papers.equal_steps": [],
-    "examples.papers.range_test": [],
-    "examples.papers.small_budgets": [],
-    "examples.papers.transfer_of_peaks": [],
+    "examples.papers.equal_steps": ["--stored"],
     "examples.papers.merged_checkpoints": ["--stored"],
+    "examples.papers.range_test": ["--workloads", "logreg_digits"],
+    "examples.papers.small_budgets": ["--workloads", "logreg_digits", "--budgets", "0.01"],
+    "examples.papers.transfer_of_peaks": ["--stored"],
     # the words are read, and no more: its environments take gigabytes
     "examples.real_projects --projects": ["--help"],
     "examples.rules --jobs": ["--methods", "fixed", "--workloads", "logreg_digits"],

@@ -59,7 +59,8 @@ def test_each_rule_trains_in_a_study_and_waits_where_others_lead(project: Any, f
     searched = [name for name in names if rules.record(name).peak.searched]
     peaks = {name: rules.record(name).peak.default for name in searched}
     rates = {
-        f"lr.{name}": {"low": peak / 2, "high": peak, "log": True} for name, peak in peaks.items()
+        f"lr.{name}": {"low": peak / 2, "high": peak, "log": True, "when": {"rule": name}}
+        for name, peak in peaks.items()
     }
     project.configure(
         {
