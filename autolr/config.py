@@ -23,7 +23,7 @@ from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import is_whole
 from autolr.search_spaces import load_space
-from autolr.space import Point, Space, parse_points
+from autolr.space import Point, Space, parse_points, within
 from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
 from autolr.users_modules import import_modules
@@ -63,6 +63,11 @@ class Config:
     def start(self) -> tuple[Point, ...]:
         """The points to try first."""
         return parse_points(self.space, self.tune.start, "tune.start")
+
+    @property
+    def own_point(self) -> Point:
+        """The values that the config itself has for parameters of the space, if they are in it."""
+        return within(self.space, {name: _dotted(self.fit, name) for name in self.space.paths})
 
     @property
     def names_objective(self) -> bool:
@@ -225,6 +230,14 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
         inner = inner[key]
     inner[last] = value
     return result
+
+
+def _dotted(config: Mapping[str, Any], name: str) -> object:
+    """Return the value at a dotted path; None where there is none."""
+    inner: object = config
+    for key in name.split("."):
+        inner = inner.get(key) if isinstance(inner, Mapping) else None
+    return inner
 
 
 def _space(tune: TuneConfig, fit: dict[str, Any], folder: Path) -> Space:

@@ -57,7 +57,7 @@ class TrialController:
         self._run_steps = run_steps
         self._listener = listener
         self._files = TrialFiles(config, hyperband, run_steps, identity, pauses=pauses)
-        self._first = FirstTrial.of(config.space) if online else None
+        self._first = FirstTrial.of(config.space, config.own_point) if online else None
         self._open: dict[int, OpenTrial] = {}
         self._queued: list[int] = []  # open trials of which another run is next
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step

@@ -1,7 +1,7 @@
 """What the first trial of a study leaves to the online search in its run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autolr import rules, study
@@ -10,7 +10,7 @@ from autolr.candidate_space import possible_name
 from autolr.job import PeakSearch
 from autolr.names import is_config_path, meaning
 from autolr.rules.fixed import OWN
-from autolr.space import Choice, Domain, Range, Space
+from autolr.space import Choice, Domain, Point, Range, Space, label
 from autolr.study import TrialRecord
 
 if TYPE_CHECKING:
@@ -24,19 +24,25 @@ class FirstTrial:
     Attributes:
         rule: The rule whose peak it searches: the module's own optimizer, if the space has it.
         search: What the search may choose.
-        space: What the sampler draws; None: nothing.
+        space: What the search does not choose; None: nothing.
+        own: The user's values in it; the sampler draws the others.
     """
 
     rule: str
     search: PeakSearch
     space: Space | None
+    own: Point = field(default_factory=dict)
 
     @classmethod
-    def of(cls, space: Space) -> "FirstTrial | None":
+    def of(cls, space: Space, own: Point | None = None) -> "FirstTrial | None":
         """Return the first trial of a study; None where the space has no range of peaks.
 
         Of several profiles none is drawn: the search follows its own schedule. A single one
         stays.
+
+        Args:
+            space: The whole space.
+            own: The user's values of parameters in it.
         """
         domains = space.domains
         for rule in _rules(domains):
@@ -46,7 +52,7 @@ class FirstTrial:
                 schedule = domains.get(possible_name("schedule", given, domains))
                 free = isinstance(schedule, Choice) and len(schedule.options) > 1
                 search = PeakSearch((float(peak.low), float(peak.high)), free)
-                return cls(rule, search, _rest(domains, free=free))
+                return cls(rule, search, _rest(domains, free=free), own or {})
         return None
 
     @property
@@ -60,9 +66,13 @@ class FirstTrial:
         Args:
             trial: Suggests what the search does not choose.
         """
-        if self.space is not None and "rule" in self.space.names:
-            study.fix(trial, {"rule": self.rule})
-        values = {} if self.space is None else self.space.suggest(trial)
+        if self.space is None:
+            return candidate_of({"rule": self.rule})
+        given = {**self.own, "rule": self.rule}
+        fixed = {name: label(given[name]) for name in self.space.names if name in given}
+        if fixed:
+            study.fix(trial, fixed)
+        values = self.space.suggest(trial)
         return candidate_of({"rule": self.rule} | values)
 
 

@@ -28,6 +28,7 @@ from autolr.space.domains import label as label
 from autolr.space.points import Point as Point
 from autolr.space.points import nearest as nearest
 from autolr.space.points import parse_points as parse_points
+from autolr.space.points import within as within
 from autolr.space.space import Space as Space
 from autolr.space.space import Trial as Trial
 from autolr.space.space import parse_space as parse_space

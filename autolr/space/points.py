@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeGuard
 
 from autolr.errors import SpaceError, unknown_name
@@ -25,6 +26,21 @@ def parse_points(space: Space, given: Sequence[object], source: str) -> tuple[Po
             or a parameter whose ``when`` does not hold in it.
     """
     return tuple(_parsed(space, point, f"{source}.{index}") for index, point in enumerate(given))
+
+
+def within(space: Space, given: Mapping[str, object]) -> Point:
+    """Return those of some values that the space has.
+
+    Args:
+        space: The space.
+        given: Values by parameter; others are left out.
+    """
+    point: dict[str, Value] = {}
+    for name, domain in space.domains.items():
+        if name in given:
+            with suppress(SpaceError):
+                point[name] = parse_value(name, domain, given[name])
+    return point
 
 
 def nearest(space: Space, wanted: Point, fits: Callable[[Point], bool]) -> dict[str, Value] | None:

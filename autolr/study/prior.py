@@ -9,7 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -28,6 +33,8 @@ NEARER = 0.7  # share of that rate where half of it turned out to be worse than 
 SPREAD = math.log(1.4)  # standard deviation of the log of a peak
 UNIFORM = 0.1  # share of the peaks that the sampler draws in the whole range
 KEPT = 0.9  # share of the profiles that stay
+OWN_KEPT = 0.7  # share of the user's own parameters that stay
+OWN_SPREAD = 0.15  # standard deviation of the others that are numbers, as a share of their range
 _DRAWS = 64  # at a peak within the range; then the nearest end is taken
 
 
@@ -49,15 +56,17 @@ class Known:
         """Return a value around the point, None where the sampler draws it.
 
         Args:
-            name: The parameter: the peak, the profile or a setting of it; others are not drawn.
+            name: The parameter; a rule is not drawn, nor a second peak.
             domain: Its distribution.
             seed: Of the draw.
         """
         generator = np.random.default_rng(seed)
         if meaning(name) == "lr" and isinstance(domain, FloatDistribution):
             return self._peak(domain, generator)
-        if is_config_path(name) or meaning(name) in ("lr", "rule"):
+        if meaning(name) in ("lr", "rule"):
             return None
+        if is_config_path(name):
+            return self._own(name, domain, generator)
         kept = not self.tried or generator.random() < KEPT
         return self._same(name, domain) if kept else None
 
@@ -70,6 +79,20 @@ class Known:
         draws = self.peak * np.exp(SPREAD * generator.standard_normal(_DRAWS))
         within = (float(draw) for draw in draws if domain.low <= draw <= domain.high)
         return next(within, nearest)
+
+    def _own(self, name: str, domain: BaseDistribution, generator: np.random.Generator) -> Any:
+        """Return the value of one of the user's parameters, or for a number one near it."""
+        value = self._same(name, domain)
+        if value is None or not self.tried or generator.random() < OWN_KEPT:
+            return value
+        if not isinstance(domain, FloatDistribution | IntDistribution):
+            return None
+        ends = domain.low, domain.high
+        low, high, middle = (math.log(v) if domain.log else v for v in (*ends, value))
+        draw = middle + OWN_SPREAD * (high - low) * generator.standard_normal()
+        near = math.exp(min(draw, high)) if domain.log else draw
+        within = float(min(max(near, domain.low), domain.high))
+        return within if isinstance(domain, FloatDistribution) else round(within)
 
     def _same(self, name: str, domain: BaseDistribution) -> Any:
         profile = meaning(name) == "schedule" and isinstance(domain, CategoricalDistribution)

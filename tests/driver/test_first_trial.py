@@ -6,6 +6,7 @@ import optuna
 import pytest
 
 from autolr.candidate import Candidate
+from autolr.config import read_config
 from autolr.driver.first_trial import FirstTrial
 from autolr.job import PeakSearch
 from autolr.search_spaces import load_space
@@ -39,6 +40,16 @@ def test_the_users_own_parameters_are_drawn_as_ever() -> None:
     candidate = found.candidate(optuna.create_study().ask())
     assert candidate.peak is None
     assert [name for name, _ in candidate.settings] == ["model.init_args.width"]
+
+
+def test_the_users_own_values_are_taken_where_the_space_has_them() -> None:
+    space = {"lr": LR, "model.width": {"low": 8, "high": 64, "type": "int"}, "model.norm": ["a"]}
+    config = read_config({"model": {"width": 16, "norm": "b"}, "tune": {"space": space}})
+    assert config.own_point == {"model.width": 16}
+    found = FirstTrial.of(config.space, config.own_point)
+    assert found is not None
+    candidate = found.candidate(optuna.create_study().ask())
+    assert dict(candidate.settings) == {"model.width": 16, "model.norm": "a"}
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,22 @@ from statistics import median
 from typing import Any
 
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from autolr.schedules import Schedule, constant, linear
 from autolr.study.names import SEARCHED, SEARCHES
-from autolr.study.prior import FIRST, SPREAD, UNIFORM, Known, known_point, settled_peak
+from autolr.study.prior import (
+    FIRST,
+    OWN_KEPT,
+    OWN_SPREAD,
+    SPREAD,
+    UNIFORM,
+    Known,
+    known_point,
+    settled_peak,
+)
 
 PEAKS = FloatDistribution(1e-5, 1.0, log=True)
 PROFILES = CategoricalDistribution(("constant", "linear", "wsd"))
@@ -85,6 +94,26 @@ def test_draws_stay_within_the_range() -> None:
     narrow = FloatDistribution(0.019, 0.021)
     draws = [Known(0.02, tried=True).draw("lr", narrow, seed) for seed in range(200)]
     assert all(0.019 <= draw <= 0.021 for draw in draws if draw is not None)
+
+
+def test_the_users_own_parameters_stay_or_move_a_little() -> None:
+    own = {"model.width": 30, "model.decay": 0.01, "model.norm": "batch"}
+    point = Known(0.02, own, tried=True)
+    width, decay = IntDistribution(8, 64), FloatDistribution(1e-4, 1.0, log=True)
+    norm = CategoricalDistribution(("batch", "layer"))
+    widths = [point.draw("model.width", width, seed) for seed in range(2000)]
+    assert set(map(type, widths)) == {int}
+    assert widths.count(30) / 2000 == pytest.approx(OWN_KEPT, abs=0.05)
+    moved = [d for s in range(2000) if (d := point.draw("model.decay", decay, s)) != 0.01]
+    assert 1 - len(moved) / 2000 == pytest.approx(OWN_KEPT, abs=0.03)
+    away = median(abs(math.log(each / 0.01)) for each in moved)
+    assert away == pytest.approx(0.6745 * OWN_SPREAD * math.log(1e4), rel=0.1)  # of a normal one
+    assert {point.draw("model.norm", norm, seed) for seed in range(100)} == {"batch", None}
+    assert Known(0.02, own).draw("model.width", width, seed=0) == 30  # the peak is to be tried
+
+
+def test_a_parameter_that_the_best_trial_has_not_is_the_samplers() -> None:
+    assert Known(0.02, tried=True).draw("model.width", IntDistribution(8, 64), seed=0) is None
 
 
 def test_a_better_trial_takes_the_place_of_the_search() -> None:
