@@ -94,14 +94,14 @@ def train(
     """
     torch.manual_seed(task.seed)
     started = time.perf_counter()
-    loop = _Loop(task, optimizer, evaluate_with or nullcontext(), closure)
+    loop = Loop(task, optimizer, evaluate_with or nullcontext(), closure)
     scales = [None] * task.steps if schedule is None else schedule.values(task.steps).tolist()
     rates = [group["lr"] for group in optimizer.param_groups]
     due, values = set(checkpoints(task.steps)), list[float]()
     initial, done = loop.validate(), 0
     for done, scale in enumerate(scales, start=1):
         if scale is not None:
-            _set_rates(optimizer, [rate * scale for rate in rates])
+            set_rates(optimizer, [rate * scale for rate in rates])
         loop.step(done - 1)
         if after_step is not None:
             after_step()
@@ -121,28 +121,39 @@ def train(
     )
 
 
-def _set_rates(optimizer: Optimizer, rates: Sequence[float]) -> None:
+def set_rates(optimizer: Optimizer, rates: Sequence[float]) -> None:
+    """Set the rate of each group of an optimizer."""
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
 
 
-class _Loop:
-    """Steps and validations of one run, and the time inside them."""
+class Loop:
+    """Steps and validations of one run, and the time inside them.
+
+    Args:
+        task: What to train; its model is changed in place.
+        optimizer: Over the model's parameters.
+        evaluating: Entered around every validation.
+        closure: Whether the optimizer's step gets the closure that computes the gradient.
+
+    Attributes:
+        seconds: Wall time inside steps and validations.
+    """
 
     def __init__(
         self,
         task: Task,
         optimizer: Optimizer,
         evaluating: AbstractContextManager[object],
-        closure: bool,
+        closure: bool = False,
     ) -> None:
         self.seconds = 0.0
         self._task, self._optimizer = task, optimizer
         self._evaluating, self._closure = evaluating, closure
         self._switch("train")
 
-    def step(self, i: int) -> None:
-        """Take optimizer step ``i``, counted from 0."""
+    def step(self, i: int) -> float:
+        """Take optimizer step ``i``, counted from 0; return its training loss."""
         started = time.perf_counter()
         batch = self._task.batch(i)
 
@@ -156,11 +167,13 @@ class _Loop:
             return loss.item()
 
         if self._closure:
-            self._optimizer.step(gradient)
+            loss = self._optimizer.step(gradient)
+            assert loss is not None
         else:
-            gradient()
+            loss = gradient()
             self._optimizer.step()
         self.seconds += time.perf_counter() - started
+        return loss
 
     def validate(self) -> float:
         """Return the validation loss of the weights that the method evaluates."""

@@ -45,14 +45,14 @@ def _convolution(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:
     )
 
 
-def _images() -> tuple[Tensor, Tensor]:
+def images() -> tuple[Tensor, Tensor]:
     """Return images (5000, 1, 28, 28), standardized, and labels (5000,)."""
     arrays = load("mnist5k")
     x = torch.tensor(arrays["x"]).float().unsqueeze(1) / 255
     return (x - 0.13) / 0.31, torch.tensor(arrays["y"]).long()
 
 
-def _shifted(x: Tensor, y: Tensor, size: int, seed: int) -> Callable[[int], Batch]:
+def shifted(x: Tensor, y: Tensor, size: int, seed: int) -> Callable[[int], Batch]:
     """Return batch i of ``size`` images, each shifted at random."""
     padded = F.pad(x, (_SHIFT,) * 4, value=float(x.min()))
     pixels = torch.arange(_SIDE)
@@ -71,7 +71,7 @@ def _shifted(x: Tensor, y: Tensor, size: int, seed: int) -> Callable[[int], Batc
 
 def cnn_mnist5k(seed: int, scale: float) -> Task:
     """A small network with batch norm; SGD with momentum and decay."""
-    x, y = _images()
+    x, y = images()
     train, val = split(len(x), 1500)
     return Task(
         name="cnn_mnist5k",
@@ -80,7 +80,7 @@ def cnn_mnist5k(seed: int, scale: float) -> Task:
         model=seeded(seed, SmallCNN),
         optimizer="sgd",
         settings={"momentum": 0.9, "weight_decay": 5e-4},
-        batch=_shifted(x[train], y[train], 32, seed),
+        batch=shifted(x[train], y[train], 32, seed),
         loss=cross_entropy,
         validate=evaluator(cross_entropy, (x[val], y[val])),
         validation=Parts((x[val], y[val]), 12),
@@ -114,7 +114,7 @@ class DropNet(nn.Module):
 
 def dropnet_mnist5k(seed: int, scale: float) -> Task:
     """Batch norm and dropout; SGD with heavy momentum, which kills the head late in a run."""
-    x, y = _images()
+    x, y = images()
     train, val = split(len(x), 1500)
     return Task(
         name="dropnet_mnist5k",
@@ -123,7 +123,7 @@ def dropnet_mnist5k(seed: int, scale: float) -> Task:
         model=seeded(seed, DropNet),
         optimizer="sgd",
         settings={"momentum": 0.95, "weight_decay": 5e-4},
-        batch=_shifted(x[train], y[train], 32, seed),
+        batch=shifted(x[train], y[train], 32, seed),
         loss=cross_entropy,
         validate=evaluator(cross_entropy, (x[val], y[val])),
         validation=Parts((x[val], y[val]), 12),
