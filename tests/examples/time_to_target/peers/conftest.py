@@ -31,5 +31,5 @@ class Parabolas:
 
 @pytest.fixture
 def parabolas() -> Parabolas:
-    space = {"x": Range(0.01, 1.0, log=True), "kind": Choice(("good", "bad"))}
+    space: Space = {"x": Range(0.01, 1.0, log=True), "kind": Choice(("good", "bad"))}
     return Parabolas(space, {"x": 0.9, "kind": "bad"})

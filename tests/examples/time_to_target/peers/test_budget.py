@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from examples.time_to_target.peers.budget import Budget, Spent, best
+from examples.time_to_target.peers.problem import Point
 
-GOOD = {"x": 0.3, "kind": "good"}
+GOOD: Point = {"x": 0.3, "kind": "good"}
 
 
 def test_parts_are_paid_once_and_a_run_that_ends_is_kept(parabolas: Any) -> None:
