@@ -100,7 +100,11 @@ class Known:
         value = self.params.get(name, PLATEAU if profile else None)
         if value is None:
             return None
-        return value if domain._contains(domain.to_internal_repr(value)) else None
+        try:
+            within = domain._contains(domain.to_internal_repr(value))
+        except ValueError:  # no choice of this space
+            return None
+        return value if within else None
 
 
 def known_point(

@@ -1,4 +1,5 @@
 """The tutorial and its notebook, which is executed here."""
+# mypy: allow-untyped-calls
 
 from pathlib import Path
 from typing import Any

@@ -176,3 +176,10 @@ def test_where_all_trials_search_their_peak_nothing_is_drawn_around_it() -> None
     one = searched()
     del one.user_attrs[SEARCHES]
     assert known(one) is None
+
+
+def test_a_profile_that_the_space_lacks_is_left_to_the_sampler() -> None:
+    """The search of the first trial ends in a plateau with a fall, which not each space has."""
+    known = Known(peak=0.01)
+    assert known.draw("schedule", CategoricalDistribution(("linear", "cosine")), 0) is None
+    assert known.draw("schedule", PROFILES, 0) == "wsd"
