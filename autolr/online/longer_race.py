@@ -104,7 +104,7 @@ def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Sear
     if search.races and not now.continues:
         over = len(search.alive) > 1 and is_too_early(search, evidence)
     else:
-        held = search.races or (now.factors and set(now.factors) <= set(_AGAIN))
+        held = search.races or (bool(now.factors) and set(now.factors) <= set(_AGAIN))
         over = held and kept == 0 and shows_nothing(search, evidence)
     if not over:
         return search

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import median_filter  # type: ignore[import-untyped]
+from scipy.ndimage import median_filter
 
 from autolr.errors import ConfigError
 from autolr.schedules import Schedule, bound, constant, cosine, linear, refine, tabulated, wsd
