@@ -17,6 +17,7 @@ PUBLIC = {
     "AutoLRError",
     "ConfigError",
     "DivergedError",
+    "MergeCheckpoints",
     "RecordNorms",
     "Result",
     "Schedule",
@@ -26,8 +27,10 @@ PUBLIC = {
     "TuneResult",
     "Tuner",
     "load_result",
+    "merge_checkpoints",
     "range_test",
     "schedules",
+    "score_cooldowns",
     "search",
     "tune",
 }

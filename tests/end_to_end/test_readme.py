@@ -38,8 +38,9 @@ _QUICK = ["--methods", "sgd"]
 SHORTER: dict[str, list[str]] = {
     "examples.papers.anytime_hyperband": [],
     "examples.papers.equal_steps": ["--stored"],
-    "examples.papers.merged_checkpoints": ["--stored"],
+    "examples.papers.merged_checkpoints --stored": [],
     "examples.papers.range_test": ["--workloads", "logreg_digits"],
+    "examples.papers.refined_schedules --workloads": ["--seeds", "0"],
     "examples.papers.small_budgets": ["--workloads", "logreg_digits", "--budgets", "0.01"],
     "examples.papers.transfer_of_peaks": ["--stored"],
     # the words are read, and no more: its environments take gigabytes
@@ -53,10 +54,13 @@ SHORTER: dict[str, list[str]] = {
         *("--workloads", "parity", "--methods", "default", "--seeds", "1"),
     ],
     "examples.time_to_target.forecasts": ["--stored"],
+    "examples.time_to_target.joint.random_runs": ["--runs", "1"],
     "examples.time_to_target.micro": [],
+    "examples.time_to_target.peers --help": [],
     "examples.time_to_target.policies": [
         *("--policies", "default", "--workloads", "logreg_digits", "--seeds", "0"),
     ],
+    "examples.time_to_target.priors": ["--workloads", "logreg_digits", "--seeds", "0"],
     "examples.time_to_target.repeatability": ["--seeds", "1"],
     "examples.time_to_target.oracle": ["--workloads", "logreg_digits", "--scale", "0.1"],
 }
