@@ -18,9 +18,9 @@ def after_near_race(search: "Search", now: Round) -> "Search":
     Where a peak has won that is no end of those compared, the earlier search was right, and has
     made the later checks already: of them one is left, of a lower rate, as a peak that is too high
     shows late. The search stays open where an end has won: the next check has one rival, beyond it,
-    and takes the place of the one that is left. Where the peak has won that the user has set, the earlier search was wrong, and a race
-    around that one follows. A race that has continued, as there was nothing to see, confirms
-    nothing: its checks stay.
+    and takes the place of the one that is left. Where the peak has won that the user has set, the
+    earlier search was wrong, and a race around that one follows. A race that has continued, as
+    there was nothing to see, confirms nothing: its checks stay.
 
     Args:
         search: With the winner.
