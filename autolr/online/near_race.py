@@ -17,10 +17,10 @@ def after_near_race(search: "Search", now: Round) -> "Search":
 
     Where a peak has won that is no end of those compared, the earlier search was right, and has
     made the later checks already: of them one is left, of a lower rate, as a peak that is too high
-    shows late. The search stays open where an end has won: the rivals of the next check lie beyond
-    it. Where the peak has won that the user has set, the earlier search was wrong, and a race
-    around that one follows. A race that has continued, as there was nothing to see, confirms
-    nothing: its checks stay.
+    shows late. The search stays open where an end has won: the next check has one rival, beyond it,
+    and takes the place of the one that is left. Where the peak has won that the user has set, the
+    earlier search was wrong, and a race around that one follows. A race that has continued, as
+    there was nothing to see, confirms nothing: its checks stay.
 
     Args:
         search: With the winner.
@@ -29,17 +29,28 @@ def after_near_race(search: "Search", now: Round) -> "Search":
     assert search.near is not None
     won = search.alive[0].peak or 0.0
     if won in search.ends and won != search.near:
-        return search
+        return _followed(search, up=won == search.ends[1])
     if now.continues:
         return replace(search, near=None)
     insured = not now.factors and won != search.near
     search = replace(search, near=None)
-    return _opened(search, now.horizon) if insured else _settled(search)
+    return _opened(search, now.horizon) if insured else _settled(search, 0 if now.factors else 1)
 
 
-def _settled(search: "Search") -> "Search":
-    """Return the search with one check left, of a lower rate: behind the one that refines."""
-    left = [now for now in search.rounds if now.factors and not now.refines][:1]
+def _followed(search: "Search", *, up: bool) -> "Search":
+    """Return the search whose next check has one rival, on the side of the end that has won."""
+    at = next((index for index, now in enumerate(search.rounds) if now.factors), None)
+    if at is None:
+        return search
+    now, rounds = search.rounds[at], search.rounds
+    one = replace(now, factors=tuple(f for f in now.factors if (f > 1) == up)[:1])
+    spare = search.spare + now.price - one.price
+    return replace(search, rounds=(*rounds[:at], one, *rounds[at + 1 :]), spare=spare)
+
+
+def _settled(search: "Search", checks: int) -> "Search":
+    """Return the search with so many checks left, of a lower rate: behind the one that refines."""
+    left = [now for now in search.rounds if now.factors and not now.refines][:checks]
     rounds = (
         replace(now, factors=tuple(f for f in now.factors if f < 1 and now in left))
         for now in search.rounds

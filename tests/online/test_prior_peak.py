@@ -78,18 +78,28 @@ def test_the_middle_wins_ties_and_leaves_one_check() -> None:
     assert beside <= 0.08 * STEPS
 
 
-def test_behind_an_end_the_search_opens_until_its_outermost_rival_loses() -> None:
+def test_behind_an_end_one_rival_beyond_it_races_until_it_loses() -> None:
     search = begun(own=0.012)
     far = 16 * peaks(search)[1]
     opened = won_by(search, far)
     top = opened.peak(0)
-    assert sorted(peaks(opened)) == pytest.approx([top, 2 * top, 4 * top])
-    assert copies(opened)[1:] == [(0.5, 2.0), (0.5, 2.0)]
+    assert peaks(opened) == pytest.approx([top, 2 * top])
+    assert copies(opened) == [(2.0,), (0.5, 2.0), (0.5, 2.0)]
     further = won_by(opened, far)
-    assert further.peak(0) == pytest.approx(4 * top)
-    assert max(peaks(further)) == pytest.approx(16 * top)
-    settled = won_by(further, further.peak(0))
-    assert (settled.peak(0), settled.near) == (further.peak(0), None)
+    assert peaks(further) == pytest.approx([2 * top, 4 * top])
+    settled = won_by(further, 2 * top)
+    assert (settled.peak(0), settled.near, copies(settled)) == (2 * top, None, [])
+
+
+def test_an_end_that_holds_against_the_rival_beyond_it_ends_the_checks() -> None:
+    search = begun(own=0.3)
+    low = peaks(search)[0]
+    opened = won_by(search, low)
+    assert peaks(opened) == pytest.approx([low, low / 2])
+    settled = won_by(opened, low)
+    assert (settled.peak(0), copies(settled)) == (low, [])
+    beside = price(search.rounds[:1], 4) + opened.rounds[0].price
+    assert beside <= 0.1 * STEPS
 
 
 def test_where_the_users_peak_wins_a_race_around_it_follows() -> None:
