@@ -70,7 +70,7 @@ class PriorPeak:
 
         >>> from autolr.schedules import linear
         >>> round(PriorPeak(0.1, linear(), 500).moved(linear(), 2000).peak, 4)
-        0.05
+        0.0503
         """
         before, after = self.schedule, schedule
         if scheduled != self.scheduled:
