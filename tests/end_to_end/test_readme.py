@@ -188,7 +188,14 @@ def test_python_runs(block: Block, tmp_path: Path, monkeypatch: Any) -> None:
         assert autolr.load_result(folder).peak == names["callback"].result.peak
 
 
-def test_constructors_in_the_text_take_what_they_are_given() -> None:
+def test_constructors_in_the_text_take_what_they_are_given(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reader = names_of_a_reader(tmp_path)
+    earlier = callbacks.AutoLR(save_to="found")
+    trainer = reader["Trainer"](max_epochs=20, callbacks=[earlier])
+    trainer.fit(reader["model"], datamodule=reader["data"])
     actual = SimpleNamespace(peak=0.1, schedule=schedules.constant(), own_peak=0.2)
     actual.rule, actual.rule_settings = "sps_max", (("c", 1.0),)
     names = {**vars(callbacks), "Annealed": Annealed, "result": actual, "x": 0.1, "autolr": autolr}
