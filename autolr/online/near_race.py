@@ -59,13 +59,17 @@ def _settled(search: "Search", checks: int) -> "Search":
 
 
 def _opened(search: "Search", length: int) -> "Search":
-    """Return the search whose next round is a race around what the user has set."""
+    """Return the search whose next round is a race around what the user has set.
+
+    The rounds behind it are paid of those that it replaces: the spare steps stay for copies of a
+    run in doubt.
+    """
     start = search.scores[-1].horizon
     window = max(1, round(CHECK_WINDOW * length))
     race = Round(start, start + length, window, _OPEN, refines=True)
-    steps = sum(now.price for now in search.rounds) + search.spare
+    steps = sum(now.price for now in search.rounds)
     if race.price > steps or race.horizon > search.last or not search.rounds:
         return search
     later = behind(search.rounds, race.horizon, search.last)
     rounds, spare = affordable((race, *later), steps)
-    return replace(search, rounds=rounds, spare=spare)
+    return replace(search, rounds=rounds, spare=search.spare + spare)
