@@ -1,7 +1,7 @@
 """The parser of the command line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -99,7 +99,7 @@ def _parser() -> ArgumentParser:
     )
     tune.add_argument(
         "--workers",
-        type=_whole_or_name,
+        type=_as(_whole_or_name, "a whole number, or auto"),
         default=None,
         help="trials in parallel; auto: one per GPU, or as --trials-per-gpu says",
     )
@@ -260,8 +260,8 @@ def _example(*commands: str) -> str:
 class _as:
     """A type for the parser that reads numbers as Python does: YAML reads "" as None."""
 
-    def __init__(self, kind: type) -> None:
-        self.kind, self.__name__ = kind, kind.__name__
+    def __init__(self, kind: Callable[[Any], Any], name: str | None = None) -> None:
+        self.kind, self.__name__ = kind, name or kind.__name__
 
     def __call__(self, text: str) -> Any:
         return self.kind(text)
