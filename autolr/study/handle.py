@@ -116,7 +116,10 @@ class Study(StoredStudy):
             trial = transitions.resume(self._study, number)
             self._frozen[number] = trial._cached_frozen_trial
             started = trial.datetime_start
-        self._update(number, state="RUNNING", started=started)
+        record = self._update(number, state="RUNNING", started=started)
+        if self._hyperband is not None and "bracket" not in record.attrs and not record.scores:
+            # its process was killed before `ask` had stored it
+            self.note(trial, {"bracket": self._hyperband.bracket_of(number)})
         if promoted:
             self.note(trial, {PROMOTED: max(self._records[number].scores)})
         return trial

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import optuna
 import pytest
 
 from autolr.study import (
@@ -20,6 +21,7 @@ from autolr.study import (
     locked,
     open_study,
     peek,
+    transitions,
 )
 from autolr.study.records import Direction
 
@@ -163,6 +165,17 @@ def test_brackets_follow_hyperband(url: str) -> None:
     handle = open_study(url, "digits", hyperband=hyperband)
     brackets = [handle.ask().user_attrs["bracket"] for _ in range(10)]
     assert brackets == [hyperband.bracket_of(number) for number in range(10)]
+
+
+def test_a_trial_whose_process_was_killed_before_it_had_its_bracket_gets_it(url: str) -> None:
+    hyperband = Hyperband(10, 90)
+    handle = open_study(url, "digits", hyperband=hyperband)
+    handle.close()
+    transitions.begin(optuna.load_study(study_name="digits", storage=url))  # no more of `ask`
+    again = open_study(url, "digits", hyperband=hyperband)
+    assert again.recover() == (0,)
+    again.resume(0)
+    assert again.trial(0).attrs["bracket"] == hyperband.bracket_of(0)
 
 
 def test_without_hyperband_only_divergence_ends_a_trial(url: str) -> None:
