@@ -1,6 +1,7 @@
 """Who wins a race, and which of its candidates is kept in doubt."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autolr.online.evidence import Evidence
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 _FROM_DYING = 2.001  # a factor: no rival of a later check comes nearer
 FAR_BEHIND = 0.25  # of the gain of the best: what has gained less has not left the start with it
 _BRIEF_REACH = 8.0  # a factor: the peaks of a race are 4 apart, and beside one of them 6
+_FEWEST_SCORES, _OUTLIER = 5, 0.71  # of Dixon's test
 _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary range ends at 16
 #                       (and rounding may put its end a little below)
 
@@ -61,7 +63,8 @@ def is_too_early(search: "Search", evidence: Evidence) -> bool:
         evidence: Its scores.
     """
     least = 0.0 if evidence.knows_noise else search.thresholds.chance
-    return search.fallback is not None and evidence.nothing_to_see(least)
+    unseen = search.fallback is not None and evidence.nothing_to_see(least)
+    return unseen and (evidence.knows_noise or not _stands_apart(evidence.scores))
 
 
 def highest_alive(search: "Search", evidence: Evidence) -> float:
@@ -136,6 +139,18 @@ def _near_own(search: "Search", order: list[int]) -> list[int]:
     """
     own = search.peak(own_candidate(search))
     return [i for i in order if own / _BRIEF_REACH < search.peak(i) < own * _BRIEF_REACH]
+
+
+def _stands_apart(scores: Sequence[float]) -> bool:
+    """Return whether the best score is an outlier among the others, which differ by noise at least.
+
+    Source: Dean & Dixon 1951, "Simplified statistics for small numbers of observations", the
+    ratio of the gap to the range; its critical value for five values at 95 %.
+    """
+    finite = sorted(score for score in scores if math.isfinite(score))
+    if len(finite) < _FEWEST_SCORES or finite[-1] == finite[0]:
+        return False
+    return (finite[1] - finite[0]) / (finite[-1] - finite[0]) > _OUTLIER
 
 
 def _left(search: "Search", evidence: Evidence) -> list[int]:

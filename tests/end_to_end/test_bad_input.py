@@ -206,7 +206,7 @@ def test_a_value_of_the_space_with_which_the_model_cannot_be_made_costs_one_atte
             "super().__init__()\n        1 / width\n        self.net",
         )
     )
-    project.configure({"tune/space/model.init_args.width": [4, 0]})
+    project.configure({"tune/space/model.init_args.width": [4, 0], "tune/sampler": "random"})
     finished = project.tune("--workers", workers)
     shown = json.loads(project.run("show", "line", "--storage", "sqlite:///runs.db", "--json").out)
     failed = [trial for trial in shown["trials"] if trial["state"] == "FAIL"]

@@ -185,7 +185,8 @@ def test_a_score_can_be_maximized(project: Any) -> None:
 
 @pytest.mark.slow
 def test_hyper_parameters_that_change_the_length_of_a_run_are_supported(project: Any) -> None:
-    project.configure({"tune/space/data.init_args.batch_size": [4, 8, 16]})
+    sizes = {"tune/space/data.init_args.batch_size": [4, 8, 16]}
+    project.configure({**sizes, "tune/online": False, "tune/sampler": "random"})
     project.tune()
     whole = trials(project).query("state == 'COMPLETE'")
     sizes = whole["data.init_args.batch_size"]

@@ -1,6 +1,7 @@
 """Races that show too little: what they may decide, and what they leave to later checks."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import math
 from dataclasses import replace
 
 from autolr import schedules
@@ -33,6 +34,12 @@ def winner(search, *scores, batches=None):
 def test_a_race_that_cannot_continue_keeps_the_own_peak_where_no_score_has_gained_a_twentieth():
     assert winner(race(), 1.99, 2.0, 2.0, 1.91, 3.0) == 0.1
     assert winner(race(), 1.99, 2.0, 2.0, 1.89, 3.0) == 0.4
+
+
+def test_a_score_that_stands_apart_from_all_others_is_no_chance():
+    assert winner(race(), 1.999, 1.998, 1.996, 1.985, 1.94) == 1.6  # each gains as its rate does
+    assert winner(race(), 1.985, 1.998, 1.96, 1.97, 1.94) == 0.1
+    assert winner(race(), 1.99, 2.0, 2.0, 1.91, math.inf) == 0.1  # too few scores to tell
 
 
 def test_where_the_noise_of_batches_is_known_it_is_what_counts():
