@@ -7,9 +7,10 @@ from autolr.online.peaks import PeakRange
 from autolr.rules.fixed import OWN
 from autolr.space import Value
 
-_FAR = 8.0  # a factor: a peak that is farther from the customary one has the race laid around it
 _SAME = 1.5  # a factor between two peaks that need not both race
 _NEAR = (0.5, 1.0, 2.0)  # what races around the peak of an earlier search, in units of it
+FAR = 8.0  # a factor: a user's peak farther from the customary one has the race laid around it, as
+#            half of the customary range would be of no use
 SEVERAL = 3  # peaks of a rule beside others: its default and one on either side
 
 
@@ -47,7 +48,7 @@ class RaceEntry:
     def trusts_own(self) -> bool:
         """Whether the user has set a peak, and what a scan has seen, if one was made, agrees."""
         prior = self.peak_range.prior
-        return self.own is not None and prior / _FAR <= self.own <= prior * _FAR
+        return self.own is not None and prior / FAR <= self.own <= prior * FAR
 
     def peaks(self, count: int) -> list[float]:
         """Return at most so many peaks, rising, and the user's own among them.

@@ -14,6 +14,7 @@ from autolr.online.peaks import PeakRange, parse_rates
 from autolr.online.prior_peak import MovedPeak, PriorPeak
 from autolr.online.progress import Progress
 from autolr.online.race import left_out, race_entries
+from autolr.online.race_entry import FAR
 from autolr.online.run_info import RunInfo
 from autolr.online.run_space import RunSpace
 from autolr.online.scan import Scan
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from autolr.strict_yaml import Source
 
 _NAMED: dict[str, Any] = {"annealed": Annealed, "autolrs": AutoLRS}
-_FAR = 8.0  # a factor: beyond it half of the customary range is of no use
 _EXPECTED = "'annealed', 'autolrs', or a strategy: a frozen dataclass such as Annealed()"
 
 
@@ -183,7 +183,7 @@ class SearchSettings:
 
         Who sets a rate far from the customary one fine-tunes, or knows his model.
         """
-        far = users_peak is not None and max(users_peak / prior, prior / users_peak) > _FAR
+        far = users_peak is not None and max(users_peak / prior, prior / users_peak) > FAR
         middle = users_peak if users_peak is not None and far else prior
         return parse_rates(self.space.rates or self.rates, middle)
 
