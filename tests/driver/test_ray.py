@@ -144,10 +144,12 @@ def _story(url: str, cluster: Any, server: Server | None) -> Story:
     begun: list[Event] = []
     heard: list[Event] = []
     restarts: list[threading.Timer] = []
+    stopped = threading.Event()
 
     def interrupt(event: Event) -> None:
         begun.append(event)
-        if len(_rungs(begun)) == 1:
+        if not stopped.is_set() and _two_train(begun):
+            stopped.set()
             os.kill(os.getpid(), signal.SIGTERM)
 
     def damage(event: Event) -> None:
@@ -172,6 +174,11 @@ def _rungs(events: Sequence[Event]) -> list[tuple[int, int]]:
     return [(event.number, event.step) for event in events if isinstance(event, RungReached)]
 
 
+def _two_train(events: Sequence[Event]) -> bool:
+    """Tell whether a rung was reached and two trials are under way; a node may come late."""
+    return bool(_rungs(events)) and len(_training(events)) == 2
+
+
 def _training(events: Sequence[Event]) -> set[int]:
     """Return the trials that are under way after these events."""
     actual: set[int] = set()
@@ -189,9 +196,10 @@ def _training(events: Sequence[Event]) -> set[int]:
 @pytest.mark.slow
 def test_a_signal_has_the_trials_of_all_nodes_written_down(story: Story) -> None:
     assert story.cut.interrupted == signal.SIGTERM
-    assert {trial.state for trial in story.cut.trials} == {"WAITING"}
+    waiting = {trial.number for trial in story.cut.trials if trial.state == "WAITING"}
     again = {event.number for event in story.heard if isinstance(event, TrialStarted)}
-    assert again >= {trial.number for trial in story.cut.trials} == {0, 1}
+    assert len(waiting) == 2
+    assert again >= waiting
 
 
 @pytest.mark.slow
