@@ -6,7 +6,7 @@ from autolr.driver.messages import Checked
 from autolr.objective.corners import corners
 from autolr.online import Annealed
 from autolr.study import Estimate, Hyperband
-from autolr.study.simulation import Course, expected
+from autolr.study.simulation import StudyPlan, expected
 
 _LOCAL = "local"
 
@@ -29,11 +29,11 @@ def estimated(
     beside = int(Annealed().budget * checked.run_steps)
     searching = tune.trials if searches else int(online)
     workers = _workers(config, devices)
-    course = Course(tune.trials, checked.run_steps, hyperband, pauses, workers or 1)
+    plan = StudyPlan(tune.trials, checked.run_steps, hyperband, pauses, workers or 1)
     return Estimate(
         trials=tune.trials,
         run_steps=checked.run_steps,
-        price=expected(course, config.seed),
+        price=expected(plan, config.seed),
         rival_steps=0 if held is not None and held.rivals == 0 else searching * beside,
         workers=workers,
         sharing=min(workers or 1, tune.trials_per_gpu),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from autolr.driver.events import Event, RungReached, StudyReady, TrialEnded, TrialStarted
 from autolr.study import TrialRecord
-from autolr.study.simulation import Course, expected
+from autolr.study.simulation import StudyPlan, expected
 
 _UNSURE = 0.99  # of a study that continues, whatever was expected of it
 
@@ -32,8 +32,8 @@ class Pace:
     def __post_init__(self) -> None:
         tune, ready = self.ready.config.tune, self.ready
         workers = tune.workers if isinstance(tune.workers, int) else 1
-        course = Course(tune.trials, ready.run_steps, ready.hyperband, tune.pruner.pause, workers)
-        self._total = max(1.0, expected(course, ready.config.seed).steps)
+        plan = StudyPlan(tune.trials, ready.run_steps, ready.hyperband, tune.pruner.pause, workers)
+        self._total = max(1.0, expected(plan, ready.config.seed).steps)
         self._begun = self._last = self.now
 
     def observe(self, event: Event, now: float) -> None:

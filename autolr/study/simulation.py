@@ -14,7 +14,7 @@ _MOST = 10_000  # trials that are simulated, over all draws; of a longer study a
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class StudyPlan:
     """How the trials of a study are trained.
 
     Attributes:
@@ -46,20 +46,20 @@ class SimulatedPrice:
     checkpoints: int
 
 
-def expected(course: Course, seed: int = 0) -> SimulatedPrice:
+def expected(plan: StudyPlan, seed: int = 0) -> SimulatedPrice:
     """Return the mean price of studies in which the trials come in a random order of quality.
 
     Where a trial is better than another at one rung it is better at all. The checkpoints are the
     most of any of these studies.
 
     Args:
-        course: How the trials are trained.
+        plan: How the trials are trained.
         seed: Of the order.
     """
-    trials = min(course.trials, _MOST)
+    trials = min(plan.trials, _MOST)
     draws = max(1, min(_DRAWS, _MOST // trials))
-    share, generator = course.trials / trials, random.Random(seed)
-    short = Course(trials, course.run_steps, course.hyperband, course.pauses, course.workers)
+    share, generator = plan.trials / trials, random.Random(seed)
+    short = StudyPlan(trials, plan.run_steps, plan.hyperband, plan.pauses, plan.workers)
     prices = []
     for _ in range(draws):
         scores = [generator.random() for _ in range(trials)]
@@ -68,21 +68,21 @@ def expected(course: Course, seed: int = 0) -> SimulatedPrice:
     return SimulatedPrice(round(share * steps), round(share * max(p.checkpoints for p in prices)))
 
 
-def simulated(course: Course, score: Callable[[int, int], float]) -> SimulatedPrice:
+def simulated(plan: StudyPlan, score: Callable[[int, int], float]) -> SimulatedPrice:
     """Return the price of one study; its workers do what `study.next_action` says.
 
     Args:
-        course: How the trials are trained.
+        plan: How the trials are trained.
         score: Returns what a trial, by its number, scores at a rung; finite, and lower is better.
     """
-    simulation = _Simulation(course, score)
+    simulation = _Simulation(plan, score)
     simulation.run()
     return SimulatedPrice(simulation.steps, simulation.most_checkpoints)
 
 
 class _Simulation:
-    def __init__(self, course: Course, score: Callable[[int, int], float]) -> None:
-        self._course = course
+    def __init__(self, plan: StudyPlan, score: Callable[[int, int], float]) -> None:
+        self._plan = plan
         self._score = score
         self._started = 0
         self._scores: defaultdict[tuple[int, int], list[float]] = defaultdict(list)  # sorted
@@ -94,7 +94,7 @@ class _Simulation:
         self.most_checkpoints = 0
 
     def run(self) -> None:
-        free, now = self._course.workers, 0
+        free, now = self._plan.workers, 0
         while True:
             while free and self._begin(now):
                 free -= 1
@@ -113,7 +113,7 @@ class _Simulation:
                 del self._paused[place]
             self._train(now, trial, place[1])
             return True
-        if self._started < self._course.trials:
+        if self._started < self._plan.trials:
             self._train(now, self._started, 0)
             self._started += 1
             return True
@@ -121,31 +121,31 @@ class _Simulation:
 
     def _goes_on(self, now: int, trial: int, step: int) -> bool:
         """Judge a trial at a step; return whether its worker trains it on."""
-        if step == self._course.run_steps:
+        if step == self._plan.run_steps:
             self._kept.discard(trial)
             return False
         place, score = (self._bracket(trial), step), self._score(trial, step)
         insort(self._scores[place], score)
         promoted = self._promotes(place, score)
-        if promoted or self._course.pauses:
+        if promoted or self._plan.pauses:
             self._keep(trial)
         else:
             self._kept.discard(trial)
         if promoted:
             self._train(now, trial, step)
-        elif self._course.pauses:
+        elif self._plan.pauses:
             heapq.heappush(self._paused[place], (score, trial))
         return promoted
 
     def _train(self, now: int, trial: int, step: int) -> None:
         """Train from a step to the next rung, or the end."""
-        end = next((rung for rung in self._rungs(trial) if rung > step), self._course.run_steps)
+        end = next((rung for rung in self._rungs(trial) if rung > step), self._plan.run_steps)
         self.steps += end - step
         self._order += 1
         heapq.heappush(self._training, (now + end - step, self._order, trial, end))
 
     def _keep(self, trial: int) -> None:
-        if self._course.pauses:
+        if self._plan.pauses:
             self._kept.add(trial)
             self.most_checkpoints = max(self.most_checkpoints, len(self._kept))
 
@@ -154,14 +154,14 @@ class _Simulation:
         return self._promotes(place, self._paused[place][0][0])
 
     def _promotes(self, place: tuple[int, int], score: float) -> bool:
-        hyperband, scores = self._course.hyperband, self._scores[place]
+        hyperband, scores = self._plan.hyperband, self._scores[place]
         return hyperband is None or hyperband.promotes_behind(
             bisect_left(scores, score), len(scores)
         )
 
     def _bracket(self, trial: int) -> int:
-        return 0 if self._course.hyperband is None else self._course.hyperband.bracket_of(trial)
+        return 0 if self._plan.hyperband is None else self._plan.hyperband.bracket_of(trial)
 
     def _rungs(self, trial: int) -> tuple[int, ...]:
-        hyperband = self._course.hyperband
+        hyperband = self._plan.hyperband
         return () if hyperband is None else hyperband.rungs(self._bracket(trial))

@@ -10,7 +10,7 @@ import autolr
 from autolr.cli import main
 from autolr.driver import Event, RungReached, StudyEstimated
 from autolr.study import Estimate, Hyperband
-from autolr.study.simulation import Course, simulated
+from autolr.study.simulation import StudyPlan, simulated
 
 _STEPS = 90
 _OBJECTIVE = '''
@@ -94,8 +94,8 @@ def test_a_study_takes_the_steps_that_were_expected(ranked: dict[str, Any]) -> N
     steps = sum(trial.attrs["steps"] for trial in trials)
     assert estimate.price.steps == pytest.approx(steps, rel=0.15)  # for any order of trials
     peaks = [trial.params["lr"] for trial in trials]
-    course = Course(30, _STEPS, Hyperband(10, _STEPS))
-    assert simulated(course, lambda number, rung: peaks[number]).steps == steps  # for this one
+    plan = StudyPlan(30, _STEPS, Hyperband(10, _STEPS))
+    assert simulated(plan, lambda number, rung: peaks[number]).steps == steps  # for this one
 
 
 @pytest.mark.parametrize(
