@@ -1,6 +1,7 @@
 """The parser of the command line."""
 
 import re
+from argparse import Action
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -82,15 +83,17 @@ def _parser() -> ArgumentParser:
         prog="autolr",
         description="Tune learning-rate schedules.",
         formatter_class=_Formatter,
-        epilog=_example("fit", "doctor"),
+        epilog=_example("tune", "fit", "doctor"),
         exit_on_error=False,
         version=__version__,
         env_prefix=False,
         default_env=False,
     )
-    commands = top.add_subcommands(required=False, title="commands")
+    commands = top.add_subcommands(required=False, title="commands", metavar="COMMAND")
     tune = _command(commands, "tune", "search for a schedule, or resume a search")
-    tune.add_argument("config", type=str, help="a LightningCLI config with a section 'tune:'")
+    tune.add_argument(
+        "config", type=str, help="a LightningCLI config; options override its section 'tune:'"
+    )
     tune.add_argument(
         "--trials", type=_as(int), default=None, help="finished trials that the study shall have"
     )
@@ -247,10 +250,17 @@ def _command(commands: Any, name: str, description: str) -> ArgumentParser:
 
 
 class _Formatter(DefaultHelpFormatter):
-    """Keeps the lines of an example, which is typed as it stands."""
+    """Keeps the lines of an example, which is typed as it stands; says no default of None."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if text.startswith(_HEAD) else super()._fill_text(text, width, indent)
+
+    def _expand_help(self, action: Action) -> str:
+        return re.sub(
+            r" \(type: str, default: null\)|, default: null(?=\)$)",
+            "",
+            super()._expand_help(action),
+        )
 
 
 def _example(*commands: str) -> str:

@@ -52,7 +52,8 @@ class Annealed:
     of the user's it begins within the rise. After the race the winner is compared with copies of
     itself at other rates, all of them further out when it won at the edge of the range of peaks,
     and with its own past: when its score is worse than an earlier one, a copy of that state is
-    trained beside it at half the rate, and replaces it if it does better.
+    trained beside it at half the rate (after a copy that has lost, at a quarter, then an eighth),
+    and replaces it if it does better.
 
     Args:
         candidates: How many peaks race, spaced evenly in log rate. Rules that race beside the

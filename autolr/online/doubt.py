@@ -135,9 +135,7 @@ def _with_copy_of_best(search: "Search", step: int) -> "Search":
     length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare // COPIES))
     if search.spare < COPIES * length or not search.rounds or step + length > search.last:
         return search
-    cut = search.thresholds.cut ** (
-        1 + search.doubts
-    )  # the last copy may not have been slow enough
+    cut = search.thresholds.cut ** (1 + search.doubts)  # the last copy may have been too fast
     window = round(CHECK_WINDOW * length)
     copy = Round(step, step + length, window, (cut,) * COPIES, from_saved=True)
     rounds = (copy, *behind(search.rounds, copy.horizon, search.last))

@@ -85,7 +85,7 @@ def progress_lines(
     elif _settled(before) and before.rollbacks == after.rollbacks:
         yield from _change(after.scores[len(before.scores) :], total_steps)
     for rollback in after.rollbacks[len(before.rollbacks) :]:
-        yield _rolled_back(rollback, before, monitor)
+        yield _rolled_back(rollback, before, after, monitor)
     yield from _forecast(before, after, total_steps, monitor)
 
 
@@ -160,14 +160,30 @@ def _change(scores: tuple[ProbeScore, ...], total_steps: int) -> Iterator[str]:
         yield f"AutoLR: step {rival.horizon}: rate x{factor:.3g}"
 
 
-def _rolled_back(rollback: RollbackRecord, before: "Progress", monitor: Monitor) -> str:
-    known = before.best is not None and math.isfinite(before.best[1])
-    best = before.best[1] if before.best is not None else math.inf
-    was = f", was {monitor.text(best)} at step {rollback.to}" if known else ""
+def _rolled_back(
+    rollback: RollbackRecord, before: "Progress", after: "Progress", monitor: Monitor
+) -> str:
+    """Return the line for a rollback, with the step at which it was decided.
+
+    A copy of the best state that has been trained beside the run is recorded with the step at which
+    that began: its rates are those of the schedule from there on.
+    """
+    best = math.inf if before.best is None else before.best[1]
+    decided = max(rollback.step, *(scored.horizon for scored in after.scores[-1:]))
+    cut, to = f"rate x{rollback.factor:.3g}", f"step {rollback.to}"
     value = monitor.text(rollback.score)
-    score = f"{monitor.name} {value}{was}" if math.isfinite(rollback.score) else "the loss diverged"
-    back = "there" if was and math.isfinite(rollback.score) else f"step {rollback.to}"
-    return f"AutoLR: step {rollback.step}: {score}: back to {back}, rate x{rollback.factor:.3g}"
+    if not math.isfinite(rollback.score):
+        said = f"the loss diverged: back to {to}, {cut}"
+    elif decided == rollback.step:
+        was = f", was {monitor.text(best)} there" if math.isfinite(best) else ""
+        said = f"{monitor.name} {value}: back to {to}{was}, {cut}"
+    else:
+        was = f", {monitor.text(best)} at {to}" if math.isfinite(best) else ""
+        said = (
+            f"{monitor.name} was {value} at step {rollback.step}{was}: a copy of {to}, trained "
+            f"beside the run since then at {cut}, replaces it"
+        )
+    return f"AutoLR: step {decided}: {said}"
 
 
 def _worth_saying(

@@ -83,20 +83,20 @@ class Result:
     total_steps: int
     validation_passes: int
     rollbacks: tuple[RollbackRecord, ...] = field(default=(), repr=False)
-    own_peak: float | None = None
-    forecast: Forecast | None = None
+    own_peak: float | None = field(default=None, repr=False)
+    forecast: Forecast | None = field(default=None, repr=False)
     monitor: Monitor = field(default_factory=Monitor)
     scan: Scan | None = field(default=None, repr=False)
     rule: str = OWN
-    rule_settings: tuple[tuple[str, Value], ...] = ()
-    stopped_at: int | None = None
-    kept_peak: float | None = None
-    copy_bytes: int = 0
-    copies: tuple[CopyRecord, ...] = ()
-    highest_rate: float | None = None
-    own_rates: tuple[tuple[str, float], ...] = ()
-    optimizer: str | None = None
-    prior: MovedPeak | None = None
+    rule_settings: tuple[tuple[str, Value], ...] = field(default=(), repr=False)
+    stopped_at: int | None = field(default=None, repr=False)
+    kept_peak: float | None = field(default=None, repr=False)
+    copy_bytes: int = field(default=0, repr=False)
+    copies: tuple[CopyRecord, ...] = field(default=(), repr=False)
+    highest_rate: float | None = field(default=None, repr=False)
+    own_rates: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    optimizer: str | None = field(default=None, repr=False)
+    prior: MovedPeak | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -238,7 +238,7 @@ class Result:
         return result_figure(self)
 
     def __str__(self) -> str:
-        """Return five lines: peak, schedule, price, what is expected at the end, rollbacks."""
+        """Return peak, schedule, price, the score expected at the end, and rollbacks, as text."""
         return summary(self)
 
     def _repr_html_(self) -> str:

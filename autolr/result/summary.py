@@ -1,5 +1,7 @@
-"""A result in five lines."""
+"""A result in five entries, for a terminal of 80 columns."""
 
+import re
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from autolr.rules.fixed import OWN
@@ -8,15 +10,27 @@ if TYPE_CHECKING:
     from autolr.result.result import Result
 
 
+_COLUMNS = 80
+_INDENT = 11
+_TIED = "\0"  # a space at which no line is broken
+
+
 def summary(result: "Result") -> str:
-    """Return what ``print(result)`` prints: five lines."""
+    """Return what ``print(result)`` prints: five entries, in lines of at most 80 columns."""
     return "\n".join(
-        (
-            f"peak       {_peak(result)}",
-            f"schedule   {_schedule(result)}",
-            f"price      {_price(result)}",
-            f"expected   {_expected(result)}",
-            f"rollbacks  {_rollbacks(result)}",
+        fill(
+            f"{name:{_INDENT}}{text}",
+            _COLUMNS,
+            subsequent_indent=" " * _INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ).replace(_TIED, " ")
+        for name, text in (
+            ("peak", _peak(result)),
+            ("schedule", _schedule(result)),
+            ("price", _price(result)),
+            ("expected", _expected(result)),
+            ("rollbacks", _rollbacks(result)),
         )
     )
 
@@ -51,7 +65,7 @@ def multiplied(result: "Result") -> str:
 
 def _schedule(result: "Result") -> str:
     if result.own_peak is None:
-        return str(result.schedule)
+        return re.sub(r" (?![*|])|(?<=[*|]) ", _TIED, str(result.schedule))  # broken at operators
     return f"that of the module's own scheduler, times {result.factor:.4g}"
 
 
@@ -75,4 +89,7 @@ def _rollbacks(result: "Result") -> str:
     if not result.rollbacks:
         return "none"
     steps = ", ".join(f"{one.step:,} to {one.to:,}" for one in result.rollbacks)
-    return f"{len(result.rollbacks)}: step {steps}, each to a lower rate"
+    return (
+        f"{len(result.rollbacks)}: step {steps}, each to a lower rate; they discarded "
+        f"{result.discarded_steps:,} steps, so a replay from scratch is another run"
+    )

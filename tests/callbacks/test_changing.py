@@ -11,11 +11,23 @@ from autolr.online import Annealed
 from tests.callbacks.changing import AT, KINDS, Frozen, Lazy, Part, backbone, fit
 from tests.callbacks.namespace import Callback
 from tests.callbacks.runs import differences
+from tests.cases import with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(
+    params=with_slow(
+        [*KINDS],
+        "BackboneFinetuning",
+        "ModelPruning",
+        "FrozenInStep",
+        "Growing",
+        "Resized",
+        "LateBuffers",
+        "Outside",
+    )
+)
 def kind(request):
     make, callback = KINDS[request.param]
     return make, lambda: [] if callback is None else [callback()]
@@ -39,7 +51,10 @@ def test_with_one_candidate_the_run_is_bit_for_bit_that_without(kind):
     assert differences(plain, left(*fit(make, [ours, *callbacks()]))) == []
 
 
-@pytest.mark.parametrize("name", ["BackboneFinetuning", "Growing", "Frozen", "NewHead"])
+@pytest.mark.parametrize(
+    "name",
+    with_slow(["BackboneFinetuning", "Growing", "Frozen", "NewHead"], "BackboneFinetuning"),
+)
 def test_rules_go_on_racing(name):
     make, callback = KINDS[name]
     space = {"rule": ["fixed", "dog"]}

@@ -13,6 +13,7 @@ from autolr import AutoLR
 from autolr.online import Annealed, Check
 from tests.callbacks.namespace import ModelCheckpoint, pl
 from tests.callbacks.runs import LR, RACE, VAL, differences, fit, train_loader, trained
+from tests.cases import with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -115,7 +116,7 @@ def unbroken(**settings):
 WAYS = {"the module": whole, "its parts": unbroken, "in place": in_place, "a function": function}
 
 
-@pytest.mark.parametrize("make", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("make", with_slow(WAYS, "its parts", "in place"))
 def test_a_compiled_run_is_searched_as_the_plain_one_and_compiles_nothing_for_a_rival(
     make, tmp_path
 ):
@@ -181,7 +182,7 @@ def test_what_a_replay_for_a_rival_overwrites_is_copied_for_other_callbacks(tmp_
     assert all(seen)
 
 
-@pytest.mark.parametrize("make", [parts, in_place], ids=["its parts", "in place"])
+@pytest.mark.parametrize("make", with_slow({"its parts": parts, "in place": in_place}, "in place"))
 def test_with_one_candidate_a_compiled_run_is_as_without_autolr(make, tmp_path):
     one = {"autolr": {"rates": (LR, LR), "schedule": "constant"}}
     run, *_ = searched(tmp_path / "one", lambda: make(backend="eager"), **one)

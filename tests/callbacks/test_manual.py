@@ -11,6 +11,7 @@ from autolr.online import Annealed
 from tests.callbacks.manual import Accumulating, Closing, Manual, Raw, Scheduled, Silent
 from tests.callbacks.namespace import LearningRateMonitor
 from tests.callbacks.runs import LR, RACE, Bare, Net, curve, differences, fit
+from tests.cases import with_slow
 
 ALIKE = ("weights and buffers", "optimizer", "data order", "generators", "gradients")
 
@@ -52,7 +53,10 @@ def search(folder, make, strategy=RACE, trainer=None, **settings):
     return run, callback.result
 
 
-@pytest.mark.parametrize("make", [Manual, Silent, Closing, Raw])
+WAYS = {make.__name__: make for make in (Manual, Silent, Closing, Raw)}
+
+
+@pytest.mark.parametrize("make", with_slow(WAYS, "Manual", "Closing"))
 def test_steps_made_by_hand_are_searched_as_those_of_the_trainer(make, tmp_path):
     automatic, expected = search(tmp_path / "automatic", Net)
     by_hand, result = search(tmp_path / "manual", make)
@@ -86,7 +90,12 @@ def test_a_scheduler_stepped_by_hand_is_searched_as_one_that_the_trainer_steps(m
     )
 
 
-@pytest.mark.parametrize("make", [Manual, Silent, Closing, Raw, Accumulating, Scheduled])
+@pytest.mark.parametrize(
+    "make",
+    with_slow(
+        {**WAYS, "Accumulating": Accumulating, "Scheduled": Scheduled}, "Raw", "Accumulating"
+    ),
+)
 def test_a_search_with_one_candidate_leaves_the_run_bit_identical(make, tmp_path):
     alone = fit(tmp_path / "alone", make)
     schedule = None if make is Scheduled else "constant"

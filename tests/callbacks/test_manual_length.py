@@ -8,6 +8,7 @@ from autolr.online import Annealed
 from tests.callbacks.manual import Accumulating, Gan, Manual, Raw, circle
 from tests.callbacks.namespace import Callback
 from tests.callbacks.runs import LR, fit
+from tests.cases import with_slow
 
 RACE = Annealed(candidates=2, checks=(), budget=3.0)
 
@@ -50,13 +51,21 @@ LENGTHS = {
 }
 
 
+CASES = with_slow(
+    [*LENGTHS],
+    "a step that Lightning does not count",
+    "accumulation over 3 and the rest",
+    "two optimizers by turns, up to a limit",
+)
+
+
 def steps_of(rates, highest):
     """Return the distinct rates of a linear schedule up to its last step, and the last one."""
     applied = [rate for rate in rates if rate > 0]  # it is 0 while gradients wait in vain
     return len(dict.fromkeys(applied)), applied[-1] / highest
 
 
-@pytest.mark.parametrize("case", LENGTHS)
+@pytest.mark.parametrize("case", CASES)
 def test_a_schedule_is_laid_out_over_the_steps_that_are_made(case, tmp_path):
     make, settings, steps = LENGTHS[case]
     follow, applied = FollowCandidate(LR, "linear"), Applied()
@@ -69,7 +78,7 @@ def test_a_schedule_is_laid_out_over_the_steps_that_are_made(case, tmp_path):
 
 
 @pytest.mark.filterwarnings("error:AutoLR")
-@pytest.mark.parametrize("case", LENGTHS)
+@pytest.mark.parametrize("case", CASES)
 def test_a_search_begins_with_the_length_that_a_copy_shows(case, tmp_path):
     make, settings, steps = LENGTHS[case]
     monitor = "distance" if "best" in settings else None
@@ -93,7 +102,7 @@ class Reports:
         return False
 
 
-@pytest.mark.parametrize("case", LENGTHS)
+@pytest.mark.parametrize("case", CASES)
 def test_a_trial_reports_at_its_rungs(case, tmp_path):
     make, settings, steps = LENGTHS[case]
     monitor = "distance" if "best" in settings else "val_loss"

@@ -25,6 +25,7 @@ from tests.callbacks.runs import (
     train_loader,
     val_loader,
 )
+from tests.cases import with_slow
 
 
 class Momentum(Net):
@@ -300,7 +301,22 @@ def searched(name, folder, *strategy, **own):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", SETUPS)
+@pytest.mark.parametrize(
+    "name",
+    with_slow(
+        [*SETUPS],
+        "two workers",
+        "accumulated gradients, a partial last window",
+        "several groups",
+        "counters",
+        "own random numbers",
+        "batches changed in place",
+        "no validation",
+        "loaders with one generator",
+        "validation within the epoch",
+        "bfloat16",
+    ),
+)
 def test_a_search_with_one_candidate_changes_no_bit(name, plain, tmp_path):
     callback, run = searched(name, tmp_path, rates=(LR, LR))
     assert len(callback.result.scores) == 1

@@ -14,6 +14,7 @@ from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.errors import UnsupportedError
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, RACE, TRAIN, Bare, Net, curve, differences, fit
+from tests.cases import with_slow
 
 RATES = (2.0**-16, 2.0**-6)
 FALLING = schedules.warmup(4) | schedules.cosine()
@@ -261,7 +262,10 @@ PLACES = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("where", [*PLACES, "a callback"])
+@pytest.mark.parametrize(
+    "where",
+    with_slow([*PLACES, "a callback"], "training_step", "optimizer_step, after", "a callback"),
+)
 def test_a_rate_that_is_written_anywhere_is_multiplied_like_the_optimizers_own(where, tmp_path):
     make = type("Written", (Writer,), {"where": where})
     others = [WritingCallback()] if where == "a callback" else []
@@ -272,7 +276,15 @@ def test_a_rate_that_is_written_anywhere_is_multiplied_like_the_optimizers_own(w
     assert list(curve(tmp_path, "autolr/rate").values()) == [high for _, high in live.used]
 
 
-@pytest.mark.parametrize("where", [*PLACES, "on_train_epoch_end"])
+@pytest.mark.parametrize(
+    "where",
+    with_slow(
+        [*PLACES, "on_train_epoch_end"],
+        "on_train_batch_start",
+        "optimizer_step, after",
+        "on_train_epoch_end",
+    ),
+)
 def test_a_rate_that_is_scaled_by_hand_is_scaled_once(where, tmp_path):
     class Scaled(Writer):
         def write(self, optimizer):

@@ -22,6 +22,7 @@ from tests.callbacks.runs import (
     train_loader,
     val_loader,
 )
+from tests.cases import with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -110,7 +111,18 @@ def test_a_candidate_is_annealed_over_the_steps_that_are_made(settings, steps, t
     assert rates[-2] == pytest.approx(2 * LR / steps)
 
 
-@pytest.mark.parametrize(("settings", "steps"), LENGTHS.values(), ids=LENGTHS)
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    with_slow(
+        LENGTHS,
+        "accumulation over 2 from the third epoch",
+        "accumulation by the module",
+        "data that shrink",
+        "data that grow, accumulated",
+        "a share of the batches",
+        "no end but a step",
+    ),
+)
 def test_a_search_is_annealed_over_the_steps_that_are_made(settings, steps, tmp_path):
     callback = AutoLR(RACE, schedule="linear")
     made, rates = trained(tmp_path, callback, **settings)

@@ -10,6 +10,7 @@ from autolr.online import Annealed
 from tests.callbacks.manual import Gan, Manual, Two, circle
 from tests.callbacks.namespace import Callback, LearningRateMonitor
 from tests.callbacks.runs import LR, RACE, curve, differences, fit, trained
+from tests.cases import with_slow
 
 HIGHEST = 16 * LR  # of `Two`
 OWN = 2e-3  # of both of a `Gan`
@@ -41,8 +42,18 @@ def gan_search(**settings):
     return searcher(**{"monitor": "distance", "mode": "min", **settings})
 
 
-@pytest.mark.parametrize("toggles", ["within batches", "never", "for good"])
-@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize(
+    ("every", "toggles"),
+    with_slow(
+        {
+            f"{toggles}, {every}": (every, toggles)
+            for toggles in ("within batches", "never", "for good")
+            for every in (1, 2)
+        },
+        "within batches, 2",
+        "never, 1",
+    ),
+)
 def test_a_gan_with_one_candidate_trains_bit_for_bit_as_without_a_search(every, toggles, tmp_path):
     def make():
         return Gan(every, toggles)

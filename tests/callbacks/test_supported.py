@@ -10,6 +10,7 @@ from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from tests.callbacks.namespace import Callback, EMAWeightAveraging, MixedPrecision, WeightAveraging
 from tests.callbacks.runs import LR, RACE, Net, differences, fit, trained
+from tests.cases import with_slow
 
 RATES = (2.0**-16, 2.0**-6)
 LIVE_FIRST = 2.0**-11
@@ -50,7 +51,7 @@ FP16 = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("settings", FP16.values(), ids=FP16)
+@pytest.mark.parametrize("settings", with_slow(FP16, "clipped by norm", "accumulated"))
 def test_in_fp16_a_search_with_one_candidate_changes_no_bit(settings, tmp_path):
     callback = AutoLR(schedule=schedules.constant(), rates=(LR, LR))
     searched = fit(tmp_path / "searched", Watched, [callback], **half_precision(), **settings)
@@ -60,7 +61,7 @@ def test_in_fp16_a_search_with_one_candidate_changes_no_bit(settings, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("settings", FP16.values(), ids=FP16)
+@pytest.mark.parametrize("settings", with_slow(FP16, "clipped by norm"))
 def test_in_fp16_each_rival_has_its_own_scale_and_is_replayed(settings, tmp_path):
     callback = searcher()
     searched = fit(tmp_path / "searched", Watched, [callback], **half_precision(), **settings)
@@ -91,7 +92,7 @@ AVERAGES = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("average", AVERAGES.values(), ids=AVERAGES)
+@pytest.mark.parametrize("average", with_slow(AVERAGES, "moving", "late"))
 def test_with_averages_a_search_with_one_candidate_changes_no_bit(average, tmp_path):
     callback = AutoLR(schedule=schedules.constant(), rates=(LR, LR))
     searched = fit(tmp_path / "searched", Net, [callback, average()])

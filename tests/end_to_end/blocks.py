@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FILES = (
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
@@ -13,6 +15,7 @@ FILES = (
 )
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _JOINS = re.compile(r"&&|;|&")
+NOTEBOOK = "docs/tutorial.md"  # its Python is one program: tests/examples/test_tutorial.py runs it
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ def blocks() -> Iterator[Block]:
     for file in FILES:
         for language, text in _FENCE.findall(file.read_text("utf-8")):
             yield Block(str(file.relative_to(ROOT)), language, text)
+
+
+BLOCKS = list(blocks())
+
+
+def named(actual: list[Block]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", actual, ids=[block.name for block in actual])
 
 
 def inline(start: str) -> list[tuple[str, str]]:

@@ -242,7 +242,8 @@ def test_later_changes_have_a_line_each():
     printed = lines(scores)
     assert printed[60] == ["AutoLR: step 60: rate x0.5"]
     assert printed[86] == [
-        "AutoLR: step 80: val_loss 0.845, was 0.5 at step 60: back to there, rate x0.5"
+        "AutoLR: step 86: val_loss was 0.845 at step 80, 0.5 at step 60: a copy of step 60, "
+        "trained beside the run since then at rate x0.5, replaces it"
     ]
     assert printed.keys() - {110} == {40, 60, 86}  # 110: a forecast
 

@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -31,7 +32,7 @@ RESULT = Result(
 )
 
 
-def test_a_result_is_printed_in_five_lines():
+def test_a_result_is_printed_in_five_entries():
     assert str(RESULT).splitlines() == [
         "peak       0.1, by 6 scores of val_loss",
         f"schedule   {SCHEDULE}",
@@ -52,14 +53,27 @@ def test_a_result_is_printed_in_five_lines():
         ({"forecast": None}, "expected   unknown: there were too few scores"),
         (
             {"rollbacks": (RollbackRecord(60, 20, 0.5, 0.5), RollbackRecord(90, 60, 0.4, 0.5))},
-            "rollbacks  2: step 60 to 20, 90 to 60, each to a lower rate",
+            "rollbacks  2: step 60 to 20, 90 to 60, each to a lower rate; they discarded 70 "
+            "steps, so a replay from scratch is another run",
         ),
     ],
 )
-def test_each_line_says_what_was_done(changes, line):
-    text = str(replace(RESULT, **changes))
-    assert text.count("\n") == 4
-    assert line in text
+def test_each_entry_says_what_was_done(changes, line):
+    entries = re.split(r"\n(?! )", str(replace(RESULT, **changes)))
+    assert len(entries) == 5
+    assert any(line in " ".join(entry.split("\n           ")) for entry in entries)
+
+
+def test_a_long_schedule_is_broken_at_its_operators_within_80_columns():
+    schedule = SCHEDULE
+    for step in (23, 182):
+        schedule *= schedules.constant().over(step) * 0.25 | schedules.constant() * 4.0
+    _, first, *more = str(replace(RESULT, schedule=schedule)).split("\n")
+    lines = [first, *(line for line in more if line.startswith(" "))]
+    assert [len(line) <= 80 for line in lines] == [True] * len(lines)
+    assert " ".join(line[11:] for line in lines) == str(schedule)
+    assert len(lines) > 2
+    assert all(line[11] in "*|" for line in lines[1:])
 
 
 def test_a_result_without_a_comparison_says_what_the_run_kept():
@@ -71,7 +85,7 @@ def test_a_result_without_a_comparison_says_what_the_run_kept():
 
 def test_the_repr_is_short_however_many_scores_there_are():
     many = replace(RESULT, scores=SCORES * 500)
-    assert len(repr(many)) < 600
+    assert len(repr(many)) < 300
     assert "peak=0.1" in repr(many)
 
 
