@@ -44,12 +44,14 @@ def after_near_race(search: "Search", now: Round, raced: int) -> "Search":
 
     Where a peak has won that is no end of those compared, the earlier search was right, and has
     made the later checks already: of them one is left, of a lower rate, as a peak that is too high
-    shows late. The search stays open where an end has won: the next check has one rival, beyond it,
-    and takes the place of the one that is left. All that is paid of `NEAR_BUDGET`.
+    shows late; or of the higher one, where that has scored better and tied. The search stays open
+    where an end has won: the next check has one rival, beyond it, and takes the place of the one
+    that is left. All that is paid of `NEAR_BUDGET`.
 
-    Where the peak has won that the user has set, the earlier search was wrong, and a race around
-    that one follows. A race that has continued, as there was nothing to see, confirms nothing: its
-    checks stay. In both cases the budget is that of any search.
+    The earlier search was wrong where that rival wins too: it is followed until it loses. So it was
+    where the peak has won that the user has set: a race around that one follows. A race that has
+    continued, as there was nothing to see, confirms nothing: its checks stay. The budget is then
+    that of any search.
 
     Args:
         search: With the winner.
@@ -58,18 +60,29 @@ def after_near_race(search: "Search", now: Round, raced: int) -> "Search":
     """
     assert search.near is not None
     won = search.alive[0].peak or 0.0
+    steps = search.near_steps - (raced - 1) * (now.horizon - now.start)
     beyond = won in search.ends and won != search.near
-    if now.continues and not beyond:
-        return replace(search, near=None)
+    if beyond and search.scores[0].horizon != now.horizon:  # twice: there is no end to it
+        steps = search.spare + sum(later.price for later in search.rounds)
+    tied = won == search.near and not now.factors and _is_lower_than_the_best(search, now)
+    if beyond or tied:
+        up = tied or won == search.ends[1]
+        followed = _followed(replace(search, near_steps=steps), up=up)
+        if followed is not None:
+            return followed
+    left = replace(search, near=None)
+    if now.continues:
+        return left
     if not (now.factors or beyond or won == search.near):
-        return _opened(replace(search, near=None), now.horizon)
-    if beyond:
-        after = _followed(search, up=won == search.ends[1])
-    else:
-        after = _settled(replace(search, near=None), 0 if now.factors else 1)
-    is_first = search.scores[0].horizon == now.horizon
-    spent = (raced - 1) * (now.horizon - now.start)
-    return _limited(after, search.near_steps - spent) if is_first else after
+        return _opened(left, now.horizon)
+    return _limited(_settled(left, 0 if now.factors else 1), steps)
+
+
+def _is_lower_than_the_best(search: "Search", now: Round) -> bool:
+    """Return whether the winner has tied with a higher peak that scored better."""
+    raced = [one for one in search.scores if one.horizon == now.horizon]
+    best = min(raced, key=lambda one: one.score).candidate.peak or 0.0
+    return (search.near or 0.0) < best <= search.ends[1]
 
 
 def _kept(steps: int) -> int:
@@ -82,10 +95,9 @@ def _limited(search: "Search", steps: int) -> "Search":
 
     None of them are for second looks: a run that overfits needs those that are left for its doubts.
     """
-    kept = min(search.spare, _kept(search.near_steps), max(0, steps))
-    rounds, left = affordable(search.rounds, max(0, steps - kept))
+    rounds, spare = affordable(search.rounds, max(0, steps))
     once = replace(search.thresholds, looks=1)
-    return replace(search, rounds=rounds, spare=kept + left, thresholds=once)
+    return replace(search, rounds=rounds, spare=min(spare, search.spare), thresholds=once)
 
 
 def _shorter(now: Round, share: float) -> Round:
@@ -95,15 +107,24 @@ def _shorter(now: Round, share: float) -> Round:
     return replace(now, horizon=now.start + length, window=window)
 
 
-def _followed(search: "Search", *, up: bool) -> "Search":
-    """Return the search whose next check has one rival, on the side of the end that has won."""
+def _followed(search: "Search", *, up: bool) -> "Search | None":
+    """Return the search whose next check has one rival, on the side of the end that has won.
+
+    Args:
+        search: Behind a comparison that an end has won.
+        up: Whether it was the upper one.
+
+    Returns:
+        None where there is no check, or the rival cannot be paid.
+    """
     at = next((index for index, now in enumerate(search.rounds) if now.factors), None)
     if at is None:
-        return search
+        return None
     now, rounds = search.rounds[at], search.rounds
     one = replace(now, factors=tuple(f for f in now.factors if (f > 1) == up)[:1])
     spare = search.spare + now.price - one.price
-    return replace(search, rounds=(*rounds[:at], one, *rounds[at + 1 :]), spare=spare)
+    after = replace(search, rounds=(*rounds[:at], one, *rounds[at + 1 :]), spare=spare)
+    return after if one.price <= search.near_steps else None
 
 
 def _settled(search: "Search", checks: int) -> "Search":
