@@ -64,10 +64,8 @@ def after_near_race(search: "Search", now: Round, raced: int) -> "Search":
     beyond = won in search.ends and won != search.near
     if beyond and search.scores[0].horizon != now.horizon:  # twice: there is no end to it
         steps = search.spare + sum(later.price for later in search.rounds)
-    tied = won == search.near and not now.factors and _is_lower_than_the_best(search, now)
-    if beyond or tied:
-        up = tied or won == search.ends[1]
-        followed = _followed(replace(search, near_steps=steps), up=up)
+    if beyond:
+        followed = _followed(replace(search, near_steps=steps), up=won == search.ends[1])
         if followed is not None:
             return followed
     left = replace(search, near=None)
@@ -75,7 +73,10 @@ def after_near_race(search: "Search", now: Round, raced: int) -> "Search":
         return left
     if not (now.factors or beyond or won == search.near):
         return _opened(left, now.horizon)
-    return _limited(_settled(left, 0 if now.factors else 1), steps)
+    if now.factors or beyond:
+        return _limited(_settled(left, None), steps)
+    tied = _is_lower_than_the_best(search, now)
+    return _limited(_settled(left, 2.0 if tied else 0.5), steps)
 
 
 def _is_lower_than_the_best(search: "Search", now: Round) -> bool:
@@ -127,13 +128,17 @@ def _followed(search: "Search", *, up: bool) -> "Search | None":
     return after if one.price <= search.near_steps else None
 
 
-def _settled(search: "Search", checks: int) -> "Search":
-    """Return the search with so many checks left, of a lower rate: behind the one that refines."""
-    left = [now for now in search.rounds if now.factors and not now.refines][:checks]
-    rounds = (
-        replace(now, factors=tuple(f for f in now.factors if f < 1 and now in left))
-        for now in search.rounds
-    )
+def _settled(search: "Search", factor: float | None) -> "Search":
+    """Return the search with one check left, behind the one that refines.
+
+    Args:
+        search: With all checks.
+        factor: Of its only rival; a higher rate changes the peak if it wins. None: no check.
+    """
+    at = next((i for i, now in enumerate(search.rounds) if now.factors and not now.refines), None)
+    rounds = [replace(now, factors=()) for now in search.rounds]
+    if factor is not None and at is not None:
+        rounds[at] = replace(search.rounds[at], factors=(factor,), refines=factor > 1)
     return replace(search, rounds=tuple(rounds))
 
 

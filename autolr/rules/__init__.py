@@ -53,6 +53,7 @@ from autolr.rules.catalogue import names as names
 from autolr.rules.catalogue import record as record
 from autolr.rules.catalogue import rule as rule
 from autolr.rules.mup import mup_groups as mup_groups
+from autolr.rules.mup_init import mup_initialize as mup_initialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable

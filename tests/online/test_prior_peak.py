@@ -111,9 +111,14 @@ def test_a_higher_peak_that_has_tied_is_compared_once_more() -> None:
     search = begun(own=0.012)
     near = peaks(search)[1]
     tied = search.observe(Evidence((1.0, 0.99, 0.985), None, 9.0))
-    assert peaks(tied) == pytest.approx([near, 2 * near])
-    kept = tied.observe(Evidence((0.9, 0.9), None, 9.0))
-    assert (kept.peak(0), copies(kept)) == (near, [])
+    assert (tied.peak(0), copies(tied)) == (near, [(2.0,)])
+    compared = tied
+    while len(compared.alive) < 2:
+        compared = compared.observe(Evidence((0.95,), None, 9.0))
+    assert peaks(compared) == pytest.approx([near, 2 * near])
+    for better, kept in ((0.8, 2 * near), (0.9, near)):
+        after = compared.observe(Evidence((0.9, better), None, 9.0))
+        assert (after.peak(0), copies(after)) == (kept, [])
 
 
 def test_a_run_too_short_for_that_races_as_without_it() -> None:
