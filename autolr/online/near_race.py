@@ -44,9 +44,8 @@ def after_near_race(search: "Search", now: Round, raced: int) -> "Search":
 
     Where a peak has won that is no end of those compared, the earlier search was right, and has
     made the later checks already: of them one is left, of a lower rate, as a peak that is too high
-    shows late; or of the higher one, where that has scored better and tied. The search stays open
-    where an end has won: the next check has one rival, beyond it, and takes the place of the one
-    that is left. All that is paid of `NEAR_BUDGET`.
+    shows late. The search stays open where an end has won: the next check has one rival, beyond it,
+    and takes the place of the one that is left. All that is paid of `NEAR_BUDGET`.
 
     The earlier search was wrong where that rival wins too: it is followed until it loses. So it was
     where the peak has won that the user has set: a race around that one follows. A race that has
@@ -73,17 +72,7 @@ def after_near_race(search: "Search", now: Round, raced: int) -> "Search":
         return left
     if not (now.factors or beyond or won == search.near):
         return _opened(left, now.horizon)
-    if now.factors or beyond:
-        return _limited(_settled(left, None), steps)
-    tied = _is_lower_than_the_best(search, now)
-    return _limited(_settled(left, 2.0 if tied else 0.5), steps)
-
-
-def _is_lower_than_the_best(search: "Search", now: Round) -> bool:
-    """Return whether the winner has tied with a higher peak that scored better."""
-    raced = [one for one in search.scores if one.horizon == now.horizon]
-    best = min(raced, key=lambda one: one.score).candidate.peak or 0.0
-    return (search.near or 0.0) < best <= search.ends[1]
+    return _limited(_settled(left, 0 if now.factors or beyond else 1), steps)
 
 
 def _kept(steps: int) -> int:
@@ -128,17 +117,13 @@ def _followed(search: "Search", *, up: bool) -> "Search | None":
     return after if one.price <= search.near_steps else None
 
 
-def _settled(search: "Search", factor: float | None) -> "Search":
-    """Return the search with one check left, behind the one that refines.
-
-    Args:
-        search: With all checks.
-        factor: Of its only rival; a higher rate changes the peak if it wins. None: no check.
-    """
-    at = next((i for i, now in enumerate(search.rounds) if now.factors and not now.refines), None)
-    rounds = [replace(now, factors=()) for now in search.rounds]
-    if factor is not None and at is not None:
-        rounds[at] = replace(search.rounds[at], factors=(factor,), refines=factor > 1)
+def _settled(search: "Search", checks: int) -> "Search":
+    """Return the search with so many checks left, of a lower rate: behind the one that refines."""
+    left = [now for now in search.rounds if now.factors and not now.refines][:checks]
+    rounds = (
+        replace(now, factors=tuple(f for f in now.factors if f < 1 and now in left))
+        for now in search.rounds
+    )
     return replace(search, rounds=tuple(rounds))
 
 

@@ -2,7 +2,7 @@
 
 from autolr.schedules.convex_bound import bound, check_length
 from autolr.schedules.schedule import Schedule
-from autolr.settings import NotNegative, Positive, check_of, read_setting
+from autolr.settings import Positive, check_of, read_setting
 
 
 def transfer(
@@ -11,8 +11,6 @@ def transfer(
     steps: int,
     to: Schedule | None = None,
     to_steps: int | None = None,
-    *,
-    length_exponent: float = 0.5,
 ) -> float:
     """Return the peak for another schedule or length, from one that was tuned.
 
@@ -20,12 +18,8 @@ def transfer(
 
     with the best peaks of `bound` for gradients that stay of one size. Twice the steps take
     1 / sqrt(2) of the peak; a schedule that falls early takes a higher peak than one that stays up.
-    It does not tell which schedule is better.
-
-    The root is that of the bound. On small tasks of many epochs, some of which overfit, an exponent
-    of 0.7 was nearer to peaks that are tuned again (examples/papers/transfer_of_peaks.md); where it
-    was further away it cost 1 % at most. It multiplies the peak by
-    ``(steps / to_steps) ** (length_exponent - 0.5)``.
+    It moves a peak in the right direction and rather too far. It does not tell which schedule
+    is better.
 
     Args:
         peak: The best one for ``from_`` in a run of ``steps``.
@@ -33,11 +27,10 @@ def transfer(
         steps: Length of the run that it was tuned in, in optimizer steps.
         to: The schedule to use; None for the same.
         to_steps: Length of the run to make; None for the same.
-        length_exponent: The peak goes with the length to the power of minus this.
 
     Raises:
-        ConfigError: If ``peak`` is not above 0, ``length_exponent`` is below 0, a length is not a
-            whole number from 1 to 10 million, or a schedule does not fit in its run.
+        ConfigError: If ``peak`` is not above 0, a length is not a whole number from 1 to
+            10 million, or a schedule does not fit in its run.
 
     Source: Schaipp et al. 2025, arXiv:2501.18965.
 
@@ -49,10 +42,8 @@ def transfer(
     0.000708
     """
     read_setting("peak", check_of(Positive), peak)
-    read_setting("length_exponent", check_of(NotNegative), length_exponent)
     length = steps if to_steps is None else to_steps
     for name, value in (("steps", steps), ("to_steps", length)):
         check_length(name, value)
     source, target = bound(from_, steps), bound(from_ if to is None else to, length)
-    further = (steps / length) ** (length_exponent - 0.5)
-    return peak * further * target.best_peak / source.best_peak
+    return peak * target.best_peak / source.best_peak

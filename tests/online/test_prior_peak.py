@@ -107,20 +107,6 @@ def test_one_that_is_wrong_costs_no_more_than_a_search_without_it(best: float) -
     assert spent + beside <= 0.25 * STEPS
 
 
-def test_a_higher_peak_that_has_tied_is_compared_once_more() -> None:
-    search = begun(own=0.012)
-    near = peaks(search)[1]
-    tied = search.observe(Evidence((1.0, 0.99, 0.985), None, 9.0))
-    assert (tied.peak(0), copies(tied)) == (near, [(2.0,)])
-    compared = tied
-    while len(compared.alive) < 2:
-        compared = compared.observe(Evidence((0.95,), None, 9.0))
-    assert peaks(compared) == pytest.approx([near, 2 * near])
-    for better, kept in ((0.8, 2 * near), (0.9, near)):
-        after = compared.observe(Evidence((0.9, better), None, 9.0))
-        assert (after.peak(0), copies(after)) == (kept, [])
-
-
 def test_a_run_too_short_for_that_races_as_without_it() -> None:
     short, alone = (begun(0.3, replace(PRIOR, total_steps=25), steps=100), SearchSettings())
     without = alone.begin(alone.run_info(0.1, 100, 0.3, 0.3)).state.search  # type: ignore[attr-defined]

@@ -165,18 +165,6 @@ def test_transfer_there_and_back_is_nothing() -> None:
     assert transfer(0.3, wsd(), 1000) == 0.3
 
 
-def test_another_exponent_of_the_length_leaves_schedules_alone() -> None:
-    root, steep = (
-        [transfer(0.3, wsd(), 1000, to, steps, length_exponent=each) for to, steps in _TO]
-        for each in (0.5, 0.7)
-    )
-    assert root[0] == steep[0]
-    assert steep[1] / root[1] == pytest.approx(4**-0.2)
-
-
-_TO = ((linear(), 1000), (linear(), 4000))
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -190,7 +178,6 @@ _TO = ((linear(), 1000), (linear(), 4000))
         (lambda: bound(linear(), 2).at(-1), "peak must be a number above 0, got -1"),
         (lambda: transfer(0, linear(), 10), "peak must be a number above 0, got 0"),
         (lambda: transfer(1, linear(), 10, to_steps=0), "to_steps must be"),
-        (lambda: transfer(1, linear(), 10, length_exponent=-1), "length_exponent must be"),
         (lambda: extend(wsd(), 100, 100), "to_steps must be above 100"),
         (lambda: extend(wsd(), 100, 150.5), "to_steps must be a whole number"),  # type: ignore[arg-type]
         (lambda: extend(cosine(), 100, 200), r"schedule must be one that ends in constant\(\)"),
