@@ -34,8 +34,10 @@ Kind = Literal["adam", "sgd"]
 
 _TRAINED = 1297  # digits; the other 500 are for validation
 _NOISY = 0.2  # of their labels
-_GRID = {"adam": 1e-3, "sgd": 0.1}  # the middle
-_OCTAVES = 5  # of rates, on either side of it
+_RATE = {"adam": 4e-3, "sgd": 0.4}  # the middle of those tried
+_OCTAVES = 5  # on either side of it
+_DECAY = 0.3  # likewise
+_TUNED = 0.0126  # the rate of AdamW at the width and length of the table of decays
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,11 @@ class Setting:
     Attributes:
         kind: AdamW or SGD.
         width: Of both hidden layers.
-        mup: Whether the rate is that of a model of width 32, moved by muP.
+        mup: Whether it is made and trained as muP has it.
         batch: Examples in a step.
         steps: Length.
         decay: Weight decay.
+        rate: The peak of a linear decay; with ``mup`` of a model of width 32.
     """
 
     kind: Kind
@@ -57,6 +60,7 @@ class Setting:
     batch: int = 32
     steps: int = 200
     decay: float = 0.0
+    rate: float = math.nan
 
 
 @cache
@@ -79,12 +83,11 @@ def network(width: int) -> nn.Sequential:
     )
 
 
-def final(setting: Setting, rate: float, seed: int) -> float:
-    """Return the validation loss of a run with a linear decay; infinite where it is lost.
+def final(setting: Setting, seed: int) -> float:
+    """Return the validation loss of a run; infinite where it is lost.
 
     Args:
         setting: The run.
-        rate: Its peak.
         seed: Of weights and batches.
     """
     x, y, x_valid, y_valid = _data()
@@ -93,15 +96,15 @@ def final(setting: Setting, rate: float, seed: int) -> float:
     groups: object = list(model.parameters())
     if setting.mup:
         mup_initialize(model, base)
-        groups = mup_groups(model, base, setting.kind, rate, setting.decay)
+        groups = mup_groups(model, base, setting.kind, setting.rate, setting.decay)
     made = torch.optim.AdamW if setting.kind == "adam" else torch.optim.SGD
-    optimizer = made(groups, lr=rate, weight_decay=setting.decay)  # type: ignore[arg-type, operator]
+    optimizer = made(groups, lr=setting.rate, weight_decay=setting.decay)  # type: ignore[arg-type]
     follow = torch.optim.lr_scheduler.LambdaLR(optimizer, linear().timed(setting.steps))
     rng = torch.Generator().manual_seed(seed)
     for _ in range(setting.steps):
         rows = torch.randint(_TRAINED, (setting.batch,), generator=rng)
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+        torch.autograd.backward(nn.functional.cross_entropy(model(x[rows]), y[rows]))
         optimizer.step()
         follow.step()
     with torch.no_grad():
@@ -109,37 +112,49 @@ def final(setting: Setting, rate: float, seed: int) -> float:
     return loss if math.isfinite(loss) and loss < math.log(10) else math.inf
 
 
-def sweep(setting: Setting, rates: Sequence[float], seeds: Sequence[int] = SEEDS) -> list[float]:
-    """Return the mean loss at each rate."""
-    return [float(np.mean([final(setting, rate, seed) for seed in seeds])) for rate in rates]
+def sweep(setting: Setting, values: Sequence[float], seeds: Sequence[int] = SEEDS) -> list[float]:
+    """Return the mean loss at each rate, or at each decay where the setting has a rate.
+
+    Args:
+        setting: The run.
+        values: Of the rate or the decay.
+        seeds: Those of the mean.
+    """
+    of_rate = math.isnan(setting.rate)
+    made = [
+        replace(setting, rate=value) if of_rate else replace(setting, decay=value)
+        for value in values
+    ]
+    return [float(np.mean([final(one, seed) for seed in seeds])) for one in made]
 
 
-def rates_of(kind: Kind) -> list[float]:
-    """Return the grid of rates: a factor of 2 apart."""
-    return [_GRID[kind] * 2.0**octave for octave in range(-_OCTAVES, _OCTAVES + 1)]
+def grid_of(setting: Setting) -> list[float]:
+    """Return the rates or decays that are tried: a factor of 2 apart, of decays 4."""
+    if math.isnan(setting.rate):
+        return [_RATE[setting.kind] * 2.0**step for step in range(-_OCTAVES, _OCTAVES + 1)]
+    return [_DECAY * 4.0**step for step in range(-3, 4)]
 
 
 def compared(settings: Mapping[str, Setting], predicted: Mapping[str, float]) -> Iterator[str]:
-    """Yield a line for each setting; the first is where the rate is tuned.
+    """Yield a line for each setting; the first is where the rate or decay is tuned.
 
     Args:
         settings: By what a line is called.
-        predicted: The factor of the first setting's best rate, likewise.
+        predicted: The factor of the first setting's best value, likewise.
     """
     tuned = None
     for name, setting in settings.items():
-        rates = rates_of(setting.kind)
-        losses = sweep(setting, rates)
-        rate, best = best_of(rates, losses)
-        tuned = tuned or rate
+        values = grid_of(setting)
+        losses = sweep(setting, values)
+        value, best = best_of(values, losses)
+        tuned = tuned or value
         moved = tuned * predicted[name]
-        curve = log_curve(rates, losses)
-        high = max(r for r, loss in zip(rates, losses, strict=True) if math.isfinite(loss))
+        curve = log_curve(values, losses)
         worse = [
-            100 * (math.exp(curve(math.log(min(max(each, rates[0]), high)))) / best - 1)
-            for each in (tuned, moved)
+            100 * (math.exp(curve(min(max(math.log(one), curve.x[0]), curve.x[-1]))) / best - 1)
+            for one in (tuned, moved)
         ]
-        yield (f"{name:26}{rate:>10.3g}{moved:>10.3g}{best:>9.4f}{worse[0]:>12.1f}{worse[1]:>9.1f}")
+        yield f"{name:26}{value:>10.3g}{moved:>10.3g}{best:>9.4f}{worse[0]:>12.1f}{worse[1]:>9.1f}"
 
 
 Table = tuple[str, dict[str, Setting], dict[str, float]]
@@ -171,6 +186,19 @@ def _lengths() -> Iterator[Table]:
         yield kind, settings, _moved(settings)
 
 
+def _decays() -> Iterator[Table]:
+    first = Setting("adam", rate=_TUNED)
+    settings, predicted = {}, {}
+    for steps in (first.steps, 4 * first.steps):
+        moved = transfer_size(
+            _TUNED, linear(), first.steps, "adam", to_steps=steps, weight_decay=1.0
+        )
+        assert moved.weight_decay is not None
+        settings[f"{steps} steps"] = replace(first, steps=steps, rate=moved.peak)
+        predicted[f"{steps} steps"] = moved.weight_decay
+    yield "weight decay of AdamW", settings, predicted
+
+
 def _moved(settings: Mapping[str, Setting]) -> dict[str, float]:
     """Return the factors of `transfer_size` from the first setting."""
     first = next(iter(settings.values()))
@@ -187,7 +215,7 @@ def _moved(settings: Mapping[str, Setting]) -> dict[str, float]:
     }
 
 
-_TABLES = {"width": _widths, "batch": _batches, "length": _lengths}
+_TABLES = {"width": _widths, "batch": _batches, "length": _lengths, "decay": _decays}
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ class Pair:
 
     def moved(self, exponent: float = 0.5) -> float:
         """Return the peak of the target at T."""
-        return self._bound * SHORT ** (exponent - 0.5)
+        return self._bound * float(SHORT ** (exponent - 0.5))
 
     @cached_property
     def _bound(self) -> float:
