@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from autolr.errors import ConfigError
 from autolr.rules.mup import width_ratios
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 _SAME = 0.01  # relative: what is scaled by less is not told
 
@@ -24,48 +24,12 @@ class _Divided:
 
     by: float
 
-    def __call__(self, module: "nn.Module", inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         return inputs[0] / self.by, *inputs[1:]
 
 
-def mup_initialize(model: "nn.Module", base: "nn.Module") -> tuple[str, ...]:
-    """Change a model to what muP wants beside the rates of `mup_groups`; return what was changed.
-
-    With m of a dimension as in `mup_groups`, in place:
-
-    | | standard deviation | forward pass |
-    |---|---|---|
-    | hidden matrices | that of the base / sqrt(m of the fan-in) | |
-    | biases, norms, embeddings, first layers | that of the base | |
-    | readouts (finite outputs of inputs with a width) | that of the base | inputs / m |
-
-    Call it once, before the first step and before a checkpoint is loaded: the division is no part
-    of a ``state_dict``. It does not know of attention: where heads get wider, divide the scores by
-    their width, not by its root, as Yang et al. do. What is constant in the base, as weights of
-    norms and biases that begin at 0, stays as it is.
-
-    Args:
-        model: The wide model.
-        base: The narrow model that the rate was tuned for, initialized as it was.
-
-    Returns:
-        A line for each parameter that was scaled by more than 1 %, and for each readout.
-
-    Raises:
-        ConfigError: If the models do not have the same parameters, the base has no values (it is on
-            the device "meta"), or ``model`` has been changed before.
-        UnsupportedError: If a parameter has more than two widths.
-
-    Source: Yang et al. 2022, arXiv:2203.03466, table 8, as in their package mup 1.0.0.
-
-    >>> import torch
-    >>> def net(width):
-    ...     return torch.nn.Sequential(torch.nn.Linear(3, width), torch.nn.Linear(width, 2))
-    >>> mup_initialize(net(32), net(8))[-1]
-    '1: its inputs are divided by 4'
-    """
-    import torch  # here: it takes seconds to import
-
+def initialize(model: nn.Module, base: nn.Module) -> tuple[str, ...]:
+    """Change a model to what muP wants; see `autolr.rules.mup_initialize`."""
     if any(parameter.is_meta for parameter in base.parameters()):
         raise ConfigError('base must have its weights, got a model on the device "meta"')
     if any(isinstance(hook, _Divided) for hook in _hooks(model)):
@@ -90,15 +54,13 @@ def mup_initialize(model: "nn.Module", base: "nn.Module") -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _hooks(model: "nn.Module") -> Iterator[object]:
+def _hooks(model: nn.Module) -> Iterator[object]:
     for module in model.modules():
         yield from module._forward_pre_hooks.values()
 
 
-def _readouts(model: "nn.Module", ratios: dict[str, list[float]]) -> Iterator[tuple[str, float]]:
+def _readouts(model: nn.Module, ratios: dict[str, list[float]]) -> Iterator[tuple[str, float]]:
     """Yield the modules whose inputs have a width and whose outputs have none, with the m of it."""
-    from torch import nn
-
     for name, module in model.named_modules():
         of_weight = ratios.get(f"{name}.weight" if name else "weight", [])
         is_readout = len(of_weight) > 1 and of_weight[0] == 1 and of_weight[1] != 1
@@ -106,7 +68,7 @@ def _readouts(model: "nn.Module", ratios: dict[str, list[float]]) -> Iterator[tu
             yield name, of_weight[1]
 
 
-def _scaled(parameter: "Tensor", of_base: "Tensor", share: float) -> float:
+def _scaled(parameter: Tensor, of_base: Tensor, share: float) -> float:
     """Scale a parameter to a share of the base's standard deviation; return by what."""
     if min(parameter.numel(), of_base.numel()) < 2:
         return 1.0
