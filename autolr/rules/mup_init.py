@@ -29,7 +29,15 @@ class _Divided:
 
 
 def initialize(model: nn.Module, base: nn.Module) -> tuple[str, ...]:
-    """Change a model to what muP wants; see `autolr.rules.mup_initialize`."""
+    """Change a model to what muP wants; see `autolr.rules.mup_initialize`.
+
+    Args:
+        model: The wide model.
+        base: The narrow one.
+
+    Raises:
+        ConfigError: See there.
+    """
     if any(parameter.is_meta for parameter in base.parameters()):
         raise ConfigError('base must have its weights, got a model on the device "meta"')
     if any(isinstance(hook, _Divided) for hook in _hooks(model)):
