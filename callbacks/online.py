@@ -151,7 +151,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     ) -> None:
         check_mode(mode)
         self._settings = SearchSettings(
-            strategy, schedule, rates, candidates, verify, read_prior(prior)
+            strategy, schedule, rates, candidates, verify, read_prior(prior, save_to)
         )
         self._given_monitor, self._mode, self._save_to = monitor, mode, save_to
         self._shared = SharedResult()

@@ -12,6 +12,7 @@ from autolr.online.actions import Rollback, Save
 from autolr.online.annealed_state import AnnealedState
 from autolr.online.delayed import delayed
 from autolr.online.doubt import AUTO, NEVER, NOT_FINITE
+from autolr.online.near_race import NEAR_BUDGET, shortened
 from autolr.online.race import candidates_of, plan_race
 from autolr.online.rounds import COPIES, SHORTEST_CHECK, Check, Round, price
 from autolr.online.run_info import RunInfo
@@ -106,6 +107,10 @@ class Annealed:
         reserve = 0 if alone else min(wished, _MOST_RESERVED * run.budget)
         size = run.total_steps, int(run.budget - reserve)
         line_up, rounds = plan_race(run.entries, self.candidates, self._race(run), checks, size)
+        near, near_steps = line_up[0][0].near, int(min(NEAR_BUDGET * run.total_steps, run.budget))
+        if near is not None:
+            racing = sum(len(entry.peaks(peaks)) for entry, peaks in line_up)
+            rounds = shortened(rounds, racing, near_steps)
         alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
         limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
         search = Search(
@@ -115,7 +120,8 @@ class Annealed:
             limits=limits,
             fallback=run.fallback,
             rollback=self.rollback,
-            near=line_up[0][0].near,
+            near=near,
+            near_steps=near_steps,
             chose_schedule=run.schedule is None,
             spare=max(0, int(run.budget) - price(rounds, len(alive))),
         )

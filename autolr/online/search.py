@@ -59,6 +59,7 @@ class Search:
         last: Step by which every round has to be over.
         spare: Steps that may be made beside the run in addition to those of ``rounds``.
         near: The peak of an earlier search, around which the race is; see `after_near_race`.
+        near_steps: What may be made beside the run where that search was right.
         initial: The score of the run before its first step; None where it is not known.
         initial_batches: That by validation batch; empty if it is not known.
     """
@@ -82,6 +83,7 @@ class Search:
     last: float = math.inf
     spare: int = 0
     near: float | None = None
+    near_steps: int = 0
     initial: float | None = None
     initial_batches: tuple[float, ...] = ()
 
@@ -190,7 +192,7 @@ class Search:
         if search.races and now.continues:
             left = replace(left, alive_below=highest_alive(search, evidence))
         if search.near is not None and (search.races or now.factors):
-            left = after_near_race(left, now)
+            left = after_near_race(left, now, len(search.alive))
         if not now.profiles:
             left = left._without(beaten(search, evidence) if index == 0 else ())
             left = watched(left, now.horizon, evidence.scores[index], evidence.batches(index))

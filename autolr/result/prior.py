@@ -13,28 +13,43 @@ from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 
 _APART = 0.03  # of a score: what a race calls a tie
-_LOST = 0.5  # of a run's steps: more that rollbacks discarded, and little of it is left
+_LOST = 0.5  # of a run's steps: more that were lost as it diverged, and little of it is left
 
 
-def read_prior(given: object, name: str = "prior") -> PriorPeak | None:
+def read_prior(given: object, save_to: object = None) -> PriorPeak | None:
     """Return the peak of an earlier search, if it has one; None where nothing is given.
 
     Args:
         given: A `Result`, or the folder that one was saved to.
-        name: The setting, for messages.
+        save_to: The folder that the run's own result will be saved to, if any.
 
     Raises:
-        ConfigError: If it is neither, the search compared nothing, its run was lost, or the peak is
-            of another rule than the module's own optimizer.
+        ConfigError: If it is neither, the search compared nothing, its run was lost, the peak is of
+            another rule than the module's own optimizer, or the run would replace it by its own
+            result.
     """
     if given is None:
         return None
-    result = result_of(given, name)
+    result = result_of(given, "prior")
     if result.rule != OWN:
         raise ConfigError(
-            f"{name}: its search chose {result.rule}, whose peak is none of the run's own optimizer"
+            f"prior: its search chose {result.rule}, whose peak is none of the run's own optimizer"
         )
-    return prior_of(result, name)
+    if isinstance(given, str | PathLike) and isinstance(save_to, str | PathLike):
+        _check_kept(Path(given), Path(save_to))
+    return prior_of(result, "prior")
+
+
+def _check_kept(prior: Path, save_to: Path) -> None:
+    """Refuse to save over a prior: a run that is resumed later would move its own peak once more.
+
+    Raises:
+        ConfigError: If both are one folder.
+    """
+    folder = prior if prior.is_dir() else prior.parent
+    if folder.resolve() == save_to.resolve():
+        expected = "another folder than prior, which the run's own result would replace"
+        raise ConfigError.of("save_to", str(save_to), expected)
 
 
 def result_of(given: object, name: str) -> Result:
@@ -87,10 +102,18 @@ def _no_prior(result: Result) -> str | None:
     of_run = [scored.score for scored in result.scores if scored.kept and not scored.annealed]
     if of_run and not math.isfinite(of_run[-1]):
         return "its run diverged"
-    if result.discarded_steps > _LOST * result.total_steps:
-        steps = f"{result.discarded_steps} of its {result.total_steps} steps"
-        return f"its run was rolled back, by {steps}"
+    if (lost := _lost_steps(result)) > _LOST * result.total_steps:
+        return f"its run diverged, and lost {lost} of its {result.total_steps} steps"
     return None
+
+
+def _lost_steps(result: Result) -> int:
+    """Return how many steps were discarded as the loss was not finite.
+
+    A run that overfits is rolled back too, as is the longer one: that says nothing of its peak.
+    """
+    back = [one for one in result.rollbacks if not math.isfinite(one.score)]
+    return len(set[int]().union(*(range(one.to, one.step) for one in back)))
 
 
 def _rounds(result: Result) -> list[list[ProbeScore]]:

@@ -57,6 +57,7 @@ from autolr.rules.mup import mup_groups as mup_groups
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import nn
     from torch.optim import Optimizer
     from torch.optim.optimizer import ParamsT
 
@@ -109,3 +110,44 @@ def in_place_of(optimizer: "Optimizer", name: str, **settings: Any) -> "Optimize
     from autolr.rules.construct import replacement  # here: torch takes seconds to import
 
     return replacement(optimizer, name, settings)
+
+
+def mup_initialize(model: "nn.Module", base: "nn.Module") -> tuple[str, ...]:
+    """Change a model to what muP wants beside the rates of `mup_groups`; return what was changed.
+
+    With m of a dimension as in `mup_groups`, in place:
+
+    | | standard deviation | forward pass |
+    |---|---|---|
+    | hidden matrices | that of the base / sqrt(m of the fan-in) | |
+    | biases, norms, embeddings, first layers | that of the base | |
+    | readouts (finite outputs of inputs with a width) | that of the base | inputs / m |
+
+    Call it once, before the first step and before a checkpoint is loaded: the division is no part
+    of a ``state_dict``. It does not know of attention: where heads get wider, divide the scores by
+    their width, not by its root, as Yang et al. do. What is constant in the base, as weights of
+    norms and biases that begin at 0, stays as it is.
+
+    Args:
+        model: The wide model.
+        base: The narrow model that the rate was tuned for, initialized as it was.
+
+    Returns:
+        A line for each parameter that was scaled by more than 1 %, and for each readout.
+
+    Raises:
+        ConfigError: If the models do not have the same parameters, the base has no values (it is on
+            the device "meta"), or ``model`` has been changed before.
+        UnsupportedError: If a parameter has more than two widths.
+
+    Source: Yang et al. 2022, arXiv:2203.03466, table 8, as in their package mup 1.0.0.
+
+    >>> import torch
+    >>> def net(width):
+    ...     return torch.nn.Sequential(torch.nn.Linear(3, width), torch.nn.Linear(width, 2))
+    >>> mup_initialize(net(32), net(8))[-1]
+    '1: its inputs are divided by 4'
+    """
+    from autolr.rules.mup_init import initialize  # here: torch takes seconds to import
+
+    return initialize(model, base)

@@ -35,9 +35,9 @@ def mup_groups(
     | one (biases, norms, embeddings, readout) | 1 | m |
     | two (hidden matrices) | 1 / m of the fan-in | m of the fan-out / m of the fan-in |
 
-    These are the factors of the rates. muP also wants the outputs of a readout divided by the
-    m of its fan-in, and an initialization of the hidden matrices with a variance of
-    1 / fan-in: without them the best peak moves with the width all the same.
+    These are the factors of the rates. muP also wants an initialization of its own and the inputs
+    of a readout divided by their m, which `mup_initialize` sees to: without them the best peak
+    moves with the width all the same.
 
     Args:
         model: The wide model.
@@ -84,19 +84,33 @@ def width_factors(shapes: Shapes, base: Shapes, kind: Kind) -> dict[str, float]:
     """
     if kind not in ("adam", "sgd"):
         raise ConfigError.of("kind", kind, "'adam' or 'sgd'")
+    return {name: _factor(ratios, kind) for name, ratios in width_ratios(shapes, base).items()}
+
+
+def width_ratios(shapes: Shapes, base: Shapes) -> dict[str, list[float]]:
+    """Return how many times as large as in the base each dimension is: not 1 in two at most.
+
+    Args:
+        shapes: Of the wide model, by the names of its parameters.
+        base: Of the base, likewise.
+    """
     for name in sorted(shapes.keys() ^ base.keys()):
         raise ConfigError(f"only one of model and base has the parameter {name!r}")
-    return {name: _factor(name, shapes[name], base[name], kind) for name in shapes}
+    return {name: _ratios(name, shapes[name], base[name]) for name in shapes}
 
 
-def _factor(name: str, shape: Sequence[int], base: Sequence[int], kind: Kind) -> float:
+def _ratios(name: str, shape: Sequence[int], base: Sequence[int]) -> list[float]:
     if len(shape) != len(base):
         expected = f"of {len(shape)} dimensions as in the model"
         raise ConfigError.of(f"{name!r} of the base", tuple(base), expected)
     ratios = [wide / narrow for wide, narrow in zip(shape, base, strict=True)]
+    if (count := sum(ratio != 1 for ratio in ratios)) > 2:
+        raise UnsupportedError(f"{name!r} has more than two widths: {count}")
+    return ratios
+
+
+def _factor(ratios: Sequence[float], kind: Kind) -> float:
     widths = [ratio for ratio in ratios if ratio != 1]
-    if len(widths) > 2:
-        raise UnsupportedError(f"{name!r} has more than two widths: {len(widths)}")
     if len(widths) == 2:
         return 1 / widths[-1] if kind == "adam" else ratios[0] / ratios[1]
     return math.prod(widths) if kind == "sgd" else 1.0

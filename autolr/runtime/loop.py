@@ -74,7 +74,9 @@ def search(
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
     check_save_to(save_to)
-    settings = SearchSettings(strategy, schedule, rates, candidates, prior=read_prior(prior))
+    settings = SearchSettings(
+        strategy, schedule, rates, candidates, prior=read_prior(prior, save_to)
+    )
     with _racing(learner, settings):
         if settings.searcher.rewinds:
             result = _train_rewinding(learner, settings, total_steps)

@@ -129,7 +129,9 @@ class Tuner:
         verify: bool = False,
         prior: Result | str | Path | None = None,
     ) -> None:
-        settings = SearchSettings(strategy, schedule, rates, candidates, verify, read_prior(prior))
+        settings = SearchSettings(
+            strategy, schedule, rates, candidates, verify, read_prior(prior, save_to)
+        )
         wrapped = Wrapped.of(model, optimizer)
         check_loop(wrapped, settings, backward, scaler, validated=validate is not None)
         several = dist.is_available() and dist.is_initialized()

@@ -24,7 +24,7 @@ from examples.time_to_target.oracle import load_oracle
 from examples.time_to_target.single_runs import autolrs
 from examples.time_to_target.workloads import WORKLOADS, make
 
-TRAINED = ("logreg_digits", "mlp_flights")  # of the second table
+TRAINED = ("logreg_digits", "mlp_flights", "mf_movielens", "finetune_digits")  # of the second table
 RATES = (0.0025, 0.01, 0.04)  # of AdamWScheduleFree; the first is its default
 CLAIMS = """\
 Claim (Jin et al. 2021, arXiv:2105.10762, AutoLRS): 1.22, 1.43 and 1.5 times faster than the

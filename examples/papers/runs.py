@@ -18,7 +18,6 @@ from examples.time_to_target.workloads import make
 STACKED = ("logreg_digits", "mlp_flights", "finetune_digits")
 """Workloads of which many runs are trained at once."""
 
-WORKLOADS = (*STACKED, "mf_movielens")
 SEEDS = (0, 1, 2)
 LOST = 100.0  # what a run that diverged counts as, over the best
 

@@ -69,6 +69,19 @@ def test_every_way_to_search_reads_a_prior_alike(earlier, tmp_path):
             way(tmp_path)
 
 
+def test_no_way_to_search_saves_over_its_prior(earlier, tmp_path):
+    run = learner()
+    earlier.save(tmp_path)
+    ways = (
+        lambda **both: AutoLR(**both),
+        lambda **both: Tuner(run.model, run.optimizer, STEPS, **both),
+        lambda **both: search(run, STEPS, **both),
+    )
+    for way in ways:
+        with pytest.raises(ConfigError, match=r"^save_to must be another folder than prior"):
+            way(prior=tmp_path, save_to=tmp_path)
+
+
 def test_with_one_candidate_a_trainers_run_is_the_same(earlier):
     runs = [fit(AutoLR(rates=(0.02, 0.02), prior=prior)) for prior in (None, earlier)]
     pairs = zip(*(run.parameters() for run in runs), strict=True)

@@ -19,9 +19,11 @@ STEPS = 2000
 PRIOR = PriorPeak(0.02, default_schedule(()), STEPS // 4, "SGD")
 
 
-def begun(own: float | None = None, prior: PriorPeak = PRIOR, **settings: Any) -> Search:
+def begun(
+    own: float | None = None, prior: PriorPeak = PRIOR, steps: int = STEPS, **settings: Any
+) -> Search:
     chosen = SearchSettings(prior=prior, **settings)
-    state = chosen.begin(chosen.run_info(0.1, STEPS, own, own)).state
+    state = chosen.begin(chosen.run_info(0.1, steps, own, own)).state
     search: Search = state.search  # type: ignore[attr-defined]
     return search
 
@@ -74,8 +76,41 @@ def test_the_middle_wins_ties_and_leaves_one_check() -> None:
     near = peaks(search)[1]
     tied = search.observe(Evidence((1.0, 1.01, 1.0), None, 9.0))
     assert (tied.peak(0), copies(tied)) == (near, [(0.5,)])
-    beside = price(search.rounds[:1], 3) + sum(now.price for now in tied.rounds)
-    assert beside <= 0.08 * STEPS
+
+
+def settled(search: Search, best: float) -> tuple[Search, int]:
+    """Return the search behind its checks with rivals, and the steps that they have taken."""
+    spent = price(search.rounds[:1], len(search.alive))
+    while any(now.copies for now in search.rounds[:1]) or not search.scores:
+        spent += search.rounds[0].price
+        search = won_by(search, best)
+    return search, spent
+
+
+@pytest.mark.parametrize("steps", [120, 540, 2000, 50_000])
+@pytest.mark.parametrize("own", [0.012, 0.3], ids=["within their reach", "beside them"])
+@pytest.mark.parametrize("best", [0.005, 0.01, 0.013, 0.02])
+def test_a_prior_that_is_right_costs_at_most_a_tenth_of_the_run(
+    steps: int, own: float, best: float
+) -> None:
+    search, spent = settled(begun(own, replace(PRIOR, total_steps=steps // 4), steps=steps), best)
+    beside = sum(now.price for now in search.rounds) + search.spare  # for a run in doubt
+    assert spent + beside <= 0.1 * steps
+    assert steps < 500 or search.spare >= 12
+
+
+@pytest.mark.parametrize("best", [0.0005, 0.08, 0.3])
+def test_one_that_is_wrong_costs_no_more_than_a_search_without_it(best: float) -> None:
+    search, spent = settled(begun(own=0.3), best)
+    assert search.peak(0) == pytest.approx(best, rel=1.1)
+    beside = sum(now.price for now in search.rounds) + search.spare
+    assert spent + beside <= 0.25 * STEPS
+
+
+def test_a_run_too_short_for_that_races_as_without_it() -> None:
+    short, alone = (begun(0.3, replace(PRIOR, total_steps=25), steps=100), SearchSettings())
+    without = alone.begin(alone.run_info(0.1, 100, 0.3, 0.3)).state.search  # type: ignore[attr-defined]
+    assert short.rounds[0].horizon >= without.rounds[0].horizon
 
 
 def test_behind_an_end_one_rival_beyond_it_races_until_it_loses() -> None:
@@ -87,8 +122,8 @@ def test_behind_an_end_one_rival_beyond_it_races_until_it_loses() -> None:
     assert copies(opened) == [(2.0,), (0.5, 2.0), (0.5, 2.0)]
     further = won_by(opened, far)
     assert peaks(further) == pytest.approx([2 * top, 4 * top])
-    settled = won_by(further, 2 * top)
-    assert (settled.peak(0), settled.near, copies(settled)) == (2 * top, None, [])
+    after = won_by(further, 2 * top)
+    assert (after.peak(0), after.near, copies(after)) == (2 * top, None, [])
 
 
 def test_an_end_that_holds_against_the_rival_beyond_it_ends_the_checks() -> None:
@@ -96,8 +131,8 @@ def test_an_end_that_holds_against_the_rival_beyond_it_ends_the_checks() -> None
     low = peaks(search)[0]
     opened = won_by(search, low)
     assert peaks(opened) == pytest.approx([low, low / 2])
-    settled = won_by(opened, low)
-    assert (settled.peak(0), copies(settled)) == (low, [])
+    after = won_by(opened, low)
+    assert (after.peak(0), copies(after)) == (low, [])
     beside = price(search.rounds[:1], 4) + opened.rounds[0].price
     assert beside <= 0.1 * STEPS
 

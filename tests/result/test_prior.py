@@ -1,5 +1,6 @@
 """What a later run may take from a result."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def test_what_was_moved_is_stored_with_the_result(tmp_path: Path) -> None:
             "its run diverged",
         ),
         (
-            replace(RESULT, rollbacks=(RollbackRecord(90, 5, 0.5, 2.0),)),
-            "its run was rolled back, by 85 of its 100 steps",
+            replace(RESULT, rollbacks=(RollbackRecord(90, 5, 0.5, math.inf),)),
+            "its run diverged, and lost 85 of its 100 steps",
         ),
     ],
 )
@@ -68,6 +69,21 @@ def test_a_search_that_decided_nothing_or_a_run_that_was_lost_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"^prior: {reason}$"):
         read_prior(result)
+
+
+def test_a_run_that_was_rolled_back_as_it_overfitted_has_a_peak() -> None:
+    back = replace(RESULT, rollbacks=(RollbackRecord(90, 5, 0.5, 2.0),))
+    assert read_prior(back) == read_prior(RESULT)
+
+
+def test_a_run_may_not_replace_its_own_prior(tmp_path: Path) -> None:
+    folder = tmp_path / "found"
+    RESULT.save(folder)
+    message = "^save_to must be another folder than prior, which the run's own result would replace"
+    for prior in (folder, str(folder), folder / "result.json"):
+        with pytest.raises(ConfigError, match=message):
+            read_prior(prior, str(tmp_path / "x" / ".." / "found"))
+    assert read_prior(folder, tmp_path / "other") == read_prior(RESULT, folder)
 
 
 def test_a_peak_of_another_rule_and_what_is_no_result_are_refused(tmp_path: Path) -> None:
