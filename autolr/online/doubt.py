@@ -48,8 +48,9 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     It takes the place of the run where it is better than that is, and was, and than a copy of the
     run at the same lower rate: a lower rate always helps at once, whatever state it begins with.
     Two standard errors are asked for at first, and one of a copy that follows another in doubt.
-    Where that is what helps, and the run is still worse than its best state, the copy of the run
-    takes its place, and no step is lost.
+    Else the copy of the run takes its place, and no step is lost, where it is better than the run
+    is now, and that is still worse than its best state: what gets worse while it is watched has too
+    high a rate, even if a lower one has not mended it yet.
 
     Args:
         search: The search in that round.
@@ -105,7 +106,7 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
             return 1
     assert search.best is not None
     still = run > search.best[1] + _band(search, last)
-    return 2 if still and scores[2] < at_first - clear[2] else 0
+    return 2 if still and scores[2] < run - clear[2] else 0
 
 
 def _band(search: "Search", score: float) -> float:

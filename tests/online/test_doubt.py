@@ -93,6 +93,17 @@ def test_what_a_lower_rate_mends_at_once_is_no_reason_to_go_back():
     assert recovered.alive == (RUN,)
 
 
+def test_a_run_that_gets_worse_while_it_is_watched_takes_the_lower_rate_of_its_copy():
+    search = watched(0.5, 0.53)
+    after = search.observe(Evidence((0.7, 0.56, 0.58)))
+    assert after.rollbacks == ()
+    assert after.alive == (scaled(RUN, 60, 0.5, refines=True),)
+    assert search.observe(Evidence((0.7, 0.56, 0.695))).alive == (RUN,)  # half of the band is 0.01
+    assert search.observe(Evidence((0.505, 0.48, 0.47))).alive == (
+        RUN,
+    )  # no worse than at its best
+
+
 def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():
     search, cuts = watched(0.5, 0.53), []
     while search.rounds and len(cuts) < 3:
