@@ -20,6 +20,7 @@ AUTO, NEVER, NOT_FINITE = "auto", "never", "not-finite"
 _RECENT = 5  # scores of which the scatter is taken
 _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
 _LENGTH = 0.01  # of the steps so far are those of a copy of the best state: a choice
+_FALLEN = 0.25  # of what a run had gained: one that has lost it needs a lower rate at once
 _MOST_DOUBTS = 2  # copies that lose before the run's present state counts as its best
 
 
@@ -48,9 +49,9 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     It takes the place of the run where it is better than that is, and was, and than a copy of the
     run at the same lower rate: a lower rate always helps at once, whatever state it begins with.
     Two standard errors are asked for at first, and one of a copy that follows another in doubt.
-    Else the copy of the run takes its place, and no step is lost, where it is better than the run
-    is now, and that is still worse than its best state: what gets worse while it is watched has too
-    high a rate, even if a lower one has not mended it yet.
+    Where that is what helps, and the run is still worse than its best state, the copy of the run
+    takes its place, and no step is lost. A run that has lost a quarter of its gain is compared as
+    it is now: a lower rate need not have mended yet what goes on getting worse.
 
     Args:
         search: The search in that round.
@@ -106,7 +107,16 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
             return 1
     assert search.best is not None
     still = run > search.best[1] + _band(search, last)
-    return 2 if still and scores[2] < run - clear[2] else 0
+    than = run if _has_fallen(search, run) else at_first
+    return 2 if still and scores[2] < than - clear[2] else 0
+
+
+def _has_fallen(search: "Search", score: float) -> bool:
+    """Return whether the run has lost a good part of what it had gained on the untrained one."""
+    assert search.best is not None
+    if search.initial is None:
+        return False
+    return score > search.best[1] + _FALLEN * (search.initial - search.best[1])
 
 
 def _band(search: "Search", score: float) -> float:
