@@ -100,6 +100,8 @@ def test_a_run_that_has_lost_a_quarter_of_its_gain_takes_the_lower_rate_of_its_c
     assert fallen.alive == (scaled(RUN, 60, 0.5, refines=True),)
     assert search.observe(Evidence((1.2, 0.6, 1.195))).alive == (RUN,)  # half of the band is 0.01
     assert search.observe(Evidence((1.1, 0.6, 0.9))).alive == (RUN,)  # that has lost less
+    late = watched(0.5, 0.53, last=239)
+    assert late.observe(Evidence((1.2, 0.6, 0.9))).alive == (RUN,)
 
 
 def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():
