@@ -35,6 +35,8 @@ class Probe:
             nothing is validated. None: the score is the metric of the averaged weights.
         counts_inactive: Whether `Observation.inactive` is wanted; it waits for the device once for
             each candidate.
+        waits: Whether it ends at once where the rate that other code writes, without a scheduler,
+            is seen to rise beyond ``horizon``: see `Observation.rise`.
     """
 
     candidates: tuple["Candidate", ...]
@@ -49,6 +51,7 @@ class Probe:
     factor: float = 1.0
     ahead: int | None = None
     counts_inactive: bool = False
+    waits: bool = False
 
     @property
     def run(self) -> "Candidate":

@@ -113,9 +113,10 @@ class Annealed:
             rounds = shortened(rounds, racing, near_steps)
         alive = candidates_of(line_up, run.schedule or default_schedule(rounds))
         limits = tuple((entry.rule, entry.limits(peaks)) for entry, peaks in line_up)
+        waits = len(line_up) == 1 and not alone and not run.rise
         search = Search(
             alive,
-            rounds,
+            tuple(replace(now, waits=waits and now.start == 0) for now in rounds),
             self.thresholds if run.entries[0].trusts_own else replace(self.thresholds, brief=0),
             limits=limits,
             fallback=run.fallback,
@@ -127,7 +128,7 @@ class Annealed:
         )
         search = search.until(min(run.deadline, run.total_steps - 1))
         if len(line_up) == 1:
-            search = delayed(search, run)
+            search = delayed(search, run.nearest(alive), run.rise, run.total_steps)
         if not search.rounds:
             search = replace(search, alive=(run.nearest(alive),))
         search = search if len(line_up) > 1 else search.of_its_rule()

@@ -6,9 +6,11 @@ from typing import Any
 
 from autolr.candidate import Candidate
 from autolr.online.actions import Action, Commit, Rollback, Save
+from autolr.online.delayed import delayed
 from autolr.online.ended import after_change, without
 from autolr.online.evidence import Evidence
 from autolr.online.observation import Observation
+from autolr.online.race_verdict import own_candidate
 from autolr.online.search import Search
 from autolr.online.search_serialization import search_to_dict
 
@@ -47,6 +49,8 @@ class AnnealedState:
         search = without(search, [alive[index] for index in observation.ended])
         for index in observation.diverged:
             search = search.drop(alive[index])
+        if observation.rise is not None:
+            return replace(self, search=_behind_rise(search, observation))
         if observation.lost:
             if not search.can_recover:
                 return self
@@ -107,3 +111,18 @@ def evidence_of(
         observation.initial_batches or (),
         tuple(inactive[index] for index in among) if inactive else (),
     )
+
+
+def _behind_rise(search: Search, observation: Observation) -> Search:
+    """Return the search that begins its race anew within a warm-up that other code writes.
+
+    Args:
+        search: In its race, of which nothing was scored.
+        observation: With the rise.
+    """
+    assert observation.steps_left is not None
+    own, total_steps = (
+        search.alive[own_candidate(search)],
+        observation.step + observation.steps_left,
+    )
+    return delayed(search, own, observation.rise, total_steps, observation.step)

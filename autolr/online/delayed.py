@@ -1,4 +1,4 @@
-"""A race behind the rise of a long warm-up, where the rate is at work."""
+"""A race within or behind a long warm-up, where the rate is at work."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ from autolr.online.later_rounds import behind
 from autolr.online.rounds import CHECK_WINDOW, SHORTEST_CHECK, Round
 
 if TYPE_CHECKING:
-    from autolr.online.run_info import RunInfo
+    from autolr.candidate import Candidate
     from autolr.online.search import Search
 
 # Shares of the rise. At the first the rate is at work and the run is not yet where a higher one
@@ -15,26 +15,33 @@ if TYPE_CHECKING:
 # lost in the end: only higher ones are tried.
 _RACE, _CHECKS = 1 / 3, (2 / 3, 1.0)
 _FACTORS = (2.0,)
+_WRITTEN = 1.0  # share of a rise that has been seen in its first steps alone
 _LONGEST = 3  # a rise of more than a third of the run counts as one of a third
 _SHORTER = 0.75  # as long as the race are those checks
 
 
-def delayed(search: "Search", run: "RunInfo") -> "Search":
+def delayed(
+    search: "Search", own: "Candidate", rise: int | None, total_steps: int, step: int = 0
+) -> "Search":
     """Return a search whose candidates are copied from the run within its warm-up.
 
     It is left as it is where no rise reaches beyond its race, or the search has to be over before.
 
     Args:
-        search: Before its race.
-        run: The run, which trains its own candidate until then.
+        search: Before its race, or within it.
+        own: The candidate that the run trains until then.
+        rise: Step at which the warm-up ends; None without one.
+        total_steps: Optimizer steps of the run.
+        step: Steps of the race that all its candidates have made.
     """
-    if run.rise is None or not search.rounds or search.rounds[0].horizon >= run.rise:
+    if rise is None or not search.rounds or search.rounds[0].horizon >= rise:
         return search
     race, *rest = search.rounds
-    own, rise = run.nearest(search.alive), min(run.rise, run.total_steps // _LONGEST)
+    rise = min(rise, total_steps // _LONGEST)
     assert own.peak is not None
     factors = [(one.peak or own.peak) / own.peak for one in search.alive if one != own]
-    rounds = [_round(max(1, round(_RACE * rise)), race.horizon, factors)]
+    start = max(1, step, round((_WRITTEN if step else _RACE) * rise))
+    rounds = [_round(start, race.horizon - step, factors)]
     if rounds[0].horizon > search.last:
         return search
     steps = search.spare + sum(r.price for r in rest)

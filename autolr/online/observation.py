@@ -29,6 +29,8 @@ class Observation:
             before it: a saved state is now that of this step.
         lost: Whether the probe ended early because every candidate has diverged. Then all scores
             are infinite, and the answer is a `Rollback`, or training ends with an error.
+        rise: Step at which the rate that other code writes will be at its height, where the probe
+            ended early as that lies beyond it: nothing was scored. None: it did not.
         steps_left: Optimizer steps that the run has yet to make; None where that is not known.
         stop_requested: Whether training will stop as soon as it can.
     """
@@ -44,5 +46,6 @@ class Observation:
     ended: tuple[int, ...] = ()
     changed: int | None = None
     lost: bool = False
+    rise: int | None = None
     steps_left: int | None = None
     stop_requested: bool = False

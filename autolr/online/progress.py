@@ -116,7 +116,7 @@ class Progress:
             after = replace(after, best=(observation.changed, math.inf))
         if isinstance(action, Save):
             return replace(after, best=(observation.step, self._last_score()))
-        if not isinstance(action, Probe):
+        if not isinstance(action, Probe) or observation.rise is not None:
             return after
         if not observation.lost:
             after = replace(after, scores=self.scores + _scored(action, observation, after.action))

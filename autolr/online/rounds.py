@@ -61,6 +61,7 @@ class Round:
         from_saved: See `Probe`.
         lead: By how much the rival led when the same comparison ended a first time; it wins if it
             has not lost of that. 0: there was none.
+        waits: See `Probe`.
     """
 
     start: int
@@ -72,6 +73,7 @@ class Round:
     continues: bool = False
     from_saved: bool = False
     lead: float = 0.0
+    waits: bool = False
 
     @property
     def copies(self) -> int:

@@ -103,6 +103,7 @@ class Search:
             from_saved=now.from_saved,
             factor=now.factors[0] if now.from_saved else 1.0,
             counts_inactive=self.races and len(self.alive) > 1,
+            waits=now.waits,
         )
 
     @property

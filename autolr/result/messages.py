@@ -75,6 +75,7 @@ def progress_lines(
     """
     for record in _worth_saying(before.copies, after.copies):
         yield f"AutoLR: step {record.step}: {copies_text(record)}"
+    yield from _waiting(before, after)
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
     yield from _longer_race(before, after)
@@ -87,6 +88,16 @@ def progress_lines(
     for rollback in after.rollbacks[len(before.rollbacks) :]:
         yield _rolled_back(rollback, before, after, monitor)
     yield from _forecast(before, after, total_steps, monitor)
+
+
+def _waiting(before: "Progress", after: "Progress") -> Iterator[str]:
+    """Yield a line where the race waits for the end of a warm-up."""
+    last, probe = before.probe, after.probe
+    if last and probe and last.waits and not probe.waits and before.scores == after.scores:
+        yield (
+            "AutoLR: other code writes a rate that rises: the race begins behind that, at step "
+            f"{probe.start}"
+        )
 
 
 def _longer_race(before: "Progress", after: "Progress") -> Iterator[str]:

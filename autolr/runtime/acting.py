@@ -96,7 +96,14 @@ class Acting(CandidateStates):
         runs = [run for run in [self._live, *self._rivals] if not run.diverged]
         return ignores_its_rate(self._learner.optimizer, runs, self._learner.ranks)
 
-    def _observe(self, step: int, scores: Sequence[Score] = (), *, lost: bool = False) -> None:
+    def _observe(
+        self,
+        step: int,
+        scores: Sequence[Score] = (),
+        *,
+        lost: bool = False,
+        rise: int | None = None,
+    ) -> None:
         """Report to the strategy that its action has been carried out, see `Observation`."""
         among = self.search.candidates
         probe = self.search.probe
@@ -116,6 +123,7 @@ class Acting(CandidateStates):
             ended=() if self._is_annealed() else tuple(map(among.index, self._ended)),
             changed=self._changed,
             lost=lost,
+            rise=rise,
             steps_left=self.total_steps - step,
             stop_requested=stop_requested,
         )

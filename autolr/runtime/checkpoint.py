@@ -72,6 +72,7 @@ class ResumableRivals(Rivals):
             "dropped": [candidate.to_dict() for candidate in self._dropped],
             "ended": [candidate.to_dict() for candidate in self._ended],
             "changed": self._changed,
+            "shares": self._shares,
             "copies": self._copies.state_dict(),
             "live": self._live.state_dict(gradients=kept),
             "rivals": [rival.state_dict(gradients=kept) for rival in self._rivals],
@@ -118,6 +119,7 @@ class ResumableRivals(Rivals):
         self._dropped = list(map(Candidate.from_dict, state["dropped"]))
         self._ended = list(map(Candidate.from_dict, state["ended"]))
         self._changed = state["changed"]
+        self._shares = list(state.get("shares", ()))  # not stored by earlier versions
         change = self._copies.load_state_dict(state["copies"])
         model, optimizer = self._learner.model, self._learner.optimizer
         self._live.load_state_dict(state["live"], model, optimizer)

@@ -26,6 +26,7 @@ from autolr.runtime.room import Room
 from autolr.runtime.scoring import LOST
 from autolr.runtime.step_context import StepContext
 from autolr.runtime.structure import is_trained_finite
+from autolr.runtime.written_rise import rise_beyond
 
 if TYPE_CHECKING:
     from autolr.online.progress import Progress
@@ -68,6 +69,7 @@ class Rivals(Acting):
     ) -> None:
         super().__init__(learner, rates, search, total_steps, live, step, room or Room())
         self.probe_steps = search.scan.steps if search.scan else 0
+        self._shares: list[float] = []  # of the run's own peak, by step: see `rise_beyond`
         self._nan = False  # whether the last loss of the live run that was checked is NaN
         if not wait:
             with self.surviving():
@@ -107,6 +109,7 @@ class Rivals(Acting):
             self.look(stepped=True)
             if stepped:
                 self._live.applied(self._rates.applied)
+                self._note_share()
                 self._look_for_inactive(self._live)
             if self._notes_losses:
                 self._live.losses.note(loss, stepped=stepped)
@@ -118,6 +121,7 @@ class Rivals(Acting):
                     self._drop_diverged()
             if stepped:
                 self.step += 1
+                self._look_for_rise()
                 self._sample()
                 self._act()
 
@@ -200,6 +204,20 @@ class Rivals(Acting):
         probe = self.search.probe
         if probe is not None and probe.counts_inactive and self.step + 1 == probe.horizon:
             run.inactive = inactive_units(self._learner.model, self._learner.optimizer)
+
+    def _note_share(self) -> None:
+        """Note which share of the run's own peak the rate is that other code has left to it."""
+        if self.search.probe is not None and self.search.probe.waits and self._rates.factor:
+            self._shares.append(self._rates.applied / (self._rates.factor * self._rates.base))
+
+    def _look_for_rise(self) -> None:
+        """End a race within a warm-up that other code writes, where the strategy waits for that."""
+        probe = self.search.probe
+        if probe is None or not probe.waits:
+            return
+        if (rise := rise_beyond(probe.horizon, self._shares)) is not None:
+            self._observe(self.step, rise=rise)
+            self._settle(self.step)
 
     def _check_loss(self, loss: Tensor | None) -> None:
         """Note which candidates have diverged; on one rank counts as on all."""

@@ -358,3 +358,23 @@ def test_a_callback_that_has_seen_a_cut_run_begins_a_new_one_afresh(tmp_path, wh
     again = whole_run(tmp_path / "again", callback)
     assert again.result == whole.result
     assert differences(again.left["weights and buffers"], whole.left["weights and buffers"]) == []
+
+
+class WarmedByHand(Net):
+    """Writes a rise of 30 steps after each step, without a scheduler."""
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure):
+        optimizer.step(closure=optimizer_closure)
+        for group in optimizer.param_groups:
+            group["lr"] = LR * min(1.0, (self.trainer.global_step + 1) / 30)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cut", [2, 4])
+def test_a_race_that_has_seen_a_part_of_a_warm_up_by_hand_waits_for_the_rest_of_it(cut, tmp_path):
+    short = {"limit_train_batches": 2, "max_epochs": 24, "make": WarmedByHand}
+    whole = whole_run(tmp_path, searcher(rates=None), **short)
+    assert min(score.start for score in whole.result.scores) > 10  # in place of 0
+    rest = resume(tmp_path / "rest", whole.checkpoints[cut], searcher(rates=None), **short)
+    assert_same(whole, rest)

@@ -6,6 +6,7 @@ import pytest
 from autolr import schedules
 from autolr.online import SearchSettings
 from autolr.online.evidence import Evidence
+from autolr.online.observation import Observation
 from autolr.online.rounds import price
 
 
@@ -82,6 +83,46 @@ def test_the_run_keeps_its_own_rates_until_a_rival_clearly_wins():
     values = run.peak * run.schedule.values(1000)
     assert values[0] == pytest.approx(1e-3)  # times the scheduler's own multiplier
     assert values[-1] == pytest.approx(4e-3)
+
+
+def waiting(steps=1000, rise=None, **settings):
+    """Return the state of a search before its first step."""
+    settings = SearchSettings(**settings)
+    return settings.begin(settings.run_info(1e-3, steps, 1e-3, 1e-3, rise=rise)).state
+
+
+def test_a_race_waits_behind_a_rise_that_other_code_turns_out_to_write():
+    state = waiting()
+    assert state.action.waits
+    after = state.observe(Observation(3, rise=200, steps_left=997))
+    assert after.action.start == 200
+    assert not after.action.waits
+    before, behind = (
+        [one.peak * one.schedule.at(step, 1000) for one in after.search.alive]
+        for step in (150, 300)
+    )
+    assert before == pytest.approx([1e-3] * 5)
+    assert behind == pytest.approx([1e-3, 6.25e-5, 2.5e-4, 4e-3, 1.6e-2])
+    race = state.action.horizon
+    assert after.action.horizon == 200 + race - 3  # all five have made three steps already
+    assert after.search.scores == ()
+
+
+@pytest.mark.parametrize(
+    "known",
+    [{"rise": 10}, {"rise": 300}, {"schedule": schedules.warmup(0.1) | schedules.constant()}],
+)
+def test_no_race_waits_where_the_rise_is_known(known):
+    assert not waiting(**known).action.waits
+
+
+@pytest.mark.parametrize("steps", [100, 300, 1000])
+def test_a_race_that_has_waited_costs_no_more_than_it_may(steps):
+    state = waiting(steps)
+    before = price(state.search.rounds, 5) + state.search.spare
+    after = state.observe(Observation(3, rise=900, steps_left=steps - 3)).search
+    assert sum(r.price for r in after.rounds) + after.spare == before - 4 * 3
+    assert after.action.start <= steps // 3
 
 
 @pytest.mark.parametrize("rise", [60, 150, 300, 600, 999])

@@ -93,6 +93,17 @@ def test_what_a_lower_rate_mends_at_once_is_no_reason_to_go_back():
     assert recovered.alive == (RUN,)
 
 
+def test_a_run_that_has_lost_a_quarter_of_its_gain_takes_the_lower_rate_of_its_copy():
+    search = watched(0.5, 0.53)  # of 3.0 before its first step
+    fallen = search.observe(Evidence((1.2, 0.6, 0.9)))
+    assert fallen.rollbacks == ()
+    assert fallen.alive == (scaled(RUN, 60, 0.5, refines=True),)
+    assert search.observe(Evidence((1.2, 0.6, 1.195))).alive == (RUN,)  # half of the band is 0.01
+    assert search.observe(Evidence((1.1, 0.6, 0.9))).alive == (RUN,)  # that has lost less
+    late = watched(0.5, 0.53, last=239)
+    assert late.observe(Evidence((1.2, 0.6, 0.9))).alive == (RUN,)
+
+
 def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():
     search, cuts = watched(0.5, 0.53), []
     while search.rounds and len(cuts) < 3:
