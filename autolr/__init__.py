@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autolr.callbacks import FollowCandidate as FollowCandidate
     from autolr.callbacks import MergeCheckpoints as MergeCheckpoints
     from autolr.callbacks import RecordNorms as RecordNorms
+    from autolr.console import ConsoleProgress as ConsoleProgress
     from autolr.driver import TuneResult as TuneResult
     from autolr.driver import tune as tune
     from autolr.objective import Trial as Trial
@@ -39,6 +40,7 @@ _LAZY = {
     "Annealed": "autolr.online",
     "ApplyRule": "autolr.callbacks",
     "AutoLR": "autolr.callbacks",
+    "ConsoleProgress": "autolr.console",
     "FollowCandidate": "autolr.callbacks",
     "RecordNorms": "autolr.callbacks",
     "MergeCheckpoints": "autolr.callbacks",

@@ -117,7 +117,7 @@ def _show(arguments: Namespace) -> int:
     elif studies:
         _print(report.studies_table(studies))
     else:
-        _print(f"no studies in {shown(arguments.storage)}")
+        _print(f"no studies in {study.elsewhere(shown(arguments.storage))}")
     return 0
 
 

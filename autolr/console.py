@@ -44,7 +44,11 @@ _BEST = 5  # trials in the final table: it fits on a small terminal
 
 
 class ConsoleProgress:
-    """A listener of `autolr.tune` that prints events."""
+    """A listener of `autolr.tune` that prints events, within ``with`` with a bar on a terminal.
+
+    >>> with autolr.ConsoleProgress() as progress:  # doctest: +SKIP
+    ...     autolr.tune(objective, space, listener=progress)
+    """
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
@@ -200,7 +204,7 @@ def _left(seconds: float) -> str:
 def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
     """Yield the lines that end a study, with its best trials as a table."""
     tune = result.config.tune
-    counts = _counts(result)
+    counts = result.counts
     if not result.complete:
         yield f"study {tune.study!r}: {counts}; the same command resumes it"
     else:
@@ -226,13 +230,6 @@ def _written(result: TuneResult) -> Iterator[str]:
     if leader is not None:
         for file in report.weights_of(tune.folder, leader):
             yield f"weights of the best trial: {file}"
-
-
-def _counts(result: TuneResult) -> str:
-    counts = f"{result.finished} of {result.config.tune.trials} trials finished"
-    if result.stopped:
-        counts += f", {result.stopped} of them stopped early"
-    return f"{counts}, {result.failed} failed" if result.failed else counts
 
 
 def _only_stopped(result: TuneResult) -> str:

@@ -47,10 +47,12 @@ class PeakSearch:
     Attributes:
         rates: Lowest and highest peak.
         chooses_schedule: Whether it follows its own schedule, and not that of the candidate.
+        budget: Probe steps at most, as a share of the run's steps; None: as in any search.
     """
 
     rates: tuple[float, float]
     chooses_schedule: bool
+    budget: float | None = None
 
     @property
     def chosen(self) -> tuple[str, ...]:

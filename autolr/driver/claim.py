@@ -15,6 +15,7 @@ from autolr.driver.ending import unfinished, why_over
 from autolr.driver.engines import Engine, engine_class
 from autolr.driver.events import CheckStarted, Event, Noted
 from autolr.driver.results_folder import ResultsFolder
+from autolr.errors import ConfigError, unknown_name
 from autolr.strict_yaml import Source
 from autolr.study import Growth, Session, Summary
 from autolr.users_modules import make_importable
@@ -119,8 +120,17 @@ def _stored(config: Config) -> tuple[Summary | None, Growth | None]:
     stored = study.peek(config.tune.storage, config.tune.study)
     if stored is None or not stored.fingerprint:
         return None, None
+    _check_monitor(config, stored)
     growth = study.check_fingerprint(config.tune.study, stored.fingerprint, fingerprint(config))
     return stored, growth
+
+
+def _check_monitor(config: Config, stored: Summary) -> None:
+    """Refuse a monitor that no trial has logged: more likely misspelt than meant otherwise."""
+    logged = sorted({name for one in stored.trials for name in one.attrs.get("metrics", ())})
+    monitor = config.tune.monitor
+    if logged and monitor not in (*logged, stored.fingerprint.get("monitor")):
+        raise ConfigError(unknown_name("tune.monitor", monitor, logged))
 
 
 def _check_sampler(config: Config) -> None:

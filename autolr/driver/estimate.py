@@ -2,6 +2,7 @@
 
 from autolr.config import Config
 from autolr.driver.devices import per_trial, shared_out, visible
+from autolr.driver.first_trial import FirstTrial
 from autolr.driver.messages import Checked
 from autolr.objective.corners import corners
 from autolr.online import Annealed
@@ -26,8 +27,10 @@ def estimated(
     devices = per_trial(config.fit.get("trainer"))
     searches = _searches(config)
     pauses = tune.pruner.pause and checked.pauses and not (searches and devices > 1)
-    beside = int(Annealed().budget * checked.run_steps)
-    searching = tune.trials if searches else int(online)
+    first = FirstTrial.of(config.space) if online else None
+    searching = 1 if first else tune.trials * searches
+    budget = (first.search.budget if first else None) or Annealed().budget
+    beside = int(budget * checked.run_steps)
     workers = _workers(config, devices)
     plan = StudyPlan(tune.trials, checked.run_steps, hyperband, pauses, workers or 1)
     return Estimate(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from typing_extensions import override
+
 from autolr.config import Config
 from autolr.study import Estimate, Hyperband, TrialRecord
 
@@ -144,7 +146,7 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class TuneResult:
-    """A study as `tune` left it.
+    """A study as `tune` left it; as text one line, with the best trial.
 
     Attributes:
         config: The whole config.
@@ -183,6 +185,26 @@ class TuneResult:
     def complete(self) -> bool:
         """Whether the study has all the trials that its config wants, or is over before."""
         return self.finished >= self.config.tune.trials or self.over is not None
+
+    @property
+    def counts(self) -> str:
+        """How many trials there are of each kind, in words."""
+        counts = f"{self.finished} of {self.config.tune.trials} trials finished"
+        if self.stopped:
+            counts += f", {self.stopped} of them stopped early"
+        return f"{counts}, {self.failed} failed" if self.failed else counts
+
+    @override
+    def __str__(self) -> str:
+        from autolr import report  # here: only a result that is printed needs it
+
+        tune = self.config.tune
+        line = f"study {tune.study!r}: {self.counts}"
+        if self.best:
+            first = self.best[0]
+            line += f"; best: trial {first.number}, {tune.monitor} {first.value:.4g}, "
+            line += report.params_text(report.chosen(first))
+        return f"{line}; results in {tune.folder}" if self.files else line
 
 
 def only_warn(event: Event) -> None:

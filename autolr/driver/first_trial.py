@@ -16,6 +16,10 @@ from autolr.study import TrialRecord
 if TYPE_CHECKING:
     import optuna
 
+# Where the user's own parameters are searched too, the first trial is far from the best one. Half
+# of the search's usual budget is as good there: `examples/time_to_target/STUDIES.md`.
+BRIEF = 0.12
+
 
 @dataclass(frozen=True, slots=True)
 class FirstTrial:
@@ -51,7 +55,8 @@ class FirstTrial:
             if isinstance(peak, Range) and rules.record(rule).peak.searched:
                 schedule = domains.get(possible_name("schedule", given, domains))
                 free = isinstance(schedule, Choice) and len(schedule.options) > 1
-                search = PeakSearch((float(peak.low), float(peak.high)), free)
+                rates = float(peak.low), float(peak.high)
+                search = PeakSearch(rates, free, BRIEF if space.paths else None)
                 return cls(rule, search, _rest(domains, free=free), own or {})
         return None
 

@@ -1,5 +1,7 @@
 """The callbacks that have a run follow a candidate."""
 
+from dataclasses import replace
+
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.callbacks.namespaces import Callback
 from autolr.callbacks.trial_rates import FollowPeak, KeepsShape, SearchPeak
@@ -52,8 +54,13 @@ def _searching(
     kind = AutoLR if shaping(space) else SearchPeak
     free = search is not None and search.chooses_schedule
     return kind(
-        "annealed" if search is None else AnnealedWithin(low=search.rates[0], high=search.rates[1]),
+        "annealed" if search is None else _within(search),
         schedule=None if free else candidate.schedule,
         monitor=tune.monitor,
         mode=tune.mode,
     )
+
+
+def _within(search: PeakSearch) -> AnnealedWithin:
+    within = AnnealedWithin(low=search.rates[0], high=search.rates[1])
+    return within if search.budget is None else replace(within, budget=search.budget)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from autolr.errors import SpaceError, unknown_name
-from autolr.names import is_config_path
+from autolr.names import is_config_path, meaning
 from autolr.space.domains import (
     Choice,
     Conditions,
@@ -116,12 +116,24 @@ class Space:
         return tuple(self._walk(lambda name, _: values.get(name, _ABSENT)))
 
     def suggest(self, trial: Trial) -> dict[str, Value]:
-        """Return a point that the trial suggests; it has only the parameters that exist there."""
-        return self._walk(lambda name, domain: _suggest(name, domain, trial))
+        """Return a point that the trial suggests; it has only the parameters that exist there.
 
-    def _walk(self, value_of: Callable[[str, Domain], _T]) -> dict[str, _T]:
+        Peaks on which no other parameter depends are drawn last: where a good one lies depends on
+        the profile.
+        """
+        parents = {parent for _, domain in self.parameters for parent, _ in domain.when}
+        last = [name for name in self.names if meaning(name) == "lr" and name not in parents]
+        order = sorted(self.parameters, key=lambda parameter: parameter[0] in last)
+        values = self._walk(lambda name, domain: _suggest(name, domain, trial), order)
+        return {name: values[name] for name in self.names if name in values}
+
+    def _walk(
+        self,
+        value_of: Callable[[str, Domain], _T],
+        parameters: Sequence[tuple[str, Domain]] | None = None,
+    ) -> dict[str, _T]:
         values: dict[str, _T] = {}
-        for name, domain in self.parameters:
+        for name, domain in parameters or self.parameters:
             if _holds(domain.when, values):
                 values[name] = value_of(name, domain)
         return values

@@ -91,6 +91,7 @@ def check_fingerprint(
         old = Space.from_dict(stored["space"])
         stored = {**stored, "space": accepted(old, growth.space)}
         parts = {**parts, "space": growth.space.to_dict()}
+        _check_parameters(name, stored["space"], parts["space"])
     difference = first_difference(stored, parts)
     if difference is not None:
         raise mismatch(name, difference)
@@ -106,10 +107,23 @@ def mismatch(name: str, difference: Difference) -> StudyMismatchError:
     """
     key, old, new = difference
     hint = " (a space may only grow)" if key.startswith("space.") else ""
+    return _mismatch(name, f"was made with {key} = {old}, now it is {new}{hint}")
+
+
+def _mismatch(name: str, why: str) -> StudyMismatchError:
     return StudyMismatchError(
-        f"study {name!r} was made with {key} = {old}, now it is {new}{hint}; use --study NAME for "
-        "a new study, --fresh to start over, or restore the old setting"
+        f"study {name!r} {why}; use --study NAME for a new study, --fresh to start over, or "
+        "restore the old setting"
     )
+
+
+def _check_parameters(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse parameters that the other space lacks: no trial before, or none after, has them."""
+    for named, made, only in ((new, "without", old), (old, "with", new)):
+        for parameter in named:
+            if parameter not in only:
+                can = "a study can get more choices and wider ranges, no other parameters"
+                raise _mismatch(name, f"was made {made} the parameter {parameter} ({can})")
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -19,6 +19,7 @@ from autolr.study.records import (
     TrialRecord,
     count,
     direction_of,
+    peak_first,
     record_of,
     status_of,
 )
@@ -149,7 +150,7 @@ class Study(StoredStudy):
             for key, value in changed.items():
                 trial.set_user_attr(key, value)
         now = {**before, **as_json(changed)}
-        self._update(trial.number, attrs=now, params=dict(trial.params))
+        self._update(trial.number, attrs=now, params=peak_first(trial.params))
 
     def end_waiting(self, reason: str) -> tuple[TrialRecord, ...]:
         """Prune every WAITING trial, with the score of its last rung as its value."""

@@ -6,6 +6,7 @@ The figures are choices, measured in `examples/time_to_target/STUDIES.md`.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from optuna.distributions import (
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from autolr.errors import ConfigError
 from autolr.names import is_config_path, meaning
 from autolr.rules.fixed import OWN
 from autolr.study.names import SEARCHED, SEARCHES
@@ -30,12 +32,17 @@ FIRST = 10  # trials that are drawn so; of those that follow every second one, e
 # Whole runs do best below the rate that a search has settled on by the middle of its run, with the
 # profile that has a plateau, as the search's own schedule.
 SHARE, PLATEAU = 0.5, "wsd"
+# The trial that has the profile that falls from its beginning, if none had it; no bracket of
+# Hyperband's judges it: at a rung a rate that is still high says little about the end.
+COMPARED, FALL = 3, "linear"
 NEARER = 0.7  # share of that rate where half of it turned out to be worse than the search itself
 SPREAD = math.log(1.4)  # standard deviation of the log of a peak
 UNIFORM = 0.1  # share of the peaks that the sampler draws in the whole range
-KEPT = 0.9  # share of the profiles that stay
+PROFILE_KEPT = 0.67  # share of the profiles that stay
+KEPT = 0.9  # share of the settings of profiles that stay
 OWN_KEPT = 0.7  # share of the user's own parameters that stay
 OWN_SPREAD = 0.15  # standard deviation of the others that are numbers, as a share of their range
+_LENGTH = 1000  # steps; ratios of best peaks hardly depend on it
 _DRAWS = 64  # at a peak within the range; then the nearest end is taken
 
 
@@ -47,11 +54,13 @@ class Known:
         peak: The middle of the peaks.
         params: Its parameters, as far as it has any.
         tried: Whether a trial has had that very peak.
+        profile: What trial `COMPARED` has if the space has it; None: as any other.
     """
 
     peak: float
     params: Mapping[str, Any] = field(default_factory=dict)
     tried: bool = False
+    profile: str | None = None
 
     def draw(self, name: str, domain: BaseDistribution, seed: int) -> Any:
         """Return a value around the point, None where the sampler draws it.
@@ -68,11 +77,25 @@ class Known:
             return None
         if is_config_path(name):
             return self._own(name, domain, generator)
+        if meaning(name) == "schedule" and isinstance(domain, CategoricalDistribution):
+            return self._profile(name, domain, generator)
         kept = not self.tried or generator.random() < KEPT
         return self._same(name, domain) if kept else None
 
+    def _profile(
+        self, name: str, domain: CategoricalDistribution, generator: np.random.Generator
+    ) -> Any:
+        """Return the best profile so far, or another one that falls no less than a plateau."""
+        if self.profile in domain.choices:
+            return self.profile
+        same = self._same(name, domain, PLATEAU)
+        if not self.tried or generator.random() < PROFILE_KEPT:
+            return same
+        others = [each for each in domain.choices if each != same and _height(str(each)) >= 1]
+        return others[generator.integers(len(others))] if others else None
+
     def _peak(self, domain: FloatDistribution, generator: np.random.Generator) -> float | None:
-        nearest = min(max(self.peak, domain.low), domain.high)
+        nearest = _within(self.peak, domain)
         if not self.tried:
             return nearest
         if generator.random() < UNIFORM:
@@ -95,9 +118,8 @@ class Known:
         within = float(min(max(near, domain.low), domain.high))
         return within if isinstance(domain, FloatDistribution) else round(within)
 
-    def _same(self, name: str, domain: BaseDistribution) -> Any:
-        profile = meaning(name) == "schedule" and isinstance(domain, CategoricalDistribution)
-        value = self.params.get(name, PLATEAU if profile else None)
+    def _same(self, name: str, domain: BaseDistribution, otherwise: str | None = None) -> Any:
+        value = self.params.get(name, otherwise)
         if value is None:
             return None
         try:
@@ -135,15 +157,48 @@ def known_point(
         return None
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
     complete = [trial for trial in found if trial.state == TrialState.COMPLETE]
-    best = min(complete, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
-    if best is None:
+    ranked = sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
+    if not ranked:
         return _at(given[rule], {}, others) if rule in given else None
+    best = ranked[0]
     middle = middle_of(best.user_attrs)
     assert middle is not None
-    point = _at(middle, best.params, others)
-    if point.tried and best.user_attrs.get(SEARCHED):
-        return replace(point, peak=middle / SHARE * NEARER)
-    return point
+    searched = bool(best.user_attrs.get(SEARCHED))
+    base = PLATEAU if searched else _profile(best.params)
+    point = _at(middle, best.params, others, base)
+    if searched and point.tried:
+        drawn = [trial for trial in ranked if not trial.user_attrs.get(SEARCHED)]
+        params = {**drawn[0].params, **best.params} if drawn else best.params
+        point = replace(point, peak=middle / SHARE * NEARER, params=params)
+    point = replace(point, peak=_moved(point.peak, base, _profile(own.params)))
+    due = own.number == COMPARED and FALL not in {_profile(one.params) for one in others}
+    return replace(point, profile=FALL) if due else point
+
+
+def _profile(params: Mapping[str, Any]) -> str | None:
+    profiles = (value for name, value in params.items() if meaning(name) == "schedule")
+    return next(map(str, profiles), None)
+
+
+def _moved(peak: float, base: str | None, profile: str | None) -> float:
+    """Return a peak of one profile for another; as it is where there is only one."""
+    if base is None or profile is None:
+        return peak
+    return peak * _height(profile) / _height(base)
+
+
+@cache
+def _height(profile: str) -> float:
+    """Return the best peak of a profile over that of a plateau, in convex theory.
+
+    1 where the profile has no default.
+    """
+    from autolr.schedules import bound, parse  # here: reading a study needs none
+
+    try:
+        return bound(parse(profile), _LENGTH).best_peak / bound(parse(PLATEAU), _LENGTH).best_peak
+    except ConfigError:
+        return 1.0
 
 
 def middle_of(attrs: Mapping[str, Any]) -> float | None:
@@ -217,7 +272,18 @@ def _found(trial: FrozenTrial) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) and found.get("peak") else {}
 
 
-def _at(peak: float, params: Mapping[str, Any], others: Sequence[FrozenTrial]) -> Known:
-    peaks = [v for one in others for name, v in one.params.items() if meaning(name) == "lr"]
-    tried = any(isinstance(v, float) and math.isclose(v, peak) for v in peaks)
+def _at(
+    peak: float, params: Mapping[str, Any], others: Sequence[FrozenTrial], base: str | None = None
+) -> Known:
+    """Return a point around a peak of the profile ``base``."""
+    tried = any(
+        math.isclose(one.params[name], _within(_moved(peak, base, _profile(one.params)), domain))
+        for one in others
+        for name, domain in one.distributions.items()
+        if meaning(name) == "lr" and isinstance(domain, FloatDistribution)
+    )
     return Known(peak, params, tried)
+
+
+def _within(value: float, domain: FloatDistribution) -> float:
+    return min(max(value, domain.low), domain.high)

@@ -88,7 +88,7 @@ def existing(url: str, name: str | None = None) -> tuple[BaseStorage, int | None
     address = locate(url)
     storage = connect_existing(address)
     if storage is None:
-        raise ConfigError(f"no studies in {address.shown}")
+        raise ConfigError(f"no studies in {elsewhere(address.shown)}")
     if name is None:
         return storage, None
     with storage_errors(url, reading=True):
@@ -142,8 +142,18 @@ def _is_ours(fingerprint: object) -> bool:
 
 
 def _missing(url: str, name: str, known: Sequence[str]) -> ConfigError:
-    what = unknown_name("study", name, known) if known else f"no study {name!r}, nor any other"
-    return ConfigError(f"{what} (in {shown(url)})")
+    if known:
+        return ConfigError(f"{unknown_name('study', name, known)} (in {shown(url)})")
+    return ConfigError(f"no study {name!r}, nor any other, in {elsewhere(shown(url))}")
+
+
+def elsewhere(place: str) -> str:
+    """Return a storage without studies, and how another one is named.
+
+    Args:
+        place: The storage, as it is shown.
+    """
+    return f"{place}; --storage names another one"
 
 
 def _study_names(storage: RDBStorage | BaseStorage) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
+from autolr.names import meaning
 from autolr.study.names import SEARCHES
 from autolr.study.promotion import Progress, TrialStatus
 
@@ -79,13 +80,18 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         number=trial.number,
         state=state,
         value=trial.values[0] if state == "COMPLETE" else None,
-        params=dict(trial.params),
+        params=peak_first(trial.params),
         attrs=dict(trial.user_attrs),
         scores=dict(sorted(trial.intermediate_values.items())),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
         cost=trial.values[1] if state == "COMPLETE" and len(trial.values) > 1 else None,
     )
+
+
+def peak_first(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with the peak, which is drawn last, as the first one."""
+    return dict(sorted(params.items(), key=lambda param: meaning(param[0]) != "lr"))
 
 
 def status_of(record: TrialRecord, sign: float) -> TrialStatus:

@@ -1,7 +1,8 @@
 """Kill at random, by SIGKILL: ``python -m examples.scale.chaos [TRIALS [KILLS [WORKERS]]]``.
 
-A study of a tiny model. Every second or so, the script kills a random worker, or the driver, which
-it starts again by the same command. At the end no trial may be lost, trained twice or left over.
+A study of a tiny model, whose first trial searches its own peak. Every second or so, the script
+kills a random worker, or the driver, which it starts again by the same command. At the end no trial
+may be lost, trained twice or left over.
 """
 
 import os
@@ -18,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autolr.study import Lease, Summary, TrialRecord, peek
+from autolr.study import SEARCHED, Lease, Summary, TrialRecord, peek
 
 _MODEL = """\
 import time
@@ -36,7 +37,7 @@ class Line(LightningModule):
         self.net = torch.nn.Linear(3, 1)
 
     def training_step(self, batch):
-        time.sleep(0.05)
+        time.sleep(0.01)
         return torch.nn.functional.mse_loss(self.net(batch[0]), batch[1])
 
     def validation_step(self, batch):
@@ -59,7 +60,7 @@ class Points(LightningDataModule):
 """
 _CONFIG = """\
 seed_everything: 3
-trainer: {max_epochs: 4, accelerator: cpu}
+trainer: {max_epochs: 20, accelerator: cpu}
 model: {class_path: chaos_line.Line}
 data: {class_path: chaos_line.Points}
 tune:
@@ -155,6 +156,7 @@ class Chaos:
         whole = [tuple(t.params.items()) for t in summary.trials if t.state == "COMPLETE"]
         assert len(set(whole)) == len(whole)
         assert not any("attempts" in trial.attrs for trial in summary.trials)
+        assert summary.trials[0].attrs.get(SEARCHED), "the first trial has found no peak"
         print(f"{trials} finished: {dict(states)}; killed {dict(self.kills)}")
         print(f"acknowledged: {len(acknowledged)} ends and {len(scores)} scores, 0 lost")
         print(f"restarts of trials: {sum(t.attrs.get('restarts', 0) for t in summary.trials)}")

@@ -21,7 +21,18 @@ import optuna
 import pandas as pd
 
 from autolr.schedules import constant
-from autolr.study import SEARCHED, SEARCHES, Hyperband, Resume, Study, next_action, prior, sampler
+from autolr.study import (
+    SEARCHED,
+    SEARCHES,
+    Action,
+    Hyperband,
+    Resume,
+    Study,
+    next_action,
+    prior,
+    sampler,
+)
+from examples.time_to_target.freeze_thaw import thawed
 from examples.time_to_target.loop import PROFILES
 from examples.time_to_target.oracle import load_oracle, oracle_of
 
@@ -39,11 +50,13 @@ class Variant:
     Attributes:
         online: Whether the first trial searches its own peak.
         brackets: Of its Hyperband; 0: no trial is judged.
+        thaws: Whether freeze-thaw takes the place of Hyperband.
         constants: Of `autolr.study.prior`, where they differ.
     """
 
     online: bool = True
     brackets: int = 2
+    thaws: bool = False
     constants: dict[str, Any] = field(default_factory=dict)
 
 
@@ -58,7 +71,10 @@ VARIANTS = {
     "first at the found peak": Variant(constants={"SHARE": 1.0, "NEARER": 1.0}),
     "scatter of a factor 2": Variant(constants={"SPREAD": math.log(2)}),
     "scatter of a factor 1.25": Variant(constants={"SPREAD": math.log(1.25)}),
-    "half of the profiles stay": Variant(constants={"KEPT": 0.5}),
+    "half of the profiles stay": Variant(constants={"PROFILE_KEPT": 0.5}),
+    "nine in ten profiles stay": Variant(constants={"PROFILE_KEPT": 0.9, "COMPARED": -1}),
+    "freeze-thaw, T/9 and T/3": Variant(brackets=3, thaws=True),
+    "freeze-thaw, T/3": Variant(thaws=True),
 }
 
 
@@ -121,7 +137,7 @@ class _Replay:
     def best(self) -> Iterator[tuple[float, float]]:
         """Yield (runs spent, final loss) of each complete trial, until the last budget."""
         while self.spent < RUNS[-1]:
-            action = next_action(self._study.statuses(), 10**6, self._hyperband)
+            action = self._next()
             resumes = isinstance(action, Resume)
             trial = (
                 self._study.resume(action.number, promoted=action.promoted)
@@ -133,6 +149,16 @@ class _Replay:
             if final is not None:
                 yield self.spent, final
 
+    def _next(self) -> Action:
+        return next_action(self._study.statuses(), 10**6, self._hyperband)
+
+    def _rungs(self, trial: optuna.Trial) -> tuple[int, ...]:
+        bracket = self._study.trial(trial.number).attrs.get("bracket", 0)
+        return self._hyperband.rungs(bracket) if self._hyperband else ()
+
+    def _goes_on(self, trial: optuna.Trial, rung: int, loss: float) -> bool:
+        return self._study.judge(trial, rung, loss)
+
     def _seed(self, trial: optuna.Trial) -> int:
         generator = np.random.default_rng([self._number, trial.number])
         return int(generator.integers(3))  # of the oracle
@@ -143,7 +169,7 @@ class _Replay:
         found = {"rule": "fixed", "peak": peak, "schedule": constant().to_dict()}
         attrs = {SEARCHES: True, SEARCHED: True, "run_steps": _STEPS, "found": found}
         self._study.note(trial, attrs)
-        for rung in self._hyperband.rungs(0) if self._hyperband else ():
+        for rung in self._rungs(trial):
             loss = self._curves.loss(peak, _FOLLOWED, _STEPS // rung, self._seed(trial))
             self._study.judge(trial, rung, loss)
         self.spent += price
@@ -152,23 +178,35 @@ class _Replay:
 
     def _drawn(self, trial: optuna.Trial) -> float | None:
         low, high = np.exp(self._curves.peaks[[0, -1]])
-        peak = trial.suggest_float("lr", low, high, log=True)
         profile = trial.suggest_categorical("schedule", list(PROFILES))
+        peak = trial.suggest_float("lr", low, high, log=True)
         self._study.note(trial, {"found": {"rule": "fixed", "peak": peak}})
-        bracket = self._study.trial(trial.number).attrs.get("bracket", 0)
-        rungs = self._hyperband.rungs(bracket) if self._hyperband else ()
-        for rung in (*rungs, _STEPS):
+        for rung in (*self._rungs(trial), _STEPS):
             made = self._made.get(trial.number, 0.0)
             if rung / _STEPS <= made:
                 continue
             self.spent += rung / _STEPS - made
             self._made[trial.number] = rung / _STEPS
             loss = self._curves.loss(peak, profile, round(_STEPS / rung), self._seed(trial))
-            if rung < _STEPS and not self._study.judge(trial, rung, loss):
+            if rung < _STEPS and not self._goes_on(trial, rung, loss):
                 self._study.pause(trial)
                 return None
         self._study.complete(trial, loss)
         return loss
+
+
+class _Thawing(_Replay):
+    """Freeze-thaw in place of Hyperband."""
+
+    def _next(self) -> Action:
+        return thawed(self._study.trials, _STEPS)
+
+    def _rungs(self, trial: optuna.Trial) -> tuple[int, ...]:
+        return self._hyperband.rungs(0) if self._hyperband else ()
+
+    def _goes_on(self, trial: optuna.Trial, rung: int, loss: float) -> bool:
+        self._study.report(trial, rung, loss)
+        return False
 
 
 @contextmanager
@@ -191,7 +229,8 @@ def ratios(curves: Curves, variant: Variant, seed: int) -> list[float]:
         seed: Of the sampler.
     """
     with _with(variant.constants):
-        finished = list(_Replay(curves, variant, seed).best())
+        replay = _Thawing if variant.thaws else _Replay
+        finished = list(replay(curves, variant, seed).best())
     reached = [min((loss for at, loss in finished if at <= runs), default=_LOST) for runs in RUNS]
     return [math.log(min(curves.oracle.ratio(loss), _LOST)) for loss in reached]
 

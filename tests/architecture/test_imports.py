@@ -16,6 +16,7 @@ PUBLIC = {
     "FollowCandidate",
     "AutoLRError",
     "ConfigError",
+    "ConsoleProgress",
     "DivergedError",
     "MergeCheckpoints",
     "RecordNorms",

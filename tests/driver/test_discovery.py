@@ -147,7 +147,7 @@ def test_a_study_that_is_not_there_or_has_no_driver_is_said_in_one_line(
 @pytest.mark.parametrize(
     ("storage", "status", "message"),
     [
-        ("sqlite:///none.db", 2, "no study 'line', nor any other (in sqlite:///none.db)"),
+        ("sqlite:///none.db", 2, "no study 'line', nor any other, in sqlite:///none.db; --storage"),
         ("none.db", 2, "tune.storage"),
         ("oracle9://host/name", 2, "storage"),
         ("sqlite:///tune.yaml", 4, "file is not a database"),

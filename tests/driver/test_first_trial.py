@@ -37,6 +37,7 @@ def test_the_users_own_parameters_are_drawn_as_ever() -> None:
     found = first(**{"lr": LR, "schedule": ["linear", "cosine"], "model.init_args.width": width})
     assert found is not None
     assert found.space == parse_space({"model.init_args.width": width})
+    assert found.search.budget == 0.12
     candidate = found.candidate(optuna.create_study().ask())
     assert candidate.peak is None
     assert [name for name, _ in candidate.settings] == ["model.init_args.width"]

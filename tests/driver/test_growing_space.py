@@ -9,10 +9,10 @@ import optuna
 import pytest
 import yaml
 
-from autolr import tune
+from autolr import Trial, tune
 from autolr.cli import main
 from autolr.driver import Noted, TuneResult
-from autolr.errors import StudyMismatchError
+from autolr.errors import ConfigError, StudyMismatchError
 from autolr.space import parse_space
 from autolr.study.widening import widen
 
@@ -97,9 +97,14 @@ def test_another_study_of_the_storage_is_left_alone() -> None:
         (space([16]), "space.data.batch_size.choices.1 = 32, now it is not set (a space may only"),
         (space([64, 32, 8]), "space.data.batch_size.choices"),
         (space([16, 32], high=0.05), "space.lr.high = 0.1, now it is 0.05 (a space may only grow)"),
+        ({"lr": LR}, "was made with the parameter data.batch_size (a study can get more choices"),
+        (
+            {**space([16, 32]), "model.width": [8, 16]},
+            "was made without the parameter model.width (a study can get more choices and wider",
+        ),
     ],
 )
-def test_a_space_that_lost_values_is_refused(
+def test_a_space_that_lost_values_or_has_other_parameters_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], smaller: dict[str, Any], named: str
 ) -> None:
     run(space([16, 32]), 3)
@@ -111,6 +116,25 @@ def test_a_space_that_lost_values_is_refused(
     error = capsys.readouterr().err.strip()
     assert named in error
     assert "\n" not in error
+
+
+def test_a_monitor_that_no_trial_has_logged_is_named_as_such() -> None:
+    def score(trial: Trial) -> float:
+        return 1.0
+
+    tune(score, {"lr": LR}, trials=1, monitor="val_loss")
+    with pytest.raises(ConfigError, match="'val_los'; did you mean 'val_loss'"):
+        tune(score, {"lr": LR}, trials=2, monitor="val_los")
+
+
+def test_a_result_as_text_is_one_line_with_the_best_trial() -> None:
+    result = run(space([16, 32]), 3, study="short")
+    best = result.best[0]
+    assert str(result) == (
+        f"study 'short': 3 of 3 trials finished; best: trial {best.number}, val_loss "
+        f"{best.value:.4g}, lr={best.params['lr']:.4g} batch_size={best.params['data.batch_size']}"
+        "; results in autolr_runs/short"
+    )
 
 
 def test_growth_is_said_once_and_grows_again() -> None:

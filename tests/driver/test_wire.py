@@ -61,7 +61,7 @@ CANDIDATE = Candidate(
     (("c", 0.5),),
 )
 SEARCHING = TrialJob(
-    CONFIG, CANDIDATE, Path("results/trial_0"), (5,), 45, search=PeakSearch((1e-4, 1.0), True)
+    CONFIG, CANDIDATE, Path("results/trial_0"), (5,), 45, search=PeakSearch((1e-4, 1.0), True, 0.1)
 )
 FOUND = TrialResult(0.5, {}, 60, 45, peak=0.1, schedule=schedules.wsd(cooldown=0.4), searched=True)
 JOB = TrialJob(CONFIG, CANDIDATE, Path("results/trial_3"), (5, 15), 45, (5,), False, "id 3")

@@ -86,6 +86,15 @@ def test_what_is_suggested_is_inside_the_domain_and_exactly_what_is_active() -> 
                 assert domain.low <= value <= domain.high
 
 
+def test_a_peak_is_drawn_last_and_keeps_its_place() -> None:
+    trial = optuna.create_study().ask()
+    point = parse_space({"lr.a": FULL["lr"], "schedule": ["linear"], "warmup": 0.1}).suggest(trial)
+    assert list(trial.params) == ["schedule", "warmup", "lr.a"]
+    assert list(point) == ["lr.a", "schedule", "warmup"]
+    online = {"lr": [0.1], "schedule": {"choices": ["linear"], "when": {"lr": 0.1}}}
+    assert parse_space(online).suggest(optuna.create_study().ask())["schedule"] == "linear"
+
+
 def test_an_inactive_parameter_is_absent_and_takes_its_dependents_with_it() -> None:
     space = parse_space(
         {

@@ -9,12 +9,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from autolr.schedules import Schedule, constant, linear
+from autolr.schedules import Schedule, constant, linear, parse, transfer
 from autolr.study.names import SEARCHED, SEARCHES
 from autolr.study.prior import (
+    COMPARED,
     FIRST,
     OWN_KEPT,
     OWN_SPREAD,
+    PROFILE_KEPT,
     SPREAD,
     UNIFORM,
     Known,
@@ -28,6 +30,7 @@ DOMAINS: dict[str, Any] = {
     "lr": PEAKS,
     "lr.x": PEAKS,
     "schedule": PROFILES,
+    "warmup": FloatDistribution(0.0, 0.1),
     "rule": CategoricalDistribution(("fixed", "polyak")),
 }
 
@@ -40,9 +43,11 @@ def trial(
     schedule: Schedule | None = None,
     searched: bool = False,
     rule: str = "fixed",
+    schedule_: str | None = None,
     **params: Any,
 ) -> FrozenTrial:
-    """A trial that has ended with a value, or runs."""
+    """A trial that has ended with a value, or runs; ``schedule_`` is its parameter."""
+    params |= {} if schedule_ is None else {"schedule": schedule_}
     found = {"rule": rule, "peak": peak, "schedule": (schedule or linear()).to_dict()}
     first = {SEARCHES: ["lr"], SEARCHED: True} if searched else {}
     attrs = {"found": found, "run_steps": 100} | first
@@ -90,6 +95,20 @@ def test_once_it_was_tried_peaks_scatter_around_it_and_some_are_left_to_the_samp
     assert median(map(abs, near)) == pytest.approx(0.6745 * SPREAD, abs=0.03)  # of a normal one
 
 
+def test_a_peak_counts_as_tried_by_another_profile_and_at_the_end_of_the_range() -> None:
+    moved = transfer(0.02, parse("wsd"), 1000, linear())
+    for first in (trial(1, lr=moved, schedule_="linear"), trial(1, lr=0.02)):
+        point = known(searched(0.04), first)
+        assert point is not None
+        assert point.tried
+    point = known(searched(40.0), trial(1, lr=PEAKS.high))
+    assert point is not None
+    assert point.tried
+    point = known(searched(0.04), trial(1, lr=0.02, schedule_="linear"))
+    assert point is not None
+    assert not point.tried
+
+
 def test_draws_stay_within_the_range() -> None:
     narrow = FloatDistribution(0.019, 0.021)
     draws = [Known(0.02, tried=True).draw("lr", narrow, seed) for seed in range(200)]
@@ -122,11 +141,51 @@ def test_a_better_trial_takes_the_place_of_the_search() -> None:
     point = known(searched(value=0.5), better)
     assert point is not None
     assert (point.peak, point.tried) == (0.3, True)
-    kept = [point.draw("schedule", PROFILES, seed) for seed in range(500)]
-    assert set(kept) == {"linear", None}
-    assert kept.count("linear") > kept.count(None)
+    assert point.params["schedule"] == "linear"
     worse = trial(1, 0.6, peak=0.3, lr=0.3)
     assert known(searched(value=0.5), worse) == Known(0.02)
+
+
+def test_a_profile_has_the_peak_that_convex_theory_moves_it_to() -> None:
+    best = trial(1, 0.4, peak=0.03, lr=0.03, schedule_="wsd")
+    for profile in ("constant", "linear"):
+        point = known(searched(value=0.5), best, own=trial(2, schedule_=profile))
+        assert point is not None
+        moved = transfer(0.03, parse("wsd"), 1000, parse(profile))
+        assert point.peak == pytest.approx(moved)
+    assert known(searched(0.04), own=trial(1, schedule_="wsd")) == Known(0.02)
+
+
+def test_other_profiles_are_tried_but_none_that_stays_up() -> None:
+    best = trial(1, 0.4, peak=0.03, lr=0.03, schedule_="wsd", warmup=0.05)
+    point = known(searched(value=0.5), best, own=trial(COMPARED - 1))
+    assert point is not None
+    draws = [point.draw("schedule", PROFILES, seed) for seed in range(2000)]
+    assert set(draws) == {"wsd", "linear"}
+    assert draws.count("wsd") / 2000 == pytest.approx(PROFILE_KEPT, abs=0.03)
+    warmups = [point.draw("warmup", DOMAINS["warmup"], seed) for seed in range(100)]
+    assert warmups.count(0.05) > 80
+
+
+def test_one_trial_has_the_profile_that_falls_if_none_had_it() -> None:
+    others = [searched(), trial(1, 0.6, peak=0.02, lr=0.02, schedule_="wsd")]
+    draws = set()
+    for second in ("wsd", "linear"):
+        others[2:] = [trial(2, schedule_=second)]
+        point = known(*others, own=trial(COMPARED))
+        assert point is not None
+        draws.add(tuple({point.draw("schedule", PROFILES, seed) for seed in range(20)}))
+    assert ("linear",) in draws
+    assert len(draws) == 2
+
+
+def test_while_the_search_is_the_best_trial_the_profile_is_of_the_best_drawn_one() -> None:
+    worse = trial(1, 0.8, peak=0.02, lr=0.02, schedule_="wsd")
+    better = trial(2, 0.6, peak=0.04, lr=0.04, schedule_="linear")
+    point = known(searched(0.04, value=0.5), worse, better)
+    assert point is not None
+    assert point.params["schedule"] == "linear"
+    assert point.peak == pytest.approx(0.7 * 0.04)
 
 
 def test_better_is_higher_where_the_study_maximizes() -> None:

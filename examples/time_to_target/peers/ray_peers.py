@@ -17,6 +17,7 @@ from examples.time_to_target.peers.problem import PARTS, RUNGS, Problem, Range, 
 
 _LOST = 100.0  # the loss of a run that diverged
 _PROBLEM = "problem"
+_STARTS = 5  # of the node
 _ENOUGH = 4096  # runs: the budget ends a study before
 
 
@@ -28,7 +29,7 @@ def asha(budget: Budget, seed: int) -> None:
     """
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[3])  # where actors find this module
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
+    _start_node()
     with TemporaryDirectory() as folder:
         tune.Tuner(
             _Run,
@@ -53,6 +54,20 @@ def asha(budget: Budget, seed: int) -> None:
             ),
         ).fit()
     raise Spent
+
+
+def _start_node() -> None:
+    """Start Ray's node, which on a busy machine may miss Ray's own limit of 30 s at first."""
+    for attempt in range(_STARTS):
+        try:
+            ray.init(
+                num_cpus=1, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True
+            )
+            return
+        except Exception:  # Ray raises that very class
+            ray.shutdown()
+            if attempt == _STARTS - 1:
+                raise
 
 
 class _Run(tune.Trainable):
