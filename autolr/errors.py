@@ -96,8 +96,12 @@ def unknown_name(kind: str, got: object, known: Iterable[object]) -> str:
 
     >>> unknown_name("profile", "cosin", ["linear", "cosine"])
     "unknown profile 'cosin'; did you mean 'cosine'? It must be one of: linear, cosine"
+    >>> unknown_name("setting", "width", [])
+    "unknown setting 'width'; there is none"
     """
     names = [str(name) for name in known]
+    if not names:
+        return f"unknown {kind} {quoted(got)}; there is none"
     near = nearest(got, names)
     hint = "it" if near is None else f"did you mean {near!r}? It"
     return f"unknown {kind} {quoted(got)}; {hint} must be one of: {', '.join(names)}"

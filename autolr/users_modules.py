@@ -1,6 +1,7 @@
 """The user's modules: importable beside a config, imported for their names; errors in them."""
 
 import importlib
+import importlib.util
 import re
 import sys
 import sysconfig
@@ -65,6 +66,9 @@ def shortened_line(text: str) -> str:
 
 
 def _import(module: str) -> None:
+    """Import a module; not the running script, whose names are known, and which would run again."""
+    if _is_main(module):
+        return
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -72,6 +76,14 @@ def _import(module: str) -> None:
             raise ConfigError(f"cannot import {module}: {error}") from error
     except Exception as error:
         raise ConfigError(f"cannot import {module}: {type(error).__name__}: {error}") from error
+
+
+def _is_main(module: str) -> bool:
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is None or "." in module or Path(script).stem != module:
+        return False
+    spec = importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None and Path(spec.origin).samefile(script)
 
 
 def _is_users(file: str, module: str) -> bool:

@@ -84,3 +84,19 @@ def test_a_worker_imports_them_before_it_reads_a_candidate(config, tmp_path: Pat
     command = [sys.executable, "-c", READ_MESSAGE]
     done = subprocess.run(command, input=message, capture_output=True, check=False)
     assert done.stdout.decode() == "users_profile()\n", done.stderr.decode()
+
+
+@pytest.mark.slow
+def test_a_script_that_is_running_is_not_run_again_for_its_names(tmp_path: Path):
+    (tmp_path / "script.py").write_text(
+        "import autolr\n"
+        "print('begun')\n"
+        "def objective(trial):\n"
+        "    return 0.0\n"
+        "space = {'lr': {'low': 0.1, 'high': 1.0}, 'schedule': ['cosin', 'linear']}\n"
+        "autolr.tune(objective, space, mode='min', max_steps=3, trials=1)\n"
+    )
+    command = [sys.executable, "script.py"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "unknown schedule 'cosin'" in ended.stderr
+    assert ended.stdout.count("begun") == 1

@@ -20,8 +20,9 @@ from autolr.config import (
     set_dotted,
 )
 from autolr.job import WEIGHTS
+from autolr.report.statistics import rolled_back
 from autolr.report.trials_file import trials_csv
-from autolr.study import DISCARDED, OWN_PEAK, RUNS, SPREAD, TrialRecord
+from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord
 
 _HEADER = """\
 # The best candidate of study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
@@ -40,9 +41,6 @@ _WEIGHTS = """\
 """
 _STOPPED = """\
 # No trial ran to its planned end: {reason}.
-"""
-_DISCARDED = """\
-# Its search went back from {steps} steps: trained from scratch, it ends near this value, not at it.
 """
 
 
@@ -120,8 +118,8 @@ def artefacts(
         header += _WEIGHTS.format(files=", ".join(file.as_posix() for file in kept))
     if best.stopped:
         header += _STOPPED.format(reason=best.attrs["reason"])
-    if DISCARDED in best.attrs:
-        header += _DISCARDED.format(steps=best.attrs[DISCARDED])
+    if note := rolled_back(best):
+        header += f"# {note[0].upper()}{note[1:]}.\n"
     text = yaml.safe_dump(best_config(config, candidate, own_peak), sort_keys=False)
     schedule = {**_followed(candidate, own_peak), "total_steps": best.attrs["run_steps"]}
     return {

@@ -7,7 +7,7 @@ from typing import Any
 
 from autolr.report.show import last_score
 from autolr.report.table import chosen
-from autolr.study import Summary, TrialRecord
+from autolr.study import DISCARDED, Summary, TrialRecord
 
 
 def without_attributes(study: Summary) -> Summary:
@@ -65,3 +65,15 @@ def varied(study: Summary) -> dict[str, list[tuple[TrialRecord, Any]]]:
         for name, pairs in pairs_of.items()
         if len({str(value) for _, value in pairs}) > 1
     }
+
+
+def rolled_back(trial: TrialRecord) -> str | None:
+    """Return what a rollback means for who trains a trial again; None if there was none.
+
+    Args:
+        trial: A trial that has ended.
+    """
+    if DISCARDED not in trial.attrs:
+        return None
+    back = f"its search rolled it back, by {trial.attrs[DISCARDED]} steps"
+    return f"{back}: a run from scratch may end worse, so keep its weights"

@@ -28,7 +28,9 @@ SHORTER: dict[str, list[str]] = {
     "examples.papers.range_test": ["--workloads", "logreg_digits"],
     "examples.papers.refined_schedules --workloads": ["--seeds", "0"],
     "examples.papers.small_budgets": ["--workloads", "logreg_digits", "--budgets", "0.01"],
+    "examples.papers.size_rules": ["--rules", "width"],
     "examples.papers.transfer_of_peaks": ["--stored"],
+    "examples.papers.transfer_of_peaks --stored": [],
     # the words are read, and no more: its environments take gigabytes
     "examples.real_projects --projects": ["--help"],
     "examples.rules --jobs": ["--methods", "fixed", "--workloads", "logreg_digits"],
@@ -51,6 +53,7 @@ SHORTER: dict[str, list[str]] = {
     "examples.time_to_target.oracle": ["--workloads", "logreg_digits", "--scale", "0.1"],
 }
 CONSTANTS = {
+    "papers/size_rules.py": {"_OCTAVES = 5": "_OCTAVES = 1"},
     "time_to_target/micro.py": {
         "_SIZES = (10**5, 10**6, 10**7)": "_SIZES = (10**5,)",
         "_REPETITIONS = 12": "_REPETITIONS = 1",
