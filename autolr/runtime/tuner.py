@@ -70,16 +70,15 @@ class Tuner:
     writes. Under torch's DDP every rank calls the Tuner alike. `FullyShardedDataParallel` and
     DeepSpeed are refused.
 
-    Example:
-        >>> import torch
-        >>> _ = torch.manual_seed(0)
-        >>> model, inputs = torch.nn.Linear(4, 1), torch.randn(64, 4)
-        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-        >>> def loss_of(model): return (model(inputs).squeeze() - inputs.sum(1)).square().mean()
-        >>> tuner = Tuner(model, optimizer, 200, validate=loss_of)
-        >>> losses = [float(tuner.step(lambda: loss_of(model))) for _ in range(200)]
-        >>> losses[-1] < 1e-3 < losses[0], tuner.result.peak > 0.01
-        (True, True)
+    >>> import torch
+    >>> _ = torch.manual_seed(0)
+    >>> model, inputs = torch.nn.Linear(4, 1), torch.randn(64, 4)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    >>> def loss_of(model): return (model(inputs).squeeze() - inputs.sum(1)).square().mean()
+    >>> tuner = Tuner(model, optimizer, 200, validate=loss_of)
+    >>> losses = [float(tuner.step(lambda: loss_of(model))) for _ in range(200)]
+    >>> losses[-1] < 1e-3 < losses[0], tuner.result.peak > 0.01
+    (True, True)
 
     Args:
         model: The model, or its wrapper of torch, Fabric or Accelerate, in training mode.
