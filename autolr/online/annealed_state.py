@@ -121,8 +121,6 @@ def _behind_rise(search: Search, observation: Observation) -> Search:
         observation: With the rise.
     """
     assert observation.steps_left is not None
-    own, total_steps = (
-        search.alive[own_candidate(search)],
-        observation.step + observation.steps_left,
-    )
+    own = search.alive[own_candidate(search)]
+    total_steps = observation.step + observation.steps_left
     return delayed(search, own, observation.rise, total_steps, observation.step)

@@ -52,7 +52,7 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     Two standard errors are asked for at first, and one of a copy that follows another in doubt.
     Where that is what helps, and the run is still worse than its best state, the copy of the run
     takes its place, and no step is lost. A run that has lost a quarter of its gain in its first
-    quarter is compared as it is now: a lower rate need not have mended yet what goes on getting
+    quarter is compared as it is now: a lower rate need not have mended yet what keeps getting
     worse. Later the linear end is near, which mends as much.
 
     Args:

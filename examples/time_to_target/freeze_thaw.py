@@ -1,4 +1,4 @@
-"""Freeze-thaw: which trial of a study goes on, by a forecast of what that gains."""
+"""Freeze-thaw: which trial of a study continues, by a forecast of what that gains."""
 
 import math
 from collections.abc import Sequence
