@@ -18,11 +18,13 @@ class MovedPeak:
         peak: In the run that begins.
         before: In the earlier one.
         steps: Length of the earlier run, in optimizer steps.
+        raced: Whether the race is around it; not where it lies far beyond what the run searches.
     """
 
     peak: float
     before: float
     steps: int
+    raced: bool = True
 
 
 @dataclass(frozen=True, slots=True)

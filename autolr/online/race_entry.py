@@ -9,6 +9,7 @@ from autolr.space import Value
 
 _SAME = 1.5  # a factor between two peaks that need not both race
 _NEAR = (0.5, 1.0, 2.0)  # what races around the peak of an earlier search, in units of it
+_BEYOND = 2.0  # a factor beyond the ends of a race: that of the first step behind an end that wins
 FAR = 8.0  # a factor: a user's peak farther from the customary one has the race laid around it, as
 #            half of the customary range would be of no use
 SEVERAL = 3  # peaks of a rule beside others: its default and one on either side
@@ -43,6 +44,15 @@ class RaceEntry:
         if self.peak_range.limits:
             peak = min(max(peak, self.peak_range.low), self.peak_range.high)
         return replace(self, near=peak, own=customary if self.own is None else self.own)
+
+    def reaches(self, peak: float) -> bool:
+        """Return whether that of an earlier search is near what races without it.
+
+        One that is farther away is taken for wrong: rates around it would lose what the run makes
+        of its first steps, and tell nothing of those that are right.
+        """
+        low, high = self.peak_range.low, self.peak_range.high
+        return self.peak_range.limits or low / _BEYOND <= peak <= high * _BEYOND
 
     @property
     def trusts_own(self) -> bool:

@@ -31,7 +31,8 @@ class RunInfo:
             own scheduler; None where it is torch's default.
         rewindable: Whether the run can be rewound, which a Trainer cannot. Only set for a strategy
             that rewinds.
-        prior: The peak of an earlier search, moved to this run; ``entries`` are around it.
+        prior: The peak of an earlier search, moved to this run; ``entries`` are around it if it is
+            raced.
     """
 
     total_steps: int

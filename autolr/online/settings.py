@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from autolr import schedules
@@ -14,7 +14,7 @@ from autolr.online.peaks import PeakRange, parse_rates
 from autolr.online.prior_peak import MovedPeak, PriorPeak
 from autolr.online.progress import Progress
 from autolr.online.race import left_out, race_entries
-from autolr.online.race_entry import FAR
+from autolr.online.race_entry import FAR, RaceEntry
 from autolr.online.run_info import RunInfo
 from autolr.online.run_space import RunSpace
 from autolr.online.scan import Scan
@@ -130,8 +130,8 @@ class SearchSettings:
             rise = int(schedule.values(total_steps).argmax())
         middle = users_peak if scan is None else None  # what a scan has seen is more than a habit
         own, *others = race_entries(self.space.rules, self._peak_range(prior, middle), users_peak)
-        moved = self._moved(own.peak_range, schedule, total_steps, scheduled=scheduled)
-        own = own if moved is None else own.around(moved.peak, prior)
+        moved = self._moved(own, schedule, total_steps, scheduled=scheduled)
+        own = own.around(moved.peak, prior) if moved is not None and moved.raced else own
         return RunInfo(
             total_steps,
             budget,
@@ -188,13 +188,14 @@ class SearchSettings:
         return parse_rates(self.space.rates or self.rates, middle)
 
     def _moved(
-        self, peaks: PeakRange, schedule: Schedule | None, total_steps: int, *, scheduled: bool
+        self, own: RaceEntry, schedule: Schedule | None, total_steps: int, *, scheduled: bool
     ) -> MovedPeak | None:
         """Return the peak of an earlier search in this run; None without one, or a choice."""
-        if self.prior is None or peaks.low == peaks.high:
+        if self.prior is None or own.peak_range.low == own.peak_range.high:
             return None
         follows = default_schedule(()) if schedule is None else schedule
-        return self.prior.moved(follows, total_steps, scheduled=scheduled)
+        moved = self.prior.moved(follows, total_steps, scheduled=scheduled)
+        return replace(moved, raced=own.reaches(moved.peak))
 
     def _check_prior(self) -> None:
         if self.prior is None:

@@ -34,9 +34,12 @@ def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[s
         )
         yield f"AutoLR: {edge} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
     if moved := search.prior:
+        known = f"the prior, a peak of {moved.before:.3g} in {moved.steps} steps,"
         yield (
-            f"AutoLR: the prior, a peak of {moved.before:.3g} in {moved.steps} steps, is moved to "
-            f"{moved.peak:.3g}"
+            f"AutoLR: {known} is moved to {moved.peak:.3g}"
+            if moved.raced
+            else f"AutoLR: {known} would be {moved.peak:.3g} here, too far from the rates of such "
+            "runs: this one is searched as without it"
         )
     if not search.searching:
         yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"

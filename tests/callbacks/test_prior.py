@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -93,3 +94,17 @@ def test_a_trainers_run_moves_it_too(earlier):
     fit(callback)
     moved = callback.result.prior
     assert (moved.before, moved.steps) == (earlier.peak, STEPS // 4)
+
+
+def test_a_prior_far_from_the_rates_of_such_runs_is_said_and_leaves_the_search_as_it_is(
+    earlier, caplog
+):
+    caplog.set_level(logging.INFO)
+    result = search(learner(), STEPS, prior=replace(earlier, peak=1e4 * earlier.peak))
+    alone = search(learner(), STEPS)
+    assert result.prior is not None
+    assert not result.prior.raced
+    assert replace(result, prior=None) == alone
+    said = [line for line in caplog.messages if "too far from the rates of such runs" in line]
+    assert len(said) == 1
+    assert "is moved to" not in caplog.text

@@ -176,6 +176,31 @@ def test_a_run_too_short_to_search_has_the_moved_peak() -> None:
     assert run.peak == PRIOR.moved(default_schedule(()), 20).peak
 
 
+@pytest.mark.parametrize("factor", [0.02, 50.0], ids=["too low", "too high"])
+def test_one_far_beyond_the_rates_of_a_search_leaves_it_as_without(factor: float) -> None:
+    alone = SearchSettings()
+    chosen = replace(alone, prior=replace(PRIOR, peak=0.2 * factor))  # twice the customary peak
+    run, without = (each.run_info(0.1, STEPS, 0.3, 0.3) for each in (chosen, alone))
+    assert run.prior is not None
+    assert not run.prior.raced
+    assert run.entries == without.entries
+    assert chosen.begin(run).candidates == alone.begin(without).candidates
+
+
+@pytest.mark.parametrize("factor", [1 / 31, 31.0])
+def test_one_within_reach_of_them_is_raced(factor: float) -> None:
+    far = begun(prior=replace(PRIOR, peak=0.1 * factor, total_steps=STEPS))
+    assert far.near == pytest.approx(0.1 * factor, rel=0.01)
+    given = begun(prior=replace(PRIOR, peak=40.0, total_steps=STEPS), rates=(0.05, 0.5))
+    assert given.near == 0.5  # the limits of the user say what is too far
+
+
+def test_a_run_too_short_to_search_keeps_its_rate_beside_a_prior_that_is_far() -> None:
+    chosen = SearchSettings(prior=replace(PRIOR, peak=50.0))
+    (run,) = chosen.begin(chosen.run_info(0.1, 20)).candidates
+    assert run.peak == 0.1
+
+
 def test_the_stored_search_knows_that_it_is_open() -> None:
     search = won_by(begun(own=0.012), 1.0)
     assert search.near is not None
