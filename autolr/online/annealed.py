@@ -117,7 +117,9 @@ class Annealed:
         search = Search(
             alive,
             tuple(replace(now, waits=waits and now.start == 0) for now in rounds),
-            self.thresholds if run.entries[0].trusts_own else replace(self.thresholds, brief=0),
+            self.thresholds
+            if run.entries[0].trusts_own
+            else replace(self.thresholds, brief=0, hint=0),
             limits=limits,
             fallback=run.fallback,
             rollback=self.rollback,

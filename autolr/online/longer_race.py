@@ -1,5 +1,6 @@
 """A race that shows nothing: it continues among a few, and is held again later."""
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from autolr.online.race_verdict import (
     lowest_first,
     own_candidate,
     shows_nothing,
+    winner_of_race,
 )
 from autolr.online.reschedule import followed, scaled
 from autolr.online.rounds import CHECK_WINDOW, COPIES, RACE_WINDOW, SHORTEST_CHECK, Round
@@ -29,20 +31,23 @@ _OF_DYING = 0.1  # of the first score counts as a gain by weights that cost unit
 _KEPT = 2 * COPIES * SHORTEST_CHECK  # steps, for a run in doubt
 _WORTH = 0.5  # of a race, at least
 _BEYOND = 4.0  # times the highest that has raced, as far as the peaks of a race are apart
+_FAR = 7.999  # a factor between two peaks, of which one is the user's; peaks of a race are 4 apart
 _AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held again later
 _NEARER = (0.5, 2.0)
 _LATER = 2  # times the steps so far
 
 
 def with_longer_race(search: "Search", evidence: Evidence) -> "Search | None":
-    """Return the search whose race continues, as there is nothing to see yet; None if it does not.
+    """Return the search whose race continues, as there is too little to see; None if it does not.
 
     Args:
         search: The search in a round that has been scored.
         evidence: Its scores.
     """
-    if (goes_on := _who_goes_on(search, evidence)) and (end := _end_of_race(search, len(goes_on))):
-        return _longer(search, goes_on, end, evidence)
+    for who, once in ((_who_goes_on, False), (_behind_far_leader, True)):
+        goes_on = who(search, evidence)
+        if goes_on and (end := _end_of_race(search, len(goes_on))):
+            return _longer(search, goes_on, end, evidence, once=once)
     return None
 
 
@@ -120,10 +125,11 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]
     is the highest of all, one as far beyond it: a copy of the first. Else one between them, or the
     next lower one.
     """
-    many = search.races and len(search.alive) > 1 and len(search.limits) < 2
-    if not many or len(search.rounds) < 2 or not search.fallback:
+    if len(search.alive) < 2 or not _may_continue(search):
         return ()
     tie = search.thresholds.tie
+    if search.rounds[0].once:
+        return ()
     if search.rounds[0].continues:
         left = evidence.has_left(0, tie, FAR_BEHIND * evidence.progress)
         left = left and not evidence.is_dying(0)
@@ -141,6 +147,32 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]
         return search.alive[own], search.alive[top], beyond
     between = [i for i in lower if search.peak(i) > search.peak(own)]
     return tuple(search.alive[i] for i in (own, top, *(between[:1] or lower[-1:])))
+
+
+def _may_continue(search: "Search") -> bool:
+    """Return whether the present round is a race of one rule that can be followed by another."""
+    alone = search.races and len(search.limits) < 2
+    return alone and len(search.rounds) > 1 and search.fallback is not None
+
+
+def _behind_far_leader(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]":
+    """Return who races on where a peak far from the user's own has won by a first small gain.
+
+    The own one, the winner, and one between them: what is ahead so early may have lost it all a
+    few steps later, and a network that has stood at chance since then does not recover.
+    """
+    if len(search.alive) < 3 or search.rounds[0].continues or not _may_continue(search):
+        return ()
+    if math.isnan(evidence.progress):
+        return ()
+    own, won = own_candidate(search), winner_of_race(search, evidence)
+    ratio = search.peak(won) / search.peak(own)
+    if max(ratio, 1 / ratio) < _FAR or evidence.has_left(won, search.thresholds.hint):
+        return ()
+    middle = math.sqrt(search.peak(won) * search.peak(own))
+    others = [i for i in range(len(search.alive)) if i not in (own, won)]
+    between = min(others, key=lambda i: round(abs(math.log(search.peak(i) / middle)), 9))
+    return tuple(search.alive[i] for i in (own, won, between))
 
 
 def _beyond(search: "Search", evidence: Evidence, own: int, top: int) -> "Candidate | None":
@@ -168,15 +200,22 @@ def _usable(search: "Search") -> int:
 
 
 def _longer(
-    search: "Search", goes_on: "Sequence[Candidate]", horizon: int, evidence: Evidence
+    search: "Search",
+    goes_on: "Sequence[Candidate]",
+    horizon: int,
+    evidence: Evidence,
+    *,
+    once: bool,
 ) -> "Search":
     """Return the search whose race continues among a few, paid by the last checks."""
     now, *rest = search.rounds
     window = max(1, round(RACE_WINDOW * horizon))
-    longer = Round(now.horizon, horizon, window, continues=True)
+    longer = Round(now.horizon, horizon, window, continues=True, once=once)
     spent = (len(goes_on) - 1) * (horizon - now.horizon)
     left = _usable(search) - spent
     kept = search.spare + sum(r.price for r in rest) - spent - left
+    if once:
+        rest = [_not_higher(after) for after in rest]
     paid, left = affordable(behind(rest, horizon, search.last), left)
     own = search.alive.index(goes_on[0])
     low, high = search.ends
@@ -189,3 +228,9 @@ def _longer(
         scores=search.scores + search.scored(evidence.scores, own),
         spare=kept + left,
     )
+
+
+def _not_higher(now: Round) -> Round:
+    """Return a check that moves the peak no further up; others stay."""
+    lower = tuple(factor for factor in now.factors if factor < 1)
+    return replace(now, factors=lower) if now.refines else now

@@ -89,7 +89,7 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
         evidence: Its scores.
     """
     scores, order = evidence.scores, lowest_first(search)
-    longer = search.rounds[0].continues
+    longer = search.rounds[0].continues and not search.rounds[0].once
     if longer:
         order = _left(search, evidence)
         if not order or 0 in order:

@@ -59,6 +59,8 @@ class Round:
         profiles: See `Check`.
         continues: See `Probe`.
         from_saved: See `Probe`.
+        once: Whether a race that continues has shown something, and is judged as one that had not
+            continued.
         lead: By how much the rival led when the same comparison ended a first time; it wins if it
             has not lost of that. 0: there was none.
         waits: See `Probe`.
@@ -72,6 +74,7 @@ class Round:
     profiles: tuple[Schedule, ...] = ()
     continues: bool = False
     from_saved: bool = False
+    once: bool = False
     lead: float = 0.0
     waits: bool = False
 

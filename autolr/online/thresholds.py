@@ -17,6 +17,8 @@ class Thresholds:
         chance: A race that cannot continue decides nothing where its best score has gained less
             on the untrained run, and validation has too few batches to tell noise.
         brief: A race of fewer steps changes a peak that the user has set by less than 8 times.
+        hint: A peak that is 8 times and more from one that the user has set wins the race at once
+            only if it has gained that much on the untrained run; else the race continues.
         share: Of the gain of the best peak: a tie is at most that wide.
         margin: A rival of a later round must be better than the run by that much, and by more than
             twice the standard error of the difference where validation has several batches.
@@ -42,6 +44,7 @@ class Thresholds:
     tie: float = 0.03
     chance: float = 0.05
     brief: int = 12
+    hint: float = 0.1
     share: float = 0.1
     margin: float = 0.003
     stall: float = 0.22

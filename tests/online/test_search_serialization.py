@@ -51,4 +51,6 @@ def test_the_cases_are_what_their_names_say():
     assert refined.scores[-2].kept
     assert refined.alive[0].schedule != schedules.constant()
     assert math.isinf(searched(SCORES["with an infinite score"]).scores[2].score)
-    assert searched(SCORES["begun"]).thresholds == Thresholds(brief=0)  # no peak is the user's
+    assert searched(SCORES["begun"]).thresholds == Thresholds(
+        brief=0, hint=0
+    )  # no peak is the user's

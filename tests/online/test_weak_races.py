@@ -10,6 +10,7 @@ from autolr.online import PeakRange, Round, Search
 from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import affordable
 from autolr.online.race_entry import RaceEntry
+from autolr.online.thresholds import Thresholds
 from autolr.rules.fixed import OWN
 
 PEAKS = (0.00625, 0.025, 0.1, 0.4, 1.6)
@@ -37,7 +38,8 @@ def test_a_race_that_cannot_continue_keeps_the_own_peak_where_no_score_has_gaine
 
 
 def test_a_score_that_stands_apart_from_all_others_is_no_chance():
-    assert winner(race(), 1.999, 1.998, 1.996, 1.985, 1.94) == 1.6  # each gains as its rate does
+    at_once = race(thresholds=Thresholds(hint=0.0))
+    assert winner(at_once, 1.999, 1.998, 1.996, 1.985, 1.94) == 1.6  # each gains as its rate does
     assert winner(race(), 1.985, 1.998, 1.96, 1.97, 1.94) == 0.1
     assert winner(race(), 1.99, 2.0, 2.0, 1.91, math.inf) == 0.1  # too few scores to tell
 
