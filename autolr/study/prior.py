@@ -40,8 +40,8 @@ SPREAD = math.log(1.4)  # standard deviation of the log of a peak
 UNIFORM = 0.1  # share of the peaks that the sampler draws in the whole range
 PROFILE_KEPT = 0.67  # share of the profiles that stay
 KEPT = 0.9  # share of the settings of profiles that stay
-OWN_KEPT = 0.7  # share of the user's own parameters that stay
-OWN_SPREAD = 0.15  # standard deviation of the others that are numbers, as a share of their range
+OWN_KEPT = 0.3  # share of the user's own parameters that stay
+OWN_SPREAD = 0.25  # standard deviation of the others that are numbers, as a share of their range
 _LENGTH = 1000  # steps; ratios of best peaks hardly depend on it
 _DRAWS = 64  # at a peak within the range; then the nearest end is taken
 
