@@ -16,7 +16,7 @@ from autolr.quoting import shortened
 from autolr.schedules import Schedule
 from autolr.storage_url import shown
 
-_WIDE = 200  # columns of a table in a file or pipe: no row is folded
+_WIDE = 200  # columns of a table in a file or pipe, unless COLUMNS is set: no row is folded
 _LONGEST = 1000  # characters of an error message: ten lines of a terminal
 
 
@@ -245,7 +245,7 @@ def _print(value: object) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not console.is_terminal:  # a file or pipe: a table must not be folded
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console = Console(highlight=False, width=_WIDE)
     console.print(value, markup=False, soft_wrap=isinstance(value, str))
 

@@ -34,7 +34,8 @@ def trials_table(study: Summary) -> FittingTable:
 
     The score of an unfinished trial is that of its last rung, or of the end of a run that stopped
     early. In a study with a cost, the trials of the front come first and are marked. On a narrow
-    terminal bracket and price are left out first, then reasons, then the last parameters.
+    terminal the reasons stand below the rows; then bracket, price and the last parameters are
+    left out.
     """
     front = {trial.number: trial for trial in study.front}
     trials = [*front.values(), *(trial for trial in study.trials if trial.number not in front)]
@@ -56,8 +57,8 @@ def trials_table(study: Summary) -> FittingTable:
         rows.append([cell_text(cell) for cell in cells])
     first, end = len(shared), len(shared) + len(names)
     bracket = shared.index("bracket")
-    expendable = [bracket, end + 1, end, end + 2, *range(end - 1, first - 1, -1)]
-    return FittingTable(columns, rows, expendable, _ALL)
+    expendable = [bracket, end + 1, end, *range(end - 1, first - 1, -1)]
+    return FittingTable(columns, rows, expendable, _ALL, sentences=end + 2)
 
 
 def study_parts(study: Summary) -> Iterator[str | FittingTable]:
