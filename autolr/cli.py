@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # here, so that an error of the output is caught below
         return status
     except AutoLRError as error:
-        return _fail(str(error), error.exit_status)
+        return _fail(error.for_command(), error.exit_status)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except BrokenPipeError:  # `autolr show | head`
@@ -117,7 +117,7 @@ def _show(arguments: Namespace) -> int:
     elif studies:
         _print(report.studies_table(studies))
     else:
-        _print(f"no studies in {study.elsewhere(shown(arguments.storage))}")
+        _print(f"no studies in {shown(arguments.storage)}; --storage URL names another one")
     return 0
 
 

@@ -178,7 +178,7 @@ def test_what_is_not_there_is_one_line_and_exit_2(capsys, storage, arguments, li
 
 def test_a_storage_that_is_not_there_is_not_created(capsys, tmp_path):
     url = f"sqlite:///{tmp_path / 'none.db'}"
-    assert f"no studies in {url}; --storage names" in shown(capsys, "--storage", url)
+    assert f"no studies in {url}; --storage URL names" in shown(capsys, "--storage", url)
     assert main(["show", "digits", "--storage", url]) == 2
     assert list(tmp_path.iterdir()) == []
 
