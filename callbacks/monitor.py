@@ -7,7 +7,7 @@ from autolr.callbacks.namespaces import (
     Trainer,
     rank_zero_warn,
 )
-from autolr.direction import mode_of
+from autolr.direction import mode_of, named_mode
 from autolr.errors import ConfigError, nearest
 from autolr.online.monitor import Monitor
 
@@ -18,6 +18,24 @@ if TYPE_CHECKING:
     from autolr.callbacks.step_pattern import Pattern
     from autolr.callbacks.validation import ValidationPass
     from autolr.online.settings import SearchSettings
+
+
+def check_no_metric(strategy: object) -> None:
+    """Refuse the name of a metric in the place of a strategy, which is the first argument.
+
+    Args:
+        strategy: What `AutoLR` was given as one.
+
+    Raises:
+        ConfigError: If its name is that of a metric.
+    """
+    if not isinstance(strategy, str):
+        return
+    if named_mode(strategy) is not None or strategy.startswith(("val", "train")):
+        raise ConfigError(
+            f"strategy, the first argument, is {strategy!r}, and that is the name of a metric: "
+            f"write monitor={strategy!r}"
+        )
 
 
 def check_monitor(validation: "ValidationPass", monitor: str) -> None:
