@@ -80,7 +80,7 @@ def _fit(arguments: Namespace) -> int:
     from pathlib import Path
 
     from autolr import objective  # here: torch and lightning take seconds to import
-    from autolr.config import read_run
+    from autolr.config import best_of, read_run
     from autolr.disk import check_folder
     from autolr.tune_config import check_repeats
 
@@ -91,7 +91,7 @@ def _fit(arguments: Namespace) -> int:
     config = read_run(arguments.config)
     if config.seed_line is not None:
         _print(config.seed_line)
-    for line in objective.fit_lines(config, out, arguments.seeds):
+    for line in objective.fit_lines(config, out, arguments.seeds, best_of(arguments.config)):
         _print(line)
     return 0
 

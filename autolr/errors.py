@@ -3,6 +3,7 @@
 AutoLRError                 base class; the command line exits with its `exit_status`
 ├── ConfigError             a value from the user cannot work (also a ValueError)    exit 2
 │   ├── SpaceError          a search space is missing or malformed                   exit 2
+│   ├── MonitorError        validation does not log the metric that is monitored     exit 2
 │   └── UnsupportedError    a set-up that autolr does not support                    exit 2
 ├── UserCodeError           the model or the data raised                             exit 1
 │   ├── SetupError          they raised before the first step of a run               exit 1
@@ -89,6 +90,10 @@ class ConfigError(AutoLRError, ValueError):
 
 class SpaceError(ConfigError):
     """A search space is missing or malformed."""
+
+
+class MonitorError(ConfigError):
+    """Validation does not log the metric of the setting ``monitor``, with which the text begins."""
 
 
 class UnsupportedError(ConfigError):

@@ -8,7 +8,7 @@ from autolr.callbacks.namespaces import (
     rank_zero_warn,
 )
 from autolr.direction import mode_of, named_mode
-from autolr.errors import ConfigError, nearest
+from autolr.errors import ConfigError, MonitorError, nearest
 from autolr.online.monitor import Monitor
 
 TRAINING_LOSS = "training loss"
@@ -46,7 +46,7 @@ def check_monitor(validation: "ValidationPass", monitor: str) -> None:
         monitor: The name of the metric.
 
     Raises:
-        ConfigError: With the metrics that are logged.
+        MonitorError: With the metrics that are logged.
     """
     logged = validation.find(monitor)
     if monitor not in logged:
@@ -113,7 +113,8 @@ def scoring(
         by_loss: Whether it is the training loss whatever validation logs.
 
     Raises:
-        ConfigError: As `check_monitor` and `mode_of`.
+        MonitorError: As `check_monitor`.
+        ConfigError: As `mode_of`.
     """
     if by_loss:
         return Monitor(TRAINING_LOSS)
@@ -171,10 +172,10 @@ class UncheckedMonitor:
             rank_zero_warn(f"AutoLR: a longer run would be refused: {error}")
 
 
-def _missing(monitor: str, logged: Sequence[str], where: str = "") -> ConfigError:
+def _missing(monitor: str, logged: Sequence[str], where: str = "") -> MonitorError:
     """Return the error for a metric that validation does not log."""
     names = ", ".join(logged) or "(it logs nothing)"
     near = nearest(monitor, logged)
     hint = "" if near is None else f"; did you mean {near!r}?"
     expected = f"a metric that validation logs{where}: {names}"
-    return ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
+    return MonitorError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")

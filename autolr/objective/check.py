@@ -23,6 +23,7 @@ from autolr.objective.holding import Holding
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
+    monitor_of_tune,
     parsed,
     parsing,
     quiet_in,
@@ -65,7 +66,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     tune = config.tune
     holding = Holding(config.space, online=tune.online)
     look = _Look(holding, shaping(config.space))
-    with lightning_errors(folder), quiet_lightning(config):
+    with monitor_of_tune(), lightning_errors(folder), quiet_lightning(config):
         fit = trial_config(filled(config), candidate)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
         fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}

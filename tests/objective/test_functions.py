@@ -223,12 +223,16 @@ def test_best_yaml_of_a_function_is_called_again(capsys: pytest.CaptureFixture[s
     file = "autolr_runs/autolr/best.yaml"
     assert f"Call the function with it: `autolr fit {file}`" in Path(file).read_text()
     assert main(["fit", file, "--out", "again"]) == 0
-    assert f"the function returned {result.best[0].value:.6g}" in capsys.readouterr().out
+    best = result.best[0]
+    compared = f"to compare with: study autolr (trial {best.number}, score {best.value:.6g})"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"the function returned {best.value:.6g}", compared]
     assert main(["fit", file, "--out", "again", "--seeds", "2"]) == 0
-    value = f"{result.best[0].value:.6g}"  # it has no use for the seed
-    *runs, spread = capsys.readouterr().out.splitlines()
+    value = f"{best.value:.6g}"  # it has no use for the seed
+    *runs, spread, last = capsys.readouterr().out.splitlines()
     assert runs == [f"seed 0: {value}", f"seed 1: {value}"]
     assert "the mean of 2 seeds with a spread of 0" in spread
+    assert last == compared
     assert main(["tune", file, "--study", "other"]) == 2
     assert "objective.candidate is for autolr fit" in capsys.readouterr().err
     config = yaml.safe_load(Path(file).read_text())
