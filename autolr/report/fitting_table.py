@@ -63,8 +63,8 @@ class FittingTable:
         table = Table(box=SIMPLE, pad_edge=False)
         for column in shown:
             words = any(" " in row[column] for row in self.rows)  # may be folded between them
-            least = min(_WORDS, max(len(row[column]) for row in self.rows)) if words else None
-            name = self.columns[column]
+            name = self.columns[column]  # a head of several words is not folded either
+            least = min(_WORDS, max(len(row[column]) for row in self.rows)) if words else len(name)
             table.add_column(name, overflow="fold", no_wrap=not words, min_width=least)
         for row in self.rows:
             table.add_row(*(row[column] for column in shown))

@@ -23,7 +23,6 @@ from autolr.study.address import locate as locate
 from autolr.study.estimate import Estimate as Estimate
 from autolr.study.fingerprint import Growth as Growth
 from autolr.study.fingerprint import check_fingerprint as check_fingerprint
-from autolr.study.handle import DIVERGED as DIVERGED
 from autolr.study.handle import Study as Study
 from autolr.study.health import Health as Health
 from autolr.study.health import health as health
@@ -64,6 +63,7 @@ from autolr.study.reading import peek as peek
 from autolr.study.reading import study_names as study_names
 from autolr.study.records import BRACKETS as BRACKETS
 from autolr.study.records import CANDIDATE as CANDIDATE
+from autolr.study.records import DIVERGED as DIVERGED
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG

@@ -19,7 +19,7 @@ import autolr
 from autolr.candidate import Candidate
 from autolr.cli import main
 from autolr.config import read_config
-from autolr.console import ConsoleProgress
+from autolr.console import ConsoleProgress, conclusion
 from autolr.errors import ConfigError, SpaceError, StudyMismatchError, UserCodeError
 from autolr.job import Decision, TrialJob
 from autolr.objective import check_run, given, run_trial
@@ -354,6 +354,24 @@ def test_a_score_that_is_not_finite_is_that_of_a_trial_that_diverged(score: floa
         (trial,) = result.trials
         assert (trial.state, trial.attrs["reason"]) == ("PRUNED", "diverged")
         assert trial.attrs["steps"] == (3 if study == "returned" else 2)
+
+
+def test_scores_that_are_not_finite_are_said_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    def objective(trial: autolr.Trial) -> float:
+        return math.nan if trial.settings.x else 0.5
+
+    with ConsoleProgress() as progress:
+        result = autolr.tune(objective, {"x": [0, 1]}, trials=2, mode="min", listener=progress)
+    said = "2 of 2 trials finished, 1 of them with a score that is not finite"
+    assert said in str(result)
+    assert any(said in str(part) for part in conclusion(result))
+    assert "ends: score is not finite (1 steps" in capsys.readouterr().out
+    assert main(["show", "autolr"]) == 0
+    shown = capsys.readouterr().out
+    assert "study 'autolr': 1 complete, 1 not finite; lower score is better" in shown
+    assert "the score is not finite" in shown
+    assert main(["show"]) == 0
+    assert "not finite" in capsys.readouterr().out.splitlines()[1]
 
 
 @pytest.mark.parametrize("score", [0.5, np.float32(0.5), torch.tensor(0.5), np.array(0.5)])

@@ -52,3 +52,12 @@ def test_sentences_that_do_not_fit_stand_below_with_the_rows_that_have_them() ->
     heads, _, *others = lines(30, table)
     assert heads.split() == ["trial", "val_loss"]
     assert " ".join(others[4:]) == f"trials 2, 3: {why} trial 1: no data"
+
+
+@pytest.mark.parametrize("width", range(24, 48, 2))
+def test_a_head_of_several_words_breaks_no_number(width: int) -> None:
+    row = ("digits", "12345", "0", "0.0001234")
+    table = FittingTable(("study", "complete", "not finite", "best"), [row], (2, 1), "all")
+    heads, _, cells, *_ = lines(width, table)
+    assert heads.split()[-1] == "best"
+    assert {"digits", "0.0001234"} <= set(cells.split()) <= set(row)
