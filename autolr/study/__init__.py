@@ -39,6 +39,7 @@ from autolr.study.names import SEARCHED as SEARCHED
 from autolr.study.names import SEARCHES as SEARCHES
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
+from autolr.study.prior import SHARE as SHARE
 from autolr.study.prior import middle_of as middle_of
 from autolr.study.prior import moved_peak as moved_peak
 from autolr.study.prior import peak_of_trial as peak_of_trial
