@@ -113,7 +113,14 @@ def test_without_a_command_the_help_is_printed(capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["spces"], "'spaces'"), (["spaces", "--all"], "--all"), (["fit"], "config")],
+    [
+        (["spces"], "unknown command 'spces'; did you mean 'spaces'?"),
+        (["--all"], "--all (autolr --help lists commands and options)"),
+        (["spaces", "--all"], "--all (as in autolr spaces default > space.yaml; autolr spaces"),
+        (["fit"], "error: config is missing (as in autolr fit "),
+        (["tune", "a", "tune.yaml"], "unrecognized arguments: tune.yaml (as in autolr tune"),
+        (["tune", "train.py"], "train.py is Python, and a config is YAML"),
+    ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(capsys, arguments, word):
     assert main(arguments) == 2

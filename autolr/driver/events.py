@@ -207,7 +207,7 @@ class TuneResult:
         from autolr import report  # here: only a result that is printed needs it
 
         tune = self.config.tune
-        line = f"study {tune.study!r}: {self.counts}"
+        line = f"study {tune.study!r}: {self.counts}" + (f" ({self.over})" if self.over else "")
         if self.best:
             first = self.best[0]
             line += f"; best: trial {first.number}, {tune.monitor} {first.value:.4g}, "

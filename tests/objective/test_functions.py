@@ -356,6 +356,25 @@ def test_a_score_that_is_not_finite_is_that_of_a_trial_that_diverged(score: floa
         assert trial.attrs["steps"] == (3 if study == "returned" else 2)
 
 
+def test_what_optunas_trials_have_is_answered_with_what_these_have() -> None:
+    def objective(trial: Any) -> float:
+        with pytest.raises(AttributeError, match=r"trial\.settings\.NAME is its value"):
+            trial.suggest_float("x", 0, 1)
+        for holder in (trial, trial.settings):
+            with pytest.raises(AttributeError, match=r"is trial\.rate\(step\)"):
+                assert holder.lr
+        assert not hasattr(trial, "anything")
+        return 0.5
+
+    result = autolr.tune(objective, {"x": [1]}, trials=2, mode="min")
+    assert "1 of 2 trials finished (all 1 candidates of the space" in str(result)
+
+
+def test_whether_a_study_is_deleted_is_no_guess() -> None:
+    with pytest.raises(ConfigError, match="fresh must be True or False, got 'no'"):
+        autolr.tune(lambda trial: 1.0, {"x": [1]}, mode="min", fresh="no")  # type: ignore[arg-type]
+
+
 def test_scores_that_are_not_finite_are_said_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     def objective(trial: autolr.Trial) -> float:
         return math.nan if trial.settings.x else 0.5
