@@ -10,6 +10,7 @@ from autolr.callbacks.namespaces import (
 from autolr.direction import mode_of, named_mode
 from autolr.errors import ConfigError, MonitorError, nearest
 from autolr.online.monitor import Monitor
+from autolr.predicates import is_text
 
 TRAINING_LOSS = "training loss"
 """The name of the monitor where no metric of validation is compared."""
@@ -36,6 +37,19 @@ def check_no_metric(strategy: object) -> None:
             f"strategy, the first argument, is {strategy!r}, and that is the name of a metric: "
             f"write monitor={strategy!r}"
         )
+
+
+def check_named(monitor: object) -> None:
+    """Refuse what cannot be the name of a metric; None stands for the usual one.
+
+    Args:
+        monitor: What `AutoLR` was given.
+
+    Raises:
+        ConfigError: If it is no name.
+    """
+    if monitor is not None and not is_text(monitor):
+        raise ConfigError.of("monitor", monitor, "the name of a metric that validation logs")
 
 
 def check_monitor(validation: "ValidationPass", monitor: str) -> None:

@@ -135,3 +135,9 @@ def test_another_setting_in_the_first_place_is_named(given, meant):
     with pytest.raises(ConfigError, match="strategy") as refused:
         AutoLR(given)
     assert str(refused.value).endswith(meant)
+
+
+@pytest.mark.parametrize("monitor", ["", " ", 5, ["val_loss"]])
+def test_what_is_no_name_of_a_metric_is_refused_at_once(monitor):
+    with pytest.raises(ConfigError, match="monitor must be the name of a metric"):
+        AutoLR(monitor=monitor)
