@@ -45,8 +45,14 @@ def read_arguments(words: Sequence[str]) -> tuple[str | None, Namespace]:
     try:
         arguments = parser().parse_args(list(words))
     except ArgumentError as error:
-        message = shortened(without_urls(one_line(str(error))))
-        raise ConfigError(f"{message} (autolr --help lists commands and options)") from None
+        named = next((word for word in words if word in _EXAMPLES), None)
+        message = one_line(str(error))
+        if named is not None and message.endswith(" is missing"):
+            message = message.replace(f"{named}.", "")
+        helped = "autolr --help lists commands and options"
+        if named is not None:
+            helped = f"as in {_EXAMPLES[named]}; autolr {named} --help lists its options"
+        raise ConfigError(f"{shortened(without_urls(message))} ({helped})") from None
     command: str | None = arguments.subcommand
     options = arguments if command is None else arguments[command]
     for name, value in vars(options).items():

@@ -16,7 +16,7 @@ from autolr.quoting import shortened
 from autolr.schedules import Schedule
 from autolr.storage_url import shown
 
-_WIDE = 200  # columns of a table in a file or pipe: no row is folded
+_WIDE = 200  # columns of a table in a file or pipe, unless COLUMNS is set: no row is folded
 _LONGEST = 1000  # characters of an error message: ten lines of a terminal
 
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # here, so that an error of the output is caught below
         return status
     except AutoLRError as error:
-        return _fail(str(error), error.exit_status)
+        return _fail(error.for_command(), error.exit_status)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except BrokenPipeError:  # `autolr show | head`
@@ -80,7 +80,7 @@ def _fit(arguments: Namespace) -> int:
     from pathlib import Path
 
     from autolr import objective  # here: torch and lightning take seconds to import
-    from autolr.config import read_run
+    from autolr.config import best_of, read_run
     from autolr.disk import check_folder
     from autolr.tune_config import check_repeats
 
@@ -91,7 +91,7 @@ def _fit(arguments: Namespace) -> int:
     config = read_run(arguments.config)
     if config.seed_line is not None:
         _print(config.seed_line)
-    for line in objective.fit_lines(config, out, arguments.seeds):
+    for line in objective.fit_lines(config, out, arguments.seeds, best_of(arguments.config)):
         _print(line)
     return 0
 
@@ -117,7 +117,7 @@ def _show(arguments: Namespace) -> int:
     elif studies:
         _print(report.studies_table(studies))
     else:
-        _print(f"no studies in {study.elsewhere(shown(arguments.storage))}")
+        _print(f"no studies in {shown(arguments.storage)}; --storage URL names another one")
     return 0
 
 
@@ -245,7 +245,7 @@ def _print(value: object) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not console.is_terminal:  # a file or pipe: a table must not be folded
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console = Console(highlight=False, width=_WIDE)
     console.print(value, markup=False, soft_wrap=isinstance(value, str))
 

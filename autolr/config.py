@@ -28,6 +28,7 @@ from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
 from autolr.users_modules import import_modules
 
+BEST = "# The best candidate of "  # first in a best.yaml, before its study, trial and score
 MODULES = "# Modules: "  # in a best.yaml, before the folder of its study's config
 CLI = "cli"  # the section with the user's own LightningCLI
 OWN_CLI = "# Cli: "  # in a best.yaml, before that section as JSON: the CLI itself would refuse it
@@ -142,6 +143,16 @@ def read_run(file: str) -> Config:
         config = dataclasses.replace(config, tune=config.tune.override(monitor=monitor))
     folder = _noted(lines, MODULES)
     return config if folder is None else dataclasses.replace(config, folder=Path(folder))
+
+
+def best_of(file: str) -> str | None:
+    """Return the study, trial and score of the candidate of a best.yaml, in words.
+
+    Args:
+        file: Any config; None: it is no best.yaml.
+    """
+    line = _noted(read_text(Path(file)).splitlines(), BEST)
+    return None if line is None else line.rstrip(".")
 
 
 def _noted(lines: Sequence[str], mark: str) -> str | None:

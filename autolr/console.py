@@ -169,7 +169,8 @@ class ConsoleProgress:
             return
         price = f"{trial.attrs['steps']} steps, {trial.attrs.get('seconds', 0.0):.1f} s"
         if trial.value is None or not math.isfinite(trial.value):
-            self._say(f"trial {trial.number} ends: {trial.attrs['reason']} ({price})")
+            reason = f"{self._monitor} is not finite" if trial.diverged else trial.attrs["reason"]
+            self._say(f"trial {trial.number} ends: {reason} ({price})")
             return
         best = ", the best so far" if event.best else ""
         metrics = {self._monitor: trial.value} | dict(trial.attrs["metrics"])

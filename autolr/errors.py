@@ -3,6 +3,7 @@
 AutoLRError                 base class; the command line exits with its `exit_status`
 ├── ConfigError             a value from the user cannot work (also a ValueError)    exit 2
 │   ├── SpaceError          a search space is missing or malformed                   exit 2
+│   ├── MonitorError        validation does not log the metric that is monitored     exit 2
 │   └── UnsupportedError    a set-up that autolr does not support                    exit 2
 ├── UserCodeError           the model or the data raised                             exit 1
 │   ├── SetupError          they raised before the first step of a run               exit 1
@@ -15,16 +16,59 @@ AutoLRError                 base class; the command line exits with its `exit_st
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
+
+from typing_extensions import override
 
 from autolr.quoting import quoted
 
+_ARGUMENTS = {
+    "study": 'study="NAME"',
+    "fresh": "fresh=True",
+    "out": 'out="FOLDER"',
+    "storage": 'storage="URL"',
+}
+_OPTIONS = {
+    "study": "--study NAME",
+    "fresh": "--fresh",
+    "out": "--out FOLDER",
+    "storage": "--storage URL",
+}
+
 
 class AutoLRError(Exception):
-    """Base class: ``except AutoLRError`` catches all of autolr's own errors."""
+    """Base class: ``except AutoLRError`` catches all of autolr's own errors.
+
+    Args:
+        message: What is wrong.
+        advice: What the user may set instead, with the names of arguments in braces: Python's users
+            read them as arguments of `autolr.tune`, those of the command as its options.
+
+    >>> error = AutoLRError("it is in use", "give another {study}")
+    >>> str(error), error.for_command()
+    ('it is in use; give another study="NAME"', 'it is in use; give another --study NAME')
+    """
 
     exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str = "", advice: str | None = None) -> None:
+        super().__init__(*((message,) if advice is None else (message, advice)))
+        self.message = message
+        self.advice = advice
+
+    @override
+    def __str__(self) -> str:
+        return self._text(_ARGUMENTS)
+
+    def for_command(self) -> str:
+        """Return the text for a user of the command line."""
+        return self._text(_OPTIONS)
+
+    def _text(self, spellings: Mapping[str, str]) -> str:
+        if self.advice is None:
+            return self.message
+        return f"{self.message}; {self.advice.format_map(spellings)}"
 
 
 class ConfigError(AutoLRError, ValueError):
@@ -46,6 +90,10 @@ class ConfigError(AutoLRError, ValueError):
 
 class SpaceError(ConfigError):
     """A search space is missing or malformed."""
+
+
+class MonitorError(ConfigError):
+    """Validation does not log the metric of the setting ``monitor``, with which the text begins."""
 
 
 class UnsupportedError(ConfigError):
@@ -80,6 +128,20 @@ class StorageError(AutoLRError):
 
 class StorageBusyError(StorageError):
     """Another process has the lock of the study."""
+
+    @classmethod
+    def of(cls, study: str, place: str, holder: object) -> "StorageBusyError":
+        """Return the error for a study that is in use.
+
+        Args:
+            study: Its name.
+            place: Its storage, as it is shown.
+            holder: The process that uses it, in words.
+        """
+        return cls(
+            f"study {study!r} in {place} is in use by {holder}",
+            "wait for it, end it, or give another {study}",
+        )
 
 
 class StudyMismatchError(StorageError):

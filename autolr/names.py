@@ -35,9 +35,10 @@ def plain(name: str) -> str:
 
 
 def short(name: str) -> str:
-    """Return the head of a column: the last key of a path, other names in full.
+    """Return the head of a column: the last key of a path, unless a candidate has one of that name.
 
-    >>> short("model.init_args.width"), short("lr.dog")
-    ('width', 'lr.dog')
+    >>> short("model.init_args.width"), short("lr.dog"), short("model.init_args.lr")
+    ('width', 'lr.dog', 'model.init_args.lr')
     """
-    return name.rpartition(".")[2] if is_config_path(name) else name
+    last = name.rpartition(".")[2]
+    return last if is_config_path(name) and last not in _OF_THE_CANDIDATE else name

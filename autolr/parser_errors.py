@@ -88,9 +88,7 @@ def _problem(line: str, path: list[str], owner: str) -> str:
         return f"{where}.class_path must be a {other[2]}, got {other[1]}"
     if value := re.fullmatch(r"argument (?:--)?(\S+): invalid (\w+) value: (.*)", line, re.DOTALL):
         return f"{value[1]} must be {value[2].strip('_').replace('_', ' ')}, got {value[3]}"
-    if command := re.match(
-        r"argument subcommand: invalid choice: '(.+)' \(choose from (.+)\)", line
-    ):
+    if command := re.match(r"argument COMMAND: invalid choice: '(.+)' \(choose from (.+)\)", line):
         return unknown_name("command", command[1], re.findall(r"\w+", command[2]))
     if owner:
         return f"{where.removesuffix('init_args')}class_path: cannot use {owner}: {line}"

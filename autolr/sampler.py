@@ -31,6 +31,8 @@ def parse_sampler(value: object) -> str | dict[str, Any]:
     """
     if isinstance(value, str) and value in NAMED:
         return value
+    if isinstance(value, str) and value.lower() in NAMED:
+        raise ConfigError(unknown_name("tune.sampler", value, NAMED))
     if not isinstance(value, Mapping):
         return {"class_path": _path("tune.sampler", value), "init_args": {}}
     for key in value:

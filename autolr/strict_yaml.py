@@ -98,6 +98,11 @@ def load_yaml(source: Source) -> dict[str, Any]:
     """
     if isinstance(source, Mapping):
         return _checked(source, "config")
+    if str(source).endswith(".py"):
+        raise ConfigError(
+            f"{source} is Python, and a config is YAML: autolr.tune(function, space) in a script "
+            "tunes a function"
+        )
     return parse_yaml(read_text(Path(source)), str(source))
 
 

@@ -7,9 +7,10 @@ from autolr.callbacks.namespaces import (
     Trainer,
     rank_zero_warn,
 )
-from autolr.direction import mode_of
-from autolr.errors import ConfigError, nearest
+from autolr.direction import mode_of, named_mode
+from autolr.errors import ConfigError, MonitorError, nearest
 from autolr.online.monitor import Monitor
+from autolr.predicates import is_text
 
 TRAINING_LOSS = "training loss"
 """The name of the monitor where no metric of validation is compared."""
@@ -20,6 +21,37 @@ if TYPE_CHECKING:
     from autolr.online.settings import SearchSettings
 
 
+def check_no_metric(strategy: object) -> None:
+    """Refuse the name of a metric in the place of a strategy, which is the first argument.
+
+    Args:
+        strategy: What `AutoLR` was given as one.
+
+    Raises:
+        ConfigError: If its name is that of a metric.
+    """
+    if not isinstance(strategy, str):
+        return
+    if named_mode(strategy) is not None or strategy.startswith(("val", "train")):
+        raise ConfigError(
+            f"strategy, the first argument, is {strategy!r}, and that is the name of a metric: "
+            f"write monitor={strategy!r}"
+        )
+
+
+def check_named(monitor: object) -> None:
+    """Refuse what cannot be the name of a metric; None stands for the usual one.
+
+    Args:
+        monitor: What `AutoLR` was given.
+
+    Raises:
+        ConfigError: If it is no name.
+    """
+    if monitor is not None and not is_text(monitor):
+        raise ConfigError.of("monitor", monitor, "the name of a metric that validation logs")
+
+
 def check_monitor(validation: "ValidationPass", monitor: str) -> None:
     """Refuse a metric that the validation loop does not log; as a rule one batch of it is run.
 
@@ -28,7 +60,7 @@ def check_monitor(validation: "ValidationPass", monitor: str) -> None:
         monitor: The name of the metric.
 
     Raises:
-        ConfigError: With the metrics that are logged.
+        MonitorError: With the metrics that are logged.
     """
     logged = validation.find(monitor)
     if monitor not in logged:
@@ -95,7 +127,8 @@ def scoring(
         by_loss: Whether it is the training loss whatever validation logs.
 
     Raises:
-        ConfigError: As `check_monitor` and `mode_of`.
+        MonitorError: As `check_monitor`.
+        ConfigError: As `mode_of`.
     """
     if by_loss:
         return Monitor(TRAINING_LOSS)
@@ -153,10 +186,10 @@ class UncheckedMonitor:
             rank_zero_warn(f"AutoLR: a longer run would be refused: {error}")
 
 
-def _missing(monitor: str, logged: Sequence[str], where: str = "") -> ConfigError:
+def _missing(monitor: str, logged: Sequence[str], where: str = "") -> MonitorError:
     """Return the error for a metric that validation does not log."""
     names = ", ".join(logged) or "(it logs nothing)"
     near = nearest(monitor, logged)
     hint = "" if near is None else f"; did you mean {near!r}?"
     expected = f"a metric that validation logs{where}: {names}"
-    return ConfigError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")
+    return MonitorError(f"{ConfigError.of('monitor', monitor, expected)}{hint}")

@@ -11,6 +11,7 @@ from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.modes import KeepsModes
+from autolr.callbacks.monitor import check_named, check_no_metric
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.own_schedulers import restart_plateaus
 from autolr.callbacks.requirements import check_alone
@@ -150,6 +151,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
         prior: Result | str | Path | None = None,
     ) -> None:
         check_mode(mode)
+        check_no_metric(strategy)
+        check_named(monitor)
         self._settings = SearchSettings(
             strategy, schedule, rates, candidates, verify, read_prior(prior, save_to)
         )

@@ -113,8 +113,12 @@ def check_optimizer(trainer: Trainer, who: str) -> None:
     Raises:
         UnsupportedError: If it has none.
     """
-    if not trainer.optimizers:
-        raise UnsupportedError(f"{who} sets rates, and this module has no optimizer")
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    if not any("lr" in group for group in groups):  # Lightning puts a mock in the place of None
+        raise UnsupportedError(
+            f"{who} sets rates, and this module has no optimizer with a rate: return one from "
+            "configure_optimizers()"
+        )
 
 
 def check_replaceable(trainer: Trainer, module: LightningModule, what: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from autolr.candidate_space import check_space, unregistered
 from autolr.errors import ConfigError, SpaceError, unknown_name
-from autolr.space import Space, parse_space
+from autolr.space import Space, check_no_pairs, parse_space
 from autolr.strict_yaml import Source, is_source, load_yaml, parse_yaml
 
 
@@ -48,6 +48,7 @@ def load_space(
     if not is_source(space):
         raise ConfigError.of("space", space, "a name of the catalogue, a path or a mapping")
     if isinstance(space, Mapping):
+        check_no_pairs(space)
         source, mapping = "space", load_yaml(space)
     elif isinstance(space, Path) or space.endswith((".yaml", ".yml")):
         path = (folder or Path()) / Path(space).expanduser()

@@ -84,7 +84,7 @@ def test_a_peak_is_moved_to_another_run(capsys):
     [
         ("x --schedule wsd --steps 9", "peak must be float, got 'x'"),
         ("1 --schedule wsd", "steps is missing"),
-        ("1 --schedule wds --steps 9", "no schedule 'wds'; there are: clr"),
+        ("1 --schedule wds --steps 9", "unknown schedule 'wds'; did you mean 'wsd'?"),
         ("1 --schedule {kind:wsd,} --steps 9", "schedule"),
         ("1 --schedule wsd --steps 1e3", "steps must be int, got '1e3'"),
         ("1 --schedule wsd --steps 100 --kind lion", "kind must be one of 'adam', 'sgd'"),
@@ -113,7 +113,14 @@ def test_without_a_command_the_help_is_printed(capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["spces"], "'spaces'"), (["spaces", "--all"], "--all"), (["fit"], "config")],
+    [
+        (["spces"], "unknown command 'spces'; did you mean 'spaces'?"),
+        (["--all"], "--all (autolr --help lists commands and options)"),
+        (["spaces", "--all"], "--all (as in autolr spaces default > space.yaml; autolr spaces"),
+        (["fit"], "error: config is missing (as in autolr fit "),
+        (["tune", "a", "tune.yaml"], "unrecognized arguments: tune.yaml (as in autolr tune"),
+        (["tune", "train.py"], "train.py is Python, and a config is YAML"),
+    ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(capsys, arguments, word):
     assert main(arguments) == 2

@@ -95,3 +95,8 @@ def test_a_sampler_is_shown_as_a_call_and_so_is_one_within_it() -> None:
     shown = sampler_text({"class_path": "a.Outer", "init_args": {"base": inner, "share": 0.1}})
     assert shown == "a.Outer(base=a.Inner(x=1), share=0.1)"
     assert sampler_text("tpe") == "tpe"
+
+
+def test_a_name_in_capitals_is_no_class_of_optuna() -> None:
+    with pytest.raises(ConfigError, match=r"unknown tune\.sampler 'TPE'; it must be one of: tpe, "):
+        config("TPE")

@@ -32,7 +32,7 @@ def project(config: Config, file: Path, storage: str | None) -> Iterator[Finding
     try:
         tune(file, storage=storage, dry_run=True, listener=events.append, **settings)
     except AutoLRError as error:
-        yield Finding("refused", str(error), "wrong")
+        yield Finding("refused", error.for_command(), "wrong")
         return
     yield Finding("supported", "everything works up to the first training step")
     for event in events:

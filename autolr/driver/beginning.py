@@ -108,7 +108,7 @@ def _of_study(url: str, name: str, run_steps: int) -> dict[str, float]:
     try:
         earlier = study.look(url, name)
     except ConfigError as error:
-        raise ConfigError(f"tune.prior: {error}") from None
+        raise ConfigError(f"tune.prior: {error.message}", error.advice) from None
     peaks: dict[str, float] = {}
     for trial in earlier.ranked:  # the best first
         peak = study.peak_of_trial(trial.attrs, run_steps)

@@ -53,7 +53,7 @@ def clean(storage: str, name: str, out: str | None = None, *, dry_run: bool = Fa
     stored = study.look(storage, name)
     folder = report.results_folder(name, out, stored.folder)
     if folder is None:
-        raise ConfigError(f"study {name!r} has no folder of results here: give its --out")
+        raise ConfigError(f"study {name!r} has no folder of results here", "give its {out}")
     place = study.locate(storage).place
     ResultsFolder(name, place, str(stored.attrs.get(study.ID, ""))).check(folder)
     study.check_unheld(storage, name)

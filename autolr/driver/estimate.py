@@ -49,8 +49,9 @@ def estimated(
 
 def _searches(config: Config) -> bool:
     """Return whether trials search their peak; what those of an objective do is its own."""
-    peaks = [candidate.peak for candidate in corners(config.space)]
-    return not config.names_objective and None in peaks
+    if config.names_objective:
+        return False
+    return any(candidate.peak is None for candidate in corners(config.space))
 
 
 def _workers(config: Config, devices: int) -> int | None:

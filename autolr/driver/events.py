@@ -182,6 +182,11 @@ class TuneResult:
         return sum(trial.stopped for trial in self.trials)
 
     @property
+    def diverged(self) -> int:
+        """Trials that ended with a score that is not finite; they count as finished."""
+        return sum(trial.diverged for trial in self.trials)
+
+    @property
     def complete(self) -> bool:
         """Whether the study has all the trials that its config wants, or is over before."""
         return self.finished >= self.config.tune.trials or self.over is not None
@@ -192,6 +197,9 @@ class TuneResult:
         counts = f"{self.finished} of {self.config.tune.trials} trials finished"
         if self.stopped:
             counts += f", {self.stopped} of them stopped early"
+        if self.diverged:
+            monitor = self.config.tune.monitor
+            counts += f", {self.diverged} of them with a {monitor} that is not finite"
         return f"{counts}, {self.failed} failed" if self.failed else counts
 
     @override
@@ -199,7 +207,7 @@ class TuneResult:
         from autolr import report  # here: only a result that is printed needs it
 
         tune = self.config.tune
-        line = f"study {tune.study!r}: {self.counts}"
+        line = f"study {tune.study!r}: {self.counts}" + (f" ({self.over})" if self.over else "")
         if self.best:
             first = self.best[0]
             line += f"; best: trial {first.number}, {tune.monitor} {first.value:.4g}, "

@@ -1,5 +1,6 @@
 """What the first trial of a study leaves to the online search in its run."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -92,8 +93,14 @@ def found_line(record: TrialRecord) -> str | None:
     middle = study.middle_of(record.attrs) if study.SEARCHED in record.attrs else None
     if middle is None:
         return "its search found no peak, so the range is drawn from evenly"
-    peak = record.attrs["found"]["peak"]
-    return f"its search found a peak of {peak:.3g}; the next trials are drawn around {middle:.3g}"
+    peak, rate = record.attrs["found"]["peak"], middle / study.SHARE
+    lower = (
+        "" if math.isclose(rate, peak) else f", and a rate of {rate:.3g} by the middle of the run"
+    )
+    return (
+        f"its search found a peak of {peak:.3g}{lower}; whole runs do best at about half of that, "
+        f"so the next trials are drawn around {middle:.3g}"
+    )
 
 
 def _rules(domains: Mapping[str, Domain]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autolr import report, study
 from autolr.config import fingerprint
+from autolr.config_checks import check
 from autolr.disk import check_folder
 from autolr.driver.beginning import Beginning
 from autolr.driver.checking import check_anywhere, check_here, check_seeds
@@ -120,6 +121,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
             folder of results belongs to another study, or its disk is full.
         UserCodeError: If the model or the data raise before training, or in three trials in a row.
     """
+    for name, value in (("fresh", fresh), ("dry_run", dry_run)):
+        check(name, value, "True or False", isinstance(value, bool))
     settings = {
         "space": space,
         "monitor": monitor,

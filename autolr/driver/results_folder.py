@@ -12,6 +12,7 @@ from autolr.study import ID, Summary, locate
 from autolr.tune_config import TuneConfig
 
 _FILE = "study.json"
+_ELSEWHERE = "give another {out}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class ResultsFolder:
         if (other.study, other.storage) != (self.study, self.storage):  # else it was begun anew
             raise StorageError(
                 f"out {folder} holds the results of study {other.study!r} in "
-                f"{shown(other.storage)}; give another --out"
+                f"{shown(other.storage)}",
+                _ELSEWHERE,
             )
 
     def claim(self, folder: Path) -> None:
@@ -76,6 +78,4 @@ def _read(folder: Path) -> ResultsFolder | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError):
-        raise StorageError(
-            f"{file} does not say whose results these are; give another --out"
-        ) from None
+        raise StorageError(f"{file} does not say whose results these are", _ELSEWHERE) from None

@@ -23,6 +23,7 @@ from autolr.objective.holding import Holding
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
+    monitor_of_tune,
     parsed,
     parsing,
     quiet_in,
@@ -43,6 +44,7 @@ from autolr.tune_config import TuneConfig
 if TYPE_CHECKING:
     from autolr.callbacks.namespaces import LightningCLI
 
+_RATES = ("lr", "learning_rate")  # what modules call the rate of their optimizer
 _NO_LOGGER = "loggers.logger.DummyLogger"  # False upsets monitors
 
 
@@ -65,7 +67,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     tune = config.tune
     holding = Holding(config.space, online=tune.online)
     look = _Look(holding, shaping(config.space))
-    with lightning_errors(folder), quiet_lightning(config):
+    with monitor_of_tune(), lightning_errors(folder), quiet_lightning(config):
         fit = trial_config(filled(config), candidate)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
         fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
@@ -84,8 +86,13 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         with contextlib.suppress(_LookedAt), no_exit():
             prepare(cli)
             cli.trainer.fit(cli.model, datamodule=cli.datamodule)
+    if look.total_steps == 0:  # Lightning ends such a fit before its first hook
+        raise ConfigError(
+            "a run makes no optimizer step: trainer.max_epochs or max_steps is 0, or the training "
+            "data has no batch (a batch_size above its length with drop_last: true)"
+        )
     early_ends = _warnings(early, look.total_steps, tune.pruner.name)
-    warnings = [*own, *early_ends, *_lost(look.unkept, tune)]
+    warnings = [*own, *early_ends, *_lost(look.unkept, tune), *_own_rates(config.space)]
     return Checkup(look.total_steps, tuple(warnings), memory=look.memory, searches=True)
 
 
@@ -97,6 +104,16 @@ def _lost(unkept: Sequence[str], tune: TuneConfig) -> Iterator[str]:
             "keep what it has in numbers, lists or tensors, or write "
             "tune.pruner: {name: hyperband, pause: false}"
         )
+
+
+def _own_rates(space: Space) -> Iterator[str]:
+    """Yield a line for a rate of the module's that is searched, and that the study overrides."""
+    for name in space.paths:
+        if name.rpartition(".")[2] in _RATES:
+            yield (
+                f"the space has {name}, and the study sets the rate of its trials itself: search "
+                "the peak as lr: {low: ..., high: ..., log: true} in its place"
+            )
 
 
 def _warnings(early_stoppers: Sequence[str], steps: int, pruner: str) -> Iterator[str]:

@@ -31,7 +31,9 @@ class _Alone(Judge):
         """Drop the line: nothing was saved by another run."""
 
 
-def fit_lines(config: Config, out: Path | None, seeds: int = 1) -> Iterator[str]:
+def fit_lines(
+    config: Config, out: Path | None, seeds: int = 1, known: str | None = None
+) -> Iterator[str]:
     """Train the run of a config, and yield the lines that say what it came to.
 
     Args:
@@ -41,15 +43,25 @@ def fit_lines(config: Config, out: Path | None, seeds: int = 1) -> Iterator[str]
         seeds: Runs, one after another, with the config's seed and the following ones. If several,
             each writes to ``seed_S`` in ``out``, else in autolr_runs/fit, and a last line has the
             mean and the spread of the monitor.
+        known: A score of such a run, in words, for the last line; None: there is none.
 
     Raises:
         ConfigError: If the config cannot work.
         UserCodeError: If the user's code raises; runs before that one stay.
     """
-    if seeds == 1:
-        yield from _run(config, out, "", [])
-        return
     values: list[float | None] = []
+    if seeds == 1:
+        yield from _run(config, out, "", values)
+    else:
+        yield from _repeated(config, out, seeds, values)
+    if values and known is not None:  # (a rank that is not the first has no values)
+        yield f"to compare with: {known}"
+
+
+def _repeated(
+    config: Config, out: Path | None, seeds: int, values: list[float | None]
+) -> Iterator[str]:
+    """Train the runs one after another, add their monitors to the values, and yield their lines."""
     for index in range(seeds):
         seeded = replace(config, seed=(config.seed + index) % _SEEDS)
         name = f"seed {seeded.seed}"
@@ -57,7 +69,7 @@ def fit_lines(config: Config, out: Path | None, seeds: int = 1) -> Iterator[str]
     known = [value for value in values if value is not None]
     if len(known) == seeds:
         yield spread_line(config.tune.monitor, known)
-    elif values:  # (a rank that is not the first has none)
+    elif values:
         yield f"the mean is not known: a run logged no {config.tune.monitor}"
 
 

@@ -20,7 +20,7 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.candidate import Candidate
 from autolr.config import CLI, OF_FIT, Config, set_dotted
-from autolr.errors import ConfigError
+from autolr.errors import ConfigError, MonitorError
 from autolr.objective.own_cli import Wanted, make_cli
 from autolr.objective.user_code import no_exit, users_code
 from autolr.objective.users_namespace import namespace
@@ -151,6 +151,15 @@ def _is_about(message: str, name: str) -> bool:
     return said.startswith((f"{name} ", f"{name}.")) or (
         said.startswith(f"{parent}: ") and repr(last) in said
     )
+
+
+@contextlib.contextmanager
+def monitor_of_tune() -> Iterator[None]:
+    """Name the monitor as the config does, where it is that of the section ``tune:``."""
+    try:
+        yield
+    except MonitorError as error:
+        raise ConfigError(f"tune.{error}") from None
 
 
 @contextlib.contextmanager

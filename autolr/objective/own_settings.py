@@ -42,4 +42,6 @@ class OwnSettings(Mapping[str, Any]):
         return f"OwnSettings({self._values})"
 
     def _unknown(self, name: str) -> str:
+        if name in ("lr", "schedule"):
+            return f"{name} is no setting: the rate, peak times schedule, is trial.rate(step)"
         return unknown_name("setting", name, self.__dict__.get("_values", ()))

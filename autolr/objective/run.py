@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from autolr.objective.fitted import Fitted
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
+    monitor_of_tune,
     quiet_in,
     quiet_lightning,
     trial_config,
@@ -62,7 +64,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     setters = rate_callbacks(job.candidate, tune, job.config.space, job.search)
     made: list[Trainer] = []
     begun = before_first_step(lambda: any(trainer.global_step for trainer in made))
-    with begun, lightning_errors(job.folder), quiet_lightning(job.config):
+    with begun, monitor_of_tune(), lightning_errors(job.folder), quiet_lightning(job.config):
         fit = trial_config(job.config.fit, job.candidate)
         cli = instantiate(job.config, fit, quiet=quiet_in(job.folder))
         trainer: Any = cli.trainer
@@ -147,7 +149,10 @@ def fit(config: Config, out: Path | None, *, repeated: bool = False) -> Fitted |
                 "seeds must be 1 for a run on several devices, whose processes train one run: "
                 "start autolr fit for each value of seed_everything"
             )
-        with allowing(config.tune.safe_globals):  # SLURM may have left a checkpoint in the folder
+        with (
+            allowing(config.tune.safe_globals),  # SLURM may have left a checkpoint in the folder
+            nullcontext() if attached is None else monitor_of_tune(),
+        ):
             prepare(cli)
             cli.trainer.fit(
                 cli.model,

@@ -1,6 +1,6 @@
 """A trial as a Python objective sees it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autolr.errors import ConfigError
 from autolr.job import TrialJob
@@ -42,6 +42,11 @@ class Trial:
         self.max_steps = job.run_steps
         self.folder = job.folder
         self._course = course
+
+    if not TYPE_CHECKING:  # a type checker reports such a name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(_missing(name))
 
     @property
     def stop_at(self) -> int:
@@ -104,3 +109,13 @@ class Trial:
         Dicts, lists, tuples and arrays come back as such, tensors on the CPU.
         """
         return self._course.load()
+
+
+def _missing(name: str) -> str:
+    """Return what is said of an attribute that no trial has; Optuna's trials have others."""
+    hint = ""
+    if name.startswith("suggest"):
+        hint = ": the space says what is searched, and trial.settings.NAME is its value"
+    elif name in ("lr", "learning_rate"):
+        hint = ": the rate is trial.rate(step)"
+    return f"a trial of autolr has no attribute {name!r}{hint}"

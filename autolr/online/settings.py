@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.errors import ConfigError
+from autolr.errors import ConfigError, nearest
 from autolr.online.annealed import Annealed, default_schedule
 from autolr.online.autolrs import AutoLRS
 from autolr.online.peaks import PeakRange, parse_rates
@@ -226,4 +226,8 @@ def parse_strategy(given: object) -> Strategy:
         and all(hasattr(given, name) for name in methods)
     ):
         return cast("Strategy", given)
-    raise ConfigError.of("strategy", given, _EXPECTED)
+    error = ConfigError.of("strategy", given, _EXPECTED)
+    if isinstance(given, str) and given in schedules.names():
+        raise ConfigError(f"{error}; did you mean schedule={given!r}?")
+    near = nearest(given, list(_NAMED)) if isinstance(given, str) else None
+    raise error if near is None else ConfigError(f"{error}; did you mean {near!r}?")

@@ -10,6 +10,7 @@ import yaml
 
 from autolr.candidate import Candidate
 from autolr.config import (
+    BEST,
     CLI,
     MODULES,
     MONITOR,
@@ -25,7 +26,7 @@ from autolr.report.trials_file import trials_csv
 from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord
 
 _HEADER = """\
-# The best candidate of study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
+{best}study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
 {use}
 {monitor_line}{monitor}
 {modules_line}{modules}
@@ -103,6 +104,7 @@ def artefacts(
     else:
         use = _USE_OF_OBJECTIVE if config.names_objective else _USE
     header = _HEADER.format(
+        best=BEST,
         study=config.tune.study,
         number=best.number,
         monitor=config.tune.monitor,

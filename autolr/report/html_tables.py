@@ -10,7 +10,7 @@ from autolr.drawing.sheet import wide
 from autolr.names import short
 from autolr.report.price import price_of, run_steps
 from autolr.report.rungs import Rung
-from autolr.report.show import monitor_of
+from autolr.report.show import monitor_of, why
 from autolr.report.statistics import cost_of, fates, score_of
 from autolr.report.table import cell_text, chosen, params_text, spread_column
 from autolr.study import SPREAD, Summary, TrialRecord
@@ -174,8 +174,8 @@ def _row(trial: TrialRecord, params: Sequence[str], own: Sequence[str], *, rare:
     cells += [params_text(others)] if rare else []
     cells += [trial.attrs.get(name) for name in ("steps", "seconds")]
     opening = "<tr>" if trial.state == "COMPLETE" else '<tr class="rest">'
-    why = _cell("td", trial.attrs.get("reason"), "text why")
-    return f"{opening}{''.join(_cell('td', cell) for cell in cells)}{why}</tr>"
+    reason = _cell("td", why(trial), "text why")
+    return f"{opening}{''.join(_cell('td', cell) for cell in cells)}{reason}</tr>"
 
 
 def _columns(trials: Sequence[TrialRecord]) -> list[str]:

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from shlex import quote
 
-from autolr.config import OBJECTIVE, can_be_fitted
+from autolr.config import BEST, OBJECTIVE, can_be_fitted
 from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
 from autolr.names import meaning
@@ -32,7 +32,7 @@ from autolr.study import Summary, TrialRecord
 
 _LEADERS = 6  # rows of the table of the best trials: enough to see how close the next are
 _PARAMETER = "parameter_"  # prefix of the names of their charts
-_BEST_OF = r"# The best candidate of study {} \(trial {},"  # first line of best.yaml
+_BEST_OF = BEST + r"study {} \(trial {},"  # first line of best.yaml
 
 
 def study_charts(study: Summary, results: Path | None) -> dict[str, Chart]:

@@ -12,14 +12,16 @@ from autolr.sampler import parse_sampler, sampler_text
 from autolr.study import Summary, TrialRecord, holder, importances
 
 _STOPPED = "stopped early"
+_NOT_FINITE = "not finite"  # the score of a trial that diverged
+_RARE = (_STOPPED, _NOT_FINITE)  # they have columns of their own where a trial is so
 _ALL = "autolr show --json has all"
 
 
 def studies_table(studies: Iterable[Summary]) -> FittingTable:
     """Return a row for each study: trials by state, and the best value."""
     listed = [(study, _counts(study)) for study in studies]
-    words = ["complete", "pruned", "failed", "running", "waiting"]
-    words += [_STOPPED] if any(counts[_STOPPED] for _, counts in listed) else []
+    rare = [word for word in _RARE if any(counts[word] for _, counts in listed)]
+    words = ["complete", "pruned", *rare, "failed", "running", "waiting"]
     rows = []
     for study, counts in listed:
         cells = (str(counts[word]) for word in words)
@@ -34,7 +36,8 @@ def trials_table(study: Summary) -> FittingTable:
 
     The score of an unfinished trial is that of its last rung, or of the end of a run that stopped
     early. In a study with a cost, the trials of the front come first and are marked. On a narrow
-    terminal bracket and price are left out first, then reasons, then the last parameters.
+    terminal the reasons stand below the rows; then bracket, price and the last parameters are
+    left out.
     """
     front = {trial.number: trial for trial in study.front}
     trials = [*front.values(), *(trial for trial in study.trials if trial.number not in front)]
@@ -52,12 +55,13 @@ def trials_table(study: Summary) -> FittingTable:
         cells += [trial.state, trial.attrs.get("bracket"), score]
         cells += [trial.attrs.get(name) for name in spread]
         cells += [values.get(name) for name in params]
-        cells += [trial.attrs.get(name) for name in ("steps", "seconds", "reason")]
+        cells += [trial.attrs.get(name) for name in ("steps", "seconds")]
+        cells += [why(trial)]
         rows.append([cell_text(cell) for cell in cells])
     first, end = len(shared), len(shared) + len(names)
     bracket = shared.index("bracket")
-    expendable = [bracket, end + 1, end, end + 2, *range(end - 1, first - 1, -1)]
-    return FittingTable(columns, rows, expendable, _ALL)
+    expendable = [bracket, end + 1, end, *range(end - 1, first - 1, -1)]
+    return FittingTable(columns, rows, expendable, _ALL, sentences=end + 2)
 
 
 def study_parts(study: Summary) -> Iterator[str | FittingTable]:
@@ -119,7 +123,14 @@ def _counts(study: Summary) -> dict[str, int]:
     words |= {"running": "RUNNING", "waiting": "WAITING"}
     counts = {word: states.count(state) for word, state in words.items()}
     stopped = sum(trial.stopped for trial in study.trials)
-    return {**counts, "pruned": counts["pruned"] - stopped, _STOPPED: stopped}
+    diverged = sum(trial.diverged for trial in study.trials)
+    pruned = counts["pruned"] - stopped - diverged
+    return {**counts, "pruned": pruned, _STOPPED: stopped, _NOT_FINITE: diverged}
+
+
+def why(trial: TrialRecord) -> object:
+    """Return why a trial ended before its planned end, in words; None if it did not."""
+    return f"the score is {_NOT_FINITE}" if trial.diverged else trial.attrs.get("reason")
 
 
 def last_score(trial: TrialRecord) -> float | None:

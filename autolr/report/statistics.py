@@ -32,7 +32,7 @@ def cost_of(study: Summary) -> str | None:
 
 def diverged(trial: TrialRecord) -> bool:
     """Return whether a trial ended with a score that is not finite."""
-    return trial.attrs.get("reason") == "diverged" or any(map(math.isnan, trial.scores.values()))
+    return trial.diverged or any(map(math.isnan, trial.scores.values()))
 
 
 def score_of(trial: TrialRecord) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from autolr.errors import ConfigError
 from autolr.online.settings import SearchSettings
 from autolr.online.strategy import Strategy
 from autolr.result.files import check_save_to, save_after
@@ -73,6 +74,9 @@ def search(
         ConfigError: If a setting cannot work, ``save_to`` among them; before the first step.
         DivergedError: If every rate that was tried diverged, or the run too often after the race.
     """
+    if not hasattr(learner, "next_batch"):
+        expected = "a learner such as autolr.TorchLearner(model, optimizer, batches, loss)"
+        raise ConfigError.of("learner", type(learner).__name__, expected)
     check_save_to(save_to)
     settings = SearchSettings(
         strategy, schedule, rates, candidates, prior=read_prior(prior, save_to)

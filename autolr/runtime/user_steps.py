@@ -52,6 +52,7 @@ class ForwardSteps:
         self._zeroes_after = wrapped.by_accelerate
         self._apart = wrapped.by_accelerate or bool(wrapped.scalers) or scaler is not None
         self._lacks_backward = wrapped.needs_backward and backward is None
+        self._known = False  # whether a closure has been seen to leave the gradients alone
         self._backward = _backward(scaler) if backward is None else backward
 
     def make(self, function: Function) -> Tensor:
@@ -70,7 +71,7 @@ class ForwardSteps:
     def gradients(self, function: Function) -> Tensor:
         """Compute gradients; see `UserSteps`."""
         self._optimizer.zero_grad(set_to_none=True)
-        return self._passes(function)
+        return self._passes(function, cleared=True)
 
     def loss(self, function: Function) -> float:
         """Return the loss; see `UserSteps`."""
@@ -79,7 +80,11 @@ class ForwardSteps:
 
     def _made_apart(self, function: Function) -> Tensor:
         """Make a step with an optimizer that takes no closure, or only steps now and then."""
-        loss = self._passes(function) if self._zeroes_after else self.gradients(function)
+        loss = (
+            self._passes(function, cleared=False)
+            if self._zeroes_after
+            else self.gradients(function)
+        )
         if self._scaler is None:
             self._optimizer.step()
         else:
@@ -89,15 +94,28 @@ class ForwardSteps:
             self._optimizer.zero_grad()
         return loss.detach()
 
-    def _passes(self, function: Function) -> Tensor:
+    def _passes(self, function: Function, *, cleared: bool) -> Tensor:
         if self._lacks_backward:
             raise ConfigError(
                 "backward must be that of Fabric or Accelerate, which scales the loss: "
                 "Tuner(..., backward=accelerator.backward), got None"
             )
         loss = checked_loss(function(), "the closure")
+        if cleared and not self._known:
+            self._check_forward_alone()
         self._backward(loss)
         return loss
+
+    def _check_forward_alone(self) -> None:
+        """Refuse a closure as torch's optimizers take it: its gradients would count twice."""
+        groups = self._optimizer.param_groups
+        gradients = (each.grad for group in groups for each in group["params"])
+        if any(gradient is not None and gradient.any() for gradient in gradients):
+            raise ConfigError(
+                "the closure must make the forward pass and return the loss, and it has called "
+                "backward(): leave that to Tuner.step, or give the whole step to Tuner.repeat"
+            )
+        self._known = True
 
 
 def _backward(scaler: Any) -> Callable[[Tensor], object]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from autolr.errors import ConfigError
+from autolr.errors import ConfigError, unknown_name
 from autolr.settings import Array, Value, check_of, read_setting
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def find(kind: str) -> Entry:
         ConfigError: If no kind has that name.
     """
     if kind not in _ENTRIES:
-        raise ConfigError(f"no schedule {kind!r}; there are: {', '.join(names())}")
+        raise ConfigError(unknown_name("schedule", kind, names()))
     return _ENTRIES[kind]
 
 
@@ -103,7 +103,7 @@ def settings_of(name: str) -> Mapping[str, inspect.Parameter]:
     {'final': 0.0, 'exponent': 1.0}
     """
     if name not in names():
-        raise ConfigError(f"no schedule {name!r}; there are: {', '.join(names())}")
+        raise ConfigError(unknown_name("schedule", name, names()))
     return find(name).parameters
 
 

@@ -24,6 +24,7 @@ from autolr.space.domains import Domain as Domain
 from autolr.space.domains import Range as Range
 from autolr.space.domains import Scalar as Scalar
 from autolr.space.domains import Value as Value
+from autolr.space.domains import check_no_pairs as check_no_pairs
 from autolr.space.domains import label as label
 from autolr.space.points import Point as Point
 from autolr.space.points import nearest as nearest

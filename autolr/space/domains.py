@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from autolr.errors import SpaceError, unknown_name
 from autolr.names import meaning
+from autolr.predicates import is_number
 from autolr.quoting import quoted
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -110,6 +111,27 @@ def parse_domain(name: str, value: Any) -> Domain:
     if kind not in ("int", "float"):
         raise SpaceError.of("type", kind, "int or float")
     return Range(form["low"], form["high"], log, kind == "int", when)
+
+
+def check_no_pairs(mapping: Mapping[Any, Any]) -> None:
+    """Refuse a tuple of two numbers in a space: it may be meant as a range, or as two choices.
+
+    Args:
+        mapping: The space as it is written in Python; YAML has no tuples.
+
+    Raises:
+        SpaceError: If there is one; the message has both spellings.
+    """
+    for name, value in mapping.items():
+        if not (isinstance(value, tuple) and len(value) == 2 and all(map(is_number, value))):
+            continue
+        form: dict[str, Any] = {"low": min(value), "high": max(value)}
+        if meaning(str(name)) == "lr":
+            form["log"] = True
+        elif all(isinstance(end, int) for end in value):
+            form["type"] = "int"
+        expected = f"a range, {form}, or a list of choices, {list(value)}"
+        raise SpaceError.of(f"space: {name}", value, expected)
 
 
 def long_form(domain: Domain) -> dict[str, Any]:

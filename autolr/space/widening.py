@@ -9,12 +9,15 @@
 ('lr', 'schedule')
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from autolr.quoting import quoted, shortened
 from autolr.space.domains import Choice, Conditions, Domain, Range, Value, long_form
 from autolr.space.space import Space
+
+_LONGEST = 80  # characters of the choices in a message
 
 
 def grown(old: Space, new: Space) -> Space:
@@ -57,6 +60,43 @@ def widened(old: Space, new: Space) -> tuple[str, ...]:
     """
     before = old.domains
     return tuple(name for name, domain in new.parameters if before.get(name) != domain)
+
+
+def lost(name: str, before: Domain, now: Domain) -> str | None:
+    """Return what a parameter could be and no longer can, in words; None: nothing.
+
+    Args:
+        name: The parameter.
+        before: Its domain.
+        now: The domain that takes its place.
+
+    >>> lost("width", Choice((8, 16, 32)), Choice((16, 64)))
+    'the choices 8 and 32 of width are gone'
+    >>> lost("lr", Range(0.01, 1.0), Range(0.1, 1.0))
+    'lr was from 0.01 to 1 and is from 0.1 to 1'
+    """
+    if isinstance(before, Choice) and isinstance(now, Choice):
+        gone = [option for option in before.options if option not in now.options]
+        if len(gone) > 1:
+            return f"the choices {_listed(gone)} of {name} are gone"
+        return f"the choice {_listed(gone)} of {name} is gone" if gone else None
+    both = isinstance(before, Range) and isinstance(now, Range)
+    if both and now.low <= before.low and before.high <= now.high:  # type: ignore[union-attr]
+        return None
+    return f"{name} was {_words(before)} and is {_words(now)}"
+
+
+def _words(domain: Domain) -> str:
+    if isinstance(domain, Range):
+        return f"from {domain.low:g} to {domain.high:g}"
+    return (
+        f"one of {_listed(domain.options)}" if len(domain.options) > 1 else _listed(domain.options)
+    )
+
+
+def _listed(options: Sequence[Value]) -> str:
+    *others, last = (quoted(option, _LONGEST) for option in options)
+    return shortened(f"{', '.join(others)} and {last}" if others else last, _LONGEST)
 
 
 def _ordered(before: Domain | None, now: Domain) -> Domain:

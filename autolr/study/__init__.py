@@ -23,7 +23,6 @@ from autolr.study.address import locate as locate
 from autolr.study.estimate import Estimate as Estimate
 from autolr.study.fingerprint import Growth as Growth
 from autolr.study.fingerprint import check_fingerprint as check_fingerprint
-from autolr.study.handle import DIVERGED as DIVERGED
 from autolr.study.handle import Study as Study
 from autolr.study.health import Health as Health
 from autolr.study.health import health as health
@@ -40,6 +39,7 @@ from autolr.study.names import SEARCHED as SEARCHED
 from autolr.study.names import SEARCHES as SEARCHES
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
+from autolr.study.prior import SHARE as SHARE
 from autolr.study.prior import middle_of as middle_of
 from autolr.study.prior import moved_peak as moved_peak
 from autolr.study.prior import peak_of_trial as peak_of_trial
@@ -57,7 +57,6 @@ from autolr.study.proposal import twin_of as twin_of
 from autolr.study.ranking import keepers as keepers
 from autolr.study.ranking import leader as leader
 from autolr.study.ranking import sign_of as sign_of
-from autolr.study.reading import elsewhere as elsewhere
 from autolr.study.reading import existing as existing
 from autolr.study.reading import look as look
 from autolr.study.reading import look_around as look_around
@@ -65,6 +64,7 @@ from autolr.study.reading import peek as peek
 from autolr.study.reading import study_names as study_names
 from autolr.study.records import BRACKETS as BRACKETS
 from autolr.study.records import CANDIDATE as CANDIDATE
+from autolr.study.records import DIVERGED as DIVERGED
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from autolr.errors import AutoLRError, StudyMismatchError
 from autolr.space import Space
-from autolr.space.widening import accepted, grown, widened
+from autolr.space.widening import accepted, grown, lost, widened
 
 _LONGEST = 80  # characters of a value in a message, which shows two
 
 NOT_SET = "not set"
+_GROWS = "a space may only grow"
 
 
 class Difference(NamedTuple):
@@ -92,6 +93,7 @@ def check_fingerprint(
         stored = {**stored, "space": accepted(old, growth.space)}
         parts = {**parts, "space": growth.space.to_dict()}
         _check_parameters(name, stored["space"], parts["space"])
+        _check_values(name, old, growth.space)
     difference = first_difference(stored, parts)
     if difference is not None:
         raise mismatch(name, difference)
@@ -106,14 +108,14 @@ def mismatch(name: str, difference: Difference) -> StudyMismatchError:
         difference: The path of the setting, its stored value and the present one.
     """
     key, old, new = difference
-    hint = " (a space may only grow)" if key.startswith("space.") else ""
+    hint = f" ({_GROWS})" if key.startswith("space.") else ""
     return _mismatch(name, f"was made with {key} = {old}, now it is {new}{hint}")
 
 
 def _mismatch(name: str, why: str) -> StudyMismatchError:
     return StudyMismatchError(
-        f"study {name!r} {why}; use --study NAME for a new study, --fresh to start over, or "
-        "restore the old setting"
+        f"study {name!r} {why}",
+        "use {study} for a new study, {fresh} to start over, or restore the old setting",
     )
 
 
@@ -124,6 +126,13 @@ def _check_parameters(name: str, old: Mapping[str, Any], new: Mapping[str, Any])
             if parameter not in only:
                 can = "a study can get more choices and wider ranges, no other parameters"
                 raise _mismatch(name, f"was made {made} the parameter {parameter} ({can})")
+
+
+def _check_values(name: str, old: Space, new: Space) -> None:
+    """Refuse a space without a value that a trial may have."""
+    for parameter, domain in old.parameters:
+        if (gone := lost(parameter, domain, new.domains[parameter])) is not None:
+            raise _mismatch(name, f"was made with another space: {gone} ({_GROWS})")
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -15,6 +15,7 @@ from autolr.study.names import SEARCHES
 from autolr.study.promotion import TrialStatus, peers
 from autolr.study.ranking import best, sign_of
 from autolr.study.records import (
+    DIVERGED,
     PROMOTED,
     TrialRecord,
     count,
@@ -26,8 +27,6 @@ from autolr.study.records import (
 from autolr.study.sampling import RepeatableSampler
 from autolr.study.storage import storage_errors
 from autolr.study.stored_study import StoredStudy
-
-DIVERGED = "diverged"  # the stored reason of a trial whose score is not finite
 
 
 class Study(StoredStudy):

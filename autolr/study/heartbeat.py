@@ -143,10 +143,7 @@ def check_unheld(url: str, name: str) -> None:
     stored = peek(url, name)
     driver = None if stored is None else holder(stored)
     if driver is not None and not (driver.here and driver.pid == os.getpid()):
-        raise StorageBusyError(
-            f"study {name!r} in {shown(url)} is in use by {driver}; wait for it, end it, or give "
-            "another --study"
-        )
+        raise StorageBusyError.of(name, shown(url), driver)
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:

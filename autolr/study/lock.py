@@ -58,10 +58,7 @@ def locked(url: str, name: str, folder: Path | str | None = None) -> Iterator[Se
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise StorageBusyError(
-                f"study {name!r} in {address.shown} is in use by {_read_holder(holder)}; "
-                "wait for it, end it, or give another --study"
-            ) from None
+            raise StorageBusyError.of(name, address.shown, _read_holder(holder)) from None
     try:
         with storage_errors(url):
             _write_holder(holder)

@@ -13,6 +13,8 @@ from autolr.study.records import FINGERPRINT, direction_of, record_of
 from autolr.study.storage import UNREADABLE, connect_existing, reason, storage_errors, without_logs
 from autolr.study.summary import Summary
 
+_ELSEWHERE = "{storage} names another one"
+
 
 def peek(url: str, name: str) -> Summary | None:
     """Return the study ``name``, or None if there is none. Nothing is created or locked.
@@ -88,7 +90,7 @@ def existing(url: str, name: str | None = None) -> tuple[BaseStorage, int | None
     address = locate(url)
     storage = connect_existing(address)
     if storage is None:
-        raise ConfigError(f"no studies in {elsewhere(address.shown)}")
+        raise ConfigError(f"no studies in {address.shown}", _ELSEWHERE)
     if name is None:
         return storage, None
     with storage_errors(url, reading=True):
@@ -144,16 +146,7 @@ def _is_ours(fingerprint: object) -> bool:
 def _missing(url: str, name: str, known: Sequence[str]) -> ConfigError:
     if known:
         return ConfigError(f"{unknown_name('study', name, known)} (in {shown(url)})")
-    return ConfigError(f"no study {name!r}, nor any other, in {elsewhere(shown(url))}")
-
-
-def elsewhere(place: str) -> str:
-    """Return a storage without studies, and how another one is named.
-
-    Args:
-        place: The storage, as it is shown.
-    """
-    return f"{place}; --storage names another one"
+    return ConfigError(f"no study {name!r}, nor any other, in {shown(url)}", _ELSEWHERE)
 
 
 def _study_names(storage: RDBStorage | BaseStorage) -> tuple[str, ...]:

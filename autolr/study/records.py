@@ -33,6 +33,7 @@ SPREAD = "spread"  # likewise, the sample standard deviation of their final scor
 STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
 STOPPED_VALUE = "stopped_value"  # the monitored metric there
 OWN_PEAK = "own_peak"  # of the module's own scheduler, which the found schedule multiplies
+DIVERGED = "diverged"  # the stored reason of a trial whose score is not finite
 OFF_RUNG = "off_rung"  # the step of a score that was not taken at a rung
 
 
@@ -71,6 +72,11 @@ class TrialRecord:
     def stopped(self) -> bool:
         """Whether its run ended by itself before its planned length: it compares with none."""
         return self.state == "PRUNED" and STOPPED_AT in self.attrs
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it ended with a score that is not finite."""
+        return self.state == "PRUNED" and self.attrs.get("reason") == DIVERGED
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:

@@ -4,8 +4,16 @@ from typing import Any
 
 import optuna
 
-from autolr.study.handle import DIVERGED, Study
-from autolr.study.records import OFF_RUNG, SAME_AS, SPREAD, STOPPED_AT, STOPPED_VALUE, TrialRecord
+from autolr.study.handle import Study
+from autolr.study.records import (
+    DIVERGED,
+    OFF_RUNG,
+    SAME_AS,
+    SPREAD,
+    STOPPED_AT,
+    STOPPED_VALUE,
+    TrialRecord,
+)
 
 _KEPT = ("run_steps", "metrics", "found", SPREAD, STOPPED_AT, STOPPED_VALUE)
 
@@ -29,6 +37,5 @@ def repeat(handle: Study, trial: optuna.Trial, twin: TrialRecord) -> TrialRecord
         step, score = max(twin.scores.items())
         handle.note(trial, {OFF_RUNG: step})
         handle.report(trial, step, score)
-    diverged = twin.attrs.get("reason") == DIVERGED
-    reason = DIVERGED if diverged else f"the same candidate as trial {twin.number}"
+    reason = DIVERGED if twin.diverged else f"the same candidate as trial {twin.number}"
     return handle.prune(trial, reason, attrs)

@@ -117,10 +117,7 @@ class Session:
     def _busy(self, holder: Any) -> StorageBusyError:
         name, pid, since = holder or ("", "?", "just now")
         who = name.removeprefix(_OURS) if name.startswith(_OURS) else f"session {pid} of the server"
-        return StorageBusyError(
-            f"study {self._name!r} in {self._shown} is in use by {who} since {since}; "
-            "wait for it, end it, or give another --study"
-        )
+        return StorageBusyError.of(self._name, self._shown, f"{who} since {since}")
 
 
 def connect_args(url: URL) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class StoredStudy:
                 return
         if stored is None:
             raise StudyMismatchError(
-                f"study {self.name!r} was not made by autolr; use --study NAME for a new study"
+                f"study {self.name!r} was not made by autolr", "use {study} for a new study"
             )
         growth = check_fingerprint(self.name, stored, parts)
         if growth is not None and growth.names:

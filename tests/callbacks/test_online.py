@@ -281,7 +281,7 @@ class Iterating(Net):
 
 
 REFUSED = {
-    "no optimizer": (NoOptimizer, "the optimizer's lr must be a positive", ConfigError, {}),
+    "no optimizer": (NoOptimizer, "no optimizer with a rate: return one", UnsupportedError, {}),
     "averaging": (
         Net,
         "swa_epoch_start must be at least the second epoch: AutoLR searches before it, got 1",

@@ -119,3 +119,25 @@ def test_what_is_no_strategy_is_refused_in_one_line(strategy):
     with pytest.raises(ConfigError, match=r"strategy must be .*a frozen dataclass") as refused:
         AutoLR(strategy)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("val_mse", "write monitor='val_mse'"),
+        ("valid/score", "write monitor='valid/score'"),
+        ("top5acc", "write monitor='top5acc'"),
+        ("cosine", "did you mean schedule='cosine'?"),
+        ("anealed", "did you mean 'annealed'?"),
+    ],
+)
+def test_another_setting_in_the_first_place_is_named(given, meant):
+    with pytest.raises(ConfigError, match="strategy") as refused:
+        AutoLR(given)
+    assert str(refused.value).endswith(meant)
+
+
+@pytest.mark.parametrize("monitor", ["", " ", 5, ["val_loss"]])
+def test_what_is_no_name_of_a_metric_is_refused_at_once(monitor):
+    with pytest.raises(ConfigError, match="monitor must be the name of a metric"):
+        AutoLR(monitor=monitor)

@@ -98,6 +98,15 @@ def test_a_study_takes_the_steps_that_were_expected(ranked: dict[str, Any]) -> N
     assert simulated(plan, lambda number, rung: peaks[number]).steps == steps  # for this one
 
 
+def test_the_settings_of_a_function_are_no_matter() -> None:
+    heard: list[Event] = []
+    space = {"lr": [0.1], "curvature": [0.5, 1.0]}
+    settings: dict[str, Any] = {"max_steps": 9, "trials": 4, "pruner": "none", "mode": "min"}
+    autolr.tune(lambda trial: 1.0, space, dry_run=True, listener=heard.append, **settings)
+    (estimate,) = (event.estimate for event in heard if isinstance(event, StudyEstimated))
+    assert estimate.price.steps == 4 * 9
+
+
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [({"pruner": "none"}, 30 * _STEPS), ({"trials": 1}, _STEPS)],  # the first one is promoted

@@ -9,10 +9,12 @@ import torch
 import yaml
 
 import autolr
+from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.config import read_config
 from autolr.console import conclusion
 from autolr.driver import Event, Noted, RungReached, TrialStarted, TuneResult
+from autolr.driver.first_trial import found_line
 from autolr.errors import StudyMismatchError
 from autolr.objective import fit
 from autolr.study import DISCARDED, SEARCHED, SEARCHES, TrialRecord
@@ -99,10 +101,27 @@ def test_the_first_trial_searches_and_the_next_is_drawn_around_what_it_found(
     started = next(event for event in heard if isinstance(event, TrialStarted))
     assert (started.params, started.bracket) == ({"lr": "online", "schedule": "online"}, None)
     (said,) = [event.line for event in heard if isinstance(event, Noted)]
-    assert said == (
-        f"trial 0: its search found a peak of {found.peak:.3g}; "
-        f"the next trials are drawn around {middle:.3g}"
-    )
+    rate = found.peak * found.schedule.at(150, 300)
+    assert found_line(first) == said.removeprefix("trial 0: ")
+    assert f"found a peak of {found.peak:.3g}" in said
+    assert (f"a rate of {rate:.3g} by the middle" in said) == (rate != found.peak)
+    assert said.endswith(f"at about half of that, so the next trials are drawn around {middle:.3g}")
+
+
+@pytest.mark.parametrize(
+    ("cut", "line"),
+    [
+        (1.0, "a peak of 0.016; whole runs do best at about half of that, so the next"),
+        (0.0625, "a peak of 0.016, and a rate of 0.001 by the middle of the run; whole runs do"),
+    ],
+)
+def test_what_the_next_trials_are_drawn_around_is_explained(cut: float, line: str) -> None:
+    found = Candidate(peak=0.016, schedule=schedules.constant() * cut).to_dict()
+    attrs = {SEARCHES: ["lr"], SEARCHED: True, "found": found, "run_steps": 300}
+    said = found_line(TrialRecord(0, "COMPLETE", 0.1, {}, attrs, {}))
+    assert said is not None
+    assert line in said
+    assert said.endswith(f"are drawn around {0.008 * cut:.3g}")
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def test_equal_urls_of_files_in_different_folders_are_two_storages(
         owner = ResultsFolder.of(tune.override(storage="sqlite:///runs.db"), None)
         if folder.name == "a":
             owner.claim(tmp_path)
-    with pytest.raises(StorageError, match="give another --out"):
+    with pytest.raises(StorageError, match="give another out="):
         owner.check(tmp_path)
 
 

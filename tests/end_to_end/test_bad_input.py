@@ -63,8 +63,8 @@ def check_refused(finished: Any, status: int, *words: str) -> None:
             2,
             ["budget", "positive share", "-1"],
         ),
-        ({"tune/monitor": "nope"}, 2, ["monitor", "'nope'", "val_acc, val_loss"]),
-        ({"tune/monitor": "val_lss"}, 2, ["monitor", "did you mean 'val_loss'?", "val_acc"]),
+        ({"tune/monitor": "nope"}, 2, ["tune.monitor", "'nope'", "val_acc, val_loss"]),
+        ({"tune/monitor": "val_lss"}, 2, ["tune.monitor", "did you mean 'val_loss'?", "val_acc"]),
         (
             {"trainer/callbacks": [{"class_path": "autolr.callbacks.AutoLR"}]},
             2,
@@ -295,6 +295,16 @@ def test_fit_refuses_a_wrong_config_as_tune_does(project: Any) -> None:
     assert finished.status == 2
     assert finished.err.splitlines()[-1].startswith("autolr: error: model.init_args: line.Line")
     assert "Traceback" not in finished.err
+
+
+@pytest.mark.slow
+def test_fit_names_the_monitor_as_the_config_does(project: Any) -> None:
+    project.configure({"tune/monitor": "val_lss"})
+    finished = project.run("fit", "tune.yaml")
+    assert finished.status == 2
+    last = finished.err.splitlines()[-1]
+    assert last.startswith("autolr: error: tune.monitor must be a metric that validation logs: ")
+    assert last.endswith("did you mean 'val_loss'?")
 
 
 def test_a_monitor_whose_name_does_not_say_what_is_better_needs_the_mode(project: Any) -> None:

@@ -63,6 +63,8 @@ def test_best_yaml_trains_to_the_loss_of_its_trial(project: Any) -> None:
     fitted = project.run("fit", "autolr_runs/line/best.yaml", "--out", "fitted")
     assert fitted.status == 0, fitted.err
     assert "peak" not in fitted.out  # the candidate is fixed: nothing was searched
+    known = f"to compare with: study line (trial {number}, val_loss {logged:.6g})"
+    assert fitted.out.splitlines()[-1] == known
     script = project.folder / "train.py"
     script.write_text("from lightning.pytorch.cli import LightningCLI\n\nLightningCLI()\n")
     plain = project.run("fit", "-c", "autolr_runs/line/best.yaml", script="train.py")

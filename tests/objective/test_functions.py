@@ -19,7 +19,7 @@ import autolr
 from autolr.candidate import Candidate
 from autolr.cli import main
 from autolr.config import read_config
-from autolr.console import ConsoleProgress
+from autolr.console import ConsoleProgress, conclusion
 from autolr.errors import ConfigError, SpaceError, StudyMismatchError, UserCodeError
 from autolr.job import Decision, TrialJob
 from autolr.objective import check_run, given, run_trial
@@ -223,12 +223,16 @@ def test_best_yaml_of_a_function_is_called_again(capsys: pytest.CaptureFixture[s
     file = "autolr_runs/autolr/best.yaml"
     assert f"Call the function with it: `autolr fit {file}`" in Path(file).read_text()
     assert main(["fit", file, "--out", "again"]) == 0
-    assert f"the function returned {result.best[0].value:.6g}" in capsys.readouterr().out
+    best = result.best[0]
+    compared = f"to compare with: study autolr (trial {best.number}, score {best.value:.6g})"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"the function returned {best.value:.6g}", compared]
     assert main(["fit", file, "--out", "again", "--seeds", "2"]) == 0
-    value = f"{result.best[0].value:.6g}"  # it has no use for the seed
-    *runs, spread = capsys.readouterr().out.splitlines()
+    value = f"{best.value:.6g}"  # it has no use for the seed
+    *runs, spread, last = capsys.readouterr().out.splitlines()
     assert runs == [f"seed 0: {value}", f"seed 1: {value}"]
     assert "the mean of 2 seeds with a spread of 0" in spread
+    assert last == compared
     assert main(["tune", file, "--study", "other"]) == 2
     assert "objective.candidate is for autolr fit" in capsys.readouterr().err
     config = yaml.safe_load(Path(file).read_text())
@@ -350,6 +354,43 @@ def test_a_score_that_is_not_finite_is_that_of_a_trial_that_diverged(score: floa
         (trial,) = result.trials
         assert (trial.state, trial.attrs["reason"]) == ("PRUNED", "diverged")
         assert trial.attrs["steps"] == (3 if study == "returned" else 2)
+
+
+def test_what_optunas_trials_have_is_answered_with_what_these_have() -> None:
+    def objective(trial: Any) -> float:
+        with pytest.raises(AttributeError, match=r"trial\.settings\.NAME is its value"):
+            trial.suggest_float("x", 0, 1)
+        for holder in (trial, trial.settings):
+            with pytest.raises(AttributeError, match=r"is trial\.rate\(step\)"):
+                assert holder.lr
+        assert not hasattr(trial, "anything")
+        return 0.5
+
+    result = autolr.tune(objective, {"x": [1]}, trials=2, mode="min")
+    assert "1 of 2 trials finished (all 1 candidates of the space" in str(result)
+
+
+def test_whether_a_study_is_deleted_is_no_guess() -> None:
+    with pytest.raises(ConfigError, match="fresh must be True or False, got 'no'"):
+        autolr.tune(lambda trial: 1.0, {"x": [1]}, mode="min", fresh="no")  # type: ignore[arg-type]
+
+
+def test_scores_that_are_not_finite_are_said_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    def objective(trial: autolr.Trial) -> float:
+        return math.nan if trial.settings.x else 0.5
+
+    with ConsoleProgress() as progress:
+        result = autolr.tune(objective, {"x": [0, 1]}, trials=2, mode="min", listener=progress)
+    said = "2 of 2 trials finished, 1 of them with a score that is not finite"
+    assert said in str(result)
+    assert any(said in str(part) for part in conclusion(result))
+    assert "ends: score is not finite (1 steps" in capsys.readouterr().out
+    assert main(["show", "autolr"]) == 0
+    shown = capsys.readouterr().out
+    assert "study 'autolr': 1 complete, 1 not finite; lower score is better" in shown
+    assert "the score is not finite" in shown
+    assert main(["show"]) == 0
+    assert "not finite" in capsys.readouterr().out.splitlines()[1]
 
 
 @pytest.mark.parametrize("score", [0.5, np.float32(0.5), torch.tensor(0.5), np.array(0.5)])

@@ -9,7 +9,7 @@ import yaml
 
 from autolr import schedules
 from autolr.candidate import Candidate
-from autolr.config import Config, read_config, read_run
+from autolr.config import Config, best_of, read_config, read_run
 from autolr.report import artefacts, best_config, trials_frame
 from autolr.study import TrialRecord
 
@@ -85,6 +85,8 @@ def test_a_best_config_is_run_with_the_modules_of_its_study(config, tmp_path):
     best.write_text(artefacts(config, tmp_path, [trial(0.25)], trial(0.25))[best])
     assert config.folder == Path.cwd() != tmp_path
     assert read_run(str(best)).folder == config.folder
+    assert best_of(str(best)) == "study some (trial 3, val_loss 0.25)"
     other = tmp_path / "other.yaml"
     other.write_text("model: {class_path: some.Model}\n")
     assert read_run(str(other)).folder == tmp_path
+    assert best_of(str(other)) is None

@@ -13,10 +13,10 @@ ROWS = (
 TABLE = FittingTable(COLUMNS, ROWS, expendable=(4, 5, 3, 2), everything="--json has all")
 
 
-def lines(width: int) -> list[str]:
+def lines(width: int, table: FittingTable = TABLE) -> list[str]:
     console = Console(width=width)
     with console.capture() as captured:
-        console.print(TABLE)
+        console.print(table)
     return [line.rstrip() for line in captured.get().splitlines() if line.strip()]
 
 
@@ -42,3 +42,22 @@ def test_what_is_left_out_is_named_with_the_command_that_has_it() -> None:
     text = " ".join(lines(44))
     assert lines(44)[0].split() == ["trial", "val_loss", "lr", "hidden"]
     assert "too wide for this terminal: steps, why (--json has all)" in text
+
+
+def test_sentences_that_do_not_fit_stand_below_with_the_rows_that_have_them() -> None:
+    why = "not among the best at its rung"
+    rows = [("0", "0.45", ""), ("1", "0.5", "no data"), ("2", "0.75", why), ("3", "0.8", why)]
+    table = FittingTable(("trial", "val_loss", "why"), rows, (1,), "--json has all", sentences=2)
+    assert lines(80, table)[0].split() == ["trial", "val_loss", "why"]
+    heads, _, *others = lines(30, table)
+    assert heads.split() == ["trial", "val_loss"]
+    assert " ".join(others[4:]) == f"trials 2, 3: {why} trial 1: no data"
+
+
+@pytest.mark.parametrize("width", range(24, 48, 2))
+def test_a_head_of_several_words_breaks_no_number(width: int) -> None:
+    row = ("digits", "12345", "0", "0.0001234")
+    table = FittingTable(("study", "complete", "not finite", "best"), [row], (2, 1), "all")
+    heads, _, cells, *_ = lines(width, table)
+    assert heads.split()[-1] == "best"
+    assert {"digits", "0.0001234"} <= set(cells.split()) <= set(row)

@@ -86,6 +86,19 @@ def test_a_study_is_shown_trial_by_trial(capsys, storage):
     assert "no image" in lines[7]
 
 
+def test_a_pipe_is_as_wide_as_the_environment_says(capsys, storage, monkeypatch):
+    arguments = ("digits", "--storage", storage)
+    wide = shown(capsys, *arguments)
+    assert "why" in wide
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = shown(capsys, *arguments)
+    assert max(map(len, narrow.splitlines()[1:])) <= 60
+    assert "trial 2: not among the best at its rung" in narrow
+    assert "trial 3: ValueError: no image" in narrow
+    monkeypatch.setenv("COLUMNS", "")
+    assert shown(capsys, *arguments) == wide
+
+
 def test_json_holds_every_trial_as_it_is_stored(capsys, storage):
     shown_study = json.loads(shown(capsys, "digits", "--storage", storage, "--json"))
     summary = study.look(storage, "digits")
@@ -165,7 +178,7 @@ def test_what_is_not_there_is_one_line_and_exit_2(capsys, storage, arguments, li
 
 def test_a_storage_that_is_not_there_is_not_created(capsys, tmp_path):
     url = f"sqlite:///{tmp_path / 'none.db'}"
-    assert f"no studies in {url}; --storage names" in shown(capsys, "--storage", url)
+    assert f"no studies in {url}; --storage URL names" in shown(capsys, "--storage", url)
     assert main(["show", "digits", "--storage", url]) == 2
     assert list(tmp_path.iterdir()) == []
 

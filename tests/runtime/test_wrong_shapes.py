@@ -216,6 +216,28 @@ def test_a_setting_that_cannot_work_is_refused(words):
     run.refuses(words, lambda: run.tuner(**SETTINGS[words]))
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_closure_that_calls_backward_is_refused(scaled):
+    run = Untouched()
+    scaler = torch.amp.GradScaler("cpu") if scaled else None
+    tuner = run.tuner(scaler=scaler)
+
+    def closure():
+        value = loss(run.model, run.batch)
+        value.backward(retain_graph=True)
+        return value
+
+    with pytest.raises(ConfigError, match=r"it has called backward\(\): leave that to Tuner\.step"):
+        tuner.step(closure)
+
+
+def test_a_model_in_the_place_of_a_learner_is_refused():
+    run = Untouched()
+    run.refuses(
+        "learner must be a learner such as autolr.TorchLearner", lambda: autolr.search(run.model, 9)
+    )
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     run = Untouched()

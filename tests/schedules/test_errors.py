@@ -134,11 +134,11 @@ def test_parse_refuses_what_is_not_a_schedule(value: object) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no schedule 'triangle'; there are: clr, constant, "):
+    with pytest.raises(ConfigError, match="unknown schedule 'triangle'; it must be one of: clr, "):
         schedules.parse("triangle")
     with pytest.raises(ConfigError, match="cosine has no setting 'floor'; it takes: final, exp"):
         schedules.parse({"kind": "cosine", "floor": 0.1})
-    with pytest.raises(ConfigError, match="no schedule 'chain'"):
+    with pytest.raises(ConfigError, match="unknown schedule 'chain'"):
         schedules.settings_of("chain")
 
 
@@ -191,7 +191,7 @@ def test_a_step_must_be_a_number(step: float) -> None:
 def test_a_schedule_made_by_hand_is_checked_too() -> None:
     with pytest.raises(ConfigError, match="final of linear"):
         Schedule("linear", (("final", 2.0),))
-    with pytest.raises(ConfigError, match="no schedule 'nope'"):
+    with pytest.raises(ConfigError, match="unknown schedule 'nope'"):
         Schedule("nope")
     for parts in ((), (linear(),), (linear(), linear() | cosine())):
         with pytest.raises(ConfigError, match="chain"):

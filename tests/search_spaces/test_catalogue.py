@@ -111,3 +111,20 @@ def test_an_unknown_name_lists_the_catalogue() -> None:
             ask("profile")
         assert "adamw, default, profiles, quick, rules, sgd" in str(error.value)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "spelling"),
+    [
+        ("lr", (1e-4, 0.1), "a range, {'low': 0.0001, 'high': 0.1, 'log': True}, or a list"),
+        ("width", (8, 16), "a range, {'low': 8, 'high': 16, 'type': 'int'}, or a list of choices"),
+    ],
+)
+def test_a_tuple_of_two_numbers_is_no_guess(
+    name: str, pair: tuple[float, float], spelling: str
+) -> None:
+    with pytest.raises(SpaceError) as error:
+        search_spaces.load_space({name: pair}, takes_all=True)
+    assert f"space: {name} must be {spelling}" in str(error.value)
+    space = search_spaces.load_space({name: list(pair)}, takes_all=True)
+    assert space == search_spaces.load_space({name: {"choices": pair}}, takes_all=True)

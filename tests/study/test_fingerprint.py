@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from autolr.errors import StudyMismatchError
+from autolr.space import parse_space
 from autolr.study import Study, Summary, open_study, peek
 
 PARTS: dict[str, Any] = {
@@ -66,7 +67,8 @@ def test_the_first_setting_that_differs_is_named_with_both_values(
         handle.check_fingerprint(parts)
     message = str(caught.value)
     assert f"study 'digits' was made with {named}" in message
-    assert "--study NAME for a new study, --fresh to start over" in message
+    assert 'study="NAME" for a new study, fresh=True to start over' in message
+    assert "--study NAME for a new study, --fresh to start over" in caught.value.for_command()
     assert "\n" not in message
     assert len(message) < 300
 
@@ -94,3 +96,30 @@ def test_a_study_of_another_tool_is_refused(url: str) -> None:
     handle.complete(handle.ask(), 1.0)
     with pytest.raises(StudyMismatchError, match="not made by autolr"):
         handle.check_fingerprint(PARTS)
+
+
+SPACE: dict[str, Any] = {
+    "lr": {"low": 0.01, "high": 1.0, "log": True},
+    "model.width": [8, 16, 32],
+    "schedule": ["linear", "wsd"],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"model.width": [8, 32, 64]}, "the choice 16 of model.width is gone"),
+        ({"model.width": 8}, "the choices 16 and 32 of model.width are gone"),
+        ({"lr": {"low": 0.1, "high": 1.0, "log": True}}, "from 0.01 to 1 and is from 0.1 to 1"),
+        ({"lr": [0.1, 0.2]}, "lr was from 0.01 to 1 and is one of 0.1 and 0.2"),
+        ({"lr": {"low": 0.01, "high": 1.0}}, "space.lr.log = True, now it is False"),
+    ],
+)
+def test_a_space_that_lost_values_is_refused_with_what_is_gone(
+    url: str, changes: dict[str, Any], named: str
+) -> None:
+    handle = open_study(url, "grown")
+    handle.check_fingerprint({"space": parse_space(SPACE).to_dict()})
+    with pytest.raises(StudyMismatchError) as caught:
+        handle.check_fingerprint({"space": parse_space({**SPACE, **changes}).to_dict()})
+    assert f"{named} (a space may only grow)" in str(caught.value)
