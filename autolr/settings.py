@@ -151,7 +151,7 @@ class Several(Constraint):
 
 
 def _sequence(value: object) -> Sequence[object]:
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # arrays, and tensors without an import of torch
         value = value.tolist()
     if not isinstance(value, list | tuple):
         raise ValueError
@@ -189,6 +189,22 @@ def check_of(annotation: object) -> Constraint:
     if annotation is bool:
         return OneOf((False, True))
     raise TypeError(f"no check is known for the annotation {annotation!r}")
+
+
+def read_number(name: str, check: Constraint, value: object) -> float:
+    """Return a number as a float: those of NumPy too, which other libraries would print as such.
+
+    Args:
+        name: The setting.
+        check: A `Real`.
+        value: The user's value.
+
+    Raises:
+        ConfigError: If the check does not accept it.
+    """
+    number = read_setting(name, check, value)
+    assert isinstance(number, float)
+    return number
 
 
 def read_setting(name: str, check: Constraint, value: object) -> Value:
