@@ -207,6 +207,21 @@ def read_number(name: str, check: Constraint, value: object) -> float:
     return number
 
 
+def read_whole(name: str, value: object) -> int:
+    """Return a whole number of at least 1 as an int: those of NumPy too.
+
+    Args:
+        name: The setting.
+        value: The user's value.
+
+    Raises:
+        ConfigError: If it is another value.
+    """
+    number = read_setting(name, check_of(Count), value)
+    assert isinstance(number, int)
+    return number
+
+
 def read_setting(name: str, check: Constraint, value: object) -> Value:
     """Return ``value`` in its stored form.
 
