@@ -1,12 +1,14 @@
 """Norms of a run's gradients, one a step."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from autolr.runtime.average import wide
+
 _BLOCK = 256  # norms that stay on the device: to fetch one waits for it
+_HALF = (torch.float16, torch.bfloat16)
 _MOST = 20_000  # norms that are kept: of a longer run every second, fourth ... step
 
 
@@ -31,19 +33,20 @@ class GradientNorms:
         self._steps = False  # whether the present batch ends in a step
 
     @torch.no_grad()
-    def add(self, parameters: Iterable[Tensor]) -> None:
+    def add(self, parameters: Iterable[Tensor], scale: float = 1.0) -> None:
         """Take in the gradients with which an optimizer is about to step.
 
         Args:
             parameters: Of the optimizer; those without a gradient have no part in it.
+            scale: By what the gradients are multiplied.
         """
         self._steps = True
         if self.made % self.every:
             return
         grads = [_dense(one.grad) for one in parameters if one.grad is not None]
         if grads:
-            foreach = True if all(grad.is_cpu for grad in grads) else None  # else torch loops there
-            self._parts.append(nn.utils.get_total_norm(grads, float(self.order), foreach=foreach))
+            norm = total_norm(grads, self.order)
+            self._parts.append(norm if scale == 1 else norm / scale)
 
     def end_step(self) -> None:
         """End a batch, in which the optimizer may have stepped."""
@@ -63,9 +66,12 @@ class GradientNorms:
             self._fetch()
 
     def values(self) -> tuple[float, ...]:
-        """Return the norms of the steps so far; steps that a gradient scaler skipped have none."""
+        """Return the norms of the steps so far.
+
+        Those of steps that a gradient scaler skipped, or of a run that diverged, are not finite.
+        """
         self._fetch()
-        return tuple(value for value in self._values if math.isfinite(value))
+        return tuple(self._values)
 
     def _fetch(self) -> None:
         if self._waiting:
@@ -74,6 +80,22 @@ class GradientNorms:
         while len(self._values) > _MOST:
             self._values = self._values[::2]
             self.every *= 2
+
+
+def total_norm(grads: Sequence[Tensor], order: int) -> Tensor:
+    """Return the norm of all gradients together, in float32 at least.
+
+    Args:
+        grads: Dense ones, at least one.
+        order: 2 for the L2 norm, 1 for the sum of absolute values.
+    """
+    if any(grad.dtype in _HALF for grad in grads):  # a sum in half precision ends at 65,504
+        norms = [torch.linalg.vector_norm(grad, order, dtype=wide(grad.dtype)) for grad in grads]
+        first = norms[0]
+        return torch.linalg.vector_norm(torch.stack([norm.to(first) for norm in norms]), order)
+    foreach = True if all(grad.is_cpu for grad in grads) else None  # else torch loops there
+    total: Tensor = nn.utils.get_total_norm(grads, float(order), foreach=foreach)
+    return total
 
 
 def _dense(grad: Tensor) -> Tensor:
