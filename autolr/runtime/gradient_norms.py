@@ -89,12 +89,14 @@ def total_norm(grads: Sequence[Tensor], order: int) -> Tensor:
         grads: Dense ones, at least one.
         order: 2 for the L2 norm, 1 for the sum of absolute values.
     """
+    total: Tensor
     if any(grad.dtype in _HALF for grad in grads):  # a sum in half precision ends at 65,504
         norms = [torch.linalg.vector_norm(grad, order, dtype=wide(grad.dtype)) for grad in grads]
-        first = norms[0]
-        return torch.linalg.vector_norm(torch.stack([norm.to(first) for norm in norms]), order)
-    foreach = True if all(grad.is_cpu for grad in grads) else None  # else torch loops there
-    total: Tensor = nn.utils.get_total_norm(grads, float(order), foreach=foreach)
+        together = torch.stack([norm.to(norms[0]) for norm in norms])
+        total = torch.linalg.vector_norm(together, order)
+    else:
+        foreach = True if all(grad.is_cpu for grad in grads) else None  # else torch loops there
+        total = nn.utils.get_total_norm(grads, float(order), foreach=foreach)
     return total
 
 
