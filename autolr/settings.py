@@ -207,17 +207,18 @@ def read_number(name: str, check: Constraint, value: object) -> float:
     return number
 
 
-def read_whole(name: str, value: object) -> int:
-    """Return a whole number of at least 1 as an int: those of NumPy too.
+def read_whole(name: str, value: object, least: int = 1) -> int:
+    """Return a whole number as an int: those of NumPy too.
 
     Args:
         name: The setting.
         value: The user's value.
+        least: The smallest number that is accepted.
 
     Raises:
         ConfigError: If it is another value.
     """
-    number = read_setting(name, check_of(Count), value)
+    number = read_setting(name, Integer(least), value)
     assert isinstance(number, int)
     return number
 

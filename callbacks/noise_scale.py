@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
@@ -20,7 +19,7 @@ from autolr.callbacks.search_metrics import log_value
 from autolr.callbacks.step_count import is_manual
 from autolr.errors import UnsupportedError
 from autolr.online.noise_scale import NoiseScale
-from autolr.runtime.average import wide
+from autolr.runtime.total_norm import total_norm
 
 
 class MeasureNoiseScale(Callback):
@@ -119,6 +118,4 @@ class MeasureNoiseScale(Callback):
 def squared_norm(module: LightningModule) -> Tensor:
     """Return the squared norm of the gradient of all parameters, a scalar."""
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    dense = [g.coalesce().values() if g.is_sparse else g for g in gradients]
-    norms = [torch.linalg.vector_norm(g, dtype=wide(g.dtype)) for g in dense]
-    return torch.stack([norm.double() for norm in norms]).square().sum()
+    return total_norm(gradients, 2).double().square()

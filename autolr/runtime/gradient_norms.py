@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from autolr.runtime.average import wide
+from autolr.runtime.total_norm import total_norm
 
 _BLOCK = 256  # norms that stay on the device: to fetch one waits for it
-_HALF = (torch.float16, torch.bfloat16)
 _MOST = 20_000  # norms that are kept: of a longer run every second, fourth ... step
 
 
@@ -43,7 +42,7 @@ class GradientNorms:
         self._steps = True
         if self.made % self.every:
             return
-        grads = [_dense(one.grad) for one in parameters if one.grad is not None]
+        grads = [one.grad for one in parameters if one.grad is not None]
         if grads:
             norm = total_norm(grads, self.order)
             self._parts.append(norm if scale == 1 else norm / scale)
@@ -80,25 +79,3 @@ class GradientNorms:
         while len(self._values) > _MOST:
             self._values = self._values[::2]
             self.every *= 2
-
-
-def total_norm(grads: Sequence[Tensor], order: int) -> Tensor:
-    """Return the norm of all gradients together, in float32 at least.
-
-    Args:
-        grads: Dense ones, at least one.
-        order: 2 for the L2 norm, 1 for the sum of absolute values.
-    """
-    total: Tensor
-    if any(grad.dtype in _HALF for grad in grads):  # a sum in half precision ends at 65,504
-        norms = [torch.linalg.vector_norm(grad, order, dtype=wide(grad.dtype)) for grad in grads]
-        together = torch.stack([norm.to(norms[0]) for norm in norms])
-        total = torch.linalg.vector_norm(together, order)
-    else:
-        foreach = True if all(grad.is_cpu for grad in grads) else None  # else torch loops there
-        total = nn.utils.get_total_norm(grads, float(order), foreach=foreach)
-    return total
-
-
-def _dense(grad: Tensor) -> Tensor:
-    return grad.coalesce().values() if grad.is_sparse else grad

@@ -12,7 +12,14 @@ import torch
 
 from autolr.errors import ConfigError
 from autolr.runtime.weighted_sum import weighted_sum
-from autolr.settings import Array, Integer, NotNegative, Several, check_of, read_setting
+from autolr.settings import (
+    Array,
+    NotNegative,
+    Several,
+    check_of,
+    read_setting,
+    read_whole,
+)
 
 State: TypeAlias = Mapping[str, Any]
 Source: TypeAlias = State | str | Path
@@ -155,12 +162,9 @@ def _listed(checkpoints: Any) -> tuple[tuple[int, ...], tuple[Source, ...]]:
 
 def _read_step(step: object) -> int:
     try:
-        read = Integer(0).read(step)
-    except ValueError:
-        expected = f"{_EXPECTED}; a step {Integer(0).expected}"
-        raise ConfigError.of("checkpoints", step, expected) from None
-    assert isinstance(read, int)
-    return read
+        return read_whole("a step", step, 0)
+    except ConfigError as error:
+        raise ConfigError(f"checkpoints must be {_EXPECTED}: {error}") from None
 
 
 def _step_of(path: str | Path) -> int:
