@@ -7,6 +7,7 @@
 
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -164,4 +165,6 @@ def _share(value: object) -> float:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return is_number(value) and abs(value) <= _LARGEST
+    if isinstance(value, int):
+        return is_number(value) and abs(value) <= _LARGEST
+    return is_number(value) and math.isfinite(value)

@@ -238,7 +238,11 @@ def _schedule(name: str, text: str) -> Schedule:
     from autolr.schedules import parse
     from autolr.strict_yaml import parse_yaml
 
-    return parse(parse_yaml(text, name) if text.startswith("{") else text)
+    described = parse_yaml(text, name) if text.startswith("{") else text
+    try:
+        return parse(described)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _print(value: object) -> None:

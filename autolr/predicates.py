@@ -1,5 +1,6 @@
 """Checks of values from the user."""
 
+import numbers
 import re
 from pathlib import Path
 from typing import TypeGuard
@@ -26,8 +27,8 @@ def is_text(value: object, pattern: str = _LINE) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Return whether a value is an int or a float; True and False are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a value is a real number, one of NumPy too; True and False are not."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def is_whole(value: object, least: int, most: int = _MOST) -> bool:

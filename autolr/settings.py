@@ -151,7 +151,7 @@ class Several(Constraint):
 
 
 def _sequence(value: object) -> Sequence[object]:
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # arrays, and tensors without an import of torch
         value = value.tolist()
     if not isinstance(value, list | tuple):
         raise ValueError
@@ -189,6 +189,38 @@ def check_of(annotation: object) -> Constraint:
     if annotation is bool:
         return OneOf((False, True))
     raise TypeError(f"no check is known for the annotation {annotation!r}")
+
+
+def read_number(name: str, check: Constraint, value: object) -> float:
+    """Return a number as a float: those of NumPy too, which other libraries would print as such.
+
+    Args:
+        name: The setting.
+        check: A `Real`.
+        value: The user's value.
+
+    Raises:
+        ConfigError: If the check does not accept it.
+    """
+    number = read_setting(name, check, value)
+    assert isinstance(number, float)
+    return number
+
+
+def read_whole(name: str, value: object, least: int = 1) -> int:
+    """Return a whole number as an int: those of NumPy too.
+
+    Args:
+        name: The setting.
+        value: The user's value.
+        least: The smallest number that is accepted.
+
+    Raises:
+        ConfigError: If it is another value.
+    """
+    number = read_setting(name, Integer(least), value)
+    assert isinstance(number, int)
+    return number
 
 
 def read_setting(name: str, check: Constraint, value: object) -> Value:

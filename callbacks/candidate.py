@@ -53,7 +53,7 @@ class FollowCandidate(RateHost):
         if own_peak is not None:
             _check_rate("own_peak", own_peak)
         self._candidate = Candidate(peak=peak, schedule=schedules.parse(schedule))
-        self._own_peak = own_peak
+        self._own_peak = None if own_peak is None else float(own_peak)
         self._length: RunLength | None = None
         self._begun_for: int | None = None  # the steps of the run that is resumed
         self._stored_count: Mapping[str, int] | None = None  # likewise, those made

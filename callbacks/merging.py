@@ -17,10 +17,11 @@ from autolr.callbacks.namespaces import (
 )
 from autolr.callbacks.recent_batches import RecentBatches
 from autolr.errors import ConfigError
-from autolr.predicates import is_whole, whole
+from autolr.quoting import quoted
 from autolr.runtime.merged_model import MergedModel
 from autolr.schedules import Schedule
 from autolr.schedules.merge_recipe import MergeRecipe
+from autolr.settings import read_whole
 
 
 class MergeCheckpoints(WeightAveraging, Callback):
@@ -62,13 +63,10 @@ class MergeCheckpoints(WeightAveraging, Callback):
         every: int | None = None,
         device: torch.device | str | int | None = None,
     ) -> None:
-        super().__init__(device=device)
-        for name, value in (("latest", latest), ("every", 1 if every is None else every)):
-            if not is_whole(value, 1):
-                raise ConfigError.of(name, value, whole(value, 1))
-        self._recipe = MergeRecipe.of(weights)
-        self._recipe.weights(latest)  # refuses a schedule that does not fit
-        self._latest, self._every = latest, every
+        super().__init__(device=_known(device))
+        self._latest = read_whole("latest", latest)
+        self._recipe = MergeRecipe.of(weights, self._latest)
+        self._every = None if every is None else read_whole("every", every)
         self._ends_epoch = self._swapped = False
         self._batches: RecentBatches | None = None
         self._stored: Mapping[str, Any] = {}  # of the run that is resumed
@@ -88,6 +86,7 @@ class MergeCheckpoints(WeightAveraging, Callback):
         check_averaging(trainer)
         self._batches = RecentBatches(trainer, pl_module)
         if self._stored:
+            self._check_weights(self._stored.get("weights"))
             self._merged.load_kept(self._stored["kept"])
             self._batches.load_state_dict(self._stored)
             self._stored = {}
@@ -160,7 +159,8 @@ class MergeCheckpoints(WeightAveraging, Callback):
         state = super().state_dict()
         if self._average_model is None or self._batches is None:
             return state
-        return {**state, "kept": self._merged.kept(), **self._batches.state_dict()}
+        kept = {"weights": self._recipe.to_dict(), "kept": self._merged.kept()}
+        return {**state, **kept, **self._batches.state_dict()}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -172,6 +172,20 @@ class MergeCheckpoints(WeightAveraging, Callback):
         assert isinstance(self._average_model, MergedModel)
         return self._average_model
 
+    def _check_weights(self, stored: Mapping[str, Any] | None) -> None:
+        """Refuse to continue a merge with other weights: running averages keep other checkpoints.
+
+        Args:
+            stored: Of the merge in the checkpoint; None where an earlier version wrote it.
+
+        Raises:
+            ConfigError: If they are others.
+        """
+        own = self._recipe.to_dict()
+        if stored not in (None, own):
+            expected = f"{quoted(stored)} as in the run that is resumed"
+            raise ConfigError.of("weights", own, expected)
+
     def _follow(self, module: LightningModule) -> None:
         """Have the weights in training stand for the merge before the first checkpoint."""
         if self._average_model is not None and not self._swapped:
@@ -181,3 +195,15 @@ class MergeCheckpoints(WeightAveraging, Callback):
     def _swap_models(self, pl_module: LightningModule) -> None:
         super()._swap_models(pl_module)
         self._swapped = not self._swapped
+
+
+def _known(device: torch.device | str | int | None) -> torch.device | None:
+    """Return a device; whether there is one is seen when the fit begins.
+
+    Raises:
+        ConfigError: If no device is called so.
+    """
+    try:
+        return None if device is None else torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ConfigError.of("device", device, "a device of torch, such as 'cpu'") from None

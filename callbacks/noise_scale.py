@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from typing_extensions import override
 
+from autolr.callbacks.loss_scale import scale_left
 from autolr.callbacks.namespaces import (
     STEP_OUTPUT,
     Callback,
@@ -19,6 +19,7 @@ from autolr.callbacks.search_metrics import log_value
 from autolr.callbacks.step_count import is_manual
 from autolr.errors import UnsupportedError
 from autolr.online.noise_scale import NoiseScale
+from autolr.runtime.total_norm import total_norm
 
 
 class MeasureNoiseScale(Callback):
@@ -81,6 +82,7 @@ class MeasureNoiseScale(Callback):
         if first is None or count < 2 or len(set(self._sizes)) > 1:
             return
         share = trainer.accumulate_grad_batches / count  # the last step of an epoch may have fewer
+        share /= scale_left(trainer, optimizer)
         big = float(squared_norm(pl_module) * share**2)
         size = self._sizes[0]
         sizes = (size, size * count * trainer.world_size)
@@ -116,7 +118,4 @@ class MeasureNoiseScale(Callback):
 def squared_norm(module: LightningModule) -> Tensor:
     """Return the squared norm of the gradient of all parameters, a scalar."""
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    norms = [
-        torch.linalg.vector_norm(g.coalesce().values() if g.is_sparse else g) for g in gradients
-    ]
-    return torch.stack([norm.double() for norm in norms]).square().sum()
+    return total_norm(gradients, 2).double().square()

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from autolr import schedules
@@ -61,6 +62,13 @@ def test_a_rule_brings_its_settings_its_schedule_and_a_peak_that_is_not_searched
     assert (result.peak, result.schedule) == (1.0, schedules.constant())
     assert candidate_of({"rule": "dog", "lr": "online"}).peak is None
     assert candidate_of({"rule": "sps_max"}).peak is None  # searched, hence found online
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_numbers_of_numpy_are_stored_as_plain_ones(kind: type) -> None:
+    candidate = candidate_of({"lr": kind(2)})
+    assert json.loads(json.dumps(candidate.to_dict()))["peak"] == 2.0
+    assert candidate == candidate_of({"lr": 2.0})
 
 
 def test_settings_of_a_rule_are_stored_only_where_there_are_some() -> None:

@@ -84,7 +84,11 @@ def test_a_peak_is_moved_to_another_run(capsys):
     [
         ("x --schedule wsd --steps 9", "peak must be float, got 'x'"),
         ("1 --schedule wsd", "steps is missing"),
-        ("1 --schedule wds --steps 9", "unknown schedule 'wds'; did you mean 'wsd'?"),
+        ("1 --schedule wds --steps 9", "schedule: unknown schedule 'wds'; did you mean 'wsd'?"),
+        (
+            "1 --schedule wsd --steps 9 --to lin",
+            "to: unknown schedule 'lin'; did you mean 'linear'?",
+        ),
         ("1 --schedule {kind:wsd,} --steps 9", "schedule"),
         ("1 --schedule wsd --steps 1e3", "steps must be int, got '1e3'"),
         ("1 --schedule wsd --steps 100 --kind lion", "kind must be one of 'adam', 'sgd'"),

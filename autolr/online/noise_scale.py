@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self
 
-from autolr.settings import Beta, Count, NotNegative, check_of, read_setting
+from autolr.errors import ConfigError
+from autolr.predicates import is_number
+from autolr.settings import Beta, NotNegative, check_of, read_number, read_setting, read_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +63,11 @@ class NoiseScale:
             ConfigError: If a norm is negative, a size is no whole number above 0, or the first
                 one is not the smaller one.
         """
-        least, most = (read_setting("sizes", check_of(Count), size) for size in sizes)
-        assert isinstance(least, int)
-        assert isinstance(most, int)
-        read_setting("sizes[1] - sizes[0]", check_of(Count), most - least)
-        if not (math.isfinite(small) and math.isfinite(big)):
+        least, most = _read_sizes(sizes)
+        if any(is_number(norm) and not math.isfinite(norm) for norm in (small, big)):
             return self
-        for name, norm in (("small", small), ("big", big)):
-            read_setting(name, check_of(NotNegative), norm)
+        small = read_number("small", check_of(NotNegative), small)
+        big = read_number("big", check_of(NotNegative), big)
         squared = (most * big - least * small) / (most - least)
         trace = (small - big) / (1 / least - 1 / most)
         return replace(
@@ -90,3 +89,11 @@ class NoiseScale:
         if size is None:
             return f"critical batch size: not known, the noise hides the gradient ({seen})"
         return f"critical batch size: about {size:.3g} samples ({seen})"
+
+
+def _read_sizes(sizes: object) -> tuple[int, int]:
+    if not isinstance(sizes, list | tuple) or len(sizes) != 2:
+        raise ConfigError.of("sizes", sizes, "two sizes, that of the smaller batch first")
+    least, most = (read_whole("sizes", size) for size in sizes)
+    read_whole("sizes[1] - sizes[0]", most - least)
+    return least, most

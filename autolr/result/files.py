@@ -74,5 +74,7 @@ def load_result(path: str | Path) -> Result:
         raise ConfigError.of("path", str(path), f"a folder with {_FILE}")
     try:
         return Result.from_dict(json.loads(read_text(file, _LARGEST)))
+    except ConfigError as error:
+        raise ConfigError(f"{file} is not a result of autolr: {error}") from None
     except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
         raise ConfigError(f"{file} is not a result of autolr: {error!r}") from None

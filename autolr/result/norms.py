@@ -1,6 +1,7 @@
 """The norms of a run's gradients in a folder, and the schedule that they ask for."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -12,10 +13,12 @@ from autolr.atomic import write_atomically
 from autolr.disk import disk_errors, read_text
 from autolr.errors import ConfigError
 from autolr.result.files import load_result
+from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 NORMS, REFINED = "norms.json", "refined.json"
 _POINTS = 201  # of a refined schedule: its norms are smoothed over a tenth of the run
+_LAST = 0.1  # of the steps: where all of these have no norm, the run diverged
 _LARGEST = 2**24  # bytes of a file of norms: 20,000 take half a megabyte
 Kind = Literal["l1", "l2"]
 
@@ -26,7 +29,8 @@ class Norms:
 
     Attributes:
         kind: "l2", or "l1" for the sum of absolute values.
-        values: One for each step, or some evenly spaced ones.
+        values: One for each step, or some evenly spaced ones. NaN: that of a step that a gradient
+            scaler skipped, or of a run that diverged.
         total_steps: Optimizer steps of the run.
     """
 
@@ -40,7 +44,7 @@ class Norms:
         Raises:
             StorageError: If the disk is full or read-only.
         """
-        values = [float(f"{value:.6g}") for value in self.values]
+        values = [float(f"{x:.6g}") if math.isfinite(x) else None for x in self.values]
         mapping = {"norm": self.kind, "total_steps": self.total_steps, "values": values}
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -59,10 +63,28 @@ class Norms:
             raise ConfigError.of("run", str(folder), expected)
         try:
             stored = json.loads(read_text(file, _LARGEST))
-            kind, values = cast("Kind", stored["norm"]), tuple(map(float, stored["values"]))
-            return cls(kind, values, int(stored["total_steps"]))
+            kind, values = cast("Kind", stored["norm"]), stored["values"]
+            numbers = tuple(math.nan if value is None else float(value) for value in values)
+            return cls(kind, numbers, int(stored["total_steps"]))
         except (LookupError, OSError, TypeError, ValueError) as error:
             raise ConfigError(f"{file} has no norms: {error!r}") from None
+
+    def filled(self) -> list[float]:
+        """Return them with lines across the gaps.
+
+        Raises:
+            ConfigError: If more than half are missing, or the last tenth is: the run diverged.
+        """
+        values = np.array(self.values, dtype=np.float64)
+        known = np.isfinite(values)
+        last = known[-max(1, round(_LAST * len(known))) :]
+        if len(values) and (2 * known.sum() < len(values) or not last.any()):
+            seen = f"{known.sum()} of {len(values)} steps"
+            raise ConfigError(f"the gradients were finite at {seen} only: the run diverged")
+        steps = np.arange(len(values))
+        filled = np.interp(steps, steps[known], values[known]) if known.any() else values
+        numbers: list[float] = np.asarray(filled).tolist()
+        return numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +112,10 @@ def refine_run(folder: Path) -> Refined:
         ConfigError: If it has no norms, or they give no schedule; see `autolr.schedules.refine`.
     """
     norms = Norms.read(folder)
-    table = schedules.refine(norms.values, norm=norms.kind).values(_POINTS - 1)
+    try:
+        table = schedules.refine(norms.filled(), norm=norms.kind).values(_POINTS - 1)
+    except ConfigError as error:
+        raise ConfigError(f"{folder / NORMS}: {error}") from None
     schedule = schedules.tabulated([*np.round(table / table.max(), 4).tolist(), 0.0])
     return Refined(schedule, _moved_peak(folder, schedule), norms)
 
@@ -99,7 +124,9 @@ def _moved_peak(folder: Path, schedule: Schedule) -> float | None:
     if not (folder / "result.json").is_file():
         return None
     result = load_result(folder)
-    if result.peak is None or result.own_peak is not None:  # the shape of the run is not known
+    if result.peak is None or result.rule != OWN:  # that of another rule is no rate
+        return None
+    if result.own_peak is not None:  # the shape of the run is not known
         return None
     steps = result.total_steps
     return schedules.transfer(result.peak, result.schedule, steps, schedule, steps)
@@ -126,7 +153,7 @@ def refined_lines(folder: Path) -> list[str]:
         f"refined schedule of {count}, at each tenth of a run: {shape}",
         "peak: that of the run" if refined.peak is None else f"peak: {peak}",
         f"wrote {file}",
-        f'schedule = autolr.schedules.parse(json.load(open("{file}")))',
+        f"schedule = autolr.schedules.parse(json.load(open({json.dumps(str(file))})))",
         f"FollowCandidate({peak}, schedule), or at lr={peak} "
         "LambdaLR(optimizer, schedule.timed(total_steps))",
     ]

@@ -45,12 +45,20 @@ class RangeTestResult:
     def suggestion(self) -> float | None:
         """A tenth of the rate at which the smoothed loss is lowest.
 
-        The first tenth of the steps is left out. None if no loss after it was finite.
+        The first tenth of the steps is left out. None if no loss after it was finite, or the fit
+        has ended before the test: its lowest loss so far says nothing of higher rates.
 
         Source: ``minimum``, one of the readings of fastai's ``lr_find``; Howard & Gugger 2020,
         arXiv:2002.04688.
         """
+        if not self.is_over:
+            return None
         return suggested(self.rates, self.losses, self.sweep.steps)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all rates were tested, or all up to those at which the loss diverged."""
+        return self.sweep.rate is None
 
     def svg(self) -> str:
         """Return the curve as an SVG file."""
@@ -72,6 +80,9 @@ class RangeTestResult:
         """Return one line: the suggestion, and where it comes from."""
         made, rate = len(self.losses), self.suggestion
         span = f"{made} steps, from {self.rates[0]:.3g} to {self.rates[-1]:.3g}"
+        if not self.is_over:
+            left = f"{made} of {self.sweep.steps} steps were made, up to {self.rates[-1]:.3g}"
+            return f"no rate is suggested: {left}; a longer fit, or fewer steps, ends the test"
         if rate is None:
             return f"no rate is suggested: no loss was finite after the first rates ({span})"
         return (

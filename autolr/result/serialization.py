@@ -19,6 +19,7 @@ from autolr.online.serialization import (
 from autolr.result.result import Result
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
+from autolr.settings import Positive, check_of, read_number, read_whole
 
 
 def result_to_dict(result: Result) -> dict[str, Any]:
@@ -49,17 +50,22 @@ def result_to_dict(result: Result) -> dict[str, Any]:
 
 
 def result_from_dict(values: Mapping[str, Any]) -> Result:
-    """Return the result that `result_to_dict` described; of an earlier version too."""
+    """Return the result that `result_to_dict` described; of an earlier version too.
+
+    Raises:
+        ConfigError: If a peak or the length is no number that a run can have.
+        LookupError, TypeError: If a key is missing, or a value has another type.
+    """
     return Result(
-        peak=values["peak"],
-        kept_peak=values.get("kept_peak"),
+        peak=_rate(values, "peak"),
+        kept_peak=_rate(values, "kept_peak"),
         schedule=Schedule.from_dict(values["schedule"]),
         scores=scores_from_list(values["scores"]),
         probe_steps=values["probe_steps"],
-        total_steps=values["total_steps"],
+        total_steps=read_whole("total_steps", values["total_steps"], 0),
         validation_passes=values["validation_passes"],
         rollbacks=rollbacks_from_list(values["returns"]),
-        own_peak=values.get("own_peak"),
+        own_peak=_rate(values, "own_peak"),
         highest_rate=values.get("highest_rate"),
         own_rates=tuple((name, rate) for name, rate in values.get("own_rates", ())),
         forecast=Forecast(**values["forecast"]) if values.get("forecast") else None,
@@ -73,3 +79,8 @@ def result_from_dict(values: Mapping[str, Any]) -> Result:
         optimizer=values.get("optimizer"),
         prior=MovedPeak(**values["prior"]) if values.get("prior") else None,
     )
+
+
+def _rate(values: Mapping[str, Any], name: str) -> float | None:
+    value = values.get(name)
+    return None if value is None else read_number(name, check_of(Positive), value)

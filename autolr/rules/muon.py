@@ -1,6 +1,6 @@
 """Muon for a whole model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -85,10 +85,19 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for kind, part in self._parts.items():
-            part.param_groups = [group for group in self.param_groups if group["use_muon"] is kind]
+            own = [group for group in self.param_groups if group["use_muon"] is kind]
+            part.param_groups = [one for group in own for one in self.stepped(group)]
             part.state = self.state
             part.step()
         return loss
+
+    def stepped(self, group: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the groups as which a group takes its step.
+
+        Args:
+            group: Of matrices alone, or without any.
+        """
+        yield group
 
     @override
     def __getstate__(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 from autolr.errors import ConfigError, UnsupportedError
+from autolr.settings import NotNegative, Positive, check_of, read_number
 
 Kind: TypeAlias = Literal["adam", "sgd"]
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
@@ -49,7 +50,8 @@ def mup_groups(
             same in all groups. None leaves it to the optimizer.
 
     Raises:
-        ConfigError: If the models do not have the same parameters.
+        ConfigError: If the models do not have the same parameters, one is none, ``rate`` is not
+            above 0, or ``weight_decay`` is below it.
         UnsupportedError: If a parameter has more than two widths.
 
     Source: Yang et al. 2022, arXiv:2203.03466, as in their package mup 1.0.0.
@@ -62,6 +64,11 @@ def mup_groups(
     0.1 [(32, 3), (32,), (32,)]
     0.025 [(32, 32)]
     """
+    rate = read_number("rate", check_of(Positive), rate)
+    if weight_decay is not None:
+        weight_decay = read_number("weight_decay", check_of(NotNegative), weight_decay)
+    if not hasattr(model, "named_parameters"):
+        raise ConfigError.of("model", model, "a module of torch")
     parameters = dict(model.named_parameters())
     shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     groups: dict[float, dict[str, Any]] = {}
@@ -100,8 +107,8 @@ def width_ratios(shapes: Shapes, base: Shapes) -> dict[str, list[float]]:
 
 
 def _ratios(name: str, shape: Sequence[int], base: Sequence[int]) -> list[float]:
-    if len(shape) != len(base):
-        expected = f"of {len(shape)} dimensions as in the model"
+    if len(shape) != len(base) or 0 in base:
+        expected = f"of {len(shape)} dimensions as in the model, each at least 1"
         raise ConfigError.of(f"{name!r} of the base", tuple(base), expected)
     ratios = [wide / narrow for wide, narrow in zip(shape, base, strict=True)]
     if (count := sum(ratio != 1 for ratio in ratios)) > 2:
@@ -119,4 +126,6 @@ def _factor(ratios: Sequence[float], kind: Kind) -> float:
 def _shapes(base: Module | Shapes) -> Shapes:
     if isinstance(base, Mapping):
         return base
+    if not hasattr(base, "named_parameters"):
+        raise ConfigError.of("base", base, "a module of torch, or its shapes by name")
     return {name: tuple(parameter.shape) for name, parameter in base.named_parameters()}

@@ -38,6 +38,9 @@ def initialize(model: nn.Module, base: nn.Module) -> tuple[str, ...]:
     Raises:
         ConfigError: See there.
     """
+    for name, each in (("model", model), ("base", base)):
+        if not isinstance(each, nn.Module):
+            raise ConfigError.of(name, each, "a module of torch")
     if any(parameter.is_meta for parameter in base.parameters()):
         raise ConfigError('base must have its weights, got a model on the device "meta"')
     if any(isinstance(hook, _Divided) for hook in _hooks(model)):

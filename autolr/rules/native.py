@@ -1,9 +1,9 @@
 """Native rules: optimizers of other packages, unchanged, whose ``lr`` is the peak.
 
 A rule is a row of a table. Its package is imported when its optimizer is built; the class there
-documents formula and settings. AdaGO and D-Adaptation of Adan in pytorch_optimizer 4.1 are left
-out, because they differ from their publication or their authors' code. Where a default differs
-from the published one, the row has the published one.
+documents formula and settings. D-Adaptation of Adan in pytorch_optimizer 4.1 is left out, and its
+AdaGO not used, because they differ from their authors' code or their publication. Where a default
+differs from the published one, the row has the published one.
 """
 
 import re
@@ -73,6 +73,11 @@ _offer("direction", (
     ("lars", "pytorch_optimizer:LARS", Peak(1.0, 1e-2, 1e2),
      "Momentum, each layer's step relative to its weights", "You et al. 2017, arXiv:1708.03888"),
 ))
+_offer("direction", (
+    ("adago", "autolr.rules.adago:AdaGO", Peak(1e-2, 1e-4, 1.0),
+     "Muon's direction, each matrix's step over the length of its gradients so far",
+     "Zhang et al. 2025, arXiv:2509.02981"),
+), schedules=("constant", "wsd"))
 _offer("direction", (
     ("lamb", "pytorch_optimizer:Lamb", _ADAM,
      "Adam, each layer's step relative to its weights", "You et al. 2020, arXiv:1904.00962"),

@@ -67,10 +67,8 @@ def score_cooldowns(
     check_call("validate", validate, "validate(model)", 1)
     _check_norms(model, forward)
     series = CheckpointSeries.of(checkpoints)
-    named = [(str(shape), _schedule(shape)) for shape in shapes]
+    named = _named(shapes)
     counts = _counts(series, lengths)
-    if not named:
-        raise ConfigError.of("shapes", shapes, "at least one shape")
     monitor = Monitor(mode=mode)
 
     def scored(weights: Sequence[float]) -> float:
@@ -118,6 +116,13 @@ def _score(
         with first_call("validate", "validate(model)"):
             measured = validate(model)
         return monitor.value(score_of(measured, monitor).value)
+
+
+def _named(shapes: object) -> list[tuple[str, Schedule]]:
+    if not isinstance(shapes, list | tuple) or not shapes:
+        expected = "a list of at least one shape, such as 'linear', or schedule"
+        raise ConfigError.of("shapes", shapes, expected)
+    return [(str(shape), _schedule(shape)) for shape in shapes]
 
 
 def _schedule(shape: str | Schedule) -> Schedule:

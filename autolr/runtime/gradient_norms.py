@@ -1,10 +1,11 @@
 """Norms of a run's gradients, one a step."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from autolr.runtime.total_norm import total_norm
 
 _BLOCK = 256  # norms that stay on the device: to fetch one waits for it
 _MOST = 20_000  # norms that are kept: of a longer run every second, fourth ... step
@@ -31,19 +32,20 @@ class GradientNorms:
         self._steps = False  # whether the present batch ends in a step
 
     @torch.no_grad()
-    def add(self, parameters: Iterable[Tensor]) -> None:
+    def add(self, parameters: Iterable[Tensor], scale: float = 1.0) -> None:
         """Take in the gradients with which an optimizer is about to step.
 
         Args:
             parameters: Of the optimizer; those without a gradient have no part in it.
+            scale: By what the gradients are multiplied.
         """
         self._steps = True
         if self.made % self.every:
             return
-        grads = [_dense(one.grad) for one in parameters if one.grad is not None]
+        grads = [one.grad for one in parameters if one.grad is not None]
         if grads:
-            foreach = True if all(grad.is_cpu for grad in grads) else None  # else torch loops there
-            self._parts.append(nn.utils.get_total_norm(grads, float(self.order), foreach=foreach))
+            norm = total_norm(grads, self.order)
+            self._parts.append(norm if scale == 1 else norm / scale)
 
     def end_step(self) -> None:
         """End a batch, in which the optimizer may have stepped."""
@@ -63,9 +65,12 @@ class GradientNorms:
             self._fetch()
 
     def values(self) -> tuple[float, ...]:
-        """Return the norms of the steps so far; steps that a gradient scaler skipped have none."""
+        """Return the norms of the steps so far.
+
+        Those of steps that a gradient scaler skipped, or of a run that diverged, are not finite.
+        """
         self._fetch()
-        return tuple(value for value in self._values if math.isfinite(value))
+        return tuple(self._values)
 
     def _fetch(self) -> None:
         if self._waiting:
@@ -74,7 +79,3 @@ class GradientNorms:
         while len(self._values) > _MOST:
             self._values = self._values[::2]
             self.every *= 2
-
-
-def _dense(grad: Tensor) -> Tensor:
-    return grad.coalesce().values() if grad.is_sparse else grad

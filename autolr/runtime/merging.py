@@ -1,6 +1,9 @@
 """Checkpoints of one run, and their weighted sums."""
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,14 +11,22 @@ from typing import Any, TypeAlias
 import torch
 
 from autolr.errors import ConfigError
-from autolr.predicates import is_whole, whole
 from autolr.runtime.weighted_sum import weighted_sum
-from autolr.settings import Array
+from autolr.settings import (
+    Array,
+    NotNegative,
+    Several,
+    check_of,
+    read_setting,
+    read_whole,
+)
 
 State: TypeAlias = Mapping[str, Any]
 Source: TypeAlias = State | str | Path
 Checkpoints: TypeAlias = Mapping[int, Source] | Sequence[str | Path]
 
+_ROUNDING = 1e-5  # of a sum of weights, which may be in float32
+_OBJECT = re.compile(r"GLOBAL:? ?`?([\w.]+)")  # in torch's message: the class that is not known
 _EXPECTED = "{step: a state dict or the path of one}, or the paths of Lightning's checkpoints"
 
 
@@ -62,9 +73,10 @@ class CheckpointSeries:
             weights: Of as many checkpoints as there are weights, the oldest first.
 
         Raises:
-            ConfigError: If a checkpoint has other weights than the last one, or there are fewer
-                checkpoints than weights.
+            ConfigError: If a checkpoint has other weights than the last one, there are fewer
+                checkpoints than weights, one is negative, or they do not sum to 1.
         """
+        weights = _read_weights(weights)
         if len(weights) > len(self.steps):
             raise ConfigError(
                 f"weights must be at most as many as checkpoints, got {len(weights)} weights "
@@ -120,9 +132,19 @@ def merge_checkpoints(checkpoints: Checkpoints, weights: Sequence[float] | Array
 
     Raises:
         ConfigError: If checkpoints cannot be read, are fewer than the weights or two, have steps
-            that do not rise, or other weights than the last one.
+            that do not rise, or other weights than the last one; or if ``weights`` are negative, or
+            do not sum to 1.
     """
     return CheckpointSeries.of(checkpoints).merged(weights)
+
+
+def _read_weights(weights: object) -> tuple[float, ...]:
+    read = read_setting("weights", Several((check_of(NotNegative),)), weights)
+    assert isinstance(read, tuple)
+    numbers = tuple(weight for weight in read if isinstance(weight, float))
+    if abs(math.fsum(numbers) - 1) > _ROUNDING:
+        raise ConfigError(f"weights must sum to 1, got a sum of {math.fsum(numbers):g}")
+    return numbers
 
 
 def _listed(checkpoints: Any) -> tuple[tuple[int, ...], tuple[Source, ...]]:
@@ -134,10 +156,15 @@ def _listed(checkpoints: Any) -> tuple[tuple[int, ...], tuple[Source, ...]]:
     kinds = (str, Path, Mapping) if mapped else (str, Path)
     if wrong := [each for each in sources if not isinstance(each, kinds)]:
         raise ConfigError(f"checkpoints must be {_EXPECTED}, got a {type(wrong[0]).__name__} in it")
-    steps: tuple[Any, ...] = tuple(checkpoints if mapped else map(_step_of, sources))
-    if wrong := [step for step in steps if not is_whole(step, 0)]:
-        raise ConfigError.of("checkpoints", wrong[0], f"{_EXPECTED}; a step {whole(wrong[0], 0)}")
-    return steps, sources
+    given: Iterable[Any] = checkpoints if mapped else map(_step_of, sources)
+    return tuple(map(_read_step, given)), sources
+
+
+def _read_step(step: object) -> int:
+    try:
+        return read_whole("a step", step, 0)
+    except ConfigError as error:
+        raise ConfigError(f"checkpoints must be {_EXPECTED}: {error}") from None
 
 
 def _step_of(path: str | Path) -> int:
@@ -152,10 +179,23 @@ def _step_of(path: str | Path) -> int:
 
 def _read(path: str | Path) -> Mapping[str, Any]:
     try:
-        read = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        mapped = zipfile.is_zipfile(path)  # as `torch.save` writes it; else of an old version
+        read = torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
+        reason = _reason(error)
         raise ConfigError(f"checkpoints: {str(path)!r} cannot be read: {reason}") from error
     if not isinstance(read, Mapping):
         raise ConfigError(f"checkpoints: {str(path)!r} has no state dict")
     return read
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file cannot be read, in one line."""
+    if isinstance(error, OSError):
+        return str(error)
+    if found := _OBJECT.search(str(error)):
+        return (
+            f"it has an object of {found[1]}; if you trust the file, give "
+            "{step: torch.load(path, weights_only=False)['state_dict']}"
+        )
+    return "it is no checkpoint of torch, or it is damaged"

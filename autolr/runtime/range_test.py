@@ -69,11 +69,14 @@ def range_test(
         kept.enter_context(copy.in_place())
         while (rate := sweep.rate) is not None:
             learner.next_batch()
-            sweep = swept(sweep, learner, rates, rate / rates.base)
+            first = not sweep.losses
+            sweep = swept(sweep, learner, rates, rate / rates.base, raises=first)
     return RangeTestResult(sweep)
 
 
-def swept(sweep: Sweep, learner: Any, rates: Rates, factor: float) -> Sweep:
+def swept(
+    sweep: Sweep, learner: Any, rates: Rates, factor: float, *, raises: bool = False
+) -> Sweep:
     """Return a test with the loss of one more step, made on the state in place.
 
     Args:
@@ -81,12 +84,13 @@ def swept(sweep: Sweep, learner: Any, rates: Rates, factor: float) -> Sweep:
         learner: The run, a `Learner`.
         rates: The rates of its optimizer.
         factor: What they are multiplied by.
+        raises: Whether an error of the user's code is raised.
 
     Raises:
         UnsupportedError: If the step returns no loss.
     """
     with rates.multiplied(factor):
-        loss = loss_of_step(learner)
+        loss = loss_of_step(learner, raises=raises)
     if loss is None:
         raise UnsupportedError("a range test reads the training loss, and a step returned none")
     return sweep.observe(loss)

@@ -62,13 +62,21 @@ def _scanned(learner: Learner, rates: Rates, scan: Scan) -> Scan | None:
     return None if scan.rate is not None else scan
 
 
-def loss_of_step(learner: Learner) -> float | None:
-    """Make a step; return its loss over all ranks: NaN if it raised, None if it returns none."""
+def loss_of_step(learner: Learner, *, raises: bool = False) -> float | None:
+    """Make a step; return its loss over all ranks: NaN if it raised, None if it returns none.
+
+    Args:
+        learner: The run, of one process if ``raises``.
+        raises: Whether an error of the user's code is raised: the rate is so low that it is not to
+            blame.
+    """
     value: float | None = math.nan
     try:
         loss = learner.trial_step()
         value = None if loss is None else float(loss)
     except of_a_step(learner.ranks):
+        if raises:
+            raise
         forget_step(learner.extras)  # the user's code refuses what comes of such a rate
     known = [one for one in learner.ranks.gather(lambda: value) if one is not None]
     return sum(known) / len(known) if known else None

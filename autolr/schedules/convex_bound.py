@@ -7,8 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from autolr.errors import ConfigError
-from autolr.schedules.schedule import Schedule
-from autolr.settings import Array, Integer, NotNegative, Positive, Several, check_of, read_setting
+from autolr.schedules.schedule import Schedule, check_schedule
+from autolr.settings import (
+    Array,
+    Integer,
+    NotNegative,
+    Positive,
+    Several,
+    check_of,
+    read_number,
+    read_setting,
+)
 
 _LONGEST = 10**7  # steps; longer runs take gigabytes, and ratios of peaks do not need them
 _NORMS = Several((check_of(NotNegative),))
@@ -44,7 +53,7 @@ class Bound:
         Raises:
             ConfigError: If ``peak`` is not above 0.
         """
-        read_setting("peak", check_of(Positive), peak)
+        peak = read_number("peak", check_of(Positive), peak)
         return self.distance_term / peak + peak * self.gradient_term
 
 
@@ -76,7 +85,7 @@ def bound(
     Raises:
         ConfigError: If the run has more than 10 million steps or the schedule does not fit in it,
             all multipliers are 0, there is not one norm for each step, one is negative or all
-            are 0, or ``distance`` is not above 0.
+            are 0, ``distance`` is not above 0, or numbers are too extreme for the bound.
 
     Source: Schaipp et al. 2025, "The Surprising Agreement", theorem 1, arXiv:2501.18965, which is
     theorem 10 of Defazio et al. 2023, arXiv:2310.07831; the values are those of their code,
@@ -88,19 +97,24 @@ def bound(
     >>> round(bound(constant(), 1000).lowest, 4)
     0.0921
     """
-    read_setting("distance", check_of(Positive), distance)
+    distance = read_number("distance", check_of(Positive), distance)
     check_length("total_steps", total_steps)
+    check_schedule("schedule", schedule)
     multipliers = np.trim_zeros(schedule.values(total_steps), "b")
     if not multipliers.size:
         raise ConfigError(f"the multipliers of {schedule} are 0 at all {total_steps} steps")
     norms = _norms(gradient_norms, total_steps)[: multipliers.size]
-    squares = (multipliers * norms) ** 2
-    if not squares.any():
+    if not norms[multipliers > 0].any():
         raise ConfigError("gradient_norms must be above 0 at a step that the schedule makes")
+    with np.errstate(over="ignore"):
+        squares = (multipliers * norms) ** 2
     ahead, noise_ahead = _tails(multipliers), _tails(squares)
     last = (multipliers[:-1] / ahead[1:]) * (noise_ahead[:-1] / ahead[:-1])
     noise = noise_ahead[0] / ahead[0] + last.sum()
-    return Bound(float(distance**2 / (2 * ahead[0])), float(noise / 2))
+    terms = distance * (distance / (2 * float(ahead[0]))), float(noise / 2)
+    if not all(0 < term < math.inf for term in terms):
+        raise ConfigError("gradient_norms, distance and multipliers must be less extreme")
+    return Bound(*terms)
 
 
 def check_length(name: str, steps: int) -> None:

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from autolr.errors import UnsupportedError
+from autolr.errors import ConfigError, UnsupportedError
 from autolr.schedules.export_transformers import name_of_transformers
 from autolr.schedules.momentum import Momentum
 from autolr.schedules.optax_code import optax_code
-from autolr.schedules.schedule import Schedule
-from autolr.settings import Maybe, OneOf, Positive, check_of, read_setting
+from autolr.schedules.schedule import Schedule, check_schedule
+from autolr.settings import Beta, OneOf, Positive, Several, check_of, read_number, read_setting
 
 Target = Literal["transformers", "llamafactory", "axolotl", "torchtune", "optax", "csv"]
 
@@ -78,24 +78,46 @@ def export(
     <BLANKLINE>
     """
     read_setting("to", OneOf(tuple(_EXPORTS)), to)
-    read_setting("peak", Maybe(check_of(Positive)), peak)
+    check_schedule("schedule", schedule)
+    if peak is not None:
+        peak = read_number("peak", check_of(Positive), peak)
     schedule.values(total_steps)  # refused here if it does not fit
     if momentum is None:
         return _EXPORTS[to](schedule, total_steps, peak)
-    cycled = Momentum(schedule, *momentum)
+    cycled = _cycled(schedule, momentum)
     if to != "csv":
         raise UnsupportedError(f"{to} has no schedule of the momentum: export it as 'csv'")
     return _to_csv(schedule, total_steps, peak, cycled)
 
 
-def _to_yaml(name: str) -> Callable[[Schedule, int, float | None], Exported]:
-    """Return the export for a library that builds on transformers; ``name``: of the first key."""
+def _cycled(schedule: Schedule, momentum: tuple[float, float]) -> Momentum:
+    pair = read_setting("momentum", Several((check_of(Beta),), low=2), momentum)
+    assert isinstance(pair, tuple)
+    if len(pair) != 2:
+        raise ConfigError.of("momentum", momentum, "two numbers, the lowest and the highest")
+    return Momentum(schedule, *momentum)
+
+
+def _to_yaml(
+    name: str, *, says_stable: bool = False
+) -> Callable[[Schedule, int, float | None], Exported]:
+    """Return the export for a library that builds on transformers.
+
+    Args:
+        name: Of the first key.
+        says_stable: Whether the library has to be told how many steps are at the peak: where they
+            are missing, LLaMA-Factory takes a third of the run (its ``create_custom_scheduler``).
+    """
 
     def convert(schedule: Schedule, total_steps: int, peak: float | None) -> Exported:
         named = name_of_transformers(schedule, total_steps, peak)
         settings: dict[str, Any] = {name: named.name, "warmup_steps": named.warmup_steps}
-        if named.arguments:
-            settings["lr_scheduler_kwargs"] = dict(named.arguments)
+        arguments = dict(named.arguments)
+        if says_stable and "num_decay_steps" in arguments:
+            fall = arguments["num_decay_steps"]
+            arguments["num_stable_steps"] = total_steps - named.warmup_steps - fall
+        if arguments:
+            settings["lr_scheduler_kwargs"] = arguments
         theirs = named.multipliers(total_steps, peak or 1.0)
         return _yaml(settings, theirs - schedule.values(total_steps))
 
@@ -141,7 +163,7 @@ def _to_csv(
 
 _EXPORTS: dict[str, Callable[[Schedule, int, float | None], Exported]] = {
     "transformers": _to_yaml("lr_scheduler_type"),
-    "llamafactory": _to_yaml("lr_scheduler_type"),
+    "llamafactory": _to_yaml("lr_scheduler_type", says_stable=True),
     "axolotl": _to_yaml("lr_scheduler"),
     "torchtune": _to_torchtune,
     "optax": _to_optax,

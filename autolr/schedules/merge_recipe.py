@@ -32,12 +32,13 @@ class MergeRecipe:
     setting: float = 0.0
 
     @classmethod
-    def of(cls, value: object) -> "MergeRecipe":
+    def of(cls, value: object, latest: int = 2) -> "MergeRecipe":
         """Return the recipe that a user has named.
 
         Args:
             value: A shape of `cooldown`, a `Schedule` or a mapping of one, ``"lawa"``,
                 ``"polynomial"``, ``{"polynomial": gamma}`` or ``{"ema": decay}``.
+            latest: How many checkpoints will be merged at most.
 
         Raises:
             ConfigError: If it is something else, or its setting cannot work.
@@ -47,14 +48,18 @@ class MergeRecipe:
         >>> MergeRecipe.of({"ema": 0.5}).weights(3).tolist()
         [0.25, 0.25, 0.5]
         """
-        recipe = cls._read(value)
-        recipe.weights(2)  # refuses a setting or a schedule that cannot work
+        try:
+            recipe = cls._read(value)
+            for count in (2, latest):  # refuses a setting or a schedule that cannot work
+                recipe.weights(count)
+        except ConfigError as error:
+            raise ConfigError(f"weights: {error}") from None
         return recipe
 
     @classmethod
     def _read(cls, value: Any) -> "MergeRecipe":
         if value == _EMA:
-            raise ConfigError("weights: 'ema' needs its decay, as in {'ema': 0.99}")
+            raise ConfigError("'ema' needs its decay, as in {'ema': 0.99}")
         if value == _POLYNOMIAL:
             return cls(_POLYNOMIAL, setting=_GAMMA)
         if value == _LAWA:
@@ -63,8 +68,14 @@ class MergeRecipe:
             ((kind, setting),) = value.items()
             return cls(kind, setting=setting)
         if isinstance(value, str) and value not in _NAMES:
-            raise ConfigError(unknown_name("weights", value, _NAMES))
+            raise ConfigError(unknown_name("name", value, _NAMES))
         return cls("cooldown", cooldown(None, value) if isinstance(value, str) else parse(value))  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data: what `of` takes of a schedule or of an average."""
+        if self.schedule is not None:
+            return self.schedule.to_dict()
+        return {self.kind: self.setting}
 
     @property
     def is_running(self) -> bool:

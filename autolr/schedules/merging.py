@@ -6,7 +6,7 @@ They are returned for the oldest checkpoint first, are at least 0, and sum to 1.
 import numpy as np
 
 from autolr.errors import ConfigError
-from autolr.schedules.schedule import Schedule
+from autolr.schedules.schedule import Schedule, check_schedule
 from autolr.settings import Array, Count, check_of, read_setting
 
 _ROUNDING = 1e-12  # of a multiplier; values of a schedule that is level may rise by as much
@@ -41,6 +41,7 @@ def merge_weights(schedule: Schedule, count: int) -> Array:
     >>> merge_weights(cooldown(None, "1-sqrt"), 4).round(3).tolist()
     [0.5, 0.207, 0.159, 0.134]
     """
+    check_schedule("schedule", schedule)
     read_setting("count", check_of(Count), count)
     kept = np.array([schedule.at(i, count) for i in range(1, count)])
     levels = np.concatenate([[1.0], kept, [0.0]])

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from autolr.errors import ConfigError, UnsupportedError
-from autolr.schedules.schedule import Schedule
-from autolr.settings import Array, Beta, check_of, read_setting
+from autolr.schedules.schedule import Schedule, check_schedule
+from autolr.settings import Array, Beta, check_of, read_number
 
 _FEET = {"onecycle": ("start", "final"), "clr": ("base",)}  # what a profile has at its foot
 
@@ -42,8 +42,10 @@ class Momentum:
     _height: Schedule = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_schedule("schedule of Momentum", self.schedule)
         for name in ("low", "high"):
-            read_setting(f"{name} of Momentum", check_of(Beta), getattr(self, name))
+            number = read_number(f"{name} of Momentum", check_of(Beta), getattr(self, name))
+            object.__setattr__(self, name, number)
         if self.low > self.high:
             raise ConfigError.of("low of Momentum", self.low, f"at most high, {self.high:g}")
         kind, settings = self.schedule.kind, dict(self.schedule.settings)

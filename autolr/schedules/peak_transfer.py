@@ -1,8 +1,8 @@
 """Moving a peak from one schedule and length of run to another."""
 
 from autolr.schedules.convex_bound import bound, check_length
-from autolr.schedules.schedule import Schedule
-from autolr.settings import Positive, check_of, read_setting
+from autolr.schedules.schedule import Schedule, check_schedule
+from autolr.settings import Positive, check_of, read_number
 
 
 def transfer(
@@ -41,9 +41,11 @@ def transfer(
     >>> round(transfer(0.001, wsd, 4000, to_steps=8000), 6)
     0.000708
     """
-    read_setting("peak", check_of(Positive), peak)
+    peak = read_number("peak", check_of(Positive), peak)
+    target = from_ if to is None else to
+    for name, schedule in (("from_", from_), ("to", target)):
+        check_schedule(name, schedule)
     length = steps if to_steps is None else to_steps
     for name, value in (("steps", steps), ("to_steps", length)):
         check_length(name, value)
-    source, target = bound(from_, steps), bound(from_ if to is None else to, length)
-    return peak * target.best_peak / source.best_peak
+    return peak * bound(target, length).best_peak / bound(from_, steps).best_peak

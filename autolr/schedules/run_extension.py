@@ -11,7 +11,7 @@ from autolr.errors import ConfigError
 from autolr.schedules._constant import constant
 from autolr.schedules.convex_bound import bound, check_length
 from autolr.schedules.evaluate import lengths
-from autolr.schedules.schedule import Schedule
+from autolr.schedules.schedule import Schedule, check_schedule
 from autolr.settings import OneOf, read_setting
 
 _GRID = 64  # values tried before the nearest crossing is refined
@@ -62,6 +62,7 @@ def extend(
     (0.63, 2939)
     """
     read_setting("by", OneOf(("cooldown", "rate")), by)
+    check_schedule("schedule", schedule)
     for name, value in (("steps", steps), ("to_steps", to_steps)):
         check_length(name, value)
     tuned = bound(schedule, steps).best_peak

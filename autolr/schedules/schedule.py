@@ -216,6 +216,21 @@ class Schedule:
         return read_setting("span", _SPAN, self.span)
 
 
+def check_schedule(name: str, value: object) -> None:
+    """Refuse what is no schedule, such as the name of one.
+
+    Args:
+        name: The setting.
+        value: The user's value.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if not isinstance(value, Schedule):
+        expected = "a schedule, such as cosine(), or parse('cosine') of a name"
+        raise ConfigError.of(name, value, expected)
+
+
 @functools.lru_cache(maxsize=64)
 def _block(schedule: Schedule, total_steps: int, index: int) -> list[float]:
     """Return the multipliers of steps 256 x index to 256 x (index + 1), as far as there are."""

@@ -6,8 +6,8 @@ from typing import Literal
 
 from autolr.schedules.convex_bound import check_length
 from autolr.schedules.peak_transfer import transfer
-from autolr.schedules.schedule import Schedule
-from autolr.settings import Maybe, NotNegative, OneOf, Real, check_of, read_setting
+from autolr.schedules.schedule import Schedule, check_schedule
+from autolr.settings import NotNegative, OneOf, Real, check_of, read_number, read_setting
 
 Kind = Literal["adam", "sgd"]
 
@@ -100,9 +100,11 @@ def transfer_size(
     hidden matrices: peak 0.000125
     """
     read_setting("kind", OneOf(("adam", "sgd")), kind)
-    for name, ratio in (("batch", batch), ("width", width)):
-        read_setting(name, _RATIO, ratio)
-    read_setting("weight_decay", Maybe(check_of(NotNegative)), weight_decay)
+    for name, each in (("schedule", schedule), ("to", schedule if to is None else to)):
+        check_schedule(name, each)
+    batch, width = read_number("batch", _RATIO, batch), read_number("width", _RATIO, width)
+    if weight_decay is not None:
+        weight_decay = read_number("weight_decay", check_of(NotNegative), weight_decay)
     check_length("steps", steps)
     length = max(1, round(steps / batch)) if to_steps is None else to_steps
     moved = transfer(peak, schedule, steps, to, length)

@@ -48,7 +48,7 @@ def main() -> None:
     for name, search in searches.items():
         columns = zip(*_replays(search), strict=True)
         print(f"{name:36}" + "".join(f"{geometric(column):>8.3f}" for column in columns))
-    print(f"\nfive peaks halved at {RUNGS} of a run, 8 tasks x 2 seeds")
+    print(f"\nfive peaks halved at {RUNGS} of a run, 8 tasks x 3 seeds")
     print(f"{'rungs score':36}{'final / best':>14}{'median':>8}{'best kept':>11}")
     races = _races()
     for kind in ("present", "averaged"):

@@ -1,6 +1,7 @@
 """Profiles chosen inside a Lightning run."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,6 +36,12 @@ def test_a_run_that_chose_a_profile_is_replayed_bit_for_bit(margin, tmp_path):
     again = FollowCandidate(result.peak, result.schedule)
     replayed = fit(tmp_path / "replayed", callbacks=[again], **LONG)
     assert differences(trained(searched.left), trained(replayed.left)) == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_rate_of_numpy_is_followed_as_a_float(tmp_path):
+    ends = [fit(tmp_path, Net, [FollowCandidate(x, "linear")]) for x in (0.25, np.float32(0.25))]
+    assert differences(*(end.left for end in ends)) == []
 
 
 class Scheduled(Net):

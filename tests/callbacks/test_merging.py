@@ -1,6 +1,7 @@
 """MergeCheckpoints: a weighted sum of a run's checkpoints is validated, saved and left."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -200,18 +201,32 @@ def test_a_merge_begins_anew_from_the_winner_of_a_search(first, tmp_path):
     assert_same(run.module.state_dict(), summed(kept, [1 / len(kept)] * len(kept)))
 
 
+def test_numbers_of_numpy_are_whole_ones(tmp_path):
+    ends = [
+        fit(tmp_path / kind.__name__, NoNorm, [MergeCheckpoints(latest=kind(3), every=kind(4))])
+        for kind in (int, np.int64)
+    ]
+    assert differences(*(end.left["weights and buffers"] for end in ends)) == []
+
+
 # --- what is refused
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MergeCheckpoints("linaer"), "unknown weights 'linaer'; did you mean 'linear'?"),
+        (
+            lambda: MergeCheckpoints("linaer"),
+            "weights: unknown name 'linaer'; did you mean 'linear'?",
+        ),
+        (lambda: MergeCheckpoints(None), "weights: a schedule must be a name"),  # type: ignore[arg-type]
+        (lambda: MergeCheckpoints(schedules.cooldown(9)), "weights: the number of steps must be"),
+        (lambda: MergeCheckpoints(device="gpu"), "device must be a device of torch, such as 'cpu'"),
         (lambda: MergeCheckpoints("ema"), "'ema' needs its decay, as in"),
         (lambda: MergeCheckpoints({"ema": 1.5}), "decay must be a number within"),
         (
             lambda: MergeCheckpoints(schedules.warmup(0.5)),
-            "schedule must be at most 1 and never rise",
+            "weights: schedule must be at most 1 and never rise",
         ),
         (lambda: MergeCheckpoints(latest=0), "latest must be a whole number of at least 1, got 0"),
         (lambda: MergeCheckpoints(every=0), "every must be a whole number of at least 1, got 0"),
@@ -235,3 +250,16 @@ def test_settings_that_cannot_work_are_refused_in_one_line(make, message):
 def test_another_callback_that_replaces_the_weights_is_refused(other, message, tmp_path):
     with pytest.raises(UnsupportedError, match=message):
         fit(tmp_path, Net, [MergeCheckpoints(), other()])
+
+
+@pytest.mark.parametrize("other", ["polynomial", {"ema": 0.7}, "linear", schedules.rex()], ids=str)
+def test_a_run_is_not_resumed_with_other_weights(other, tmp_path):
+    kept = ModelCheckpoint(tmp_path / "ckpt", "{epoch}", save_top_k=-1)
+    fit(tmp_path, Bare, [MergeCheckpoints("1-sqrt", latest=3, every=4), kept])
+    with pytest.raises(ConfigError, match=r"weights must be .*1-sqrt.* as in the run that is res"):
+        fit(
+            tmp_path / "rest",
+            Bare,
+            [MergeCheckpoints(other, latest=3, every=4)],
+            ckpt_path=tmp_path / "ckpt" / "epoch=1.ckpt",
+        )

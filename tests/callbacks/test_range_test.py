@@ -45,6 +45,17 @@ def test_the_first_loss_is_that_of_the_run_itself(tmp_path):
     assert callback.result.losses[0] == pytest.approx(own)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_fit_that_ends_before_the_test_suggests_no_rate(tmp_path):
+    callback = RangeTest(steps=100)
+    fit(tmp_path, Net, [callback], max_epochs=1)
+    made = len(callback.result.losses)
+    assert 0 < made < 100
+    assert callback.result.suggestion is None
+    assert str(callback.result).startswith(f"no rate is suggested: {made} of 100 steps were made")
+    assert "suggested: " not in callback.result.svg()
+
+
 def test_it_does_not_stand_beside_a_search(tmp_path):
     with pytest.raises(ConfigError, match="RangeTest and AutoLR both set rates"):
         fit(tmp_path, Net, [RangeTest(), AutoLR()])

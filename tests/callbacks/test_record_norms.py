@@ -9,10 +9,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from autolr import AutoLR
-from autolr.callbacks import RecordNorms
+from autolr.callbacks import MeasureNoiseScale, RecordNorms
 from autolr.online import Annealed
 from autolr.result.norms import Norms, refine_run
-from tests.callbacks.namespace import pl
+from tests.callbacks.namespace import MixedPrecision, pl
 
 torch.set_num_threads(1)
 
@@ -79,9 +79,46 @@ def test_beside_a_search_they_are_those_of_the_run_and_not_of_rivals(tmp_path):
     assert refined.schedule.at(0, 24) > 0
 
 
+class Tuned(torch.optim.AdamW):
+    """An optimizer of a user's own."""
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [(Tuned, "l1"), (torch.optim.Adamax, "l1"), (torch.optim.RMSprop, "l2")],
+    ids=lambda x: getattr(x, "__name__", x),
+)
+def test_the_kind_of_norm_follows_the_optimizer(made, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(Line, "configure_optimizers", lambda self: made(self.parameters()))
+    fit(RecordNorms(tmp_path))
+    assert Norms.read(tmp_path).kind == kind
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_factor_of_a_scaler_is_no_part_of_a_norm(fused, tmp_path, monkeypatch):
+    def scaled(factor):
+        scaler = torch.amp.GradScaler("cpu", init_scale=factor)
+        noise = MeasureNoiseScale()
+        plugins = [MixedPrecision("16-mixed", "cpu", scaler=scaler)]
+        fit(RecordNorms(tmp_path), noise, plugins=plugins, accumulate_grad_batches=2)
+        return Norms.read(tmp_path).values, noise.result.squared
+
+    monkeypatch.setattr(
+        Line,
+        "configure_optimizers",
+        lambda self: torch.optim.SGD(self.parameters(), lr=0.02, fused=fused),
+    )
+    (plain, square), (far, far_square) = scaled(1.0), scaled(1024.0)
+    assert far == pytest.approx(plain, rel=1e-3)
+    assert far_square == pytest.approx(square, rel=0.01)
+
+
 def test_bad_settings_are_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"^norm must be one of"):
         RecordNorms(tmp_path, norm="max")
     with pytest.raises(ValueError, match=r"^save_to must be"):
         fit(RecordNorms(tmp_path / "file"))
+    for nothing in (None, "", 3):
+        with pytest.raises(ValueError, match=r"^save_to must be a folder, got "):
+            RecordNorms(nothing)

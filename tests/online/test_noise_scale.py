@@ -58,6 +58,14 @@ def test_a_norm_that_is_not_finite_is_left_out() -> None:
         (lambda: NoiseScale(1.0), r"decay of NoiseScale must be a number within \[0, 1\), got 1"),
         (lambda: NoiseScale().observe(small=1, big=1, sizes=(8, 8)), "must be a whole number of"),
         (lambda: NoiseScale().observe(small=-1, big=1, sizes=(1, 8)), "small must be a number of"),
+        (
+            lambda: NoiseScale().observe(small="4", big=1.0, sizes=(2, 8)),  # type: ignore[arg-type]
+            "small must be a number of at least 0, got '4'",
+        ),
+        (
+            lambda: NoiseScale().observe(small=4.0, big=1.0, sizes=8),  # type: ignore[arg-type]
+            "sizes must be two sizes, that of the smaller batch first, got 8",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(call: Callable[[], object], expected: str) -> None:

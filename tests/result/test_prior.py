@@ -1,6 +1,8 @@
 """What a later run may take from a result."""
 
+import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +71,27 @@ def test_a_search_that_decided_nothing_or_a_run_that_was_lost_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"^prior: {reason}$"):
         read_prior(result)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("peak", "0.1", "peak must be a number above 0, got '0.1'"),
+        ("peak", -1.0, "peak must be a number above 0, got -1.0"),
+        ("peak", math.nan, "peak must be a number above 0, got nan"),
+        ("total_steps", "x", "total_steps must be a whole number of at least 0, got 'x'"),
+        ("schedule", "cosin", "no schedule 'cosin'; there are: "),
+    ],
+)
+def test_a_file_that_was_damaged_names_what_is_wrong(
+    key: str, value: object, reason: str, tmp_path: Path
+) -> None:
+    values = RESULT.to_dict() | {key: value}
+    (tmp_path / "result.json").write_text(json.dumps(values), "utf-8")
+    said = rf"^prior: .*result\.json is not a result of autolr: {re.escape(reason)}"
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_prior(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_run_that_was_rolled_back_as_it_overfitted_has_a_peak() -> None:

@@ -15,6 +15,7 @@ NATIVE = [name for name in rules.names() if rules.record(name).rule is None]
 OTHERS = [name for name in rules.names() if name != "fixed"]
 _PAIRS = {  # rules whose optimizer has two betas
     *("adamw", "radam", "adabelief", "adabound", "amsbound", "diffgrad", "exadam", "yogi", "lion"),
+    "adago",
     "adamp",
     *("lamb", "muon", "prodigy", "dadapt_adam", "dadapt_lion"),
     *("schedulefree_adamw", "schedulefree_radam"),

@@ -13,6 +13,7 @@ _PEAKS = {
     **dict.fromkeys(("adamw", "radam", "adafactor", "adabelief", "adabound", "amsbound"), 0.1),
     **dict.fromkeys(("adamod", "adamp", "diffgrad", "exadam", "yogi", "schedulefree_adamw"), 0.1),
     **dict.fromkeys(("schedulefree_radam", "muon", "lamb", "hypergradient_adam"), 0.1),
+    "adago": 1.0,
     "lars": 10.0,
     "lion": 0.03,
 }

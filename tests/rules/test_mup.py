@@ -1,7 +1,9 @@
 import csv
+import math
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -94,3 +96,29 @@ def test_models_of_other_parameters_are_refused() -> None:
         width_factors({"a": (2, 2, 2)}, {"a": (1, 1, 1)}, "adam")
     with pytest.raises(ConfigError, match="kind must be 'adam' or 'sgd', got 'lion'"):
         width_factors({}, {}, "lion")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"rate": "0.1"}, "rate must be a number above 0, got '0.1'"),
+        ({"rate": math.nan}, "rate must be a number above 0, got nan"),
+        ({"weight_decay": -1}, "weight_decay must be a number of at least 0, got -1"),
+        ({"model": None}, "model must be a module of torch, got None"),
+        ({"base": None}, "base must be a module of torch, or its shapes by name, got None"),
+    ],
+)
+def test_what_cannot_work_is_refused(changed: dict[str, Any], message: str) -> None:
+    given = {"model": _net(8), "base": _net(4), "kind": "adam", "rate": 0.1, **changed}
+    with pytest.raises(ConfigError, match=message):
+        mup_groups(**given)
+
+
+def test_a_base_without_elements_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"'a' of the base .* each at least 1, got \(0, 3\)"):
+        width_factors({"a": (2, 3)}, {"a": (0, 3)}, "sgd")
+
+
+def test_rates_of_numpy_are_plain_numbers() -> None:
+    (group, *_) = mup_groups(_net(8), _net(4), "adam", np.float64(0.5), np.float64(0.25))
+    assert [type(group[name]) for name in ("lr", "weight_decay")] == [float, float]

@@ -94,3 +94,5 @@ def test_what_cannot_be_changed_is_refused() -> None:
         base = net(16)
     with pytest.raises(ConfigError, match=r"^base must have its weights, got a model on"):
         mup_initialize(net(64), base)
+    with pytest.raises(ConfigError, match=r"^base must be a module of torch, got None"):
+        mup_initialize(net(64), None)  # type: ignore[arg-type]

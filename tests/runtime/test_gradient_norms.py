@@ -36,12 +36,33 @@ def test_a_sparse_gradient_counts_as_the_dense_one() -> None:
     assert norms.values() == pytest.approx((float(table.weight.grad.to_dense().norm()),))
 
 
-def test_steps_that_a_scaler_skipped_have_no_norm() -> None:
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(("order", "norm"), [(2, 2e4), (1, 2e6)])
+def test_norms_of_half_precision_are_summed_in_single(
+    dtype: torch.dtype, order: int, norm: float
+) -> None:
+    # 10,000 elements of 200: their sum is beyond the largest number of float16
+    made = torch.zeros(10_000, dtype=dtype, requires_grad=True)
+    made.grad = torch.full_like(made, 200.0)
+    norms = GradientNorms(order)
+    norms.add([made, parameter([0.0])])
+    norms.end_step()
+    assert norms.values() == pytest.approx((norm,))
+
+
+def test_gradients_that_are_scaled_still_are_divided() -> None:
+    norms = GradientNorms(2)
+    norms.add([parameter([3.0, 4.0])], scale=10.0)
+    norms.end_step()
+    assert norms.values() == (0.5,)
+
+
+def test_a_step_that_a_scaler_skipped_keeps_its_place() -> None:
     norms = GradientNorms(2)
     for value in (1.0, math.inf, 2.0):
         norms.add([parameter([value])])
         norms.end_step()
-    assert norms.values() == (1.0, 2.0)
+    assert norms.values() == (1.0, math.inf, 2.0)
 
 
 def test_of_a_long_run_evenly_spaced_norms_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

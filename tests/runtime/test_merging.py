@@ -1,6 +1,9 @@
 """Merges of stored checkpoints."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
@@ -83,6 +86,10 @@ ERRORS = {
         r"checkpoints: 'w' has the shape \(3,\) at step 1, \(2,\) at step 2",
     ),
     "weights": (STATES, [0.25] * TOO_FAR, "got 4 weights for 3 checkpoints"),
+    "sum": (STATES, [0.5, 0.4], "weights must sum to 1, got a sum of 0.9"),
+    "negative": (STATES, [-1.0, 2.0], "weights must be at least 1 numbers, each a number of at"),
+    "text": (STATES, "11", "weights must be at least 1 numbers"),
+    "no weights": (STATES, [], "weights must be at least 1 numbers"),
     "no file": (["none.ckpt", "neither.ckpt"], [1.0], "'none.ckpt' cannot be read: .*No such file"),
     "states": (list(STATES.values()), [1.0], "got a dict in it"),
     "folder": ("checkpoints", [1.0], "got a str"),
@@ -103,3 +110,26 @@ def test_a_state_dict_in_a_file_does_not_tell_its_step(tmp_path) -> None:
         autolr.merge_checkpoints([tmp_path / "a", tmp_path / "a"], [1.0])
     by_step = {1: tmp_path / "a", 2: tmp_path / "a"}
     assert autolr.merge_checkpoints(by_step, [1.0])["w"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("weights", [np.array([0.5, 0.5]), torch.tensor([0.5, 0.5]), (0.5, 0.5)])
+def test_weights_may_be_an_array_or_a_tensor_and_steps_numpys(weights) -> None:
+    by_step = dict(zip(np.array([1, 2]), [STATES[100], STATES[200]], strict=True))
+    merged = autolr.merge_checkpoints(by_step, weights)
+    assert merged["w"].tolist() == autolr.merge_checkpoints(STATES, [0.5, 0.5, 0])["w"].tolist()
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    torch.save(STATES[100], good)
+    whole = good.read_bytes()
+    for content in (b"", b"hello", whole[: len(whole) // 2]):
+        bad.write_bytes(content)
+        with pytest.raises(ConfigError, match=r"cannot be read: it is no checkpoint of torch, or"):
+            autolr.merge_checkpoints({1: good, 2: bad}, [0.5, 0.5])
+    torch.save({"state_dict": STATES[200], "hyper_parameters": {"data": Path("x")}}, bad)
+    with pytest.raises(ConfigError, match=r"an object of pathlib.*weights_only=False\)") as caught:
+        autolr.merge_checkpoints({1: good, 2: bad}, [0.5, 0.5])
+    assert "\n" not in str(caught.value)
+    torch.save(STATES[200], bad, _use_new_zipfile_serialization=False)  # as of torch before 1.6
+    assert autolr.merge_checkpoints({1: good, 2: bad}, [0, 1])["w"].equal(STATES[200]["w"])

@@ -136,3 +136,16 @@ def test_an_iterator_is_refused_as_the_run_would_miss_its_batches():
     model, optimizer, batches = parts()
     with pytest.raises(ConfigError, match="batches must be a loader or a list"):
         autolr.range_test(model, optimizer, iter(batches), loss)
+
+
+def test_an_error_of_the_first_step_is_the_users():
+    def without_return(model, batch):
+        loss(model, batch)
+
+    def broken(model, batch):
+        raise ZeroDivisionError
+
+    with pytest.raises(ConfigError, match=r"loss\(model, batch\) must return the loss"):
+        autolr.range_test(*parts(), without_return)
+    with pytest.raises(ZeroDivisionError):
+        autolr.range_test(*parts(), broken)

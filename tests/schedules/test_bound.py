@@ -3,9 +3,11 @@
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from autolr.errors import ConfigError
 from autolr.schedules import (
@@ -19,6 +21,7 @@ from autolr.schedules import (
     inverse_sqrt,
     linear,
     onecycle,
+    refine,
     rex,
     tabulated,
     transfer,
@@ -159,6 +162,15 @@ def test_an_extended_run_keeps_its_peak_and_its_beginning(
     assert after == pytest.approx(before, abs=1e-9)
 
 
+@pytest.mark.parametrize("kind", [list, tuple, np.array, torch.tensor])
+def test_norms_may_be_an_array_or_a_tensor(kind: Any) -> None:
+    norms = [2.0, 1.0, 0.5]
+    assert bound(linear(), 3, gradient_norms=kind(norms)) == bound(
+        linear(), 3, gradient_norms=norms
+    )
+    assert refine(kind(norms)) == refine(norms)
+
+
 def test_transfer_there_and_back_is_nothing() -> None:
     there = transfer(0.3, wsd(), 1000, cosine(), 4000)
     assert transfer(there, cosine(), 4000, wsd(), 1000) == pytest.approx(0.3, rel=1e-12)
@@ -175,6 +187,12 @@ def test_transfer_there_and_back_is_nothing() -> None:
         (lambda: bound(linear(), 2, gradient_norms=[1, math.nan]), "gradient_norms must be"),
         (lambda: bound(linear(), 2, gradient_norms=[0, 0]), "gradient_norms must be above 0"),
         (lambda: bound(linear(), 2, distance=0), "distance must be a number above 0, got 0"),
+        (lambda: bound(linear(), 2, distance=1e300), "distance and multipliers must be less"),
+        (lambda: bound(linear(), 2, gradient_norms=[1e200, 1]), "gradient_norms, .* less extreme"),
+        (lambda: bound("linear", 2), "schedule must be a schedule, such as cosine.* got 'linear'"),  # type: ignore[arg-type]
+        (lambda: transfer(1, "linear", 10), "from_ must be a schedule"),  # type: ignore[arg-type]
+        (lambda: transfer(1, linear(), 10, 20), "to must be a schedule, .* got 20"),  # type: ignore[arg-type]
+        (lambda: extend("wsd", 100, 200), "schedule must be a schedule"),  # type: ignore[arg-type]
         (lambda: bound(linear(), 2).at(-1), "peak must be a number above 0, got -1"),
         (lambda: transfer(0, linear(), 10), "peak must be a number above 0, got 0"),
         (lambda: transfer(1, linear(), 10, to_steps=0), "to_steps must be"),

@@ -6,6 +6,7 @@ import json
 import sys
 import types
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from autolr.schedules import (
     rex,
     sgdr,
     tabulated,
+    transfer,
     uba,
     untuned_warmup,
     warmup,
@@ -74,7 +76,6 @@ def test_what_transformers_shall_compute_is_the_schedule(
     # but for a warm-up whose first step trains, which transformers has not
     assert made.difference == pytest.approx(0.02 if schedule == warmup(50) else 0, abs=1e-12)
     assert yaml.safe_load(made.text) == made.settings
-    assert export(schedule, STEPS, "llamafactory", peak=PEAK).settings == made.settings
     axolotl = export(schedule, STEPS, "axolotl", peak=PEAK).settings
     assert axolotl.pop("lr_scheduler") == made.settings.pop("lr_scheduler_type")
     assert axolotl == made.settings
@@ -94,6 +95,33 @@ def test_transformers_computes_the_schedule(
         scheduler.step()
     off = 0.0201 if schedule == warmup(50) else 1e-12
     assert np.array(rates) / PEAK == pytest.approx(schedule.values(STEPS), abs=off)
+
+
+@pytest.mark.parametrize(("schedule", "name", "steps", "arguments"), NAMED, ids=NAMES)
+def test_llama_factory_is_told_the_steps_at_the_peak(
+    schedule: Schedule, name: str, steps: int, arguments: dict[str, Any]
+) -> None:
+    # where they are missing, its create_custom_scheduler has a third of the run at the peak
+    made = export(schedule, STEPS, "llamafactory", peak=PEAK).settings
+    given = dict(made.get("lr_scheduler_kwargs", {}))
+    stable = given.pop("num_stable_steps", None)
+    assert (made["lr_scheduler_type"], made["warmup_steps"], given) == (name, steps, arguments)
+    fall = arguments.get("num_decay_steps")
+    assert stable == (None if fall is None else STEPS - steps - fall)
+
+
+@pytest.mark.parametrize(
+    "number", [np.float32(0.25), np.float64(0.25), Fraction(1, 4)], ids=lambda n: type(n).__name__
+)
+def test_numbers_of_other_libraries_are_written_as_plain_ones(
+    number: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = export(cosine(), 10, "optax", peak=number).text
+    assert "return 0.25 * " in code
+    assert run(code, 10, monkeypatch) == pytest.approx(0.25 * cosine().values(10))
+    made = export(linear(0.5), 10, "transformers", peak=number)
+    assert yaml.safe_load(made.text)["lr_scheduler_kwargs"]["lr_end"] == 0.125
+    assert repr(transfer(number, linear(), 100)) == "0.25"
 
 
 @pytest.mark.parametrize(
@@ -203,6 +231,9 @@ def test_a_table_holds_every_digit(schedule: Schedule) -> None:
         (lambda: export(linear(), 0, "csv"), "total_steps must be"),
         (lambda: export(warmup(50), 10, "csv"), "at least 50"),
         (lambda: export(linear(), 10, "csv", peak=0), "peak must be a number above 0"),
+        (lambda: export("linear", 10, "csv"), "schedule must be a schedule, such as cosine"),  # type: ignore[arg-type]
+        (lambda: export(onecycle(), 9, "csv", momentum=0.9), "momentum must be at least 2"),  # type: ignore[arg-type]
+        (lambda: export(onecycle(), 9, "csv", momentum=(0.1, 0.2, 0.3)), "momentum must be two"),  # type: ignore[arg-type]
     ],
 )  # fmt: skip
 def test_what_cannot_be_expressed_is_refused_in_one_line(

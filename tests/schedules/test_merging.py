@@ -108,6 +108,7 @@ def test_polynomial_averaging_equals_its_recursion(gamma: float) -> None:
     [
         (lambda: merge_weights(warmup(None) | linear(), 9), "schedule must be at most 1 and never"),
         (lambda: merge_weights(constant() * 2, 9), "schedule must be at most 1"),
+        (lambda: merge_weights("linear", 9), "schedule must be a schedule, such as cosine"),  # type: ignore[arg-type]
         (lambda: merge_weights(linear(), 0), "count must be a whole number of at least 1, got 0"),
         (lambda: merge_weights(warmup(20), 10), "the number of steps must be at least 20"),
         (lambda: lawa_weights(3, 0), "latest must be a whole number"),

@@ -77,14 +77,15 @@ def test_a_table_has_it_as_a_column() -> None:
     [
         (onecycle(), 0.9, 0.8, "low of Momentum must be at most high, 0.8, got 0.9"),
         (onecycle(), 0.9, 1.0, r"high of Momentum must be a number within \[0, 1\), got 1"),
+        ("onecycle", 0.8, 0.9, "schedule of Momentum must be a schedule, such as"),
         (cosine(), 0.8, 0.9, r"cycled with onecycle and clr, not with cosine\(\)"),
     ],
 )
 def test_what_cannot_work_is_refused(
-    schedule: Schedule, low: float, high: float, expected: str
+    schedule: Schedule | str, low: float, high: float, expected: str
 ) -> None:
     with pytest.raises(ConfigError, match=expected):
-        Momentum(schedule, low, high)
+        Momentum(schedule, low, high)  # type: ignore[arg-type]
 
 
 def test_a_library_without_a_schedule_of_the_momentum_says_so() -> None:

@@ -93,6 +93,8 @@ def test_what_differs_is_printed() -> None:
         ({"steps": 10**9}, "steps must be at most 10000000"),
         ({"to_steps": 0}, "to_steps must be a whole number"),
         ({"peak": 0}, "peak must be a number above 0"),
+        ({"schedule": "wsd"}, "schedule must be a schedule, such as cosine"),
+        ({"to": "cosine"}, "to must be a schedule"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(change: dict[str, object], message: str) -> None:

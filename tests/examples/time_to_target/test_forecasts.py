@@ -88,7 +88,7 @@ def runs():
 
 
 def test_every_run_is_stored(runs):
-    assert set(runs) == {key for each in product(LIVE, (0, 1)) for key in keys_of(*each)}
+    assert set(runs) == {key for each in product(LIVE, (0, 1, 2)) for key in keys_of(*each)}
 
 
 def test_until_its_check_a_rival_is_the_run(runs):
