@@ -94,7 +94,7 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
         order = _left(search, evidence)
         if not order or 0 in order:
             return 0
-    elif search.fallback is not None and search.rounds[0].horizon < search.thresholds.brief:
+    elif _is_brief(search):
         order = _near_own(search, order)
     best = min(order, key=scores.__getitem__)
     tie = search.thresholds.tie * abs(scores[best])
@@ -126,6 +126,15 @@ def winner_beyond(search: "Search", evidence: Evidence) -> int:
     tie = search.thresholds.tie * abs(scores[best])
     close = [i for i in lowest_first(search) if scores[i] <= scores[best] + tie]
     return next((i for i in close if _may_begin(search, i)), best)
+
+
+def _is_brief(search: "Search") -> bool:
+    """Return whether the race is too short to move far from the peak that is kept in doubt.
+
+    That of an earlier search is not the user's: where it is wrong, his own one has to win.
+    """
+    own = search.fallback is not None and search.near is None
+    return own and search.rounds[0].horizon < search.thresholds.brief
 
 
 def _near_own(search: "Search", order: list[int]) -> list[int]:

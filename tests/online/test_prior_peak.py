@@ -145,6 +145,12 @@ def test_where_the_users_peak_wins_a_race_around_it_follows() -> None:
     assert search.spare >= begun(own=0.3).spare > 0  # for copies of a run in doubt
 
 
+def test_in_a_short_race_the_users_peak_wins_over_an_earlier_one_that_is_wrong() -> None:
+    search = begun(own=0.3, steps=500)
+    assert search.rounds[0].horizon < search.thresholds.brief
+    assert peaks(won_by(search, 0.3))[0] == 0.3  # 15 times the earlier one
+
+
 def test_it_costs_no_more_than_the_budget() -> None:
     search = begun(own=0.3)
     total = price(search.rounds[:1], len(search.alive))
