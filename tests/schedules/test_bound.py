@@ -177,6 +177,16 @@ def test_transfer_there_and_back_is_nothing() -> None:
     assert transfer(0.3, wsd(), 1000) == 0.3
 
 
+def test_another_exponent_of_the_length_counts_for_the_length_alone() -> None:
+    theory = transfer(0.3, wsd(), 1000, cosine(), 4000)
+    assert transfer(0.3, wsd(), 1000, cosine(), 4000, exponent=0.7) == pytest.approx(
+        theory * 4**-0.2
+    )
+    assert transfer(0.3, wsd(), 1000, cosine(), exponent=0.7) == transfer(
+        0.3, wsd(), 1000, cosine()
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -196,6 +206,7 @@ def test_transfer_there_and_back_is_nothing() -> None:
         (lambda: bound(linear(), 2).at(-1), "peak must be a number above 0, got -1"),
         (lambda: transfer(0, linear(), 10), "peak must be a number above 0, got 0"),
         (lambda: transfer(1, linear(), 10, to_steps=0), "to_steps must be"),
+        (lambda: transfer(1, linear(), 10, exponent=3), "exponent must be"),
         (lambda: extend(wsd(), 100, 100), "to_steps must be above 100"),
         (lambda: extend(wsd(), 100, 150.5), "to_steps must be a whole number"),  # type: ignore[arg-type]
         (lambda: extend(cosine(), 100, 200), r"schedule must be one that ends in constant\(\)"),
