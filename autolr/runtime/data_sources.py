@@ -15,7 +15,14 @@ from torch.utils.data import DataLoader
 
 from autolr.runtime.attribute_values import copied_value
 from autolr.runtime.equality import are_equal
-from autolr.runtime.stored_values import GENERATORS, NotStorableError, put_into, stored, unstored
+from autolr.runtime.stored_values import (
+    GENERATORS,
+    NotStorableError,
+    check_storable,
+    put_into,
+    stored,
+    unstored,
+)
 
 _PARTS = ("sampler", "batch_sampler", "_sampler", "dataset", "datasets", "transform", "collate_fn")
 _MOST = 1000  # items of a container, or numbers of a tensor: a choice
@@ -85,7 +92,7 @@ def _fields(part: object) -> Iterator[tuple[str, Any]]:
             continue  # how it loads
         if _is_small(value):
             try:
-                stored(value)
+                check_storable(value)
             except NotStorableError:
                 continue
             yield field, value

@@ -19,7 +19,13 @@ from autolr.runtime.held_objects import HeldObjects, Holder
 from autolr.runtime.outlines import is_as, outline
 from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.shared_kinds import is_opaque
-from autolr.runtime.stored_values import NotStorableError, put_into, stored, unstored
+from autolr.runtime.stored_values import (
+    NotStorableError,
+    check_storable,
+    put_into,
+    stored,
+    unstored,
+)
 
 _OF_TORCH = "torch.nn."  # modules of torch's own, of which numbers and words are kept
 _OF_MODULES = frozenset(nn.Module().__dict__)
@@ -109,7 +115,7 @@ class OutsideCheckpoint:
         """Yield what has no plain form, with the type that has none."""
         for place, value in self._fields():
             try:
-                stored(value)
+                check_storable(value)
             except NotStorableError as error:
                 yield place, value, str(error)
 

@@ -42,6 +42,25 @@ def stored(value: Any) -> Any:
     return {_KIND: name, "value": stored(to_plain(value))}
 
 
+def check_storable(value: Any) -> None:
+    """Find out whether `stored` takes a value, without a copy of what may be large.
+
+    Raises:
+        NotStorableError: If it does not.
+    """
+    kind = type(value)
+    if kind is np.ndarray:
+        _check_array(value)
+    elif kind in (dict, OrderedDict, Counter):
+        for pair in value.items():
+            check_storable(pair)
+    elif kind in (list, tuple, set, frozenset, deque):
+        for item in value:
+            check_storable(item)
+    elif kind is not bytes and not is_plain(value):
+        check_storable(_form_of(kind)[1](value))
+
+
 def _form_of(kind: type) -> "_Form":
     if kind in _FORMS:
         return _FORMS[kind]
@@ -93,9 +112,13 @@ def _named_to_plain(value: Any) -> list[Any]:
     return [path, list(value)]
 
 
-def _array_to_plain(array: Any) -> list[Any]:
+def _check_array(array: Any) -> None:
     if array.dtype.hasobject:
         raise NotStorableError("array of objects")
+
+
+def _array_to_plain(array: Any) -> list[Any]:
+    _check_array(array)
     memory = torch.frombuffer(bytearray(array.tobytes()), dtype=torch.uint8) if array.size else None
     return [array.dtype.str, list(array.shape), memory]
 

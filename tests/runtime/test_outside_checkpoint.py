@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import io
+import tracemalloc
 from collections import namedtuple
 from datetime import timedelta
 from enum import Enum, Flag, IntEnum
@@ -9,12 +10,13 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from autolr.runtime.outside_checkpoint import OutsideCheckpoint
-from autolr.runtime.stored_values import NotStorableError, stored, unstored
+from autolr.runtime.stored_values import NotStorableError, check_storable, stored, unstored
 
 Point = namedtuple("Point", "x y")
 
@@ -68,6 +70,7 @@ def test_enums_named_tuples_and_intervals_come_back(value):
     again = unstored(stored(value))
     assert again == value
     assert type(again) is type(value)
+    check_storable(value)
 
 
 def test_the_path_in_a_planted_file_calls_nothing():
@@ -78,8 +81,9 @@ def test_the_path_in_a_planted_file_calls_nothing():
 
 
 def test_bits_that_are_combined_have_no_plain_form():
-    with pytest.raises(NotStorableError):
-        stored(Bits.A | Bits.B)
+    for take in (stored, check_storable):
+        with pytest.raises(NotStorableError):
+            take([Bits.A | Bits.B])
 
 
 def test_numbers_of_torchs_own_modules_come_back():
@@ -120,3 +124,12 @@ def test_a_function_that_hooks_make_anew_is_not_named():
         return lambda: 0
 
     assert resumed(Net(field=make()), lambda net: setattr(net, "field", make()), Net())[1] == []
+
+
+def test_a_large_array_is_not_copied_to_find_out_whether_it_can_be_stored():
+    array = np.zeros(2**24)
+    tracemalloc.start()
+    check_storable({"data": [array]})
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < array.nbytes / 1000
