@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
-from autolr.candidate import Candidate
+from autolr.candidate import ONLINE, Candidate
 from autolr.config import Config
 from autolr.schedules import Schedule
 
@@ -106,7 +106,9 @@ class TrialJob:
         """The trial's number and what it is trained with, as hyper-parameters for loggers."""
         chosen = self.candidate
         values = {"trial": self.number, "schedule": str(chosen.schedule), "rule": chosen.rule}
-        values |= {} if chosen.peak is None else {"lr": chosen.peak}
+        values |= {"lr": ONLINE if chosen.peak is None else chosen.peak}
+        if chosen.peak is None and self.search is not None:
+            values |= dict.fromkeys(self.search.chosen, ONLINE)
         values |= {**dict(chosen.settings), **{f"rule.{k}": v for k, v in chosen.rule_settings}}
         return {f"autolr/{name}": value for name, value in values.items()}
 

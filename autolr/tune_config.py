@@ -69,7 +69,8 @@ class TuneConfig:
             resumed come next; none is tried twice.
         stop: A `Stop`, or a mapping with its fields: ``{patience: 20}`` ends the study when 20
             trials have not improved the best score; ``{patience: 20, improvement: 0.01}``, by more
-            than 0.01. None: it has all its ``trials``. Without it, the same study continues.
+            than 0.01; ``{regret: 0.01}``, when no candidate is expected to improve it by 0.01.
+            None: it has all its ``trials``. Without it, the same study continues.
         seeds: Runs of each trial, trained one after another with the seeds ``seed_everything``,
             ``seed_everything + 1`` and so on. Their mean is the trial's score, at rungs too; their
             steps all count. At a rung all of them wait with a checkpoint each.
@@ -175,6 +176,8 @@ class TuneConfig:
                 "0 with two objectives",
                 self.stop.improvement == 0,
             )
+            single = self.stop.regret is None
+            check("tune.stop.regret", self.stop.regret, "null with two objectives", single)
         single = self.sampler == "cmaes"
         check("tune.sampler", self.sampler, "tpe, gp or random with two objectives", not single)
 

@@ -24,7 +24,8 @@ def stepping_own_rates(scheduler: Any, rates: Rates) -> Iterator[None]:
         with rates.own_in_place():
             return kind.step(self, *args, **kwargs)
 
-    members = {"step": step, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    local = f"stepping.<locals>.{kind.__qualname__}"  # see `silent_loggers`
+    members = {"step": step, "__module__": kind.__module__, "__qualname__": local}
     scheduler.__class__ = type(kind.__name__, (kind,), members)
     try:
         yield

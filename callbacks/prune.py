@@ -66,7 +66,9 @@ class PruneTrial(Callback):
         pruned: Whether the trial was stopped at a rung.
         diverged: Whether the training loss stopped being finite, which stops the run too, or the
             final score is not.
-        final: Every metric that validation logs, of the model as the fit left it.
+        final: Every metric that validation logs, of the model as the fit left it; as the Trainer
+            has logged them where it has validated after the last step: callbacks of yours may
+            validate other weights, such as an average of them.
 
     Raises:
         ConfigError: Before the first training step, if validation does not log ``monitor``, or
@@ -89,6 +91,7 @@ class PruneTrial(Callback):
         self.diverged = False
         self._length: RunLength | None = None
         self.final: dict[str, float] = {}
+        self._validated: int | None = None  # steps before the Trainer's last validation
         self._trial = trial
         self._rungs = tuple(rungs)
         self._horizon = horizon
@@ -211,9 +214,16 @@ class PruneTrial(Callback):
                 self.diverged = trainer.should_stop = True
 
     @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._validated = None if trainer.sanity_checking else self.made
+
+    @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._learner is not None:
             self.final = self._learner.validation.logged(self._monitor)
+            if self._validated == self.made and trainer.world_size == 1:
+                theirs = trainer.callback_metrics
+                self.final |= {name: float(theirs[name]) for name in self.final if name in theirs}
             self.diverged |= not math.isfinite(self.final[self._monitor])
         self._leave_run()
 

@@ -49,7 +49,9 @@ def _silent_kind(kind: Any) -> type:
 
     ways = ("__getattribute__", "__getattr__")  # not every class has the second one
     names: dict[str, Any] = {way: reading(getattr(kind, way)) for way in ways if hasattr(kind, way)}
-    names |= {"__slots__": (), "__module__": kind.__module__}
+    # the parser of the next trial takes classes of functions for no other meaning of a short name
+    local = f"silenced.<locals>.{kind.__qualname__}"
+    names |= {"__slots__": (), "__module__": kind.__module__, "__qualname__": local}
     silent: type = type(kind)(kind.__name__, (kind,), names)
     return silent
 

@@ -1,6 +1,6 @@
 """State of a trial that Lightning's checkpoints leave out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lightning_utilities.core.apply_func import apply_to_collection
@@ -12,6 +12,7 @@ from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.outside_checkpoint import OutsideCheckpoint
 
 _KEY = "autolr_outside"
+_LIGHTNINGS = {*vars(LightningModule()), "_hparams"}  # attributes; the last one's items are kept
 _OWN = ("autolr", "lightning", "pytorch_lightning")
 
 
@@ -21,10 +22,16 @@ class TrialState(Callback):
     Attributes, non-persistent buffers, and callbacks without a ``state_dict`` begin anew in a
     resumed fit; here they are restored, behind all hooks of its start. Put it before all other
     callbacks. Of several ranks each has a state of its own.
+
+    Args:
+        remark: Called with a line when training has changed what cannot be kept, once in a fit.
     """
 
-    _outside: OutsideCheckpoint | None = None
-    _loaded: dict[str, Any] | None = None
+    def __init__(self, remark: Callable[[str], None]) -> None:
+        self._remark = remark
+        self._outside: OutsideCheckpoint | None = None
+        self._loaded: dict[str, Any] | None = None
+        self._lost: set[str] = set()  # what was said
 
     @override
     def on_train_batch_start(
@@ -33,8 +40,8 @@ class TrialState(Callback):
         if self._outside is not None:
             return
         optimizer = JointOptimizer.of(trainer.optimizers) if trainer.optimizers else None
-        parts = stateful_parts(trainer)
-        self._outside = OutsideCheckpoint(pl_module, optimizer, parts, vars(LightningModule()))
+        parts = stateful_parts(trainer) | hyper_parameters(trainer)
+        self._outside = OutsideCheckpoint(pl_module, optimizer, parts, _LIGHTNINGS)
         if self._loaded is not None:
             self._outside.load_state_dict(self._loaded)
             self._loaded = None
@@ -59,6 +66,18 @@ class TrialState(Callback):
             by_rank = [None] * trainer.world_size
             distributed.all_gather_object(by_rank, apply_to_collection(kept, Tensor, Tensor.cpu))
         checkpoint[_KEY] = by_rank
+        if self._outside is not None and trainer.is_global_zero:
+            self._say(self._outside.lost())
+
+    def _say(self, lost: Sequence[str]) -> None:
+        """Name what a checkpoint leaves out, unless that was said."""
+        if new := [name for name in lost if name not in self._lost]:
+            self._lost.update(new)
+            self._remark(
+                f"no checkpoint holds {', '.join(new)}, which training has changed: resumed, the "
+                "trial begins it anew; keep what it has in numbers, lists or tensors, or write "
+                "tune.pruner: {name: hyperband, pause: false}"
+            )
 
     @override
     def on_load_checkpoint(
@@ -67,6 +86,13 @@ class TrialState(Callback):
         by_rank = checkpoint.get(_KEY, ())
         if len(by_rank) == trainer.world_size:
             self._loaded = by_rank[trainer.global_rank]
+
+
+class _Saved:
+    """Has the items of a dict as its attributes."""
+
+    def __init__(self, items: dict[str, Any]) -> None:
+        self.__dict__ = items
 
 
 def stateful_parts(trainer: Trainer) -> dict[str, object]:
@@ -81,6 +107,16 @@ def stateful_parts(trainer: Trainer) -> dict[str, object]:
     data = trainer.datamodule  # type: ignore[attr-defined]
     if data is not None and not _overrides(type(data), "state_dict"):
         parts[type(data).__name__] = data
+    return parts
+
+
+def hyper_parameters(trainer: Trainer) -> dict[str, object]:
+    """Return objects whose attributes are the hyper-parameters that module and data have saved."""
+    parts: dict[str, object] = {}
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    for name, owner in (("hparams", trainer.lightning_module), ("hparams of the data", data)):
+        if owner is not None and isinstance(owner.hparams, dict):
+            parts[name] = _Saved(owner.hparams)
     return parts
 
 

@@ -1,12 +1,10 @@
 """Why a study is over before it has all the trials that its config wants."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple
 
 from autolr import study
 from autolr.config import Config
 from autolr.study import TrialRecord
-from autolr.tune_config import TuneConfig
 
 
 def why_over(
@@ -20,7 +18,7 @@ def why_over(
         spent: The `key_of` points whose trials failed and that are not to be tried again.
     """
     size = config.space.size
-    return (None if size is None else _spent(size, trials, spent)) or _stopped(config.tune, trials)
+    return (None if size is None else _spent(size, trials, spent)) or _stopped(config, trials)
 
 
 def _spent(size: int, trials: Sequence[TrialRecord], spent: Collection[str]) -> str | None:
@@ -37,12 +35,20 @@ def _spent(size: int, trials: Sequence[TrialRecord], spent: Collection[str]) -> 
     return f"all {size} candidates of the space{but} have been trained"
 
 
-def _stopped(tune: TuneConfig, trials: Sequence[TrialRecord]) -> str | None:
-    stop = tune.stop
-    if stop is None or not study.has_stalled(trials, tune.direction, *astuple(stop)):
+def _stopped(config: Config, trials: Sequence[TrialRecord]) -> str | None:
+    tune, stop = config.tune, config.tune.stop
+    if stop is None:
         return None
-    least = f" by more than {stop.improvement:g}" if stop.improvement else ""
-    return f"the last {stop.patience} trials did not improve {tune.monitor}{least}"
+    if stop.patience is not None:
+        direction, least = tune.direction, stop.improvement
+        if study.has_stalled(trials, direction, stop.patience, least):
+            more = f" by more than {least:g}" if least else ""
+            return f"the last {stop.patience} trials did not improve {tune.monitor}{more}"
+    if stop.regret is not None:
+        bound = study.regret_bound(config.space, trials, tune.direction, config.seed)
+        if bound is not None and bound < stop.regret:
+            return f"no candidate is expected to improve {tune.monitor} by {stop.regret:g}"
+    return None
 
 
 def unfinished(trials: Sequence[TrialRecord]) -> bool:

@@ -30,7 +30,7 @@ from autolr.objective.lightning_cli import (
     trial_config,
 )
 from autolr.objective.own_cli import prepare
-from autolr.objective.rate_callbacks import own_peak, rate_callbacks
+from autolr.objective.rate_callbacks import own_peak, rate_callbacks, shaping
 from autolr.objective.user_code import before_first_step, no_exit
 from autolr.result.result import Result
 from autolr.runtime.loading import UnreadableError, allowing, load
@@ -69,8 +69,9 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         cli = instantiate(job.config, fit, quiet=quiet_in(job.folder))
         trainer: Any = cli.trainer
         made.append(trainer)
-        trainer.callbacks[:0] = [TrialState(), pause, *setters, prune]
-        trainer.callbacks += [DataPosition(pause.leaving), TrialSettings(job.named)]
+        trainer.callbacks[:0] = [TrialState(judge.remark), pause, *setters, prune]
+        settings = TrialSettings(job.named, keeps_shape=not shaping(job.config.space))
+        trainer.callbacks += [DataPosition(pause.leaving), settings]
         if job.keeps:
             trainer.callbacks.append(KeepWeights(job.weights, prune, judge.remark))
         with no_exit(), allowing(tune.safe_globals):

@@ -5,7 +5,7 @@ resumed fit. Large tensors are stored only where they differ from those of a run
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,13 +13,22 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.attribute_values import copied_value
+from autolr.runtime.attribute_values import ATOMS, copied_value
 from autolr.runtime.equality import are_equal
-from autolr.runtime.held_objects import HeldObjects
+from autolr.runtime.held_objects import HeldObjects, Holder
+from autolr.runtime.outlines import is_as, outline
 from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.shared_kinds import is_opaque
-from autolr.runtime.stored_values import NotStorableError, put_into, stored, unstored
+from autolr.runtime.stored_values import (
+    NotStorableError,
+    check_storable,
+    put_into,
+    stored,
+    unstored,
+)
 
+_OF_TORCH = "torch.nn."  # modules of torch's own, of which numbers and words are kept
+_OF_MODULES = frozenset(nn.Module().__dict__)
 _STATELESS = ("lock", "RLock")
 _SMALL = 2**20  # bytes; larger values are stored only where they have changed: a choice
 _BYTES_OF_AN_ITEM = 8  # the reference to it in a container
@@ -52,22 +61,31 @@ class OutsideCheckpoint:
             for place, value in [*self._fields(), *self._tensors()]
             if _nbytes(value) > _SMALL
         }
+        self._outlines = {place: outline(value) for place, value, _ in self._unstorable()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain values for `load_state_dict`; what has no plain form is left out."""
         fields: dict[str, dict[str, Any]] = {}
         for (name, field), value in self._fields():
-            with suppress(NotStorableError):
-                if self._counts((name, field), value):
+            if self._counts((name, field), value):
+                with suppress(NotStorableError):
                     fields.setdefault(name, {})[field] = stored(value)
         tensors = {place[1]: t for place, t in self._tensors() if self._counts(place, t)}
         packed_state: dict[str, Any] = packed({"fields": fields, "tensors": tensors})
         return packed_state
 
+    def lost(self) -> list[str]:
+        """Return by name, with its type, what training has changed and `state_dict` leaves out."""
+        return [
+            f"{name}.{field} ({kind})" if name else f"{field} ({kind})"
+            for (name, field), value, kind in self._unstorable()
+            if not is_as(self._outlines.get((name, field)), value)
+        ]
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take on the state of another process; what is not there any more is left out."""
         state = unpacked(dict(state), device_of(self._model))
-        holders = self._held().holders
+        holders = self._holders(self._held())
         for name, fields in state["fields"].items():
             for field, value in fields.items() if name in holders else ():
                 self._restored.add((name, field))
@@ -87,9 +105,23 @@ class OutsideCheckpoint:
     def _held(self) -> HeldObjects:
         return HeldObjects(self._model, self._optimizer, self._others)
 
+    def _holders(self, held: HeldObjects) -> dict[str, Holder]:
+        modules = self._model.named_modules()
+        torchs = ((n, m) for n, m in modules if type(m).__module__.startswith(_OF_TORCH))
+        own = {name: Holder(module, _all_but_atoms_of(module)) for name, module in torchs}
+        return own | held.holders
+
+    def _unstorable(self) -> Iterator[tuple[_Place, Any, str]]:
+        """Yield what has no plain form, with the type that has none."""
+        for place, value in self._fields():
+            try:
+                check_storable(value)
+            except NotStorableError as error:
+                yield place, value, str(error)
+
     def _fields(self) -> Iterator[tuple[_Place, Any]]:
         held = self._held()
-        for name, holder in held.holders.items():
+        for name, holder in self._holders(held).items():
             for field, value in holder.fields().items():
                 if id(value) not in held.known and field not in self._ignored:
                     yield (name, field), value
@@ -103,6 +135,11 @@ class OutsideCheckpoint:
         }
         named = [*buffers.items(), *self._held().leaves.items()]
         return [(("", name), tensor) for name, tensor in named if tensor is not None]
+
+
+def _all_but_atoms_of(module: nn.Module) -> Callable[[str], bool]:
+    """Return what tells attributes of a module that are no numbers, words or None."""
+    return lambda name: name in _OF_MODULES or type(vars(module)[name]) not in ATOMS
 
 
 def _nbytes(value: Any) -> int:

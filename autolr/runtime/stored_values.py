@@ -3,12 +3,15 @@
 import random
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from autolr.runtime.class_values import is_named_tuple, member, named_tuple, path_of
 from autolr.runtime.plain import is_plain
 
 _KIND = "autolr: a value of the kind"  # the key that marks what is no plain value itself
@@ -22,8 +25,8 @@ def stored(value: Any) -> Any:
     """Return a plain value for `unstored`; tensors are not copied.
 
     Args:
-        value: None, a number, string, tensor, array or generator, or lists, tuples, dicts, sets and
-            deques of such.
+        value: None, a number, string, tensor, array, generator or member of an enum, or lists,
+            tuples, named ones too, dicts, sets and deques of such.
 
     Raises:
         NotStorableError: If there is something else in it.
@@ -35,19 +38,45 @@ def stored(value: Any) -> Any:
         return {key: stored(item) for key, item in value.items()}
     if is_plain(value) and kind is not dict:
         return value
-    form = next((form for known, form in _FORMS.items() if kind is known), None)
-    if form is None and isinstance(value, np.generic):
-        form = _FORMS[np.generic]
-    if form is None:
-        raise NotStorableError(kind.__name__)
-    name, to_plain, _ = form
+    name, to_plain, _ = _form_of(kind)
     return {_KIND: name, "value": stored(to_plain(value))}
+
+
+def check_storable(value: Any) -> None:
+    """Find out whether `stored` takes a value, without a copy of what may be large.
+
+    Raises:
+        NotStorableError: If it does not.
+    """
+    kind = type(value)
+    if kind is np.ndarray:
+        _check_array(value)
+    elif kind in (dict, OrderedDict, Counter):
+        for pair in value.items():
+            check_storable(pair)
+    elif kind in (list, tuple, set, frozenset, deque):
+        for item in value:
+            check_storable(item)
+    elif kind is not bytes and not is_plain(value):
+        check_storable(_form_of(kind)[1](value))
+
+
+def _form_of(kind: type) -> "_Form":
+    if kind in _FORMS:
+        return _FORMS[kind]
+    for base in (np.generic, Enum):
+        if issubclass(kind, base):
+            return _FORMS[base]
+    if is_named_tuple(kind):
+        return _NAMED_TUPLE
+    raise NotStorableError(kind.__name__)
 
 
 def unstored(value: Any) -> Any:
     """Return what `stored` has made plain."""
     if type(value) is dict and _KIND in value:
-        (build,) = (back for name, _, back in _FORMS.values() if name == value[_KIND])
+        forms = (*_FORMS.values(), _NAMED_TUPLE)
+        (build,) = (back for name, _, back in forms if name == value[_KIND])
         return build(unstored(value["value"]))
     if type(value) is dict:
         return {key: unstored(item) for key, item in value.items()}
@@ -69,9 +98,27 @@ def put_into(present: Any, value: Any) -> bool:
     return write is not None and write(present, value)
 
 
-def _array_to_plain(array: Any) -> list[Any]:
+def _member_to_plain(value: Enum) -> list[str]:
+    path = path_of(type(value))
+    if path is None or type(value).__members__.get(value.name) is not value:  # flags combined, say
+        raise NotStorableError(type(value).__name__)
+    return [path, value.name]
+
+
+def _named_to_plain(value: Any) -> list[Any]:
+    path = path_of(type(value))
+    if path is None:
+        raise NotStorableError(type(value).__name__)
+    return [path, list(value)]
+
+
+def _check_array(array: Any) -> None:
     if array.dtype.hasobject:
         raise NotStorableError("array of objects")
+
+
+def _array_to_plain(array: Any) -> list[Any]:
+    _check_array(array)
     memory = torch.frombuffer(bytearray(array.tobytes()), dtype=torch.uint8) if array.size else None
     return [array.dtype.str, list(array.shape), memory]
 
@@ -128,6 +175,7 @@ def _pairs(value: Any) -> list[list[Any]]:
 
 
 _Form = tuple[str, Callable[[Any], Any], Callable[[Any], Any]]
+_NAMED_TUPLE: _Form = ("named tuple", _named_to_plain, lambda v: named_tuple(*v))
 _FORMS: dict[type, _Form] = {
     dict: ("dict", _pairs, lambda pairs: dict(map(tuple, pairs))),
     OrderedDict: ("ordered dict", _pairs, lambda pairs: OrderedDict(map(tuple, pairs))),
@@ -137,6 +185,8 @@ _FORMS: dict[type, _Form] = {
     set: ("set", list, set),
     frozenset: ("frozen set", list, frozenset),
     bytes: ("bytes", list, bytes),
+    Enum: ("member", _member_to_plain, lambda v: member(*v)),
+    timedelta: ("interval", lambda t: [t.days, t.seconds, t.microseconds], lambda v: timedelta(*v)),
     complex: ("complex", lambda c: [c.real, c.imag], lambda v: complex(*v)),
     torch.Size: ("size", list, torch.Size),
     np.ndarray: ("array", _array_to_plain, _plain_to_array),
@@ -199,11 +249,11 @@ def _write_generator(present: Any, value: Any) -> bool:
     return True
 
 
-_GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 _WRITERS: dict[Any, Callable[[Any, Any], bool]] = {
     Tensor: _write_tensor,
     np.ndarray: _write_array,
     (list, deque): _write_list,
     (dict, set): _write_mapping,
-    _GENERATORS: _write_generator,
+    GENERATORS: _write_generator,
 }

@@ -76,6 +76,7 @@ from autolr.study.records import SPREAD as SPREAD
 from autolr.study.records import STOPPED_AT as STOPPED_AT
 from autolr.study.records import STOPPED_VALUE as STOPPED_VALUE
 from autolr.study.records import TrialRecord as TrialRecord
+from autolr.study.regret import regret_bound as regret_bound
 from autolr.study.repeating import repeat as repeat
 from autolr.study.sampling import LOCAL as LOCAL
 from autolr.study.sampling import sampler as sampler

@@ -38,7 +38,7 @@ def widen(
         space: The space that grew.
         names: The parameters that did.
     """
-    present = {name: _distribution(space.domains[name]) for name in names}
+    present = {name: distribution_of(space.domains[name]) for name in names}
     backend = study._storage._backend  # type: ignore[attr-defined]
     with _create_scoped_session(backend.scoped_session) as session:
         own = session.query(TrialModel.trial_id).filter(TrialModel.study_id == study._study_id)
@@ -61,7 +61,7 @@ def widen(
         trial.system_attrs = {k: v for k, v in attrs if not k.startswith(_EVOLVED)}
 
 
-def _distribution(domain: Domain) -> BaseDistribution:
+def distribution_of(domain: Domain) -> BaseDistribution:
     """Return the distribution that Optuna makes of a domain."""
     if isinstance(domain, Choice):
         return CategoricalDistribution(domain.labels)

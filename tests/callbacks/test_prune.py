@@ -186,6 +186,26 @@ def test_the_final_score_is_that_of_lightnings_validation(tmp_path):
         assert prune.final[name] == pytest.approx(theirs, rel=1e-5)
 
 
+class Halved(pl.Callback):
+    """Validates other weights than those that are trained, as averages of weights do."""
+
+    def on_validation_start(self, trainer, pl_module):
+        self.own = copy.deepcopy(pl_module.state_dict())
+        for parameter in pl_module.parameters():
+            parameter.data.mul_(0.5)
+
+    def on_validation_end(self, trainer, pl_module):
+        pl_module.load_state_dict(self.own)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_final_score_is_that_of_the_weights_that_the_trainer_validates(tmp_path):
+    prune = PruneTrial(Trial(), ())
+    run = fit(tmp_path, callbacks=[prune, Halved()])
+    theirs = run.trainer.callback_metrics
+    assert prune.final == {name: float(theirs[name]) for name in ("val_loss", "val_acc")}
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_rungs_of_another_horizon_are_reached_at_the_same_share(tmp_path):
     trial = Trial()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from autolr.callbacks import FollowCandidate, PruneTrial
 from autolr.callbacks.pause import PauseTrial, TrialPaused
@@ -17,7 +18,7 @@ from autolr.callbacks.trial_state import TrialState, stateful_parts
 from autolr.job import Decision
 from autolr.runtime.outside_checkpoint import unkept
 from tests.callbacks.namespace import pl
-from tests.callbacks.runs import LR, Net, differences, fit
+from tests.callbacks.runs import LR, TRAIN, Net, differences, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -115,6 +116,32 @@ class Hidden(Curriculum):
         return float(self.hidden[0].weight.std())
 
 
+class Dropping(Curriculum):
+    """Lets the rate of dropout fall, and the level rise in the hyper-parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.save_hyperparameters({"level": 0.0})
+
+    def noise(self):
+        return self.hparams.level
+
+    def grow(self):
+        self.head[0].p *= 0.5
+        self.hparams.level += 0.3
+
+
+class Listed(Curriculum):
+    """Keeps objects in a list, which no checkpoint holds."""
+
+    def __init__(self):
+        super().__init__()
+        self.past = []
+
+    def grow(self):
+        self.past.append(torch.Size)
+
+
 class Grow(pl.Callback):
     """Raises the level, and keeps no state."""
 
@@ -156,28 +183,31 @@ class Judge:
     """Lets a run wait at given rungs."""
 
     def __init__(self, waits=()):
-        self.waits, self.judged = set(waits), {}
+        self.waits, self.judged, self.remarks = set(waits), {}, []
+
+    def remark(self, line):
+        self.remarks.append(line)
 
     def judge(self, step, score):
         self.judged[step] = score
         return Decision.PAUSE if step in self.waits else Decision.CONTINUE
 
 
-def job(folder, judge, make, callbacks, *, kept=True):
+def job(folder, judge, make, callbacks, *, kept=True, train=None):
     """Train until the end or until the run is left; return the run, or None."""
     file = folder / "rung.ckpt"
     pause = PauseTrial(judge, file, known=list(judge.judged))
-    first = [TrialState()] if kept else []
+    first = [TrialState(judge.remark)] if kept else []
     ours = [*first, pause, FollowCandidate(2 * LR, "linear"), PruneTrial(pause, (5, 14))]
     resumed = str(file) if file.exists() else None
     users = [*(one() for one in callbacks), DataPosition(pause.leaving)]
     try:
-        return fit(folder / "run", make, [*ours, *users], ckpt_path=resumed)
+        return fit(folder / "run", make, [*ours, *users], train=train, ckpt_path=resumed)
     except TrialPaused:
         return None
 
 
-MODULES = [Curriculum, AtStart, Buffered, Rebound, Holding, Hidden, Counted]
+MODULES = [Curriculum, AtStart, Buffered, Rebound, Holding, Hidden, Counted, Dropping]
 CASES = [(make, ()) for make in MODULES] + [(Idle, (Grow,))]
 
 
@@ -195,6 +225,44 @@ def test_a_promoted_trial_ends_as_one_that_was_not_paused(tmp_path, make, callba
         assert differences(run.left[name], expected.left[name]) == [], name
 
 
+class Growing(Dataset[list[torch.Tensor]]):
+    """Adds noise that grows from epoch to epoch, drawn by a generator of its own."""
+
+    def __init__(self):
+        self.level, self.draws = 0.0, torch.Generator().manual_seed(1)
+
+    def __len__(self):
+        return len(TRAIN)
+
+    def __getitem__(self, index):
+        image, label = TRAIN[index]
+        return image + self.level * torch.randn(image.shape, generator=self.draws), label
+
+
+class Noisier(Net):
+    """Raises the level of its data."""
+
+    def on_train_epoch_end(self):
+        data = self.trainer.train_dataloader.dataset
+        data.level = getattr(data, "level", 0.0) + 0.3
+
+
+def shuffled(data):
+    """Return a loader with a generator of its own."""
+    return DataLoader(data, 16, shuffle=True, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.slow
+def test_a_promoted_trial_draws_from_its_data_as_one_that_was_not_paused(tmp_path):
+    expected = job(tmp_path / "whole", whole := Judge(), Noisier, (), train=shuffled(Growing()))
+    judge = Judge((5, 14))
+    for _ in range(3):
+        run = job(tmp_path / "parts", judge, Noisier, (), train=shuffled(Growing()))
+    assert judge.judged == whole.judged
+    for name in ("weights and buffers", "optimizer"):
+        assert differences(run.left[name], expected.left[name]) == [], name
+
+
 def test_keeping_the_state_changes_nothing_of_a_run(tmp_path):
     kept = job(tmp_path / "kept", Judge(), Holding, ())
     plain = job(tmp_path / "plain", Judge(), Holding, (), kept=False)
@@ -206,6 +274,13 @@ def test_what_no_checkpoint_holds_is_named():
     module = Net()
     module.stream, module.cycle = (i for i in range(3)), itertools.cycle([1])
     assert unkept(module, {}) == ["stream (generator)", "cycle (cycle)"]
+
+
+@pytest.mark.slow
+def test_what_training_changes_and_no_checkpoint_holds_is_named_at_the_rung(tmp_path):
+    job(tmp_path, judge := Judge((14,)), Listed, ())
+    (line,) = judge.remarks
+    assert line.startswith("no checkpoint holds past (type), which training has changed: ")
 
 
 class Stored(pl.Callback):

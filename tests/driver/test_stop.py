@@ -1,12 +1,13 @@
 """A study that ends since nothing improves it: `tune.stop`."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from autolr import tune
+from autolr import Trial, tune
 from autolr.cli import main
 
 COUNTING = "autolr.testing.counting.CountingObjective"  # each trial of 6 steps scores 1/6
@@ -49,14 +50,25 @@ def test_trials_that_wait_at_a_rung_count_and_end_with_the_study() -> None:
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"stop": 3}, "tune.stop must be a mapping such as {patience: 20}, or null, got 3"),
-        ({"stop": {}}, "tune.stop must be a mapping such as {patience: 20}, or null, got {}"),
+        (
+            {"stop": 3},
+            "tune.stop must be a mapping such as {patience: 20} or {regret: 0.001}, or null, got 3",
+        ),
+        (
+            {"stop": {}},
+            "such as {patience: 20} or {regret: 0.001}, or null, got {}",
+        ),
         ({"stop": {"improvement": 0.1}}, "tune.stop must be a mapping such as {patience: 20}"),
         ({"stop": {"patience": 0}}, "tune.stop.patience must be a whole number of at least 1"),
         ({"stop": {"pacience": 3}}, "tune.stop: unknown key 'pacience'; did you mean 'patience'?"),
         (
             {"stop": {"patience": 3, "improvement": -1}},
             "tune.stop.improvement must be a number of at least 0, got -1",
+        ),
+        ({"stop": {"regret": 0}}, "tune.stop.regret must be a number above 0, got 0"),
+        (
+            {"stop": {"regret": 0.1}, "objective": ["val_loss", "cost"]},
+            "tune.stop.regret must be null with two objectives, got 0.1",
         ),
         (
             {"stop": {"patience": 3, "improvement": 0.1}, "objective": ["val_loss", "cost"]},
@@ -70,3 +82,21 @@ def test_a_condition_that_cannot_work_is_refused_in_one_line(
     assert main(["tune", write(**settings)]) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert line in error
+
+
+def hill(trial: Trial) -> float:
+    """Return the distance of a peak to the best one, in decades, and what a choice adds."""
+    assert trial.candidate.peak is not None
+    extra: float = trial.settings.extra
+    return (math.log10(trial.candidate.peak) + 2) ** 2 + extra
+
+
+def test_a_study_ends_when_no_candidate_is_expected_to_be_better() -> None:
+    space = {"lr": {"low": 1e-4, "high": 1.0, "log": True}, "extra": [0.0, 0.5]}
+    result = tune(hill, space, mode="min", trials=90, stop={"regret": 0.05})
+    assert result.over == "no candidate is expected to improve score by 0.05"
+    assert 20 <= result.finished < 90
+    assert result.best[0].value is not None
+    assert result.best[0].value < 0.05  # 0 is the least of all
+    assert tune(hill, space, mode="min", trials=90, stop={"regret": 0.05}).trained == 0
+    assert tune(hill, space, mode="min", trials=result.finished + 2).trained == 2

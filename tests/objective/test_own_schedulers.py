@@ -81,6 +81,7 @@ SECTIONS = {
     "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.25}},
     "lr_scheduler": {"class_path": "ExponentialLR", "init_args": {"gamma": 0.5}},
 }
+UNSCHEDULED = {name: SECTIONS[name] for name in ("model", "optimizer")}
 SHAPES: dict[str, tuple[dict[str, Any], Callable[[int], float]]] = {
     "section": (SECTIONS, lambda step: 0.5 ** (step // BATCHES)),
     "module": ({"model": "scheduled.Warm"}, lambda step: min(1, (step + 1) / 4)),
@@ -202,3 +203,36 @@ def test_a_module_without_a_scheduler_follows_the_customary_schedule_as_before(
     assert applied["trial_0"][steps // 2] == pytest.approx(trial.params["lr"] / 2, rel=0.1)
     assert "own_peak" not in trial.attrs
     assert "own_peak" not in (tmp_path / "autolr_runs/autolr/best.yaml").read_text()
+
+
+def logged(sections: dict[str, Any], space: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """Train one trial; return the hyper-parameters that its logger has of the study."""
+    given = config(sections, space, **settings)
+    logger = {"class_path": "CSVLogger", "init_args": {"save_dir": "log"}}
+    (trial,) = tune({**given, "trainer": {**given["trainer"], "logger": logger}}).trials
+    values = yaml.safe_load(Path("log/lightning_logs/version_0/hparams.yaml").read_text())
+    assert values["autolr/trial"] == trial.number
+    return {name: values[f"autolr/{name}"] for name in ("lr", "schedule")}
+
+
+def test_loggers_have_the_shape_and_the_peak_of_a_trial(applied: dict[str, Any]) -> None:
+    given = {"lr": 0.01, "schedule": "linear"}
+    assert logged(UNSCHEDULED, given) == {"lr": 0.01, "schedule": "linear()"}
+
+
+def test_loggers_are_told_that_the_shape_is_the_modules_own(applied: dict[str, Any]) -> None:
+    assert logged(SECTIONS, {"lr": 0.01}) == {"lr": 0.01, "schedule": "the module's own"}
+
+
+def test_loggers_are_told_what_a_search_chooses(applied: dict[str, Any]) -> None:
+    space = {"lr": LR, "schedule": ["linear", "wsd"], "cooldown": 0.2}
+    space["cooldown"] = {"choices": [0.2], "when": {"schedule": "wsd"}}
+    expected = {"lr": "online", "schedule": "online"}
+    assert logged(UNSCHEDULED, space, online=True) == expected
+
+
+def test_the_short_name_of_a_logger_holds_in_each_trial(applied: dict[str, Any]) -> None:
+    given = config(UNSCHEDULED, {"lr": LR}, online=True)
+    given["trainer"]["logger"] = {"class_path": "CSVLogger", "init_args": {"save_dir": "log"}}
+    given["tune"]["trials"] = 2
+    assert [trial.state for trial in tune(given).trials] == ["COMPLETE", "COMPLETE"]

@@ -1,0 +1,135 @@
+"""What a checkpoint leaves out is stored, or named."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import io
+import tracemalloc
+from collections import namedtuple
+from datetime import timedelta
+from enum import Enum, Flag, IntEnum
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from autolr.runtime.outside_checkpoint import OutsideCheckpoint
+from autolr.runtime.stored_values import NotStorableError, check_storable, stored, unstored
+
+Point = namedtuple("Point", "x y")
+
+
+class Phase(Enum):
+    """Of a curriculum."""
+
+    WARM = "warm"
+    HOT = "hot"
+
+
+class Level(IntEnum):
+    """A number with a name."""
+
+    LOW = 0
+    HIGH = 1
+
+
+class Bits(Flag):
+    """Bits that can be combined."""
+
+    A = 1
+    B = 2
+
+
+class Net(nn.Module):
+    """Keeps something in an attribute."""
+
+    def __init__(self, **fields):
+        super().__init__()
+        self.drop, self.norm = nn.Dropout(0.5), nn.BatchNorm1d(2)
+        self.__dict__.update(fields)
+
+
+def resumed(net, change, fresh):
+    """Change a model as training does; return another one that takes on its state, and the lost."""
+    before = OutsideCheckpoint(net, None, {})
+    change(net)
+    file = io.BytesIO()
+    torch.save(before.state_dict(), file)
+    file.seek(0)
+    OutsideCheckpoint(fresh, None, {}).load_state_dict(torch.load(file, weights_only=True))
+    return fresh, before.lost()
+
+
+VALUES = [Phase.HOT, Level.HIGH, Point(1, Phase.HOT), timedelta(1, 2, 3), {"at": [Phase.WARM]}]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_enums_named_tuples_and_intervals_come_back(value):
+    again = unstored(stored(value))
+    assert again == value
+    assert type(again) is type(value)
+    check_storable(value)
+
+
+def test_the_path_in_a_planted_file_calls_nothing():
+    planted: Any = stored(Phase.HOT)
+    planted["value"] = ["os:system", "HOT"]
+    with pytest.raises(ValueError, match="no member HOT of an enum at os:system"):
+        unstored(planted)
+
+
+def test_bits_that_are_combined_have_no_plain_form():
+    for take in (stored, check_storable):
+        with pytest.raises(NotStorableError):
+            take([Bits.A | Bits.B])
+
+
+def test_numbers_of_torchs_own_modules_come_back():
+    def change(net):
+        net.drop.p, net.norm.momentum = 0.25, 0.5
+
+    net, lost = resumed(Net(), change, Net())
+    assert (net.drop.p, net.norm.momentum, lost) == (0.25, 0.5, [])
+
+
+LOST: dict[
+    str, tuple[Any, Any, str]
+] = {  # what an attribute is at first, and what training makes of it
+    "a list of objects": ([], [SimpleNamespace(level=1)], "field (SimpleNamespace)"),
+    "an object made later": (None, SimpleNamespace(level=1), "field (SimpleNamespace)"),
+    "another function": (abs, len, "field (builtin_function_or_method)"),
+    "another argument": (partial(pow, 1), partial(pow, 2), "field (partial)"),
+    "bits": (Bits.A, Bits.A | Bits.B, "field (Bits)"),
+}
+
+
+@pytest.mark.parametrize(("first", "then", "name"), LOST.values(), ids=LOST)
+def test_what_has_no_plain_form_is_named_once_training_has_changed_it(first, then, name):
+    _, lost = resumed(Net(field=first), lambda net: setattr(net, "field", then), Net(field=first))
+    assert lost == [name]
+
+
+KEPT = [[SimpleNamespace(level=0)], lambda: 0, partial(pow, 1), {"net": nn.Linear(1, 1)}, Net()]
+
+
+@pytest.mark.parametrize("value", KEPT, ids=lambda value: type(value).__name__)
+def test_what_has_no_plain_form_and_stays_is_not_named(value):
+    assert resumed(Net(field=value), lambda net: None, Net())[1] == []
+
+
+def test_a_function_that_hooks_make_anew_is_not_named():
+    def make():
+        return lambda: 0
+
+    assert resumed(Net(field=make()), lambda net: setattr(net, "field", make()), Net())[1] == []
+
+
+def test_a_large_array_is_not_copied_to_find_out_whether_it_can_be_stored():
+    array = np.zeros(2**24)
+    tracemalloc.start()
+    check_storable({"data": [array]})
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < array.nbytes / 1000
