@@ -118,6 +118,23 @@ def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Sear
     return replace(search, alive=alive, chose_schedule=False)
 
 
+def no_further(search: "Search", own: float) -> "Search":
+    """Return the search whose next check moves the peak no further from the user's own.
+
+    Args:
+        search: Behind a race that a far leader has led to.
+        own: The peak of the user.
+    """
+    won = search.peak(0)
+    if won == own or not search.rounds:
+        return search
+    now, *rest = search.rounds
+    nearer = tuple(factor for factor in now.factors if (factor > 1) == (won < own))
+    spare = search.spare + now.price - replace(now, factors=nearer).price
+    rounds = (replace(now, factors=nearer), *rest)
+    return replace(search, rounds=rounds, ends=(0.0, math.inf), spare=spare)
+
+
 def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]":
     """Return who races on as there is nothing to see yet: first the peak that is kept in doubt.
 
@@ -214,8 +231,6 @@ def _longer(
     spent = (len(goes_on) - 1) * (horizon - now.horizon)
     left = _usable(search) - spent
     kept = search.spare + sum(r.price for r in rest) - spent - left
-    if once:
-        rest = [_not_higher(after) for after in rest]
     paid, left = affordable(behind(rest, horizon, search.last), left)
     own = search.alive.index(goes_on[0])
     low, high = search.ends
@@ -228,9 +243,3 @@ def _longer(
         scores=search.scores + search.scored(evidence.scores, own),
         spare=kept + left,
     )
-
-
-def _not_higher(now: Round) -> Round:
-    """Return a check that moves the peak no further up; others stay."""
-    lower = tuple(factor for factor in now.factors if factor < 1)
-    return replace(now, factors=lower) if now.refines else now

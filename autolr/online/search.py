@@ -14,12 +14,13 @@ from autolr.online.doubt import AUTO, NEVER, restored, verified, watched
 from autolr.online.evidence import Evidence
 from autolr.online.longer_race import (
     as_the_user_set_it,
+    no_further,
     with_later_race,
     with_longer_race,
     with_nearer_race,
 )
 from autolr.online.near_race import after_near_race
-from autolr.online.race_verdict import highest_alive
+from autolr.online.race_verdict import highest_alive, own_candidate
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import scaled
 from autolr.online.rivals_of_round import with_rivals
@@ -192,6 +193,8 @@ class Search:
         ).of_its_rule()
         if search.races and now.continues:
             left = replace(left, alive_below=highest_alive(search, evidence))
+        if now.once:
+            left = no_further(left, search.peak(own_candidate(search)))
         if search.near is not None and (search.races or now.factors):
             left = after_near_race(left, now, len(search.alive))
         if not now.profiles:

@@ -28,9 +28,19 @@ def test_the_second_look_decides_as_a_race_does(scores, winner):
     assert not search.rounds[0].continues
 
 
-def test_the_next_check_tries_no_higher_rate():
-    search = seen(seen(begun(own=0.025), *FAR), 2.2, 2.29, 1.9)
-    assert peaks(search) == [0.1, 0.05]
+@pytest.mark.parametrize(
+    ("own", "first", "second", "tried"),
+    [
+        (0.025, FAR, (2.2, 2.29, 1.9), [0.1, 0.05]),
+        (0.025, FAR, (2.1, 1.5, 1.9), [1.6, 0.8]),  # the highest of all is not followed
+        (0.4, (2.29, 2.12, 2.27, 2.28, 2.5), (2.2, 1.5, 2.0), [0.025, 0.05]),
+        (0.025, FAR, (1.9, 2.4, 2.3), [0.025, 0.0125, 0.05]),  # the own one
+    ],
+    ids=["one between", "the highest", "one below", "the own one"],
+)
+def test_the_next_check_goes_no_further_from_the_own_rate(own, first, second, tried):
+    search = seen(seen(begun(own=own), *first), *second)
+    assert peaks(search) == tried
     assert search.rounds[0].refines
 
 
