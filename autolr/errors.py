@@ -23,13 +23,13 @@ from typing_extensions import override
 
 from autolr.quoting import quoted
 
-_ARGUMENTS = {
+_ARGUMENTS = {  # of `autolr.tune`
     "study": 'study="NAME"',
     "fresh": "fresh=True",
     "out": 'out="FOLDER"',
     "storage": 'storage="URL"',
 }
-_OPTIONS = {
+_OPTIONS = {  # of the command
     "study": "--study NAME",
     "fresh": "--fresh",
     "out": "--out FOLDER",

@@ -183,7 +183,7 @@ def test_a_second_driver_reads_who_holds_the_study(project: Any) -> None:
     ("changes", "named"),
     [
         ({"model/init_args/width": 5}, "config.model.init_args.width"),
-        ({"tune/space/warmup": 0.1}, "space.warmup"),
+        ({"tune/space/warmup": 0.1}, "warmup was from 0.01 to 0.2 and is 0.1"),
         ({"seed_everything": 4}, "seed"),
         ({"tune/mode": "max"}, "mode"),
     ],

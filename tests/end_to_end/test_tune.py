@@ -117,7 +117,7 @@ def test_a_trial_that_diverges_counts_as_pruned(project: Any) -> None:
     assert sorted(diverged.index) == sorted(table.index[table["lr"] == 1e30])
     assert 0 < len(diverged) < 4
     assert candidate(project)["peak"] == 0.01
-    assert "ends: diverged" in finished.out
+    assert "ends: val_loss is not finite" in finished.out
     all_of_them = ["--study", "all", "--trials", 2, "--out", "all"]
     project.configure({"tune/space/lr": 1e30})
     assert "no trial has a finite val_loss" in project.tune(*all_of_them).out
