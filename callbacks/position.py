@@ -1,6 +1,6 @@
 """The position of a run in its data, so that a resumed fit continues with the next batch."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +139,8 @@ class DataPosition(Callback):
         for loader in loaders:
             set_sampler_epoch(loader, fit.epoch_progress.current.processed)
         fetcher = fit._data_fetcher
+        if fit.epoch_progress.current.processed == 0:
+            _forget_workers(loaders)
         self._epoch_start.restore(self._sources)
         iter(fetcher)
         for _ in range(self._seen):
@@ -146,6 +148,16 @@ class DataPosition(Callback):
         fetcher.fetched -= self._seen  # Lightning adds them again
         state = self._before_fetch if self._seen else None
         fetcher.iterator = _From(state or _Draws.of(self._sources), self._sources, fetcher.iterator)
+
+
+def _forget_workers(loaders: Iterable[Any]) -> None:
+    """Have loaders with persistent workers draw a seed for these, as in the first epoch of a run.
+
+    In later epochs they keep them, and draw none.
+    """
+    for loader in loaders:
+        if getattr(loader, "persistent_workers", False):
+            loader._iterator = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,9 @@ def chosen(trial: TrialRecord) -> dict[str, Any]:
     """Return a trial's parameters; ``lr`` is the peak that an online search chose.
 
     ``lr.X`` is called ``lr``, and ``schedule.X`` is called ``schedule``; it is "online" where that
-    search followed a schedule of its own.
+    search followed a schedule of its own. None, as a choice, is "null": it is not absent.
     """
-    params = {plain(name): value for name, value in trial.params.items()}
+    params = {plain(name): _or_null(value) for name, value in trial.params.items()}
     searched = trial.attrs.get(SEARCHES)
     if isinstance(searched, list) and "schedule" in searched:
         params = {"schedule": "online", **params}
@@ -86,8 +86,15 @@ def params_text(params: Mapping[str, Any]) -> str:
 
     >>> params_text({"lr": 0.00123456, "schedule": "wsd", "model.init_args.hidden": 16})
     'lr=0.001235 schedule=wsd hidden=16'
+    >>> params_text({"dropout": None})
+    'dropout=null'
     """
-    return " ".join(f"{short(name)}={cell_text(value)}" for name, value in params.items())
+    texts = ((short(name), cell_text(_or_null(value))) for name, value in params.items())
+    return " ".join(f"{name}={text}" for name, text in texts)
+
+
+def _or_null(value: object) -> object:
+    return "null" if value is None else value
 
 
 def cell_text(value: object) -> str:

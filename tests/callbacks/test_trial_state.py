@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
 
 from autolr.callbacks import FollowCandidate, PruneTrial
 from autolr.callbacks.pause import PauseTrial, TrialPaused
@@ -18,7 +17,7 @@ from autolr.callbacks.trial_state import TrialState, stateful_parts
 from autolr.job import Decision
 from autolr.runtime.outside_checkpoint import unkept
 from tests.callbacks.namespace import pl
-from tests.callbacks.runs import LR, TRAIN, Net, differences, fit
+from tests.callbacks.runs import LR, Net, differences, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -222,44 +221,6 @@ def test_a_promoted_trial_ends_as_one_that_was_not_paused(tmp_path, make, callba
     run = job(tmp_path / "parts", judge, make, callbacks)
     assert judge.judged == whole.judged
     for name in LEFT:
-        assert differences(run.left[name], expected.left[name]) == [], name
-
-
-class Growing(Dataset[list[torch.Tensor]]):
-    """Adds noise that grows from epoch to epoch, drawn by a generator of its own."""
-
-    def __init__(self):
-        self.level, self.draws = 0.0, torch.Generator().manual_seed(1)
-
-    def __len__(self):
-        return len(TRAIN)
-
-    def __getitem__(self, index):
-        image, label = TRAIN[index]
-        return image + self.level * torch.randn(image.shape, generator=self.draws), label
-
-
-class Noisier(Net):
-    """Raises the level of its data."""
-
-    def on_train_epoch_end(self):
-        data = self.trainer.train_dataloader.dataset
-        data.level = getattr(data, "level", 0.0) + 0.3
-
-
-def shuffled(data):
-    """Return a loader with a generator of its own."""
-    return DataLoader(data, 16, shuffle=True, generator=torch.Generator().manual_seed(2))
-
-
-@pytest.mark.slow
-def test_a_promoted_trial_draws_from_its_data_as_one_that_was_not_paused(tmp_path):
-    expected = job(tmp_path / "whole", whole := Judge(), Noisier, (), train=shuffled(Growing()))
-    judge = Judge((5, 14))
-    for _ in range(3):
-        run = job(tmp_path / "parts", judge, Noisier, (), train=shuffled(Growing()))
-    assert judge.judged == whole.judged
-    for name in ("weights and buffers", "optimizer"):
         assert differences(run.left[name], expected.left[name]) == [], name
 
 

@@ -111,3 +111,11 @@ def test_parameters_are_params_textd_in_one_line():
     }
     assert params_text(params) == "lr=0.001235 schedule=wsd hidden=16 shuffle=True"
     assert params_text({}) == ""
+
+
+def test_a_choice_of_none_is_told_from_a_parameter_that_is_absent():
+    trials = [made(0, value=0.5, params={"width": None}), made(1, value=0.6, params={"depth": 2})]
+    _, _, first, second = text(best_table(trials, "val_loss"))
+    assert first == ["0", "0.5", "null"]
+    assert second == ["1", "0.6", "2"]
+    assert params_text({"width": None}) == "width=null"
