@@ -34,9 +34,17 @@ def imported(setting: str, path: str, kind: str = "class") -> Any:
 
 def arguments_of(made: type) -> list[str]:
     """Return the arguments that a class takes, those that its ``**kwargs`` pass on included."""
+    return _names_in(_parser_of(made, "made"), "made")
+
+
+def _parser_of(made: type, key: str) -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(made, "made")
-    defaults = parser.get_defaults().get("made")
+    parser.add_class_arguments(made, key)
+    return parser
+
+
+def _names_in(parser: ArgumentParser, key: str) -> list[str]:
+    defaults = parser.get_defaults().get(key)
     return [] if defaults is None else [*vars(defaults)]  # None: it takes no argument
 
 
@@ -52,12 +60,11 @@ def instantiated(setting: str, made: type, arguments: Mapping[str, Any]) -> Any:
         ConfigError: If it does not take an argument, misses one, or one has another type.
     """
     key = f"{setting}.init_args"
-    known = arguments_of(made)
+    parser = _parser_of(made, key)
+    known = _names_in(parser, key)
     for name in arguments:
         if name not in known:
             raise ConfigError(f"{key}: {unknown_name('argument', name, known)}")
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(made, key)
     nested: Mapping[str, Any] = arguments
     for part in reversed(key.split(".")):
         nested = {part: nested}

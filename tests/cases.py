@@ -1,4 +1,4 @@
-"""Cases of a test of which a few run by default, and all where slow tests do."""
+"""Cases of a test of which a few run by default, and the others where slow tests do."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,3 +23,8 @@ def with_slow(cases: Mapping[str, Any] | Iterable[str], *by_default: str) -> lis
         )
         for name, value in named.items()
     ]
+
+
+def only_with_slow(*values: Any) -> list[Any]:
+    """Return values of one parameter with which a test runs only where slow tests do."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]

@@ -1,13 +1,15 @@
 """Settings of every test."""
 
+import functools
+import gc
 import os
 import shutil
 import sys
 from pathlib import Path
 
-import torch
-
-torch.set_num_threads(1)
+# before NumPy, SciPy and torch are imported: on small matrices their threads only wait for each
+# other, up to ten times as long as the work takes, and processes that tests start share the cores
+os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the examples, which are not installed
 
 _MEMORY = "/dev/shm"
@@ -23,3 +25,15 @@ def _can_hold_folders() -> bool:
 
 if _can_hold_folders():  # a disk takes as long to store a trial as the test takes otherwise
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)  # pytest's name for where they lie
+
+gc.disable()  # until all tests are collected: there is little to free
+
+
+def pytest_collection_finish() -> None:
+    """Prepare a process that runs tests; one that hands them out to others does not come here."""
+    from alembic import util
+
+    # of a migration of Optuna's: for each new database all of them are read
+    util.load_python_file = functools.cache(util.load_python_file)  # type: ignore[assignment]
+    gc.enable()
+    gc.freeze()  # else each full collection looks at all the modules and tests again

@@ -76,6 +76,7 @@ def test_a_module_that_raises_is_named(config):
         read_config(config(module="broken_module"))
 
 
+@pytest.mark.slow
 def test_a_worker_imports_them_before_it_reads_a_candidate(config, tmp_path: Path):
     from autolr.driver.messages import CheckConfig, ToWorker
 

@@ -182,6 +182,9 @@ def _given(
             "parser_kwargs": _raising(given.get("parser_kwargs") or {}, run=run),
         }
         self._run_subcommand = lambda subcommand: None  # type: ignore[method-assign]
+        if run:  # a parser for each subcommand takes most of the time, and one is used
+            only = {name: skip for name, skip in self.subcommands().items() if name == "fit"}
+            self.subcommands = lambda: only  # type: ignore[method-assign]
         _quieten(self, wanted.quiet)
         original(self, **given)
         made.append(self)

@@ -31,6 +31,8 @@ _BUSY_SECONDS = 60  # to wait for another writer of the file; writes take millis
 _BROKEN = (SQLAlchemyError, sqlite3.Error, OptunaError, OSError, LookupError)
 UNREADABLE = (*_BROKEN, ValueError, TypeError, AssertionError, RuntimeError)
 
+_PASSED: set[str] = set()  # versions of Optuna's tables, see `_rdb`
+
 
 @contextmanager
 def storage_errors(url: str, *, reading: bool = False) -> Iterator[None]:
@@ -167,8 +169,21 @@ def without_logs() -> Iterator[None]:
 
 
 def _rdb(address: Address, *, skip_table_creation: bool = False) -> RDBStorage:
-    settings = _engine_settings(address)
-    return RDBStorage(_template(address), settings, skip_table_creation=skip_table_creation)
+    """Open a database whose tables are those of this Optuna.
+
+    To check that, Optuna runs the files of all its migrations, eight times the work of opening: it
+    is left out for versions of the tables that have passed in this process.
+    """
+    where, settings = _template(address), _engine_settings(address)
+    storage = RDBStorage(
+        where, settings, skip_compatibility_check=True, skip_table_creation=skip_table_creation
+    )
+    version = storage.get_current_version()
+    if version not in _PASSED:
+        storage.engine.dispose()
+        storage = RDBStorage(where, settings, skip_table_creation=True)
+        _PASSED.add(version)
+    return storage
 
 
 def _template(address: Address) -> str:

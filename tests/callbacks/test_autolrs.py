@@ -4,32 +4,25 @@
 import warnings
 from dataclasses import dataclass, field, replace
 
-import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
-from torch import nn
 
 import autolr
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.candidate import Candidate
-from autolr.errors import ConfigError, DivergedError, UnsupportedError
+from autolr.errors import ConfigError, UnsupportedError
 from autolr.online import AutoLRS, Commit, Probe, Train
+from tests.callbacks.autolrs_runs import EPOCHS, RATES, searcher
 from tests.callbacks.runs import LR, Bare, Net, curve, differences, fit
+from tests.cases import only_with_slow
 from tests.runtime.scripted import Scripted
 
-RATES = (2.0**-14, 2.0**-6)
-EPOCHS = 8  # of 7 steps: stages that end at 7, 21, 49 and 56
 ENDS = (7, 21, 49)
 COMPARED = ("weights and buffers", "optimizer", "generators", "global_step", "modes")
-
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def searcher(**settings):
-    return AutoLR(**{"strategy": AutoLRS(probes=3), "rates": RATES, **settings})
 
 
 class Counting(Net):
@@ -97,7 +90,14 @@ def test_the_record_says_that_scores_are_forecasts_of_the_training_loss(whole, t
     assert "43 beside it" in str(result)
 
 
-@pytest.mark.parametrize("step", [7, 14, 21, 35])
+@pytest.mark.parametrize(
+    "step",
+    [
+        *only_with_slow(7),
+        14,
+        *only_with_slow(21, 35),
+    ],
+)
 def test_a_cut_run_ends_as_the_uninterrupted_one(whole, tmp_path, step):
     callback = searcher()
     path = whole.folder / "ckpt" / f"step={step}.ckpt"
@@ -123,6 +123,7 @@ def test_the_run_is_what_its_rates_make_of_it_and_no_probe_is_in_it(whole, tmp_p
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)  # rates are equal but rounded
 
 
+@pytest.mark.slow
 def test_an_average_of_weights_continues_where_only_the_rate_changes(tmp_path):
     average = WeightAveraging()
     callback = searcher()
@@ -172,7 +173,10 @@ RUN = Candidate(peak=2.0**-6, schedule=schedules.constant())
 RIVAL = replace(RUN, peak=2.0**-7)
 
 
-@pytest.mark.parametrize("accumulated", [1, 2, 3])
+@pytest.mark.parametrize(
+    "accumulated",
+    [1, *only_with_slow(2, 3)],
+)
 def test_the_first_loss_of_a_probe_is_the_loss_of_the_run(tmp_path, accumulated):
     """Both make their first step from the same weights, on the same batches and dropout masks."""
     one_step = Probe((RUN, RIVAL), 2, 3, 0, ahead=0)
@@ -204,78 +208,6 @@ def test_a_strategy_that_trains_ahead_later_ends_its_search_and_not_the_run(tmp_
     callback = AutoLR(strategy)
     assert fit(tmp_path, Net, [callback]).trainer.global_step == 28
     assert "Train only in a run that can be rewound" in callback.result.broken_off.reason
-
-
-class Line(pl.LightningModule):
-    """Loss = w**2 / 2, by SGD: a rate r multiplies w by 1 - r."""
-
-    def __init__(self):
-        super().__init__()
-        self.w = nn.Parameter(torch.ones(1))
-
-    def training_step(self, batch, batch_idx):
-        return self.w.square().sum() / 2
-
-    def validation_step(self, batch, batch_idx):
-        self.log("val_loss", self.w.square().sum() / 2)
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-def test_a_run_that_diverges_at_its_first_rate_continues_as_a_probe_that_does_not(tmp_path):
-    class Far(Line):
-        def configure_optimizers(self):
-            return torch.optim.SGD(self.parameters(), lr=1e15)
-
-    callback = searcher(rates=(0.01, 1e32))  # it begins with the one next to its own
-    run = fit(tmp_path, Far, [callback], max_epochs=EPOCHS)
-    assert 0 < run.module.w.item() < 1
-    assert curve(tmp_path, "autolr/rate")[0] == pytest.approx(1e15)
-    assert curve(tmp_path, "autolr/rate")[10] == pytest.approx(0.01)
-    first = callback.result.scores[0]
-    assert (first.candidate.peak, first.kept) == (0.01, True)
-
-
-def test_a_run_all_of_whose_rates_diverge_is_an_error(tmp_path):
-    with pytest.raises(DivergedError, match=r"every rate tried diverged .* give lower ones"):
-        fit(tmp_path, Line, [searcher(rates=(1e15, 1e16))], max_epochs=EPOCHS)
-
-
-class Breaks(Line):
-    """The loss of one step is not a number, for all that train on its batch."""
-
-    at = 24
-
-    def training_step(self, batch, batch_idx):
-        broken = self.trainer.global_step == self.at
-        return super().training_step(batch, batch_idx) * (float("nan") if broken else 1.0)
-
-
-def test_a_run_that_is_lost_goes_back_to_where_its_stage_began_at_half_the_rate(tmp_path, caplog):
-    callback = searcher(rates=(0.001, 0.1))
-    run = fit(tmp_path, Breaks, [callback], max_epochs=EPOCHS)
-    applied = curve(tmp_path, "autolr/rate")
-    assert run.trainer.global_step == 56
-    assert 0 < run.module.w.item() < 1
-    (made,) = callback.result.rollbacks
-    assert (made.step, made.to) == (25, 19)  # scored last as its stage begins, at 21
-    assert applied[25] == pytest.approx(made.factor * applied[24])
-    assert made.factor <= 0.5
-    assert "step 25: the loss diverged: back to step 19, rate x" in caplog.text
-
-
-@pytest.mark.parametrize("step", [40, 53, 55])
-def test_a_run_that_is_lost_in_its_last_stage_goes_back_too(tmp_path, step):
-    class Late(Breaks):
-        at = step
-
-    callback = searcher(rates=(0.01, 0.1), strategy=AutoLRS(probes=3, first=4))  # ends at 28, 56
-    run = fit(tmp_path, Late, [callback], max_epochs=EPOCHS)
-    assert 0 < run.module.w.item() < 1
-    (made,) = callback.result.rollbacks
-    assert step < made.step <= max(49, step + 3)
-    assert made.to <= 28
 
 
 class Warmed(Net):

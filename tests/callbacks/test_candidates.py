@@ -9,6 +9,7 @@ from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.errors import ConfigError
 from autolr.online import Annealed, Thresholds
 from tests.callbacks.runs import LR, Net, differences, fit, trained
+from tests.cases import with_slow
 
 LONG = {"max_epochs": -1, "max_steps": 80, "check_val_every_n_epoch": 6, "log_every_n_steps": 40}
 SPACE = {"lr": LR, "schedule": ["linear", "cosine", "exponential"]}
@@ -24,7 +25,9 @@ def test_a_space_of_one_point_changes_no_bit(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("margin", [1e6, 0.0], ids=["the default stays", "the best wins"])
+@pytest.mark.parametrize(
+    "margin", with_slow({"the default stays": 1e6, "the best wins": 0.0}, "the best wins")
+)
 def test_a_run_that_chose_a_profile_is_replayed_bit_for_bit(margin, tmp_path):
     strategy = Annealed(thresholds=Thresholds(margin=margin, rollbacks=0), budget=1.0)
     callback = AutoLR(strategy, candidates=SPACE)

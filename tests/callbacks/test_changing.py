@@ -21,11 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
         [*KINDS],
         "BackboneFinetuning",
         "ModelPruning",
-        "FrozenInStep",
         "Growing",
-        "Resized",
         "LateBuffers",
-        "Outside",
     )
 )
 def kind(request):

@@ -116,7 +116,7 @@ def unbroken(**settings):
 WAYS = {"the module": whole, "its parts": unbroken, "in place": in_place, "a function": function}
 
 
-@pytest.mark.parametrize("make", with_slow(WAYS, "its parts", "in place"))
+@pytest.mark.parametrize("make", with_slow(WAYS, "in place"))
 def test_a_compiled_run_is_searched_as_the_plain_one_and_compiles_nothing_for_a_rival(
     make, tmp_path
 ):
@@ -148,6 +148,7 @@ def recorded(**settings):
     return module
 
 
+@pytest.mark.slow
 def test_code_that_reads_the_memory_that_it_has_recorded_scores_every_rival_as_it_is(tmp_path):
     run, result, _ = searched(tmp_path / "a", lambda: recorded(mode="reduce-overhead"), CHECKED)
     plain, expected, _ = searched(tmp_path / "b", Net, CHECKED)
@@ -196,7 +197,10 @@ def test_a_race_without_validation_compiles_one_graph_to_score_by_the_training_l
     assert graphs == 2  # with gradients, and without
 
 
-@pytest.mark.parametrize("resumed", [in_place, Net], ids=["compiled", "as it is written"])
+RESUMED = {"compiled": in_place, "as it is written": Net}
+
+
+@pytest.mark.parametrize("resumed", with_slow(RESUMED, "as it is written"))
 def test_a_search_of_a_compiled_module_is_resumed_bit_for_bit(resumed, tmp_path):
     def run(name, make, path=None):
         torch._dynamo.reset()

@@ -14,6 +14,7 @@ from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.callbacks.early_end import early_stoppers
 from autolr.schedules import linear
 from tests.callbacks.runs import LR, Net, fit
+from tests.cases import only_with_slow
 
 MAY_END = r"^AutoLR: [\w ()]+ may end the run before its 28 steps, .* is not annealed: leave it out"
 
@@ -45,8 +46,8 @@ def warned(recwarn):
     "settings",
     [
         {"callbacks": [stopping()]},
-        {"callbacks": [stopping(Patient)]},
-        {"callbacks": [Timer("00:00:10:00")]},
+        *only_with_slow({"callbacks": [stopping(Patient)]}),
+        *only_with_slow({"callbacks": [Timer("00:00:10:00")]}),
         {"max_time": "00:00:10:00"},
     ],
     ids=["EarlyStopping", "a subclass", "Timer", "max_time"],

@@ -11,6 +11,7 @@ from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.online import Annealed, Check, Thresholds
 from tests.callbacks.namespace import CSVLogger, pl
 from tests.callbacks.runs import LR, Net, differences, fit, val_loader
+from tests.cases import with_slow
 
 REFUSED = "Exception: Loss is NaN, training stopped."
 RACE = Annealed(candidates=2, checks=(), budget=3.0)
@@ -91,9 +92,9 @@ def fits_alike(tmp_path, make, searcher, rate=LR, **settings):
     ("make", "error"),
     [
         (InTraining, REFUSED),
-        (InBackward, REFUSED),
-        (BeforeStep, REFUSED),
-        (AtBatchEnd, REFUSED),
+        pytest.param(InBackward, REFUSED, marks=pytest.mark.slow),
+        pytest.param(BeforeStep, REFUSED, marks=pytest.mark.slow),
+        pytest.param(AtBatchEnd, REFUSED, marks=pytest.mark.slow),
         (InValidation, "AssertionError: no sensible loss"),
         (Silent, "validation logged 'val_loss' when the fit began and no longer does: "),
     ],
@@ -111,6 +112,7 @@ def test_a_rival_whose_code_raises_loses_and_leaves_no_trace(tmp_path, make, err
     assert caplog.text.count("a copy raised") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_that_looks_for_anomalies_survives_its_rivals(tmp_path):
     class Root(Steep):
@@ -197,6 +199,7 @@ def test_a_folder_that_cannot_be_written_after_the_fit_costs_a_line(tmp_path):
     assert callback.result.peak == LR
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_an_optimizer_that_ignores_its_rate_trains_as_without_a_search(tmp_path):
     class Deaf(torch.optim.Adam):
@@ -258,7 +261,9 @@ class Skipping(Steep):
 
 
 @pytest.mark.filterwarnings("ignore:(?!AutoLR)")
-@pytest.mark.parametrize("broken_from", [5, 20], ids=["in the race", "after it"])
+@pytest.mark.parametrize(
+    "broken_from", with_slow({"in the race": 5, "after it": 20}, "in the race")
+)
 def test_a_run_that_survives_its_broken_batches_is_not_ended_by_the_search(broken_from, tmp_path):
     checks = (Check(0.8, 0.8), Check(0.9, 0.9))
     watched = Annealed(candidates=2, checks=checks, thresholds=Thresholds(rollbacks=0), budget=3.0)

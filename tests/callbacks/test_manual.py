@@ -11,7 +11,7 @@ from autolr.online import Annealed
 from tests.callbacks.manual import Accumulating, Closing, Manual, Raw, Scheduled, Silent
 from tests.callbacks.namespace import LearningRateMonitor
 from tests.callbacks.runs import LR, RACE, Bare, Net, curve, differences, fit
-from tests.cases import with_slow
+from tests.cases import only_with_slow, with_slow
 
 ALIKE = ("weights and buffers", "optimizer", "data order", "generators", "gradients")
 
@@ -56,7 +56,7 @@ def search(folder, make, strategy=RACE, trainer=None, **settings):
 WAYS = {make.__name__: make for make in (Manual, Silent, Closing, Raw)}
 
 
-@pytest.mark.parametrize("make", with_slow(WAYS, "Manual", "Closing"))
+@pytest.mark.parametrize("make", with_slow(WAYS, "Manual"))
 def test_steps_made_by_hand_are_searched_as_those_of_the_trainer(make, tmp_path):
     automatic, expected = search(tmp_path / "automatic", Net)
     by_hand, result = search(tmp_path / "manual", make)
@@ -65,6 +65,7 @@ def test_steps_made_by_hand_are_searched_as_those_of_the_trainer(make, tmp_path)
     assert len(result.scores) >= 4
 
 
+@pytest.mark.slow
 def test_gradients_accumulated_by_hand_are_searched_as_those_of_the_trainer(tmp_path):
     race = Annealed(candidates=3, checks=(), budget=3.0)
     limits = {"limit_train_batches": 6, "max_epochs": 14}
@@ -78,7 +79,7 @@ def test_gradients_accumulated_by_hand_are_searched_as_those_of_the_trainer(tmp_
 
 
 @pytest.mark.filterwarnings("error:AutoLR")
-@pytest.mark.parametrize("make", [ByHand, AtBatchEnd])
+@pytest.mark.parametrize("make", [ByHand, *only_with_slow(AtBatchEnd)])
 def test_a_scheduler_stepped_by_hand_is_searched_as_one_that_the_trainer_steps(make, tmp_path):
     automatic, expected = search(tmp_path / "automatic", Stepped)
     by_hand, result = search(tmp_path / "manual", make)

@@ -53,7 +53,6 @@ LENGTHS = {
 
 CASES = with_slow(
     [*LENGTHS],
-    "a step that Lightning does not count",
     "accumulation over 3 and the rest",
     "two optimizers by turns, up to a limit",
 )

@@ -8,10 +8,10 @@ import pytest
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.errors import ConfigError
 from autolr.online import Annealed, Check
+from tests.callbacks.cut_runs import assert_same, searcher
 from tests.callbacks.manual import Accumulating, Gan, Raw, Two, circle
 from tests.callbacks.namespace import Callback
 from tests.callbacks.runs import Bare, fit
-from tests.callbacks.test_resume import assert_same, searcher
 from tests.callbacks.test_several_optimizers import Rates
 
 OWN = 2e-3

@@ -17,6 +17,7 @@ from tests.callbacks.namespace import (
     StochasticWeightAveraging,
 )
 from tests.callbacks.runs import LR, TRAIN, Bare, Net, differences, fit, val_loader
+from tests.cases import only_with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -190,7 +191,7 @@ def test_a_known_candidate_is_merged(tmp_path):
     assert_same(run.module.state_dict(), summed(history.steps[20::7], [0.5, 0.5]))
 
 
-@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("first", [*only_with_slow(False), True])
 def test_a_merge_begins_anew_from_the_winner_of_a_search(first, tmp_path):
     search, history = AutoLR(autolr.Annealed(candidates=3, checks=(), budget=3.0)), History()
     merging = MergeCheckpoints(latest=99, every=1)

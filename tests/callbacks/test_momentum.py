@@ -9,6 +9,7 @@ from autolr.errors import UnsupportedError
 from autolr.schedules import Momentum, onecycle
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, RACE, Net, fit
+from tests.cases import only_with_slow
 
 
 class Used(pl.Callback):
@@ -59,7 +60,7 @@ def test_the_run_is_that_with_torchs_scheduler(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("first", [True, *only_with_slow(False)])
 def test_rivals_train_with_the_momentum_of_the_run(first, tmp_path):
     used = Used()
     search, cycle = AutoLR(RACE, schedule="onecycle"), CycleMomentum("onecycle")

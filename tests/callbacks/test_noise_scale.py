@@ -9,6 +9,7 @@ from autolr.callbacks import MeasureNoiseScale
 from autolr.errors import UnsupportedError
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import Net, curve, differences, fit
+from tests.cases import only_with_slow
 
 DIMENSION, SPREAD = 20, 1.5
 
@@ -28,7 +29,7 @@ class Mean(pl.LightningModule):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("clip", [None, 0.01])
+@pytest.mark.parametrize("clip", [None, *only_with_slow(0.01)])
 def test_the_estimate_is_the_known_ratio(clip, tmp_path):
     torch.manual_seed(0)
     data = 1.0 + SPREAD * torch.randn(4000, DIMENSION)

@@ -76,7 +76,12 @@ def searcher(**settings):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("make", "mode"), [(Undefined, "max"), (Infinite, "max"), (MinusInfinite, "min")]
+    ("make", "mode"),
+    [
+        (Undefined, "max"),
+        pytest.param(Infinite, "max", marks=pytest.mark.slow),
+        pytest.param(MinusInfinite, "min", marks=pytest.mark.slow),
+    ],
 )
 def test_the_search_ends_early_and_the_run_keeps_the_users_rate(make, mode, tmp_path):
     callback, applied = searcher(mode=mode, save_to=tmp_path / "found"), Applied()
@@ -115,6 +120,7 @@ def test_a_module_with_a_scheduler_keeps_its_own_rates(tmp_path):
     assert applied.rates[20:] == pytest.approx([LR * 0.9**2] + [LR * 0.9**3] * 7)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_such_a_run_is_replayed_and_resumed(tmp_path):
     def make_kept(folder):

@@ -31,6 +31,7 @@ from tests.callbacks.runs import (
     train_loader,
     val_loader,
 )
+from tests.cases import only_with_slow
 
 RATES = (2.0**-16, 2.0**-6)
 
@@ -90,7 +91,7 @@ class Breaking(Quadratic):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("broken_at", [21, 30, 32, 33, 47])
+@pytest.mark.parametrize("broken_at", [21, *only_with_slow(30, 32, 33), 47])
 def test_a_run_whose_loss_is_not_a_number_in_mid_run_recovers(broken_at, tmp_path):
     checks = tuple(Check(n / 70, n / 70) for n in range(36, 66, 6))
     watched = Annealed(candidates=3, checks=checks, budget=3.0)

@@ -10,47 +10,21 @@ from torch.utils.data import DataLoader
 import autolr
 from autolr import schedules
 from autolr.callbacks import AutoLR, FollowCandidate
-from autolr.callbacks.own_schedulers import OwnRates
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.online import Annealed, Check
-from tests.callbacks.runs import LR, RACE, TRAIN, Bare, Net, Stream, curve, differences, fit
+from tests.callbacks.own_schedulers import (
+    ONLY,
+    RATES,
+    STEPS,
+    Scheduled,
+    one_cycle,
+    per_step,
+    scheduled,
+    searcher,
+)
+from tests.callbacks.runs import LR, TRAIN, Bare, Net, curve, differences, fit
 
-RATES = (2.0**-16, 2.0**-6)
 LIVE_FIRST = 2.0**-11
-STEPS = 28
-ONLY = (LR, LR)
-
-
-def searcher(**settings):
-    return AutoLR(**{"strategy": RACE, "rates": RATES, **settings})
-
-
-class Scheduled(Net):
-    """AdamW with a scheduler made by ``scheduler(optimizer, peak)``."""
-
-    def __init__(self, lr=LR):
-        super().__init__(lr)
-        self.beta1 = []
-
-    def configure_optimizers(self):
-        optimizer = self.make_optimizer()
-        made = type(self).scheduler(optimizer, self.hparams.lr)
-        return [optimizer], made if isinstance(made, list) else [made]
-
-    def make_optimizer(self):
-        return super().configure_optimizers()
-
-    def on_before_optimizer_step(self, optimizer):
-        group = optimizer.param_groups[0]
-        self.log("stepped_with", group["lr"] * group.get("betas", [1.0])[0])
-
-
-def per_step(scheduler, **settings):
-    return {"scheduler": scheduler, "interval": "step", **settings}
-
-
-def scheduled(scheduler, base=Scheduled):
-    return type("Own", (base,), {"scheduler": staticmethod(scheduler)})
 
 
 class Momentum(Scheduled):
@@ -76,10 +50,6 @@ def warmed_up(step):
 
 def climbing(step):
     return min((step + 1) / 4, 1.0)
-
-
-def one_cycle(optimizer, peak):
-    return per_step(lr_scheduler.OneCycleLR(optimizer, peak, total_steps=STEPS, pct_start=0.2))
 
 
 def sequential(optimizer, peak):
@@ -238,6 +208,7 @@ def test_the_race_beside_a_scheduler_that_starts_at_its_peak_is_as_without_one(t
     assert ends[0] == ends[1]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_with_any_own_peak_the_replay_is_equal_up_to_rounding(tmp_path):
     make = SCHEDULERS["OneCycleLR, which writes betas"]
@@ -268,6 +239,7 @@ def test_with_accumulated_gradients_and_epochs_too(tmp_path):
     assert differences(searched.left[kept], replayed.left[kept]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_plateau_forgets_the_run_that_a_rival_replaced(tmp_path):
     def highest_loss(optimizer, _):
@@ -300,78 +272,6 @@ def test_a_cut_run_continues_with_its_own_scheduler_bit_for_bit(tmp_path):
     assert resumed.result.peak != LR
     for name in ("weights and buffers", "optimizer"):
         assert differences(whole.left[name], rest.left[name]) == []
-
-
-class Peeks(AutoLR):
-    """Keeps what is known of the module's own rates."""
-
-    def on_train_start(self, trainer, pl_module):
-        super().on_train_start(trainer, pl_module)
-        self.own = OwnRates.of(trainer, pl_module, trainer.max_steps)
-
-
-def noam(step):
-    return min((step + 1) ** -0.5, (step + 1) * 8**-1.5)
-
-
-class Unknowable(lr_scheduler.LambdaLR):
-    """Cannot be copied."""
-
-    def __deepcopy__(self, memo):
-        raise TypeError("holds a stream")
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    ("scheduler", "peak", "rise"),
-    [
-        # a cosine from its top: 95 % of it is where it begins
-        (lambda o, _: per_step(lr_scheduler.CosineAnnealingLR(o, 40)), LR, 1),
-        # the top of a third of 40 steps, max_lr though no whole step hits it; 95 % a little earlier
-        (lambda o, peak: per_step(lr_scheduler.OneCycleLR(o, peak, total_steps=40)), LR, 10),
-        (lambda o, _: per_step(lr_scheduler.LambdaLR(o, lambda k: min(k / 20, 1))), LR, 19),
-        # Vaswani et al. 2017: highest at the end of its 8 steps of warm-up, 8**-0.5
-        (lambda o, _: per_step(lr_scheduler.LambdaLR(o, noam)), LR * 8**-0.5, 7),
-        # one more in each epoch of 7 steps
-        (lambda o, _: lr_scheduler.LambdaLR(o, lambda epoch: 1.0 + epoch), 6 * LR, 35),
-        (lambda o, _: per_step(Unknowable(o, lambda k: k / 100)), LR, 1),
-    ],
-    ids=["cosine", "one cycle", "warm-up", "noam", "by epoch", "not copied"],
-)
-def test_the_peak_is_the_highest_rate_that_the_scheduler_reaches(scheduler, peak, rise, tmp_path):
-    callback = Peeks(rates=ONLY)
-    fit(tmp_path, scheduled(scheduler), [callback], max_epochs=-1, max_steps=40, best=None)
-    assert callback.own.peak == pytest.approx(peak, rel=1e-12)
-    assert callback.own.rise == rise
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_on_data_without_a_length_it_is_known_too(tmp_path):
-    callback = Peeks(rates=ONLY)
-    make = scheduled(lambda o, _: per_step(lr_scheduler.LambdaLR(o, lambda k: min(k / 8, 2.0))))
-    loader = DataLoader(Stream(TRAIN), 16)
-    fit(tmp_path, make, [callback], train=loader, max_epochs=-1, max_steps=24)
-    assert callback.own == OwnRates(2 * LR, rise=16)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_where_an_optimizer_has_no_customary_peak_the_range_lies_below_a_scanned_edge(tmp_path):
-    class Uncommon(torch.optim.AdamW):
-        """Not among the optimizers whose peaks are known."""
-
-    class Own(Scheduled):
-        scheduler = staticmethod(one_cycle)
-
-        def make_optimizer(self):
-            return Uncommon(self.parameters())
-
-    callback = AutoLR(Annealed(budget=3.0))
-    fit(tmp_path, Own, [callback])
-    first = callback.result.probes[callback.result.probes.start == 0]
-    edge, centre = callback.result.scan.edge, callback.result.scan.edge / 10
-    own = callback.result.own_peak
-    below = sorted([*(centre * 4.0**n for n in range(-2, 3)), own])
-    assert list(first.peak) == pytest.approx([edge, *below], rel=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore")

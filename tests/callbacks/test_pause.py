@@ -19,6 +19,7 @@ from autolr.job import Decision
 from autolr.online import Annealed
 from tests.callbacks.namespace import pl
 from tests.callbacks.runs import LR, TRAIN, Net, Stream, differences, fit, train_loader, val_loader
+from tests.cases import only_with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -114,7 +115,8 @@ def test_a_search_inside_the_run_continues(tmp_path):
         assert differences(run.left[name], expected.left[name]) == [], name
 
 
-@pytest.mark.parametrize("step", [4, 9])  # in the window of rung 10, and not
+# in the window of rung 10, and not
+@pytest.mark.parametrize("step", [*only_with_slow(4), 9])
 def test_a_run_that_has_to_leave_continues_from_there(tmp_path, step):
     expected = job(tmp_path / "whole", whole := Judge(), follow)
 

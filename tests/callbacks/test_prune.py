@@ -137,7 +137,11 @@ class Ends(Net):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("make", "settings"),
-    [(Net, {}), (Ends, {}), (Net, {"accumulate_grad_batches": 3, "gradient_clip_val": 0.3})],
+    [
+        pytest.param(Net, {}, marks=pytest.mark.slow),
+        pytest.param(Ends, {}, marks=pytest.mark.slow),
+        (Net, {"accumulate_grad_batches": 3, "gradient_clip_val": 0.3}),
+    ],
 )
 def test_the_run_is_not_changed_by_a_bit(make, settings, tmp_path):
     prune = PruneTrial(trial := Trial(), (3, 6, 9))
@@ -206,6 +210,7 @@ def test_the_final_score_is_that_of_the_weights_that_the_trainer_validates(tmp_p
     assert prune.final == {name: float(theirs[name]) for name in ("val_loss", "val_acc")}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_rungs_of_another_horizon_are_reached_at_the_same_share(tmp_path):
     trial = Trial()

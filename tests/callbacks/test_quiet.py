@@ -26,6 +26,7 @@ from autolr.callbacks import AutoLR
 from autolr.callbacks.quiet import drop, quiet
 from autolr.online import Annealed, Thresholds
 from tests.callbacks.runs import LR, Net, differences, fit
+from tests.cases import only_with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -244,7 +245,7 @@ class Listener(pl.Callback):
         self.heard["on_before_optimizer_step"] += 1
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", [*only_with_slow("32-true"), "bf16-mixed"])
 def test_callbacks_hear_nothing_of_a_rivals_step(precision, tmp_path):
     calls = Counter()
     hooks = {hook: lambda *_, hook=hook: calls.update([hook]) for hook in HOOKS}

@@ -106,6 +106,7 @@ def test_a_cut_search_among_rules_continues_where_it_was(space, tmp_path):
             assert differences(whole.left[name], resumed.left[name], name) == []
 
 
+@pytest.mark.slow
 def test_a_grad_scaler_leaves_rivals_their_loss(tmp_path):
     def half():
         scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)

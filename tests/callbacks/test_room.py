@@ -9,6 +9,7 @@ from autolr.online import Annealed
 from autolr.runtime.room import Room
 from tests.callbacks.changing import LR, Part, fit
 from tests.callbacks.namespace import Callback
+from tests.cases import only_with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -33,7 +34,7 @@ class Held(Callback):
             self.counts.append(len(rivals._rivals) + (rivals._best is not None))
 
 
-@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("most", [1, *only_with_slow(2), 3])
 def test_no_more_copies_are_held_than_the_user_allows(most):
     callback = AutoLR(Annealed(race=0.2, budget=2.0), max_copies=most)
     fit(Part, [callback, held := Held(callback)])
@@ -46,6 +47,7 @@ def test_no_more_copies_are_held_than_the_user_allows(most):
     assert record.ended == pytest.approx([*near, LR * 16][1 + most :])
 
 
+@pytest.mark.slow
 def test_with_room_for_all_the_search_is_the_same():
     strategy = Annealed(race=0.2, budget=2.0)
     fit(Part, [free := AutoLR(strategy), held := Held(free)])

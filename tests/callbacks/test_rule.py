@@ -15,6 +15,7 @@ from autolr.errors import ConfigError, UnsupportedError
 from autolr.online import Annealed
 from tests.callbacks.namespace import MixedPrecision, ModelCheckpoint, pl
 from tests.callbacks.runs import TRAIN, Net, differences, fit, train_loader, trained
+from tests.cases import only_with_slow
 
 STEPS = 12
 
@@ -191,7 +192,7 @@ def test_a_checkpoint_holds_the_averages_that_were_scored(tmp_path):
     assert differences(saved, seen.validated[-1]) == []
 
 
-@pytest.mark.parametrize("settings", [DOG, ("sps_max",)])
+@pytest.mark.parametrize("settings", [DOG, *only_with_slow(("sps_max",))])
 def test_a_resumed_run_continues_from_the_weights_in_training(tmp_path, settings):
     whole = undrawn(tmp_path / "whole", callbacks=[ApplyRule(*settings)])
     undrawn(tmp_path / "cut", callbacks=[ApplyRule(*settings)], max_epochs=2)
@@ -221,7 +222,11 @@ def test_a_search_among_one_candidate_leaves_a_rule_alone(tmp_path):
 
 @pytest.mark.parametrize(
     "settings",
-    [("sps_max",), ("ldog", {"alpha": 1e-2}), ("smb", {"epoch": 4})],
+    [
+        ("sps_max",),
+        *only_with_slow(("ldog", {"alpha": 1e-2})),
+        *only_with_slow(("smb", {"epoch": 4})),
+    ],
 )
 def test_the_run_that_searched_its_peak_equals_the_run_that_had_it(tmp_path, settings):
     race = Annealed(candidates=3, checks=(), budget=2.0)

@@ -22,7 +22,7 @@ from tests.callbacks.runs import (
     train_loader,
     val_loader,
 )
-from tests.cases import with_slow
+from tests.cases import only_with_slow, with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -115,11 +115,8 @@ def test_a_candidate_is_annealed_over_the_steps_that_are_made(settings, steps, t
     ("settings", "steps"),
     with_slow(
         LENGTHS,
-        "accumulation over 2 from the third epoch",
         "accumulation by the module",
         "data that shrink",
-        "data that grow, accumulated",
-        "a share of the batches",
         "no end but a step",
     ),
 )
@@ -261,7 +258,7 @@ def test_a_run_that_is_resumed_for_longer_says_what_its_schedule_does(tmp_path):
     assert rates.rates[-1] == pytest.approx(LR / 28)
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize("epoch", [1, *only_with_slow(2)])
 def test_a_cut_search_over_data_that_grow_is_resumed_bit_for_bit(epoch, tmp_path):
     def run(folder, callback, **settings):
         keep = pl.callbacks.ModelCheckpoint(tmp_path, "{epoch}", monitor="epoch", save_top_k=-1)

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from autolr.callbacks import AutoLR
 from autolr.online import Annealed
 from tests.callbacks.runs import Bare, Net, differences, fit, val_loader
+from tests.cases import only_with_slow
 
 LR = 1e-3  # torch's default: no rate that the user has chosen, which would race too
 RACE = Annealed(candidates=3, checks=(), budget=4.0)  # to step 14 of 28
@@ -51,7 +52,11 @@ def around(centre):
 
 @pytest.mark.parametrize(
     "trainer",
-    [{}, {"accumulate_grad_batches": 2}, {"gradient_clip_val": 0.1}, {"val": None}],
+    [
+        {},
+        *only_with_slow({"accumulate_grad_batches": 2}, {"gradient_clip_val": 0.1}),
+        *only_with_slow({"val": None}),
+    ],
     ids=str,
 )
 def test_a_run_after_a_scan_is_to_the_bit_one_with_the_rates_around_its_centre(tmp_path, trainer):

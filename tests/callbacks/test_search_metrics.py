@@ -76,6 +76,7 @@ def test_a_probe_that_diverged_has_no_score_to_draw(tmp_path):
         assert list(curve(tmp_path, f"autolr/{name}")) == [horizon - 1 for horizon in horizons]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_accumulated_batches_are_not_counted_as_steps(tmp_path):
     fit(tmp_path, Net, [searcher()], accumulate_grad_batches=3, log_every_n_steps=4)

@@ -65,7 +65,7 @@ def test_a_gan_with_one_candidate_trains_bit_for_bit_as_without_a_search(every, 
     assert beside.module.steps == alone.module.steps
 
 
-@pytest.mark.parametrize("toggles", ["within batches", "for good"])
+@pytest.mark.parametrize("toggles", with_slow(["within batches", "for good"], "within batches"))
 def test_a_searched_gan_ends_as_one_that_was_trained_with_the_chosen_factor_alone(
     toggles, tmp_path
 ):
@@ -199,6 +199,7 @@ class Factored(Bare):
         super().__init__(LR * self.factor)
 
 
+@pytest.mark.slow
 def test_the_result_says_by_what_the_rates_of_all_optimizers_are_multiplied(tmp_path):
     callback = searcher(rates=(HIGHEST / 2**21, HIGHEST / 2), schedule="constant")
     beside = fit(tmp_path / "beside", Bare, [callback])

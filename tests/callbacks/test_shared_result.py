@@ -9,6 +9,7 @@ from autolr import AutoLR
 from tests.callbacks.runs import LR, RACE, fit
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_original_has_the_result_of_the_copy_that_was_trained(tmp_path):
     original = AutoLR(strategy=RACE, rates=(LR / 4, LR * 4))

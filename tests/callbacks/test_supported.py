@@ -51,7 +51,7 @@ FP16 = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("settings", with_slow(FP16, "clipped by norm", "accumulated"))
+@pytest.mark.parametrize("settings", with_slow(FP16, "clipped by norm"))
 def test_in_fp16_a_search_with_one_candidate_changes_no_bit(settings, tmp_path):
     callback = AutoLR(schedule=schedules.constant(), rates=(LR, LR))
     searched = fit(tmp_path / "searched", Watched, [callback], **half_precision(), **settings)
@@ -92,7 +92,7 @@ AVERAGES = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("average", with_slow(AVERAGES, "moving", "late"))
+@pytest.mark.parametrize("average", with_slow(AVERAGES, "moving"))
 def test_with_averages_a_search_with_one_candidate_changes_no_bit(average, tmp_path):
     callback = AutoLR(schedule=schedules.constant(), rates=(LR, LR))
     searched = fit(tmp_path / "searched", Net, [callback, average()])
@@ -100,6 +100,7 @@ def test_with_averages_a_search_with_one_candidate_changes_no_bit(average, tmp_p
     assert differences(searched.left, fit(tmp_path / "plain", Net, [average()]).left) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_averages_that_begin_after_the_search_are_replayed(tmp_path):
     callback = searcher()

@@ -25,6 +25,7 @@ from tests.callbacks.runs import (
     trained,
     val_loader,
 )
+from tests.cases import only_with_slow, with_slow
 
 RATES = (2.0**-16, 2.0**-6)
 LIVE_FIRST = LR  # the own rate
@@ -161,7 +162,7 @@ def test_averages_are_those_of_a_plain_run_that_follows_the_result(name, tmp_pat
     assert differences(trained(searched.left), trained(replayed.left)) == []
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", with_slow([*OWN], "own, by step"))
 def test_a_scheduler_of_the_modules_own_is_followed_up_to_there(name, tmp_path):
     make, settings, trainer = OWN[name]
     callback, averages = searcher(), (swa(**settings), swa(**settings))
@@ -187,7 +188,7 @@ class Seen(Callback):
         self.weights.append([p.detach().clone() for p in pl_module.parameters()])
 
 
-@pytest.mark.parametrize("name", ["", "averages first"])
+@pytest.mark.parametrize("name", ["", *only_with_slow("averages first")])
 def test_averages_are_of_the_runs_weights_and_its_rate_continues_from_the_schedule(name, tmp_path):
     callback, seen, average = searcher(schedule="rex"), Seen(), swa(3, 2)
     run = fit(tmp_path, NoNorm, [*both(callback, average, name), seen])
@@ -242,7 +243,7 @@ def test_a_search_that_is_overtaken_by_shorter_epochs_is_cut(tmp_path):
     assert run.left["optimizer"]["param_groups"][0]["lr"] == SWA_LR
 
 
-@pytest.mark.parametrize("name", ["", "averages first"])
+@pytest.mark.parametrize("name", ["", *only_with_slow("averages first")])
 def test_a_run_cut_before_or_after_its_start_continues_as_if_it_had_not_been(name, tmp_path):
     def callbacks():
         return both(searcher(), swa(3, 3), name)

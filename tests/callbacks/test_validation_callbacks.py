@@ -1,25 +1,23 @@
 """Metrics of callbacks, metrics of some epochs only, and what a pass leaves of a Trainer."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
-import itertools
 from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, LearningRateFinder
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback
 from lightning.pytorch.profilers import SimpleProfiler
-from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
 from autolr import schedules
 from autolr.callbacks import AutoLR, PruneTrial
-from autolr.callbacks.kept_batches import KeptBatches
 from autolr.callbacks.listeners import listeners_of
 from autolr.callbacks.validation import ValidationPass
 from autolr.errors import ConfigError
-from tests.callbacks.runs import LR, RACE, VAL, Net, differences, fit, train_loader, val_loader
+from tests.callbacks.runs import LR, RACE, Net, differences, fit, train_loader, val_loader
+from tests.cases import only_with_slow, with_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -101,7 +99,7 @@ def test_a_metric_of_a_callback_is_the_one_that_trainer_validate_gives():
     assert (evaluator.passes, evaluator.ended) == (1, 1)
 
 
-@pytest.mark.parametrize("monitor", ["callback_loss", "callback_acc"])
+@pytest.mark.parametrize("monitor", ["callback_loss", *only_with_slow("callback_acc")])
 def test_a_search_by_a_callbacks_metric_leaves_the_run_as_it_is(monitor, tmp_path):
     only = AutoLR(schedule=schedules.constant(), rates=(LR, LR), monitor=monitor)
     evaluators = Evaluator(), Evaluator()
@@ -166,16 +164,15 @@ class Sometimes(Net):
             self.log("val_loss", F.cross_entropy(self(batch[0]), batch[1]))
 
 
-@pytest.mark.parametrize(
-    ("logs", "said"),
-    [
-        (lambda epoch, batch_idx: epoch % 2 == 1, "as in epoch 1"),
-        (lambda epoch, batch_idx: epoch == 3, "as in epoch 3"),
-        (lambda epoch, batch_idx: epoch < 1, None),
-        (lambda epoch, batch_idx: batch_idx == 2, None),
-    ],
-    ids=["every second epoch", "the last epoch", "the first epoch", "the last batch"],
-)
+WHEN = {
+    "every second epoch": (lambda epoch, batch_idx: epoch % 2 == 1, "as in epoch 1"),
+    "the last epoch": (lambda epoch, batch_idx: epoch == 3, "as in epoch 3"),
+    "the first epoch": (lambda epoch, batch_idx: epoch < 1, None),
+    "the last batch": (lambda epoch, batch_idx: batch_idx == 2, None),
+}
+
+
+@pytest.mark.parametrize(("logs", "said"), with_slow(WHEN, "every second epoch", "the last batch"))
 def test_a_metric_may_be_logged_now_and_then(logs, said, tmp_path, caplog):
     callback = AutoLR(RACE, monitor="val_loss")
     make = type("Now", (Sometimes,), {"logs": staticmethod(logs)})
@@ -282,78 +279,3 @@ def test_an_object_with_a_callbacks_hooks_need_not_derive_from_one():
 
     logging = Logging()
     assert listeners_of(SimpleNamespace(callbacks=[Duck(), logging])) == (logging,)
-
-
-class Holding(DataLoader[list[torch.Tensor]]):
-    """Keeps all that has ever iterated over it."""
-
-    made = None
-
-    def _get_iterator(self):
-        iterator = super()._get_iterator()
-        self.made.append(iterator)
-        return iterator
-
-
-@pytest.mark.parametrize("persistent", [False, True])
-@pytest.mark.parametrize("taken", [1, None], ids=["some", "all"])
-def test_no_worker_outlives_a_pass(taken, persistent):
-    loader = Holding(VAL, batch_size=16, num_workers=1, persistent_workers=persistent)
-    loader.made = []
-    (kept,) = KeptBatches().loaders([loader])
-    drawing = iter(kept)
-    assert len(list(itertools.islice(drawing, taken))) == (taken or 3)
-    drawing.close()
-    assert not any(worker.is_alive() for one in loader.made for worker in one._workers)
-
-
-class AtMilestones(LearningRateFinder):
-    """Looks for a rate again as later epochs begin, as Lightning's manual shows it."""
-
-    def on_fit_start(self, *args):
-        """Do nothing before training."""
-
-    def on_train_epoch_start(self, trainer, pl_module):
-        if trainer.current_epoch in (0, 1):
-            self.lr_find(trainer, pl_module)
-
-
-@pytest.mark.parametrize("limit", [0, 1.0])
-def test_a_finder_in_the_fit_may_drop_the_validation_loaders(limit, tmp_path):
-    finder = AtMilestones(num_training_steps=3, early_stop_threshold=None)
-    callback = AutoLR(RACE, rates=(2.0**-16, 2.0**-6))
-    settings = {"best": None, "limit_val_batches": limit, "num_sanity_val_steps": 0}
-    searched = fit(tmp_path, Plain, [finder, callback], default_root_dir=tmp_path, **settings)
-    assert searched.trainer.global_step == 28
-    assert callback.result.compared
-
-
-class Plain(Net):
-    """Has no metric objects, which a tuner would leave in another state."""
-
-    def training_step(self, batch, batch_idx):
-        return F.cross_entropy(self(batch[0]), batch[1])
-
-    validation_step = both
-
-
-@pytest.mark.parametrize("sanity", [0, 2])
-def test_validation_loaders_are_reloaded_in_the_epochs_of_the_run(sanity, tmp_path):
-    settings = {"reload_dataloaders_every_n_epochs": 3, "check_val_every_n_epoch": 2}
-
-    def loaded_in(callbacks, folder):
-        epochs = []
-
-        class Reloading(Plain):
-            def val_dataloader(self):
-                if not self.trainer.sanity_checking:
-                    epochs.append(self.trainer.current_epoch)
-                return val_loader()
-
-        settings["num_sanity_val_steps"] = sanity
-        fit(folder, Reloading, callbacks, val=None, max_epochs=9, **settings)
-        return epochs
-
-    alone = loaded_in([], tmp_path / "alone")
-    beside = loaded_in([AutoLR(rates=(LR, LR))], tmp_path / "beside")
-    assert beside == alone if sanity else beside == [0, *alone]

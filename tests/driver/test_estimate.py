@@ -147,6 +147,7 @@ def test_a_checkpoint_of_a_trial_is_as_large_as_was_expected(wide: dict[str, Any
     assert estimate.averages
 
 
+@pytest.mark.slow
 def test_trials_that_search_their_peak_have_rivals(wide: dict[str, Any]) -> None:
     wide["trainer"]["max_epochs"] = 5
     wide["model"]["init_args"] = {"width": 8}

@@ -15,6 +15,7 @@ from autolr.driver import Noted, TuneResult
 from autolr.errors import ConfigError, StudyMismatchError
 from autolr.space import parse_space
 from autolr.study.widening import widen
+from tests.cases import with_slow
 
 OBJECTIVE = {"class_path": "autolr.testing.counting.CountingObjective", "init_args": {"steps": 2}}
 LR = {"low": 0.01, "high": 0.1, "log": True}
@@ -46,9 +47,7 @@ def space(batch_sizes: list[Any], high: float = 0.1) -> dict[str, Any]:
     return {"lr": {**LR, "high": high}, "data.batch_size": batch_sizes}
 
 
-@pytest.mark.parametrize(
-    "sampler", ["tpe", "random", "cmaes", pytest.param("gp", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("sampler", with_slow(["tpe", "random", "cmaes", "gp"], "tpe", "cmaes"))
 def test_what_was_added_is_drawn_and_earlier_trials_keep_their_values(sampler: str) -> None:
     before = run(space([16, 32]), 10, sampler=sampler)
     after = run(space([64, 32, 16, 8], high=100.0), 20, sampler=sampler)
@@ -98,8 +97,16 @@ def test_another_study_of_the_storage_is_left_alone() -> None:
             space([16]),
             "the choice 32 of data.batch_size is gone (a space may only grow); use --study",
         ),
-        (space([64, 32, 8]), "the choice 16 of data.batch_size is gone"),
-        (space([16, 32], high=0.05), "lr was from 0.01 to 0.1 and is from 0.01 to 0.05"),
+        pytest.param(
+            space([64, 32, 8]),
+            "the choice 16 of data.batch_size is gone",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            space([16, 32], high=0.05),
+            "lr was from 0.01 to 0.1 and is from 0.01 to 0.05",
+            marks=pytest.mark.slow,
+        ),
         ({"lr": LR}, "was made with the parameter data.batch_size (a study can get more choices"),
         (
             {**space([16, 32]), "model.width": [8, 16]},

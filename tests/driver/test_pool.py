@@ -18,6 +18,7 @@ from autolr.driver.signals import Shutdown
 from autolr.errors import UserCodeError
 from autolr.study import peek
 from examples.scale.simulated import RUN_STEPS, SimulatedEngine, simulate
+from tests.cases import only_with_slow
 
 
 def study_of(folder: Path) -> Any:
@@ -63,7 +64,7 @@ def test_one_worker_decides_the_same_in_every_study(tmp_path: Path) -> None:
     ends = []
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        handle = simulate(tmp_path / name, SimulatedEngine(), 1, 20, study=name)
+        handle = simulate(tmp_path / name, SimulatedEngine(), 1, 12, study=name)
         ends.append([(t.state, t.value, t.params, t.scores) for t in handle.trials])
     assert ends[0] == ends[1]
 
@@ -74,9 +75,9 @@ def test_a_study_that_dies_continues_as_if_it_had_not(tmp_path: Path) -> None:
 
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
-    whole = simulate(tmp_path / "whole", SimulatedEngine(), 1, 15)
+    whole = simulate(tmp_path / "whole", SimulatedEngine(), 1, 12)
 
-    engine, left = SimulatedEngine(), [5, 9, 14, 3, 20, 7]
+    engine, left = SimulatedEngine(), [5, 9, 3, 14]
 
     def dying(event: Event) -> None:
         if left and isinstance(event, TrialStarted | RungReached | TrialEnded):
@@ -87,15 +88,15 @@ def test_a_study_that_dies_continues_as_if_it_had_not(tmp_path: Path) -> None:
 
     while left:
         with contextlib.suppress(Died):
-            simulate(tmp_path / "cut", engine, 1, 15, dying).close()
-    cut = simulate(tmp_path / "cut", engine, 1, 15, dying)
+            simulate(tmp_path / "cut", engine, 1, 12, dying).close()
+    cut = simulate(tmp_path / "cut", engine, 1, 12, dying)
     compared = [
         [(t.state, t.value, t.params, t.scores) for t in handle.trials] for handle in (whole, cut)
     ]
     assert compared[0] == compared[1]
 
 
-@pytest.mark.parametrize("eta", [2, 3])
+@pytest.mark.parametrize("eta", [*only_with_slow(2), 3])
 def test_paused_trials_are_no_secret_to_the_sampler(tmp_path: Path, eta: int) -> None:
     pruner = {"name": "hyperband", "eta": eta}
     handle = simulate(tmp_path, SimulatedEngine(), 1, 40, pruner=pruner)

@@ -142,6 +142,7 @@ class Looking(CountingObjective):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_for_an_objective_in_plain_python_loads_neither_torch_nor_lightning(
     tmp_path: Path,
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_worker_for_an_objective_in_plain_python_loads_neither_torch_nor_light
         engine.close()
 
 
+@pytest.mark.slow
 def test_a_worker_imports_the_modules_of_its_jobs_before_it_is_ready(tmp_path: Path) -> None:
     assert modules_of(read_config({"model": {}, "tune": {"space": {"lr": 0.1}}})) == (
         "autolr.objective.lightning_objective",

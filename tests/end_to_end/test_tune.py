@@ -239,6 +239,7 @@ def test_callbacks_of_the_config_work_in_trials_and_in_best_yaml(project: Any) -
     assert best(project)["trainer"]["callbacks"][:2] == monitors
 
 
+@pytest.mark.slow
 def test_on_a_terminal_lines_and_the_bar_do_not_mix(project: Any) -> None:
     main, terminal = pty.openpty()
     command = project.start("tune", "tune.yaml", tty=os.ttyname(terminal), TERM="xterm")

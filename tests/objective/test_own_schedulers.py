@@ -17,6 +17,7 @@ from autolr.config import read_config
 from autolr.errors import ConfigError
 from autolr.job import Decision, TrialJob
 from autolr.objective import run_trial
+from tests.cases import only_with_slow, with_slow
 
 PROJECT = '''\
 """A line to fit, and schedulers for it; APPLIED has the rate of each step by trial folder."""
@@ -120,7 +121,7 @@ def config(sections: dict[str, Any], space: dict[str, Any], **settings: Any) -> 
     }
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", with_slow([*SHAPES], "module"))
 def test_each_step_is_made_at_the_own_schedule_with_the_peak_that_is_tried(
     applied: dict[str, Any], tmp_path: Path, kind: str
 ) -> None:
@@ -148,8 +149,8 @@ def test_the_first_trial_keeps_the_shape_where_it_searches_its_peak(
     assert trial.attrs["own_peak"] == 0.25
 
 
-@pytest.mark.parametrize("kind", SHAPES)
-@pytest.mark.parametrize("peak", [0.01, None])
+@pytest.mark.parametrize("kind", with_slow([*SHAPES], "plateau"))
+@pytest.mark.parametrize("peak", [0.01, *only_with_slow(None)])
 def test_a_trial_that_pauses_at_each_rung_makes_the_steps_of_one_that_does_not(
     applied: dict[str, Any], tmp_path: Path, kind: str, peak: float | None
 ) -> None:

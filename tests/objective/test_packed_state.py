@@ -154,6 +154,7 @@ def test_every_damaged_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
     assert noticed > len(whole) // 7 // 2
 
 
+@pytest.mark.slow
 def test_a_state_without_tensors_needs_no_torch(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"

@@ -35,17 +35,23 @@ def finished(state, losses_of):
     return state, actions
 
 
-def begun(steps):
-    return AutoLRS().begin(dataclasses.replace(run_of(BOX, None, steps), rewindable=True))
+def begun(steps, **settings):
+    return AutoLRS(**settings).begin(dataclasses.replace(run_of(BOX, None, steps), rewindable=True))
 
 
-def test_the_rate_whose_loss_falls_lowest_is_kept_in_every_stage():
-    state, _ = finished(begun(4000), decay)
+@pytest.fixture(scope="module")
+def whole():
+    """The end of a run of 4,000 steps, and its actions."""
+    return finished(begun(4000), decay)
+
+
+def test_the_rate_whose_loss_falls_lowest_is_kept_in_every_stage(whole):
+    state, _ = whole
     assert [stage.rate for stage in state.done] == pytest.approx([0.03] * 4, rel=0.3)
 
 
-def test_stages_double_and_each_has_ten_probes_of_a_tenth():
-    state, actions = finished(begun(4000), decay)
+def test_stages_double_and_each_has_ten_probes_of_a_tenth(whole):
+    state, actions = whole
     assert [stage.steps for stage in state.done] == [500, 1000, 2000, 500]
     tries = [action.steps for action in actions if action.rewind]
     assert tries == [50] * 10 + [100] * 10 + [200] * 10 + [50] * 10
@@ -127,9 +133,10 @@ def test_a_loss_that_is_not_finite_has_no_forecast():
 
 
 def test_a_probe_that_diverged_is_never_kept_and_when_all_did_the_prior_one_is():
-    state, _ = finished(begun(80), lambda rate, _: [math.nan] if rate > 0.01 else [1.0])
+    searched = begun(80, probes=5)
+    state, _ = finished(searched, lambda rate, _: [math.nan] if rate > 0.01 else [1.0])
     assert all(stage.rate <= 0.01 for stage in state.done)
-    state, _ = finished(begun(80), lambda *_: [math.inf])
+    state, _ = finished(searched, lambda *_: [math.inf])
     assert {stage.rate for stage in state.done} == {BOX.prior}
 
 
@@ -167,7 +174,7 @@ def learner(rate=1.0):
 
 def test_the_run_trains_at_the_rates_of_its_result_from_the_state_before_the_probes():
     run = learner()
-    result = autolr.search(run, 80, strategy="autolrs", rates=(1e-3, 0.1))
+    result = autolr.search(run, 80, strategy=AutoLRS(probes=5), rates=(1e-3, 0.1))
     rates = result.peak * result.schedule.values(result.total_steps)
     assert run.model.weight[0, 0].item() == pytest.approx(np.prod(1 - rates), rel=1e-4)
     assert result.peak == pytest.approx(0.1)
@@ -190,7 +197,7 @@ def test_a_result_can_be_saved_and_loaded(tmp_path):
 
 def test_the_optimizers_own_rate_is_left_as_it_was():
     run = learner(rate=0.25)
-    autolr.search(run, 40, strategy="autolrs", rates=(1e-3, 0.1))
+    autolr.search(run, 40, strategy=AutoLRS(probes=3), rates=(1e-3, 0.1))
     assert run.optimizer.param_groups[0]["lr"] == 0.25
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from autolr.online import Annealed, Probe, Rollback, Save, SearchSettings
 from autolr.online.observation import Observation
+from tests.cases import only_with_slow
 
 LENGTHS = (60, 100, 240, 800)
 SCORES = {
@@ -18,7 +19,7 @@ SCORES = {
 
 @pytest.mark.parametrize("scores", SCORES.values(), ids=SCORES)
 @pytest.mark.parametrize("rise", [None, 20, 0.33])
-@pytest.mark.parametrize("own", [None, 6e-4, 2e-5])
+@pytest.mark.parametrize("own", [None, *only_with_slow(6e-4), 2e-5])
 def test_a_search_makes_no_more_steps_than_its_budget_and_ends_within_the_run(scores, rise, own):
     settings = SearchSettings(Annealed())
     for steps in LENGTHS:

@@ -46,6 +46,7 @@ def test_a_storage_is_listed_with_the_best_value_of_each_study(capsys, storage):
     assert row == ["digits", "val_loss", "2", "1", "1", "0", "0", "0.25"]
 
 
+@pytest.mark.slow
 def test_who_works_on_a_study_is_shown_as_long_as_it_lives(capsys, tmp_path):
     url = f"sqlite:///{tmp_path / 'runs.db'}"
     script = (
@@ -183,6 +184,7 @@ def test_a_storage_that_is_not_there_is_not_created(capsys, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_optuna_command_reads_the_same_study(storage):
     optuna = Path(sys.executable).with_name("optuna")
     command = [optuna, "trials", "--study-name", "digits", "--storage", storage, "-f", "json"]

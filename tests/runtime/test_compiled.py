@@ -9,6 +9,7 @@ import autolr
 from autolr.online import Annealed
 from autolr.runtime.compiled import as_written, holds_tensors, written_name
 from autolr.runtime.naming import Names
+from tests.cases import with_slow
 from tests.runtime.scripted import data, learner
 
 
@@ -133,7 +134,7 @@ COMPILED = {
 }
 
 
-@pytest.mark.parametrize("compiled", COMPILED.values(), ids=COMPILED)
+@pytest.mark.parametrize("compiled", with_slow(COMPILED, "the model", "in place"))
 def test_a_compiled_model_is_searched_as_the_plain_one_bit_for_bit(compiled):
     torch._dynamo.reset()
     plain, run = learner(), learner()

@@ -14,6 +14,7 @@ from autolr import schedules
 from autolr.errors import ConfigError, DivergedError
 from autolr.online import Annealed, Check, Thresholds
 from autolr.runtime.evaluation import evaluating
+from tests.cases import only_with_slow
 
 STEPS = 80
 WIDE = (2.0**-14, 4.0)  # a run begins with its own rate, 2**-6, their mean; the best is higher
@@ -369,7 +370,7 @@ def noisy(lr, steps=64, *, steeper=1.0):
     return weight, autolr.TorchLearner(weight, learner.optimizer, batches, away, validate=validate)
 
 
-@pytest.mark.parametrize("steps", [100, 400, 1600])
+@pytest.mark.parametrize("steps", [100, 400, *only_with_slow(1600)])
 def test_a_run_that_breaks_late_is_put_back_and_ends_well(steps):
     """A peak of 3/8 wins while the loss is a sixteenth as steep as it becomes."""
     watches = tuple(Check(n / 20, n / 20) for n in range(11, 20))
@@ -436,7 +437,7 @@ def test_a_run_that_breaks_again_and_again_is_an_error_in_one_line():
     assert not learner.optimizer._optimizer_step_pre_hooks
 
 
-@pytest.mark.parametrize("breaks", [300, 320, 330, 336, 337, 500])
+@pytest.mark.parametrize("breaks", [300, *only_with_slow(320, 330), 336, 337, 500])
 def test_a_loss_that_is_not_finite_once_at_any_step_is_survived(breaks):
     """Of the 32 steps before 337 every second is averaged; the look at step 336 leaves one."""
     _, learner = noisy(2.0**-4)

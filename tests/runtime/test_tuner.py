@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
 
 import autolr
 from autolr.errors import ConfigError
+from tests.cases import with_slow
 from tests.runtime.loops import (
     OWN,
     STEPS,
@@ -81,7 +82,9 @@ def replayed(result, *, norm=True, steps=STEPS):
 
 @pytest.mark.parametrize("form", ["step", "repeat"])
 @pytest.mark.parametrize("score", [validate, None], ids=["validated", "training loss"])
-@pytest.mark.parametrize("norm", [True, False], ids=["batch norm", "no batch norm"])
+@pytest.mark.parametrize(
+    "norm", with_slow({"batch norm": True, "no batch norm": False}, "batch norm")
+)
 def test_a_loop_of_ones_own_ends_as_that_of_search(form, score, norm):
     expected, result = searched(norm=norm, score=score)
     actual, tuner, *_ = tuned(form, norm=norm, score=score)

@@ -6,6 +6,7 @@ import torch
 
 import autolr
 from autolr.errors import ConfigError, UnsupportedError
+from tests.cases import with_slow
 from tests.runtime.loops import STEPS, WIDE, left, loop, loss, net, same, sgd, validate
 
 
@@ -47,14 +48,18 @@ class Loop:
 
 @pytest.mark.parametrize(
     ("form", "norm", "score"),
-    [
-        ("step", False, validate),
-        ("step", True, validate),
-        ("repeat", True, validate),
-        ("repeat", False, None),
-        ("step", False, None),
-    ],
-    ids=["step", "batch norm", "repeat, batch norm", "repeat, training loss", "training loss"],
+    with_slow(
+        {
+            "step": ("step", False, validate),
+            "batch norm": ("step", True, validate),
+            "repeat, batch norm": ("repeat", True, validate),
+            "repeat, training loss": ("repeat", False, None),
+            "training loss": ("step", False, None),
+        },
+        "batch norm",
+        "repeat, training loss",
+        "training loss",
+    ),
 )
 def test_a_run_that_is_cut_anywhere_ends_as_the_uninterrupted_one(form, norm, score, tmp_path):
     whole = Loop(form, norm, score).train(0, STEPS)

@@ -93,10 +93,10 @@ def with_accelerate(precision, form, result=None):
 
 
 CASES = [
-    (with_fabric, "32-true"),
+    pytest.param(with_fabric, "32-true", marks=pytest.mark.slow),
     (with_fabric, "bf16-mixed"),
     (with_fabric, "bf16-true"),
-    (with_accelerate, "no"),
+    pytest.param(with_accelerate, "no", marks=pytest.mark.slow),
     (with_accelerate, "bf16"),
 ]
 

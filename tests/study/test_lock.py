@@ -46,6 +46,7 @@ def test_a_second_driver_learns_at_once_who_holds_the_study(url: str, start: Sta
     assert time.monotonic() - began < 5  # it has not waited for the lock
 
 
+@pytest.mark.slow
 def test_a_holder_that_has_not_said_yet_who_it_is_is_named_not_a_dead_one(
     url: str, tmp_path: Path, start: Start
 ) -> None:
@@ -81,6 +82,7 @@ with locked(sys.argv[1], "digits"):
 """
 
 
+@pytest.mark.slow
 def test_a_child_that_outlives_a_killed_driver_does_not_keep_the_lock(
     url: str, start: Start
 ) -> None:
@@ -89,6 +91,7 @@ def test_a_child_that_outlives_a_killed_driver_does_not_keep_the_lock(
         pass
 
 
+@pytest.mark.slow
 def test_the_message_names_the_new_holder_not_the_dead_one(url: str, start: Start) -> None:
     kill(hold(start, url))
     busy = pytest.raises(StorageBusyError, match=f"process {os.getpid()} ")
@@ -119,6 +122,7 @@ def test_a_server_needs_a_folder_for_the_lock(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_processes_that_create_one_file_together_all_get_their_study(
     url: str, create_together: Callable[[str], list[int]]
 ) -> None:

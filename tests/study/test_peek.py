@@ -4,6 +4,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from autolr.study import open_study, peek, study_names
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -39,6 +41,7 @@ def test_reading_waits_for_no_writer(url: str) -> None:
     handle.close()
 
 
+@pytest.mark.slow
 def test_no_torch_is_needed(url: str, start: Start) -> None:
     script = (
         "import sys; from autolr import study; h = study.open_study(sys.argv[1], 'x')\n"

@@ -13,6 +13,7 @@ import pytest
 
 from autolr.errors import ConfigError
 from autolr.study import open_study, sampler
+from tests.cases import only_with_slow
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -66,7 +67,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
     return proposed_by
 
 
-@pytest.mark.parametrize("name", ["tpe", "random", CMAES, GP])
+@pytest.mark.parametrize("name", ["tpe", *only_with_slow("random"), CMAES, GP])
 def test_a_study_cut_after_each_trial_proposes_what_an_uninterrupted_one_does(
     url: str, name: str, uninterrupted: Uninterrupted
 ) -> None:
@@ -81,7 +82,7 @@ def test_a_study_cut_after_each_trial_proposes_what_an_uninterrupted_one_does(
 
 
 @pytest.mark.parametrize("name", ["tpe", CMAES, GP])
-@pytest.mark.parametrize("drawn", [1, 2])
+@pytest.mark.parametrize("drawn", [1, *only_with_slow(2)])
 def test_a_study_cut_within_each_trial_proposes_what_an_uninterrupted_one_does(
     url: str, drawn: int, name: str, uninterrupted: Uninterrupted
 ) -> None:
@@ -189,6 +190,7 @@ print(json.dumps([trial.params for trial in handle.trials]))
 """
 
 
+@pytest.mark.slow
 def test_proposals_do_not_depend_on_pythons_string_hashes(url: str, start: Start) -> None:
     open_study(url, "first")  # so that neither creates the file
     processes = [start(PROPOSE, url, i, PYTHONHASHSEED=str(i)) for i in (1, 2)]

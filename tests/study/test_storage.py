@@ -187,6 +187,7 @@ for use in (use_lock, lambda: open_study(f"sqlite:///{sys.argv[1]}/new.db", "dig
 """
 
 
+@pytest.mark.slow
 def test_a_folder_that_may_not_be_written_is_one_line(start: Start) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
@@ -218,6 +219,21 @@ def test_a_full_disk_is_one_line_and_loses_nothing(url: str, tmp_path: Path, sta
     assert message.startswith(f"cannot use {url}: ")
     assert len(kept) < 1000
     assert len(open_study(url, "digits").trials[0].scores) >= len(kept)
+
+
+def test_tables_of_another_optuna_are_refused_though_others_were_opened_before(
+    url: str, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        open_study(url, "digits").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs.db")) as database, database:
+        database.execute("update alembic_version set version_num = 'v9.9.9'")
+    refusal = r"optuna version .* is no longer compatible"
+    for _ in range(2):
+        with pytest.raises(StorageError, match=refusal):
+            open_study(url, "digits")
+        with pytest.raises(StorageError, match=refusal):
+            peek(url, "digits")
 
 
 def test_a_study_deleted_meanwhile_is_one_line(url: str) -> None:

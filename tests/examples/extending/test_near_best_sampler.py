@@ -12,6 +12,7 @@ CONFIG = Path(__file__).parents[3] / "examples/extending/objective.yaml"
 SAMPLER = {"class_path": "near_best_sampler.NearBestSampler", "init_args": {"window": 0.1}}
 
 
+@pytest.mark.slow
 def test_a_study_searches_near_its_best_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def test_autolrs_costs_two_runs():
     assert outcome.total_steps == pytest.approx(2 * STEPS, rel=0.1)  # probes have whole steps
 
 
+@pytest.mark.slow
 def test_autolrs_in_a_trainer_costs_the_probes_of_all_stages_but_the_last():
     outcome = METHODS["autolrs_trainer"]("logreg_digits", 0, SCALE)
     assert outcome.trained_steps == STEPS
