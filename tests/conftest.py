@@ -10,6 +10,7 @@ from pathlib import Path
 # before NumPy, SciPy and torch are imported: on small matrices their threads only wait for each
 # other, up to ten times as long as the work takes, and processes that tests start share the cores
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("COLUMNS", None)  # xdist gives its workers a terminal's: a pipe has none
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the examples, which are not installed
 
 _MEMORY = "/dev/shm"

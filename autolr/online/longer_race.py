@@ -118,21 +118,21 @@ def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Sear
     return replace(search, alive=alive, chose_schedule=False)
 
 
-def no_further(search: "Search", own: float) -> "Search":
-    """Return the search whose next check moves the peak no further from the user's own.
+def no_further(search: "Search", own: float, leader: float) -> "Search":
+    """Return the search whose next check does not go back to the peak that has just lost.
 
     Args:
         search: Behind a race that a far leader has led to.
         own: The peak of the user.
+        leader: The peak that led. Where it has won it is followed as any.
     """
     won = search.peak(0)
-    if won == own or not search.rounds:
+    if won in (own, leader) or not search.rounds:
         return search
     now, *rest = search.rounds
-    nearer = tuple(factor for factor in now.factors if (factor > 1) == (won < own))
-    spare = search.spare + now.price - replace(now, factors=nearer).price
-    rounds = (replace(now, factors=nearer), *rest)
-    return replace(search, rounds=rounds, ends=(0.0, math.inf), spare=spare)
+    nearer = replace(now, factors=tuple(f for f in now.factors if (f > 1) == (won > leader)))
+    spare = search.spare + now.price - nearer.price
+    return replace(search, rounds=(nearer, *rest), spare=spare)
 
 
 def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]":

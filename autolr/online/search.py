@@ -20,7 +20,7 @@ from autolr.online.longer_race import (
     with_nearer_race,
 )
 from autolr.online.near_race import after_near_race
-from autolr.online.race_verdict import highest_alive, own_candidate
+from autolr.online.race_verdict import highest_alive
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import scaled
 from autolr.online.rivals_of_round import with_rivals
@@ -194,7 +194,7 @@ class Search:
         if search.races and now.continues:
             left = replace(left, alive_below=highest_alive(search, evidence))
         if now.once:
-            left = no_further(left, search.peak(own_candidate(search)))
+            left = no_further(left, search.peak(0), search.peak(1))
         if search.near is not None and (search.races or now.factors):
             left = after_near_race(left, now, len(search.alive))
         if not now.profiles:

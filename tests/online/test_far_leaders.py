@@ -32,13 +32,13 @@ def test_the_second_look_decides_as_a_race_does(scores, winner):
     ("own", "first", "second", "tried"),
     [
         (0.025, FAR, (2.2, 2.29, 1.9), [0.1, 0.05]),
-        (0.025, FAR, (2.1, 1.5, 1.9), [1.6, 0.8]),  # the highest of all is not followed
-        (0.4, (2.29, 2.12, 2.27, 2.28, 2.5), (2.2, 1.5, 2.0), [0.025, 0.05]),
+        (0.4, (2.29, 2.12, 2.27, 2.28, 2.5), (2.2, 2.3, 2.0), [0.1, 0.2]),
+        (0.025, FAR, (2.1, 1.5, 1.9), [1.6, 0.8, 3.2]),
         (0.025, FAR, (1.9, 2.4, 2.3), [0.025, 0.0125, 0.05]),  # the own one
     ],
-    ids=["one between", "the highest", "one below", "the own one"],
+    ids=["one between", "one between below", "the leader", "the own one"],
 )
-def test_the_next_check_goes_no_further_from_the_own_rate(own, first, second, tried):
+def test_the_next_check_does_not_go_back_to_what_has_lost(own, first, second, tried):
     search = seen(seen(begun(own=own), *first), *second)
     assert peaks(search) == tried
     assert search.rounds[0].refines

@@ -80,7 +80,7 @@ def test_a_search_that_decided_nothing_or_a_run_that_was_lost_is_refused(
         ("peak", -1.0, "peak must be a number above 0, got -1.0"),
         ("peak", math.nan, "peak must be a number above 0, got nan"),
         ("total_steps", "x", "total_steps must be a whole number of at least 0, got 'x'"),
-        ("schedule", "cosin", "no schedule 'cosin'; there are: "),
+        ("schedule", "cosin", "unknown schedule 'cosin'; did you mean 'cosine'?"),
     ],
 )
 def test_a_file_that_was_damaged_names_what_is_wrong(
