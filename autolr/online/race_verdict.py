@@ -104,7 +104,7 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
     own = None if search.fallback is None else own_candidate(search)
     if own is not None and not longer and is_too_early(search, evidence):
         return own
-    if own in order and scores[own] <= scores[best] + max(tie, evidence.noise(own, best)):
+    if own in order and scores[own] <= scores[best] + max(tie, CLEAR * evidence.noise(own, best)):
         return own
     close = [i for i in order if scores[i] <= scores[best] + tie and _may_begin(search, i)]
     places = {i: order.index(i) - order.index(own) for i in close} if own in order else {}

@@ -75,8 +75,10 @@ def beaten(search: "Search", evidence: Evidence) -> tuple["Candidate", ...]:
         return ()
     if shows_nothing(search, evidence):
         return ()
-    clear = scores[0] + search.thresholds.settled * size(search, scores[0])
-    return tuple(c for c, score in zip(search.alive, scores, strict=True) if score > clear)
+    least = search.thresholds.settled * size(search, scores[0])
+    behind = {i: score - scores[0] for i, score in enumerate(scores) if i}
+    lost = (i for i, by in behind.items() if by > max(least, CLEAR * evidence.noise(0, i)))
+    return tuple(search.alive[i] for i in lost)
 
 
 def _needed(search: "Search", evidence: Evidence) -> float:
