@@ -110,6 +110,7 @@ def test_callbacks_load_no_optuna():
     assert "optuna" not in after[next(iter(CALLBACKS))]
 
 
+@pytest.mark.slow
 def test_fitting_one_run_loads_no_optuna():
     after = modules_after((*CALLBACKS, FITS), UNDER_LIGHTNING)[FITS]
     assert "lightning" in after

@@ -78,6 +78,7 @@ def test_who_does_not_read_holds_no_sender_up(ends: tuple[Channel, socket.socket
     assert came.result() == expected
 
 
+@pytest.mark.slow
 def test_two_threads_that_send_write_each_byte_once(ends: tuple[Channel, socket.socket]) -> None:
     channel, other = ends
     words = [Remark(f"{number} " + "x" * 2**16) for number in range(60)]

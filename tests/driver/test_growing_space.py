@@ -71,6 +71,7 @@ def test_a_study_that_did_not_grow_is_stored_as_before_and_repeats() -> None:
     assert "widened" not in stored().user_attrs
 
 
+@pytest.mark.slow
 def test_a_process_that_died_while_the_space_grew_leaves_a_study_that_goes_on() -> None:
     run(space([16, 32]), 3)
     study = stored()
@@ -81,6 +82,7 @@ def test_a_process_that_died_while_the_space_grew_leaves_a_study_that_goes_on() 
     assert batches(run(space([16, 32, 64], high=1.0), 12)) == {16, 32, 64}
 
 
+@pytest.mark.slow
 def test_another_study_of_the_storage_is_left_alone() -> None:
     run(space([16, 32]), 3, study="other")
     run(space([16, 32]), 3)

@@ -60,6 +60,7 @@ def test_workers_that_die_cost_no_trial_and_no_attempt(tmp_path: Path) -> None:
     assert len({tuple(trial.params.items()) for trial in whole}) == len(whole)
 
 
+@pytest.mark.slow
 def test_one_worker_decides_the_same_in_every_study(tmp_path: Path) -> None:
     ends = []
     for name in ("one", "other"):
@@ -69,6 +70,7 @@ def test_one_worker_decides_the_same_in_every_study(tmp_path: Path) -> None:
     assert ends[0] == ends[1]
 
 
+@pytest.mark.slow
 def test_a_study_that_dies_continues_as_if_it_had_not(tmp_path: Path) -> None:
     class Died(BaseException):
         """The end of a driver at any event."""

@@ -69,6 +69,7 @@ def test_workers_together_train_each_candidate_once() -> None:
     assert len({str(sorted(trial.params.items())) for trial in result.trials}) == 6
 
 
+@pytest.mark.slow
 def test_a_study_continued_one_trial_at_a_time_has_the_trials_of_a_whole_one() -> None:
     for trials in range(1, 8):
         parts = tune(config(), trials=trials, study="parts", out="parts")

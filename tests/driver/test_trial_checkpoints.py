@@ -171,6 +171,7 @@ class Keeper(Mean):
 """
 
 
+@pytest.mark.slow
 def test_classes_that_a_checkpoint_needs_are_allowed_by_name(
     config: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_model_that_cannot_be_stored_is_trained_all_the_same(
     assert not list(tmp_path.glob("autolr_runs/**/*.new"))
 
 
+@pytest.mark.slow
 def test_each_seed_of_the_best_trial_keeps_its_weights(
     config: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_it_checks_with_the_objective_of_the_config(
     assert received(pipe) == Checked(8)
 
 
+@pytest.mark.slow
 def test_each_score_waits_for_its_answer(pipe: "Connection[Any, Any]", tmp_path: Path) -> None:
     pipe.send(TrainTrial(job(tmp_path)))
     assert received(pipe) == Scored(2, 1 / 2)

@@ -50,6 +50,7 @@ def test_a_model_that_cannot_be_trained_is_recognized_before_a_trial(
     assert not (project.folder / "runs.db").exists()
 
 
+@pytest.mark.slow
 def test_a_model_that_logs_nothing_is_refused(project: Any) -> None:
     project.change_model(
         ('self.log("train_loss", loss)', "pass"),

@@ -77,6 +77,7 @@ def test_the_steps_and_passes_of_our_probes_are_counted():
     assert outcome.validation_passes > 1
 
 
+@pytest.mark.slow
 def test_autolrs_costs_two_runs():
     outcome = METHODS["autolrs"]("logreg_digits", 0, SCALE)
     assert outcome.trained_steps == STEPS

@@ -1,0 +1,43 @@
+"""What noise between validation batches leaves undecided: a winner, and a side that has lost."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
+
+import pytest
+
+from autolr.online.evidence import Evidence
+from tests.online.test_longer_race import START, begun, peaks
+
+BATCHES = (0.2, -0.2, 0.1, -0.1)  # of each score, for four batches
+
+
+def seen(search, scores, noise):
+    """Return the search behind a round whose differences have about that standard error."""
+    by_batch = tuple(
+        tuple(score + (-1) ** i * noise * each * 10 for each in BATCHES)
+        for i, score in enumerate(scores)
+    )
+    evidence = Evidence(tuple(scores), by_batch, START, (START,) * len(BATCHES))
+    return search.observe(evidence)
+
+
+def error(noise):
+    scores = tuple(tuple((-1) ** i * noise * each * 10 for each in BATCHES) for i in (0, 1))
+    return Evidence((0.0, 0.0), scores).noise(0, 1)
+
+
+@pytest.mark.parametrize(("noise", "winner"), [(0.001, 0.4), (0.05, 0.1)])
+def test_a_peak_that_leads_by_less_than_two_standard_errors_leaves_the_users(noise, winner):
+    scores = (2.0, 2.0, 1.62, 1.5, 2.0)
+    assert (2 * error(noise) < 0.12) == (winner == 0.4)
+    assert error(noise) < 0.12
+    assert seen(begun(own=0.1), scores, noise).alive[0].peak == winner
+
+
+@pytest.mark.parametrize(("noise", "sides"), [(0.0001, (2.0,)), (0.02, (0.5, 2.0))])
+def test_a_side_is_ruled_out_by_two_standard_errors(noise, sides):
+    raced = seen(begun(own=0.1), (2.0, 2.0, 1.5, 1.9, 2.0), 0.0)
+    assert peaks(raced) == [0.1, 0.05, 0.2]
+    after = seen(raced, (1.4, 1.42, 1.402), noise)
+    assert 2 * error(0.0001) < 0.02
+    assert 2 * error(0.02) > 0.02
+    assert after.alive[0].peak == 0.1
+    assert next(now.factors for now in after.rounds if now.factors) == sides
