@@ -26,8 +26,9 @@ class Thresholds:
             the run itself has gained since its last score. A lower rate always helps at once, as
             annealing does, and may cost more later; and what differs less is mostly noise. One that
             has not is given a second look, of the same length: it wins if its lead has not shrunk.
-        settled: A rate that loses to the run by that much is not tried again, nor are others on its
-            side: where the best rate moves it moves slowly, and a check has its price.
+        settled: A rate that loses to the run by that much, and by two standard errors, is not tried
+            again, nor are others on its side: where the best rate moves it moves slowly, and a
+            check has its price.
         band: A score that is worse than the best one by that much casts doubt on the run: a copy of
             the best state is trained beside it for a while, at a lower rate, and takes its place if
             it is better by half as much, and by two standard errors where validation has several
