@@ -180,7 +180,7 @@ def test_only_rank_0_prints_the_result(both):
         ("raising", "UserCodeError", "ValueError: a broken image (on rank 1 of 2)"),
         (
             "silent",
-            "ConfigError",
+            "MonitorError",
             "monitor must be a metric that validation logs on every rank: (it logs nothing), got "
             "'val_loss'",
         ),

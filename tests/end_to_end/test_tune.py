@@ -282,7 +282,8 @@ def test_the_winner_is_repeated_with_other_seeds(project: Any) -> None:
     (value,) = trials(project)["value"]
     finished = project.run("fit", "autolr_runs/line/best.yaml", "--seeds", 3, "--out", "again")
     assert finished.status == 0, finished
-    *runs, spread = finished.out.splitlines()
+    *runs, spread, known = finished.out.splitlines()
+    assert known == f"to compare with: study line (trial 0, val_loss {value:.6g})"
     logged = [
         last_logged(project.folder / f"again/seed_{seed}/lightning_logs/version_0/metrics.csv")
         for seed in (3, 4, 5)

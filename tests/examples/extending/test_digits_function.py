@@ -35,7 +35,9 @@ def test_it_runs_as_it_stands_and_its_best_is_trained_again(
     assert run(tmp_path) == first
     monkeypatch.chdir(tmp_path)
     assert main(["fit", "autolr_runs/digits_function/best.yaml", "--out", "again"]) == 0
-    returned = float(capsys.readouterr().out.removeprefix("the function returned "))
+    line, known = capsys.readouterr().out.splitlines()
+    returned = float(line.removeprefix("the function returned "))
+    assert known == f"to compare with: study digits_function (trial 0, accuracy {returned:.6g})"
     assert returned == pytest.approx(accuracy, abs=5e-5)  # what is printed
     table = pd.read_csv("autolr_runs/digits_function/trials.csv")
     assert set(table["state"]) == {"COMPLETE", "PRUNED"}
