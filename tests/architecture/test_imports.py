@@ -99,6 +99,7 @@ def test_callbacks_load_the_namespace_that_was_imported_as_by_default():
     assert after & {"lightning", "pytorch_lightning"} == {"lightning"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", CALLBACKS)
 def test_callbacks_load_the_namespace_that_is_in_use_and_no_other(program):
     after = modules_after((*CALLBACKS, FITS), UNDER_LIGHTNING)[program]

@@ -100,6 +100,7 @@ def test_the_search_ends_early_and_the_run_keeps_the_users_rate(make, mode, tmp_
     assert curve(tmp_path, "autolr/peak") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_where_the_user_has_set_no_rate_the_customary_one_is_kept(tmp_path):
     class Sgd(Undefined):

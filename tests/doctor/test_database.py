@@ -87,6 +87,7 @@ def test_a_study_in_use_is_named(file: Path) -> None:
     assert found(file)["locks"].text == "no study is in use"
 
 
+@pytest.mark.slow
 def test_a_writer_that_does_not_end_is_named(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("begin immediate")

@@ -129,6 +129,7 @@ def test_what_cannot_be_waited_for_is_refused_at_once(
     assert not said_out
 
 
+@pytest.mark.slow
 def test_a_study_that_is_not_there_or_has_no_driver_is_said_in_one_line(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

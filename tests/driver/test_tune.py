@@ -154,6 +154,7 @@ def test_a_dry_run_opens_no_study(config: dict[str, Any]) -> None:
     assert not Path("autolr.db").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_results_holds_one_study(config: dict[str, Any], tmp_path: Path) -> None:
     first = autolr.tune(config, trials=1, study="a", out="shared")
     others: list[dict[str, Any]] = [

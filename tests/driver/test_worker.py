@@ -96,6 +96,7 @@ def test_each_score_waits_for_its_answer(pipe: "Connection[Any, Any]", tmp_path:
     assert (tmp_path / "rung.ckpt").read_text() == "4"
 
 
+@pytest.mark.slow
 def test_an_error_has_its_traceback_in_the_trials_folder(
     pipe: "Connection[Any, Any]", tmp_path: Path
 ) -> None:

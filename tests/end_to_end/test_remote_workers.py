@@ -137,6 +137,7 @@ _TORCHRUN = {
 }
 
 
+@pytest.mark.slow
 def test_a_worker_that_finds_no_driver_says_where_it_looked(project: Project) -> None:
     finished = project.run("worker", "tune.yaml", "--wait", "0.1")
     assert finished.status == 1

@@ -19,7 +19,8 @@ BRANCHES = parse_space(
     {"rule": ["a", "b"], "momentum": {"low": 0.0, "high": 1.0, "when": {"rule": "a"}}}
 )
 CMAES = pytest.param(
-    "cmaes", marks=pytest.mark.skipif(find_spec("cmaes") is None, reason="needs cmaes")
+    "cmaes",
+    marks=[pytest.mark.slow, pytest.mark.skipif(find_spec("cmaes") is None, reason="needs cmaes")],
 )
 GP = pytest.param("gp", marks=pytest.mark.slow)  # imports torch
 

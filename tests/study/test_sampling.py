@@ -21,7 +21,8 @@ TRIALS = 14  # the first 10 are random, the others the sampler's
 LONGER = {"cmaes": 20}  # two generations of its own
 
 CMAES = pytest.param(
-    "cmaes", marks=pytest.mark.skipif(find_spec("cmaes") is None, reason="needs cmaes")
+    "cmaes",
+    marks=[pytest.mark.slow, pytest.mark.skipif(find_spec("cmaes") is None, reason="needs cmaes")],
 )
 GP = pytest.param("gp", marks=pytest.mark.slow)  # imports torch, and takes seconds to fit
 
@@ -115,7 +116,7 @@ def mean_distance(url: str, name: str, trials: int) -> float:
 @pytest.mark.parametrize(
     ("name", "trials"),
     [
-        pytest.param("cmaes", 60, marks=[*CMAES.marks, pytest.mark.slow]),
+        pytest.param("cmaes", 60, marks=CMAES.marks),
         pytest.param("gp", 18, marks=GP.marks),
     ],
 )

@@ -214,6 +214,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_loses_nothing(url: str, tmp_path: Path, start: Start) -> None:
     *kept, message = start(FULL, url, tmp_path / "runs.db").communicate()[0].splitlines()
     assert message.startswith(f"cannot use {url}: ")
