@@ -34,6 +34,7 @@ _BEYOND = 4.0  # times the highest that has raced, as far as the peaks of a race
 _FAR = 7.999  # a factor between two peaks, of which one is the user's; peaks of a race are 4 apart
 _AGAIN = (0.25, 4.0, 16.0)  # of the run's rate: rivals of a race that is held again later
 _NEARER = (0.5, 2.0)
+_FEWEST = 3  # who race on: the user's own peak and two others
 _LATER = 2  # times the steps so far
 
 
@@ -118,19 +119,19 @@ def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Sear
     return replace(search, alive=alive, chose_schedule=False)
 
 
-def no_further(search: "Search", own: float, leader: float) -> "Search":
+def no_further(search: "Search", raced: "Sequence[Candidate]") -> "Search":
     """Return the search whose next check does not go back to the peak that has just lost.
 
     Args:
         search: Behind a race that a far leader has led to.
-        own: The peak of the user.
-        leader: The peak that led. Where it has won it is followed as any.
+        raced: The user's own peak, the one that led, and one between them; fewer where one has
+            diverged, which rules out its side by itself. A leader that has won is followed as any.
     """
-    won = search.peak(0)
-    if won in (own, leader) or not search.rounds:
+    if len(raced) < _FEWEST or search.alive[0].peak != raced[2].peak or not search.rounds:
         return search
     now, *rest = search.rounds
-    nearer = replace(now, factors=tuple(f for f in now.factors if (f > 1) == (won > leader)))
+    up = search.peak(0) > (raced[1].peak or 0.0)
+    nearer = replace(now, factors=tuple(f for f in now.factors if (f > 1) == up))
     spare = search.spare + now.price - nearer.price
     return replace(search, rounds=(nearer, *rest), spare=spare)
 
@@ -151,7 +152,7 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]
         left = evidence.has_left(0, tie, FAR_BEHIND * evidence.progress)
         left = left and not evidence.is_dying(0)
         return () if left else search.alive
-    if len(search.alive) < 3:
+    if len(search.alive) < _FEWEST:
         return ()
     fit = [i for i in lowest_first(search) if not evidence.does_harm(i, _HARM)]
     least = _OF_DYING if evidence.is_dying(evidence.best) else tie
@@ -178,7 +179,7 @@ def _behind_far_leader(search: "Search", evidence: Evidence) -> "tuple[Candidate
     The own one, the winner, and one between them: what is ahead so early may have lost it all a
     few steps later, and a network that has stood at chance since then does not recover.
     """
-    if len(search.alive) < 3 or search.rounds[0].continues or not _may_continue(search):
+    if len(search.alive) < _FEWEST or search.rounds[0].continues or not _may_continue(search):
         return ()
     if math.isnan(evidence.progress):
         return ()

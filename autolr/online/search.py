@@ -194,7 +194,7 @@ class Search:
         if search.races and now.continues:
             left = replace(left, alive_below=highest_alive(search, evidence))
         if now.once:
-            left = no_further(left, search.peak(0), search.peak(1))
+            left = no_further(left, search.alive)
         if search.near is not None and (search.races or now.factors):
             left = after_near_race(left, now, len(search.alive))
         if not now.profiles:

@@ -44,6 +44,14 @@ def test_the_next_check_does_not_go_back_to_what_has_lost(own, first, second, tr
     assert search.rounds[0].refines
 
 
+def test_rivals_that_diverge_as_they_race_on_lose():
+    search = seen(begun(own=0.025), *FAR)
+    own, leader, between = search.alive
+    alone = seen(search.drop(leader).drop(between), 2.0)
+    assert alone.alive[0].peak == own.peak
+    assert seen(search.drop(leader), 2.2, 1.9).alive[0].peak == between.peak
+
+
 def test_where_it_has_lost_all_the_own_rate_continues():
     search = seen(seen(begun(own=0.025), *FAR), 2.29, 2.31, 2.3)
     assert search.alive[0].peak == 0.025
