@@ -22,13 +22,6 @@ from autolr.driver import (
 from autolr.errors import ConfigError
 from autolr.job import Decision, TrialJob
 from autolr.objective import run_trial
-from tests.driver.mean_of_ones import config_in
-
-
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.chdir(tmp_path)
-    return config_in(tmp_path)
 
 
 class Waits:

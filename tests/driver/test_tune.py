@@ -24,13 +24,6 @@ from autolr.driver import (
 from autolr.errors import ConfigError, StorageError, StudyMismatchError
 from autolr.objective.lightning_cli import lightning_errors
 from autolr.tune_config import TuneConfig
-from tests.driver.mean_of_ones import config_in
-
-
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.chdir(tmp_path)
-    return config_in(tmp_path)
 
 
 def test_two_objectives_leave_the_trials_that_none_beats_in_both(

@@ -14,13 +14,7 @@ from autolr.driver import (
     Noted,
 )
 from tests.cases import only_with_slow
-from tests.driver.mean_of_ones import MODEL, config_in
-
-
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.chdir(tmp_path)
-    return config_in(tmp_path)
+from tests.driver.mean_of_ones import MODEL
 
 
 def _kept(folder: Path) -> set[int]:
