@@ -36,11 +36,10 @@ def regret_bound(
     Source: Makarova et al. 2022, Automatic Termination for Hyperparameter Optimization.
     """
     drawn = [one for one in trials if one.value is not None and not one.attrs.get(SEARCHES)]
-    shared = [name for name, domain in space.parameters if not domain.when]
-    known = [[one.params[name] for name in shared] for one in drawn]
     if len(drawn) < _LEAST:
         return None
-    points = [[values, one.value] for values, one in zip(known, drawn, strict=True)]
+    shared = [name for name, domain in space.parameters if not domain.when]
+    points = [[[one.params[name] for name in shared], one.value] for one in drawn]
     domains = {name: value for name, value in space.to_dict().items() if name in shared}
     return _bound(json.dumps(domains), json.dumps(points), direction, seed)
 
