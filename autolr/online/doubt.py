@@ -47,13 +47,15 @@ def watched(search: "Search", step: int, score: float, batches: tuple[float, ...
 def verified(search: "Search", evidence: Evidence) -> "Search":
     """Return the search after a copy of the best state was trained beside the run.
 
-    It takes the place of the run where it is better than that is, and was, and than a copy of the
-    run at the same lower rate: a lower rate always helps at once, whatever state it begins with.
-    Two standard errors are asked for at first, and one of a copy that follows another in doubt.
-    Where that is what helps, and the run is still worse than its best state, the copy of the run
-    takes its place, and no step is lost. A run that has lost a quarter of its gain in its first
-    quarter is compared as it is now: a lower rate need not have mended yet what keeps getting
-    worse. Later the linear end is near, which mends as much.
+    It takes the place of the run where it is better than that and than a copy of the run at the
+    same lower rate, which always helps at once, whatever state it begins with. All three are
+    scored at the same step: a loss may rise by design. Two standard errors are asked for at first,
+    and one of a copy that follows another in doubt.
+    Where the lower rate is what helps, and the run is still worse than its best state, the copy of
+    the run takes its place if it is better than the run is, and was, and no step is lost. A run
+    that has lost a quarter of its gain in its first quarter is compared as it is now: a lower rate
+    need not have mended yet what keeps getting worse. Later the linear end is near, which mends as
+    much.
 
     Args:
         search: The search in that round.
@@ -100,16 +102,16 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
     if len(scores) <= COPIES:  # a copy has diverged: nothing can be told
         return 0
     gain = _band(search, last) / 2
-    at_first, run = min(scores[0], last), scores[0]
+    run = scores[0]
     errors = CLEAR / (1 + search.doubts)  # a copy that leads once more says it twice
     clear = [max(gain, errors * evidence.noise(0, copy)) for copy in (0, 1, 2)]
-    if scores[1] < at_first - clear[1]:
+    if scores[1] < run - clear[1]:
         apart = max(gain, errors * evidence.noise(1, 2))
         if scores[1] < scores[2] - apart:
             return 1
     assert search.best is not None
     still = run > search.best[1] + _band(search, last)
-    than = run if _has_fallen(search, run) else at_first
+    than = run if _has_fallen(search, run) else min(run, last)
     return 2 if still and scores[2] < than - clear[2] else 0
 
 

@@ -106,7 +106,16 @@ class Evidence:
             index: Of the candidate.
             most: How much worse it may be, as a share of the size of that score.
         """
+        return self.is_dying(index) or self.is_worse(index, most)
+
+    def is_worse(self, index: int, most: float) -> bool:
+        """Return whether a candidate has diverged, or is worse than the untrained run.
+
+        Args:
+            index: Of the candidate.
+            most: How much worse it may be, as a share of the size of that score.
+        """
         score = self.scores[index]
-        if self.is_dying(index) or not math.isfinite(score):
+        if not math.isfinite(score):
             return True
         return self.initial is not None and score > self.initial + most * abs(self.initial)

@@ -159,7 +159,7 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]
     if len(fit) < 2 or not evidence.nothing_to_see(least):
         return ()
     own = own_candidate(search)
-    own = own if own in fit else fit[-1]
+    own = fit[-1] if evidence.is_worse(own, _HARM) else own
     *lower, top = [i for i in fit if i != own]
     if (beyond := _beyond(search, evidence, own, top)) is not None:
         return search.alive[own], search.alive[top], beyond

@@ -64,7 +64,8 @@ def clear_lead(search: "Search", evidence: Evidence) -> float:
 def beaten(search: "Search", evidence: Evidence) -> tuple["Candidate", ...]:
     """Return the rivals of a check that the run has clearly beaten; at chance there are none.
 
-    Nor are there in a race that has continued: its peaks are far apart, and have hardly begun.
+    Nor are there in a race that has continued: its peaks are far apart, and have hardly begun. A
+    run that has lost since its last score is no measure of lower rates.
 
     Args:
         search: The search in that round.
@@ -78,7 +79,9 @@ def beaten(search: "Search", evidence: Evidence) -> tuple["Candidate", ...]:
     least = search.thresholds.settled * size(search, scores[0])
     behind = {i: score - scores[0] for i, score in enumerate(scores) if i}
     lost = (i for i, by in behind.items() if by > max(least, CLEAR * evidence.noise(0, i)))
-    return tuple(search.alive[i] for i in lost)
+    worse = scores[0] > _before(search, scores[0])
+    run = search.peak(0)
+    return tuple(search.alive[i] for i in lost if not worse or search.peak(i) > run)
 
 
 def _needed(search: "Search", evidence: Evidence) -> float:
@@ -89,10 +92,15 @@ def _needed(search: "Search", evidence: Evidence) -> float:
     needed = score - clear_lead(search, evidence)
     if now.profiles:
         return needed
-    of_run = (past.score for past in reversed(search.scores) if past.kept and not past.annealed)
-    before = next(filter(math.isfinite, of_run), score)
+    before = _before(search, score)
     if now.refines:
         lower = search.peak(evidence.best) < search.peak(0)
         idle = evidence.scores[evidence.best] >= before - evidence.noise(0, evidence.best)
         return needed - search.thresholds.share * size(search, score) * (lower and idle)
     return needed - search.thresholds.stall * max(0.0, before - score)
+
+
+def _before(search: "Search", score: float) -> float:
+    """Return the last finite score of the run; ``score`` where there is none."""
+    of_run = (past.score for past in reversed(search.scores) if past.kept and not past.annealed)
+    return next(filter(math.isfinite, of_run), score)

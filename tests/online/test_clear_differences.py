@@ -41,3 +41,17 @@ def test_a_side_is_ruled_out_by_two_standard_errors(noise, sides):
     assert 2 * error(0.02) > 0.02
     assert after.alive[0].peak == 0.1
     assert next(now.factors for now in after.rounds if now.factors) == sides
+
+
+@pytest.mark.parametrize(("run", "sides"), [(1.4, (2.0,)), (1.6, (0.5, 2.0))])
+def test_a_run_that_gets_worse_rules_out_no_lower_rate(run, sides):
+    raced = seen(begun(own=0.1), (2.0, 2.0, 1.5, 1.9, 2.0), 0.0)
+    after = seen(raced, (run, run + 0.02, run + 0.002), 0.0)
+    assert after.alive[0].peak == 0.1
+    assert next(now.factors for now in after.rounds if now.factors) == sides
+
+
+def test_a_run_that_gets_worse_rules_out_higher_rates_that_are_worse_still():
+    raced = seen(begun(own=0.1), (2.0, 2.0, 1.5, 1.9, 2.0), 0.0)
+    after = seen(raced, (1.6, 1.61, 1.7), 0.0)
+    assert {now.factors for now in after.rounds if not now.from_saved} == {(0.5,), ()}

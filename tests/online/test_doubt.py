@@ -43,7 +43,7 @@ def test_a_rise_beyond_the_band_trains_a_copy_of_the_best_state_beside_the_run()
     assert not watched(0.5, 0.51).action.from_saved
 
 
-def test_the_copy_replaces_the_run_where_it_is_better_than_that_is_and_was():
+def test_the_copy_replaces_the_run_where_it_is_better_than_that_and_than_its_copy():
     search = watched(0.5, 0.53)
     back = search.observe(Evidence((0.54, 0.49, 0.535)))
     assert back.rollbacks == (RollbackRecord(step=60, to=30, factor=0.5, score=0.53),)
@@ -60,6 +60,13 @@ def test_a_rise_that_the_copy_shares_is_the_tasks_own():
         after = search.observe(Evidence(scores))
         assert after.rollbacks == ()
         assert after.alive == (RUN,)
+
+
+@pytest.mark.parametrize("risen", [0.0, 0.2, 3.0])
+def test_what_the_objective_itself_has_risen_by_in_the_meantime_is_no_matter(risen):
+    scores = tuple(score + risen for score in (0.54, 0.49, 0.535))
+    after = watched(0.5, 0.53).observe(Evidence(scores))
+    assert [made.to for made in after.rollbacks] == [30]
 
 
 def test_scores_by_batch_tell_a_better_copy_from_a_lucky_one():
@@ -95,13 +102,13 @@ def test_what_a_lower_rate_mends_at_once_is_no_reason_to_go_back():
 
 def test_a_run_that_has_lost_a_quarter_of_its_gain_takes_the_lower_rate_of_its_copy():
     search = watched(0.5, 0.53)  # of 3.0 before its first step
-    fallen = search.observe(Evidence((1.2, 0.6, 0.9)))
+    fallen = search.observe(Evidence((1.2, 0.9, 0.9)))
     assert fallen.rollbacks == ()
     assert fallen.alive == (scaled(RUN, 60, 0.5, refines=True),)
-    assert search.observe(Evidence((1.2, 0.6, 1.195))).alive == (RUN,)  # half of the band is 0.01
-    assert search.observe(Evidence((1.1, 0.6, 0.9))).alive == (RUN,)  # that has lost less
+    assert search.observe(Evidence((1.2, 1.195, 1.195))).alive == (RUN,)  # half of the band is 0.01
+    assert search.observe(Evidence((1.1, 0.9, 0.9))).alive == (RUN,)  # that has lost less
     late = watched(0.5, 0.53, last=239)
-    assert late.observe(Evidence((1.2, 0.6, 0.9))).alive == (RUN,)
+    assert late.observe(Evidence((1.2, 0.9, 0.9))).alive == (RUN,)
 
 
 def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():

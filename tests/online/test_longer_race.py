@@ -72,12 +72,6 @@ def test_where_the_highest_of_all_does_no_harm_one_beyond_it_joins():
 
 def test_where_nothing_is_higher_the_next_lower_ones_go_on():
     assert peaks(seen(begun(own=0.4), 2.3, 2.29, 2.28, 2.27, 9.0)) == [0.4, 0.1, 0.025]
-    dying = seen(begun(own=0.4), 2.3, 2.29, 2.28, 2.27, 9.0, inactive=(0.0, 0.0, 0.0, 0.6, 0.9))
-    assert peaks(dying) == [
-        0.1,
-        0.025,
-        0.00625,
-    ]  # the own peak does harm: the highest that does not
 
 
 def test_a_race_that_shows_something_is_over_and_costs_no_more():
@@ -243,6 +237,14 @@ def test_no_rival_comes_near_a_peak_at_which_units_died():
     assert (
         seen(longer, 2.0, 2.1, 2.2, inactive=(0.1, 0.1, 0.1)).alive_below < 0.8
     )  # 1.6 did at first
+
+
+def test_the_own_peak_goes_on_even_where_it_silences_units():
+    dying = (0.0, 0.0, 0.5, 0.6, 0.9)
+    search = seen(begun(own=0.1), 2.3, 2.29, 2.28, 2.27, 9.0, inactive=dying)
+    assert peaks(search) == [0.1, 0.025, 0.00625]
+    harmful = seen(begun(own=0.4), 2.3, 2.29, 2.28, 2.6, 9.0)
+    assert peaks(harmful) == [0.1, 0.025, 0.00625]
 
 
 def test_a_gain_that_costs_units_decides_nothing_unless_it_is_large():
