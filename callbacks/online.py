@@ -96,7 +96,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             comparison (see `autolr.online.LiveStages`). It compares training losses.
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
-            plateau and a linear end over the last 40 %.
+            plateau and a linear end over the last 40 %; none in a run too short to search.
         monitor: The metric that scores a probe: of the validation loop, logged by the module or by
             your own callbacks. None: "val_loss"; it has to be given for several optimizers, whose
             losses may work against each other. A run without validation compares training losses,

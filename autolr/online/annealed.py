@@ -97,8 +97,8 @@ class Annealed:
     def begin(self, run: RunInfo) -> "AnnealedState":
         """Return the search of a run, with rounds that fit under its budget.
 
-        Where nothing fits, or nothing before the deadline, it commits to the prior peak at once. A
-        single peak is scored once and only followed.
+        Where nothing fits, or nothing before the deadline, it commits at once to the run as the
+        user has set it. A single peak is scored once and only followed.
         """
         first = run.peaks
         alone = len(run.entries) == 1 and first.low == first.high
@@ -132,7 +132,7 @@ class Annealed:
         if len(line_up) == 1:
             search = delayed(search, run.nearest(alive), run.rise, run.total_steps)
         if not search.rounds:
-            search = replace(search, alive=(run.nearest(alive),))
+            search = replace(search, alive=(run.own,))
         search = search if len(line_up) > 1 else search.of_its_rule()
         return AnnealedState(search, guarded=search.may_change)
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online.peaks import PeakRange
 from autolr.online.prior_peak import MovedPeak
@@ -53,6 +54,19 @@ class RunInfo:
         return self.entries[0].peak_range
 
     @property
+    def own(self) -> Candidate:
+        """The run as the user has set it, which it stays where nothing is searched.
+
+        The rate is that of the optimizer, unless limits exclude it, and the schedule the one that
+        was given, else none: a decay would end a run that no search has made any faster. A rule in
+        the place of the optimizer has its own first peak.
+        """
+        first = self.entries[0]
+        rate = self.peaks.fallback(self.own_rate) if first.rule == OWN else self.peaks.prior
+        schedule = schedules.constant() if self.schedule is None else self.schedule
+        return Candidate(first.rule, rate, schedule, rule_settings=first.settings)
+
+    @property
     def fallback(self) -> tuple[str, float]:
         """Rule and peak of a run in which nothing can be compared.
 
@@ -69,7 +83,7 @@ class RunInfo:
 
         Where he has set none, to the prior one.
 
-        The run begins with it, and keeps it where it is too short to search.
+        The run begins with it.
         """
         target = math.log(self.fallback[1])
         among = [one for one in candidates if one.rule == self.entries[0].rule]

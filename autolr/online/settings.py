@@ -152,7 +152,10 @@ class SearchSettings:
             run: What the strategy gets.
             scan: The scan before it, if one was made.
         """
-        return Progress(self.searcher.begin(run), scan, run.prior)
+        search = Progress(self.searcher.begin(run), scan, run.prior)
+        if search.searching or run.prior is None:
+            return search
+        return replace(search, prior=replace(run.prior, raced=False))
 
     def left_out(self, run: RunInfo, racing: Sequence[Candidate]) -> tuple[str, ...]:
         """Return the rules of the space that are not among the candidates.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online.monitor import Monitor
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
@@ -16,14 +17,24 @@ if TYPE_CHECKING:
     from autolr.result.result import Result
 
 
-def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[str]:
+def opening(
+    search: "Progress", live: Candidate, total_steps: int, *, scheduled: bool = False
+) -> Iterator[str]:
     """Yield a line for what happened before the first step: a scan, a prior, or no search.
 
     Args:
         search: Before its first score.
         live: What the run begins with.
         total_steps: Of the run.
+        scheduled: Whether the module has a scheduler of its own.
     """
+    if not search.searching:
+        around = "" if search.prior is None else ", also around the prior"
+        yield (
+            f"AutoLR: {total_steps} steps are too few to search{around}: the run keeps "
+            f"{_kept(live, scheduled=scheduled)}"
+        )
+        return
     if scan := search.scan:
         own = [candidate.peak for candidate in search.candidates if candidate.rule == live.rule]
         low, high = own[0], own[-1]
@@ -41,23 +52,33 @@ def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[s
             else f"AutoLR: {known} would be {moved.peak:.3g} here, too far from the rates of such "
             "runs: this one is searched as without it"
         )
-    if not search.searching:
-        yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
 
 
-def unsearched(obstacles: Sequence[str], live: Candidate) -> Iterator[str]:
+def unsearched(
+    obstacles: Sequence[str], live: Candidate, *, scheduled: bool = False
+) -> Iterator[str]:
     """Yield the lines for a run beside which no rivals are trained.
 
     Args:
         obstacles: Why not.
         live: What it keeps.
+        scheduled: Whether the module has a scheduler of its own.
     """
     for obstacle in obstacles[:-1]:
         yield f"AutoLR: {obstacle}"
     yield (
-        f"AutoLR: {obstacles[-1]}: no rivals are trained beside the run, it keeps a peak of "
-        f"{live.peak:.3g}"
+        f"AutoLR: {obstacles[-1]}: no rivals are trained beside the run, it keeps "
+        f"{_kept(live, scheduled=scheduled)}"
     )
+
+
+def _kept(live: Candidate, *, scheduled: bool) -> str:
+    """Return what a run keeps that is not searched."""
+    if scheduled:
+        shape = "the scheduler of its module"
+    else:
+        shape = "no schedule" if live.schedule == schedules.constant() else str(live.schedule)
+    return f"{_named(live.rule)}a peak of {live.peak:.3g} and {shape}"
 
 
 def progress_lines(
