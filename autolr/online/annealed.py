@@ -122,6 +122,7 @@ class Annealed:
             else replace(self.thresholds, brief=0, hint=0),
             limits=limits,
             fallback=run.fallback,
+            favoured=run.favoured,
             rollback=self.rollback,
             near=near,
             near_steps=near_steps,

@@ -22,14 +22,14 @@ class RunInfo:
         budget: Steps that probes may make beside the run, at most; infinite without a limit.
         deadline: Step by which every probe has to be scored: ``total_steps``, or less where
             `StochasticWeightAveraging` takes the rate over before the end.
-        own_rate: The highest rate of the optimizer's groups, as the user set it.
+        own_rate: The highest rate of the optimizer's groups, or of the module's own scheduler.
         entries: What may be chosen: rules, each with its peaks, the user's own optimizer first.
         schedule: What every candidate follows; None: the strategy chooses.
         rise: Step at which the rate is highest under ``schedule``, or under the scheduler of the
             user's module, which candidates multiply; None without either.
         profiles: What the strategy may choose from after the peak, where ``schedule`` is None.
-        users_peak: The peak that the user has set, in the optimizer or as the top of the module's
-            own scheduler; None where it is torch's default.
+        users_peak: ``own_rate`` where the user has certainly set it, in the optimizer or as the top
+            of the module's own scheduler; None where it is torch's default.
         rewindable: Whether the run can be rewound, which a Trainer cannot. Only set for a strategy
             that rewinds.
         prior: The peak of an earlier search, moved to this run; ``entries`` are around it if it is
@@ -70,18 +70,26 @@ class RunInfo:
     def fallback(self) -> tuple[str, float]:
         """Rule and peak of a run in which nothing can be compared.
 
-        The peak is that of an earlier search, or the one that the user has set, unless limits
+        The peak is that of an earlier search, or that of the optimizer's groups, unless limits
         exclude it, else the prior one.
         """
         rule = self.entries[0].rule
         if (near := self.entries[0].near) is not None:
             return rule, near
-        return rule, self.peaks.fallback(self.users_peak) if rule == OWN else self.peaks.prior
+        return rule, self.peaks.fallback(self.own_rate) if rule == OWN else self.peaks.prior
+
+    @property
+    def favoured(self) -> float | None:
+        """The peak that wins ties where that is not `fallback`: the prior one beside a default.
+
+        Who has left torch's rate in the optimizer may not have chosen it.
+        """
+        if self.users_peak is not None or self.entries[0].near is not None:
+            return None
+        return None if self.fallback[1] == self.peaks.prior else self.peaks.prior
 
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Return the candidate by the first rule, if any, whose peak is closest to the user's own.
-
-        Where he has set none, to the prior one.
+        """Return the candidate by the first rule, if any, whose peak is closest to `fallback`.
 
         The run begins with it.
         """
