@@ -161,7 +161,8 @@ def _relation(result: "Result") -> str:
         return f"of any optimizer; the rates of all are multiplied by {result.factor:.4g}"
     if result.own_peak is None:
         return f"of a peak of {result.run_peak:.4g}"
-    return f"of {result.own_peak:.4g} in the module's scheduler, multiplied by {result.factor:.4g}"
+    own = f"of {result.own_peak:.4g} in the module's scheduler, multiplied by {result.factor:.4g}"
+    return own if result.schedule == schedules.constant() else f"{own} and by {result.schedule}"
 
 
 def _profiles(result: "Result") -> str:

@@ -4,6 +4,7 @@ import re
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from autolr import schedules
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ def multiplied(result: "Result") -> str:
 
 
 def _schedule(result: "Result") -> str:
+    text = re.sub(r" (?![*|])|(?<=[*|]) ", _TIED, str(result.schedule))  # broken at operators
     if result.own_peak is None:
-        return re.sub(r" (?![*|])|(?<=[*|]) ", _TIED, str(result.schedule))  # broken at operators
-    return f"that of the module's own scheduler, times {result.factor:.4g}"
+        return text
+    own = f"that of the module's own scheduler, times {result.factor:.4g}"
+    return own if result.schedule == schedules.constant() else f"{own} and, by step, {text}"
 
 
 def _price(result: "Result") -> str:

@@ -6,7 +6,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
 
 import pytest
 import torch
@@ -189,6 +189,8 @@ def test_the_highest_rate_that_was_applied_stands_on_the_page(result):
     plain, own = replace(result, highest_rate=0.0625), replace(result, own_peak=0.4)
     assert "0.0625" in result_page(plain)
     assert "0.0123" in result_page(replace(own, highest_rate=0.0123))
+    cut = replace(own, highest_rate=0.0123, schedule=HALF.schedule)
+    assert escape(f"multiplied by 0.25 and by {HALF.schedule}") in result_page(cut)
 
 
 ROUNDS = (
