@@ -224,12 +224,18 @@ def _rolled_back(
 def _worth_saying(
     before: Sequence[CopyRecord], after: Sequence[CopyRecord]
 ) -> Iterator[CopyRecord]:
-    """Yield new records in which rivals ended, and the first of what cannot be returned to."""
+    """Yield new records in which rivals ended, and the first of what cannot be returned to.
+
+    That there is no room is said once: it is so for every round to come.
+    """
     known = any(record.renewed for record in before)
+    crowded = any(record.unmade for record in before)
     for record in after[len(before) :]:
-        if (record.ended or not known) and not record.ends_search:
+        told = crowded if record.unmade else known and not record.ended
+        if not (told or record.ends_search):
             yield record
         known |= record.renewed
+        crowded |= record.unmade
 
 
 def copies_text(record: CopyRecord) -> str:
