@@ -122,7 +122,7 @@ class Annealed:
             else replace(self.thresholds, brief=0, hint=0),
             limits=limits,
             fallback=run.fallback,
-            favoured=run.favoured,
+            favoured=_favoured(run),
             rollback=self.rollback,
             near=near,
             near_steps=near_steps,
@@ -162,6 +162,15 @@ def _with_profiles(checks: tuple[Check, ...], profiles: tuple[Schedule, ...]) ->
     first = [check for check in checks if check.refines and check.end <= start]
     last = [check for check in checks if check.start >= end]
     return (*first, Check(start, end, profiles=profiles), *last)
+
+
+def _favoured(run: RunInfo) -> float | None:
+    """Return the peak that wins ties if that is not the fallback: the prior one beside a default.
+
+    Who has left torch's rate in the optimizer may not have chosen it.
+    """
+    default = run.users_peak is None and run.entries[0].near is None
+    return run.peaks.prior if default and run.fallback[1] != run.peaks.prior else None
 
 
 def default_schedule(rounds: tuple[Round, ...]) -> Schedule:

@@ -78,16 +78,6 @@ class RunInfo:
             return rule, near
         return rule, self.peaks.fallback(self.own_rate) if rule == OWN else self.peaks.prior
 
-    @property
-    def favoured(self) -> float | None:
-        """The peak that wins ties where that is not `fallback`: the prior one beside a default.
-
-        Who has left torch's rate in the optimizer may not have chosen it.
-        """
-        if self.users_peak is not None or self.entries[0].near is not None:
-            return None
-        return None if self.fallback[1] == self.peaks.prior else self.peaks.prior
-
     def nearest(self, candidates: Sequence[Candidate]) -> Candidate:
         """Return the candidate by the first rule, if any, whose peak is closest to `fallback`.
 

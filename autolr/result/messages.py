@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from autolr import schedules
 from autolr.candidate import Candidate
+from autolr.counted import counted
 from autolr.online.monitor import Monitor
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
-from autolr.result.summary import multiplied
+from autolr.result.summary import multiplied, too_few
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def opening(
     if not search.searching:
         around = "" if search.prior is None else ", also around the prior"
         yield (
-            f"AutoLR: {total_steps} steps are too few to search{around}: the run keeps "
+            f"AutoLR: {too_few(total_steps)} to search{around}: the run keeps "
             f"{_kept(live, scheduled=scheduled)}"
         )
         return
@@ -43,9 +44,10 @@ def opening(
             if scan.edge is None
             else (f"a rate of {scan.edge:.3g} diverges")
         )
-        yield f"AutoLR: {edge} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
+        made = f"{counted(scan.steps, 'step')} of a copy"
+        yield f"AutoLR: {edge} ({made}): peaks from {low:.3g} to {high:.3g}"
     if moved := search.prior:
-        known = f"the prior, a peak of {moved.before:.3g} in {moved.steps} steps,"
+        known = f"the prior, a peak of {moved.before:.3g} in {counted(moved.steps, 'step')},"
         yield (
             f"AutoLR: {known} is moved to {moved.peak:.3g}"
             if moved.raced
@@ -141,7 +143,8 @@ def _longer_race(before: "Progress", after: "Progress") -> Iterator[str]:
 
 def closing(result: "Result") -> str:
     """Return the line for the end of a search, with its price."""
-    price = f"{result.probe_steps} steps beside the run's {result.total_steps}"
+    probes = counted(len(result.scores), "probe")
+    price = f"{counted(result.probe_steps, 'step')} beside the run's {result.total_steps}"
     if (last := result.broken_off) is not None:
         return (
             f"AutoLR: step {last.step}: the search ends: {last.reason}; {_named(result.rule)}the "
@@ -151,12 +154,12 @@ def closing(result: "Result") -> str:
     if not result.compared:
         return (
             f"AutoLR: nothing could be compared: {result.monitor.name} was not finite in any of "
-            f"{len(result.scores)} probes ({price}); {_named(result.rule)}the run keeps a peak of "
+            f"{probes} ({price}); {_named(result.rule)}the run keeps a peak of "
             f"{result.run_peak:.3g}"
         )
     return (
         f"AutoLR: {_named(result.rule)}peak {result.peak:.3g}{multiplied(result)} after "
-        f"{len(result.scores)} probes, {price}{_discarded(result)}"
+        f"{probes}, {price}{_discarded(result)}"
     )
 
 
@@ -170,10 +173,8 @@ def excluded(rules: Sequence[str]) -> Iterator[str]:
 def _discarded(result: "Result") -> str:
     if not result.rollbacks:
         return ""
-    return (
-        f"; rollbacks discarded {result.discarded_steps} steps: trained from scratch, its schedule "
-        "gives another run"
-    )
+    steps = counted(result.discarded_steps, "step")
+    return f"; rollbacks discarded {steps}: trained from scratch, its schedule gives another run"
 
 
 def _named(rule: str) -> str:
@@ -256,5 +257,5 @@ def _forecast(
     if len(after.scores) == len(before.scores) or last != after.scores[-1].horizon:
         return
     if (forecast := expected_at(curve, total_steps, total_steps)) is not None:
-        text = f"expected {monitor.name} {monitor.expected(forecast)} after {total_steps} steps"
-        yield f"AutoLR: step {last}: {text}"
+        text = f"expected {monitor.name} {monitor.expected(forecast)}"
+        yield f"AutoLR: step {last}: {text} after {counted(total_steps, 'step')}"

@@ -177,7 +177,7 @@ def test_a_run_that_was_rolled_back_says_that_its_schedule_from_scratch_differs(
     told = "# 50 steps that rollbacks discarded are not replayed: from scratch the schedule"
     assert told in snippet(result)
     assert told in snippet(replace(result, own_peak=0.4))
-    assert "50 steps were discarded: from scratch its schedule differs" in result_page(result)
+    assert "they discarded 50 steps: from scratch its schedule differs" in result_page(result)
     assert closing(result).endswith(
         "; rollbacks discarded 50 steps: trained from scratch, its schedule gives another run"
     )

@@ -56,6 +56,11 @@ def test_a_result_is_printed_in_five_entries():
             {"own_peak": 0.05, "schedule": CUT},
             f"schedule   that of the module's own scheduler, times 2 and, by step, {CUT}",
         ),
+        ({"scores": (), "total_steps": 1}, "peak       0.1: 1 step is too few to search"),
+        (
+            {"scores": SCORES[:1], "total_steps": 1, "validation_passes": 1},
+            "price      51 runs: 1 step of the run, 50 beside it, 1 validation pass",
+        ),
         ({"stopped_at": 100}, "price      1.5 runs: 100 steps of the run, 50 beside it,"),
         ({"stopped_at": 100}, "expected   nothing: the run ended after 100 of 200 steps"),
         ({"forecast": None}, "expected   unknown: there were too few scores"),
