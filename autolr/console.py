@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from autolr import report, study
 from autolr.config import can_be_fitted
+from autolr.counted import counted
 from autolr.driver import (
     CheckStarted,
     Event,
@@ -103,7 +104,8 @@ class ConsoleProgress:
                 finite = math.isfinite(event.score)
                 value = f"{event.score:.4g}{self._kind}" if finite else "is not finite"
                 score = f"{self._monitor} {value}"
-                self._say(f"trial {event.number} after {event.step} steps: {score}, {decision}")
+                after = f"after {counted(event.step, 'step')}"
+                self._say(f"trial {event.number} {after}: {score}, {decision}")
             case TrialFailed():
                 again = f"(attempt {event.attempt}), it runs again"
                 self._say(f"trial {event.number} failed: {event.reason} {again}")
@@ -134,22 +136,23 @@ class ConsoleProgress:
         bracket = "" if event.bracket is None else f" in bracket {event.bracket}"
         begins = "starts again" if event.again else "starts"
         if event.promoted is not None:
-            begins = f"is promoted after {event.promoted} steps"
+            begins = f"is promoted after {counted(event.promoted, 'step')}"
         self._say(f"trial {event.number} {begins}{bracket}: {report.params_text(event.params)}")
 
     def _ready(self, event: StudyReady) -> None:
         tune = event.config.tune
         self._monitor = tune.monitor
         self._kind = "" if event.config.names_objective else " averaged"
+        trials, steps = counted(tune.trials, "trial"), counted(event.run_steps, "step")
         self._say(
-            f"study {tune.study!r} in {shown(tune.storage)}: {tune.trials} trials of "
-            f"{event.run_steps} steps, sampler {sampler_text(tune.sampler)}, "
-            f"results in {tune.folder}"
+            f"study {tune.study!r} in {shown(tune.storage)}: {trials} of {steps}, "
+            f"sampler {sampler_text(tune.sampler)}, results in {tune.folder}"
         )
         if event.hyperband is not None:
             self._console.print(report.brackets_table(event.hyperband.table()))
         if event.finished:
-            self._say(f"{event.finished} trials are already finished")
+            are = "is" if event.finished == 1 else "are"
+            self._say(f"{counted(event.finished, 'trial')} {are} already finished")
         for line in event.warnings:
             self._say(f"warning: {line}")
         if event.resumed:
@@ -167,7 +170,7 @@ class ConsoleProgress:
         if (twin := trial.attrs.get(study.SAME_AS)) is not None:
             self._say(f"trial {trial.number} is not trained: it has the candidate of trial {twin}")
             return
-        price = f"{trial.attrs['steps']} steps, {trial.attrs.get('seconds', 0.0):.1f} s"
+        price = f"{counted(trial.attrs['steps'], 'step')}, {trial.attrs.get('seconds', 0.0):.1f} s"
         if trial.value is None or not math.isfinite(trial.value):
             reason = f"{self._monitor} is not finite" if trial.diverged else trial.attrs["reason"]
             self._say(f"trial {trial.number} ends: {reason} ({price})")

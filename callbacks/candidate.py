@@ -15,6 +15,7 @@ from autolr.callbacks.run_length import RunLength, reloads
 from autolr.callbacks.search_metrics import log_value
 from autolr.callbacks.step_count import StepCount, has_begun
 from autolr.candidate import Candidate
+from autolr.counted import counted
 from autolr.errors import ConfigError
 from autolr.predicates import is_number
 from autolr.schedules import Schedule
@@ -150,9 +151,9 @@ class FollowCandidate(RateHost):
         peak, at = self._candidate.peak, self._candidate.schedule.at
         assert peak is not None
         rank_zero_warn(
-            f"FollowCandidate: the run of the checkpoint had {before} steps, this one {steps}: the "
-            f"schedule is laid out over {steps}, so that the rate is {peak * at(made, steps):.3g} "
-            f"and not {peak * at(made, before):.3g} at step {made}"
+            f"FollowCandidate: the run of the checkpoint had {counted(before, 'step')}, this one "
+            f"{steps}: the schedule is laid out over {steps}, so that the rate is "
+            f"{peak * at(made, steps):.3g} and not {peak * at(made, before):.3g} at step {made}"
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
 from autolr.callbacks.step_count import StepCount
+from autolr.counted import counted
 from autolr.result.files import save_after
 from autolr.result.messages import closing
 from autolr.result.result import Result
@@ -33,8 +34,9 @@ def warn_of_early_stoppers(trainer: Trainer, who: str, steps: int) -> None:
         steps: Optimizer steps of the run.
     """
     if names := early_stoppers(trainer):
+        planned = counted(steps, "step")
         rank_zero_warn(
-            f"{who}: {' and '.join(names)} may end the run before its {steps} steps, and a run "
+            f"{who}: {' and '.join(names)} may end the run before its {planned}, and a run "
             "that stops on the plateau of its schedule is not annealed: leave it out, and set "
             "max_epochs or max_steps to the length that you can afford"
         )
@@ -55,8 +57,8 @@ def warn_of_end(count: StepCount, who: str, steps: int) -> int | None:
         return None
     made = count.made
     rank_zero_warn(
-        f"{who}: the run ended after {made} of {steps} steps, before its schedule did: it is not "
-        "annealed; set max_epochs or max_steps to the length that you can afford"
+        f"{who}: the run ended after {made} of {counted(steps, 'step')}, before its schedule did: "
+        "it is not annealed; set max_epochs or max_steps to the length that you can afford"
     )
     return made
 

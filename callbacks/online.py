@@ -39,8 +39,8 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     races too, and wins ties. Later the run is compared with other rates, and with its own best
     state when it gets worse (see `autolr.online.Annealed`). After the fit `result` has the peak.
     Where the metric is not finite for any rival in the race and the next round there is no peak,
-    with a warning: the run continues at the rate that the user has set, within ``rates``, else at
-    the customary one.
+    with a warning: the run continues at the rate that the user has set, or in the middle of
+    ``rates`` if that lies outside.
 
     The rate that is applied stands in the optimizer's groups between steps, for all that reads it.
     A module with a learning-rate scheduler of its own keeps it: the scheduler steps with its own
@@ -96,7 +96,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             comparison (see `autolr.online.LiveStages`). It compares training losses.
         schedule: The schedule of the run: a `Schedule`, the name of a profile or a mapping. None:
             that of the module's own scheduler, and for a module without one a short warm-up, a
-            plateau and a linear end over the last 40 %.
+            plateau and a linear end over the last 40 %; none in a run too short to search.
         monitor: The metric that scores a probe: of the validation loop, logged by the module or by
             your own callbacks. None: "val_loss"; it has to be given for several optimizers, whose
             losses may work against each other. A run without validation compares training losses,
@@ -114,7 +114,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
             ``rates`` and ``schedule``. Its rules race with the module's own optimizer, "fixed", and
             win by 3 %; then copies of the run compare five profiles with the default schedule.
         max_copies: Copies of the run that are held at once, at most: those of rivals (the race has
-            4), and the state to go back to. With fewer, the peaks next to the customary one race.
+            4), and the state to go back to. With fewer, the peaks next to the user's own race.
             None: those that fit into a GPU's free memory, of which trials on the same GPU have a
             part each. Frozen weights are shared, not copied.
         save_to: A folder for ``result.json``, ``probes.csv`` and ``result.html``, checked before

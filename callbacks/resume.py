@@ -14,6 +14,7 @@ from autolr.callbacks.run_length import RunLength, reloads
 from autolr.callbacks.step_count import is_manual
 from autolr.callbacks.swa import swa_of
 from autolr.candidate import Candidate
+from autolr.counted import counted
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.result.result import Result
 from autolr.rng import RngState
@@ -268,7 +269,8 @@ def warn_of_length(result: Result, length: RunLength) -> None:
     last = result.run_peak * result.schedule.at(steps - 1, result.total_steps)
     end = f"all steps after that are made at a rate of {last:.3g}"
     cut = f"it is cut off at a rate of {last:.3g}"
+    planned = counted(result.total_steps, "step")
     rank_zero_warn(
-        f"AutoLR: the schedule of the checkpoint has {result.total_steps} steps, this run {steps}; "
+        f"AutoLR: the schedule of the checkpoint has {planned}, this run {steps}; "
         f"it is not stretched: {end if steps > result.total_steps else cut}"
     )

@@ -15,6 +15,7 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.step_count import StepCount
 from autolr.callbacks.step_tally import StepTally
 from autolr.callbacks.swa import max_epochs
+from autolr.counted import counted
 from autolr.errors import ConfigError, UnsupportedError
 from autolr.schedules import Schedule
 
@@ -117,8 +118,9 @@ class RunLength:
             "so many batches step" if self.count.manual else "epochs have other lengths than before"
         )
         rank_zero_info(
-            f"{self._who}: from {self._now(trainer)} on the run has {self.steps} steps, not "
-            f"{before}: {why}; its schedule is laid out over the new length, whenever that changes"
+            f"{self._who}: from {self._now(trainer)} on the run has {counted(self.steps, 'step')}, "
+            f"not {before}: {why}; its schedule is laid out over the new length, whenever that "
+            "changes"
         )
 
     def _warn_of_old_length(self, trainer: Trainer, error: ConfigError) -> None:
@@ -126,7 +128,7 @@ class RunLength:
             why = "fewer batches step" if self.count.manual else "epochs have other lengths"
             rank_zero_warn(
                 f"{self._who}: from {self._now(trainer)} on {why}; "
-                f"the schedule stays laid out over {self.steps} steps: {error}"
+                f"the schedule stays laid out over {counted(self.steps, 'step')}: {error}"
             )
         self._warned = True
 
@@ -204,7 +206,8 @@ def warn_of_default_length(trainer: Trainer, steps: int) -> None:
     if trainer.max_epochs == _LIGHTNINGS_EPOCHS and trainer.max_steps == -1:
         rank_zero_warn(
             f"AutoLR: the search and the schedule are laid out for max_epochs={trainer.max_epochs},"
-            f" {steps} steps; that is Lightning's default: if the run is shorter, set max_epochs"
+            f" {counted(steps, 'step')}; that is Lightning's default: if the run is shorter, set "
+            "max_epochs"
         )
 
 

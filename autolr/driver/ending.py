@@ -43,7 +43,8 @@ def _stopped(config: Config, trials: Sequence[TrialRecord]) -> str | None:
         direction, least = tune.direction, stop.improvement
         if study.has_stalled(trials, direction, stop.patience, least):
             more = f" by more than {least:g}" if least else ""
-            return f"the last {stop.patience} trials did not improve {tune.monitor}{more}"
+            last = "trial" if stop.patience == 1 else f"{stop.patience} trials"
+            return f"the last {last} did not improve {tune.monitor}{more}"
     if stop.regret is not None:
         bound = study.regret_bound(config.space, trials, tune.direction, config.seed)
         if bound is not None and bound < stop.regret:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from typing_extensions import override
 
 from autolr.config import Config
+from autolr.counted import counted
 from autolr.study import Estimate, Hyperband, TrialRecord
 
 
@@ -194,7 +195,7 @@ class TuneResult:
     @property
     def counts(self) -> str:
         """How many trials there are of each kind, in words."""
-        counts = f"{self.finished} of {self.config.tune.trials} trials finished"
+        counts = f"{self.finished} of {counted(self.config.tune.trials, 'trial')} finished"
         if self.stopped:
             counts += f", {self.stopped} of them stopped early"
         if self.diverged:

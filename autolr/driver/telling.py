@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autolr import schedules, study
 from autolr.candidate import Candidate
+from autolr.counted import counted
 from autolr.job import TrialResult
 from autolr.study import Study, TrialRecord
 
@@ -79,5 +80,5 @@ def _stopped(
     if not handle.has_cost and step not in handle.trial(trial.number).scores:
         handle.note(trial, {study.OFF_RUNG: step})
         handle.report(trial, step, outcome.value)
-    reason = f"the run stopped early, after {steps} of {outcome.run_steps} steps"
+    reason = f"the run stopped early, after {steps} of {counted(outcome.run_steps, 'step')}"
     return handle.prune(trial, reason, attrs)

@@ -16,6 +16,7 @@ from autolr.callbacks.step_count import StepCount
 from autolr.callbacks.trial_state import stateful_parts
 from autolr.candidate import Candidate
 from autolr.config import Config
+from autolr.counted import counted
 from autolr.errors import ConfigError
 from autolr.memory import RunBytes
 from autolr.objective.corners import corners, filled, opened
@@ -120,8 +121,8 @@ def _warnings(early_stoppers: Sequence[str], steps: int, pruner: str) -> Iterato
     if early_stoppers:
         instead = "" if pruner == "none" else f": {pruner} stops bad trials"
         yield (
-            f"{' and '.join(early_stoppers)} may end trials before their {steps} steps; those are "
-            f"not annealed and not compared with whole ones, so leave it out{instead}"
+            f"{' and '.join(early_stoppers)} may end trials before their {counted(steps, 'step')}; "
+            f"those are not annealed and not compared with whole ones, so leave it out{instead}"
         )
 
 

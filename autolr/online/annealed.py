@@ -97,8 +97,8 @@ class Annealed:
     def begin(self, run: RunInfo) -> "AnnealedState":
         """Return the search of a run, with rounds that fit under its budget.
 
-        Where nothing fits, or nothing before the deadline, it commits to the prior peak at once. A
-        single peak is scored once and only followed.
+        Where nothing fits, or nothing before the deadline, it commits at once to the run as the
+        user has set it. A single peak is scored once and only followed.
         """
         first = run.peaks
         alone = len(run.entries) == 1 and first.low == first.high
@@ -122,6 +122,7 @@ class Annealed:
             else replace(self.thresholds, brief=0, hint=0),
             limits=limits,
             fallback=run.fallback,
+            favoured=_favoured(run),
             rollback=self.rollback,
             near=near,
             near_steps=near_steps,
@@ -132,7 +133,7 @@ class Annealed:
         if len(line_up) == 1:
             search = delayed(search, run.nearest(alive), run.rise, run.total_steps)
         if not search.rounds:
-            search = replace(search, alive=(run.nearest(alive),))
+            search = replace(search, alive=(run.own,))
         search = search if len(line_up) > 1 else search.of_its_rule()
         return AnnealedState(search, guarded=search.may_change)
 
@@ -161,6 +162,15 @@ def _with_profiles(checks: tuple[Check, ...], profiles: tuple[Schedule, ...]) ->
     first = [check for check in checks if check.refines and check.end <= start]
     last = [check for check in checks if check.start >= end]
     return (*first, Check(start, end, profiles=profiles), *last)
+
+
+def _favoured(run: RunInfo) -> float | None:
+    """Return the peak that wins ties if that is not the fallback: the prior one beside a default.
+
+    Who has left torch's rate in the optimizer may not have chosen it.
+    """
+    default = run.users_peak is None and run.entries[0].near is None
+    return run.peaks.prior if default and run.fallback[1] != run.peaks.prior else None
 
 
 def default_schedule(rounds: tuple[Round, ...]) -> Schedule:

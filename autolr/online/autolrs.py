@@ -203,7 +203,7 @@ class AutoLRS:
         lengths = self._lengths(run.deadline)
         if run.rewindable:
             return Stages(self, run.peaks, lengths, run.fallback[1])
-        return LiveStages.begin(run.peaks, lengths, self.probes, self.kappa)
+        return LiveStages.begin(run.peaks, lengths, self.probes, self.kappa, run.own.peak)
 
     def state_from_dict(self, values: Mapping[str, Any]) -> "Stages | LiveStages":
         """Return the state that ``to_dict`` of one of them described."""

@@ -69,7 +69,12 @@ class LiveStages:
 
     @classmethod
     def begin(
-        cls, peak_range: PeakRange, lengths: Sequence[int], probes: int, kappa: float
+        cls,
+        peak_range: PeakRange,
+        lengths: Sequence[int],
+        probes: int,
+        kappa: float,
+        own: float | None = None,
     ) -> Self:
         """Return the state in which a run begins.
 
@@ -78,11 +83,14 @@ class LiveStages:
             lengths: Steps of the stages.
             probes: See `LiveStages`.
             kappa: See `LiveStages`.
+            own: The rate of a run that is too short for any probe; None: the middle of the range.
         """
         history = ((0, peak_range.prior),)
         state = cls(peak_range, tuple(accumulate(lengths)), probes, kappa, history)._searching()
-        chooses = state.rate is not None or state._is_single
-        return state if chooses else replace(state, stage=len(lengths))
+        if state.rate is not None or state._is_single:
+            return state
+        kept = state.history if own is None else ((0, own),)
+        return replace(state, stage=len(lengths), history=kept)
 
     @property
     def action(self) -> Probe | Save | Rollback | Commit:

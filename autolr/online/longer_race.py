@@ -9,6 +9,8 @@ from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import affordable, behind
 from autolr.online.race_verdict import (
     FAR_BEHIND,
+    favoured_candidate,
+    first_to_learn,
     highest_alive,
     is_too_early,
     lowest_first,
@@ -139,9 +141,9 @@ def no_further(search: "Search", raced: "Sequence[Candidate]") -> "Search":
 def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]":
     """Return who races on as there is nothing to see yet: first the peak that is kept in doubt.
 
-    Beside it race the highest that does no harm, which may leave a plateau soonest, and, where that
-    is the highest of all, one as far beyond it: a copy of the first. Else one between them, or the
-    next lower one.
+    Beside it race the highest that does no harm, which may leave a plateau soonest, and the
+    favoured one where that is neither. Else, where the former is the highest of all, one as far
+    beyond it: a copy of the first. Else one between them, or the next lower one.
     """
     if len(search.alive) < 2 or not _may_continue(search):
         return ()
@@ -149,8 +151,9 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]
     if search.rounds[0].once:
         return ()
     if search.rounds[0].continues:
-        left = evidence.has_left(0, tie, FAR_BEHIND * evidence.progress)
-        left = left and not evidence.is_dying(0)
+        first = first_to_learn(search)
+        left = evidence.has_left(first, tie, FAR_BEHIND * evidence.progress)
+        left = left and not evidence.is_dying(first)
         return () if left else search.alive
     if len(search.alive) < _FEWEST:
         return ()
@@ -161,6 +164,8 @@ def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]
     own = own_candidate(search)
     own = fit[-1] if evidence.is_worse(own, _HARM) else own
     *lower, top = [i for i in fit if i != own]
+    if (favoured := favoured_candidate(search)) in lower:
+        return tuple(search.alive[i] for i in (own, top, favoured))
     if (beyond := _beyond(search, evidence, own, top)) is not None:
         return search.alive[own], search.alive[top], beyond
     between = [i for i in lower if search.peak(i) > search.peak(own)]
@@ -183,7 +188,9 @@ def _behind_far_leader(search: "Search", evidence: Evidence) -> "tuple[Candidate
         return ()
     if math.isnan(evidence.progress):
         return ()
-    own, won = own_candidate(search), winner_of_race(search, evidence)
+    own, won = favoured_candidate(search), winner_of_race(search, evidence)
+    if won == own_candidate(search):
+        return ()
     ratio = search.peak(won) / search.peak(own)
     if max(ratio, 1 / ratio) < _FAR or evidence.has_left(won, search.thresholds.hint):
         return ()

@@ -14,8 +14,7 @@ class PeakRange:
     Attributes:
         low: Lowest peak.
         high: Highest peak; equal to ``low`` for a single candidate.
-        prior: The peak that is taken when the run is too short to search, or nothing can be
-            compared and the user has set none.
+        prior: The middle; the peak of a run that is not searched where limits exclude its own.
         limits: Whether no peak outside is ever tried; else a winner at its edge is followed.
     """
 
@@ -61,14 +60,13 @@ class PeakRange:
             return PeakRange.between(low, high)
         return PeakRange(lowest, highest, min(max(self.prior, lowest), highest), limits=True)
 
-    def fallback(self, own: float | None) -> float:
+    def fallback(self, own: float) -> float:
         """Return the peak of a run in which nothing can be compared.
 
         Args:
-            own: The one that the user has set, if he has. It counts unless limits exclude it.
+            own: That of the optimizer. It counts unless limits exclude it.
         """
-        fits = own is not None and (not self.limits or self.low <= own <= self.high)
-        return own if own is not None and fits else self.prior
+        return own if not self.limits or self.low <= own <= self.high else self.prior
 
     def spaced(self, count: int) -> list[float]:
         """Return so many peaks, evenly spaced in log rate from the lowest to the highest."""

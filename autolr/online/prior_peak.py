@@ -18,7 +18,8 @@ class MovedPeak:
         peak: In the run that begins.
         before: In the earlier one.
         steps: Length of the earlier run, in optimizer steps.
-        raced: Whether the race is around it; not where it lies far beyond what the run searches.
+        raced: Whether the race is around it; not where it lies far beyond what the run searches,
+            nor where the run is too short to search.
     """
 
     peak: float

@@ -25,7 +25,7 @@ LineUp: TypeAlias = tuple[tuple[RaceEntry, int], ...]  # with how many peaks eac
 
 
 def race_entries(
-    choices: Sequence["RuleChoice"], own: PeakRange, users_peak: float | None = None
+    choices: Sequence["RuleChoice"], own: PeakRange, own_rate: float, *, chosen: bool
 ) -> tuple[RaceEntry, ...]:
     """Return the entries for what a space lets a run choose from.
 
@@ -33,14 +33,16 @@ def race_entries(
         choices: Rules, and their peaks where the space names them; else they are those of the
             rule's record.
         own: The peaks of the user's own optimizer.
-        users_peak: The one that the user has set; None where it is torch's default.
+        own_rate: The rate that it has.
+        chosen: Whether the user has certainly set that; else it is torch's default.
     """
     return tuple(
         RaceEntry(
             _peak_range(choice, own),
             choice.name,
             choice.settings,
-            users_peak if choice.name == OWN else None,
+            own_rate if choice.name == OWN else None,
+            chosen,
         )
         for choice in choices
     )

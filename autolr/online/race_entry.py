@@ -23,7 +23,8 @@ class RaceEntry:
         peak_range: The peaks.
         rule: One of `autolr.rules.names`.
         settings: Of the rule, as pairs.
-        own: The peak that the user has set; None where it is torch's default, or of another rule.
+        own: The rate of the user's optimizer, which races too; None of another rule.
+        chosen: Whether he has certainly set it; else it is torch's default.
         near: The peak of an earlier search: three around it race, and ``own`` where they do not
             reach it, so that an earlier search that is wrong costs little.
     """
@@ -32,6 +33,7 @@ class RaceEntry:
     rule: str = OWN
     settings: tuple[tuple[str, Value], ...] = ()
     own: float | None = None
+    chosen: bool = True
     near: float | None = None
 
     def around(self, peak: float, customary: float) -> "RaceEntry":
@@ -43,7 +45,8 @@ class RaceEntry:
         """
         if self.peak_range.limits:
             peak = min(max(peak, self.peak_range.low), self.peak_range.high)
-        return replace(self, near=peak, own=customary if self.own is None else self.own)
+        own = self.own if self.chosen and self.own is not None else customary
+        return replace(self, near=peak, own=own, chosen=True)
 
     def reaches(self, peak: float) -> bool:
         """Return whether that of an earlier search is near what races without it.
@@ -58,10 +61,10 @@ class RaceEntry:
     def trusts_own(self) -> bool:
         """Whether the user has set a peak, and what a scan has seen, if one was made, agrees."""
         prior = self.peak_range.prior
-        return self.own is not None and prior / FAR <= self.own <= prior * FAR
+        return self.chosen and self.own is not None and prior / FAR <= self.own <= prior * FAR
 
     def peaks(self, count: int) -> list[float]:
-        """Return at most so many peaks, rising, and the user's own among them.
+        """Return at most so many peaks, rising, and that of the user's optimizer among them.
 
         The own one takes the place of another that is within a factor of 1.5, else it is one more.
         """

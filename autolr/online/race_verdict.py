@@ -19,19 +19,41 @@ _TIES_REACH = 16.001  # below the middle of the peaks that race; the customary r
 
 
 def own_candidate(search: "Search") -> int:
-    """Return the index of the candidate that is nearest to the peak that is kept in doubt.
+    """Return the index of the candidate with which the run continues where nothing can be told.
+
+    Args:
+        search: With a fallback.
+    """
+    assert search.fallback is not None
+    return _nearest(search, *search.fallback)
+
+
+def favoured_candidate(search: "Search") -> int:
+    """Return the index of the candidate that wins ties, see `Search`.
 
     Args:
         search: With a fallback.
     """
     assert search.fallback is not None
     rule, peak = search.fallback
+    return _nearest(search, rule, peak if search.favoured is None else search.favoured)
 
+
+def _nearest(search: "Search", rule: str, peak: float) -> int:
     def distance(index: int) -> tuple[bool, float]:
         candidate = search.alive[index]
         return candidate.rule != rule, abs(math.log((candidate.peak or math.nan) / peak))
 
     return min(range(len(search.alive)), key=distance)
+
+
+def first_to_learn(search: "Search") -> int:
+    """Return the index of the candidate that wins a race that has continued once it learns.
+
+    Args:
+        search: The search in such a race, which the peak that is kept in doubt leads.
+    """
+    return 0 if search.favoured is None else favoured_candidate(search)
 
 
 def lowest_first(search: "Search") -> list[int]:
@@ -79,7 +101,7 @@ def highest_alive(search: "Search", evidence: Evidence) -> float:
 
 
 def winner_of_race(search: "Search", evidence: Evidence) -> int:
-    """Return the peak kept in doubt where it ties with the best, else the lowest that does.
+    """Return the favoured peak where it ties with the best, else the lowest that does.
 
     Where those that tie lie on both sides of it, the rate has shown nothing: the nearest wins, and
     of two as near the better.
@@ -92,8 +114,9 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
     longer = search.rounds[0].continues and not search.rounds[0].once
     if longer:
         order = _left(search, evidence)
-        if not order or 0 in order:
-            return 0
+        first = first_to_learn(search)
+        if not order or first in order:
+            return first if order else 0
     elif _is_brief(search):
         order = _near_own(search, order)
     best = min(order, key=scores.__getitem__)
@@ -101,9 +124,9 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
     if evidence.progress > 0:
         share = search.thresholds.tie if longer else search.thresholds.share
         tie = min(tie, share * evidence.progress)
-    own = None if search.fallback is None else own_candidate(search)
+    own = None if search.fallback is None else favoured_candidate(search)
     if own is not None and not longer and is_too_early(search, evidence):
-        return own
+        return own_candidate(search)
     if own in order and scores[own] <= scores[best] + max(tie, CLEAR * evidence.noise(own, best)):
         return own
     close = [i for i in order if scores[i] <= scores[best] + tie and _may_begin(search, i)]
@@ -138,7 +161,7 @@ def _is_brief(search: "Search") -> bool:
 
 
 def _near_own(search: "Search", order: list[int]) -> list[int]:
-    """Return the peaks that are not far from the one that is kept in doubt.
+    """Return the peaks that are not far from the favoured one.
 
     What is ahead after so few steps has learned fastest, which says little of the end.
 
@@ -146,7 +169,7 @@ def _near_own(search: "Search", order: list[int]) -> list[int]:
         search: The search in a brief race.
         order: Its candidates, see `lowest_first`.
     """
-    own = search.peak(own_candidate(search))
+    own = search.peak(favoured_candidate(search))
     return [i for i in order if own / _BRIEF_REACH < search.peak(i) < own * _BRIEF_REACH]
 
 

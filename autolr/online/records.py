@@ -76,6 +76,7 @@ class CopyRecord:
         renewed: Whether the saved state was replaced by that of this step, as what the run trains
             had changed: the run is never restored to a state from before.
         ends_search: Whether the search ended with it, before it was over.
+        unmade: Whether the rivals did not begin, as there was no room for their copies.
     """
 
     step: int
@@ -83,3 +84,4 @@ class CopyRecord:
     ended: tuple[float, ...] = ()
     renewed: bool = False
     ends_search: bool = False
+    unmade: bool = False

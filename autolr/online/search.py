@@ -53,8 +53,9 @@ class Search:
         best: Step and score of the best state of the run since the race.
         best_batches: That score by validation batch; empty if it is not known.
         doubts: How many copies of the best state have lost to the run since it was saved.
-        fallback: Rule and peak with which the run continues when nothing can be compared, and
-            which wins ties of the race; None: the search does not check for that.
+        fallback: Rule and peak with which the run continues when nothing can be told; None: the
+            search does not check for that.
+        favoured: The peak that wins ties of the race; None: that of ``fallback``.
         rollback: See `Annealed`.
         chose_schedule: Whether the strategy, not the user, has chosen what the candidates follow.
         last: Step by which every round has to be over.
@@ -79,6 +80,7 @@ class Search:
     best_batches: tuple[float, ...] = ()
     doubts: int = 0
     fallback: tuple[str, float] | None = None
+    favoured: float | None = None
     rollback: str = AUTO
     chose_schedule: bool = False
     last: float = math.inf

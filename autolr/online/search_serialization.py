@@ -41,6 +41,7 @@ def search_to_dict(search: Search) -> dict[str, Any]:
         "near_steps": search.near_steps,
         "initial": None if search.initial is None else repr(search.initial),
         "initial_batches": list(map(repr, search.initial_batches)),
+        "favoured": search.favoured,
         "kept": None if search.fallback is None else [search.fallback[0], repr(search.fallback[1])],
     }
 
@@ -71,6 +72,7 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         initial=None if values["initial"] is None else float(values["initial"]),
         initial_batches=tuple(map(float, values["initial_batches"])),
         fallback=None if kept is None else (kept[0], float(kept[1])),
+        favoured=values.get("favoured"),
     )
 
 

@@ -112,7 +112,7 @@ class SearchSettings:
         Args:
             prior: The optimizer's customary peak, or what takes its place.
             total_steps: Optimizer steps of the run.
-            own_rate: The optimizer's own rate; None: ``prior``.
+            own_rate: The optimizer's own rate; None: ``users_peak``, else ``prior``.
             users_peak: See `RunInfo`.
             scan: The scan before the search; its steps count under the budget.
             rise: Step at which the scheduler of the user's module reaches its peak; None without.
@@ -129,14 +129,17 @@ class SearchSettings:
         elif schedule is not None:
             rise = int(schedule.values(total_steps).argmax())
         middle = users_peak if scan is None else None  # what a scan has seen is more than a habit
-        own, *others = race_entries(self.space.rules, self._peak_range(prior, middle), users_peak)
+        peaks, chosen = self._peak_range(prior, middle), users_peak is not None
+        if own_rate is None:
+            own_rate = prior if users_peak is None else users_peak
+        own, *others = race_entries(self.space.rules, peaks, own_rate, chosen=chosen)
         moved = self._moved(own, schedule, total_steps, scheduled=scheduled)
         own = own.around(moved.peak, prior) if moved is not None and moved.raced else own
         return RunInfo(
             total_steps,
             budget,
             total_steps if deadline is None else deadline,
-            prior if own_rate is None else own_rate,
+            own_rate,
             (own, *others),
             schedule,
             rise,
@@ -152,7 +155,10 @@ class SearchSettings:
             run: What the strategy gets.
             scan: The scan before it, if one was made.
         """
-        return Progress(self.searcher.begin(run), scan, run.prior)
+        search = Progress(self.searcher.begin(run), scan, run.prior)
+        if search.searching or run.prior is None:
+            return search
+        return replace(search, prior=replace(run.prior, raced=False))
 
     def left_out(self, run: RunInfo, racing: Sequence[Candidate]) -> tuple[str, ...]:
         """Return the rules of the space that are not among the candidates.

@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from autolr.counted import counted
 from autolr.study import Estimate
 
 _WIDE = 80  # columns
@@ -14,7 +15,7 @@ _UNKNOWN = "not known before the first step"
 
 def estimate_lines(estimate: Estimate) -> Iterator[str]:
     """Yield lines of at most 80 columns."""
-    yield f"expected for the whole study, {_counted(estimate.trials, 'trial')}:"
+    yield f"expected for the whole study, {counted(estimate.trials, 'trial', ',')}:"
     for name, text in estimate_parts(estimate).items():
         whole = _MEASURE.sub("\\1\N{NO-BREAK SPACE}\\2", text)
         first, others = f"  {name:8}", " " * 10
@@ -50,7 +51,7 @@ def bytes_text(count: int) -> str:
 
 
 def _steps(estimate: Estimate) -> str:
-    text = f"{estimate.price.steps:,} optimizer steps"
+    text = counted(estimate.price.steps, "optimizer step", ",")
     if estimate.trials > 1:
         text += f", as many as in {estimate.runs:.3g} whole runs"
     if estimate.price.steps < estimate.trials * estimate.run_steps:
@@ -103,10 +104,6 @@ def _disk(estimate: Estimate) -> str:
     if most == 0:
         return "no checkpoints: no trial is paused"
     if total is None:
-        return f"at most {_counted(most, 'checkpoint')} at a time, of a size {_UNKNOWN}"
+        return f"at most {counted(most, 'checkpoint', ',')} at a time, of a size {_UNKNOWN}"
     each = bytes_text(total // most)
-    return f"{bytes_text(total)} for at most {_counted(most, 'checkpoint')} of {each} at a time"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    return f"{bytes_text(total)} for at most {counted(most, 'checkpoint', ',')} of {each} at a time"

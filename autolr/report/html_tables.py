@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from autolr.counted import counted
 from autolr.drawing.sheet import wide
 from autolr.names import short
 from autolr.report.price import price_of, run_steps
@@ -81,7 +82,7 @@ def rungs_table(rungs: Sequence[Rung], monitor: str) -> str:
             rows.append((rung.bracket, "never", "", ran, ""))
             continue
         share = f"{rung.passed} ({rung.passed / rung.judged:.0%})"
-        rows.append((rung.bracket, f"{rung.step:,} steps", rung.judged, share, rung.best))
+        rows.append((rung.bracket, counted(rung.step, "step", ","), rung.judged, share, rung.best))
     return _table(columns, rows)
 
 

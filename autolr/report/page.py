@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 
 from autolr.config import BEST, OBJECTIVE, can_be_fitted
+from autolr.counted import counted
 from autolr.drawing import Chart
 from autolr.drawing.sheet import document, facts, key
 from autolr.names import meaning
@@ -128,8 +129,8 @@ def _peak(trial: TrialRecord) -> list[tuple[str, str, str]]:
 def _paid(study: Summary) -> list[tuple[str, str, str]]:
     paid, length = price_of(study.trials), run_steps(study)
     least = "at least " if paid.unknown else ""
-    steps = f"{paid.steps:,} optimizer steps"
-    runs = f"{paid.steps / length:.3g} whole runs" if length else f"{paid.steps:,} steps"
+    steps = counted(paid.steps, "optimizer step", ",")
+    runs = f"{paid.steps / length:.3g} whole runs" if length else counted(paid.steps, "step", ",")
     lengths = {trial.attrs["run_steps"] for trial in study.trials if "run_steps" in trial.attrs}
     note = "in the best run" if len(lengths) > 1 else "a run"
     rows = []
@@ -200,7 +201,7 @@ def _cost(study: Summary, results: Path | None) -> str:
     if not study.trials:
         return ""
     missing = price_of(study.trials).unknown
-    trials = "1 trial" if missing == 1 else f"{missing} trials"
+    trials = counted(missing, "trial")
     note = f"Some steps of {trials} that failed, were interrupted or still run are not known."
     if not study.fingerprint:
         note = "The study was not made by autolr: it has no optimizer steps."

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from autolr.counted import counted
 from autolr.report.show import last_score
 from autolr.report.table import chosen
 from autolr.study import DISCARDED, Summary, TrialRecord
@@ -75,5 +76,5 @@ def rolled_back(trial: TrialRecord) -> str | None:
     """
     if DISCARDED not in trial.attrs:
         return None
-    back = f"its search rolled it back, by {trial.attrs[DISCARDED]} steps"
+    back = f"its search rolled it back, by {counted(trial.attrs[DISCARDED], 'step')}"
     return f"{back}: a run from scratch may end worse, so keep its weights"

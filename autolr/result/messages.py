@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from autolr import schedules
 from autolr.candidate import Candidate
+from autolr.counted import counted
 from autolr.online.monitor import Monitor
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
-from autolr.result.summary import multiplied
+from autolr.result.summary import multiplied, too_few
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -16,14 +18,24 @@ if TYPE_CHECKING:
     from autolr.result.result import Result
 
 
-def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[str]:
+def opening(
+    search: "Progress", live: Candidate, total_steps: int, *, scheduled: bool = False
+) -> Iterator[str]:
     """Yield a line for what happened before the first step: a scan, a prior, or no search.
 
     Args:
         search: Before its first score.
         live: What the run begins with.
         total_steps: Of the run.
+        scheduled: Whether the module has a scheduler of its own.
     """
+    if not search.searching:
+        around = "" if search.prior is None else ", also around the prior"
+        yield (
+            f"AutoLR: {too_few(total_steps)} to search{around}: the run keeps "
+            f"{_kept(live, scheduled=scheduled)}"
+        )
+        return
     if scan := search.scan:
         own = [candidate.peak for candidate in search.candidates if candidate.rule == live.rule]
         low, high = own[0], own[-1]
@@ -32,32 +44,43 @@ def opening(search: "Progress", live: Candidate, total_steps: int) -> Iterator[s
             if scan.edge is None
             else (f"a rate of {scan.edge:.3g} diverges")
         )
-        yield f"AutoLR: {edge} ({scan.steps} steps of a copy): peaks from {low:.3g} to {high:.3g}"
+        made = f"{counted(scan.steps, 'step')} of a copy"
+        yield f"AutoLR: {edge} ({made}): peaks from {low:.3g} to {high:.3g}"
     if moved := search.prior:
-        known = f"the prior, a peak of {moved.before:.3g} in {moved.steps} steps,"
+        known = f"the prior, a peak of {moved.before:.3g} in {counted(moved.steps, 'step')},"
         yield (
             f"AutoLR: {known} is moved to {moved.peak:.3g}"
             if moved.raced
             else f"AutoLR: {known} would be {moved.peak:.3g} here, too far from the rates of such "
             "runs: this one is searched as without it"
         )
-    if not search.searching:
-        yield f"AutoLR: {total_steps} steps are too few to search, the peak is {live.peak:.3g}"
 
 
-def unsearched(obstacles: Sequence[str], live: Candidate) -> Iterator[str]:
+def unsearched(
+    obstacles: Sequence[str], live: Candidate, *, scheduled: bool = False
+) -> Iterator[str]:
     """Yield the lines for a run beside which no rivals are trained.
 
     Args:
         obstacles: Why not.
         live: What it keeps.
+        scheduled: Whether the module has a scheduler of its own.
     """
     for obstacle in obstacles[:-1]:
         yield f"AutoLR: {obstacle}"
     yield (
-        f"AutoLR: {obstacles[-1]}: no rivals are trained beside the run, it keeps a peak of "
-        f"{live.peak:.3g}"
+        f"AutoLR: {obstacles[-1]}: no rivals are trained beside the run, it keeps "
+        f"{_kept(live, scheduled=scheduled)}"
     )
+
+
+def _kept(live: Candidate, *, scheduled: bool) -> str:
+    """Return what a run keeps that is not searched."""
+    if scheduled:
+        shape = "the scheduler of its module"
+    else:
+        shape = "no schedule" if live.schedule == schedules.constant() else str(live.schedule)
+    return f"{_named(live.rule)}a peak of {live.peak:.3g} and {shape}"
 
 
 def progress_lines(
@@ -120,7 +143,8 @@ def _longer_race(before: "Progress", after: "Progress") -> Iterator[str]:
 
 def closing(result: "Result") -> str:
     """Return the line for the end of a search, with its price."""
-    price = f"{result.probe_steps} steps beside the run's {result.total_steps}"
+    probes = counted(len(result.scores), "probe")
+    price = f"{counted(result.probe_steps, 'step')} beside the run's {result.total_steps}"
     if (last := result.broken_off) is not None:
         return (
             f"AutoLR: step {last.step}: the search ends: {last.reason}; {_named(result.rule)}the "
@@ -130,12 +154,12 @@ def closing(result: "Result") -> str:
     if not result.compared:
         return (
             f"AutoLR: nothing could be compared: {result.monitor.name} was not finite in any of "
-            f"{len(result.scores)} probes ({price}); {_named(result.rule)}the run keeps a peak of "
+            f"{probes} ({price}); {_named(result.rule)}the run keeps a peak of "
             f"{result.run_peak:.3g}"
         )
     return (
         f"AutoLR: {_named(result.rule)}peak {result.peak:.3g}{multiplied(result)} after "
-        f"{len(result.scores)} probes, {price}{_discarded(result)}"
+        f"{probes}, {price}{_discarded(result)}"
     )
 
 
@@ -149,10 +173,8 @@ def excluded(rules: Sequence[str]) -> Iterator[str]:
 def _discarded(result: "Result") -> str:
     if not result.rollbacks:
         return ""
-    return (
-        f"; rollbacks discarded {result.discarded_steps} steps: trained from scratch, its schedule "
-        "gives another run"
-    )
+    steps = counted(result.discarded_steps, "step")
+    return f"; rollbacks discarded {steps}: trained from scratch, its schedule gives another run"
 
 
 def _named(rule: str) -> str:
@@ -203,12 +225,18 @@ def _rolled_back(
 def _worth_saying(
     before: Sequence[CopyRecord], after: Sequence[CopyRecord]
 ) -> Iterator[CopyRecord]:
-    """Yield new records in which rivals ended, and the first of what cannot be returned to."""
+    """Yield new records in which rivals ended, and the first of what cannot be returned to.
+
+    That there is no room is said once: it is so for every round to come.
+    """
     known = any(record.renewed for record in before)
+    crowded = any(record.unmade for record in before)
     for record in after[len(before) :]:
-        if (record.ended or not known) and not record.ends_search:
+        told = crowded if record.unmade else known and not record.ended
+        if not (told or record.ends_search):
             yield record
         known |= record.renewed
+        crowded |= record.unmade
 
 
 def copies_text(record: CopyRecord) -> str:
@@ -229,5 +257,5 @@ def _forecast(
     if len(after.scores) == len(before.scores) or last != after.scores[-1].horizon:
         return
     if (forecast := expected_at(curve, total_steps, total_steps)) is not None:
-        text = f"expected {monitor.name} {monitor.expected(forecast)} after {total_steps} steps"
-        yield f"AutoLR: step {last}: {text}"
+        text = f"expected {monitor.name} {monitor.expected(forecast)}"
+        yield f"AutoLR: step {last}: {text} after {counted(total_steps, 'step')}"

@@ -4,6 +4,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from autolr import schedules
+from autolr.counted import counted
 from autolr.drawing.sheet import document, facts, wide
 from autolr.online.records import ProbeScore
 from autolr.result.charts import rate_chart, rates_chart, run_chart
@@ -23,7 +24,7 @@ def result_page(result: "Result") -> str:
     name = escape(result.monitor.name)
     parts = [
         f"<h1>{_title(result)}</h1>",
-        f"<p>searched by autolr within a run of {result.total_steps:,} steps</p>",
+        f"<p>searched by autolr within a run of {counted(result.total_steps, 'step', ',')}</p>",
         _facts(result),
         f"<h2>Rates compared</h2><p>{name} that each would reach if it were annealed there; "
         "filled: the rate with which the run continued</p>",
@@ -58,7 +59,8 @@ def snippet(result: "Result") -> str:
         settings = "".join(f", {name}={value!r}" for name, value in result.rule_settings)
         build = f"build({result.rule!r}, model.parameters(), peak={result.run_peak!r}{settings})"
         optimizer = f"optimizer = autolr.rules.{build}\n"
-    cut = f"# the run ended after {result.stopped_at} of these {result.total_steps} steps\n"
+    these = counted(result.total_steps, "step")
+    cut = f"# the run ended after {result.stopped_at} of these {these}\n"
     return (
         f"from torch.optim.lr_scheduler import LambdaLR\n{made}\n"
         f"{_lost(result)}"
@@ -117,9 +119,9 @@ def _schedule_lines(result: "Result") -> tuple[str, str]:
 def _lost(result: "Result") -> str:
     if not result.rollbacks:
         return ""
-    steps = result.discarded_steps
+    steps = counted(result.discarded_steps, "step")
     return (
-        f"# {steps} steps that rollbacks discarded are not replayed: from scratch the schedule\n"
+        f"# {steps} that rollbacks discarded are not replayed: from scratch the schedule\n"
         "# gives another run\n"
     )
 
@@ -133,24 +135,31 @@ def _title(result: "Result") -> str:
 
 def _facts(result: "Result") -> str:
     total, beside = result.stopped_at or result.total_steps, result.probe_steps
-    rows = [("price", f"{result.price:.3g} runs", f"{total:,} steps and {beside:,} beside them")]
+    rows = [
+        (
+            "price",
+            f"{result.price:.3g} runs",
+            f"{counted(total, 'step', ',')} and {beside:,} beside the run",
+        )
+    ]
     if result.copy_bytes:
         copied = "at most, of rivals and of the state to go back to"
         rows.append(("copies of the run", size_text(result.copy_bytes), copied))
     if result.stopped_at is not None:
-        said = f"of {result.total_steps:,} steps: it was not annealed"
+        said = f"of {counted(result.total_steps, 'step', ',')}: it was not annealed"
         rows.append(("the run ended early", f"after {result.stopped_at:,}", said))
     if result.forecast is not None:
         value, _, spread = result.monitor.expected(result.forecast).partition(" ")
         rows.append((f"{result.monitor.name} expected at the end", value, spread.strip("()")))
     if result.highest_rate is not None:
         rows.append(("highest rate applied", f"{result.highest_rate:.4g}", _relation(result)))
-    passes = f"{result.validation_passes} passes"
-    rows.append(("validation", passes, f"for {len(result.scores)} scores"))
+    passes, scores = counted(result.validation_passes, "pass"), len(result.scores)
+    rows.append(("validation", passes, f"for {counted(scores, 'score')}"))
     rows += [(f"step {one.step:,}", "fewer copies", copies_text(one)) for one in result.copies]
-    lost = f"{result.discarded_steps} steps were discarded: from scratch its schedule differs"
+    steps = counted(result.discarded_steps, "step")
+    lost = f"they discarded {steps}: from scratch its schedule differs"
     back = lost if result.rollbacks else "it never got worse"
-    times = f"{len(result.rollbacks)} time{'' if len(result.rollbacks) == 1 else 's'}"
+    times = counted(len(result.rollbacks), "time")
     rows.append(("rolled back", times if result.rollbacks else "never", back))
     return facts(rows)
 
@@ -161,7 +170,8 @@ def _relation(result: "Result") -> str:
         return f"of any optimizer; the rates of all are multiplied by {result.factor:.4g}"
     if result.own_peak is None:
         return f"of a peak of {result.run_peak:.4g}"
-    return f"of {result.own_peak:.4g} in the module's scheduler, multiplied by {result.factor:.4g}"
+    own = f"of {result.own_peak:.4g} in the module's scheduler, multiplied by {result.factor:.4g}"
+    return own if result.schedule == schedules.constant() else f"{own} and by {result.schedule}"
 
 
 def _profiles(result: "Result") -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from autolr.counted import counted
 from autolr.online.sweep import Sweep, smoothed, suggested
 from autolr.settings import Array
 
@@ -79,7 +80,7 @@ class RangeTestResult:
     def __str__(self) -> str:
         """Return one line: the suggestion, and where it comes from."""
         made, rate = len(self.losses), self.suggestion
-        span = f"{made} steps, from {self.rates[0]:.3g} to {self.rates[-1]:.3g}"
+        span = f"{counted(made, 'step')}, from {self.rates[0]:.3g} to {self.rates[-1]:.3g}"
         if not self.is_over:
             left = f"{made} of {self.sweep.steps} steps were made, up to {self.rates[-1]:.3g}"
             return f"no rate is suggested: {left}; a longer fit, or fewer steps, ends the test"

@@ -4,6 +4,8 @@ import re
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from autolr import schedules
+from autolr.counted import counted
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -47,15 +49,20 @@ def size_text(count: int) -> str:
 
 def _peak(result: "Result") -> str:
     rule = "" if result.rule == OWN else f"{result.rule}, "
-    scores = f"{len(result.scores)} scores of {result.monitor.name}"
+    scores = f"{counted(len(result.scores), 'score')} of {result.monitor.name}"
     if (last := result.broken_off) is not None and not result.compared:
         kept = f"the run kept {result.run_peak:.4g}"
         return f"{rule}none: the search ended at step {last.step:,}; {kept}"
     if not result.scores:
-        return f"{rule}{result.run_peak:.4g}: {result.total_steps:,} steps are too few to search"
+        return f"{rule}{result.run_peak:.4g}: {too_few(result.total_steps)} to search"
     if not result.compared:
         return f"{rule}none: of {scores} none was finite; the run kept {result.run_peak:.4g}"
     return f"{rule}{result.peak:.4g}{multiplied(result)}, by {scores}"
+
+
+def too_few(steps: int) -> str:
+    """Return that so many steps are too few."""
+    return f"{counted(steps, 'step', ',')} {'is' if steps == 1 else 'are'} too few"
 
 
 def multiplied(result: "Result") -> str:
@@ -64,22 +71,25 @@ def multiplied(result: "Result") -> str:
 
 
 def _schedule(result: "Result") -> str:
+    text = re.sub(r" (?![*|])|(?<=[*|]) ", _TIED, str(result.schedule))  # broken at operators
     if result.own_peak is None:
-        return re.sub(r" (?![*|])|(?<=[*|]) ", _TIED, str(result.schedule))  # broken at operators
-    return f"that of the module's own scheduler, times {result.factor:.4g}"
+        return text
+    own = f"that of the module's own scheduler, times {result.factor:.4g}"
+    return own if result.schedule == schedules.constant() else f"{own} and, by step, {text}"
 
 
 def _price(result: "Result") -> str:
-    passes = f"{result.validation_passes} validation passes"
+    passes = counted(result.validation_passes, "validation pass")
     made = result.stopped_at or result.total_steps
-    steps = f"{made:,} steps of the run, {result.probe_steps:,} beside it, {passes}"
+    steps = f"{counted(made, 'step', ',')} of the run, {result.probe_steps:,} beside it, {passes}"
     copies = f", copies of {size_text(result.copy_bytes)}" if result.copy_bytes else ""
     return f"{result.price:.3g} runs: {steps}{copies}"
 
 
 def _expected(result: "Result") -> str:
     if result.stopped_at is not None:
-        return f"nothing: the run ended after {result.stopped_at:,} of {result.total_steps:,} steps"
+        planned = counted(result.total_steps, "step", ",")
+        return f"nothing: the run ended after {result.stopped_at:,} of {planned}"
     if result.forecast is None:
         return "unknown: there were too few scores"
     return f"{result.monitor.name} {result.monitor.expected(result.forecast)} at the end"
@@ -91,5 +101,5 @@ def _rollbacks(result: "Result") -> str:
     steps = ", ".join(f"{one.step:,} to {one.to:,}" for one in result.rollbacks)
     return (
         f"{len(result.rollbacks)}: step {steps}, each to a lower rate; they discarded "
-        f"{result.discarded_steps:,} steps, so a replay from scratch is another run"
+        f"{counted(result.discarded_steps, 'step', ',')}, so a replay from scratch is another run"
     )

@@ -163,14 +163,22 @@ class CandidateStates:
             count, reason = 0, unmade
         first = missing if probe.annealed else by_nearness(missing, self.live)
         if ended := first[count:]:
-            self._note(reason, ended)
+            self._note(reason, ended, unmade=True)
         return [candidate for candidate in missing if candidate not in ended]
 
-    def _note(self, reason: str, ended: Sequence[Candidate], *, renewed: bool = False) -> None:
+    def _note(
+        self,
+        reason: str,
+        ended: Sequence[Candidate],
+        *,
+        renewed: bool = False,
+        unmade: bool = False,
+    ) -> None:
         """Put on record that copies have ended."""
         self._ended += ended
         peaks = tuple(candidate.peak or math.nan for candidate in ended)
-        self.search = self.search.noting(CopyRecord(self.step, reason, peaks, renewed))
+        record = CopyRecord(self.step, reason, peaks, renewed, unmade=unmade)
+        self.search = self.search.noting(record)
 
     def _follow(self, change: Change, *, stepped: bool) -> None:
         """Carry the copies of the run along when what it trains has changed, or end them."""

@@ -68,7 +68,7 @@ def search(
     Returns:
         The peak, the schedule, and what they cost. Where no score of the race and of the next round
         is finite there is no peak, with a warning: the run continues at the rate that the user
-        has set, within ``rates``, else at the customary one.
+        has set, or in the middle of ``rates`` if that lies outside.
 
     Raises:
         ConfigError: If a setting cannot work, ``save_to`` among them; before the first step.

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online.actions import Commit
 from autolr.online.kept import Kept
@@ -123,7 +122,7 @@ def keep_users_rate(
         warn: Called with each line that the user should act on.
     """
     live = _users_candidate(rates, setup)
-    for line in unsearched(obstacles, live):
+    for line in unsearched(obstacles, live, scheduled=setup.own_peak is not None):
         warn(line)
     return Progress(Kept(Commit(live))), live
 
@@ -169,7 +168,7 @@ def _opened(
 ) -> tuple[Progress, Candidate]:
     """Return a search and what the run trains first, and say what the user should know of it."""
     live = run.nearest(search.candidates)
-    for line in opening(search, live, run.deadline):
+    for line in opening(search, live, run.deadline, scheduled=setup.own_peak is not None):
         say(line)
     for line in excluded(setup.settings.left_out(run, search.candidates)):
         say(line)
@@ -196,6 +195,4 @@ def _obstacles(learner: Learner, setup: Setup, *, repeat: bool) -> list[str]:
 def _users_candidate(rates: Rates, setup: Setup) -> Candidate:
     """Return what the user has set, without a search."""
     own, steps = rates.base, setup.total_steps
-    run = setup.settings.run_info(own, steps, own, own, rise=setup.rise)
-    rule, peak = run.fallback
-    return Candidate(rule, peak, run.schedule or schedules.constant())
+    return setup.settings.run_info(own, steps, own, own, rise=setup.rise).own

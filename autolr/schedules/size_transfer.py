@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from autolr.counted import counted
 from autolr.schedules.convex_bound import check_length
 from autolr.schedules.peak_transfer import transfer
 from autolr.schedules.schedule import Schedule, check_schedule
@@ -35,7 +36,9 @@ class Sized:
 
     def __str__(self) -> str:
         """Return a line for each number that differs from the others."""
-        lines = [f"peak {self.peak:.4g} in {self.total_steps} steps{self._decay(self.peak)}"]
+        lines = [
+            f"peak {self.peak:.4g} in {counted(self.total_steps, 'step')}{self._decay(self.peak)}"
+        ]
         for name, own in (("vectors", self.vectors), ("hidden matrices", self.matrices)):
             if own != self.peak:
                 lines.append(f"{name}: peak {own:.4g}{self._decay(own)}")

@@ -175,7 +175,9 @@ def test_a_run_too_short_keeps_the_prior_peak_and_says_so_in_one_line(
     with caplog.at_level(logging.INFO, logger="lightning.pytorch"):
         fit(tmp_path, callbacks=[callback], max_epochs=-1, max_steps=10)
     lines = [m for m in caplog.messages if m.startswith("AutoLR")]
-    assert lines == ["AutoLR: 10 steps are too few to search, the peak is 0.02"]
+    assert lines == [
+        "AutoLR: 10 steps are too few to search: the run keeps a peak of 0.02 and no schedule"
+    ]
     assert callback.result.peak == pytest.approx(0.02, rel=1e-12)
     assert callback.result.probe_steps == 0
 

@@ -43,7 +43,7 @@ def test_no_more_copies_are_held_than_the_user_allows(most):
     near = [LR, LR / 4, LR * 4, LR / 16]
     assert race == pytest.approx(sorted(near[: 1 + most]))
     record = callback.result.copies[0]
-    assert (record.step, record.reason) == (0, f"max_copies={most}")
+    assert (record.step, record.reason, record.unmade) == (0, f"max_copies={most}", True)
     assert record.ended == pytest.approx([*near, LR * 16][1 + most :])
 
 

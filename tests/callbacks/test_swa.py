@@ -217,7 +217,7 @@ def test_where_none_fits_the_customary_peak_is_kept(tmp_path, caplog):
     callback = searcher()
     with caplog.at_level("INFO"):
         fit(tmp_path, Net, [callback, swa(2)])
-    assert "AutoLR: 7 steps are too few to search, the peak is 0.00781" in caplog.text
+    assert "AutoLR: 7 steps are too few to search: the run keeps a peak of 0.00781" in caplog.text
     assert callback.result.peak == LIVE_FIRST
     assert callback.result.probe_steps == 0
 

@@ -1,9 +1,11 @@
 """Runs in which nothing is searched: too short for a round, or with a validation that fails."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import logging
 from functools import partial
 
 import pytest
+import torch
 
 from autolr.callbacks import AutoLR, FollowCandidate
 from autolr.errors import ConfigError
@@ -71,6 +73,36 @@ def test_a_run_too_short_to_search_is_validated_as_without_us(sanity, tmp_path, 
     assert said(recwarn) == []
 
 
+class Scheduled(Net):
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("make", "strategy", "steps", "kept"),
+    [
+        (Net, "annealed", 14, "no schedule"),
+        pytest.param(Net, "autolrs", 3, "no schedule", marks=pytest.mark.slow),
+        (Scheduled, "annealed", 14, "the scheduler of its module"),
+    ],
+)
+def test_a_run_too_short_to_search_is_the_users_own(
+    make, strategy, steps, kept, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
+    plain = fit(tmp_path / "plain", make, max_epochs=-1, max_steps=steps)
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch"):
+        callbacks = [AutoLR(strategy)]
+        short = fit(tmp_path / "short", make, callbacks, max_epochs=-1, max_steps=steps)
+    for part in LEFT:
+        assert differences(plain.left[part], short.left[part], part) == []
+    (line,) = (m for m in caplog.messages if m.startswith("AutoLR"))
+    assert line == (
+        f"AutoLR: {steps} steps are too few to search: the run keeps a peak of 0.00781 and {kept}"
+    )
+
+
 def test_a_longer_run_is_validated_more_often(tmp_path):
     plain = fit_data(tmp_path / "plain", [])
     assert len(fit_data(tmp_path / "long", [AutoLR(RACE)])[0]) > len(plain[0])
@@ -135,7 +167,7 @@ class Fails(Net):
 
 ENDED = (
     "AutoLR: the first pass over validation raised OwnError: no statistics yet: no rivals are "
-    "trained beside the run, it keeps a peak of 0.00781"
+    "trained beside the run, it keeps a peak of 0.00781 and no schedule"
 )
 
 

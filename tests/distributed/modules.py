@@ -119,7 +119,7 @@ class Local(Smooth):
     far = 10.0
 
     def __init__(self):
-        super().__init__(lr=1e-3)  # torch's default: the race is around the customary rate, 0.1
+        super().__init__(lr=0.1)
 
     def training_step(self, batch, batch_idx):
         loss = super().training_step(batch, batch_idx)

@@ -194,7 +194,7 @@ def test_a_monitor_whose_name_does_not_say_what_is_better_needs_the_mode(project
     assert fitted.status == 2
     assert all(word in fitted.err.splitlines()[-1] for word in ("autolr: error: ", *words))
     project.configure({"tune/monitor": "val_score", "tune/mode": "max", "tune/trials": 1})
-    assert "1 of 1 trials finished" in project.tune().out
+    assert "1 of 1 trial finished" in project.tune().out
 
 
 @pytest.mark.slow

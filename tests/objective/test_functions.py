@@ -384,7 +384,7 @@ def test_scores_that_are_not_finite_are_said_as_such(capsys: pytest.CaptureFixtu
     said = "2 of 2 trials finished, 1 of them with a score that is not finite"
     assert said in str(result)
     assert any(said in str(part) for part in conclusion(result))
-    assert "ends: score is not finite (1 steps" in capsys.readouterr().out
+    assert "ends: score is not finite (1 step," in capsys.readouterr().out
     assert main(["show", "autolr"]) == 0
     shown = capsys.readouterr().out
     assert "study 'autolr': 1 complete, 1 not finite; lower score is better" in shown

@@ -247,7 +247,7 @@ def test_the_page_of_a_single_blind_race_can_be_drawn():
 
 def run_of_autolrs():
     run = run_of(PeakRange.around(0.1), total_steps=80)
-    return replace(run, users_peak=0.05, rewindable=True)
+    return replace(run, own_rate=0.05, rewindable=True)
 
 
 def test_a_stage_without_a_finite_forecast_keeps_the_users_rate_to_the_end():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online import AutoLRS, Search, SearchSettings
 from autolr.online.annealed import default_schedule
@@ -13,6 +14,8 @@ from autolr.online.evidence import Evidence
 from autolr.online.prior_peak import PriorPeak
 from autolr.online.rounds import price
 from autolr.online.search_serialization import search_from_dict, search_to_dict
+from autolr.result.messages import opening
+from autolr.rules.fixed import OWN
 from autolr.schedules import constant, linear
 
 STEPS = 2000
@@ -174,12 +177,18 @@ def test_with_one_candidate_nothing_is_moved() -> None:
     assert runs[0] == runs[1]
 
 
-def test_a_run_too_short_to_search_has_the_moved_peak() -> None:
+def test_a_run_too_short_to_search_has_the_users_rate_and_no_decay() -> None:
     chosen = SearchSettings(prior=PRIOR)
-    search = chosen.begin(chosen.run_info(0.1, 20))
-    (run,) = search.candidates
+    search = chosen.begin(chosen.run_info(0.1, 20, 0.03, 0.03))
     assert not search.searching
-    assert run.peak == PRIOR.moved(default_schedule(()), 20).peak
+    assert search.candidates == (Candidate(OWN, 0.03, constant()),)
+    assert search.prior is not None
+    assert not search.prior.raced
+    (line,) = opening(search, *search.candidates, 20)
+    assert line == (
+        "AutoLR: 20 steps are too few to search, also around the prior: the run keeps a peak of "
+        "0.03 and no schedule"
+    )
 
 
 @pytest.mark.parametrize("factor", [0.02, 50.0], ids=["too low", "too high"])

@@ -82,3 +82,10 @@ def test_sizes_are_read_in_three_digits(count: int, text: str) -> None:
 def test_rivals_that_did_not_begin_are_said_with_the_reason() -> None:
     record = CopyRecord(0, "max_copies=2", ended=(6.25e-05, 0.016))
     assert copies_text(record) == "max_copies=2; no rivals at 6.25e-05, 0.016"
+
+
+def test_that_there_is_no_room_is_printed_once() -> None:
+    first, later = (CopyRecord(step, "max_copies=1", (0.4,), unmade=True) for step in (0, 55))
+    said = "AutoLR: step 0: max_copies=1; no rivals at 0.4"
+    assert lines(searching(), first, later, PRUNING)[:-1] == [said]
+    assert lines(searching().noting(first), later) == []

@@ -6,7 +6,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
 
 import pytest
 import torch
@@ -177,7 +177,7 @@ def test_a_run_that_was_rolled_back_says_that_its_schedule_from_scratch_differs(
     told = "# 50 steps that rollbacks discarded are not replayed: from scratch the schedule"
     assert told in snippet(result)
     assert told in snippet(replace(result, own_peak=0.4))
-    assert "50 steps were discarded: from scratch its schedule differs" in result_page(result)
+    assert "they discarded 50 steps: from scratch its schedule differs" in result_page(result)
     assert closing(result).endswith(
         "; rollbacks discarded 50 steps: trained from scratch, its schedule gives another run"
     )
@@ -189,6 +189,8 @@ def test_the_highest_rate_that_was_applied_stands_on_the_page(result):
     plain, own = replace(result, highest_rate=0.0625), replace(result, own_peak=0.4)
     assert "0.0625" in result_page(plain)
     assert "0.0123" in result_page(replace(own, highest_rate=0.0123))
+    cut = replace(own, highest_rate=0.0123, schedule=HALF.schedule)
+    assert escape(f"multiplied by 0.25 and by {HALF.schedule}") in result_page(cut)
 
 
 ROUNDS = (

@@ -15,6 +15,7 @@ from autolr.online.monitor import Monitor
 from autolr.result import Result
 
 SCHEDULE = schedules.warmup(7) | schedules.constant() | schedules.cooldown(0.2)
+CUT = schedules.constant().over(20) | schedules.constant() * 0.25  # by a later check
 SCORES = tuple(
     ProbeScore(Candidate(peak=10.0**-n, schedule=SCHEDULE), 5, horizon, 0.5 + n, kept=n == 1)
     for horizon in (20, 60)
@@ -47,7 +48,19 @@ def test_a_result_is_printed_in_five_entries():
     [
         ({"rule": "lion"}, "peak       lion, 0.1, by 6 scores of val_loss"),
         ({"scores": (), "forecast": None}, "peak       0.1: 200 steps are too few to search"),
-        ({"own_peak": 0.05}, "schedule   that of the module's own scheduler, times 2"),
+        (
+            {"own_peak": 0.05, "schedule": schedules.constant()},
+            "schedule   that of the module's own scheduler, times 2",
+        ),
+        (
+            {"own_peak": 0.05, "schedule": CUT},
+            f"schedule   that of the module's own scheduler, times 2 and, by step, {CUT}",
+        ),
+        ({"scores": (), "total_steps": 1}, "peak       0.1: 1 step is too few to search"),
+        (
+            {"scores": SCORES[:1], "total_steps": 1, "validation_passes": 1},
+            "price      51 runs: 1 step of the run, 50 beside it, 1 validation pass",
+        ),
         ({"stopped_at": 100}, "price      1.5 runs: 100 steps of the run, 50 beside it,"),
         ({"stopped_at": 100}, "expected   nothing: the run ended after 100 of 200 steps"),
         ({"forecast": None}, "expected   unknown: there were too few scores"),

@@ -119,7 +119,8 @@ def test_a_short_run_is_left_alone_with_one_line(caplog):
     caplog.set_level("INFO")
     _, tuner, *_ = tuned("step", steps=10, strategy="annealed", rates=None)
     (line,) = (record.message for record in caplog.records)
-    assert line == "AutoLR: 10 steps are too few to search, the peak is 0.0156"
+    kept = "the run keeps a peak of 0.0156 and no schedule"
+    assert line == f"AutoLR: 10 steps are too few to search: {kept}"
     assert (tuner.result.scores, tuner.result.probe_steps, tuner.result.peak) == ((), 0, OWN)
 
 
@@ -332,7 +333,7 @@ def test_a_repeated_step_that_differs_ends_the_search_before_it_begins(caplog):
         tuner.step(lambda: loss(model, next(source)))  # each call takes another batch
     (line,) = (record.message for record in caplog.records if record.levelname == "WARNING")
     assert line.startswith("AutoLR: a repeated step differs in")
-    assert line.endswith("it keeps a peak of 0.0156")
+    assert line.endswith("it keeps a peak of 0.0156 and no schedule")
     assert tuner.result.probe_steps == 0
 
 
