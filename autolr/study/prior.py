@@ -21,11 +21,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autolr.errors import ConfigError
 from autolr.names import is_config_path, meaning
+from autolr.rules.catalogue import record
 from autolr.rules.fixed import OWN
-from autolr.study.names import SEARCHED, SEARCHES
+from autolr.study.names import SEARCHED, SEARCHES, START
 
 if TYPE_CHECKING:
-    from autolr.online.prior_peak import PriorPeak
     from autolr.schedules import Schedule
 
 FIRST = 10  # trials that are drawn so; of those that follow every second one, else by the sampler
@@ -137,13 +137,13 @@ def known_point(
 ) -> Known | None:
     """Return what a trial is drawn around; None: nothing is known, or it is the sampler's turn.
 
-    Once a trial has searched its peak, or a peak is given, that is the best complete trial with
-    the same rule.
+    That is a peak that is given, until a trial has begun from it; then, or once a trial has
+    searched its peak, the best complete trial with the same rule.
 
     Args:
         trials: Of the study.
         own: The trial that is drawn, with the parameters that it has.
-        given: A peak by rule, from an earlier study or result.
+        given: A peak by rule, from an earlier study or result, for the profile `PLATEAU`.
         direction: Of the first objective.
     """
     others = [trial for trial in trials if trial.number != own.number]
@@ -158,8 +158,12 @@ def known_point(
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
     complete = [trial for trial in found if trial.state == TrialState.COMPLETE]
     ranked = sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
+    if rule in given and not any(map(_has_begun, complete)):
+        point = _at(given[rule], {}, others, PLATEAU)
+        profile = _profile(own.params) or record(rule).schedules[0]
+        return replace(point, peak=_moved(point.peak, PLATEAU, profile))
     if not ranked:
-        return _at(given[rule], {}, others) if rule in given else None
+        return None
     best = ranked[0]
     middle = middle_of(best.user_attrs)
     assert middle is not None
@@ -229,42 +233,15 @@ def settled_peak(peak: float, schedule: "Schedule", run_steps: int) -> float:
     return SHARE * peak * schedule.at(run_steps // 2, run_steps)
 
 
-def moved_peak(prior: "PriorPeak", run_steps: int) -> float:
-    """Return the peak of whole runs to which the peak of an earlier search amounts.
-
-    It is moved as `AutoLR` does that, to the schedule of a search.
-
-    Args:
-        prior: What the search has settled on, and its run.
-        run_steps: Optimizer steps of the runs to come.
-    """
-    from autolr.online.annealed import default_schedule  # here: reading a study needs none
-
-    return SHARE * prior.moved(default_schedule(()), run_steps).peak
-
-
-def peak_of_trial(attrs: Mapping[str, Any], run_steps: int) -> float | None:
-    """Return the peak that a trial of an earlier study leaves to this one; None without one.
-
-    Args:
-        attrs: Of the trial, which has ended.
-        run_steps: Optimizer steps of the runs to come.
-    """
-    if middle_of(attrs) is None:
-        return None
-    from autolr.online.prior_peak import PriorPeak  # here: reading a study needs none
-    from autolr.schedules import Schedule
-
-    found = attrs["found"]
-    schedule = Schedule.from_dict(found["schedule"])
-    prior = PriorPeak(float(found["peak"]), schedule, int(attrs["run_steps"]))
-    searched = attrs.get(SEARCHED)
-    return moved_peak(prior, run_steps) if searched else prior.moved(schedule, run_steps).peak
-
-
 def _is_first(trial: FrozenTrial) -> bool:
     """Whether a trial searched in place of a draw; where all search, no peak is drawn."""
     return bool(trial.user_attrs.get(SEARCHES) and trial.user_attrs.get(SEARCHED))
+
+
+def _has_begun(trial: FrozenTrial) -> bool:
+    """Whether a complete trial began from what was known: not one of the user's points to try."""
+    attrs = trial.user_attrs
+    return bool(attrs.get(SEARCHED) if SEARCHES in attrs else START not in attrs)
 
 
 def _found(trial: FrozenTrial) -> Mapping[str, Any]:

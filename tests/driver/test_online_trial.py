@@ -1,5 +1,6 @@
 """A study whose first trial searches its own peak, end to end."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,17 @@ def test_the_first_trial_searches_and_the_next_is_drawn_around_what_it_found(
     assert f"found a peak of {found.peak:.3g}" in said
     assert (f"a rate of {rate:.3g} by the middle" in said) == (rate != found.peak)
     assert said.endswith(f"at about half of that, so the next trials are drawn around {middle:.3g}")
+
+
+def test_with_a_prior_the_search_begins_around_it(config: dict[str, Any]) -> None:
+    config["trainer"]["limit_train_batches"] = 120
+    known = {"lr": 0.0123, "schedule": "linear"}
+    study(config, study="earlier", trials=1, online=False, start=[known])
+    result, _ = study(config, study="later", trials=1, prior="earlier")
+    found = result.trials[0].attrs["found"]["peak"]
+    whole = schedules.transfer(0.0123, schedules.linear(), 120, schedules.parse("wsd"))
+    doublings = math.log2(found / (whole / 0.5))  # a search settles on twice that of whole runs
+    assert doublings == pytest.approx(round(doublings))
 
 
 @pytest.mark.parametrize(

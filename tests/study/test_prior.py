@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from autolr.schedules import Schedule, constant, linear, parse, transfer
-from autolr.study.names import SEARCHED, SEARCHES
+from autolr.study.names import SEARCHED, SEARCHES, START
 from autolr.study.prior import (
     COMPARED,
     FIRST,
@@ -213,8 +213,23 @@ def test_nothing_is_known_without_a_search_or_a_prior() -> None:
     assert known(trial(0, 0.5, peak=0.1, lr=0.1)) is None
 
 
-def test_a_given_peak_counts_until_a_trial_is_complete() -> None:
-    assert known(fixed=0.05) == Known(0.05)
+def test_a_given_peak_is_of_a_plateau_and_moved_to_the_profile_of_the_trial() -> None:
+    assert known(own=trial(0, schedule_="wsd"), fixed=0.05) == Known(0.05)
+    linear = transfer(0.05, parse("wsd"), 1000, parse("linear"))
+    for own in (trial(0, schedule_="linear"), trial(0)):  # which is the one where there is none
+        point = known(own=own, fixed=0.05)
+        assert point is not None
+        assert point.peak == pytest.approx(linear)
+
+
+def test_a_given_peak_counts_until_a_trial_that_began_from_it_is_complete() -> None:
+    start = trial(0, 0.5, peak=0.1, lr=0.1)
+    start.user_attrs[START] = {"lr": 0.1}
+    unsearched = trial(0, 0.5, peak=0.1)
+    unsearched.user_attrs[SEARCHES] = ["lr"]
+    for before in (start, unsearched):
+        assert known(before, own=trial(1, schedule_="wsd"), fixed=0.05) == Known(0.05)
+    assert known(searched(0.04), own=trial(1, schedule_="wsd"), fixed=0.05) == Known(0.02)
     better = trial(0, 0.5, peak=0.1, lr=0.1)
     assert known(better, fixed=0.05) == Known(0.1, {"lr": 0.1}, tried=True)
 
