@@ -50,7 +50,7 @@ class FirstTrial:
             own: The user's values of parameters in it.
         """
         domains = space.domains
-        for rule in _rules(domains):
+        for rule in rules_of(space):
             given = {"rule": rule} if "rule" in domains else {}
             peak = domains.get(possible_name("lr", given, domains))
             if isinstance(peak, Range) and rules.record(rule).peak.searched:
@@ -103,8 +103,13 @@ def found_line(record: TrialRecord) -> str | None:
     )
 
 
-def _rules(domains: Mapping[str, Domain]) -> list[str]:
-    domain = domains.get("rule")
+def rules_of(space: Space) -> list[str]:
+    """Return the rules of a space, the module's own optimizer first.
+
+    Args:
+        space: The whole space; without rules, its trials have that optimizer.
+    """
+    domain = space.domains.get("rule")
     options = map(str, domain.options) if isinstance(domain, Choice) else (OWN,)
     return sorted(options, key=lambda name: name != OWN)
 

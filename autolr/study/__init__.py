@@ -70,6 +70,7 @@ from autolr.study.records import DIVERGED as DIVERGED
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
+from autolr.study.records import OPTIMIZER as OPTIMIZER
 from autolr.study.records import PRIOR as PRIOR
 from autolr.study.records import RUNS as RUNS
 from autolr.study.records import SAME_AS as SAME_AS

@@ -22,6 +22,7 @@ ID = "id"  # unique: a study that was deleted and created again has another one
 FOLDER = "folder"  # its folder for results
 WIDENED = "widened"  # each time its space grew: the domains before, and how many trials it had
 BRACKETS = "brackets"  # of its `Hyperband`, where the user sets no first rung
+OPTIMIZER = "optimizer"  # the class name of its runs' own optimizer, where it is known
 PRIOR = "prior"  # a peak by rule, from an earlier study or result
 # of a trial
 CANDIDATE = "candidate"  # its candidate's id, as soon as all parameters are stored
