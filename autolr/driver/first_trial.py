@@ -97,9 +97,16 @@ def found_line(record: TrialRecord) -> str | None:
     lower = (
         "" if math.isclose(rate, peak) else f", and a rate of {rate:.3g} by the middle of the run"
     )
+    share, free = (
+        study.share_of(record.attrs, record.params),
+        "schedule" in record.attrs[study.SEARCHES],
+    )
+    part = "half" if round(share, 1) == 0.5 else f"{share:.1f}"
+    runs = "whole runs with a plateau" if free else "whole runs of its shape"
     return (
-        f"its search found a peak of {peak:.3g}{lower}; whole runs do best at about half of that, "
-        f"so the next trials are drawn around {middle:.3g}"
+        f"its search found a peak of {peak:.3g}{lower}; {runs} do best at about {part} of that, "
+        f"so the next trials are drawn around {share * rate:.3g}"
+        + (", each at the peak of its profile" if free else "")
     )
 
 

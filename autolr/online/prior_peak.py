@@ -46,17 +46,6 @@ class PriorPeak:
     optimizer: str | None = None
     scheduled: bool = False
 
-    def check_optimizer(self, name: str) -> None:
-        """Refuse an optimizer of another family.
-
-        Args:
-            name: Of the run that begins.
-
-        Raises:
-            ConfigError: If a peak of one says nothing of the other.
-        """
-        check_optimizer("prior", self.optimizer, name)
-
     def moved(self, schedule: Schedule, total_steps: int, *, scheduled: bool = False) -> MovedPeak:
         """Return the peak for another schedule and length, by `autolr.schedules.transfer`.
 

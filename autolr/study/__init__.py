@@ -45,6 +45,7 @@ from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
 from autolr.study.prior import SHARE as SHARE
 from autolr.study.prior import middle_of as middle_of
+from autolr.study.prior import share_of as share_of
 from autolr.study.promotion import Action as Action
 from autolr.study.promotion import Finish as Finish
 from autolr.study.promotion import Resume as Resume
