@@ -112,7 +112,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         fresh: Delete the study of this name first.
         dry_run: Check everything up to the first training step, say what the study will take
             (`StudyEstimated`), and stop there.
-        listener: Called with each event as it happens. The default one only warns;
+        listener: Called with each event as it happens. The default one only warns, also of trials
+            that fail;
             `autolr.ConsoleProgress` prints what the command prints.
 
     Raises:
