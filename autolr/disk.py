@@ -1,6 +1,7 @@
 """Files and folders that the user names: reading, checking, and errors of disks in one line."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -48,6 +49,23 @@ def read_text(file: Path, largest: int = _LARGEST) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{file}: must be text in UTF-8") from None
+
+
+def why_unread(error: Exception) -> str:
+    """Return in words why a file of JSON is not one that autolr wrote.
+
+    Args:
+        error: What was raised as its values were read.
+    """
+    match error:
+        case KeyError():
+            return f"it has no {error.args[0]!r}"
+        case json.JSONDecodeError():
+            return f"it is no JSON ({error.msg}, line {error.lineno})"
+        case ValueError():
+            return str(error)
+        case _:
+            return "its values are of other types"
 
 
 def is_folder(path: Path) -> bool:

@@ -77,6 +77,8 @@ class TrialJob:
         number: Of the trial.
         search: What the search of a candidate without a peak may choose; None: any peak.
         keeps: Whether its weights are kept, if it is trained to its end.
+        near: The peak of an earlier search around which that of a candidate without a peak begins;
+            None: it begins around the customary one.
     """
 
     config: Config
@@ -90,6 +92,7 @@ class TrialJob:
     number: int = 0
     search: PeakSearch | None = None
     keeps: bool = False
+    near: float | None = None
 
     @property
     def checkpoint(self) -> Path:

@@ -59,8 +59,8 @@ class TuneConfig:
             range of peaks and the sampler is "tpe", "gp" or "cmaes"; the next ones are drawn
             around what it finds.
         prior: What is known already: the name of an earlier study in the same storage, or a
-            ``result.json`` of a search; the first trials are drawn around its peaks, moved to the
-            length of their runs.
+            ``result.json`` of a search. The search of the first trial begins around its peak, moved
+            to the length of the runs; where there is none, the first trials are drawn around it.
         sampler: "tpe", "random", "gp" or "cmaes"; a mapping with the class_path and the init_args
             of an Optuna sampler; or that path alone.
         start: Points to try first, ``[{lr: 0.001, schedule: cosine}, {lr: 0.01}]``, behind a trial

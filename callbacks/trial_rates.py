@@ -12,6 +12,7 @@ from autolr.callbacks.online import AutoLR
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.callbacks.run_length import RunLength
 from autolr.callbacks.step_count import StepCount
+from autolr.online.prior_peak import PriorPeak
 
 
 class KeepsShape:
@@ -51,13 +52,26 @@ class FollowPeak(KeepsShape, FollowCandidate):
         self._own_peak = state_dict.get("own_peak")
 
 
-class SearchPeak(KeepsShape, AutoLR):
-    """As `AutoLR`; its schedule is for a module without a scheduler of its own."""
+class SearchTrial(AutoLR):
+    """As `AutoLR`, in the run of a trial, for which the study may know a peak.
+
+    Args:
+        near: The peak of an earlier search, around which this one begins; None: none is known.
+        settings: See `AutoLR`.
+    """
+
+    def __init__(self, near: PriorPeak | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._settings = replace(self._settings, prior=near)
 
     @property
     @override
     def state_key(self) -> str:
         return AutoLR.__qualname__
+
+
+class SearchPeak(KeepsShape, SearchTrial):
+    """As `SearchTrial`; its schedule is for a module without a scheduler of its own."""
 
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

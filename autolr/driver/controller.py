@@ -37,6 +37,7 @@ class TrialController:
         identity: Distinguishes the study from all others.
         pauses: Whether a run can be resumed from a rung.
         online: Whether the first trial searches its own peak.
+        prior: A peak by rule, around which the searches inside its trials begin.
     """
 
     def __init__(
@@ -50,13 +51,16 @@ class TrialController:
         *,
         pauses: bool = True,
         online: bool = False,
+        prior: Mapping[str, float] | None = None,
     ) -> None:
         self._config = config
         self._handle = handle
         self._hyperband = hyperband
         self._run_steps = run_steps
         self._listener = listener
-        self._files = TrialFiles(config, hyperband, run_steps, identity, pauses=pauses)
+        self._files = TrialFiles(
+            config, hyperband, run_steps, identity, pauses=pauses, prior=prior or {}
+        )
         self._first = FirstTrial.of(config.space, config.own_point) if online else None
         self._open: dict[int, OpenTrial] = {}
         self._queued: list[int] = []  # open trials of which another run is next

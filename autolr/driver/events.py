@@ -147,7 +147,7 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class TuneResult:
-    """A study as `tune` left it; as text one line, with the best trial.
+    """A study as `tune` left it; as text one line, with the best trial, or why the last one failed.
 
     Attributes:
         config: The whole config.
@@ -213,10 +213,22 @@ class TuneResult:
             first = self.best[0]
             line += f"; best: trial {first.number}, {tune.monitor} {first.value:.4g}, "
             line += report.params_text(report.chosen(first))
+        elif failed := [trial for trial in self.trials if trial.state == "FAIL"]:
+            line += f"; {_failure(failed[-1])}"
         return f"{line}; results in {tune.folder}" if self.files else line
 
 
 def only_warn(event: Event) -> None:
-    """Listen in place of a user who does not."""
-    for line in event.warnings if isinstance(event, StudyReady) else ():
+    """Listen in place of a user who does not: warn of what may go wrong, and of what has."""
+    lines: tuple[str, ...] = ()
+    match event:
+        case StudyReady():
+            lines = event.warnings
+        case TrialEnded(trial) if trial.state == "FAIL":
+            lines = (_failure(trial),)
+    for line in lines:
         warnings.warn(line, stacklevel=2)
+
+
+def _failure(trial: TrialRecord) -> str:
+    return f"trial {trial.number} failed: {trial.attrs['reason']}"

@@ -50,7 +50,7 @@ class FirstTrial:
             own: The user's values of parameters in it.
         """
         domains = space.domains
-        for rule in _rules(domains):
+        for rule in rules_of(space):
             given = {"rule": rule} if "rule" in domains else {}
             peak = domains.get(possible_name("lr", given, domains))
             if isinstance(peak, Range) and rules.record(rule).peak.searched:
@@ -97,14 +97,26 @@ def found_line(record: TrialRecord) -> str | None:
     lower = (
         "" if math.isclose(rate, peak) else f", and a rate of {rate:.3g} by the middle of the run"
     )
+    share, free = (
+        study.share_of(record.attrs, record.params),
+        "schedule" in record.attrs[study.SEARCHES],
+    )
+    part = "half" if round(share, 1) == 0.5 else f"{share:.1f}"
+    runs = "whole runs with a plateau" if free else "whole runs of its shape"
     return (
-        f"its search found a peak of {peak:.3g}{lower}; whole runs do best at about half of that, "
-        f"so the next trials are drawn around {middle:.3g}"
+        f"its search found a peak of {peak:.3g}{lower}; {runs} do best at about {part} of that, "
+        f"so the next trials are drawn around {share * rate:.3g}"
+        + (", each at the peak of its profile" if free else "")
     )
 
 
-def _rules(domains: Mapping[str, Domain]) -> list[str]:
-    domain = domains.get("rule")
+def rules_of(space: Space) -> list[str]:
+    """Return the rules of a space, the module's own optimizer first.
+
+    Args:
+        space: The whole space; without rules, its trials have that optimizer.
+    """
+    domain = space.domains.get("rule")
     options = map(str, domain.options) if isinstance(domain, Choice) else (OWN,)
     return sorted(options, key=lambda name: name != OWN)
 

@@ -99,7 +99,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         objective: ``[monitor, "cost"]`` or ``[monitor, "seconds"]``: minimize that too.
         pruner: A `Pruner`, its name, or a mapping with its fields.
         online: Whether the run of the first trial searches its own peak.
-        prior: An earlier study or a ``result.json``, around whose peaks the first trials are drawn.
+        prior: An earlier study or a ``result.json``, around whose peaks the study begins.
         sampler: What proposes candidates: a name, or a class of Optuna's or your own.
         start: Points of the space to try first, whole or in part.
         seeds: Runs of each trial, with a seed each; their mean is judged.
@@ -112,7 +112,8 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         fresh: Delete the study of this name first.
         dry_run: Check everything up to the first training step, say what the study will take
             (`StudyEstimated`), and stop there.
-        listener: Called with each event as it happens. The default one only warns;
+        listener: Called with each event as it happens. The default one only warns, also of trials
+            that fail;
             `autolr.ConsoleProgress` prints what the command prints.
 
     Raises:
@@ -250,6 +251,7 @@ class _Driver:
                 self._claim.owner.id,
                 pauses=checked.pauses,
                 online=beginning.online,
+                prior=beginning.prior,
             )
             return self._train(handle, controller, train)
         finally:

@@ -62,6 +62,7 @@ class Checked:
         pauses: Whether a run can be resumed from a rung; see `Checkup`.
         memory: What a run holds; see `Checkup`.
         searches: Whether a run can search its own peak; see there.
+        optimizer: The class name of its own optimizer; see there.
     """
 
     run_steps: int
@@ -69,6 +70,7 @@ class Checked:
     pauses: bool = True
     memory: RunBytes | None = None
     searches: bool = False
+    optimizer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The jobs of a study's trials, and where each keeps its files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class TrialFiles:
         run_steps: Optimizer steps of a whole run.
         identity: Distinguishes the study from all others.
         pauses: Whether a run can be resumed from a rung.
+        prior: A peak by rule, around which the searches inside its trials begin.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class TrialFiles:
         identity: str,
         *,
         pauses: bool,
+        prior: Mapping[str, float],
     ) -> None:
         self.pauses = pauses and config.tune.pruner.pause
         self._config = config
         self._hyperband = hyperband
         self._run_steps = run_steps
         self._identity = identity
+        self._prior = prior
         self._without: set[int] = set()  # trials that are over, and whose weights are removed
 
     def folder(self, number: int, index: int | None = None) -> Path:
@@ -77,6 +80,7 @@ class TrialFiles:
         bracket = record.attrs.get("bracket") or 0
         ranks = per_trial(self._config.fit.get("trainer"))
         mark = f"{self._identity} {record.number}"
+        known = self._prior.get(candidate.rule) if candidate.peak is None else None
         return TrialJob(
             config=replace(for_workers(self._config), seed=self._seed(index)),
             candidate=candidate,
@@ -89,6 +93,7 @@ class TrialFiles:
             number=record.number,
             search=search,
             keeps=self._config.tune.keep > 0,
+            near=None if known is None else study.peak_of_search(known),
         )
 
     def forget(self, number: int, index: int) -> None:

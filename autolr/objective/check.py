@@ -36,8 +36,10 @@ from autolr.objective.protocol import Checkup
 from autolr.objective.rate_callbacks import rate_callbacks, shaping
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
+from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.loading import allowing
 from autolr.runtime.loading_checks import check_kept
+from autolr.runtime.optimizer_peaks import name_of
 from autolr.runtime.outside_checkpoint import unkept
 from autolr.space import Space
 from autolr.tune_config import TuneConfig
@@ -94,7 +96,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         )
     early_ends = _warnings(early, look.total_steps, tune.pruner.name)
     warnings = [*own, *early_ends, *_lost(look.unkept, tune), *_own_rates(config.space)]
-    return Checkup(look.total_steps, tuple(warnings), memory=look.memory, searches=True)
+    return Checkup(look.total_steps, tuple(warnings), True, look.memory, True, look.optimizer)
 
 
 def _lost(unkept: Sequence[str], tune: TuneConfig) -> Iterator[str]:
@@ -145,6 +147,7 @@ class _Look(Callback):
     """Notes how long the run is, what it holds and no checkpoint does; leaves before a step."""
 
     total_steps = 0
+    optimizer: str | None = None
     unkept: Sequence[str] = ()
     memory: RunBytes | None = None
 
@@ -156,6 +159,7 @@ class _Look(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_optimizer(trainer, "autolr tune")
         check_space_shapes(trainer, self._shaping)
+        self.optimizer = name_of(JointOptimizer.of(trainer.optimizers))
         count = StepCount(trainer)
         self.total_steps = RunLength(trainer, "autolr tune", count).steps
         count.close()

@@ -22,6 +22,7 @@ class Checkup(NamedTuple):
             cannot, a trial that is not promoted ends at its rung.
         memory: What a run holds, as far as it is known; the largest, where trials differ.
         searches: Whether a run can search its own peak, with `AutoLR`.
+        optimizer: The class name of a run's own optimizer; None: it is not known.
     """
 
     run_steps: int
@@ -29,6 +30,7 @@ class Checkup(NamedTuple):
     pauses: bool = True
     memory: RunBytes | None = None
     searches: bool = False
+    optimizer: str | None = None
 
 
 class Objective(Protocol):

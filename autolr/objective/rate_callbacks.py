@@ -4,17 +4,22 @@ from dataclasses import replace
 
 from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
 from autolr.callbacks.namespaces import Callback
-from autolr.callbacks.trial_rates import FollowPeak, KeepsShape, SearchPeak
+from autolr.callbacks.trial_rates import FollowPeak, KeepsShape, SearchPeak, SearchTrial
 from autolr.candidate import Candidate
 from autolr.job import PeakSearch
 from autolr.names import is_config_path, meaning
 from autolr.online.annealed_within import AnnealedWithin
+from autolr.online.prior_peak import PriorPeak
 from autolr.space import Space
 from autolr.tune_config import TuneConfig
 
 
 def rate_callbacks(
-    candidate: Candidate, tune: TuneConfig, space: Space, search: PeakSearch | None = None
+    candidate: Candidate,
+    tune: TuneConfig,
+    space: Space,
+    search: PeakSearch | None = None,
+    near: PriorPeak | None = None,
 ) -> list[Callback]:
     """Return the callbacks that set the candidate's rate: its rule's, if there is one, first.
 
@@ -23,12 +28,13 @@ def rate_callbacks(
         tune: Names the monitor and its mode.
         space: Where it names no schedule, a module's own scheduler keeps its shape.
         search: What that search may choose; None: any peak.
+        near: The peak around which it begins; None: the customary one.
     """
     applied: list[Callback] = []
     if not candidate.is_own:
         applied = [ApplyRule(candidate.rule, dict(candidate.rule_settings))]
     if candidate.peak is None:
-        return [*applied, _searching(candidate, tune, space, search)]
+        return [*applied, _searching(candidate, tune, space, search, near)]
     follow = FollowCandidate if shaping(space) else FollowPeak
     return [*applied, follow(candidate.peak, candidate.schedule)]
 
@@ -49,12 +55,17 @@ def own_peak(callback: Callback) -> float | None:
 
 
 def _searching(
-    candidate: Candidate, tune: TuneConfig, space: Space, search: PeakSearch | None
+    candidate: Candidate,
+    tune: TuneConfig,
+    space: Space,
+    search: PeakSearch | None,
+    near: PriorPeak | None,
 ) -> AutoLR:
-    kind = AutoLR if shaping(space) else SearchPeak
+    kind = SearchTrial if shaping(space) else SearchPeak
     free = search is not None and search.chooses_schedule
     return kind(
-        "annealed" if search is None else _within(search),
+        near,
+        strategy="annealed" if search is None else _within(search),
         schedule=None if free else candidate.schedule,
         monitor=tune.monitor,
         mode=tune.mode,

@@ -32,6 +32,8 @@ from autolr.objective.lightning_cli import (
 from autolr.objective.own_cli import prepare
 from autolr.objective.rate_callbacks import own_peak, rate_callbacks, shaping
 from autolr.objective.user_code import before_first_step, no_exit
+from autolr.online.annealed import default_schedule
+from autolr.online.prior_peak import PriorPeak
 from autolr.result.result import Result
 from autolr.runtime.loading import UnreadableError, allowing, load
 
@@ -61,7 +63,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     trial: Reporter = pause if job.pauses else _Stopping(judge)
     horizon = job.run_steps
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
-    setters = rate_callbacks(job.candidate, tune, job.config.space, job.search)
+    setters = rate_callbacks(job.candidate, tune, job.config.space, job.search, _near(job))
     made: list[Trainer] = []
     begun = before_first_step(lambda: any(trainer.global_step for trainer in made))
     with begun, monitor_of_tune(), lightning_errors(job.folder), quiet_lightning(job.config):
@@ -81,6 +83,11 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     ended = decision is Decision.CONTINUE and not prune.pruned and not prune.diverged
     probe_steps, found = _searched(setters[-1])
+    if found is not None and (prior := found.prior) is not None and not prior.raced:
+        judge.remark(
+            f"the prior, a peak of {prior.peak:.3g} of a search, is too far from the rates of such "
+            "runs: this one was searched as without it"
+        )
     return TrialResult(
         value=prune.final.get(tune.monitor, math.nan),
         metrics=metrics | prune.final,
@@ -97,6 +104,13 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         searched=found is not None and found.compared,
         discarded=0 if found is None else found.discarded_steps,
     )
+
+
+def _near(job: TrialJob) -> PriorPeak | None:
+    """Return the peak around which a search in the run begins, as that of an earlier search."""
+    if job.near is None:
+        return None
+    return PriorPeak(job.near, default_schedule(()), job.run_steps)
 
 
 def _fit(cli: "LightningCLI", job: TrialJob, pause: PauseTrial, judge: Judge) -> Decision:

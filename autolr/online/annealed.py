@@ -79,6 +79,7 @@ class Annealed:
     rollback: str = AUTO
 
     rewinds: ClassVar[bool] = False
+    within: ClassVar[bool] = False  # whether the user has said, as by ``rates``, what may be right
 
     def __post_init__(self) -> None:
         if self.candidates < 1:

@@ -47,19 +47,6 @@ class PriorPeak:
     optimizer: str | None = None
     scheduled: bool = False
 
-    def check_optimizer(self, name: str) -> None:
-        """Refuse an optimizer of another family.
-
-        Args:
-            name: Of the run that begins.
-
-        Raises:
-            ConfigError: If a peak of one says nothing of the other.
-        """
-        known = self.optimizer
-        if known is not None and name != known and not {name, known} <= set(_ADAM):
-            raise ConfigError.of("prior", f"a search of {known}", f"a search of {name}")
-
     def moved(self, schedule: Schedule, total_steps: int, *, scheduled: bool = False) -> MovedPeak:
         """Return the peak for another schedule and length, by `autolr.schedules.transfer`.
 
@@ -82,3 +69,19 @@ class PriorPeak:
             before, after = schedules.linear() * before, schedules.linear() * after
         peak = schedules.transfer(self.peak, before, self.total_steps, after, total_steps)
         return MovedPeak(peak, self.peak, self.total_steps)
+
+
+def check_optimizer(setting: str, known: str | None, present: str | None) -> None:
+    """Refuse the peak of an optimizer of another family; one that is not known passes.
+
+    Args:
+        setting: What names the earlier run.
+        known: The class name of its optimizer.
+        present: That of the run that begins.
+
+    Raises:
+        ConfigError: If a peak of one says nothing of the other.
+    """
+    same = None in (known, present) or known == present or {known, present} <= set(_ADAM)
+    if not same:
+        raise ConfigError.of(setting, f"a search of {known}", f"a search of {present}")

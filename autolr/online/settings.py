@@ -201,7 +201,8 @@ class SearchSettings:
             return None
         follows = default_schedule(()) if schedule is None else schedule
         moved = self.prior.moved(follows, total_steps, scheduled=scheduled)
-        return replace(moved, raced=own.reaches(moved.peak))
+        within = isinstance(self.searcher, Annealed) and self.searcher.within
+        return replace(moved, raced=within or own.reaches(moved.peak))
 
     def _check_prior(self) -> None:
         if self.prior is None:

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from autolr.atomic import write_atomically
-from autolr.disk import check_folder, csv_cell, disk_errors, read_text
+from autolr.disk import check_folder, csv_cell, disk_errors, read_text, why_unread
 from autolr.errors import ConfigError, StorageError
 from autolr.result.result import Result
 
@@ -74,7 +74,5 @@ def load_result(path: str | Path) -> Result:
         raise ConfigError.of("path", str(path), f"a folder with {_FILE}")
     try:
         return Result.from_dict(json.loads(read_text(file, _LARGEST)))
-    except ConfigError as error:
-        raise ConfigError(f"{file} is not a result of autolr: {error}") from None
     except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
-        raise ConfigError(f"{file} is not a result of autolr: {error!r}") from None
+        raise ConfigError(f"{file} is not a result of autolr: {why_unread(error)}") from None

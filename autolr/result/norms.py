@@ -10,7 +10,7 @@ import numpy as np
 
 from autolr import schedules
 from autolr.atomic import write_atomically
-from autolr.disk import disk_errors, read_text
+from autolr.disk import disk_errors, read_text, why_unread
 from autolr.errors import ConfigError
 from autolr.result.files import load_result
 from autolr.rules.fixed import OWN
@@ -67,7 +67,7 @@ class Norms:
             numbers = tuple(math.nan if value is None else float(value) for value in values)
             return cls(kind, numbers, int(stored["total_steps"]))
         except (LookupError, OSError, TypeError, ValueError) as error:
-            raise ConfigError(f"{file} has no norms: {error!r}") from None
+            raise ConfigError(f"{file} has no norms: {why_unread(error)}") from None
 
     def filled(self) -> list[float]:
         """Return them with lines across the gaps.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from autolr.candidate import Candidate
 from autolr.online.actions import Commit
 from autolr.online.kept import Kept
+from autolr.online.prior_peak import check_optimizer
 from autolr.online.progress import Progress
 from autolr.online.rounds import COPIES
 from autolr.online.run_info import RunInfo
@@ -54,7 +55,7 @@ class Setup:
             ConfigError: If a prior of the user's is of another optimizer.
         """
         if (known := self.settings.prior) is not None and not self.settings.is_single:
-            known.check_optimizer(name_of(rates.optimizer))
+            check_optimizer("prior", known.optimizer, name_of(rates.optimizer))
         given = users_rate(rates.optimizer, rates) if self.own_peak is None else self.own_peak
         return self.settings.run_info(
             prior,

@@ -20,6 +20,9 @@ A driver holds the lock while it works; commands that only read call `peek`:
 """
 
 from autolr.study.address import locate as locate
+from autolr.study.earlier import moved_peak as moved_peak
+from autolr.study.earlier import peak_of_search as peak_of_search
+from autolr.study.earlier import peak_of_trial as peak_of_trial
 from autolr.study.estimate import Estimate as Estimate
 from autolr.study.fingerprint import Growth as Growth
 from autolr.study.fingerprint import check_fingerprint as check_fingerprint
@@ -35,14 +38,14 @@ from autolr.study.hyperband import Hyperband as Hyperband
 from autolr.study.importance import importances as importances
 from autolr.study.lock import locked as locked
 from autolr.study.names import DISCARDED as DISCARDED
+from autolr.study.names import OWN_PEAK as OWN_PEAK
 from autolr.study.names import SEARCHED as SEARCHED
 from autolr.study.names import SEARCHES as SEARCHES
 from autolr.study.opening import announced as announced
 from autolr.study.opening import open_study as open_study
 from autolr.study.prior import SHARE as SHARE
 from autolr.study.prior import middle_of as middle_of
-from autolr.study.prior import moved_peak as moved_peak
-from autolr.study.prior import peak_of_trial as peak_of_trial
+from autolr.study.prior import share_of as share_of
 from autolr.study.promotion import Action as Action
 from autolr.study.promotion import Finish as Finish
 from autolr.study.promotion import Resume as Resume
@@ -68,7 +71,7 @@ from autolr.study.records import DIVERGED as DIVERGED
 from autolr.study.records import FOLDER as FOLDER
 from autolr.study.records import ID as ID
 from autolr.study.records import OFF_RUNG as OFF_RUNG
-from autolr.study.records import OWN_PEAK as OWN_PEAK
+from autolr.study.records import OPTIMIZER as OPTIMIZER
 from autolr.study.records import PRIOR as PRIOR
 from autolr.study.records import RUNS as RUNS
 from autolr.study.records import SAME_AS as SAME_AS

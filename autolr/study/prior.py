@@ -21,16 +21,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autolr.errors import ConfigError
 from autolr.names import is_config_path, meaning
+from autolr.rules.catalogue import record
 from autolr.rules.fixed import OWN
-from autolr.study.names import SEARCHED, SEARCHES
+from autolr.study.names import OWN_PEAK, SEARCHED, SEARCHES, START
 
 if TYPE_CHECKING:
-    from autolr.online.prior_peak import PriorPeak
     from autolr.schedules import Schedule
 
 FIRST = 10  # trials that are drawn so; of those that follow every second one, else by the sampler
 # Whole runs do best below the rate that a search has settled on by the middle of its run, with the
-# profile that has a plateau, as the search's own schedule.
+# profile that has a plateau, as the search's own schedule. One that falls from its beginning has
+# hardly fallen where most rivals are compared, so a search settles on much the same with any.
 SHARE, PLATEAU = 0.5, "wsd"
 # The trial that has the profile that falls from its beginning, if none had it; no bracket of
 # Hyperband's judges it: at a rung a rate that is still high says little about the end.
@@ -137,13 +138,13 @@ def known_point(
 ) -> Known | None:
     """Return what a trial is drawn around; None: nothing is known, or it is the sampler's turn.
 
-    Once a trial has searched its peak, or a peak is given, that is the best complete trial with
-    the same rule.
+    That is a peak that is given, until a trial has begun from it; then, or once a trial has
+    searched its peak, the best complete trial with the same rule.
 
     Args:
         trials: Of the study.
         own: The trial that is drawn, with the parameters that it has.
-        given: A peak by rule, from an earlier study or result.
+        given: A peak by rule, from an earlier study or result, for the profile `PLATEAU`.
         direction: Of the first objective.
     """
     others = [trial for trial in trials if trial.number != own.number]
@@ -158,19 +159,22 @@ def known_point(
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
     complete = [trial for trial in found if trial.state == TrialState.COMPLETE]
     ranked = sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
+    if rule in given and not any(map(_has_begun, complete)):
+        point = _at(given[rule], {}, others, PLATEAU)
+        return replace(point, peak=_moved(point.peak, PLATEAU, _followed(own.params)))
     if not ranked:
-        return _at(given[rule], {}, others) if rule in given else None
+        return None
     best = ranked[0]
     middle = middle_of(best.user_attrs)
     assert middle is not None
     searched = bool(best.user_attrs.get(SEARCHED))
-    base = PLATEAU if searched else _profile(best.params)
+    base = PLATEAU if searched else _followed(best.params)
     point = _at(middle, best.params, others, base)
     if searched and point.tried:
         drawn = [trial for trial in ranked if not trial.user_attrs.get(SEARCHED)]
         params = {**drawn[0].params, **best.params} if drawn else best.params
         point = replace(point, peak=middle / SHARE * NEARER, params=params)
-    point = replace(point, peak=_moved(point.peak, base, _profile(own.params)))
+    point = replace(point, peak=_moved(point.peak, base, _followed(own.params)))
     due = own.number == COMPARED and FALL not in {_profile(one.params) for one in others}
     return replace(point, profile=FALL) if due else point
 
@@ -180,10 +184,16 @@ def _profile(params: Mapping[str, Any]) -> str | None:
     return next(map(str, profiles), None)
 
 
-def _moved(peak: float, base: str | None, profile: str | None) -> float:
-    """Return a peak of one profile for another; as it is where there is only one."""
-    if base is None or profile is None:
-        return peak
+def _followed(params: Mapping[str, Any]) -> str:
+    """Return the profile of a trial that was drawn: that of its rule where the space has none.
+
+    A linear decay also stands for the shape of a module's own scheduler, which is not known.
+    """
+    rules = (value for name, value in params.items() if meaning(name) == "rule")
+    return _profile(params) or record(next(map(str, rules), OWN)).schedules[0]
+
+
+def _moved(peak: float, base: str, profile: str) -> float:
     return peak * _height(profile) / _height(base)
 
 
@@ -204,6 +214,8 @@ def _height(profile: str) -> float:
 def middle_of(attrs: Mapping[str, Any]) -> float | None:
     """Return the peak around which others are drawn, from a trial's attributes; None without one.
 
+    That of a search is for whole runs with a plateau.
+
     Args:
         attrs: Of a trial that has ended.
     """
@@ -215,51 +227,40 @@ def middle_of(attrs: Mapping[str, Any]) -> float | None:
         return float(peak)
     from autolr.schedules import Schedule  # here: reading a study needs none
 
-    return settled_peak(float(peak), Schedule.from_dict(found["schedule"]), int(attrs["run_steps"]))
+    schedule, steps = Schedule.from_dict(found["schedule"]), int(attrs["run_steps"])
+    shaped = not (_chose_schedule(attrs) or OWN_PEAK in attrs)
+    return SHARE * float(peak) * _cut(schedule, steps, shaped=shaped)
 
 
-def settled_peak(peak: float, schedule: "Schedule", run_steps: int) -> float:
-    """Return the peak of whole runs to which the peak of a search amounts.
+def share_of(attrs: Mapping[str, Any], params: Mapping[str, Any]) -> float:
+    """Return the best peak of whole runs over the rate on which the search of a trial has settled.
 
-    Args:
-        peak: That of the search.
-        schedule: That of its run, with the cuts of later checks.
-        run_steps: Optimizer steps of the run.
-    """
-    return SHARE * peak * schedule.at(run_steps // 2, run_steps)
-
-
-def moved_peak(prior: "PriorPeak", run_steps: int) -> float:
-    """Return the peak of whole runs to which the peak of an earlier search amounts.
-
-    It is moved as `AutoLR` does that, to the schedule of a search.
+    Of runs with a plateau where the search chose its own schedule; else of those that have the
+    shape of its run.
 
     Args:
-        prior: What the search has settled on, and its run.
-        run_steps: Optimizer steps of the runs to come.
+        attrs: Of the trial.
+        params: Those that it has.
     """
-    from autolr.online.annealed import default_schedule  # here: reading a study needs none
-
-    return SHARE * prior.moved(default_schedule(()), run_steps).peak
+    return SHARE if _chose_schedule(attrs) else _moved(SHARE, PLATEAU, _followed(params))
 
 
-def peak_of_trial(attrs: Mapping[str, Any], run_steps: int) -> float | None:
-    """Return the peak that a trial of an earlier study leaves to this one; None without one.
+def _chose_schedule(attrs: Mapping[str, Any]) -> bool:
+    return "schedule" in attrs.get(SEARCHES, ())
+
+
+def _cut(schedule: "Schedule", steps: int, *, shaped: bool) -> float:
+    """Return what later checks of a search have left of its peak by the middle of its run.
 
     Args:
-        attrs: Of the trial, which has ended.
-        run_steps: Optimizer steps of the runs to come.
+        schedule: Of the run: a plateau by then, or multipliers of other rates, times the cuts.
+        steps: Optimizer steps of the run.
+        shaped: Whether it is a given profile, times the cuts, whose own multipliers do not count.
     """
-    if middle_of(attrs) is None:
-        return None
-    from autolr.online.prior_peak import PriorPeak  # here: reading a study needs none
-    from autolr.schedules import Schedule
-
-    found = attrs["found"]
-    schedule = Schedule.from_dict(found["schedule"])
-    prior = PriorPeak(float(found["peak"]), schedule, int(attrs["run_steps"]))
-    searched = attrs.get(SEARCHED)
-    return moved_peak(prior, run_steps) if searched else prior.moved(schedule, run_steps).peak
+    if not shaped:
+        return schedule.at(steps // 2, steps)
+    cuts = schedule.parts[1:] if schedule.kind == "product" else ()
+    return math.prod(cut.at(steps // 2, steps) for cut in cuts)
 
 
 def _is_first(trial: FrozenTrial) -> bool:
@@ -267,17 +268,21 @@ def _is_first(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get(SEARCHES) and trial.user_attrs.get(SEARCHED))
 
 
+def _has_begun(trial: FrozenTrial) -> bool:
+    """Whether a complete trial began from what was known: not one of the user's points to try."""
+    attrs = trial.user_attrs
+    return bool(attrs.get(SEARCHED) if SEARCHES in attrs else START not in attrs)
+
+
 def _found(trial: FrozenTrial) -> Mapping[str, Any]:
     found = trial.user_attrs.get("found")
     return found if isinstance(found, Mapping) and found.get("peak") else {}
 
 
-def _at(
-    peak: float, params: Mapping[str, Any], others: Sequence[FrozenTrial], base: str | None = None
-) -> Known:
+def _at(peak: float, params: Mapping[str, Any], others: Sequence[FrozenTrial], base: str) -> Known:
     """Return a point around a peak of the profile ``base``."""
     tried = any(
-        math.isclose(one.params[name], _within(_moved(peak, base, _profile(one.params)), domain))
+        math.isclose(one.params[name], _within(_moved(peak, base, _followed(one.params)), domain))
         for one in others
         for name, domain in one.distributions.items()
         if meaning(name) == "lr" and isinstance(domain, FloatDistribution)

@@ -10,7 +10,8 @@ import optuna
 from autolr.space import Point, Space, Value, label, nearest
 from autolr.study.draft import Draft
 from autolr.study.handle import Study
-from autolr.study.records import CANDIDATE, START, TrialRecord
+from autolr.study.names import START
+from autolr.study.records import CANDIDATE, TrialRecord
 from autolr.study.sampling import RepeatableSampler
 from autolr.study.transitions import fix
 

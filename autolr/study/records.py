@@ -22,17 +22,16 @@ ID = "id"  # unique: a study that was deleted and created again has another one
 FOLDER = "folder"  # its folder for results
 WIDENED = "widened"  # each time its space grew: the domains before, and how many trials it had
 BRACKETS = "brackets"  # of its `Hyperband`, where the user sets no first rung
+OPTIMIZER = "optimizer"  # the class name of its runs' own optimizer, where it is known
 PRIOR = "prior"  # a peak by rule, from an earlier study or result
 # of a trial
 CANDIDATE = "candidate"  # its candidate's id, as soon as all parameters are stored
-START = "start"  # the one of the user's points to try first that it was given
 SAME_AS = "same_as"  # the earlier trial whose point and score it has; it was not trained
 PROMOTED = "promoted"  # the last rung from which it was promoted, in steps
 RUNS = "runs"  # with several seeds, what is known of each run
 SPREAD = "spread"  # likewise, the sample standard deviation of their final scores
 STOPPED_AT = "stopped_at"  # steps after which its run ended before its planned length
 STOPPED_VALUE = "stopped_value"  # the monitored metric there
-OWN_PEAK = "own_peak"  # of the module's own scheduler, which the found schedule multiplies
 DIVERGED = "diverged"  # the stored reason of a trial whose score is not finite
 OFF_RUNG = "off_rung"  # the step of a score that was not taken at a rung
 

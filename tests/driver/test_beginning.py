@@ -1,5 +1,6 @@
 """What a new study begins with, and a resumed one keeps."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from autolr.errors import ConfigError
 from autolr.online import ProbeScore
 from autolr.online.annealed import default_schedule
 from autolr.result.result import Result
-from autolr.schedules import constant, linear
-from autolr.study import SEARCHES, Summary, TrialRecord, open_study
+from autolr.schedules import constant, linear, parse, transfer
+from autolr.study import OWN_PEAK, SEARCHES, Summary, TrialRecord, open_study
 
 STEPS = 900
 SEARCHING = Checked(STEPS, searches=True)
@@ -104,9 +105,47 @@ def test_a_prior_is_the_best_trial_of_each_rule_of_an_earlier_study(tmp_path: Pa
         found = Candidate(rule, peak, linear()).to_dict()
         handle.complete(handle.ask(), value, {"found": found, "run_steps": STEPS})
     handle.close()
-    given = config(tmp_path, prior="earlier")
-    assert prior_of(given, STEPS) == pytest.approx({"fixed": 0.1, "momo": 2.0}, rel=1e-12)
-    assert prior_of(given, 4 * STEPS) == pytest.approx({"fixed": 0.05, "momo": 1.0}, rel=0.01)
+    rules = {"rule": ["fixed", "momo"], "lr": LR}
+    given = config(tmp_path, rules, prior="earlier")
+    plateau = transfer(1.0, linear(), STEPS, parse("wsd"))
+    expected = {"fixed": 0.1 * plateau, "momo": 2.0 * plateau}
+    assert prior_of(given, STEPS) == pytest.approx(expected, rel=1e-12)
+    longer = {rule: peak / 2 for rule, peak in expected.items()}
+    assert prior_of(given, 4 * STEPS) == pytest.approx(longer, rel=0.01)
+
+
+def test_the_module_s_own_scheduler_of_an_earlier_study_counts_as_a_linear_decay(
+    tmp_path: Path,
+) -> None:
+    handle = open_study(f"sqlite:///{tmp_path}/runs.db", "earlier")
+    found = Candidate("fixed", 0.1, constant()).to_dict()
+    handle.complete(handle.ask(), 0.4, {"found": found, "run_steps": STEPS, OWN_PEAK: 0.3})
+    handle.close()
+    moved = prior_of(config(tmp_path, prior="earlier"), STEPS)
+    assert moved == pytest.approx({"fixed": transfer(0.1, linear(), STEPS, parse("wsd"))})
+
+
+def test_a_prior_of_another_optimizer_or_rule_is_refused(tmp_path: Path) -> None:
+    schedule = default_schedule(())
+    scores = [ProbeScore(Candidate("fixed", x, schedule), 0, 9, x, x > 0.05) for x in (0.01, 0.08)]
+    found = Result(0.08, schedule, tuple(scores), 10, STEPS, 3, optimizer="SGD")
+    found.save(tmp_path / "found")
+    replace(found, rule="momo").save(tmp_path / "momo")
+    handle = open_study(f"sqlite:///{tmp_path}/runs.db", "earlier")
+    Beginning(optimizer="SGD").apply(handle)
+    trial = {"found": Candidate("fixed", 0.1, linear()).to_dict(), "run_steps": STEPS}
+    handle.complete(handle.ask(), 0.4, trial)
+    handle.close()
+    other = "^tune.prior must be a search of AdamW, got 'a search of SGD'$"
+    for named in (str(tmp_path / "found"), "earlier"):
+        given = config(tmp_path, prior=named)
+        assert prior_of(given, STEPS, "SGD").keys() == {"fixed"}
+        with pytest.raises(ConfigError, match=other):
+            Beginning.of(given, Checked(STEPS, searches=True, optimizer="AdamW"), None)
+    with pytest.raises(ConfigError, match="must be a search that chose fixed, got 'one that chose"):
+        prior_of(config(tmp_path, prior=str(tmp_path / "momo")), STEPS)
+    with pytest.raises(ConfigError, match=r"^tune.prior must be a study of momo, got "):
+        prior_of(config(tmp_path, {"rule": "momo", "lr": LR}, prior="earlier"), STEPS)
 
 
 def test_a_prior_that_is_none_is_named(tmp_path: Path) -> None:

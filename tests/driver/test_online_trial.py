@@ -1,5 +1,6 @@
 """A study whose first trial searches its own peak, end to end."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -105,23 +106,48 @@ def test_the_first_trial_searches_and_the_next_is_drawn_around_what_it_found(
     assert found_line(first) == said.removeprefix("trial 0: ")
     assert f"found a peak of {found.peak:.3g}" in said
     assert (f"a rate of {rate:.3g} by the middle" in said) == (rate != found.peak)
-    assert said.endswith(f"at about half of that, so the next trials are drawn around {middle:.3g}")
+    around = f"at about half of that, so the next trials are drawn around {middle:.3g}"
+    assert said.endswith(f"{around}, each at the peak of its profile")
+
+
+def test_with_a_prior_the_search_begins_around_it(config: dict[str, Any]) -> None:
+    config["trainer"]["limit_train_batches"] = 120
+    known = {"lr": 0.0123, "schedule": "linear"}
+    study(config, study="earlier", trials=1, online=False, start=[known])
+    result, _ = study(config, study="later", trials=1, prior="earlier")
+    found = result.trials[0].attrs["found"]["peak"]
+    whole = schedules.transfer(0.0123, schedules.linear(), 120, schedules.parse("wsd"))
+    doublings = math.log2(found / (whole / 0.5))  # a search settles on twice that of whole runs
+    assert doublings == pytest.approx(round(doublings))
 
 
 @pytest.mark.parametrize(
-    ("cut", "line"),
+    ("chosen", "cut", "line"),
     [
-        (1.0, "a peak of 0.016; whole runs do best at about half of that, so the next"),
-        (0.0625, "a peak of 0.016, and a rate of 0.001 by the middle of the run; whole runs do"),
+        (
+            ["lr", "schedule"],
+            1.0,
+            "a peak of 0.016; whole runs with a plateau do best at about half of that, so the next "
+            "trials are drawn around 0.008, each at the peak of its profile",
+        ),
+        (
+            ["lr"],
+            0.0625,
+            "a peak of 0.016, and a rate of 0.001 by the middle of the run; whole runs of its "
+            "shape do best at about 0.9 of that, so the next trials are drawn around 0.000905",
+        ),
     ],
 )
-def test_what_the_next_trials_are_drawn_around_is_explained(cut: float, line: str) -> None:
-    found = Candidate(peak=0.016, schedule=schedules.constant() * cut).to_dict()
-    attrs = {SEARCHES: ["lr"], SEARCHED: True, "found": found, "run_steps": 300}
+def test_what_the_next_trials_are_drawn_around_is_explained(
+    chosen: list[str], cut: float, line: str
+) -> None:
+    schedule = schedules.linear() * (schedules.constant().over(30) | schedules.constant() * cut)
+    if "schedule" in chosen:
+        schedule = schedules.constant() * cut
+    found = Candidate(peak=0.016, schedule=schedule).to_dict()
+    attrs = {SEARCHES: chosen, SEARCHED: True, "found": found, "run_steps": 300}
     said = found_line(TrialRecord(0, "COMPLETE", 0.1, {}, attrs, {}))
-    assert said is not None
-    assert line in said
-    assert said.endswith(f"are drawn around {0.008 * cut:.3g}")
+    assert said == f"its search found {line}"
 
 
 @pytest.mark.slow

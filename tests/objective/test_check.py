@@ -60,6 +60,13 @@ def test_a_run_without_a_step_is_named_as_such(
         check_lightning_run(read_config(config), tmp_path)
 
 
+def test_the_optimizer_of_a_run_is_named_where_the_space_has_rules(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    config["tune"]["space"] = {"rule": ["fixed", "momo"], "lr": [0.1]}
+    assert check_lightning_run(read_config(config), tmp_path).optimizer == "SGD"
+
+
 def test_a_rate_of_the_module_in_the_space_is_warned_of(
     config: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -439,6 +439,20 @@ def test_an_error_of_the_function_is_named_with_its_line() -> None:
     assert re.search(r"RuntimeError: no such data at all \(\S*test_functions.py:\d+\)", line)
 
 
+def test_why_trials_failed_is_said_to_who_does_not_listen() -> None:
+    def misspelt(trial: autolr.Trial) -> float:
+        return trial.settings.b  # type: ignore[no-any-return]
+
+    with pytest.warns(UserWarning, match="trial . failed: ") as warned:
+        result = autolr.tune(misspelt, {"a": [1, 2]}, trials=3, mode="min")
+    reasons = [str(trial.attrs["reason"]) for trial in result.trials]
+    assert all("AttributeError" in reason and " b" in reason for reason in reasons)
+    assert [str(one.message) for one in warned] == [
+        f"trial {number} failed: {reason}" for number, reason in enumerate(reasons)
+    ]
+    assert f"; trial 1 failed: {reasons[1]}" in str(result)
+
+
 def test_except_exception_does_not_keep_a_trial_from_its_end(tmp_path: Path) -> None:
     def objective(trial: autolr.Trial) -> float:
         for step in range(1, 11):

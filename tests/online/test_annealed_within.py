@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from autolr.online.annealed import Annealed
+from autolr.online.annealed import Annealed, default_schedule
 from autolr.online.annealed_within import AnnealedWithin
 from autolr.online.peaks import PeakRange
+from autolr.online.prior_peak import PriorPeak
 from autolr.online.settings import SearchSettings
 
 
-def peaks(low: float, high: float, *, prior: float = 0.1) -> list[float]:
-    settings = SearchSettings(AnnealedWithin(low=low, high=high))
+def peaks(low: float, high: float, *, prior: float = 0.1, near: float | None = None) -> list[float]:
+    known = None if near is None else PriorPeak(near, default_schedule(()), 2000)
+    settings = SearchSettings(AnnealedWithin(low=low, high=high), prior=known)
     search = settings.begin(settings.run_info(prior, 2000))
     return [float(one.peak or math.nan) for one in search.candidates]
 
@@ -31,6 +33,13 @@ def test_the_peaks_that_race_are_in_the_range() -> None:
 
 def test_a_range_apart_from_the_customary_peak_races_evenly() -> None:
     assert peaks(1e-5, 1e-4) == pytest.approx([1e-5 * 10 ** (k / 4) for k in range(5)])
+
+
+def test_around_an_earlier_peak_race_those_that_the_range_has_however_far_they_are() -> None:
+    assert peaks(1e-4, 3.0, near=0.02) == pytest.approx([0.01, 0.02, 0.04, 0.1])
+    assert peaks(1e-6, 1e-4, near=1e-5) == pytest.approx([5e-6, 1e-5, 2e-5])
+    assert peaks(1e-6, 1e-2, near=1e-5) == pytest.approx([5e-6, 1e-5, 2e-5])  # 0.1 is outside
+    assert peaks(1e-3, 10.0, near=300.0) == pytest.approx([0.1, 5.0, 10.0])
 
 
 def test_later_rivals_may_go_to_the_ends_of_the_range_and_no_further() -> None:

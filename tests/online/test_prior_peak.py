@@ -11,7 +11,7 @@ from autolr.errors import ConfigError
 from autolr.online import AutoLRS, Search, SearchSettings
 from autolr.online.annealed import default_schedule
 from autolr.online.evidence import Evidence
-from autolr.online.prior_peak import PriorPeak
+from autolr.online.prior_peak import PriorPeak, check_optimizer
 from autolr.online.rounds import price
 from autolr.online.search_serialization import search_from_dict, search_to_dict
 from autolr.result.messages import opening
@@ -223,12 +223,12 @@ def test_the_stored_search_knows_that_it_is_open() -> None:
 
 
 def test_an_optimizer_of_another_family_is_refused() -> None:
-    PRIOR.check_optimizer("SGD")
-    replace(PRIOR, optimizer="Adam").check_optimizer("AdamW")
-    replace(PRIOR, optimizer=None).check_optimizer("AdamW")
+    check_optimizer("prior", "SGD", "SGD")
+    check_optimizer("prior", "Adam", "AdamW")
+    check_optimizer("prior", None, "AdamW")
     message = "^prior must be a search of AdamW, got 'a search of SGD"
     with pytest.raises(ConfigError, match=message):
-        PRIOR.check_optimizer("AdamW")
+        check_optimizer("prior", "SGD", "AdamW")
 
 
 def test_settings_in_which_a_prior_has_no_place_are_refused() -> None:

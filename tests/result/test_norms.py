@@ -88,6 +88,6 @@ def test_a_folder_without_norms_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^run must be a folder with norms\.json, which the"):
         refine_run(tmp_path)
     (tmp_path / "norms.json").write_text("{}", "utf-8")
-    with pytest.raises(ConfigError, match=r"norms\.json has no norms"):
+    with pytest.raises(ConfigError, match=r"norms\.json has no norms: it has no 'norm'$"):
         refine_run(tmp_path)
     assert main(["refine", str(tmp_path)]) == 2

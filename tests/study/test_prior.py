@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from autolr.schedules import Schedule, constant, linear, parse, transfer
-from autolr.study.names import SEARCHED, SEARCHES
+from autolr.study.names import OWN_PEAK, SEARCHED, SEARCHES, START
 from autolr.study.prior import (
     COMPARED,
     FIRST,
@@ -21,11 +21,11 @@ from autolr.study.prior import (
     UNIFORM,
     Known,
     known_point,
-    settled_peak,
+    share_of,
 )
 
 PEAKS = FloatDistribution(1e-5, 1.0, log=True)
-PROFILES = CategoricalDistribution(("constant", "linear", "wsd"))
+PROFILES = CategoricalDistribution(("constant", "linear", "cosine", "wsd"))
 DOMAINS: dict[str, Any] = {
     "lr": PEAKS,
     "lr.x": PEAKS,
@@ -43,13 +43,13 @@ def trial(
     schedule: Schedule | None = None,
     searched: bool = False,
     rule: str = "fixed",
-    schedule_: str | None = None,
+    schedule_: str | None = "wsd",
     **params: Any,
 ) -> FrozenTrial:
     """A trial that has ended with a value, or runs; ``schedule_`` is its parameter."""
     params |= {} if schedule_ is None else {"schedule": schedule_}
     found = {"rule": rule, "peak": peak, "schedule": (schedule or linear()).to_dict()}
-    first = {SEARCHES: ["lr"], SEARCHED: True} if searched else {}
+    first = {SEARCHES: ["lr", "schedule"], SEARCHED: True} if searched else {}
     attrs = {"found": found, "run_steps": 100} | first
     made = create_trial(
         state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
@@ -68,7 +68,7 @@ def known(*trials: FrozenTrial, own: FrozenTrial | None = None, **given: float) 
 
 
 def searched(peak: float = 0.04, value: float = 0.5, **more: Any) -> FrozenTrial:
-    return trial(0, value, peak=peak, schedule=constant(), searched=True, **more)
+    return trial(0, value, peak=peak, schedule=constant(), searched=True, schedule_=None, **more)
 
 
 def test_the_first_peak_is_half_of_the_rate_that_the_search_settled_on() -> None:
@@ -76,7 +76,6 @@ def test_the_first_peak_is_half_of_the_rate_that_the_search_settled_on() -> None
     assert point == Known(0.02)
     assert point.draw("lr", PEAKS, seed=3) == 0.02
     assert point.draw("schedule", PROFILES, seed=3) == "wsd"
-    assert settled_peak(0.04, linear(), 100) == pytest.approx(0.01)
 
 
 def test_a_peak_outside_of_the_range_is_drawn_at_its_nearest_end() -> None:
@@ -138,7 +137,7 @@ def test_a_parameter_that_the_best_trial_has_not_is_the_samplers() -> None:
 def test_a_better_trial_takes_the_place_of_the_search() -> None:
     better = trial(1, 0.4, peak=0.3, lr=0.3, schedule=None)
     better.params["schedule"], better.distributions["schedule"] = "linear", PROFILES
-    point = known(searched(value=0.5), better)
+    point = known(searched(value=0.5), better, own=trial(2, schedule_="linear"))
     assert point is not None
     assert (point.peak, point.tried) == (0.3, True)
     assert point.params["schedule"] == "linear"
@@ -156,12 +155,34 @@ def test_a_profile_has_the_peak_that_convex_theory_moves_it_to() -> None:
     assert known(searched(0.04), own=trial(1, schedule_="wsd")) == Known(0.02)
 
 
+@pytest.mark.parametrize(
+    ("profile", "found", "more"),
+    [
+        (None, linear(), {}),  # the only one where the space has none
+        ("cosine", parse("cosine"), {}),
+        (None, constant(), {OWN_PEAK: 0.3}),  # of the module's own scheduler
+    ],
+)
+def test_a_search_whose_run_had_the_shape_of_all_leaves_the_best_peak_of_that_shape(
+    profile: str | None, found: Schedule, more: dict[str, float]
+) -> None:
+    best = transfer(0.02, parse("wsd"), 1000, parse(profile or "linear"))
+    later = constant().over(30) | constant() * 0.5
+    for cut, schedule in [(1.0, found), (0.5, found * later)]:
+        first = trial(0, 0.5, peak=0.04, schedule=schedule, searched=True, schedule_=profile)
+        first.user_attrs.update(more | {SEARCHES: ["lr"]})
+        point = known(first, own=trial(1, schedule_=profile))
+        assert point is not None
+        assert point.peak == pytest.approx(cut * best)
+        assert share_of(first.user_attrs, first.params) == pytest.approx(best / 0.04)
+
+
 def test_other_profiles_are_tried_but_none_that_stays_up() -> None:
     best = trial(1, 0.4, peak=0.03, lr=0.03, schedule_="wsd", warmup=0.05)
     point = known(searched(value=0.5), best, own=trial(COMPARED - 1))
     assert point is not None
     draws = [point.draw("schedule", PROFILES, seed) for seed in range(2000)]
-    assert set(draws) == {"wsd", "linear"}
+    assert set(draws) == {"wsd", "linear", "cosine"}
     assert draws.count("wsd") / 2000 == pytest.approx(PROFILE_KEPT, abs=0.03)
     warmups = [point.draw("warmup", DOMAINS["warmup"], seed) for seed in range(100)]
     assert warmups.count(0.05) > 80
@@ -213,10 +234,28 @@ def test_nothing_is_known_without_a_search_or_a_prior() -> None:
     assert known(trial(0, 0.5, peak=0.1, lr=0.1)) is None
 
 
-def test_a_given_peak_counts_until_a_trial_is_complete() -> None:
-    assert known(fixed=0.05) == Known(0.05)
+def test_a_given_peak_is_of_a_plateau_and_moved_to_the_profile_of_the_trial() -> None:
+    assert known(own=trial(0, schedule_="wsd"), fixed=0.05) == Known(0.05)
+    linear = transfer(0.05, parse("wsd"), 1000, parse("linear"))
+    for own in (
+        trial(0, schedule_="linear"),
+        trial(0, schedule_=None),
+    ):  # which is the one where there is none
+        point = known(own=own, fixed=0.05)
+        assert point is not None
+        assert point.peak == pytest.approx(linear)
+
+
+def test_a_given_peak_counts_until_a_trial_that_began_from_it_is_complete() -> None:
+    start = trial(0, 0.5, peak=0.1, lr=0.1)
+    start.user_attrs[START] = {"lr": 0.1}
+    unsearched = trial(0, 0.5, peak=0.1)
+    unsearched.user_attrs[SEARCHES] = ["lr"]
+    for before in (start, unsearched):
+        assert known(before, own=trial(1, schedule_="wsd"), fixed=0.05) == Known(0.05)
+    assert known(searched(0.04), own=trial(1, schedule_="wsd"), fixed=0.05) == Known(0.02)
     better = trial(0, 0.5, peak=0.1, lr=0.1)
-    assert known(better, fixed=0.05) == Known(0.1, {"lr": 0.1}, tried=True)
+    assert known(better, fixed=0.05) == Known(0.1, better.params, tried=True)
 
 
 def test_after_the_first_trials_the_sampler_has_every_second_one() -> None:
