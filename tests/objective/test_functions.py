@@ -48,6 +48,35 @@ class TestResumed(ObjectiveContract):
         assert run_trial(job, RecordingJudge()).value == pytest.approx(expected)
 
 
+def lost(trial: autolr.Trial) -> float:
+    """Diverge with an odd seed."""
+    return math.nan if trial.seed % 2 else 1.0
+
+
+@pytest.mark.parametrize(
+    ("seeds", "last"),
+    [
+        ([], "the run ended with a score of nan"),
+        (["--seeds", "2"], "1 of 2 runs ended with a score of nan"),
+    ],
+)
+def test_a_fit_that_diverges_fails(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    seeds: list[str],
+    last: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = {"function": f"{__name__}:lost", "candidate": Candidate(peak=0.1).to_dict()}
+    config = {"seed_everything": 1, "objective": section}
+    Path("best.yaml").write_text(f"# Monitor: score\n{yaml.safe_dump(config)}")
+    assert main(["fit", "best.yaml", *seeds]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == f"autolr: error: {last}\n"
+    assert "nan" in printed.out
+
+
 class TestBegunAnew(ObjectiveContract):
     """Saves nothing: its trials end at their rungs, or begin anew."""
 
