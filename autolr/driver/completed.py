@@ -7,7 +7,7 @@ from autolr import report, study
 from autolr.atomic import has_text, write_atomically
 from autolr.disk import check_folder
 from autolr.driver.claim import Claim
-from autolr.driver.events import TuneResult
+from autolr.driver.events import TuneResult, with_values
 from autolr.study import Summary
 
 
@@ -29,7 +29,8 @@ def complete(claim: Claim, stored: Summary) -> TuneResult:
         if study.ID in stored.attrs:
             claim.owner.claim(folder)
         write_files(folder, {file: files[file] for file in stale})
-    return TuneResult(config, stored.trials, best, stale, over=claim.over)
+    trials, best = with_values(stored.trials, config.space), with_values(best, config.space)
+    return TuneResult(config, trials, best, stale, over=claim.over)
 
 
 def write_files(folder: Path, files: Mapping[Path, str]) -> None:

@@ -1,14 +1,15 @@
 """What happens in a study, and what it comes to."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from typing_extensions import override
 
 from autolr.config import Config
+from autolr.space import Space
 from autolr.study import Estimate, Hyperband, TrialRecord
 
 
@@ -150,7 +151,7 @@ class TuneResult:
 
     Attributes:
         config: The whole config.
-        trials: All trials by number.
+        trials: All trials by number; their ``params`` are what the user's code got.
         best: The complete trials, best first; with a cost, those of the front.
         files: What was written.
         trained: Trials that were run by this call.
@@ -213,6 +214,16 @@ class TuneResult:
             line += f"; best: trial {first.number}, {tune.monitor} {first.value:.4g}, "
             line += report.params_text(report.chosen(first))
         return f"{line}; results in {tune.folder}" if self.files else line
+
+
+def with_values(trials: Iterable[TrialRecord], space: Space) -> tuple[TrialRecord, ...]:
+    """Return trials whose parameters are what the user's code got.
+
+    Args:
+        trials: As stored, with lists and mappings as JSON text.
+        space: Of their study.
+    """
+    return tuple(replace(trial, params=space.unlabelled(trial.params)) for trial in trials)
 
 
 def only_warn(event: Event) -> None:

@@ -155,6 +155,21 @@ def test_a_study_of_a_function_pauses_promotes_and_finds_the_best() -> None:
     assert (again.trained, again.best) == (0, result.best)
 
 
+def test_the_best_parameters_are_what_the_function_got(capsys: pytest.CaptureFixture[str]) -> None:
+    got: list[Any] = []
+
+    def objective(trial: autolr.Trial) -> float:
+        got.append((trial.settings["reg"], trial.settings["sizes"]))
+        return float(trial.settings["reg"]["l2"])
+
+    space = {"reg": [{"l2": 0.5}, {"l2": 0.1}], "sizes": [[8, 8]]}
+    for result in [autolr.tune(objective, space, trials=2, mode="min") for _ in range(2)]:
+        trained = [(trial.params["reg"], trial.params["sizes"]) for trial in result.trials]
+        assert trained == got
+        assert result.best[0].params["reg"] == {"l2": 0.1}
+        assert any('reg={"l2": 0.1} sizes=[8, 8]' in str(line) for line in conclusion(result))
+
+
 def test_a_trial_that_saves_nothing_ends_at_its_rung() -> None:
     calls: list[int] = []
 
