@@ -162,7 +162,7 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         if dry_run:
             return _dry_run(claim, listener)
         if claim.complete and claim.stored is not None:
-            return complete(claim, claim.stored)
+            return complete(claim, claim.stored, listener)
         with signals() as shutdown:
             try:
                 return _Driver(claim, listener, shutdown).run()
