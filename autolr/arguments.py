@@ -178,6 +178,9 @@ def _parser() -> ArgumentParser:
     clean.add_argument(
         "--out", type=str, default=None, help="the study's folder for results: autolr_runs/STUDY"
     )
+    clean.add_argument(
+        "--keep", type=_as(int), default=None, help="weights of more than so many trials go too"
+    )
     clean.add_argument("--dry-run", action="store_true", help="say what would be removed")
     export = _command(commands, "export", "write the trials of a study to a file")
     _add_stored(export, needed=True)

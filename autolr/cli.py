@@ -154,7 +154,8 @@ def _report(arguments: Namespace) -> int:
 def _clean(arguments: Namespace) -> int:
     from autolr.driver.cleaning import clean  # here: optuna takes a while to import
 
-    for line in clean(arguments.storage, arguments.study, arguments.out, dry_run=arguments.dry_run):
+    where = (arguments.storage, arguments.study, arguments.out)
+    for line in clean(*where, keep=arguments.keep, dry_run=arguments.dry_run):
         _print(line)
     return 0
 

@@ -12,6 +12,7 @@ script that makes one, ``cli: my_project.main``. All other sections are those of
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.predicates import is_whole
 from autolr.search_spaces import load_space
+from autolr.section_files import with_files
 from autolr.space import Point, Space, parse_points, within
 from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
@@ -46,7 +48,8 @@ class Config:
     """A whole config.
 
     Args:
-        fit: The config for LightningCLI: without `tune:`, and without a ``ckpt_path`` of null.
+        fit: The config for LightningCLI: without `tune:`, without a ``ckpt_path`` of null, and with
+            what its files for single sections have.
         tune: The section `tune:`.
         space: The search space that it names.
         seed: `seed_everything`; 0 where that is true, as in Lightning, or false or absent.
@@ -126,7 +129,11 @@ def read_config(
             "the config has cli and objective: leave out cli, an objective needs none"
         )
     tune = parse_tune(fit.pop("tune", None)).override(**settings)
-    return Config(fit, tune, _space(tune, fit, folder), _seed(fit), folder)
+    space = _space(tune, _whole(fit, folder), folder)
+    fit = _whole(fit, folder, space)
+    if not _names_function(fit):  # it takes any name
+        _check_targets(space, fit)
+    return Config(fit, tune, space, _seed(fit), folder)
 
 
 def read_run(file: str) -> Config:
@@ -251,11 +258,18 @@ def _dotted(config: Mapping[str, Any], name: str) -> object:
     return inner
 
 
+def _whole(fit: dict[str, Any], folder: Path, space: Space | None = None) -> dict[str, Any]:
+    """Return a config with what its files have; the space may lead through some of them."""
+    if OBJECTIVE in fit:  # whose arguments may be names of files
+        return fit
+    names = () if space is None else space.paths
+    through = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
+    return with_files(fit, folder, {*_SECTIONS, *through})
+
+
 def _space(tune: TuneConfig, fit: dict[str, Any], folder: Path) -> Space:
     function = _names_function(fit)
     space = load_space(tune.space, folder, lambda: import_modules(fit, folder), takes_all=function)
-    if not function:  # it takes any name
-        _check_targets(space, fit)
     parse_points(space, tune.start, "tune.start")
     return space
 

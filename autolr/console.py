@@ -224,8 +224,11 @@ def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
     yield from _written(result)
     if result.best and can_be_fitted(result.config.fit):
         yield f"train it: autolr fit {quote(str(tune.folder / 'best.yaml'))}"
-    if result.best and (note := report.rolled_back(result.best[0])):
-        yield f"trial {result.best[0].number}: {note}"
+    if result.best:
+        first = result.best[0]
+        trained = study.repeatable(result.trials, tune.direction, first)
+        if note := report.rolled_back(first, trained):
+            yield f"trial {first.number}: {note}"
 
 
 def _written(result: TuneResult) -> Iterator[str]:

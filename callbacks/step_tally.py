@@ -63,8 +63,8 @@ class StepTally:
         if math.isinf(batches):
             return math.inf
         if self.epoch_batches:
-            share = self.epoch_steps / self.epoch_batches
-            return self.steps + round((batches - self.batches) * share)
+            share = self.epoch_steps / self.epoch_batches  # the same all through an epoch
+            return self.epoch_steps + round((batches - self.epoch_batches) * share)
         period: float = max(self.first + 1, self.batches - self.last)
         if self.steps > 1:
             period = (self.last - self.first) / (self.steps - 1)

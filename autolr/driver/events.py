@@ -1,8 +1,8 @@
 """What happens in a study, and what it comes to."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from autolr.config import Config
 from autolr.counted import counted
+from autolr.space import Space
 from autolr.study import Estimate, Hyperband, TrialRecord
 
 
@@ -151,7 +152,7 @@ class TuneResult:
 
     Attributes:
         config: The whole config.
-        trials: All trials by number.
+        trials: All trials by number; their ``params`` are what the user's code got.
         best: The complete trials, best first; with a cost, those of the front.
         files: What was written.
         trained: Trials that were run by this call.
@@ -216,6 +217,16 @@ class TuneResult:
         elif failed := [trial for trial in self.trials if trial.state == "FAIL"]:
             line += f"; {_failure(failed[-1])}"
         return f"{line}; results in {tune.folder}" if self.files else line
+
+
+def with_values(trials: Iterable[TrialRecord], space: Space) -> tuple[TrialRecord, ...]:
+    """Return trials whose parameters are what the user's code got.
+
+    Args:
+        trials: As stored, with lists and mappings as JSON text.
+        space: Of their study.
+    """
+    return tuple(replace(trial, params=space.unlabelled(trial.params)) for trial in trials)
 
 
 def only_warn(event: Event) -> None:

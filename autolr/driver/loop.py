@@ -20,7 +20,14 @@ from autolr.driver.devices import per_trial
 from autolr.driver.ending import unfinished
 from autolr.driver.engines import Engine
 from autolr.driver.estimate import estimated
-from autolr.driver.events import Event, StudyEstimated, StudyReady, TuneResult, only_warn
+from autolr.driver.events import (
+    Event,
+    StudyEstimated,
+    StudyReady,
+    TuneResult,
+    only_warn,
+    with_values,
+)
 from autolr.driver.inline import run_inline
 from autolr.driver.messages import Checked
 from autolr.driver.pace import made_before
@@ -156,12 +163,13 @@ def tune(  # noqa: PLR0913 - the settings of the section, which users look up he
         if dry_run:
             return _dry_run(claim, listener)
         if claim.complete and claim.stored is not None:
-            return complete(claim, claim.stored)
+            return complete(claim, claim.stored, listener)
         with signals() as shutdown:
             try:
                 return _Driver(claim, listener, shutdown).run()
             except Interrupted as interrupt:  # before the first trial
-                finished = () if claim.stored is None else claim.stored.trials
+                stored = () if claim.stored is None else claim.stored.trials
+                finished = with_values(stored, claim.config.space)
                 return TuneResult(claim.config, finished, (), interrupted=interrupt.signum)
 
 
@@ -287,5 +295,6 @@ class _Driver:
         heartbeat.check()
         over = None if unfinished(handle.trials) else controller.over
         trained = len(controller.trained)
-        result = TuneResult(self._config, handle.trials, best, tuple(files), trained, None, over)
+        trials, best = (with_values(some, self._config.space) for some in (handle.trials, best))
+        result = TuneResult(self._config, trials, best, tuple(files), trained, None, over)
         return result if result.complete else replace(result, interrupted=self._shutdown.signum)

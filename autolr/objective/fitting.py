@@ -1,5 +1,6 @@
 """Training the run of a config outside a study, once or with several seeds."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing_extensions import override
 
 from autolr.candidate import Candidate
 from autolr.config import OBJECTIVE, Config
-from autolr.errors import ConfigError
+from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob
 from autolr.objective.fitted import spread_line
 from autolr.objective.function import CANDIDATE, FunctionObjective
@@ -48,6 +49,7 @@ def fit_lines(
     Raises:
         ConfigError: If the config cannot work.
         UserCodeError: If the user's code raises; runs before that one stay.
+        DivergedError: After all lines, if the monitor of a run is not finite at its end.
     """
     values: list[float | None] = []
     if seeds == 1:
@@ -56,6 +58,10 @@ def fit_lines(
         yield from _repeated(config, out, seeds, values)
     if values and known is not None:  # (a rank that is not the first has no values)
         yield f"to compare with: {known}"
+    lost = [value for value in values if value is not None and not math.isfinite(value)]
+    if lost:
+        runs = "the run" if seeds == 1 else f"{len(lost)} of {seeds} runs"
+        raise DivergedError(f"{runs} ended with a {config.tune.monitor} of {lost[0]}")
 
 
 def _repeated(
@@ -66,11 +72,11 @@ def _repeated(
         seeded = replace(config, seed=(config.seed + index) % _SEEDS)
         name = f"seed {seeded.seed}"
         yield from _run(seeded, (out or _FOLDER) / f"seed_{seeded.seed}", name, values)
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and math.isfinite(value)]
     if len(known) == seeds:
         yield spread_line(config.tune.monitor, known)
     elif values:
-        yield f"the mean is not known: a run logged no {config.tune.monitor}"
+        yield f"the mean is not known: a run has no finite {config.tune.monitor}"
 
 
 def _run(config: Config, out: Path | None, name: str, values: list[float | None]) -> Iterator[str]:

@@ -37,6 +37,7 @@ _QUIET = {  # where neither the config nor its CLI says otherwise: a study has m
     "logger": False,
 }
 _NO_CLASS = re.compile(r"(model|data)\.init_args: \S*\.Lightning(Data)?Module does not take .*")
+_FRACTION = re.compile(r" must be int( or \w+)*, got -?\d+\.\d")
 _OF_AN_OWN_CLI = re.compile(
     r"unknown key '\w+'; |(model|data) must have |model(\.init_args)?: \S+ needs |\S+ is missing$"
 )
@@ -141,8 +142,10 @@ def parsing(searched: Sequence[str] = (), *, own: bool = True) -> Iterator[None]
         message = _NO_CLASS.sub(r"\1 must have a class_path", one_line(str(error)))
         if not own and _OF_AN_OWN_CLI.match(message):
             message += "; if your own LightningCLI sets it, write cli: my_project.MyCLI"
-        guilty = any(_is_about(message, name) for name in searched)
-        raise ConfigError(shortened_line(f"tune.space: {message}" if guilty else message)) from None
+        if any(_is_about(message, name) for name in searched):
+            hint = "; a range of whole numbers has type: int" if _FRACTION.search(message) else ""
+            message = f"tune.space: {message}{hint}"
+        raise ConfigError(shortened_line(message)) from None
 
 
 def _is_about(message: str, name: str) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from autolr.atomic import write_atomically
 from autolr.errors import ConfigError
+from autolr.objective.state_kinds import kind_of, plainly
 
 STATE, TENSORS = "state.json", "tensors.pt"
 _KINDS = "tensors, arrays, numbers, text, bytes, None, or dicts, lists and tuples of them"
@@ -26,10 +27,12 @@ class Packed:
     """A state as the bytes of its parts, taken when it is made: what changes later is not in it.
 
     Args:
-        state: Tensors, NumPy arrays, numbers, text, bytes, None, and dicts, lists and tuples.
+        state: Tensors, NumPy arrays, numbers, text, bytes, None, dicts, lists and tuples, and what
+            `state_kinds` has.
 
     Raises:
-        ConfigError: If something else is in it; the message says where.
+        ConfigError: If something else is in it, of a subclass too: a trial that is promoted would
+            get another value than one that is not. The message says where.
     """
 
     def __init__(self, state: object) -> None:
@@ -59,36 +62,56 @@ class Packed:
         write_atomically(file, buffer.getvalue())
 
     def _packed(self, value: Any, where: str) -> Any:
-        if value is None or isinstance(value, bool | str):
+        kind = type(value)
+        if value is None or kind in (bool, int, float, str):
             return value
-        if isinstance(value, int | float):  # NumPy's float64 is one
-            return int(value) if isinstance(value, int) else float(value)
-        if isinstance(value, dict):
+        if kind is dict:
             pairs = [
                 [self._packed(k, f"a key of {where}"), self._packed(v, f"{where}[{k!r}]")]
                 for k, v in value.items()
             ]
             return {"dict": pairs}
-        if isinstance(value, list | tuple):
-            kind = "tuple" if isinstance(value, tuple) else "list"
-            return {kind: [self._packed(v, f"{where}[{i}]") for i, v in enumerate(value)]}
+        if kind in (list, tuple):
+            items = [self._packed(v, f"{where}[{i}]") for i, v in enumerate(value)]
+            return {kind.__name__: items}
+        kept = kind_of(value)
+        if kept is not None and (parts := kept.parts(value)) is not None:
+            content, rest = parts
+            return {kept.name: [self._packed(content, where), self._packed(rest, where)]}
         return self._packed_data(value, where)
 
     def _packed_data(self, value: Any, where: str) -> dict[str, Any]:
-        torch = sys.modules.get("torch")
-        if torch is not None and isinstance(value, torch.Tensor):
-            self._tensors.append(value.detach().cpu().clone())  # a view would bring its whole
+        torch, kind = sys.modules.get("torch"), type(value)
+        if torch is not None and kind in (torch.Tensor, torch.nn.Parameter):
+            self._tensors.append(_copied(value))
             return {"tensor": len(self._tensors) - 1}
-        if isinstance(value, bytes):
+        if kind is bytes:
             return {"bytes": self._added(value)}
-        if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        data = kind is np.ndarray or isinstance(value, np.generic)
+        if data and not value.dtype.hasobject:
             buffer = io.BytesIO()
             np.save(buffer, value, allow_pickle=False)
-            kind = "scalar" if isinstance(value, np.generic) else "array"
-            return {kind: self._added(buffer.getvalue())}
+            name = "array" if kind is np.ndarray else "scalar"
+            return {name: self._added(buffer.getvalue())}
+        if not data and (call := plainly(value)) is not None:
+            raise ConfigError(
+                f"trial.save(state): {where} is of the class {kind.__qualname__}, which a saved "
+                f"state cannot keep: save {call}(...) or pickle.dumps(...) of it"
+            )
         raise ConfigError.of(f"trial.save(state): {where}", value, _KINDS)
 
     def _added(self, data: bytes) -> str:
         name = f"{len(self._files)}.bin"
         self._files[name] = data
         return name
+
+
+def _copied(tensor: Any) -> Any:
+    """Return a tensor on the CPU with memory of its own: a view would bring its whole."""
+    copy = tensor.detach().cpu().clone()
+    wanted = tensor.requires_grad and tensor.is_leaf  # of others it follows from the computation
+    return (
+        type(tensor)(copy, wanted)
+        if type(tensor) is not type(copy)
+        else copy.requires_grad_(wanted)
+    )

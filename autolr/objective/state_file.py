@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autolr.objective.packed_state import STATE, TENSORS
+from autolr.objective.state_kinds import KINDS
 
 _SHOWN = 120  # characters of a reason: it stands at the end of a line
 
@@ -52,6 +53,8 @@ def _unpacked(value: Any, opened: zipfile.ZipFile, tensors: list[Any]) -> Any:
         return tuple(items) if kind == "tuple" else items
     if kind == "tensor":
         return tensors[inner]
+    if kind in KINDS:
+        return KINDS[kind].back(*(_unpacked(part, opened, tensors) for part in inner))
     data = opened.read(inner)
     if kind == "bytes":
         return data

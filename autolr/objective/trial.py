@@ -95,7 +95,8 @@ class Trial:
 
         Args:
             state: Tensors, NumPy arrays, numbers, text, bytes, None, and dicts, lists and tuples of
-                them; loading it runs no code. What can be pickled only is saved by
+                them; named tuples, ``Counter``, ``OrderedDict``, ``defaultdict`` and members of
+                enums as well. Loading it runs no code. What can be pickled only is saved by
                 ``pickle.dumps``, and trusted by the process that loads it.
 
         Raises:
@@ -106,7 +107,7 @@ class Trial:
     def load(self) -> Any:
         """Return the state that was saved when the trial was left; None: it begins anew.
 
-        Dicts, lists, tuples and arrays come back as such, tensors on the CPU.
+        Each value has the class that it was saved with; tensors are on the CPU.
         """
         return self._course.load()
 

@@ -23,7 +23,7 @@ from autolr.config import (
 from autolr.job import WEIGHTS
 from autolr.report.statistics import rolled_back
 from autolr.report.trials_file import trials_csv
-from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord
+from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord, repeatable
 
 _HEADER = """\
 {best}study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
@@ -88,7 +88,8 @@ def artefacts(
         config: The study's config.
         folder: The folder of the files.
         trials: All trials.
-        best: The `leader` of the trials, if there is one.
+        best: The `leader` of the trials, if there is one. Where its search rolled it back, both
+            files may be of a trial that can be repeated, see `repeatable`.
 
     Returns:
         The text of each file.
@@ -96,8 +97,9 @@ def artefacts(
     table = {folder / "trials.csv": trials_csv(trials)}
     if best is None:
         return table
-    candidate = Candidate.from_dict({**best.attrs["found"]})
-    own_peak = best.attrs.get(OWN_PEAK)
+    trained = repeatable(trials, config.tune.direction, best)
+    candidate = Candidate.from_dict({**trained.attrs["found"]})
+    own_peak = trained.attrs.get(OWN_PEAK)
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
     if config.names_function:
         use = _USE_OF_FUNCTION if can_be_fitted(config.fit) else _USE_OF_LOCAL
@@ -106,24 +108,24 @@ def artefacts(
     header = _HEADER.format(
         best=BEST,
         study=config.tune.study,
-        number=best.number,
+        number=trained.number,
         monitor=config.tune.monitor,
-        value=best.attrs["stopped_value"] if best.stopped else best.value,
-        seeds=_seeds_text(best),
+        value=trained.attrs["stopped_value"] if trained.stopped else trained.value,
+        seeds=_seeds_text(trained),
         use=use.format(file=shlex.quote(config_file.as_posix())),
         monitor_line=MONITOR,
         modules_line=MODULES,
         modules=config.folder,
         cli=f"{OWN_CLI}{json.dumps(config.fit[CLI])}\n" if CLI in config.fit else "",
     )
-    if kept := weights_of(folder, best):
+    if kept := weights_of(folder, trained):
         header += _WEIGHTS.format(files=", ".join(file.as_posix() for file in kept))
-    if best.stopped:
-        header += _STOPPED.format(reason=best.attrs["reason"])
-    if note := rolled_back(best):
-        header += f"# {note[0].upper()}{note[1:]}.\n"
+    if trained.stopped:
+        header += _STOPPED.format(reason=trained.attrs["reason"])
+    if note := rolled_back(best, trained):
+        header += f"# Trial {best.number}: {note}.\n"
     text = yaml.safe_dump(best_config(config, candidate, own_peak), sort_keys=False)
-    schedule = {**_followed(candidate, own_peak), "total_steps": best.attrs["run_steps"]}
+    schedule = {**_followed(candidate, own_peak), "total_steps": trained.attrs["run_steps"]}
     return {
         config_file: header + text,
         schedule_file: json.dumps(schedule, indent=1) + "\n",

@@ -29,7 +29,7 @@ from autolr.report.rungs import rungs
 from autolr.report.show import heading, importance_line, monitor_of
 from autolr.report.statistics import config_of, cost_of, diverged, fates, rolled_back
 from autolr.report.table import cell_text, chosen
-from autolr.study import Summary, TrialRecord
+from autolr.study import Summary, TrialRecord, repeatable
 
 _LEADERS = 6  # rows of the table of the best trials: enough to see how close the next are
 _PARAMETER = "parameter_"  # prefix of the names of their charts
@@ -144,7 +144,8 @@ def _paid(study: Summary) -> list[tuple[str, str, str]]:
 
 def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
     file = None if results is None else results / "best.yaml"
-    if file is not None and _is_of(file, study, trial):
+    trained = repeatable(study.trials, study.direction, trial)
+    if file is not None and _is_of(file, study, trained):
         name = escape(quote(file.as_posix()))
         train = f"<p>Train it:</p><pre>autolr fit {name}</pre>"
         if not can_be_fitted(config_of(study)):
@@ -153,7 +154,7 @@ def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
         train = "<p>autolr tune writes best.yaml, to train it, when it ends; --out says where.</p>"
     else:
         train = ""
-    if note := rolled_back(trial):
+    if note := rolled_back(trial, trained):
         train += f"<p>{escape(note[0].upper() + note[1:])}.</p>"
     candidate = figures.followed_candidate(trial)
     schedule = "" if candidate is None else escape(_rounded(str(candidate.schedule)))
@@ -162,7 +163,7 @@ def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
 
 
 def _is_of(file: Path, study: Summary, trial: TrialRecord) -> bool:
-    """Return whether a best.yaml is of this trial, not of an earlier best one."""
+    """Return whether a best.yaml is of this trial, not of one that was trained before."""
     if not file.is_file():  # reading a pipe may block
         return False
     try:

@@ -68,13 +68,20 @@ def varied(study: Summary) -> dict[str, list[tuple[TrialRecord, Any]]]:
     }
 
 
-def rolled_back(trial: TrialRecord) -> str | None:
+def rolled_back(trial: TrialRecord, trained: TrialRecord) -> str | None:
     """Return what a rollback means for who trains a trial again; None if there was none.
 
     Args:
-        trial: A trial that has ended.
+        trial: The best trial.
+        trained: The one that best.yaml trains.
     """
     if DISCARDED not in trial.attrs:
         return None
     back = f"its search rolled it back, by {counted(trial.attrs[DISCARDED], 'step')}"
-    return f"{back}: a run from scratch may end worse, so keep its weights"
+    worse = f"{back}: a run from scratch may end worse, so keep its weights"
+    if trained.number == trial.number:
+        return worse
+    return (
+        f"{worse}; best.yaml trains trial {trained.number}, which can be repeated and scores "
+        f"{trained.value:.4g} where this one has {trial.value:.4g}"
+    )

@@ -127,6 +127,14 @@ class Space:
         values = self._walk(lambda name, domain: _suggest(name, domain, trial), order)
         return {name: values[name] for name in self.names if name in values}
 
+    def unlabelled(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return parameters as a study stores them with lists and mappings in place of their JSON.
+
+        Args:
+            params: By name; what the space does not have stays.
+        """
+        return {name: _unlabelled(self.domains.get(name), held) for name, held in params.items()}
+
     def _walk(
         self,
         value_of: Callable[[str, Domain], _T],
@@ -203,6 +211,12 @@ def _ordered(domains: dict[str, Domain]) -> Iterator[tuple[str, Domain]]:
 
 def _holds(when: Conditions, values: Mapping[str, object]) -> bool:
     return all(values.get(parent, _ABSENT) in allowed for parent, allowed in when)
+
+
+def _unlabelled(domain: Domain | None, held: Any) -> Any:
+    if isinstance(domain, Choice) and held in domain.labels:
+        return domain.options[domain.labels.index(held)]
+    return held
 
 
 def _suggest(name: str, domain: Domain, trial: Trial) -> Value:

@@ -59,6 +59,7 @@ from autolr.study.proposal import key_of as key_of
 from autolr.study.proposal import twin_of as twin_of
 from autolr.study.ranking import keepers as keepers
 from autolr.study.ranking import leader as leader
+from autolr.study.ranking import repeatable as repeatable
 from autolr.study.ranking import sign_of as sign_of
 from autolr.study.reading import existing as existing
 from autolr.study.reading import look as look

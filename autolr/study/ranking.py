@@ -3,7 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from autolr.study.names import DISCARDED
 from autolr.study.records import SAME_AS, STOPPED_AT, STOPPED_VALUE, Direction, TrialRecord
+
+CLOSE = 0.01  # of the best score: nearer than what another seed changes in most runs
 
 
 def sign_of(direction: Direction) -> int:
@@ -53,6 +56,35 @@ def leader(trials: Iterable[TrialRecord], direction: Direction) -> TrialRecord |
     stopped = [trial for trial in trials if trial.stopped and trial.attrs[STOPPED_AT]]
     stopped.sort(key=lambda trial: sign_of(direction) * trial.attrs[STOPPED_VALUE])
     return next(iter((*best(trials, direction), *stopped)), None)
+
+
+def repeatable(
+    trials: Iterable[TrialRecord], direction: Direction, first: TrialRecord
+) -> TrialRecord:
+    """Return the trial to train again: the `leader`, or one close to it that a rerun repeats.
+
+    A run that its search rolled back is another one from scratch, and may end far worse. Then the
+    best trial that was not rolled back counts, if its score is within 1 % of the leader's.
+
+    Args:
+        trials: Trials of one study.
+        direction: Whether lower or higher values are better.
+        first: The leader of the trials.
+    """
+    if DISCARDED not in first.attrs or first.value is None:
+        return first
+    trials = tuple(trials)
+    score, room = first.value, CLOSE * abs(first.value)
+    return next(
+        (
+            trial
+            for trial in best(trials, direction, len(trials))
+            if not {DISCARDED, SAME_AS} & trial.attrs.keys()
+            and trial.value is not None
+            and abs(trial.value - score) <= room
+        ),
+        first,
+    )
 
 
 def keepers(trials: Iterable[TrialRecord], direction: Direction, count: int) -> set[int]:

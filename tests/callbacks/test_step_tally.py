@@ -43,6 +43,16 @@ def test_the_length_of_several_epochs_follows_from_whole_ones(name: str) -> None
         assert tally.steps_in(batches * epochs) == steps
 
 
+def test_within_an_epoch_the_length_is_what_it_was_at_its_beginning() -> None:
+    tally = StepTally()
+    for epoch in range(3):  # of ten batches, of which every third one of the run steps
+        tally = tally.in_next_epoch()
+        for batch in range(10 * epoch, min(10 * epoch + 10, 27)):
+            tally = tally.after(stepped=batch % 3 == 2, optimizer_steps=int(batch % 3 == 2))
+            if epoch == 2:
+                assert tally.steps_in(270) == 81  # by the 6 steps in the first 20 batches
+
+
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_limit_counts_each_step_of_each_optimizer(name: str) -> None:
     pattern, limit = PATTERNS[name], 600

@@ -59,6 +59,15 @@ def test_what_nothing_needs_is_removed(folder: Path, capsys: pytest.CaptureFixtu
     assert "nothing that can be removed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("keep", "stays"), [("0", {3}), ("1", {0, 3})])
+def test_weights_of_more_trials_than_are_to_be_kept_go(
+    folder: Path, keep: str, stays: set[int]
+) -> None:
+    assert main(["clean", "line", "--keep", keep]) == 0
+    weights = {file.parent.name for file in folder.glob("trial_*/weights.ckpt")}
+    assert weights == {f"trial_{number}" for number in stays}  # trial 3 is not over
+
+
 def test_a_study_that_is_worked_on_is_left_alone(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,7 +86,9 @@ def test_the_folder_of_another_study_is_left_alone(
     assert "holds the results of study 'other'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["nope"], ["line", "--out", "nowhere"]])
+@pytest.mark.parametrize(
+    "words", [["nope"], ["line", "--out", "nowhere"], ["line", "--keep", "-1"]]
+)
 def test_what_is_not_there_cannot_be_cleaned(
     folder: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:

@@ -170,9 +170,9 @@ def test_best_yaml_says_where_the_search_went_back(config: dict[str, Any]) -> No
     result, _ = study(config, trials=1)
     steps = result.trials[0].attrs[DISCARDED]
     assert steps > 0
-    said = f"ts search rolled it back, by {steps} steps: a run from scratch may end worse"
-    assert f"# I{said}" in Path("autolr_runs/autolr/best.yaml").read_text()
-    assert any(f"trial 0: i{said}" in str(line) for line in conclusion(result))
+    said = f"rial 0: its search rolled it back, by {steps} steps: a run from scratch may end worse"
+    assert f"# T{said}" in Path("autolr_runs/autolr/best.yaml").read_text()
+    assert any(f"t{said}" in str(line) for line in conclusion(result))
 
 
 FINAL = """

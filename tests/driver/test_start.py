@@ -88,5 +88,5 @@ def test_a_point_may_name_a_choice_that_is_a_list_and_none_is_trained_twice() ->
         mode="min",
     )
     assert [trial.value for trial in result.trials] == [128.0, 128.0]
-    assert [trial.params["widths"] for trial in result.trials] == ["[128]", "[64, 64]"]
+    assert [trial.params["widths"] for trial in result.trials] == [[128], [64, 64]]
     assert result.complete

@@ -1,5 +1,6 @@
 """Of which trials the weights stay."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,28 @@ def test_as_many_weights_stay_as_the_config_says(
     result = autolr.tune(config, keep=keep)
     assert len(result.best) > 2
     assert _kept(tmp_path) == {trial.number for trial in result.best[:keep]}
+
+
+def test_a_finished_study_says_where_its_weights_are_not_those_of_keep(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    config["tune"]["pruner"] = "none"
+    best, *others = (trial.number for trial in autolr.tune(config, trials=3).best)
+
+    def said(keep: int) -> list[str]:
+        heard: list[Any] = []
+        autolr.tune(config, trials=3, keep=keep, listener=heard.append)
+        return [event.line for event in heard if isinstance(event, Noted)]
+
+    assert said(1) == []
+    (gone,) = said(3)
+    lost = ", ".join(map(str, sorted(others)))
+    assert gone.startswith(f"keep is 3, and there are no weights of trials {lost}: ")
+    (left,) = said(0)
+    assert left.startswith(f"keep is 0, and there are weights of trial {best}: ")
+    assert main(re.findall("clean [a-z]+ --keep 0", left)[0].split()) == 0
+    assert _kept(tmp_path) == set()
+    assert said(0) == []
 
 
 def test_weights_that_a_killed_driver_left_are_removed(

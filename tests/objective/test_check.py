@@ -83,3 +83,16 @@ def test_a_metric_that_is_not_logged_is_named_as_the_config_does(
     config["tune"]["monitor"] = "val_lss"
     with pytest.raises(ConfigError, match=r"^tune\.monitor must be a metric that .*'val_loss'\?$"):
         check_lightning_run(read_config(config), tmp_path)
+
+
+@pytest.mark.parametrize("given", [{}, {"batch": 4}])
+def test_a_range_of_fractions_for_a_whole_number_says_what_to_write(
+    config: dict[str, Any], tmp_path: Path, given: dict[str, Any]
+) -> None:
+    config["model"]["init_args"] = given
+    config["tune"]["space"] |= {"model.init_args.batch": {"low": 2, "high": 4}}
+    message = r"^tune.space: model.init_args.batch must be int, got [24]\.0; .* has type: int$"
+    with pytest.raises(ConfigError, match=message):
+        check_lightning_run(read_config(config), tmp_path)
+    config["tune"]["space"]["model.init_args.batch"]["type"] = "int"
+    check_lightning_run(read_config(config), tmp_path)

@@ -48,6 +48,35 @@ class TestResumed(ObjectiveContract):
         assert run_trial(job, RecordingJudge()).value == pytest.approx(expected)
 
 
+def lost(trial: autolr.Trial) -> float:
+    """Diverge with an odd seed."""
+    return math.nan if trial.seed % 2 else 1.0
+
+
+@pytest.mark.parametrize(
+    ("seeds", "last"),
+    [
+        ([], "the run ended with a score of nan"),
+        (["--seeds", "2"], "1 of 2 runs ended with a score of nan"),
+    ],
+)
+def test_a_fit_that_diverges_fails(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    seeds: list[str],
+    last: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = {"function": f"{__name__}:lost", "candidate": Candidate(peak=0.1).to_dict()}
+    config = {"seed_everything": 1, "objective": section}
+    Path("best.yaml").write_text(f"# Monitor: score\n{yaml.safe_dump(config)}")
+    assert main(["fit", "best.yaml", *seeds]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == f"autolr: error: {last}\n"
+    assert "nan" in printed.out
+
+
 class TestBegunAnew(ObjectiveContract):
     """Saves nothing: its trials end at their rungs, or begin anew."""
 
@@ -124,6 +153,21 @@ def test_a_study_of_a_function_pauses_promotes_and_finds_the_best() -> None:
     assert [*states] == []
     again = autolr.tune(resumed, SPACE, max_steps=27, trials=12, mode="min")
     assert (again.trained, again.best) == (0, result.best)
+
+
+def test_the_best_parameters_are_what_the_function_got(capsys: pytest.CaptureFixture[str]) -> None:
+    got: list[Any] = []
+
+    def objective(trial: autolr.Trial) -> float:
+        got.append((trial.settings["reg"], trial.settings["sizes"]))
+        return float(trial.settings["reg"]["l2"])
+
+    space = {"reg": [{"l2": 0.5}, {"l2": 0.1}], "sizes": [[8, 8]]}
+    for result in [autolr.tune(objective, space, trials=2, mode="min") for _ in range(2)]:
+        trained = [(trial.params["reg"], trial.params["sizes"]) for trial in result.trials]
+        assert trained == got
+        assert result.best[0].params["reg"] == {"l2": 0.1}
+        assert any('reg={"l2": 0.1} sizes=[8, 8]' in str(line) for line in conclusion(result))
 
 
 def test_a_trial_that_saves_nothing_ends_at_its_rung() -> None:

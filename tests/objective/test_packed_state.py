@@ -5,9 +5,10 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
+from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -48,6 +49,66 @@ def test_plain_values_come_back_equal_and_of_the_same_type(state: Any, tmp_path:
     read = round_trip(state, tmp_path)
     assert read == state
     assert repr(read) == repr(state)
+
+
+class Colour(IntEnum):
+    RED = 1
+
+
+class Point(NamedTuple):
+    weights: Any
+    step: int
+
+
+def local_point() -> Any:
+    class Local(NamedTuple):
+        step: int
+
+    return Local(1)
+
+
+class Names(list[str]):
+    pass
+
+
+def test_values_come_back_with_their_class(tmp_path: Path) -> None:
+    state = {
+        "point": Point([1.5], 3),
+        "colour": Colour.RED,
+        "ordered": OrderedDict(b=1, a=(2,)),
+        "counts": Counter("aab"),
+        "history": defaultdict(list, loss=[0.5]),
+        "size": torch.Size([2, 3]),
+        "score": np.float64(0.1),
+    }
+    read = round_trip(state, tmp_path)
+    assert repr(read) == repr(state)
+    assert [type(value) for value in read.values()] == [type(value) for value in state.values()]
+    assert read["history"]["new"] == []
+    norm = torch.nn.BatchNorm1d(2).state_dict()
+    assert vars(round_trip(norm, tmp_path)) == vars(norm)  # the versions of its layers
+
+
+def test_a_tensor_that_is_trained_still_is(tmp_path: Path) -> None:
+    state = (torch.nn.Parameter(torch.ones(2)), torch.zeros(2, requires_grad=True), torch.ones(2))
+    read = round_trip((*state, state[1] * 2), tmp_path)
+    assert [type(tensor) for tensor in read[:2]] == [torch.nn.Parameter, torch.Tensor]
+    assert [tensor.requires_grad for tensor in read] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("value", "plainly"),
+    [
+        (Names("a"), "list"),
+        (np.ma.array([1, 2], mask=[False, True]), r"numpy\.array"),
+        (local_point(), "tuple"),
+        (defaultdict(lambda: 1), "dict"),
+    ],
+    ids=["list", "masked array", "named tuple of no module", "default by a function"],
+)
+def test_what_would_come_back_as_another_class_is_refused(value: Any, plainly: str) -> None:
+    with pytest.raises(ConfigError, match=rf"state\['v'\] is of .*: save {plainly}\(\.\.\.\) or"):
+        Packed({"v": value})
 
 
 def test_arrays_and_tensors_come_back_bit_by_bit(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.config import Config, best_of, read_config, read_run
 from autolr.report import artefacts, best_config, trials_frame
-from autolr.study import TrialRecord
+from autolr.study import DISCARDED, TrialRecord
 
 CANDIDATE = Candidate(
     peak=0.1,
@@ -60,6 +60,32 @@ def test_the_files_can_be_read_back(config, tmp_path):
     stored = json.loads(files[tmp_path / "schedule.json"])
     assert (stored["peak"], stored["total_steps"]) == (0.1, 48)
     assert schedules.parse(stored["schedule"]) == CANDIDATE.schedule
+
+
+def rolled_back(record: TrialRecord) -> TrialRecord:
+    return replace(record, attrs={**record.attrs, DISCARDED: 9})
+
+
+@pytest.mark.parametrize(
+    ("others", "trained"),
+    [
+        ([replace(trial(0.252), number=1), replace(trial(0.251), number=2)], 2),
+        ([replace(trial(0.26), number=1)], 3),
+        ([rolled_back(replace(trial(0.251), number=1)), replace(trial(0.252), number=2)], 2),
+    ],
+    ids=["the best of those that repeat", "none is close", "one that was rolled back too"],
+)
+def test_best_yaml_trains_what_can_be_repeated_where_that_is_as_good(
+    config, tmp_path, others, trained
+):
+    best = rolled_back(trial(0.25))
+    text = artefacts(config, tmp_path, [best, *others], best)[tmp_path / "best.yaml"]
+    assert text.startswith(f"# The best candidate of study some (trial {trained},")
+    assert "# Trial 3: its search rolled it back, by 9 steps" in text
+    assert ("best.yaml trains trial 2, which can be repeated" in text) == (trained == 2)
+    best = trial(0.25)  # it repeats itself
+    text = artefacts(config, tmp_path, [best, *others], best)[tmp_path / "best.yaml"]
+    assert text.startswith("# The best candidate of study some (trial 3,")
 
 
 def test_a_study_without_a_complete_trial_has_a_table_only(config, tmp_path):
