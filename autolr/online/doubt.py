@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autolr.online.evidence import Evidence
 from autolr.online.later_rounds import behind
-from autolr.online.noise import CLEAR, standard_error
+from autolr.online.noise import CLEAR, FEWEST_BATCHES, standard_error
 from autolr.online.records import RollbackRecord
 from autolr.online.reschedule import scaled
 from autolr.online.rounds import CHECK_WINDOW, COPIES, SHORTEST_CHECK, Round
@@ -138,11 +138,16 @@ def _band(search: "Search", score: float) -> float:
 
 
 def _is_at_chance(search: "Search") -> bool:
-    """Return whether the best state cannot be told from the untrained one."""
+    """Return whether the best state cannot be told from the untrained one.
+
+    With too few batches to know the noise, that is a gain of 1 % of the untrained score.
+    """
     if search.initial is None or search.best is None:
         return False
-    noise = standard_error(search.initial_batches, search.best_batches)
-    return search.initial - search.best[1] <= CLEAR * noise
+    least = CLEAR * standard_error(search.initial_batches, search.best_batches)
+    if len(search.best_batches) < FEWEST_BATCHES:
+        least = search.least_progress * abs(search.initial)
+    return search.initial - search.best[1] <= least
 
 
 def _with_copy_of_best(search: "Search", step: int) -> "Search":

@@ -138,6 +138,12 @@ def test_a_run_at_chance_is_never_doubted():
     assert not search.observe(Evidence((3.2,))).action.from_saved
 
 
+@pytest.mark.parametrize(("best", "doubted"), [(2.986, False), (2.9, True)])
+def test_without_batches_chance_is_one_percent_of_the_untrained_score(best, doubted):
+    search = replace(watched(spare=60), best=(20, best), best_batches=())
+    assert search.observe(Evidence((3.2,))).action.from_saved == doubted
+
+
 def test_what_cannot_be_paid_is_not_tried_and_the_run_stays():
     assert not watched(0.5, 0.9, spare=11).action.from_saved
     assert watched(0.5, 0.9, spare=12).action.from_saved
