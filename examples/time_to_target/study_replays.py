@@ -167,7 +167,7 @@ class _Replay:
         searches = self._curves.searches
         final, peak, price = searches[int(self._generator.integers(len(searches)))]
         found = {"rule": "fixed", "peak": peak, "schedule": constant().to_dict()}
-        attrs = {SEARCHES: True, SEARCHED: True, "run_steps": _STEPS, "found": found}
+        attrs = {SEARCHES: ["lr", "schedule"], SEARCHED: True, "run_steps": _STEPS, "found": found}
         self._study.note(trial, attrs)
         for rung in self._rungs(trial):
             loss = self._curves.loss(peak, _FOLLOWED, _STEPS // rung, self._seed(trial))

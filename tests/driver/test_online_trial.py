@@ -18,6 +18,7 @@ from autolr.driver import Event, Noted, RungReached, TrialStarted, TuneResult
 from autolr.driver.first_trial import found_line
 from autolr.errors import StudyMismatchError
 from autolr.objective import fit
+from autolr.online.annealed import default_schedule
 from autolr.study import DISCARDED, SEARCHED, SEARCHES, TrialRecord
 
 MODEL = """\
@@ -119,6 +120,25 @@ def test_with_a_prior_the_search_begins_around_it(config: dict[str, Any]) -> Non
     whole = schedules.transfer(0.0123, schedules.linear(), 120, schedules.parse("wsd"))
     doublings = math.log2(found / (whole / 0.5))  # a search settles on twice that of whole runs
     assert doublings == pytest.approx(round(doublings))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("known", "raced"), [(1e-4, False), (0.0123, True)])
+def test_where_every_trial_searches_each_begins_around_the_prior_or_says_why_not(
+    config: dict[str, Any], known: float, raced: bool
+) -> None:
+    point = {"lr": known, "schedule": "linear"}
+    study(config, study="earlier", trials=1, online=False, start=[point])
+    config["tune"]["space"] = {"lr": "online", "schedule": ["linear"]}
+    result, heard = study(config, study="later", trials=1, prior="earlier")
+    said = [event.line for event in heard if isinstance(event, Noted)]
+    assert [line.startswith("trial 0: the prior, a peak of ") for line in said] == [True] * (
+        not raced
+    )
+    whole = schedules.transfer(known, schedules.linear(), 300, schedules.parse("wsd"))
+    near = schedules.transfer(whole / 0.5, default_schedule(()), 300, schedules.linear())
+    doublings = math.log2(result.trials[0].attrs["found"]["peak"] / near)
+    assert (doublings == pytest.approx(round(doublings))) == raced
 
 
 @pytest.mark.parametrize(
