@@ -9,7 +9,7 @@ from autolr.drawing.sheet import document, facts, wide
 from autolr.online.records import ProbeScore
 from autolr.result.charts import rate_chart, rates_chart, run_chart
 from autolr.result.messages import copies_text
-from autolr.result.summary import size_text
+from autolr.result.summary import runs_text, size_text
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -138,7 +138,7 @@ def _facts(result: "Result") -> str:
     rows = [
         (
             "price",
-            f"{result.price:.3g} runs",
+            runs_text(result.price),
             f"{counted(total, 'step', ',')} and {beside:,} beside the run",
         )
     ]

@@ -65,6 +65,16 @@ def too_few(steps: int) -> str:
     return f"{counted(steps, 'step', ',')} {'is' if steps == 1 else 'are'} too few"
 
 
+def runs_text(price: float) -> str:
+    """Return a price in runs.
+
+    >>> runs_text(1.0), runs_text(1.25)
+    ('1 run', '1.25 runs')
+    """
+    text = f"{price:.3g}"
+    return f"{text} run" if text == "1" else f"{text} runs"
+
+
 def multiplied(result: "Result") -> str:
     """Return what the rates of several optimizers are multiplied by; nothing for one."""
     return f" (every rate x{result.factor:.4g})" if result.own_rates else ""
@@ -83,7 +93,7 @@ def _price(result: "Result") -> str:
     made = result.stopped_at or result.total_steps
     steps = f"{counted(made, 'step', ',')} of the run, {result.probe_steps:,} beside it, {passes}"
     copies = f", copies of {size_text(result.copy_bytes)}" if result.copy_bytes else ""
-    return f"{result.price:.3g} runs: {steps}{copies}"
+    return f"{runs_text(result.price)}: {steps}{copies}"
 
 
 def _expected(result: "Result") -> str:
