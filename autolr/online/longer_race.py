@@ -12,6 +12,7 @@ from autolr.online.race_verdict import (
     favoured_candidate,
     first_to_learn,
     highest_alive,
+    is_brief,
     is_too_early,
     lowest_first,
     own_candidate,
@@ -99,7 +100,8 @@ def with_nearer_race(search: "Search", evidence: Evidence) -> "Search":
 def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Search":
     """Return the search whose run keeps a constant rate, where no race has shown anything.
 
-    A decay that the user has not set ends what has hardly begun.
+    A decay that the user has not set ends what has hardly begun. So does one of a run that is too
+    short for any check, where a race of a few steps has left the user's peak.
 
     Args:
         search: The search in a round that has been scored.
@@ -110,7 +112,9 @@ def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Sear
     if not search.chose_schedule or any(r.factors for r in rest):
         return search
     if search.races and not now.continues:
-        over = len(search.alive) > 1 and is_too_early(search, evidence)
+        tiny = is_brief(search) and now.horizon < search.thresholds.brief / 2
+        stays = tiny and kept == own_candidate(search)
+        over = len(search.alive) > 1 and (stays or is_too_early(search, evidence))
     else:
         held = search.races or (bool(now.factors) and set(now.factors) <= set(_AGAIN))
         over = held and kept == 0 and shows_nothing(search, evidence)

@@ -117,7 +117,7 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
         first = first_to_learn(search)
         if not order or first in order:
             return first if order else 0
-    elif _is_brief(search):
+    elif is_brief(search):
         order = _near_own(search, order)
     best = min(order, key=scores.__getitem__)
     tie = search.thresholds.tie * abs(scores[best])
@@ -151,10 +151,13 @@ def winner_beyond(search: "Search", evidence: Evidence) -> int:
     return next((i for i in close if _may_begin(search, i)), best)
 
 
-def _is_brief(search: "Search") -> bool:
+def is_brief(search: "Search") -> bool:
     """Return whether the race is too short to move far from the peak that is kept in doubt.
 
     That of an earlier search is not the user's: where it is wrong, his own one has to win.
+
+    Args:
+        search: The search in its race.
     """
     own = search.fallback is not None and search.near is None
     return own and search.rounds[0].horizon < search.thresholds.brief

@@ -228,6 +228,18 @@ def test_a_schedule_of_the_strategys_own_falls_where_something_has_been_seen():
     assert end[-1] < 0.01
 
 
+@pytest.mark.parametrize(("steps", "falls"), [(5, False), (6, True)])
+def test_a_race_of_a_few_steps_that_leaves_the_own_peak_leaves_its_schedule(steps, falls):
+    annealed = schedules.warmup(2) | schedules.constant() | schedules.cooldown(0.4, "linear")
+    candidates = tuple(Candidate(peak=peak, schedule=annealed) for peak in PEAKS)
+    rounds = (Round(0, steps, 2), Round(20, 26, 6))
+    search = Search(candidates, rounds, fallback=(OWN, 0.1), chose_schedule=True)
+    rates = seen(search, 2.2, 2.0, 1.5, 1.9, 2.2).alive[0].schedule.values(60)
+    assert (rates[-1] < 0.1) == falls
+    moved = seen(search, 2.2, 2.0, 1.9, 1.5, 2.2).alive[0].schedule.values(60)
+    assert moved[-1] < 0.1
+
+
 def test_no_rival_comes_near_a_peak_at_which_units_died():
     longer = seen(begun(), 2.3, 2.29, 2.28, 2.27, 9.0, inactive=(0.0, 0.0, 0.1, 0.1, 0.9))
     assert peaks(longer) == [0.1, 0.4, 0.025]
