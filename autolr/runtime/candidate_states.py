@@ -150,6 +150,7 @@ class CandidateStates:
         """Copy the run, or the saved state where the probe says so."""
         if candidate != probe.copied or self._best is None:
             return self._copies.make_rival(candidate.rule, self.step)
+        self._best.count_on()
         self._best.exchange()
         try:
             return self._copies.make_rival(candidate.rule, self.step)
@@ -204,6 +205,7 @@ class CandidateStates:
 
     def _roll_back(self) -> None:
         assert self._best is not None
+        self._best.count_on()
         self._best.exchange()
         self._copies.renew(self._best)
         self.replaced += 1
