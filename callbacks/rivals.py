@@ -1,17 +1,20 @@
 """The callback that trains rivals beside a Lightning run."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from typing_extensions import override
 
+from autolr.callbacks.edges import First, Last
 from autolr.callbacks.namespaces import LightningModule, Trainer
 from autolr.callbacks.outputs import loss_of
 from autolr.callbacks.rate_host import RateHost
 from autolr.callbacks.run_length import RunLength
 from autolr.callbacks.step_count import StepCount, has_begun
 from autolr.runtime.hook_changes import HookChanges
+from autolr.runtime.set_values import Values, put
 from autolr.runtime.step_context import StepContext
 from autolr.schedules import Schedule
 
@@ -45,10 +48,14 @@ class RivalsCallback(RateHost):
         self._before = None
         learner.settle()
         with rivals.surviving():
+            rivals.set_values.begin_step()
             self._repeat_hooks(rivals, learner)
             if rivals.wants_batch or learner.has_batch_end:
                 learner.set_batch(batch, batch_idx)
             self._before = rivals.capture()
+            if batch_idx == 0:
+                rivals.set_values.renew()
+            rivals.set_values.begin()
 
     @override
     def on_train_batch_end(
@@ -63,10 +70,13 @@ class RivalsCallback(RateHost):
         if self._rivals is None or self._learner is None:
             return
         self._learner.set_outputs(outputs, stepped=self._stepped)
+        with self._rivals.surviving(stepped=self._stepped):
+            self._rivals.set_values.end_step()
         replaced = self._rivals.replaced
         self._rivals.stop_requested = trainer.should_stop
         loss = loss_of(outputs, trainer.accumulate_grad_batches)
         self._rivals.repeat_step(loss, self._before, stepped=self._stepped)
+        self._rivals.set_values.repeated()
         if self._rivals.replaced > replaced:
             self._replaced(trainer, pl_module)
 
@@ -94,7 +104,7 @@ class RivalsCallback(RateHost):
         """Take rivals through the module's hooks since the last step of the live run."""
         rivals.look(pending=learner.has_batch_end)
         if learner.has_batch_end:
-            rivals.for_each_rival(learner.end_batch)
+            rivals.for_each_rival(partial(_end_batch, learner, rivals.set_values.before_hook))
         if self._hooks is not None:  # the module's own hooks at the epoch's start have run by now
             hooks, self._hooks = self._hooks, None
             hooks.take()
@@ -141,9 +151,26 @@ class RivalsCallback(RateHost):
         assert self._length is not None
         return self._length
 
+    def _watch_callbacks(self, trainer: Trainer, learner: "LightningLearner") -> None:
+        """Watch from now on what other callbacks set on the module while there is a search."""
+        first = First(lambda: self._rivals)
+        last = Last(lambda: self._rivals, has_batch_end=learner.has_batch_end)
+        given: Any = trainer
+        given.callbacks = [first, *given.callbacks, last]  # Lightning iterates over the old list
+
+        def take_away() -> None:
+            given.callbacks = [one for one in given.callbacks if one not in (first, last)]
+
+        self._leave.callback(take_away)
+
     def _release(self) -> None:
         self._detach()
         if self._length is not None:
             self._stored_count = self._length.count.state_dict()  # a checkpoint may be written
             self._length.count.close()
         self._learner = self._rivals = self._hooks = None
+
+
+def _end_batch(learner: "LightningLearner", values: Values) -> None:
+    put(values)
+    learner.end_batch()

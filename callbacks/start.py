@@ -13,6 +13,7 @@ from autolr.callbacks.beginning import (
     started,
 )
 from autolr.callbacks.early_end import warn_of_early_stoppers
+from autolr.callbacks.edges import LIGHTNINGS
 from autolr.callbacks.handover import Handover
 from autolr.callbacks.learner import LightningLearner
 from autolr.callbacks.monitor import (
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from autolr.candidate import Candidate
     from autolr.online.progress import Progress
     from autolr.online.settings import SearchSettings
+    from autolr.runtime.checkpoint import ResumableRivals
 
 
 class StartsSearch(KeepsSearch):
@@ -120,6 +122,8 @@ class StartsSearch(KeepsSearch):
             except Exception:
                 self._detach()
                 raise
+        if self._learner is not None and not self._settings.is_single:
+            self._watch_callbacks(trainer, self._learner)
         self._generators.after_the_data(trainer)
         self._apply_first(trainer, rates, steps)
 
@@ -200,15 +204,21 @@ class StartsSearch(KeepsSearch):
             searcher = self._settings.searcher
             self._rivals = resumed_search(self._stored, searcher, learner, rates, self._room)
             self._rivals.plan(steps)
-            self._metrics.skip(self._rivals.search)
             self._stored = None
+            self._follow(self._rivals, learner)
             return
         with learner.first_batch(batch, batch_idx):
             if self._run_length.count.manual:
                 steps = self._foreseen(trainer, learner)
             setup = self._setup(trainer, steps)
             self._rivals = started(trainer, learner, rates, setup, self._room)
-        self._metrics.skip(self._rivals.search)
+        self._follow(self._rivals, learner)
+
+    def _follow(self, rivals: "ResumableRivals", learner: LightningLearner) -> None:
+        """Report on a search from here on, and take it through what is set on its module."""
+        self._metrics.skip(rivals.search)
+        if not self._settings.is_single:
+            rivals.set_values.watch(learner.model, LIGHTNINGS)
 
     def _foreseen(self, trainer: Trainer, learner: LightningLearner) -> int:
         """Return the steps of a run that optimizes by hand, by what a copy of it shows."""

@@ -74,6 +74,11 @@ class Attributes:
             data, gradient = self._data[name]
             self._data[name] = swap.data(leaf, data), swap.gradient(leaf, gradient)
 
+    def by_holder(self) -> Iterator[tuple[Holder, dict[str, Any]]]:
+        """Yield what holds attributes, with those that are saved of it, to be changed."""
+        for name, holder in self._holders.items():
+            yield holder, self._saved[name]
+
     def state_dict(self) -> list[dict[str, Any]]:
         """Return what differs from the attributes in place and is plain; see `is_plain`."""
         return [

@@ -17,6 +17,7 @@ from autolr.runtime.copies import Copies
 from autolr.runtime.failures import OUT_OF_MEMORY, forget_step, in_words, of_a_step
 from autolr.runtime.learner import Learner
 from autolr.runtime.room import Room
+from autolr.runtime.set_values import SetValues, put
 from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.trained import Change
 
@@ -41,6 +42,7 @@ class CandidateStates:
 
     Attributes:
         replaced: How often another state has taken the place of that of the live run.
+        set_values: What code outside of its steps sets on the modules of the live run.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class CandidateStates:
     ) -> None:
         self.search = search
         self.replaced = 0
+        self.set_values = SetValues(lambda: bool(self._rivals))
         self.step = step
         self.total_steps = total_steps
         self._learner = learner
@@ -150,7 +153,7 @@ class CandidateStates:
         """Copy the run, or the saved state where the probe says so."""
         if candidate != probe.copied or self._best is None:
             return self._copies.make_rival(candidate.rule, self.step)
-        self._best.exchange()
+        self._put_in_place(self._best)
         try:
             return self._copies.make_rival(candidate.rule, self.step)
         finally:
@@ -212,9 +215,16 @@ class CandidateStates:
 
     def _roll_back(self) -> None:
         assert self._best is not None
-        self._best.exchange()
+        self._put_in_place(self._best)
         self._copies.renew(self._best)
         self.replaced += 1
+
+    def _put_in_place(self, older: Snapshot) -> None:
+        """Exchange an older state with that in place; what says where the run is stays."""
+        older.count_on()
+        present = self.set_values.present()
+        older.exchange()
+        put(present)
 
     def _swap_in(self, rival: CandidateRun) -> None:
         """Make a rival's state the live one; the state of the live run becomes a rival."""

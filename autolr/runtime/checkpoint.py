@@ -73,6 +73,7 @@ class ResumableRivals(Rivals):
             "ended": [candidate.to_dict() for candidate in self._ended],
             "changed": self._changed,
             "shares": self._shares,
+            "set": [list(place) for place in sorted(self.set_values.places)],
             "copies": self._copies.state_dict(),
             "live": self._live.state_dict(gradients=kept),
             "rivals": [rival.state_dict(gradients=kept) for rival in self._rivals],
@@ -120,6 +121,7 @@ class ResumableRivals(Rivals):
         self._ended = list(map(Candidate.from_dict, state["ended"]))
         self._changed = state["changed"]
         self._shares = list(state.get("shares", ()))  # not stored by earlier versions
+        self.set_values.places = {(path, name) for path, name in state.get("set", ())}  # likewise
         change = self._copies.load_state_dict(state["copies"])
         model, optimizer = self._learner.model, self._learner.optimizer
         self._live.load_state_dict(state["live"], model, optimizer)

@@ -89,7 +89,7 @@ class HeldObjects:
         self.uncopied: dict[str, str] = {}
         self._seen: set[int] = set()
         for name, module in model.named_modules():
-            if not _is_torchs(module):
+            if not is_torchs(module):
                 self.holders[name] = Holder(module, _is_of_modules)
         self.modules = len(self.holders)
         self.holders |= {n: Holder(one, _foreign_names_of(one)) for n, one in _named(optimizer)}
@@ -130,6 +130,16 @@ class HeldObjects:
                     self._walk(f"{name}.{key}", item)
 
 
+def is_torchs(value: object) -> bool:
+    """Return whether an object is of a class of torch's own."""
+    return type(value).__module__.startswith("torch.")
+
+
+def is_metric(value: object) -> bool:
+    """Return whether an object is a metric of torchmetrics."""
+    return hasattr(value, "_update_count")
+
+
 def _named(optimizer: Optimizer | None) -> list[tuple[str, Optimizer]]:
     """Return an optimizer, or each behind a view of several, with its name."""
     if optimizer is None:
@@ -143,7 +153,7 @@ def _foreign_names_of(value: Any) -> Callable[[str], bool]:
         return _is_of_hidden_modules
     if not isinstance(value, Optimizer):
         return _is_of_none
-    return _is_of_torchs_optimizers if _is_torchs(value) else _is_of_optimizers
+    return _is_of_torchs_optimizers if is_torchs(value) else _is_of_optimizers
 
 
 def _is_of_modules(name: str) -> bool:
@@ -166,10 +176,6 @@ def _is_of_torchs_optimizers(name: str) -> bool:
 
 def _is_of_none(name: str) -> bool:
     return False
-
-
-def _is_torchs(value: object) -> bool:
-    return type(value).__module__.startswith("torch.")
 
 
 def _items(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from autolr.runtime.attribute_values import IS_PLAIN, copied_value
 from autolr.runtime.equality import are_equal
-from autolr.runtime.held_objects import HeldObjects, Holder
+from autolr.runtime.held_objects import HeldObjects, Holder, is_metric
 
 
 class HookChanges:
@@ -53,7 +53,7 @@ class HookChanges:
             }
             gone = before.keys() - present.keys()
             self.changed |= {(name, field): holder for field in changed}
-            if (changed or gone) and _is_metric(holder.owner):
+            if (changed or gone) and is_metric(holder.owner):
                 changed = present  # a sum that was 0 before a reset is 0 after it
             self._fields.append((holder, changed, gone))
         for place, buffer in _buffers_of(self._model).items():
@@ -103,7 +103,3 @@ def _private(value: Any, copies: Mapping[int, Any]) -> Any:
         return copy.deepcopy(value, dict(copies))
     except Exception:  # of a class that we do not know
         return value
-
-
-def _is_metric(owner: object) -> bool:
-    return hasattr(owner, "_update_count")

@@ -24,6 +24,7 @@ from autolr.runtime.own_candidate import own_candidate
 from autolr.runtime.rates import Rates
 from autolr.runtime.room import Room
 from autolr.runtime.scoring import LOST
+from autolr.runtime.set_values import put
 from autolr.runtime.step_context import StepContext
 from autolr.runtime.structure import is_trained_finite
 from autolr.runtime.written_rise import rise_beyond
@@ -187,8 +188,10 @@ class Rivals(Acting):
         """Make the live run's step with a rival's state; return the loss, if there is one."""
 
         def train() -> Tensor | None:
+            put(self.set_values.before_step)
             with self._rates.multiplied(self._factor(rival)):
                 loss = self._learner.train()
+            put(self.set_values.after_step)
             self._look_for_inactive(rival)
             if loss is None:
                 rival.diverged |= self._has_diverged(loss)

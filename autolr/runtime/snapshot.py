@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from autolr.runtime.attributes import Attributes
 from autolr.runtime.compiled import as_written, cuda_graphs_are_on, holds_tensors, is_step_compiled
+from autolr.runtime.counts import count_on
 from autolr.runtime.naming import Names
 from autolr.runtime.optimizer_groups import joined_entries, own_entries
 from autolr.runtime.plain import size
@@ -133,6 +134,10 @@ class Snapshot:
         self.gradients[parameter] = _clone(parameter.grad)
         if parameter in self._optimizer.state:
             self.states[parameter] = memory.copied(self._optimizer.state[parameter])
+
+    def count_on(self) -> None:
+        """Take on what the model in place has counted since this state was copied; see `counts`."""
+        count_on(self.attributes.by_holder(), self.buffers)
 
     def exchange(self) -> None:
         """Swap this state with the one in place; a second call undoes it."""

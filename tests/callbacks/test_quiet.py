@@ -23,6 +23,7 @@ from lightning.pytorch.loggers.logger import Logger
 
 from autolr import schedules
 from autolr.callbacks import AutoLR
+from autolr.callbacks.edges import First, Last
 from autolr.callbacks.quiet import drop, quiet
 from autolr.online import Annealed, Thresholds
 from tests.callbacks.runs import LR, Net, differences, fit
@@ -62,7 +63,7 @@ SEEN: list[object] = []
 def surroundings(module):
     trainer, logger = module.trainer, module.logger
     return (
-        list(trainer.callbacks),
+        [one for one in trainer.callbacks if not isinstance(one, First | Last)],
         trainer.checkpoint_callback,
         trainer.checkpoint_callbacks,
         trainer.early_stopping_callback,
