@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from autolr.runtime.attribute_access import has_method
 from autolr.runtime.shared_kinds import is_opaque
 
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
@@ -76,7 +77,7 @@ def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
         items = [copied_value(item, copies) for item in value]
         if all(item is old for item, old in zip(items, value, strict=True)):
             return value
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        return type(value)(*items) if has_method(value, "_fields") else type(value)(items)
     if isinstance(value, set):
         return copy.copy(value)
     return _copied_opaque(value, copies) if is_opaque(value) else value

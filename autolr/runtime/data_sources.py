@@ -13,6 +13,7 @@ import numpy as np
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
+from autolr.runtime.attribute_access import attributes_of
 from autolr.runtime.attribute_values import copied_value
 from autolr.runtime.equality import are_equal
 from autolr.runtime.stored_values import (
@@ -57,7 +58,7 @@ class DataSources:
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Set what another process has stored, and what it has not as the loaders were made."""
         for name, part in self._parts():
-            fields = vars(part)
+            fields = attributes_of(part)
             before = {field: unstored(value) for field, value in state.get(name, {}).items()}
             for field, value in (self._made.get(name, {}) | before).items():
                 present = fields.get(field)
@@ -76,18 +77,18 @@ def _walked(name: str, part: object, seen: set[int]) -> Iterator[tuple[str, obje
         for index, item in enumerate(part[:_MOST]):
             yield from _walked(f"{name}.{index}", item, seen)
         return
-    if id(part) in seen or not hasattr(part, "__dict__") or isinstance(part, type):
+    if id(part) in seen or isinstance(part, type):
         return
     seen.add(id(part))
     yield name, part
     for inner in _PARTS:
-        if (held := vars(part).get(inner)) is not None:
+        if (held := attributes_of(part).get(inner)) is not None:
             yield from _walked(f"{name}.{inner}", held, seen)
 
 
 def _fields(part: object) -> Iterator[tuple[str, Any]]:
     """Yield the attributes of an object that count, by name."""
-    for field, value in list(vars(part).items()):
+    for field, value in list(attributes_of(part).items()):
         if isinstance(part, DataLoader) and not isinstance(value, Generator):
             continue  # how it loads
         if _is_small(value):

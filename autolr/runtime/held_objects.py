@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autolr.runtime.attribute_access import attributes_of, slot_values
 from autolr.runtime.attribute_values import ATOMS, IS_PLAIN, is_leaf
 from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.model_tensors import modules_of, tensors_of
@@ -36,17 +37,14 @@ class Holder:
 
     def fields(self) -> dict[str, Any]:
         """Return the attributes by name."""
-        present: dict[str, Any] = getattr(self.owner, "__dict__", {})
+        present = attributes_of(self.owner)
         own = {name: value for name, value in present.items() if not self.is_foreign(name)}
-        for name in SLOTS_OF[type(self.owner)] or ():
-            if hasattr(self.owner, name):
-                own[name] = getattr(self.owner, name)
-        return own
+        return own | slot_values(self.owner, SLOTS_OF[type(self.owner)] or ())
 
     def replace(self, fields: Mapping[str, Any]) -> None:
         """Set these attributes, and delete others that `fields` returns."""
         slots = SLOTS_OF[type(self.owner)] or ()
-        present: dict[str, Any] = getattr(self.owner, "__dict__", {})
+        present = attributes_of(self.owner)
         for name in self.fields().keys() - fields.keys():
             if name in slots:
                 object.__delattr__(self.owner, name)

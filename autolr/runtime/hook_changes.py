@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autolr.runtime.attribute_access import attributes_of
 from autolr.runtime.attribute_values import IS_PLAIN, copied_value
 from autolr.runtime.equality import are_equal
 from autolr.runtime.held_objects import HeldObjects, Holder
@@ -106,4 +107,4 @@ def _private(value: Any, copies: Mapping[int, Any]) -> Any:
 
 
 def _is_metric(owner: object) -> bool:
-    return hasattr(owner, "_update_count")
+    return "_update_count" in attributes_of(owner)

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autolr.runtime.attribute_access import has_method
 from autolr.runtime.attribute_values import ATOMS, copied_value
 from autolr.runtime.equality import are_equal
 from autolr.runtime.held_objects import HeldObjects, Holder
@@ -165,7 +166,7 @@ def unkept(model: nn.Module, others: Mapping[str, object]) -> list[str]:
         f"{name}.{field}" if name else field: type(value).__name__
         for name, holder in held.holders.items()
         for field, value in holder.fields().items()
-        if is_opaque(value) and hasattr(value, "__next__")
+        if is_opaque(value) and has_method(value, "__next__")
     }
     kinds = held.uncopied | iterators
     return [f"{name} ({kind})" for name, kind in kinds.items() if kind not in _STATELESS]

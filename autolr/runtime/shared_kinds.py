@@ -69,16 +69,12 @@ class _Fields(dict[type, tuple[str, ...] | None]):
         slots = [
             name
             for base in kind.__mro__
-            for name in _names(vars(base).get("__slots__", ()))
-            if isinstance(vars(base).get(name), types.MemberDescriptorType)
+            for name, member in vars(base).items()  # not `__slots__`: private names are mangled
+            if isinstance(member, types.MemberDescriptorType)
         ]
         has_dict = getattr(kind, "__dictoffset__", 0) != 0
         self[kind] = tuple(slots) if slots or has_dict else None
         return self[kind]
-
-
-def _names(slots: Any) -> tuple[str, ...]:
-    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 IS_SHARED = _Shared()

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from autolr.runtime.outside_checkpoint import OutsideCheckpoint
+from autolr.runtime.outside_checkpoint import OutsideCheckpoint, unkept
 from autolr.runtime.stored_values import NotStorableError, check_storable, stored, unstored
 
 Point = namedtuple("Point", "x y")
@@ -60,6 +60,39 @@ def resumed(net, change, fresh):
     file.seek(0)
     OutsideCheckpoint(fresh, None, {}).load_state_dict(torch.load(file, weights_only=True))
     return fresh, before.lost()
+
+
+class AttrDict(dict):  # type: ignore[type-arg]
+    """Has its items as attributes, and no others."""
+
+    __getattr__ = dict.__getitem__
+    __setattr__ = dict.__setitem__  # type: ignore[assignment]
+
+
+class Slotted:
+    """Has an empty slot, and asks a table for what it has not."""
+
+    __slots__ = ("__level", "table")
+
+    def __init__(self):
+        self.table = {"level": 0}
+
+    def __getattr__(self, name):
+        return self.table[name]
+
+    def raise_to(self, level):
+        self.__level = level
+
+    @property
+    def level(self):
+        return self.__level
+
+
+def test_attributes_that_a_value_looks_up_itself_are_not_asked_for():
+    made = [Net(config=AttrDict(width=1), slotted=Slotted()) for _ in range(2)]
+    assert unkept(made[0], {}) == []
+    net, lost = resumed(made[0], lambda net: net.slotted.raise_to(2), made[1])
+    assert (net.config.width, net.slotted.level, lost) == (1, 2, [])
 
 
 VALUES = [Phase.HOT, Level.HIGH, Point(1, Phase.HOT), timedelta(1, 2, 3), {"at": [Phase.WARM]}]
