@@ -17,6 +17,7 @@ from autolr.runtime.attribute_access import has_method
 from autolr.runtime.attribute_values import ATOMS, copied_value
 from autolr.runtime.equality import are_equal
 from autolr.runtime.held_objects import HeldObjects, Holder
+from autolr.runtime.layouts import bytes_of
 from autolr.runtime.outlines import is_as, outline
 from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.shared_kinds import is_opaque
@@ -145,7 +146,9 @@ def _all_but_atoms_of(module: nn.Module) -> Callable[[str], bool]:
 
 def _nbytes(value: Any) -> int:
     """Return about how many bytes a value takes in a checkpoint."""
-    if isinstance(value, Tensor | np.ndarray):
+    if isinstance(value, Tensor):
+        return bytes_of(value)
+    if isinstance(value, np.ndarray):
         return int(value.nbytes)
     if isinstance(value, str | bytes):
         return len(value)

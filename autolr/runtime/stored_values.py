@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from autolr.runtime.class_values import is_named_tuple, member, named_tuple, path_of
+from autolr.runtime.layouts import alike
 from autolr.runtime.plain import is_plain
 
 _KIND = "autolr: a value of the kind"  # the key that marks what is no plain value itself
@@ -120,13 +121,14 @@ def _check_array(array: Any) -> None:
 def _array_to_plain(array: Any) -> list[Any]:
     _check_array(array)
     memory = torch.frombuffer(bytearray(array.tobytes()), dtype=torch.uint8) if array.size else None
-    return [array.dtype.str, list(array.shape), memory]
+    return [np.lib.format.dtype_to_descr(array.dtype), list(array.shape), memory]
 
 
 def _plain_to_array(value: Any) -> Any:
     dtype, shape, memory = value
     content = b"" if memory is None else memory.cpu().numpy().tobytes()
-    return np.frombuffer(content, dtype=dtype).reshape(shape).copy()
+    kind = np.lib.format.descr_to_dtype(dtype)
+    return np.frombuffer(content, dtype=kind).reshape(shape).copy()
 
 
 def _plain_to_torch_generator(value: Any) -> torch.Generator:
@@ -211,10 +213,13 @@ _FORMS: dict[type, _Form] = {
 
 
 def _write_tensor(present: Tensor, value: Tensor) -> bool:
-    if present.shape != value.shape or present.dtype != value.dtype:
+    if not alike(present, value):
         return False
-    with torch.no_grad():
-        present.copy_(value)
+    try:
+        with torch.no_grad():
+            present.copy_(value)
+    except RuntimeError:  # its elements overlap, as expanded ones, or it is one of inference
+        return False
     return True
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from autolr.runtime.equality import are_equal
 from autolr.runtime.outside_checkpoint import OutsideCheckpoint, unkept
 from autolr.runtime.stored_values import NotStorableError, check_storable, stored, unstored
 
@@ -66,7 +67,7 @@ class AttrDict(dict):  # type: ignore[type-arg]
     """Has its items as attributes, and no others."""
 
     __getattr__ = dict.__getitem__
-    __setattr__ = dict.__setitem__  # type: ignore[assignment]
+    __setattr__ = dict.__setitem__
 
 
 class Slotted:
@@ -125,6 +126,40 @@ def test_numbers_of_torchs_own_modules_come_back():
 
     net, lost = resumed(Net(), change, Net())
     assert (net.drop.p, net.norm.momentum, lost) == (0.25, 0.5, [])
+
+
+TENSORS = {
+    "sparse": lambda n: n * torch.eye(3).to_sparse(),
+    "sparse by row": lambda n: (n * torch.eye(3)).to_sparse_csr(),
+    "sparse blocks by column": lambda n: (n * torch.eye(4)).to_sparse_bsc((2, 2)),
+    "nested": lambda n: torch.nested.nested_tensor([torch.ones(n), torch.ones(1)]),
+    "without data": lambda n: torch.empty(n, device="meta"),
+    "expanded": lambda n: torch.full((1,), n).expand(2),
+}
+RECORDS = [("at", "f8"), ("n", "i4", (2,))]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's, of what is new in it
+@pytest.mark.parametrize("make", TENSORS.values(), ids=TENSORS)
+def test_a_tensor_of_any_layout_comes_back(make):
+    def change(net):
+        net.field = make(2)
+
+    assert not are_equal(make(1), make(2))
+    net, lost = resumed(Net(field=make(1)), change, Net(field=make(1)))
+    assert are_equal(net.field, make(2))
+    assert lost == []
+
+
+def test_an_array_of_records_comes_back():
+    def change(net):
+        net.field["at"] += 0.5
+
+    first, again = (np.ones(2, dtype=RECORDS) for _ in range(2))
+    net, lost = resumed(Net(field=first), change, Net(field=again))
+    assert net.field is again
+    assert net.field["at"].tolist() == [1.5, 1.5]
+    assert lost == []
 
 
 LOST: dict[
