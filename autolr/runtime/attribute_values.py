@@ -2,6 +2,7 @@
 
 import copy
 import random
+from array import array
 from collections import deque
 from typing import Any
 
@@ -25,7 +26,10 @@ _CONTAINERS = (list, dict, set, deque, tuple, frozenset)
 _NUMPYS = (np.ndarray, np.generic, np.random.Generator, np.random.RandomState, random.Random)
 
 
-_KINDS = (*_SCALARS, *_CONTAINERS, *_NUMPYS, Tensor, torch.Generator)
+_BYTES = (bytearray, array)
+
+
+_KINDS = (*_SCALARS, *_CONTAINERS, *_NUMPYS, *_BYTES, Tensor, torch.Generator)
 
 
 class _Kinds(dict[type, bool]):
@@ -78,7 +82,7 @@ def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
         if all(item is old for item, old in zip(items, value, strict=True)):
             return value
         return type(value)(*items) if has_method(value, "_fields") else type(value)(items)
-    if isinstance(value, set):
+    if isinstance(value, set | bytearray | array):
         return copy.copy(value)
     return _copied_opaque(value, copies) if is_opaque(value) else value
 

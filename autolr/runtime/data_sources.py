@@ -5,6 +5,7 @@ grows. Data sets are large: of attributes that are not generators only small one
 are stored only where they have changed since the loaders were made.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -107,7 +108,7 @@ def _left(value: Any, most: int) -> int:
     """Return how many items a value leaves of so many; it is not looked at any further below 0."""
     if isinstance(value, Tensor | np.ndarray):
         return most - int(np.prod(value.shape))
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes | bytearray | array):
         return most - len(value)
     if isinstance(value, _CONTAINERS):
         most -= len(value)

@@ -1,6 +1,7 @@
 """Equality of values of any kind, bit for bit or nearly."""
 
 import random
+from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,5 +124,6 @@ _COMPARISONS: tuple[tuple[Any, Callable[[Any, Any, Tolerance], bool]], ...] = (
     ((list, tuple, deque), _are_equal_sequences),
     (Tensor, _are_equal_tensors),
     (np.ndarray, _are_equal_arrays),
+    ((bytearray, array), lambda left, right, _: bytes(left) == bytes(right)),
     (tuple(_STATES), _are_equal_generators),
 )

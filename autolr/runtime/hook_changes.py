@@ -7,7 +7,7 @@ changed in other attributes stays theirs.
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -15,7 +15,10 @@ from torch.optim import Optimizer
 from autolr.runtime.attribute_access import attributes_of
 from autolr.runtime.attribute_values import IS_PLAIN, copied_value
 from autolr.runtime.equality import are_equal
-from autolr.runtime.held_objects import HeldObjects, Holder
+from autolr.runtime.held_objects import HeldObjects
+
+if TYPE_CHECKING:
+    from autolr.runtime.holders import Holder
 
 
 class HookChanges:

@@ -1,6 +1,7 @@
 """Values of attributes as plain ones, which a checkpoint holds and loads without running code."""
 
 import random
+from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from datetime import timedelta
@@ -58,7 +59,7 @@ def check_storable(value: Any) -> None:
     elif kind in (list, tuple, set, frozenset, deque):
         for item in value:
             check_storable(item)
-    elif kind is not bytes and not is_plain(value):
+    elif kind not in (bytes, bytearray, array) and not is_plain(value):
         check_storable(_form_of(kind)[1](value))
 
 
@@ -113,20 +114,31 @@ def _named_to_plain(value: Any) -> list[Any]:
     return [path, list(value)]
 
 
-def _check_array(array: Any) -> None:
-    if array.dtype.hasobject:
+def _check_array(value: Any) -> None:
+    if value.dtype.hasobject:
         raise NotStorableError("array of objects")
 
 
-def _array_to_plain(array: Any) -> list[Any]:
-    _check_array(array)
-    memory = torch.frombuffer(bytearray(array.tobytes()), dtype=torch.uint8) if array.size else None
-    return [np.lib.format.dtype_to_descr(array.dtype), list(array.shape), memory]
+def _array_to_plain(value: Any) -> list[Any]:
+    _check_array(value)
+    return [
+        *(np.lib.format.dtype_to_descr(value.dtype), list(value.shape)),
+        _memory(value.tobytes()),
+    ]
+
+
+def _memory(content: bytes) -> Tensor | None:
+    """Return bytes as a tensor, which takes no more room in a file; None without any."""
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else None
+
+
+def _content(memory: Tensor | None) -> bytes:
+    return b"" if memory is None else memory.cpu().numpy().tobytes()
 
 
 def _plain_to_array(value: Any) -> Any:
     dtype, shape, memory = value
-    content = b"" if memory is None else memory.cpu().numpy().tobytes()
+    content = _content(memory)
     kind = np.lib.format.descr_to_dtype(dtype)
     return np.frombuffer(content, dtype=kind).reshape(shape).copy()
 
@@ -187,6 +199,12 @@ _FORMS: dict[type, _Form] = {
     set: ("set", list, set),
     frozenset: ("frozen set", list, frozenset),
     bytes: ("bytes", list, bytes),
+    bytearray: ("byte array", _memory, lambda memory: bytearray(_content(memory))),
+    array: (
+        "numbers",
+        lambda a: [a.typecode, _memory(a.tobytes())],
+        lambda v: array(v[0], _content(v[1])),
+    ),
     Enum: ("member", _member_to_plain, lambda v: member(*v)),
     timedelta: ("interval", lambda t: [t.days, t.seconds, t.microseconds], lambda v: timedelta(*v)),
     complex: ("complex", lambda c: [c.real, c.imag], lambda v: complex(*v)),
@@ -230,6 +248,14 @@ def _write_array(present: Any, value: Any) -> bool:
     return bool(fits)
 
 
+def _write_bytes(present: Any, value: Any) -> bool:
+    try:
+        present[:] = value
+    except (BufferError, TypeError):  # of another length, and others look at it; of another type
+        return False
+    return True
+
+
 def _write_list(present: Any, value: Any) -> bool:
     present.clear()
     present.extend(value)
@@ -258,6 +284,7 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 _WRITERS: dict[Any, Callable[[Any, Any], bool]] = {
     Tensor: _write_tensor,
     np.ndarray: _write_array,
+    (bytearray, array): _write_bytes,
     (list, deque): _write_list,
     (dict, set): _write_mapping,
     GENERATORS: _write_generator,
