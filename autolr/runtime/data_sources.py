@@ -17,14 +17,8 @@ from torch.utils.data import DataLoader
 from autolr.runtime.attribute_access import attributes_of
 from autolr.runtime.attribute_values import copied_value
 from autolr.runtime.equality import are_equal
-from autolr.runtime.stored_values import (
-    GENERATORS,
-    NotStorableError,
-    check_storable,
-    put_into,
-    stored,
-    unstored,
-)
+from autolr.runtime.in_place import GENERATORS, put_into
+from autolr.runtime.stored_values import NotStorableError, check_storable, stored, unstored
 
 _PARTS = ("sampler", "batch_sampler", "_sampler", "dataset", "datasets", "transform", "collate_fn")
 _MOST = 1000  # items of a container, or numbers of a tensor: a choice

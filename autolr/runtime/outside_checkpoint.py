@@ -24,10 +24,10 @@ from autolr.runtime.plain import device_of, packed, unpacked
 from autolr.runtime.stored_values import (
     NotStorableError,
     check_storable,
-    put_into,
     stored,
     unstored,
 )
+from autolr.runtime.weight_views import WeightViews
 
 _STATELESS = ("lock", "RLock")
 _SMALL = 2**20  # bytes; larger values are stored only where they have changed: a choice
@@ -66,10 +66,11 @@ class OutsideCheckpoint:
     def state_dict(self) -> dict[str, Any]:
         """Return plain values for `load_state_dict`; what has no plain form is left out."""
         fields: dict[str, dict[str, Any]] = {}
+        place_of = WeightViews(self._model).place_of
         for (name, field), value in self._fields():
             if self._counts((name, field), value):
                 with suppress(NotStorableError):
-                    fields.setdefault(name, {})[field] = stored(value)
+                    fields.setdefault(name, {})[field] = stored(value, place_of)
         tensors = {place[1]: t for place, t in self._tensors() if self._counts(place, t)}
         packed_state: dict[str, Any] = packed({"fields": fields, "tensors": tensors})
         return packed_state
@@ -85,17 +86,17 @@ class OutsideCheckpoint:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take on the state of another process; what is not there any more is left out."""
         state = unpacked(dict(state), device_of(self._model))
-        holders = self._held().holders
-        for name, fields in state["fields"].items():
-            for field, value in fields.items() if name in holders else ():
-                self._restored.add((name, field))
-                present, decoded = holders[name].fields(), unstored(value)
-                if not (field in present and put_into(present[field], decoded)):
-                    holders[name].replace({**present, field: decoded})
         for (_, name), tensor in self._tensors():
             if name in state["tensors"]:
                 self._restored.add(("", name))
                 tensor.data = state["tensors"][name].to(tensor.device)
+        holders, views = self._held().holders, WeightViews(self._model)
+        for name, fields in state["fields"].items():
+            for field, value in fields.items() if name in holders else ():
+                self._restored.add((name, field))
+                present, decoded = holders[name].fields(), unstored(value, views.at)
+                if not (field in present and views.put(present[field], decoded)):
+                    holders[name].replace({**present, field: decoded})
 
     def _counts(self, place: _Place, value: Any) -> bool:
         """Whether a value has to be stored."""

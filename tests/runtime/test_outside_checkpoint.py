@@ -246,6 +246,28 @@ def test_a_probe_leaves_functions_and_modules_of_torchs_own_as_they_are():
     assert (net.field()[:2], net.drop.level, net.drop.p) == ([1, 1], [0.0], 0.5)
 
 
+def sharing():
+    """Return a model with tensors that lie in its weights and buffers."""
+    net = Net()
+    net.rows = {"norm": [*net.norm.running_mean.unbind(0), net.norm.weight.data]}
+    net.clipped, net.old = net.norm.bias.data[1:], net.norm.bias.data
+    return net
+
+
+def test_a_tensor_that_lies_in_a_weight_lies_there_again():
+    def change(net):
+        net.added = [net.norm.weight.data[:1]]
+        net.old = net.old + 1
+        net.norm.weight.data.fill_(2)
+
+    net, lost = resumed(sharing(), change, fresh := sharing())
+    for tensor in (*net.rows["norm"], net.clipped, *net.added):
+        tensor.fill_(5)
+    assert fresh.norm.running_mean.tolist() == fresh.norm.weight.tolist() == [5.0, 5.0]
+    assert fresh.norm.bias.tolist() == [0.0, 5.0]
+    assert (net.old.tolist(), lost) == ([1.0, 1.0], [])
+
+
 def test_a_tensor_in_a_module_of_torchs_own_comes_back():
     nets = Net(), Net()
     for net in nets:
