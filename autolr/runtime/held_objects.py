@@ -42,6 +42,7 @@ class HeldObjects:
         modules: How many of the first holders are modules of the model.
         leaves: By name, tensors that are trained by reference and are not the model's, such as the
             weights of a network in a list.
+        tensors: By name, all others.
         opaque: By name, objects whose attributes are not all of their state.
         uncopied: By name, the types of those that cannot be copied.
     """
@@ -57,6 +58,7 @@ class HeldObjects:
         self.known = _known(model, optimizer)
         self.holders: dict[str, Holder] = {}
         self.leaves: dict[str, Tensor] = {}
+        self.tensors: dict[str, Tensor] = {}
         self.opaque: dict[str, Any] = {}
         self.uncopied: dict[str, str] = {}
         self._whole = whole
@@ -81,8 +83,8 @@ class HeldObjects:
             return
         self._seen.add(id(value))
         if isinstance(value, Tensor):
-            if is_leaf(value):
-                self.leaves[name] = value
+            of = self.leaves if is_leaf(value) else self.tensors
+            of[name] = value
         elif IS_PLAIN[type(value)]:
             self._walk_plain(name, value)
         elif self._whole and isinstance(value, _CALLED):
