@@ -8,11 +8,12 @@ are stored only where they have changed since the loaders were made.
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from autolr.runtime.attribute_access import attributes_of
 from autolr.runtime.attribute_values import copied_value
@@ -50,6 +51,16 @@ class DataSources:
                     state.setdefault(name, {})[field] = stored(copied_value(value, {}))
         return state
 
+    def changed(self) -> list[str]:
+        """Return what has changed since the loaders were made, as class and attribute."""
+        return [
+            f"{type(part).__name__}.{field}"
+            for name, part in self._parts()
+            for field, value in _fields(part)
+            if field not in self._made.get(name, {})
+            or not are_equal(self._made[name][field], value)
+        ]
+
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Set what another process has stored, and what it has not as the loaders were made."""
         for name, part in self._parts():
@@ -64,6 +75,26 @@ class DataSources:
         seen: set[int] = set()
         for index, loader in enumerate(self._loaders):
             yield from _walked(f"loader {index}", loader, seen)
+
+
+def changed_in_workers(loaders: Iterable[object]) -> list[str]:
+    """Return what items that persistent workers load change in their copies of the data.
+
+    These copies last from epoch to epoch, and no checkpoint of the run sees them. An item of each
+    data set is loaded here, to find out.
+
+    Args:
+        loaders: The training loaders.
+    """
+    changed: list[str] = []
+    for loader in loaders:
+        if isinstance(loader, DataLoader) and loader.persistent_workers:
+            data = loader.dataset
+            sources = DataSources([data])
+            with suppress(Exception):  # what loads may be anybody's, and workers name what it is
+                next(iter(data)) if isinstance(data, IterableDataset) else data[0]
+            changed += sources.changed()
+    return changed
 
 
 def _walked(name: str, part: object, seen: set[int]) -> Iterator[tuple[str, object]]:
