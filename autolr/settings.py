@@ -5,7 +5,7 @@ import numbers
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, Union, cast, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,8 +151,8 @@ class Several(Constraint):
 
 
 def _sequence(value: object) -> Sequence[object]:
-    if hasattr(value, "tolist"):  # arrays, and tensors without an import of torch
-        value = value.tolist()
+    if hasattr(type(value), "tolist"):  # arrays, and tensors without an import of torch
+        value = cast("Any", value).tolist()
     if not isinstance(value, list | tuple):
         raise ValueError
     return value

@@ -57,7 +57,7 @@ def _message(message: Any, known: Mapping[str, Any]) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, Config):
         return _of_config(value)
-    if hasattr(value, "to_dict"):
+    if hasattr(type(value), "to_dict"):
         return _plain(value.to_dict())
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}

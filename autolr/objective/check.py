@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -36,6 +36,7 @@ from autolr.objective.protocol import Checkup
 from autolr.objective.rate_callbacks import rate_callbacks, shaping
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
+from autolr.runtime.data_sources import changed_in_workers
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.loading import allowing
 from autolr.runtime.loading_checks import check_kept
@@ -95,17 +96,23 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
             "data has no batch (a batch_size above its length with drop_last: true)"
         )
     early_ends = _warnings(early, look.total_steps, tune.pruner.name)
-    warnings = [*own, *early_ends, *_lost(look.unkept, tune), *_own_rates(config.space)]
+    warnings = [*own, *early_ends, *_lost(look, tune), *_own_rates(config.space)]
     return Checkup(look.total_steps, tuple(warnings), True, look.memory, True, look.optimizer)
 
 
-def _lost(unkept: Sequence[str], tune: TuneConfig) -> Iterator[str]:
+def _lost(look: "_Look", tune: TuneConfig) -> Iterator[str]:
     """Yield a line for what a trial that is promoted begins anew."""
-    if unkept and tune.pruner.pause:
+    if look.unkept and tune.pruner.pause:
         yield (
-            f"no checkpoint holds {', '.join(unkept)}: a trial that is promoted begins it anew; "
-            "keep what it has in numbers, lists or tensors, or write "
+            f"no checkpoint holds {', '.join(look.unkept)}: a trial that is promoted begins it "
+            "anew; keep what it has in numbers, lists or tensors, or write "
             "tune.pruner: {name: hyperband, pause: false}"
+        )
+    if look.in_workers and tune.pruner.pause:
+        yield (
+            f"no checkpoint holds {', '.join(look.in_workers)}, which persistent workers change in "
+            "copies of their own: a trial that is promoted begins it anew; write "
+            "persistent_workers=False, or tune.pruner: {name: hyperband, pause: false}"
         )
 
 
@@ -149,6 +156,7 @@ class _Look(Callback):
     total_steps = 0
     optimizer: str | None = None
     unkept: Sequence[str] = ()
+    in_workers: Sequence[str] = ()
     memory: RunBytes | None = None
 
     def __init__(self, holding: Holding, shaping: Sequence[str]) -> None:
@@ -167,6 +175,8 @@ class _Look(Callback):
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.unkept = unkept(pl_module, stateful_parts(trainer))
+        fit: Any = trainer.fit_loop
+        self.in_workers = changed_in_workers(fit._combined_loader.flattened)
         self.memory = self._holding.measured(trainer, pl_module, self.total_steps)
         raise _LookedAt  # the other callbacks have had their look too
 

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from array import array
 from collections import deque
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from autolr.runtime.attribute_access import has_method
 from autolr.runtime.shared_kinds import is_opaque
 
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
@@ -24,7 +26,10 @@ _CONTAINERS = (list, dict, set, deque, tuple, frozenset)
 _NUMPYS = (np.ndarray, np.generic, np.random.Generator, np.random.RandomState, random.Random)
 
 
-_KINDS = (*_SCALARS, *_CONTAINERS, *_NUMPYS, Tensor, torch.Generator)
+_BYTES = (bytearray, array)
+
+
+_KINDS = (*_SCALARS, *_CONTAINERS, *_NUMPYS, *_BYTES, Tensor, torch.Generator)
 
 
 class _Kinds(dict[type, bool]):
@@ -76,8 +81,8 @@ def _copy_item(value: Any, copies: dict[int, Any]) -> Any:
         items = [copied_value(item, copies) for item in value]
         if all(item is old for item, old in zip(items, value, strict=True)):
             return value
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    if isinstance(value, set):
+        return type(value)(*items) if has_method(value, "_fields") else type(value)(items)
+    if isinstance(value, set | bytearray | array):
         return copy.copy(value)
     return _copied_opaque(value, copies) if is_opaque(value) else value
 

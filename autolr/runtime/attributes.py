@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 
 from autolr.runtime.attribute_values import copied_value
 from autolr.runtime.equality import EXACT, Tolerance, are_equal
-from autolr.runtime.held_objects import HeldObjects, Holder
+from autolr.runtime.held_objects import HeldObjects
+from autolr.runtime.holders import Holder
 from autolr.runtime.plain import is_plain
 from autolr.runtime.swap import BY_REFERENCE, Swap
 
@@ -24,17 +25,20 @@ class Attributes:
     Numbers, strings, arrays, tensors, generators, and lists, tuples, dicts, sets and deques of
     any of them, nested, are copied; so is an iterator where it can be. Other objects stay where
     they are, and their attributes are exchanged as a module's are. What surrounds a run is shared,
-    see `shared_kinds`. Modules of torch itself have none. Parameters, buffers and sub-modules are
-    not copied, whatever refers to them.
+    see `shared_kinds`. Modules of torch itself have none, unless ``whole``. Parameters, buffers and
+    sub-modules are not copied, whatever refers to them.
 
     Args:
         model: The model whose attributes are copied.
         optimizer: Its optimizer, if that counts too: not its groups and the state of parameters,
             which `Snapshot` has.
+        whole: See `HeldObjects`.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer | None = None) -> None:
-        held = HeldObjects(model, optimizer)
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer | None = None, *, whole: bool = False
+    ) -> None:
+        held = HeldObjects(model, optimizer, whole=whole)
         copies = dict(held.known)
         self._holders = held.holders
         self._modules = held.modules

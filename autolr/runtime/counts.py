@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 from autolr.runtime.attribute_values import is_leaf
 from autolr.runtime.equality import are_equal
 from autolr.runtime.exchange import local
-from autolr.runtime.held_objects import Holder, is_metric, is_torchs
+from autolr.runtime.held_objects import is_metric, is_torchs
+from autolr.runtime.holders import Holder
 from autolr.runtime.slots import Content
 from autolr.runtime.structure import Slot
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from autolr.runtime.attribute_access import attributes_of
 from autolr.runtime.attribute_values import ATOMS
 from autolr.runtime.held_objects import HeldObjects
 
@@ -54,4 +55,4 @@ def _parts(value: Any) -> Iterator[Any]:
     items = value.values() if isinstance(value, dict) else value
     if not isinstance(items, list | tuple | deque | set | type({}.values())):
         items = ()
-    return chain(getattr(value, "__dict__", {}).values(), islice(items, _ITEMS))
+    return chain(attributes_of(value).values(), islice(items, _ITEMS))

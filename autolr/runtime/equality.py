@@ -1,6 +1,7 @@
 """Equality of values of any kind, bit for bit or nearly."""
 
 import random
+from array import array
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from autolr.runtime.attribute_values import IS_PLAIN
 from autolr.runtime.exchange import local
+from autolr.runtime.layouts import alike, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,18 @@ def _are_equal_arrays(left: Any, right: Any, tolerance: Tolerance) -> bool:
 
 def _are_equal_tensors(left: Tensor, right: Tensor, tolerance: Tolerance) -> bool:
     left, right = local(left), local(right)
+    if left.is_meta or not alike(left, right):
+        return alike(left, right)
+    pairs = zip(parts_of(left), parts_of(right), strict=True)
+    return all(_are_equal_blocks(*pair, tolerance) for pair in pairs)
+
+
+def _are_equal_blocks(left: Tensor, right: Tensor, tolerance: Tolerance) -> bool:
     try:
-        if not (left.is_floating_point() or left.is_complex()):
-            return torch.equal(left, right)
         if left.shape != right.shape:
             return False
+        if not (left.is_floating_point() or left.is_complex()):
+            return torch.equal(left, right)
         if left.allclose(right, 0, 0, equal_nan=True):
             return True
         finite = left[left.isfinite()].abs() if tolerance.tensors else left.new_empty(0)
@@ -115,5 +124,6 @@ _COMPARISONS: tuple[tuple[Any, Callable[[Any, Any, Tolerance], bool]], ...] = (
     ((list, tuple, deque), _are_equal_sequences),
     (Tensor, _are_equal_tensors),
     (np.ndarray, _are_equal_arrays),
+    ((bytearray, array), lambda left, right, _: bytes(left) == bytes(right)),
     (tuple(_STATES), _are_equal_generators),
 )

@@ -5,58 +5,25 @@ hidden in a list; an optimizer may keep an inner one. They are found by what ref
 """
 
 import copy
+import functools
+import types
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autolr.runtime.attribute_access import attributes_of
 from autolr.runtime.attribute_values import ATOMS, IS_PLAIN, is_leaf
+from autolr.runtime.holders import Closure, Holder, Method
 from autolr.runtime.joint_optimizer import parts_of
 from autolr.runtime.model_tensors import modules_of, tensors_of
 from autolr.runtime.shared_kinds import IS_SHARED, SLOTS_OF
 
 _OF_MODULES = frozenset(nn.Module().__dict__)
 _ITERATED = (list, tuple, deque, set, frozenset)
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """An object whose attributes are state.
-
-    Attributes:
-        owner: The object.
-        is_foreign: Whether an attribute of that name is not its own state.
-    """
-
-    owner: Any
-    is_foreign: Callable[[str], bool]
-
-    def fields(self) -> dict[str, Any]:
-        """Return the attributes by name."""
-        present: dict[str, Any] = getattr(self.owner, "__dict__", {})
-        own = {name: value for name, value in present.items() if not self.is_foreign(name)}
-        for name in SLOTS_OF[type(self.owner)] or ():
-            if hasattr(self.owner, name):
-                own[name] = getattr(self.owner, name)
-        return own
-
-    def replace(self, fields: Mapping[str, Any]) -> None:
-        """Set these attributes, and delete others that `fields` returns."""
-        slots = SLOTS_OF[type(self.owner)] or ()
-        present: dict[str, Any] = getattr(self.owner, "__dict__", {})
-        for name in self.fields().keys() - fields.keys():
-            if name in slots:
-                object.__delattr__(self.owner, name)
-            else:
-                del present[name]
-        for name, value in fields.items():
-            if name in slots:
-                object.__setattr__(self.owner, name, value)
-            else:
-                present[name] = value
+_CALLED = (functools.partial, types.FunctionType, types.MethodType, types.BuiltinMethodType)
 
 
 class HeldObjects:
@@ -66,6 +33,8 @@ class HeldObjects:
         model: The model.
         optimizer: Its optimizer, if what it holds counts too.
         others: Other objects whose attributes count, by name.
+        whole: Whether torch's own modules are holders too, and variables of functions and
+            attributes of containers count: copies of a run share these, which costs it no step.
 
     Attributes:
         known: What is no copy's own, by id: weights, buffers, modules, the optimizer's groups.
@@ -74,7 +43,9 @@ class HeldObjects:
         modules: How many of the first holders are modules of the model.
         leaves: By name, tensors that are trained by reference and are not the model's, such as the
             weights of a network in a list.
-        uncopied: By name, the types of objects that cannot be copied.
+        tensors: By name, all others.
+        opaque: By name, objects whose attributes are not all of their state.
+        uncopied: By name, the types of those that cannot be copied.
     """
 
     def __init__(
@@ -82,18 +53,25 @@ class HeldObjects:
         model: nn.Module,
         optimizer: Optimizer | None = None,
         others: Mapping[str, object] | None = None,
+        *,
+        whole: bool = False,
     ) -> None:
         self.known = _known(model, optimizer)
         self.holders: dict[str, Holder] = {}
         self.leaves: dict[str, Tensor] = {}
+        self.tensors: dict[str, Tensor] = {}
+        self.opaque: dict[str, Any] = {}
         self.uncopied: dict[str, str] = {}
+        self._whole = whole
         self._seen: set[int] = set()
+        torchs: dict[str, Holder] = {}
         for name, module in model.named_modules():
-            if not is_torchs(module):
-                self.holders[name] = Holder(module, _is_of_modules)
+            of = torchs if is_torchs(module) else self.holders
+            of[name] = Holder(module, _is_of_modules)
         self.modules = len(self.holders)
         self.holders |= {n: Holder(one, _foreign_names_of(one)) for n, one in _named(optimizer)}
         self.holders |= {n: Holder(other, _is_of_none) for n, other in (others or {}).items()}
+        self.holders |= torchs if whole else {}
         for name, holder in list(self.holders.items()):
             self._walk_fields(name, holder)
 
@@ -106,24 +84,46 @@ class HeldObjects:
             return
         self._seen.add(id(value))
         if isinstance(value, Tensor):
-            if is_leaf(value):
-                self.leaves[name] = value
+            of = self.leaves if is_leaf(value) else self.tensors
+            of[name] = value
         elif IS_PLAIN[type(value)]:
-            for key, item in _items(value):
-                if type(item) not in ATOMS:  # of a vocabulary, say
-                    self._walk(f"{name}[{key!r}]", item)
+            self._walk_plain(name, value)
+        elif self._whole and isinstance(value, _CALLED):
+            self._walk_function(name, value)
         elif not IS_SHARED[type(value)]:
             self._walk_object(name, value)
 
+    def _walk_plain(self, name: str, value: Any) -> None:
+        if self._whole and type(value).__dictoffset__ != 0:
+            self._hold(name, Holder(value, _is_of_none))
+        for key, item in _items(value):
+            if type(item) not in ATOMS:  # of a vocabulary, say
+                self._walk(f"{name}[{key!r}]", item)
+
+    def _walk_function(self, name: str, value: Any) -> None:
+        if isinstance(value, functools.partial):
+            self._walk(f"{name}.func", value.func)
+            self._walk(f"{name}.args", value.args)
+            self._walk(f"{name}.keywords", value.keywords)
+        elif isinstance(value, types.FunctionType):
+            self._hold(name, Closure(value, _is_of_none))
+            self._hold(f"{name}.__dict__", Holder(value, _is_of_none))
+        elif not isinstance(value.__self__, types.ModuleType | type):
+            self._hold(name, Method(value, _is_of_none))
+
+    def _hold(self, name: str, holder: Holder) -> None:
+        self.holders[name] = holder
+        self._walk_fields(name, holder)
+
     def _walk_object(self, name: str, value: Any) -> None:
         if SLOTS_OF[type(value)] is None:
+            self.opaque[name] = value
             try:
                 copy.deepcopy(value, dict(self.known))
             except Exception:  # of a class that we do not know
                 self.uncopied[name] = type(value).__name__
             return
-        self.holders[name] = holder = Holder(value, _foreign_names_of(value))
-        self._walk_fields(name, holder)
+        self._hold(name, Holder(value, _foreign_names_of(value)))
         if isinstance(value, nn.Module):  # it is hidden from the model
             for part in (value._parameters, value._modules):
                 for key, item in part.items():
@@ -137,7 +137,7 @@ def is_torchs(value: object) -> bool:
 
 def is_metric(value: object) -> bool:
     """Return whether an object is a metric of torchmetrics."""
-    return hasattr(value, "_update_count")
+    return "_update_count" in attributes_of(value)
 
 
 def _named(optimizer: Optimizer | None) -> list[tuple[str, Optimizer]]:

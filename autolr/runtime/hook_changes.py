@@ -7,14 +7,17 @@ changed in other attributes stays theirs.
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.runtime.attribute_values import IS_PLAIN, copied_value
 from autolr.runtime.equality import are_equal
-from autolr.runtime.held_objects import HeldObjects, Holder, is_metric
+from autolr.runtime.held_objects import HeldObjects, is_metric
+
+if TYPE_CHECKING:
+    from autolr.runtime.holders import Holder
 
 
 class HookChanges:

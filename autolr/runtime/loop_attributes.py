@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from autolr.runtime.held_objects import Holder
+from autolr.runtime.holders import Holder
 from autolr.runtime.rivals import Rivals
 
 if TYPE_CHECKING:

@@ -109,7 +109,10 @@ class CheckpointSeries:
             has, lacks = (at, end) if names[0] in state else (end, at)
             raise ConfigError(f"checkpoints: there is {names[0]!r} {has}, and none {lacks}")
         for name, value in last.items():
-            own, other = (tuple(getattr(each, "shape", ())) for each in (value, state[name]))
+            own, other = (
+                tuple(each.shape) if isinstance(each, torch.Tensor) else ()
+                for each in (value, state[name])
+            )
             if own != other:
                 raise ConfigError(f"checkpoints: {name!r} has the shape {other} {at}, {own} {end}")
         return state

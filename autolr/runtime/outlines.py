@@ -2,6 +2,8 @@
 
 import enum
 import functools
+import hashlib
+import pickle
 import re
 import types
 from collections import deque
@@ -12,9 +14,19 @@ import torch
 
 from autolr.runtime.attribute_values import IS_PLAIN, copied_value
 from autolr.runtime.equality import are_equal
+from autolr.runtime.shared_kinds import is_opaque
 
 _NAMED = (type, types.BuiltinFunctionType)
-_CONSTANTS = (enum.Enum, PurePath, re.Pattern, range, torch.dtype, torch.device)
+_CONSTANTS = (
+    enum.Enum,
+    PurePath,
+    re.Pattern,
+    range,
+    torch.dtype,
+    torch.device,
+    torch.finfo,
+    torch.iinfo,
+)
 _ITERATED = (list, tuple, deque)
 
 
@@ -41,6 +53,14 @@ def is_as(before: Any, value: Any) -> bool:
     return are_equal(before, outline(value))
 
 
+def digest(value: Any) -> str | None:
+    """Return what tells an object from one of another content; None if nothing does."""
+    try:
+        return hashlib.sha256(pickle.dumps(value)).hexdigest()
+    except Exception:  # of a class that we do not know
+        return None
+
+
 def _content(value: Any) -> Any:
     if isinstance(value, dict):
         return [[outline(key), outline(item)] for key, item in value.items()]
@@ -54,7 +74,7 @@ def _content(value: Any) -> Any:
 
 
 def _place(value: Any) -> Any:
-    """Return where the code of a function is; None for other objects."""
+    """Return where the code of a function is; None for objects whose attributes are values."""
     if isinstance(value, functools.partial):
         return [outline(part) for part in (value.func, value.args, value.keywords)]
     if isinstance(value, types.MethodType):
@@ -64,4 +84,4 @@ def _place(value: Any) -> Any:
         return [code.co_filename, code.co_firstlineno, code.co_qualname]
     if isinstance(value, _NAMED):
         return f"{value.__module__}.{value.__qualname__}"
-    return None
+    return digest(value) if is_opaque(value) else None

@@ -4,8 +4,9 @@ All of it is stored, also what no step has changed: hooks that set it may run in
 resumed fit. Large tensors are stored only where they differ from those of a run that begins.
 """
 
+from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,22 +14,21 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from autolr.runtime.attribute_values import ATOMS, copied_value
+from autolr.runtime.attribute_access import has_method
+from autolr.runtime.attribute_values import copied_value
 from autolr.runtime.equality import are_equal
-from autolr.runtime.held_objects import HeldObjects, Holder
-from autolr.runtime.outlines import is_as, outline
+from autolr.runtime.held_objects import HeldObjects
+from autolr.runtime.layouts import bytes_of
+from autolr.runtime.outlines import digest, is_as, outline
 from autolr.runtime.plain import device_of, packed, unpacked
-from autolr.runtime.shared_kinds import is_opaque
 from autolr.runtime.stored_values import (
     NotStorableError,
     check_storable,
-    put_into,
     stored,
     unstored,
 )
+from autolr.runtime.weight_views import WeightViews
 
-_OF_TORCH = "torch.nn."  # modules of torch's own, of which numbers and words are kept
-_OF_MODULES = frozenset(nn.Module().__dict__)
 _STATELESS = ("lock", "RLock")
 _SMALL = 2**20  # bytes; larger values are stored only where they have changed: a choice
 _BYTES_OF_AN_ITEM = 8  # the reference to it in a container
@@ -66,10 +66,11 @@ class OutsideCheckpoint:
     def state_dict(self) -> dict[str, Any]:
         """Return plain values for `load_state_dict`; what has no plain form is left out."""
         fields: dict[str, dict[str, Any]] = {}
+        place_of = WeightViews(self._model).place_of
         for (name, field), value in self._fields():
             if self._counts((name, field), value):
                 with suppress(NotStorableError):
-                    fields.setdefault(name, {})[field] = stored(value)
+                    fields.setdefault(name, {})[field] = stored(value, place_of)
         tensors = {place[1]: t for place, t in self._tensors() if self._counts(place, t)}
         packed_state: dict[str, Any] = packed({"fields": fields, "tensors": tensors})
         return packed_state
@@ -85,17 +86,17 @@ class OutsideCheckpoint:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take on the state of another process; what is not there any more is left out."""
         state = unpacked(dict(state), device_of(self._model))
-        holders = self._holders(self._held())
-        for name, fields in state["fields"].items():
-            for field, value in fields.items() if name in holders else ():
-                self._restored.add((name, field))
-                present, decoded = holders[name].fields(), unstored(value)
-                if not (field in present and put_into(present[field], decoded)):
-                    holders[name].replace({**present, field: decoded})
         for (_, name), tensor in self._tensors():
             if name in state["tensors"]:
                 self._restored.add(("", name))
                 tensor.data = state["tensors"][name].to(tensor.device)
+        holders, views = self._held().holders, WeightViews(self._model)
+        for name, fields in state["fields"].items():
+            for field, value in fields.items() if name in holders else ():
+                self._restored.add((name, field))
+                present, decoded = holders[name].fields(), unstored(value, views.at)
+                if not (field in present and views.put(present[field], decoded)):
+                    holders[name].replace({**present, field: decoded})
 
     def _counts(self, place: _Place, value: Any) -> bool:
         """Whether a value has to be stored."""
@@ -103,13 +104,7 @@ class OutsideCheckpoint:
         return place in self._restored or _nbytes(value) <= _SMALL or not are_equal(begun, value)
 
     def _held(self) -> HeldObjects:
-        return HeldObjects(self._model, self._optimizer, self._others)
-
-    def _holders(self, held: HeldObjects) -> dict[str, Holder]:
-        modules = self._model.named_modules()
-        torchs = ((n, m) for n, m in modules if type(m).__module__.startswith(_OF_TORCH))
-        own = {name: Holder(module, _all_but_atoms_of(module)) for name, module in torchs}
-        return own | held.holders
+        return HeldObjects(self._model, self._optimizer, self._others, whole=True)
 
     def _unstorable(self) -> Iterator[tuple[_Place, Any, str]]:
         """Yield what has no plain form, with the type that has none."""
@@ -121,7 +116,7 @@ class OutsideCheckpoint:
 
     def _fields(self) -> Iterator[tuple[_Place, Any]]:
         held = self._held()
-        for name, holder in self._holders(held).items():
+        for name, holder in held.holders.items():
             for field, value in holder.fields().items():
                 if id(value) not in held.known and field not in self._ignored:
                     yield (name, field), value
@@ -137,16 +132,13 @@ class OutsideCheckpoint:
         return [(("", name), tensor) for name, tensor in named if tensor is not None]
 
 
-def _all_but_atoms_of(module: nn.Module) -> Callable[[str], bool]:
-    """Return what tells attributes of a module that are no numbers, words or None."""
-    return lambda name: name in _OF_MODULES or type(vars(module)[name]) not in ATOMS
-
-
 def _nbytes(value: Any) -> int:
     """Return about how many bytes a value takes in a checkpoint."""
-    if isinstance(value, Tensor | np.ndarray):
+    if isinstance(value, Tensor):
+        return bytes_of(value)
+    if isinstance(value, np.ndarray):
         return int(value.nbytes)
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes | bytearray | array):
         return len(value)
     items = value.values() if isinstance(value, dict) else value
     plain = isinstance(value, dict | list | tuple | deque | set)
@@ -160,12 +152,11 @@ def unkept(model: nn.Module, others: Mapping[str, object]) -> list[str]:
         model: The model.
         others: Other objects with state, by name.
     """
-    held = HeldObjects(model, None, others)
-    iterators = {
-        f"{name}.{field}" if name else field: type(value).__name__
-        for name, holder in held.holders.items()
-        for field, value in holder.fields().items()
-        if is_opaque(value) and hasattr(value, "__next__")
+    held = HeldObjects(model, None, others, whole=True)
+    unseen = {
+        name: type(value).__name__
+        for name, value in held.opaque.items()
+        if has_method(value, "__next__") or digest(value) is None  # no change of it would show
     }
-    kinds = held.uncopied | iterators
+    kinds = held.uncopied | unseen
     return [f"{name} ({kind})" for name, kind in kinds.items() if kind not in _STATELESS]

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from autolr.runtime.containers import each
 from autolr.runtime.exchange import local, locals_of
+from autolr.runtime.layouts import bytes_of
 
 _SCALARS = (type(None), bool, int, float, str)
+_EVERYWHERE = ("cpu", "meta")  # devices of every process; on the last one tensors have no data
 _ELSEWHERE = "autolr: not on the CPU"  # the key that marks a tensor of an accelerator
 
 
@@ -36,7 +38,7 @@ def packed(value: Any) -> Any:
 def _packed(value: Any) -> Any:
     if isinstance(value, Tensor):
         tensor = value.detach()
-        return tensor if tensor.device.type == "cpu" else {_ELSEWHERE: tensor}
+        return tensor if tensor.device.type in _EVERYWHERE else {_ELSEWHERE: tensor}
     return each(value, _packed)
 
 
@@ -48,7 +50,7 @@ def unpacked(value: Any, device: torch.device) -> Any:
         device: The accelerator of the run.
     """
     if isinstance(value, Tensor):
-        return value.to("cpu", copy=True)
+        return value.clone() if value.is_meta else value.to("cpu", copy=True)
     if type(value) is dict and _ELSEWHERE in value:
         return value[_ELSEWHERE].to(device, copy=True)
     return each(value, lambda item: unpacked(item, device))
@@ -62,6 +64,6 @@ def device_of(model: nn.Module) -> torch.device:
 def size(value: Any) -> int:
     """Return the bytes that this process holds of the tensors in a plain value."""
     if isinstance(value, Tensor):
-        return local(value).nbytes
+        return bytes_of(local(value))
     items = value.values() if isinstance(value, dict) else value
     return sum(map(size, items)) if isinstance(value, dict | list | tuple) else 0

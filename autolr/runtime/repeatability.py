@@ -25,6 +25,7 @@ from autolr.runtime.snapshot import Snapshot
 from autolr.runtime.step_context import StepContext
 from autolr.runtime.tensor_memory import copied
 from autolr.runtime.untouched import changeable, untouched
+from autolr.runtime.weight_views import WeightViews
 
 # Sums on an accelerator, and some on a CPU, come out in another order each time: that much a step
 # may differ from itself.
@@ -47,6 +48,11 @@ def obstacle_to_rivals(learner: Learner, *, repeat: bool, data: object = None) -
     if held.uncopied:
         kinds = [f"{name} ({kind})" for name, kind in held.uncopied.items()]
         return f"no copy can be made of {_listed(kinds)}"
+    views = WeightViews(learner.model)
+    if within := [
+        name for name, tensor in held.tensors.items() if views.place_of(tensor) is not None
+    ]:
+        return f"{_listed(within)} lies in the memory of a weight or buffer, and copies have theirs"
     if not repeat or any(map(is_lazy, learner.model.parameters())):
         return None
     begun = None if data is None else Attributes(learner.model)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from autolr.errors import ConfigError
 from autolr.online.monitor import Monitor
+from autolr.runtime.attribute_access import has_method
 from autolr.runtime.evaluation import mean
 from autolr.runtime.score import Score
 
@@ -57,7 +58,9 @@ def score_of(measured: object, monitor: Monitor) -> Score:
     Raises:
         ConfigError: If it is neither.
     """
-    values: Any = measured.tolist() if hasattr(measured, "tolist") else measured
+    values: Any = measured
+    if has_method(values, "tolist"):
+        values = values.tolist()
     if (value := _number(values)) is not None:
         return Score(monitor.score(value))
     numbers = list(map(_number, values)) if _is_listed(values) else []
@@ -68,7 +71,7 @@ def score_of(measured: object, monitor: Monitor) -> Score:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+    if isinstance(value, str | bytes) or not has_method(value, "__float__"):
         return None
     try:
         return float(value)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from autolr.memory import RunBytes
 from autolr.runtime.average import wide
 from autolr.runtime.joint_optimizer import JointOptimizer
+from autolr.runtime.layouts import bytes_of
 from autolr.runtime.model_tensors import tensors_of
 from autolr.runtime.plain import size
 from autolr.runtime.structure import parameters_of, trainable_parameters
@@ -71,7 +72,7 @@ def _by_shape(optimizer: Optimizer) -> int | None:
         for parameter in filter(_trains, group["params"]):
             key = index, parameter.shape, parameter.dtype
             if key not in known:
-                if parameter.nbytes > _CHEAP:
+                if bytes_of(parameter) > _CHEAP:
                     return None
                 known[key] = _held(_stepped(optimizer, [parameter], "cpu"))
             total += known[key]

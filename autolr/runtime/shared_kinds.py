@@ -23,7 +23,15 @@ _SHARED: tuple[type, ...] = (
     *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType),
     *(types.GenericAlias, types.EllipsisType, types.NotImplementedType, types.MethodWrapperType),
     *(functools.partial, property, range, slice, re.Pattern, PurePath, enum.Enum, logging.Logger),
-    *(weakref.ReferenceType, torch.dtype, torch.device, torch.layout, torch.memory_format),
+    *(
+        torch.finfo,
+        torch.iinfo,
+        weakref.ReferenceType,
+        torch.dtype,
+        torch.device,
+        torch.layout,
+        torch.memory_format,
+    ),
     *(DataLoader, Dataset, Sampler, types.MappingProxyType),
     LRScheduler,  # the Trainer steps it once for all
     *(type({}.keys()), type({}.values()), type({}.items())),
@@ -39,6 +47,8 @@ _PACKAGES = frozenset(
 )
 
 _PYTHON = 1 << 9  # the flag of classes that Python code defines: Py_TPFLAGS_HEAPTYPE
+
+_OPEN = (object, types.SimpleNamespace)  # of C, and attributes are all that there is
 
 # Of torch itself: devices, processes, compiled code.
 _PARTS_OF_TORCH = (
@@ -63,22 +73,19 @@ class _Fields(dict[type, tuple[str, ...] | None]):
     """The slots of a type; None where attributes are not all that its objects have."""
 
     def __missing__(self, kind: type) -> tuple[str, ...] | None:
-        if any(not base.__flags__ & _PYTHON for base in kind.__mro__ if base is not object):
+        if any(not base.__flags__ & _PYTHON for base in kind.__mro__ if base not in _OPEN):
             self[kind] = None  # a file, a socket: there is more in C
             return None
         slots = [
             name
             for base in kind.__mro__
-            for name in _names(vars(base).get("__slots__", ()))
-            if isinstance(vars(base).get(name), types.MemberDescriptorType)
+            if base not in _OPEN
+            for name, member in vars(base).items()  # not `__slots__`: private names are mangled
+            if isinstance(member, types.MemberDescriptorType)
         ]
         has_dict = getattr(kind, "__dictoffset__", 0) != 0
         self[kind] = tuple(slots) if slots or has_dict else None
         return self[kind]
-
-
-def _names(slots: Any) -> tuple[str, ...]:
-    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 IS_SHARED = _Shared()

@@ -1,6 +1,7 @@
 """Values of attributes as plain ones, which a checkpoint holds and loads without running code."""
 
 import random
+from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,31 +16,35 @@ from autolr.runtime.class_values import is_named_tuple, member, named_tuple, pat
 from autolr.runtime.plain import is_plain
 
 _KIND = "autolr: a value of the kind"  # the key that marks what is no plain value itself
+_PLACE = "place of a tensor"
 
 
 class NotStorableError(TypeError):
     """A value has no plain form."""
 
 
-def stored(value: Any) -> Any:
+def stored(value: Any, place_of: Callable[[Tensor], Any] = lambda _: None) -> Any:
     """Return a plain value for `unstored`; tensors are not copied.
 
     Args:
         value: None, a number, string, tensor, array, generator or member of an enum, or lists,
             tuples, named ones too, dicts, sets and deques of such.
+        place_of: Returns what is stored in place of a tensor; None for the tensor itself.
 
     Raises:
         NotStorableError: If there is something else in it.
     """
     kind = type(value)
     if kind in (list, tuple):
-        return kind(map(stored, value))
+        return kind(stored(item, place_of) for item in value)
     if kind is dict and all(type(key) in (str, int) for key in value) and _KIND not in value:
-        return {key: stored(item) for key, item in value.items()}
+        return {key: stored(item, place_of) for key, item in value.items()}
+    if kind is Tensor and (place := place_of(value)) is not None:
+        return {_KIND: _PLACE, "value": place}
     if is_plain(value) and kind is not dict:
         return value
     name, to_plain, _ = _form_of(kind)
-    return {_KIND: name, "value": stored(to_plain(value))}
+    return {_KIND: name, "value": stored(to_plain(value), place_of)}
 
 
 def check_storable(value: Any) -> None:
@@ -57,7 +62,7 @@ def check_storable(value: Any) -> None:
     elif kind in (list, tuple, set, frozenset, deque):
         for item in value:
             check_storable(item)
-    elif kind is not bytes and not is_plain(value):
+    elif kind not in (bytes, bytearray, array) and not is_plain(value):
         check_storable(_form_of(kind)[1](value))
 
 
@@ -72,30 +77,24 @@ def _form_of(kind: type) -> "_Form":
     raise NotStorableError(kind.__name__)
 
 
-def unstored(value: Any) -> Any:
-    """Return what `stored` has made plain."""
+def unstored(value: Any, at: Callable[[Any], Any] = lambda _: None) -> Any:
+    """Return what `stored` has made plain.
+
+    Args:
+        value: What it returned.
+        at: Returns the tensor of a place.
+    """
+    if type(value) is dict and value.get(_KIND) == _PLACE:
+        return at(value["value"])
     if type(value) is dict and _KIND in value:
         forms = (*_FORMS.values(), _NAMED_TUPLE)
         (build,) = (back for name, _, back in forms if name == value[_KIND])
-        return build(unstored(value["value"]))
+        return build(unstored(value["value"], at))
     if type(value) is dict:
-        return {key: unstored(item) for key, item in value.items()}
-    return type(value)(map(unstored, value)) if type(value) in (list, tuple) else value
-
-
-def put_into(present: Any, value: Any) -> bool:
-    """Write a value into the object that stands for it; return whether that is possible.
-
-    What else refers to the object, as a loader to a generator, then sees the value too.
-
-    Args:
-        present: The object.
-        value: Another one, of any kind.
-    """
-    if type(present) is not type(value):
-        return False
-    write = next((write for kind, write in _WRITERS.items() if isinstance(present, kind)), None)
-    return write is not None and write(present, value)
+        return {key: unstored(item, at) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(unstored(item, at) for item in value)
+    return value
 
 
 def _member_to_plain(value: Enum) -> list[str]:
@@ -112,21 +111,33 @@ def _named_to_plain(value: Any) -> list[Any]:
     return [path, list(value)]
 
 
-def _check_array(array: Any) -> None:
-    if array.dtype.hasobject:
+def _check_array(value: Any) -> None:
+    if value.dtype.hasobject:
         raise NotStorableError("array of objects")
 
 
-def _array_to_plain(array: Any) -> list[Any]:
-    _check_array(array)
-    memory = torch.frombuffer(bytearray(array.tobytes()), dtype=torch.uint8) if array.size else None
-    return [array.dtype.str, list(array.shape), memory]
+def _array_to_plain(value: Any) -> list[Any]:
+    _check_array(value)
+    return [
+        *(np.lib.format.dtype_to_descr(value.dtype), list(value.shape)),
+        _memory(value.tobytes()),
+    ]
+
+
+def _memory(content: bytes) -> Tensor | None:
+    """Return bytes as a tensor, which takes no more room in a file; None without any."""
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else None
+
+
+def _content(memory: Tensor | None) -> bytes:
+    return b"" if memory is None else memory.cpu().numpy().tobytes()
 
 
 def _plain_to_array(value: Any) -> Any:
     dtype, shape, memory = value
-    content = b"" if memory is None else memory.cpu().numpy().tobytes()
-    return np.frombuffer(content, dtype=dtype).reshape(shape).copy()
+    content = _content(memory)
+    kind = np.lib.format.descr_to_dtype(dtype)
+    return np.frombuffer(content, dtype=kind).reshape(shape).copy()
 
 
 def _plain_to_torch_generator(value: Any) -> torch.Generator:
@@ -185,6 +196,12 @@ _FORMS: dict[type, _Form] = {
     set: ("set", list, set),
     frozenset: ("frozen set", list, frozenset),
     bytes: ("bytes", list, bytes),
+    bytearray: ("byte array", _memory, lambda memory: bytearray(_content(memory))),
+    array: (
+        "numbers",
+        lambda a: [a.typecode, _memory(a.tobytes())],
+        lambda v: array(v[0], _content(v[1])),
+    ),
     Enum: ("member", _member_to_plain, lambda v: member(*v)),
     timedelta: ("interval", lambda t: [t.days, t.seconds, t.microseconds], lambda v: timedelta(*v)),
     complex: ("complex", lambda c: [c.real, c.imag], lambda v: complex(*v)),
@@ -207,53 +224,4 @@ _FORMS: dict[type, _Form] = {
     ),
     np.random.RandomState: ("random state", lambda g: g.get_state(), _plain_to_random_state),
     random.Random: ("python generator", _python_to_plain, _plain_to_python),
-}
-
-
-def _write_tensor(present: Tensor, value: Tensor) -> bool:
-    if present.shape != value.shape or present.dtype != value.dtype:
-        return False
-    with torch.no_grad():
-        present.copy_(value)
-    return True
-
-
-def _write_array(present: Any, value: Any) -> bool:
-    fits = present.shape == value.shape and present.dtype == value.dtype and present.flags.writeable
-    if fits:
-        np.copyto(present, value)
-    return bool(fits)
-
-
-def _write_list(present: Any, value: Any) -> bool:
-    present.clear()
-    present.extend(value)
-    return True
-
-
-def _write_mapping(present: Any, value: Any) -> bool:
-    present.clear()
-    present.update(value)
-    return True
-
-
-def _write_generator(present: Any, value: Any) -> bool:
-    if isinstance(present, np.random.Generator):
-        if type(present.bit_generator) is not type(value.bit_generator):
-            return False
-        present.bit_generator.state = value.bit_generator.state
-    elif isinstance(present, random.Random):
-        present.setstate(value.getstate())
-    else:
-        present.set_state(value.get_state())
-    return True
-
-
-GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-_WRITERS: dict[Any, Callable[[Any, Any], bool]] = {
-    Tensor: _write_tensor,
-    np.ndarray: _write_array,
-    (list, deque): _write_list,
-    (dict, set): _write_mapping,
-    GENERATORS: _write_generator,
 }

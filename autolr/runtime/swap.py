@@ -3,10 +3,10 @@
 from collections import defaultdict
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 
 from autolr.runtime.exchange import is_sharded, local
+from autolr.runtime.layouts import alike, is_block
 
 
 class Swap:
@@ -92,10 +92,9 @@ BY_REFERENCE: Final = Swap(in_place=False)
 
 def _fit(present: Tensor, other: Tensor) -> bool:
     """Return whether values of the one can be written into the other, and back."""
-    same = (present.shape, present.dtype, present.device, present.layout) == (
-        *(other.shape, other.dtype, other.device, other.layout),
-    )
-    if not same or type(present) is not Tensor or present.layout is not torch.strided:
+    if not (alike(present, other) and is_block(present) and present.device == other.device):
+        return False
+    if type(present) is not Tensor:
         return False
     if present.is_inference() or other.is_inference():
         return False

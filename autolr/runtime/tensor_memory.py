@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from autolr.runtime.exchange import local, sharded_like
+from autolr.runtime.layouts import is_block
 
 _LARGE = 2**16  # bytes; smaller tensors lie in memory that the process has already
 
@@ -53,7 +54,7 @@ class TensorMemory:
 
 def _is_large(tensor: Tensor) -> bool:
     """Whether the allocator is likely to ask the system for new pages."""
-    return type(tensor) is Tensor and tensor.nbytes >= _LARGE
+    return type(tensor) is Tensor and is_block(tensor) and tensor.nbytes >= _LARGE
 
 
 def _layout(tensor: Tensor) -> Hashable:

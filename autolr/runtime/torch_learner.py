@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autolr.errors import ConfigError
+from autolr.runtime.attribute_access import has_method
 from autolr.runtime.batch_norm import batch_norms
 from autolr.runtime.evaluation import mean
 from autolr.runtime.learner import RECENT
@@ -117,6 +118,6 @@ def _check_batches(batches: object) -> None:
     Raises:
         ConfigError: If so.
     """
-    iterable = hasattr(batches, "__iter__") or hasattr(batches, "__getitem__")
+    iterable = has_method(batches, "__iter__") or has_method(batches, "__getitem__")
     if not iterable or isinstance(batches, str | bytes | Mapping):
         raise ConfigError.of("batches", batches, _BATCHES)

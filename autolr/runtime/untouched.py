@@ -23,7 +23,7 @@ def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
             change them itself, as it does those of a teacher that follows the model.
     """
     parameters, buffers = tensors_of(model)
-    attributes = Attributes(model)
+    attributes = Attributes(model, whole=True)
     attributes.exchange()
     is_bound = holds_tensors(model)
     places = [(module, dict(module._buffers)) for module in model.modules()]

@@ -98,6 +98,18 @@ class Locked(Outside):
             return 1.0
 
 
+class Clipped(Outside):
+    """Clamps weights by another tensor in their memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.clipped = [self.net[0].weight.data]
+
+    def drawn(self):
+        self.clipped[0].clamp_(-0.1, 0.1)
+        return 1.0
+
+
 class ByClass(Outside):
     """Counts its steps in its class."""
 
@@ -124,6 +136,7 @@ OUTSIDE = {
     "generator": (Streaming, "no copy can be made of stream (generator)", False),
     "socket": (Remote, "no copy can be made of env.connection (socket), other (socket)", False),
     "lock": (Locked, "no copy can be made of guard (lock)", False),
+    "weights": (Clipped, "clipped[0] lies in the memory of a weight", False),
     "class": (ByClass, "a repeated step differs in ByClass.seen", True),
     "global": (ByModule, "a repeated step differs in the gradient of net.0.weight", True),
 }

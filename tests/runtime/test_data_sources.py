@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler, Subset
 
-from autolr.runtime.data_sources import DataSources
+from autolr.runtime.data_sources import DataSources, changed_in_workers
 
 
 class Noisy(Dataset[float]):
@@ -84,6 +84,14 @@ def test_what_training_has_changed_is_stored_and_the_rest_is_not():
     data.level, data.items = 2.0, [0, *data.items]
     (state,) = stored(sources).values()
     assert state.keys() == {"level", "coin", "draws"}
+
+
+def test_what_persistent_workers_change_in_their_copies_is_named():
+    kept, anew = (
+        DataLoader(Noisy(), 4, num_workers=1, persistent_workers=p) for p in (True, False)
+    )
+    assert changed_in_workers([anew, DataLoader(range(8), 4)]) == []
+    assert changed_in_workers([kept]) == ["Noisy.coin", "Noisy.draws"]
 
 
 def test_a_change_that_came_after_the_state_is_undone():
