@@ -75,7 +75,10 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     if kept == 1:
         made = RollbackRecord(now.start, search.best[0], now.factors[0], last)
         after = replace(after, rollbacks=(*search.rollbacks, made))
-    if kept or after.doubts > _MOST_DOUBTS:
+    fails = kept == 1 and scores[1] > search.best[1] + _band(search, last)
+    if fails:  # the copy too: its state is no better one to come back to
+        after = replace(after, doubts=0)
+    elif kept or after.doubts > _MOST_DOUBTS:
         best, batches = (now.horizon, scores[kept]), evidence.batches(kept)
         after = replace(after, doubts=0, best=best, best_batches=batches)
     return after.with_rivals()
@@ -120,7 +123,10 @@ def _has_fallen(search: "Search", score: float) -> bool:
     assert search.best is not None
     if search.initial is None or search.rounds[0].start > _EARLY * search.last:
         return False
-    return score > search.best[1] + _FALLEN * (search.initial - search.best[1])
+    gained = search.initial - search.best[1]
+    if gained <= search.least_progress * abs(search.initial):
+        return False  # what has hardly begun falls by chance
+    return score > search.best[1] + _FALLEN * gained
 
 
 def _band(search: "Search", score: float) -> float:

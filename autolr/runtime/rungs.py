@@ -9,6 +9,7 @@ from autolr.runtime.average import Average
 from autolr.runtime.learner import RECENT, Learner
 from autolr.runtime.naming import gradients_of, set_gradients
 from autolr.runtime.plain import device_of, packed, unpacked
+from autolr.runtime.untouched import untouched
 
 _FEWEST = 2  # steps of an average; one would be the noisy last state
 
@@ -114,7 +115,10 @@ class RungScores:
 
     def _score(self) -> float:
         assert self._average is not None
-        with isolated_rng(), self._average.in_place(self._learner.forward):
+        whole = untouched(
+            self._learner.model, whole=True
+        )  # a waiting trial keeps all that it holds
+        with whole, isolated_rng(), self._average.in_place(self._learner.forward):
             score = self._learner.validate()
         assert score is not None  # a run without validation is refused before it begins
         return score.value

@@ -14,16 +14,17 @@ from autolr.runtime.tensor_memory import copied as copied_value
 
 
 @contextmanager
-def untouched(model: nn.Module, *, weights: bool = False) -> Iterator[None]:
+def untouched(model: nn.Module, *, weights: bool = False, whole: bool = False) -> Iterator[None]:
     """Leave buffers and attributes as they are.
 
     Args:
         model: The model.
         weights: Whether weights too are left as they are, see `changeable`: a training step may
             change them itself, as it does those of a teacher that follows the model.
+        whole: Whether what functions hold counts too, see `HeldObjects`.
     """
     parameters, buffers = tensors_of(model)
-    attributes = Attributes(model, whole=True)
+    attributes = Attributes(model, whole=whole)
     attributes.exchange()
     is_bound = holds_tensors(model)
     places = [(module, dict(module._buffers)) for module in model.modules()]

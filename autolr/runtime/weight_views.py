@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from autolr.runtime.in_place import put_into
 from autolr.runtime.layouts import is_block
@@ -19,7 +20,8 @@ class WeightViews:
 
     def __init__(self, model: nn.Module) -> None:
         named = chain(model.named_parameters(), model.named_buffers())
-        self._weights = {n: t.detach() for n, t in named if _has_memory(t.detach())}
+        made = ((name, tensor.detach()) for name, tensor in named if not is_lazy(tensor))
+        self._weights = {name: tensor for name, tensor in made if _has_memory(tensor)}
         self._names = {_memory_of(t): name for name, t in self._weights.items()}
 
     def place_of(self, tensor: Tensor) -> list[Any] | None:

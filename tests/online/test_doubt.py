@@ -69,6 +69,15 @@ def test_what_the_objective_itself_has_risen_by_in_the_meantime_is_no_matter(ris
     assert [made.to for made in after.rollbacks] == [30]
 
 
+def test_a_copy_that_gets_much_worse_itself_is_no_state_to_come_back_to():
+    search = watched(0.5, 0.53)
+    for scores, best in (((9.0, 0.9, 5.0), (30, 0.5)), ((9.0, 0.505, 5.0), (66, 0.505))):
+        after = search.observe(Evidence(scores))
+        assert len(after.rollbacks) == 1
+        assert after.best == best
+        assert after.doubts == 0
+
+
 def test_scores_by_batch_tell_a_better_copy_from_a_lucky_one():
     search = watched(0.5, 0.53)
     rough = tuple(0.3 * (-1) ** i for i in range(8))
@@ -109,6 +118,13 @@ def test_a_run_that_has_lost_a_quarter_of_its_gain_takes_the_lower_rate_of_its_c
     assert search.observe(Evidence((1.1, 0.9, 0.9))).alive == (RUN,)  # that has lost less
     late = watched(0.5, 0.53, last=239)
     assert late.observe(Evidence((1.2, 0.9, 0.9))).alive == (RUN,)
+
+
+def test_a_run_that_had_hardly_gained_has_not_fallen():
+    search = replace(watched(0.5, 0.53), best=(30, 2.98))  # of 3.0 before its first step
+    assert search.observe(Evidence((3.2, 3.1, 3.1))).alive == (RUN,)
+    gained = replace(search, best=(30, 2.9))
+    assert gained.observe(Evidence((3.2, 3.1, 3.1))).alive != (RUN,)
 
 
 def test_the_next_copy_is_slower_and_after_three_that_lose_the_present_state_is_the_best():

@@ -239,7 +239,7 @@ def test_state_in_objects_functions_and_bytes_comes_back(make, change, read, of_
 def test_a_probe_leaves_functions_and_modules_of_torchs_own_as_they_are():
     net = Net(field=counter())
     net.drop.level = [0.0]
-    with untouched(net):
+    with untouched(net, whole=True):
         net.field()
         net.drop.level[0] += 1
         net.drop.p *= 0.5

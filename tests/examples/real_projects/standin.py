@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from examples.real_projects.fitted import TRAINER, Fitted, fitted
 
 METRIC, SEARCH, SCHEDULED = "val_loss", {"monitor": "val_loss"}, False
-RATE, STEPS = 0.01, 24
+RATE, STEPS = 0.01, 80
 
 
 class Line(LightningModule):
