@@ -38,7 +38,10 @@ def watched(search: "Search", step: int, score: float, batches: tuple[float, ...
         return replace(search, best=(step, score), best_batches=batches, doubts=0)
     if not math.isfinite(score) and search.can_recover:
         return restored(search, step, score)
-    risen = score > search.best[1] + _band(search, score)
+    least = _band(search, score)
+    if _has_hardly_gained(search):  # the band is a share of the gain
+        least = max(least, CLEAR * standard_error(batches, search.best_batches))
+    risen = score > search.best[1] + least
     if search.rollback != AUTO or not risen or search.is_out_of_rollbacks:
         return search
     return search if _is_at_chance(search) else _with_copy_of_best(search, step)
@@ -123,10 +126,15 @@ def _has_fallen(search: "Search", score: float) -> bool:
     assert search.best is not None
     if search.initial is None or search.rounds[0].start > _EARLY * search.last:
         return False
-    gained = search.initial - search.best[1]
-    if gained <= search.least_progress * abs(search.initial):
-        return False  # what has hardly begun falls by chance
-    return score > search.best[1] + _FALLEN * gained
+    fallen = search.best[1] + _FALLEN * (search.initial - search.best[1])
+    return score > fallen and not _has_hardly_gained(search)
+
+
+def _has_hardly_gained(search: "Search") -> bool:
+    """Return whether the best state has gained less than 1 % of the untrained score."""
+    if search.initial is None or search.best is None:
+        return False
+    return search.initial - search.best[1] <= search.least_progress * abs(search.initial)
 
 
 def _band(search: "Search", score: float) -> float:
@@ -150,10 +158,10 @@ def _is_at_chance(search: "Search") -> bool:
     """
     if search.initial is None or search.best is None:
         return False
-    least = CLEAR * standard_error(search.initial_batches, search.best_batches)
     if len(search.best_batches) < FEWEST_BATCHES:
-        least = search.least_progress * abs(search.initial)
-    return search.initial - search.best[1] <= least
+        return _has_hardly_gained(search)
+    noise = standard_error(search.initial_batches, search.best_batches)
+    return search.initial - search.best[1] <= CLEAR * noise
 
 
 def _with_copy_of_best(search: "Search", step: int) -> "Search":

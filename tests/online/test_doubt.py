@@ -147,6 +147,20 @@ def test_a_run_whose_scores_hardly_scatter_is_doubted_sooner():
     assert not watched(*rough, 0.464).action.from_saved
 
 
+@pytest.mark.parametrize(
+    ("best", "noise", "doubted"), [(2.98, 0.01, True), (2.98, 0.2, False), (2.9, 0.2, True)]
+)
+def test_a_run_that_had_hardly_gained_is_doubted_beyond_the_noise_of_its_batches(
+    best, noise, doubted
+):
+    rough = tuple(noise * (-1) ** i for i in range(8))
+    search = replace(
+        watched(spare=60), best=(20, best), best_batches=tuple(best + b for b in rough)
+    )
+    risen = Evidence((3.05,), (tuple(3.05 - b for b in rough),))
+    assert search.observe(risen).action.from_saved == doubted
+
+
 def test_a_run_at_chance_is_never_doubted():
     rough = tuple(3.0 + 0.3 * (-1) ** i for i in range(8))
     search = watched(spare=60)
