@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autolr.config import Config
+from autolr.counted import counted
 from autolr.errors import ConfigError
 
 _VARIABLE = "AUTOLR_DEVICES"  # "0,1": what to share out, as in CUDA_VISIBLE_DEVICES
@@ -42,7 +43,8 @@ def check_places(config: Config) -> None:
         return
     if workers > most:
         each = f"a trial has {ranks}" if ranks > 1 else f"tune.trials_per_gpu is {sharing}"
-        expected = f"at most {most}, for {_counted(declared)} declared and {each}"
+        are = "is" if declared == 1 else "are"
+        expected = f"at most {most}, for {counted(declared, 'device')} {are} declared and {each}"
         raise ConfigError.of("tune.workers", workers, expected)
 
 
@@ -106,10 +108,6 @@ def _declared(environment: Mapping[str, str]) -> list[str] | None:
         if name in environment:
             return [device.strip() for device in environment[name].split(",") if device.strip()]
     return None
-
-
-def _counted(devices: int) -> str:
-    return "1 device is" if devices == 1 else f"{devices} devices are"
 
 
 def are_named(environment: Mapping[str, str] = os.environ) -> bool:

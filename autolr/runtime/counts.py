@@ -1,7 +1,7 @@
 """Whole numbers by which a module tells where its run is; they do not go back with its weights.
 
 A module may count its steps or epochs, and compute a weight of its loss from the count. The
-Trainer's own counts go on where an older state takes the run's place, and so do these: else that
+Trainer's own counts continue where an older state takes the run's place, and so do these: else that
 state would be trained and scored on an earlier objective than the run.
 """
 

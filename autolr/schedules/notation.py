@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from autolr.counted import counted
 from autolr.errors import ConfigError
 from autolr.schedules.registry import find
 from autolr.settings import Pace, Span, Value
@@ -128,7 +129,7 @@ def _shown(value: Value, annotation: object, *, units: bool) -> str:
         return "the rest"
     if value < 1 or (value == 1 and annotation == Span):
         return f"{100 * value:g} %"
-    return "1 step" if value == 1 else f"{value:g} steps"
+    return counted(value, "step", "g")
 
 
 def _plain(value: Value) -> object:

@@ -1,4 +1,4 @@
-"""What a model counts goes on where an older state of it takes the place of the run's."""
+"""What a model counts continues where an older state of it takes the place of the run's."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 from collections import deque
