@@ -222,7 +222,7 @@ def fingerprint(config: Config) -> dict[str, Any]:
 
 
 def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str, Any]:
-    """Return a deep copy in which ``name``, such as model.init_args.width, is ``value``.
+    """Return a deep copy in which ``name``, such as model.init_args.width, is a copy of ``value``.
 
     Missing or empty mappings on the path are created; a class path before ``init_args`` becomes the
     mapping that it is short for.
@@ -246,7 +246,7 @@ def set_dotted(config: Mapping[str, Any], name: str, value: object) -> dict[str,
         if not isinstance(inner[key], dict):
             raise ConfigError.of(f"{'.'.join(path[:depth])}, for {name},", inner[key], "a mapping")
         inner = inner[key]
-    inner[last] = value
+    inner[last] = copy.deepcopy(value)
     return result
 
 

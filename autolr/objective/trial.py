@@ -1,5 +1,6 @@
 """A trial as a Python objective sees it."""
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from autolr.errors import ConfigError
@@ -38,7 +39,7 @@ class Trial:
         self.number = job.number
         self.seed = job.config.seed
         self.candidate = job.candidate
-        self.settings = OwnSettings(dict(job.candidate.settings))
+        self.settings = OwnSettings(copy.deepcopy(dict(job.candidate.settings)))
         self.max_steps = job.run_steps
         self.folder = job.folder
         self._course = course

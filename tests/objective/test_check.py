@@ -96,3 +96,15 @@ def test_a_range_of_fractions_for_a_whole_number_says_what_to_write(
         check_lightning_run(read_config(config), tmp_path)
     config["tune"]["space"]["model.init_args.batch"]["type"] = "int"
     check_lightning_run(read_config(config), tmp_path)
+
+
+def test_a_list_of_callbacks_is_a_choice(config: dict[str, Any], tmp_path: Path) -> None:
+    stop = {"class_path": "EarlyStopping", "init_args": {"monitor": "val_loss"}}
+    choices = [[], [stop]]
+    config["tune"]["space"] |= {"trainer.callbacks": choices}
+    given = read_config(config)
+    assert check_lightning_run(given, tmp_path).run_steps == 2
+    assert given.space.to_dict()["trainer.callbacks"]["choices"] == choices
+    stop["init_args"] = {"monitor": 1}
+    with pytest.raises(ConfigError, match=r"^tune\.space: trainer\.callbacks"):
+        check_lightning_run(read_config(config), tmp_path)

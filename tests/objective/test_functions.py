@@ -27,6 +27,7 @@ from autolr.objective.function_path import path_of
 from autolr.schedules import registry
 from autolr.testing import ObjectiveContract
 from autolr.testing.objective import RecordingJudge
+from tests.cases import only_with_slow
 from tests.objective import functions
 from tests.objective.functions import SPACE, Static, begun_anew, resumed
 
@@ -634,3 +635,20 @@ def test_the_check_does_not_call_the_function(tmp_path: Path) -> None:
     job, _ = job_of(objective, tmp_path)
     with given(path_of(objective).path, objective):
         assert check_run(job.config, tmp_path).run_steps == 10
+
+
+@pytest.mark.parametrize("seeds", [1, *only_with_slow(2)])
+def test_a_function_may_change_the_lists_that_it_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def summed(trial: autolr.Trial) -> float:
+        trial.settings.parts.append(9)
+        return float(sum(trial.settings.parts))
+
+    space = {"parts": [[1], [2, 3]]}
+    result = autolr.tune(summed, space, trials=2, mode="min", seeds=seeds)
+    assert [best.params["parts"] for best in result.best] == [[1], [2, 3]]
+    assert [best.value for best in result.best] == [10.0, 14.0]
+    assert space == {"parts": [[1], [2, 3]]}
