@@ -54,7 +54,8 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     Raises:
         ConfigError: If the config cannot work, before the first training step; or if a checkpoint
             would hold what is not loaded again.
-        SetupError: If the model or the data raise before the first step of the job.
+        SetupError: If the model or the data raise before the first step of the job, or a value
+            that the space sets in the config cannot work.
         UserCodeError: If they raise later, or memory or a connection is missing.
     """
     started = time.monotonic()
@@ -65,7 +66,8 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
     prune = PruneTrial(trial, job.rungs, horizon=horizon, monitor=tune.monitor, mode=tune.mode)
     setters = rate_callbacks(job.candidate, tune, job.config.space, job.search, _near(job))
     made: list[Trainer] = []
-    begun = before_first_step(lambda: any(trainer.global_step for trainer in made))
+    sampled = bool(job.candidate.settings) and not os.path.lexists(job.checkpoint)
+    begun = before_first_step(lambda: any(trainer.global_step for trainer in made), sampled=sampled)
     with begun, monitor_of_tune(), lightning_errors(job.folder), quiet_lightning(job.config):
         fit = trial_config(job.config.fit, job.candidate)
         cli = instantiate(job.config, fit, quiet=quiet_in(job.folder))

@@ -9,7 +9,7 @@ from urllib.error import URLError
 import jsonargparse
 
 from autolr.disk import disk_error
-from autolr.errors import AutoLRError, SetupError, UserCodeError
+from autolr.errors import AutoLRError, ConfigError, SetupError, UserCodeError
 from autolr.users_modules import error_line, place_of
 
 _PASSING = (MemoryError, ConnectionError, TimeoutError, URLError)
@@ -38,7 +38,7 @@ def users_code(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def before_first_step(begun: Callable[[], bool]) -> Iterator[None]:
+def before_first_step(begun: Callable[[], bool], *, sampled: bool = False) -> Iterator[None]:
     """Raise an error of the user's code that comes before the first step as a `SetupError`.
 
     What raises while a run is set up does so at every attempt. Out of memory, out of descriptors,
@@ -46,13 +46,16 @@ def before_first_step(begun: Callable[[], bool]) -> Iterator[None]:
 
     Args:
         begun: Whether the run has made a step.
+        sampled: Whether its config has values of the space. Without them it has passed the check,
+            so a `ConfigError` is theirs, and other trials may go on.
     """
     try:
         yield
-    except UserCodeError as error:
-        if begun() or _may_pass(error.__cause__):
+    except (ConfigError, UserCodeError) as error:
+        lasting = sampled if isinstance(error, ConfigError) else not _may_pass(error.__cause__)
+        if begun() or not lasting:
             raise
-        raise SetupError(str(error)) from error.__cause__
+        raise SetupError(str(error)) from error.__cause__ or error
 
 
 @contextlib.contextmanager
