@@ -233,7 +233,17 @@ class TrialController:
         return Work(number, self._files.job(record, opened.candidate, runs, opened.current, search))
 
     def _searching(self, number: int) -> FirstTrial | None:
-        return self._first if number == 0 else None
+        """Return the first trial, if this is it: the one with which the study, or a call, begins.
+
+        Three failures in a row end a call. While nothing but failures is known, the next call
+        searches again.
+        """
+        attrs = self._record(number).attrs
+        if number == 0 or study.SEARCHES in attrs:
+            return self._first
+        earlier = (record for record in self._handle.trials if record.number < number)
+        begins = number % _FAILURES == 0 and all(record.state == "FAIL" for record in earlier)
+        return self._first if begins and study.CANDIDATE not in attrs else None
 
     def _queue(self, number: int, outcome: TrialResult) -> None:
         """Keep what a run came to, and have the next one of its trial trained."""
@@ -266,7 +276,7 @@ class TrialController:
                 proposed = self._proposer.propose(self._handle, trial, self._spent)
                 candidate = self._of_point(proposed)
         searched = {} if first is None else {study.SEARCHES: first.search.chosen}
-        self._handle.note(trial, {study.CANDIDATE: candidate.id, **searched})
+        self._handle.note(trial, {**searched, study.CANDIDATE: candidate.id})
         return candidate
 
     def _of_point(self, point: Mapping[str, Any]) -> Candidate:

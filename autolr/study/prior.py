@@ -153,7 +153,8 @@ def known_point(
     rule = str(own.params.get("rule", OWN))
     found = [trial for trial in others if _found(trial).get("rule") == rule]
     searched = any(_is_first(trial) for trial in found)
-    samplers = own.number > FIRST and own.number % 2 == 1
+    index = own.number - max((trial.number for trial in found if _is_first(trial)), default=0)
+    samplers = index > FIRST and own.number % 2 == 1
     if samplers or not (searched or rule in given):
         return None
     sign = 1 if direction == StudyDirection.MINIMIZE else -1
@@ -175,7 +176,7 @@ def known_point(
         params = {**drawn[0].params, **best.params} if drawn else best.params
         point = replace(point, peak=middle / SHARE * NEARER, params=params)
     point = replace(point, peak=_moved(point.peak, base, _followed(own.params)))
-    due = own.number == COMPARED and FALL not in {_profile(one.params) for one in others}
+    due = index == COMPARED and FALL not in {_profile(one.params) for one in others}
     return replace(point, profile=FALL) if due else point
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from autolr.driver.events import Event, TrialEnded, TrialFailed
 from autolr.driver.work import Work, has_no_step
 from autolr.errors import UserCodeError
 from autolr.job import Decision, TrialResult
-from autolr.study import Hyperband, Study, TrialRecord, open_study
+from autolr.study import SEARCHES, Hyperband, Study, TrialRecord, open_study
 
 STEPS = 90
 
@@ -189,3 +190,21 @@ def test_the_job_of_a_trial_that_was_cut_knows_the_scores_of_its_rungs(
     assert isinstance(work, Work)
     assert (work.number, work.job.known) == (number, (10,))
     assert controller.trained == {number}
+
+
+def test_the_next_call_searches_where_the_one_before_it_had_failures_only(
+    tmp_path: Path, handle: Study, heard: list[Event]
+) -> None:
+    tune = {"space": {"lr": {"low": 1e-5, "high": 1.0}}, "out": str(tmp_path), "trials": 9}
+    config = read_config({"tune": {**tune, "storage": f"sqlite:///{tmp_path}/runs.db"}})
+    calls = [TrialController(config, handle, None, STEPS, heard.append, online=True)] * 3
+    calls += [TrialController(config, handle, None, STEPS, heard.append, online=True)] * 2
+    searching = []
+    for controller in calls:
+        work = controller.next()
+        assert isinstance(work, Work)
+        searching.append(work.job.search is not None)
+        with suppress(UserCodeError):  # of the third one in a row
+            controller.fail(work.number, "KeyError: 'x'", unbegun=True)
+    assert searching == [True, False, False, True, False]
+    assert [SEARCHES in trial.attrs for trial in handle.trials] == searching

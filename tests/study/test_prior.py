@@ -230,6 +230,17 @@ def _with_rule(name: str) -> FrozenTrial:
     return made
 
 
+def test_trials_are_counted_from_the_one_that_searches() -> None:
+    first = searched(0.04)
+    first.number = 3
+    begun = [trial(number, 0.6, peak=0.02, lr=0.02) for number in range(4, 4 + COMPARED - 1)]
+    compared = known(first, *begun, own=trial(3 + COMPARED))
+    assert compared is not None
+    assert compared.profile == "linear"
+    last = 3 + FIRST if FIRST % 2 == 0 else 2 + FIRST
+    assert known(first, *begun, own=trial(last)) is not None
+
+
 def test_nothing_is_known_without_a_search_or_a_prior() -> None:
     assert known(trial(0, 0.5, peak=0.1, lr=0.1)) is None
 
