@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from autolr.arguments import completion_script, read_arguments
 from autolr.arguments import parser as _parser
+from autolr.counted import counted
 from autolr.errors import AutoLRError, ConfigError
 from autolr.quoting import shortened
 from autolr.schedules import Schedule
@@ -147,7 +148,7 @@ def _report(arguments: Namespace) -> int:
     _print(f"wrote {page}")
     _print(f"wrote {table}")
     if charts:
-        _print(f"wrote {len(charts)} charts in {charts[0].parent}")
+        _print(f"wrote {counted(len(charts), 'chart')} in {charts[0].parent}")
     return 0
 
 
