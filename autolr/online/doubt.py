@@ -53,7 +53,8 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     It takes the place of the run where it is better than that and than a copy of the run at the
     same lower rate, which always helps at once, whatever state it begins with. All three are
     scored at the same step: a loss may rise by design. Two standard errors are asked for at first,
-    and one of a copy that follows another in doubt.
+    and one of a copy that follows another in doubt, or where the run has lost a quarter of its
+    gain: what breaks a run raises the loss of some batches far more than that of others.
     Where the lower rate is what helps, and the run is still worse than its best state, the copy of
     the run takes its place if it is better than the run is, and was, and no step is lost. A run
     that has lost a quarter of its gain in its first quarter is compared as it is now: a lower rate
@@ -109,25 +110,31 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
         return 0
     gain = _band(search, last) / 2
     run = scores[0]
+    fallen = _has_fallen(search, run)
     errors = CLEAR / (1 + search.doubts)  # a copy that leads once more says it twice
-    clear = [max(gain, errors * evidence.noise(0, copy)) for copy in (0, 1, 2)]
-    if scores[1] < run - clear[1]:
-        apart = max(gain, errors * evidence.noise(1, 2))
+    back = min(errors, CLEAR / 2) if fallen else errors
+    if scores[1] < run - max(gain, back * evidence.noise(0, 1)):
+        apart = max(gain, back * evidence.noise(1, 2))
         if scores[1] < scores[2] - apart:
             return 1
     assert search.best is not None
     still = run > search.best[1] + _band(search, last)
-    than = run if _has_fallen(search, run) else min(run, last)
-    return 2 if still and scores[2] < than - clear[2] else 0
+    than = run if fallen and _is_early(search) else min(run, last)
+    return 2 if still and scores[2] < than - max(gain, errors * evidence.noise(0, 2)) else 0
 
 
 def _has_fallen(search: "Search", score: float) -> bool:
-    """Return whether the run has lost early a good part of what it had gained."""
+    """Return whether the run has lost a good part of what it had gained."""
     assert search.best is not None
-    if search.initial is None or search.rounds[0].start > _EARLY * search.last:
+    if search.initial is None:
         return False
     fallen = search.best[1] + _FALLEN * (search.initial - search.best[1])
     return score > fallen and not _has_hardly_gained(search)
+
+
+def _is_early(search: "Search") -> bool:
+    """Return whether the present round begins in the first quarter of the run."""
+    return search.rounds[0].start <= _EARLY * search.last
 
 
 def _has_hardly_gained(search: "Search") -> bool:

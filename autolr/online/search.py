@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from autolr import schedules
 from autolr.candidate import Candidate
 from autolr.online.actions import Commit, Probe
 from autolr.online.doubt import AUTO, NEVER, restored, verified, watched
@@ -22,7 +23,7 @@ from autolr.online.longer_race import (
 from autolr.online.near_race import after_near_race
 from autolr.online.race_verdict import highest_alive
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
-from autolr.online.reschedule import scaled
+from autolr.online.reschedule import followed, scaled
 from autolr.online.rivals_of_round import with_rivals
 from autolr.online.rounds import Round
 from autolr.online.second_look import with_second_look
@@ -269,6 +270,8 @@ class Search:
         assert run.peak is not None  # a search fixes every peak
         if run.rule == rule and run.peak != peak and step > 1:
             run = replace(scaled(run, step, peak / run.peak, refines=True), peak=peak)
+        if self.chose_schedule:  # a decay that the user has not set would be no rate of his own
+            run = followed(run, step, schedules.constant())
         return replace(self, alive=(run,), rounds=())
 
     def _without(self, lost: Sequence[Candidate]) -> "Search":

@@ -1,6 +1,8 @@
 """Races behind the rise of a long warm-up, and peaks of the user's own."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+from itertools import pairwise
+
 import pytest
 
 from autolr import schedules
@@ -71,6 +73,18 @@ def test_within_the_rise_no_lower_rate_is_tried_after_the_race():
     later = [factor for r in search.rounds[1:] for factor in r.factors]
     assert later
     assert min(later) > 1
+
+
+def test_a_rate_that_rises_to_the_end_is_compared_with_lower_ones_late_in_the_run():
+    _, search = begun(1e-3, rise=999)
+    starts = {r.start: r.factors for r in search.rounds if r.factors}
+    assert starts == {111: starts[111], 500: (0.25, 0.5), 750: (0.25, 0.5)}
+    assert [r.horizon for r in search.rounds] == sorted({r.horizon for r in search.rounds})
+    assert all(a.horizon <= b.start for a, b in pairwise(search.rounds))
+    assert any(111 < r.start < 500 for r in search.rounds)  # and watched until then
+    assert price(search.rounds, 5) <= 250
+    _, falls = begun(1e-3, rise=600)
+    assert min(f for r in falls.rounds[1:] for f in r.factors) > 1
 
 
 def test_the_run_keeps_its_own_rates_until_a_rival_clearly_wins():

@@ -99,6 +99,15 @@ def test_a_copy_that_leads_once_more_says_it_twice():
     assert once.observe(Evidence(ahead, tuple(rows))).rollbacks != ()
 
 
+@pytest.mark.parametrize(("run", "goes_back"), [(1.6, True), (0.9, False)])
+def test_a_run_that_has_broken_on_some_batches_goes_back_by_one_standard_error(run, goes_back):
+    search = watched(0.5, 0.53)  # of 3.0 before its first step: a quarter of the gain is 0.63
+    broken, rise = (1.0, 0.0, 1.3, 0.0), run - 0.5  # 1.7 standard errors
+    worse = tuple(0.5 + rise * share / np.mean(broken) for share in broken)
+    after = search.observe(Evidence((run, 0.5, run), (worse, (0.5,) * 4, worse)))
+    assert bool(after.rollbacks) is goes_back
+
+
 def test_what_a_lower_rate_mends_at_once_is_no_reason_to_go_back():
     search = watched(0.5, 0.53)
     after = search.observe(Evidence((0.54, 0.49, 0.495)))

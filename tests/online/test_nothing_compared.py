@@ -280,4 +280,16 @@ def test_the_plan_of_a_search_knows_what_to_keep():
     for _ in range(2):
         search = search.observe(Evidence(tuple([NAN] * len(search.alive))))
     assert search.rounds == ()
-    assert np.all(rates(search.alive[0]) <= 1e-3)
+    applied = rates(search.alive[0])
+    assert np.all(applied <= 1e-3)
+    assert set(applied[60:]) == {1e-3}  # the user has set no decay
+
+
+def test_a_schedule_that_was_given_stays_where_nothing_can_be_compared():
+    given = schedules.cosine()
+    run = replace(run_of(PeakRange.around(1e-3)), schedule=given)
+    search = Annealed().begin(run).search
+    for _ in range(2):
+        search = search.observe(Evidence(tuple([NAN] * len(search.alive))))
+    assert search.rounds == ()
+    assert search.alive[0].schedule == given
