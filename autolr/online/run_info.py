@@ -34,6 +34,7 @@ class RunInfo:
             that rewinds.
         prior: The peak of an earlier search, moved to this run; ``entries`` are around it if it is
             raced.
+        averaged: Whether other code averages the weights, and has the last word on them.
     """
 
     total_steps: int
@@ -47,6 +48,7 @@ class RunInfo:
     users_peak: float | None = None
     rewindable: bool = False
     prior: MovedPeak | None = None
+    averaged: bool = False
 
     @property
     def peaks(self) -> PeakRange:

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from autolr.callbacks import AutoLR
 from autolr.online import Annealed
 from autolr.result import load_result
-from tests.callbacks.namespace import Callback, ModelCheckpoint, pl
+from tests.callbacks.namespace import Callback, ModelCheckpoint, WeightAveraging, pl
 
 STEPS, EPOCHS, WINDOW = 120, 4, 48  # 40 % of the run
 
@@ -100,6 +100,13 @@ def test_without_rollbacks_the_weights_are_those_of_the_last_step(tmp_path):
     assert result.averaged is None
     assert torch.equal(module.net.weight, weights.kept[-1])
     assert "weights" not in str(result)
+
+
+def test_a_callback_that_averages_has_the_last_word(tmp_path):
+    theirs = WeightAveraging()
+    module, _, result = fit(tmp_path, theirs)
+    assert result.averaged is None
+    assert torch.equal(module.net.weight, theirs._average_model.module.net.weight)
 
 
 def test_a_fit_that_is_resumed_within_the_average_ends_as_the_whole_one(tmp_path):

@@ -1,4 +1,5 @@
 """The end of a run: its last weights, or an average of them."""
+# mypy: allow-untyped-calls, no-check-untyped-defs
 
 import json
 import math
