@@ -20,6 +20,10 @@ arXiv:2301.02312), so the length of the fall is chosen where it can be seen, and
 def windows_of(shares: Sequence[float], total_steps: int) -> tuple[int, ...]:
     """Return over how many of its last steps the averages of a run are, of two steps at least.
 
+    Args:
+        shares: Of the run.
+        total_steps: Optimizer steps of the run.
+
     >>> windows_of((0.2, 0.4), 100)
     (20, 40)
     """
