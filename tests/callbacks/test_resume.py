@@ -75,7 +75,7 @@ def test_the_cuts_are_where_their_names_say(whole):
     assert {step: begun for step, begun in ends.items() if begun} == {
         35: [22],
         42: [22],
-        49: [11, 22],
+        49: [22, 11],
     }
     assert states[56]["result"]["total_steps"] == 56
 
