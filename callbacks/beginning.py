@@ -15,6 +15,7 @@ from autolr.callbacks.namespaces import (
 from autolr.callbacks.own_schedulers import OwnRates
 from autolr.callbacks.requirements import check_rivals
 from autolr.callbacks.run_length import warn_of_default_length
+from autolr.callbacks.swa import averages_weights
 from autolr.callbacks.validation import ValidationPass
 from autolr.online.strategy import Strategy
 from autolr.runtime.checkpoint import ResumableRivals
@@ -114,4 +115,4 @@ def setup_of(
     """
     peak, rise = (None, None) if own is None else (own.peak, own.rise - 1)
     last, data = handover.last_search_step(trainer, steps), trainer.train_dataloader
-    return Setup(settings, steps, peak, rise, last, data)
+    return Setup(settings, steps, peak, rise, last, data, averages_weights(trainer))

@@ -7,7 +7,7 @@ from autolr.callbacks.namespaces import Trainer, rank_zero_info, rank_zero_warn
 from autolr.callbacks.step_count import StepCount
 from autolr.counted import counted
 from autolr.result.files import save_after
-from autolr.result.messages import closing
+from autolr.result.messages import closing, ended
 from autolr.result.result import Result
 
 _EARLY_STOPPERS = {"EarlyStopping": "", "Timer": " (max_time)"}  # max_time adds a Timer
@@ -74,6 +74,8 @@ def announce(result: Result, *, cut: bool = False) -> None:
         rank_zero_warn(closing(result))
     elif result.probe_steps and not cut:
         rank_zero_info(closing(result))
+    for line in ended(result):
+        rank_zero_info(line)
 
 
 def finalized(

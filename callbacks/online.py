@@ -234,7 +234,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._rivals is not None:  # stopped before the search was over
             self._result = self._with_own(self._rivals.result())
-            announce(self._result, cut=True)
+            announce(self._result, cut=not self._rivals.search.closes)
         if self._unchecked is not None:
             self._unchecked.warn()
         super().on_train_end(trainer, pl_module)

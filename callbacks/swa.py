@@ -1,4 +1,4 @@
-"""`StochasticWeightAveraging`, which takes the rates over where a search and its schedule end."""
+"""Callbacks that average weights; `StochasticWeightAveraging` takes the rates over too."""
 
 from autolr.callbacks.namespaces import (
     LightningModule,
@@ -22,6 +22,12 @@ def max_epochs(trainer: Trainer) -> int:
     `StochasticWeightAveraging` adds it as the fit begins; no step is made in it.
     """
     return int(getattr(swa_of(trainer), "_max_epochs", trainer.max_epochs) or 0)
+
+
+def averages_weights(trainer: Trainer) -> bool:
+    """Return whether a callback averages the run's weights, which end as it has them."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return any(isinstance(c, either(WeightAveraging)) for c in callbacks)
 
 
 def restart_averages(trainer: Trainer, module: LightningModule) -> None:

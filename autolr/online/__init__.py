@@ -1,11 +1,12 @@
 """The online search in pure code: it takes scores and answers with the next action.
 
 Users can write their own `Strategy`; the protocol and its values are experimental. A strategy gets
-a `RunInfo`, then an `Observation` after each of its actions `Probe`, `Save`, `Rollback`, `Train`
-and `Commit`.
+a `RunInfo`, then an `Observation` after each of its actions `Probe`, `Save`, `Rollback`, `Close`,
+`Train` and `Commit`.
 """
 
 from autolr.online.actions import Action as Action
+from autolr.online.actions import Close as Close
 from autolr.online.actions import Commit as Commit
 from autolr.online.actions import Probe as Probe
 from autolr.online.actions import Rollback as Rollback
@@ -25,6 +26,7 @@ from autolr.online.peaks import PeakRange as PeakRange
 from autolr.online.plan import plan_rounds as plan_rounds
 from autolr.online.progress import Progress as Progress
 from autolr.online.race_entry import RaceEntry as RaceEntry
+from autolr.online.records import AveragedEnd as AveragedEnd
 from autolr.online.records import ProbeScore as ProbeScore
 from autolr.online.records import RollbackRecord as RollbackRecord
 from autolr.online.reschedule import scaled as scaled

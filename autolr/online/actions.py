@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from autolr.candidate import Candidate
-    from autolr.online.records import ProbeScore
+    from autolr.online.records import AveragedEnd, ProbeScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Probe:
             each candidate.
         waits: Whether it ends at once where the rate that other code writes, without a scheduler,
             is seen to rise beyond ``horizon``: see `Observation.rise`.
+        closing: The windows of the `Close` to come: its averages may begin meanwhile.
     """
 
     candidates: tuple["Candidate", ...]
@@ -52,6 +53,7 @@ class Probe:
     ahead: int | None = None
     counts_inactive: bool = False
     waits: bool = False
+    closing: tuple[int, ...] = ()
 
     @property
     def run(self) -> "Candidate":
@@ -90,6 +92,24 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """Score the run after its last step: with its last weights, and with averages of them.
+
+    Attributes:
+        run: What the run continues as until then.
+        windows: Over how many of the last steps the averages are.
+    """
+
+    run: "Candidate"
+    windows: tuple[int, ...]
+
+    @property
+    def closing(self) -> tuple[int, ...]:
+        """The windows, as `Probe` has them before."""
+        return self.windows
+
+
+@dataclass(frozen=True, slots=True)
 class Train:
     """Train so many steps at a constant rate; only in a run that can be rewound.
 
@@ -113,10 +133,13 @@ class Commit:
         candidate: What the run continues as.
         scores: The scores of the probes where the strategy computes them itself, from the losses
             of `Train`; else `Progress` has recorded them.
+        averaged: After a `Close`: the average that takes the place of the last weights; None: they
+            stay.
     """
 
     candidate: "Candidate"
     scores: tuple["ProbeScore", ...] = ()
+    averaged: "AveragedEnd | None" = None
 
     @property
     def run(self) -> "Candidate":
@@ -124,4 +147,4 @@ class Commit:
         return self.candidate
 
 
-Action: TypeAlias = Probe | Save | Rollback | Train | Commit
+Action: TypeAlias = Probe | Save | Rollback | Close | Train | Commit

@@ -10,6 +10,7 @@ from autolr.candidate import Candidate
 from autolr.errors import ConfigError
 from autolr.online.actions import Rollback, Save
 from autolr.online.annealed_state import AnnealedState
+from autolr.online.closing import ENDS, windows_of
 from autolr.online.delayed import delayed
 from autolr.online.doubt import AUTO, NEVER, NOT_FINITE
 from autolr.online.near_race import NEAR_BUDGET, shortened
@@ -18,8 +19,10 @@ from autolr.online.rounds import COPIES, SHORTEST_CHECK, Check, Round, price
 from autolr.online.run_info import RunInfo
 from autolr.online.search import Search
 from autolr.online.search_serialization import search_from_dict
+from autolr.online.serialization import end_from_dict
 from autolr.online.thresholds import Thresholds
 from autolr.predicates import is_number
+from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
 # Of the run's steps, and of the budget at most, for copies of a saved state: a choice. More is left
@@ -60,12 +63,16 @@ class Annealed:
         candidates: How many peaks race, spaced evenly in log rate. Rules that race beside the
             user's own optimizer have up to three.
         race: Length of the race, as a share of the run, but at least 20 steps.
-        checks: The comparisons after it, rising.
+        checks: The comparisons after it, rising. Empty: nothing is compared after the race.
         thresholds: When a difference of scores counts.
         budget: Probe steps at most, as a share of the run's steps.
         rollback: When the run is restored to its best state. "auto": when its loss is not finite,
             and when its score has risen and a copy of that state at a lower rate, trained beside
             the run for a while, does better. "not-finite": only the former. "never".
+        ends: Averages of the weights over these last shares of the run are compared with the last
+            weights, behind the last step; the best takes their place where it is better. Only where
+            ``rollback`` is "auto", the user's own optimizer trains, and no other callback averages
+            weights. Empty: the last ones stay.
 
     Raises:
         ConfigError: If a value is out of its range.
@@ -77,6 +84,7 @@ class Annealed:
     thresholds: Thresholds = field(default_factory=Thresholds)
     budget: float = 0.25
     rollback: str = AUTO
+    ends: tuple[float, ...] = ENDS
 
     rewinds: ClassVar[bool] = False
     within: ClassVar[bool] = False  # whether the user has said, as by ``rates``, what may be right
@@ -94,6 +102,8 @@ class Annealed:
             raise ConfigError.of("rollback", self.rollback, expected)
         if not (is_number(self.budget) and 0 < self.budget < math.inf):
             raise ConfigError.of("budget", self.budget, "a positive share of the run's steps")
+        if not all(is_number(share) and 0 < share < 1 for share in self.ends):
+            raise ConfigError.of("ends", self.ends, "shares of the run in (0, 1)")
 
     def begin(self, run: RunInfo) -> "AnnealedState":
         """Return the search of a run, with rounds that fit under its budget.
@@ -136,7 +146,7 @@ class Annealed:
         if not search.rounds:
             search = replace(search, alive=(run.own,))
         search = search if len(line_up) > 1 else search.of_its_rule()
-        return AnnealedState(search, guarded=search.may_change)
+        return AnnealedState(search, search.may_change, closing=self._closing(run, search))
 
     def state_from_dict(self, values: Mapping[str, Any]) -> "AnnealedState":
         """Return the state that `AnnealedState.to_dict` described."""
@@ -146,7 +156,21 @@ class Annealed:
             if pending["factor"] is None
             else Rollback(Candidate.from_dict(pending["run"]), pending["factor"])
         )
-        return AnnealedState(search_from_dict(values["search"]), values["guarded"], made)
+        return AnnealedState(
+            search_from_dict(values["search"]),
+            values["guarded"],
+            made,
+            tuple(values.get("closing", ())),  # not stored by earlier versions
+            end_from_dict(values.get("averaged")),
+        )
+
+    def _closing(self, run: RunInfo, search: Search) -> tuple[int, ...]:
+        """Return over how many of the run's last steps averages are compared with its end."""
+        own = {candidate.rule for candidate in search.alive} == {OWN}
+        closes = own and bool(search.rounds) and search.may_change and self.rollback == AUTO
+        if not (closes and self.checks) or run.averaged or run.deadline < run.total_steps:
+            return ()
+        return windows_of(self.ends, run.total_steps)
 
     def _race(self, run: RunInfo) -> int:
         length = max(_FLOOR, round(self.race * run.total_steps))

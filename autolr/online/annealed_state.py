@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autolr.candidate import Candidate
-from autolr.online.actions import Action, Commit, Rollback, Save
+from autolr.online.actions import Action, Close, Commit, Rollback, Save
+from autolr.online.closing import averaged_end
 from autolr.online.delayed import delayed
 from autolr.online.ended import after_change, without
 from autolr.online.evidence import Evidence
 from autolr.online.observation import Observation
 from autolr.online.race_verdict import own_candidate
+from autolr.online.records import AveragedEnd
 from autolr.online.search import Search
 from autolr.online.search_serialization import search_to_dict
+from autolr.online.serialization import end_to_dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,16 @@ class AnnealedState:
         guarded: Whether the run's state can ever be replaced; one that is only followed is left
             alone, whatever its loss.
         pending: What has to be done before the next comparison.
+        closing: Over how many of the run's last steps the averages are that are compared with its
+            last weights when all else is over; empty: none are, or they have been.
+        averaged: The one that has taken their place.
     """
 
     search: Search
     guarded: bool = True
     pending: Save | Rollback | None = None
+    closing: tuple[int, ...] = ()
+    averaged: AveragedEnd | None = None
 
     @property
     def action(self) -> Action:
@@ -37,13 +45,19 @@ class AnnealedState:
             return self.pending
         action = self.search.action
         if isinstance(action, Commit):
-            return action
-        return replace(action, guarded=self.guarded, settled=self._is_settled)
+            if self.closing and not self.search.blind:
+                return Close(action.candidate, self.closing)
+            return replace(action, averaged=self.averaged)
+        guarded, settled = self.guarded, self._is_settled
+        return replace(action, guarded=guarded, settled=settled, closing=self.closing)
 
     def observe(self, observation: Observation) -> "AnnealedState":
         """Take in the scores of the present probe, or that the run has been lost."""
         if self.pending is not None:
             return replace(self, pending=None)
+        if isinstance(self.action, Close):
+            end = averaged_end(self.search, self.closing, observation)
+            return replace(self, closing=(), averaged=end)
         alive = self.search.alive
         search = after_change(self.search, observation.changed)
         search = without(search, [alive[index] for index in observation.ended])
@@ -70,6 +84,8 @@ class AnnealedState:
             "search": search_to_dict(self.search),
             "guarded": self.guarded,
             "pending": pending,
+            "closing": list(self.closing),
+            "averaged": end_to_dict(self.averaged),
         }
 
     @property

@@ -11,6 +11,7 @@ class Observation:
         step: Optimizer steps that the run has made.
         scores: After a `Probe`: of its candidates, in their order. Lower is better; NaN or
             infinite if a candidate diverged. With `Probe.ahead` they are forecasts of the loss.
+            After a `Close`: of the last weights, then of each average.
         batch_scores: The scores by validation batch, in the order of ``scores``; None where they
             are not known.
         initial: The score of the run before its first step; None where it is not known.

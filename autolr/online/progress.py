@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from autolr.candidate import Candidate
 from autolr.errors import ConfigError, DivergedError
-from autolr.online.actions import Action, Commit, Probe, Rollback, Save
+from autolr.online.actions import Action, Close, Commit, Probe, Rollback, Save
 from autolr.online.kept import Kept
 from autolr.online.observation import Observation
 from autolr.online.prior_peak import MovedPeak
@@ -69,6 +69,16 @@ class Progress:
     def probe(self) -> Probe | None:
         """The probe that is under way or comes next; None if another action does."""
         return self.action if isinstance(self.action, Probe) else None
+
+    @property
+    def closes(self) -> bool:
+        """Whether nothing is left but to compare the last weights with their averages."""
+        return isinstance(self.action, Close)
+
+    @property
+    def closing(self) -> tuple[int, ...]:
+        """Over how many of the run's last steps the averages are that end it."""
+        return self.action.closing if isinstance(self.action, Probe | Close) else ()
 
     @property
     def guarded(self) -> bool:

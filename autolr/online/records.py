@@ -63,6 +63,21 @@ class RollbackRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AveragedEnd:
+    """The run ended with an average of its last weights.
+
+    Attributes:
+        window: Over how many of its last steps.
+        score: Of the average; lower is better.
+        last: The score of the last weights, infinite where it was not finite.
+    """
+
+    window: int
+    score: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
 class CopyRecord:
     """The search could not make, or not keep, all copies of the run.
 

@@ -30,10 +30,9 @@ class RunInfo:
         profiles: What the strategy may choose from after the peak, where ``schedule`` is None.
         users_peak: ``own_rate`` where the user has certainly set it, in the optimizer or as the top
             of the module's own scheduler; None where it is torch's default.
-        rewindable: Whether the run can be rewound, which a Trainer cannot. Only set for a strategy
-            that rewinds.
-        prior: The peak of an earlier search, moved to this run; ``entries`` are around it if it is
-            raced.
+        rewindable: Whether a strategy that rewinds can rewind the run, which a Trainer cannot.
+        prior: The peak of an earlier search, moved to this run; ``entries`` are around a raced one.
+        averaged: Whether other code averages the weights, and has the last word on them.
     """
 
     total_steps: int
@@ -47,6 +46,7 @@ class RunInfo:
     users_peak: float | None = None
     rewindable: bool = False
     prior: MovedPeak | None = None
+    averaged: bool = False
 
     @property
     def peaks(self) -> PeakRange:

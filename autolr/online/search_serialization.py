@@ -1,6 +1,6 @@
 """A `Search` as plain JSON values and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -57,7 +57,10 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         highest=float(values["highest"]),
         alive_below=float(values["alive_below"]),
         ends=(float(values["ends"][0]), float(values["ends"][1])),
-        limits=tuple((rule, _four(peaks)) for rule, peaks in values["limits"].items()),
+        limits=tuple(
+            (rule, (float(a), float(b), float(c), float(d)))
+            for rule, (a, b, c, d) in values["limits"].items()
+        ),
         scores=scores_from_list(values["scores"]),
         rollbacks=rollbacks_from_list(values["returns"]),
         best=None if best is None else (best[0], float(best[1])),
@@ -74,11 +77,6 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         fallback=None if kept is None else (kept[0], float(kept[1])),
         favoured=values.get("favoured"),
     )
-
-
-def _four(peaks: Sequence[str]) -> tuple[float, float, float, float]:
-    first, second, third, fourth = map(float, peaks)
-    return first, second, third, fourth
 
 
 def _round_to_dict(now: Round) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from autolr.candidate import Candidate
-from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
+from autolr.online.records import AveragedEnd, CopyRecord, ProbeScore, RollbackRecord
 
 
 def scores_to_list(scores: Sequence[ProbeScore]) -> list[dict[str, Any]]:
@@ -60,3 +60,15 @@ def copies_to_list(records: Sequence[CopyRecord]) -> list[dict[str, Any]]:
 def copies_from_list(rows: Sequence[Mapping[str, Any]]) -> tuple[CopyRecord, ...]:
     """Return the records that `copies_to_list` described."""
     return tuple(CopyRecord(**{**row, "ended": tuple(row["ended"])}) for row in rows)
+
+
+def end_to_dict(averaged: AveragedEnd | None) -> dict[str, Any] | None:
+    """Return the record of how a run ended as plain JSON values; None stays None."""
+    return None if averaged is None else {**asdict(averaged), "last": repr(averaged.last)}
+
+
+def end_from_dict(row: Mapping[str, Any] | None) -> AveragedEnd | None:
+    """Return the record that `end_to_dict` described."""
+    if row is None:
+        return None
+    return AveragedEnd(row["window"], row["score"], float(row["last"]))

@@ -44,7 +44,7 @@ class Strategy(Protocol):
 
         Where `RunInfo.rewindable` is set its actions are `Train` and `Commit`. In any other run
         they are `Probe`, with ``ahead``, and `Commit`; a strategy that does not rewind answers with
-        `Probe`, `Save`, `Rollback` and `Commit`.
+        `Probe`, `Save`, `Rollback`, `Close` and `Commit`.
         """
 
     def begin(self, run: RunInfo) -> Any:

@@ -10,7 +10,7 @@ from autolr.counted import counted
 from autolr.online.monitor import Monitor
 from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord
 from autolr.online.run_forecast import expected_at, forecast_origin, run_scores
-from autolr.result.summary import multiplied, too_few
+from autolr.result.summary import averaged_text, multiplied, too_few
 from autolr.rules.fixed import OWN
 
 if TYPE_CHECKING:
@@ -161,6 +161,12 @@ def closing(result: "Result") -> str:
         f"AutoLR: {_named(result.rule)}peak {result.peak:.3g}{multiplied(result)} after "
         f"{probes}, {price}{_discarded(result)}"
     )
+
+
+def ended(result: "Result") -> Iterator[str]:
+    """Yield a line where the run has ended with an average of its last weights."""
+    if said := averaged_text(result):
+        yield f"AutoLR: the run ends with {said}"
 
 
 def excluded(rules: Sequence[str]) -> Iterator[str]:

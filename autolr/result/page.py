@@ -9,7 +9,7 @@ from autolr.drawing.sheet import document, facts, wide
 from autolr.online.records import ProbeScore
 from autolr.result.charts import rate_chart, rates_chart, run_chart
 from autolr.result.messages import copies_text
-from autolr.result.summary import runs_text, size_text
+from autolr.result.summary import averaged_text, runs_text, size_text
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
 
@@ -117,13 +117,16 @@ def _schedule_lines(result: "Result") -> tuple[str, str]:
 
 
 def _lost(result: "Result") -> str:
-    if not result.rollbacks:
-        return ""
-    steps = counted(result.discarded_steps, "step")
-    return (
-        f"# {steps} that rollbacks discarded are not replayed: from scratch the schedule\n"
-        "# gives another run\n"
-    )
+    lines = []
+    if result.rollbacks:
+        steps = counted(result.discarded_steps, "step")
+        lines += [
+            f"# {steps} that rollbacks discarded are not replayed: from scratch the schedule\n",
+            "# gives another run\n",
+        ]
+    if (end := result.averaged) is not None:
+        lines.append(f"# at the end: the average of the weights of the last {end.window} steps\n")
+    return "".join(lines)
 
 
 def _title(result: "Result") -> str:
@@ -161,6 +164,8 @@ def _facts(result: "Result") -> str:
     back = lost if result.rollbacks else "it never got worse"
     times = counted(len(result.rollbacks), "time")
     rows.append(("rolled back", times if result.rollbacks else "never", back))
+    if said := averaged_text(result):
+        rows.append(("weights at the end", "averaged", said))
     return facts(rows)
 
 

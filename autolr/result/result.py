@@ -9,7 +9,13 @@ from autolr.online.actions import Commit
 from autolr.online.forecast import Forecast
 from autolr.online.monitor import Monitor
 from autolr.online.prior_peak import MovedPeak
-from autolr.online.records import CopyRecord, ProbeScore, RollbackRecord, is_blind
+from autolr.online.records import (
+    AveragedEnd,
+    CopyRecord,
+    ProbeScore,
+    RollbackRecord,
+    is_blind,
+)
 from autolr.online.run_forecast import expected_end
 from autolr.online.scan import Scan
 from autolr.result.summary import summary
@@ -63,6 +69,9 @@ class Result:
         optimizer: The class name of the run's own optimizer, of several joined by " + "; None: it
             is not known.
         prior: The peak of an earlier search around which this one began, if it was given.
+        averaged: The average of its last weights with which the run ended; None: it ended with the
+            last ones. No schedule holds it: a replay averages the weights of so many last steps,
+            as `torch.optim.swa_utils.AveragedModel` does.
 
     Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a
@@ -97,6 +106,7 @@ class Result:
     own_rates: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     optimizer: str | None = field(default=None, repr=False)
     prior: MovedPeak | None = field(default=None, repr=False)
+    averaged: AveragedEnd | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -148,6 +158,7 @@ class Result:
             highest_rate=highest_rate,
             optimizer=optimizer,
             prior=search.prior,
+            averaged=search.action.averaged if isinstance(search.action, Commit) else None,
         )
 
     @property

@@ -11,6 +11,8 @@ from autolr.online.scan import Scan
 from autolr.online.serialization import (
     copies_from_list,
     copies_to_list,
+    end_from_dict,
+    end_to_dict,
     rollbacks_from_list,
     rollbacks_to_list,
     scores_from_list,
@@ -46,6 +48,7 @@ def result_to_dict(result: Result) -> dict[str, Any]:
         "copies": copies_to_list(result.copies),
         "optimizer": result.optimizer,
         "prior": None if result.prior is None else asdict(result.prior),
+        "averaged": end_to_dict(result.averaged),
     }
 
 
@@ -78,6 +81,7 @@ def result_from_dict(values: Mapping[str, Any]) -> Result:
         copies=copies_from_list(values.get("copies", ())),
         optimizer=values.get("optimizer"),
         prior=MovedPeak(**values["prior"]) if values.get("prior") else None,
+        averaged=end_from_dict(values.get("averaged")),
     )
 
 

@@ -1,4 +1,4 @@
-"""A result in five entries, for a terminal of 80 columns."""
+"""A result in few entries, for a terminal of 80 columns."""
 
 import re
 from textwrap import fill
@@ -18,7 +18,10 @@ _TIED = "\0"  # a space at which no line is broken
 
 
 def summary(result: "Result") -> str:
-    """Return what ``print(result)`` prints: five entries, in lines of at most 80 columns."""
+    """Return what ``print(result)`` prints: five entries, in lines of at most 80 columns.
+
+    A sixth says where the run has ended with an average of its last weights.
+    """
     return "\n".join(
         fill(
             f"{name:{_INDENT}}{text}",
@@ -33,7 +36,9 @@ def summary(result: "Result") -> str:
             ("price", _price(result)),
             ("expected", _expected(result)),
             ("rollbacks", _rollbacks(result)),
+            ("weights", averaged_text(result)),
         )
+        if text
     )
 
 
@@ -45,6 +50,15 @@ def size_text(count: int) -> str:
     """
     unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (0, "KB")) if count >= u)
     return f"{count / (unit or 1e3):.3g} {name}"
+
+
+def averaged_text(result: "Result") -> str:
+    """Return which weights a run has ended with, and by what; nothing for the last ones."""
+    if (end := result.averaged) is None:
+        return ""
+    score, last = (result.monitor.text(score) for score in (end.score, end.last))
+    steps = f"the average of its last {end.window:,} steps"
+    return f"{steps}: {result.monitor.name} {score}, {last} without"
 
 
 def _peak(result: "Result") -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
 from autolr.errors import UnsupportedError
-from autolr.online.actions import Probe, Rollback, Save, Train
+from autolr.online.actions import Commit, Probe, Rollback, Save, Train
 from autolr.online.observation import Observation
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.candidate_states import CandidateStates
@@ -75,11 +75,16 @@ class Acting(CandidateStates):
             scores = self._scores(probe)
             self._observe(self.step, [scores.get(c, LOST) for c in probe.candidates])
             self._settle(self.step)
+        self._rivals, self._best, self._live.average = [], None, None
+        if self.search.closes:
+            if self.step < self.total_steps:
+                return
+            self._close()
         if isinstance(action := self.search.action, Train):
             raise UnsupportedError(
                 f"a strategy answers with Train only in a run that can be rewound, got {action!r}"
             )
-        self._rivals, self._best, self._live.average = [], None, None
+        self._ends.clear()
 
     def _scores(self, probe: Probe) -> dict[Candidate, Score]:
         """Return the score of each candidate of a probe that has ended."""
@@ -130,8 +135,19 @@ class Acting(CandidateStates):
         self.search = self.search.observe(observation)
         self._dropped, self._ended, self._changed = [], [], None
 
+    def _close(self) -> None:
+        """Report the scores of the last weights and of their averages; have the best in place."""
+        averages = self._ends.of(self.search.closing)
+        self._observe(self.step, self._scoring.ends(averages))
+        action = self.search.action
+        if isinstance(action, Commit) and action.averaged is not None:
+            (average,) = self._ends.of([action.averaged.window])
+            assert average is not None
+            average.stay(self._learner.forward)
+
     def _sample(self) -> None:
         """Take the weights into the averages while a window is open."""
+        self._ends.sample(self.search.closing, self.total_steps - self.step + 1)
         now = self.search.probe
         if now is None or self.step <= now.horizon - now.window:
             return

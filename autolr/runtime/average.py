@@ -34,18 +34,21 @@ class Average:
     Args:
         model: The model, whose state in place is added by `add`.
         optimizer: Its optimizer: weights that are in none of its groups do not move.
-        window: How many steps will be averaged; of more than 31 only 16 to 31, evenly spread. A
-            weight that begins to train within them is averaged from there on, one that is frozen
-            then counts as it is.
+        window: How many steps will be averaged. A weight that begins to train within them is
+            averaged from there on, one that is frozen then counts as it is.
+        samples: Of how many steps the weights are taken, evenly spread: of all in a window of less
+            than twice as many, else of so many at least, and of less than twice as many.
 
     Source: Izmailov et al. 2018 (SWA), arXiv:1803.05407, also for the statistics of batch norm;
     Sandler et al. 2023, arXiv:2301.02312: what averaging does equals annealing to first order.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, window: int) -> None:
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, window: int, samples: int = _SAMPLES
+    ) -> None:
         self._model = model
         self._optimizer = optimizer
-        self._every = max(1, window // _SAMPLES)
+        self._every = max(1, window // samples)
         self._left = window
         self._means: dict[Tensor, Tensor] = {}
         self._counts: dict[Tensor, int] = {}  # the samples in each mean
@@ -122,12 +125,28 @@ class Average:
                     for parameter, data in own:
                         swap.data(parameter, data)
 
+    @torch.no_grad()
+    def stay(self, forward: Callable[[], object]) -> None:
+        """Leave the mean in place, with the statistics of batch norm that belong to it.
+
+        Args:
+            forward: As for `in_place`.
+        """
+        with self.in_place(forward):
+            pass  # the statistics are known now
+        for parameter, mean in self._means.items():
+            local(parameter.detach()).copy_(mean)
+        self._write_statistics()
+
     def _renew_statistics(self, forward: Callable[[], object]) -> None:
         norms = [norm for norm in batch_norms(self._model) if norm.training]
         if norms != list(self._statistics):
             with untouched(self._model, weights=True):
                 estimate_statistics(norms, forward)
                 self._statistics = {n: [b.clone() for b in n.buffers(recurse=False)] for n in norms}
+        self._write_statistics()
+
+    def _write_statistics(self) -> None:
         for norm, kept in self._statistics.items():
             for buffer, value in zip(norm.buffers(recurse=False), kept, strict=True):
                 buffer.copy_(value)

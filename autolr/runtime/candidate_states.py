@@ -14,6 +14,7 @@ from autolr.online.reschedule import shrunk
 from autolr.rules.switching import begin_rule
 from autolr.runtime.candidate_run import CandidateRun
 from autolr.runtime.copies import Copies
+from autolr.runtime.end_averages import EndAverages
 from autolr.runtime.failures import OUT_OF_MEMORY, forget_step, in_words, of_a_step
 from autolr.runtime.learner import Learner
 from autolr.runtime.room import Room
@@ -71,6 +72,7 @@ class CandidateStates:
         self._live = CandidateRun(live, np.ones(total_steps), None)  # of no step yet
         self._live = self._candidate_run(live, None)
         self._rivals: list[CandidateRun] = []
+        self._ends = EndAverages(learner, self._has_room)
 
     @property
     def live(self) -> Candidate:
@@ -134,7 +136,12 @@ class CandidateStates:
         record = CopyRecord(self.step, reason, peaks, ends_search=True)
         self.search = self.search.ended(record, run)
         self._rivals, self._best = [], None
+        self._ends.clear()
         self._live = self._candidate_run(run, None)
+
+    def _has_room(self) -> bool:
+        """Return whether one more copy of the run could be made."""
+        return self._copies.left(len(self._rivals) + (self._best is not None))[0] > 0
 
     def _spawn(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no run yet."""
@@ -217,6 +224,7 @@ class CandidateStates:
         assert self._best is not None
         self._put_in_place(self._best)
         self._copies.renew(self._best)
+        self._ends.clear()
         self.replaced += 1
 
     def _put_in_place(self, older: Snapshot) -> None:
@@ -229,6 +237,7 @@ class CandidateStates:
     def _swap_in(self, rival: CandidateRun) -> None:
         """Make a rival's state the live one; the state of the live run becomes a rival."""
         rival.state.exchange()
+        self._ends.clear()
         self.replaced += 1
         rival.snapshot, self._live.snapshot = None, rival.snapshot
         self._rivals[self._rivals.index(rival)] = self._live
@@ -242,6 +251,7 @@ class CandidateStates:
         runs = [self._live, *self._rivals]
         averages = [run.average.nbytes for run in runs if run.average is not None]
         copies = [run.snapshot for run in self._rivals] + [self._best]
+        averages += self._ends.nbytes
         self._copies.count_bytes([*averages, *(c.nbytes for c in copies if c is not None)])
 
     @property

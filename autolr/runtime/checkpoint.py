@@ -77,6 +77,7 @@ class ResumableRivals(Rivals):
             "copies": self._copies.state_dict(),
             "live": self._live.state_dict(gradients=kept),
             "rivals": [rival.state_dict(gradients=kept) for rival in self._rivals],
+            "ends": self._ends.state_dict(),
             "best": None if best is None else best.state_dict(gradients=False),
             "gradients": gradients_of(self._learner) if kept else None,
         }
@@ -137,6 +138,7 @@ class ResumableRivals(Rivals):
         if state["best"] is not None:
             self._best = self._copies.make()
             self._best.load_state_dict(state["best"])
+        self._ends.load_state_dict(state.get("ends", ()))  # not stored by earlier versions
         if change is not None:
             self._follow(change, stepped=False)
         if state["gradients"] is not None:

@@ -85,7 +85,8 @@ class Rivals(Acting):
     @property
     def wants_batch(self) -> bool:
         """Whether the batch to come may be needed again: by rivals, or where a round is near."""
-        return bool(self._rivals) or self.search.is_due(self.step, within=RECENT)
+        closes = self.total_steps - self.step <= RECENT and bool(self.search.closing)
+        return bool(self._rivals) or closes or self.search.is_due(self.step, within=RECENT)
 
     def capture(self) -> StepContext | None:
         """Return what a live step begins with, for `repeat_step`; None without rivals."""

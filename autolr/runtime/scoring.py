@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple
 from typing import Any
 
@@ -71,6 +72,22 @@ class Scoring:
         (sent, *_) = gather(lambda: [astuple(self._attempt(run, failed)) for run in runs])
         return {run.candidate: Score.of(one) for run, one in zip(runs, sent, strict=True)}
 
+    def ends(self, averages: Sequence[Average | None]) -> list[Score]:
+        """Return the score of the weights in place, and of each average; all ranks have rank 0's.
+
+        Args:
+            averages: Of the run; the score of one that there is not is infinite.
+        """
+        forward, gather = self._learner.forward, self._learner.ranks.gather
+        ways = [None if one is None else one.in_place(forward) for one in averages]
+        (sent, *_) = gather(
+            lambda: [
+                astuple(LOST if way is None else self._score_within(way))
+                for way in (nullcontext(), *ways)
+            ]
+        )
+        return [Score.of(one) for one in sent]
+
     def look_at_untrained(self) -> None:
         """Score the state in place, of which the run has trained no step yet."""
         if self.initial is None:
@@ -99,8 +116,13 @@ class Scoring:
         """Return the validation score of an average, or without validation its training loss."""
         if run.diverged or not (run.average or run.annealed):
             return LOST
+        with run.in_place():
+            return self._score_within(run.weights(self._learner.forward))
+
+    def _score_within(self, weights: AbstractContextManager[None]) -> Score:
+        """Return the score of the state in place with the weights that ``weights`` puts there."""
         learner = self._learner
-        with run.in_place(), isolated_rng(), run.weights(learner.forward):
+        with isolated_rng(), weights:
             finite = is_trained_finite(learner.model, learner.optimizer)
             if not all(learner.ranks.gather(lambda: finite)):
                 return LOST  # a metric may hide it

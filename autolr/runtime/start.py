@@ -1,7 +1,7 @@
 """How a search starts: its prior peak, its strategy's first action, and what the user reads."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autolr.candidate import Candidate
@@ -34,6 +34,7 @@ class Setup:
         rise: Step at which the scheduler of the user's module reaches its peak; None without one.
         deadline: Step by which the search has to be over; None: ``total_steps``.
         data: The loader of the training data; None: not known.
+        averaged: See `RunInfo`.
     """
 
     settings: "SearchSettings"
@@ -42,6 +43,7 @@ class Setup:
     rise: int | None = None
     deadline: int | None = None
     data: object = None
+    averaged: bool = False
 
     def run_info(self, rates: Rates, prior: float, scan: Scan | None) -> RunInfo:
         """Return what the strategy gets.
@@ -57,7 +59,7 @@ class Setup:
         if (known := self.settings.prior) is not None and not self.settings.is_single:
             check_optimizer("prior", known.optimizer, name_of(rates.optimizer))
         given = users_rate(rates.optimizer, rates) if self.own_peak is None else self.own_peak
-        return self.settings.run_info(
+        run = self.settings.run_info(
             prior,
             self.total_steps,
             rates.base,
@@ -66,6 +68,7 @@ class Setup:
             rise=self.rise,
             deadline=self.deadline,
         )
+        return replace(run, averaged=self.averaged)
 
 
 def start_search(

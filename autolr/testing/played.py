@@ -9,6 +9,7 @@ import pytest
 from autolr.candidate import Candidate
 from autolr.online import (
     Action,
+    Close,
     Commit,
     Observation,
     Probe,
@@ -70,10 +71,12 @@ class Played:
                 return Commit(action.run)
         pytest.fail(f"no Commit within {_MOST_ACTIONS} actions")
 
-    def _carried_out(self, action: Probe | Save | Rollback | Train) -> Observation:
+    def _carried_out(self, action: Probe | Save | Rollback | Close | Train) -> Observation:
         assert isinstance(action, Train) == self._run.rewindable, "see Strategy.rewinds"
         if isinstance(action, Probe):
             return self._probed(action)
+        if isinstance(action, Close):
+            return self._closed(action)
         if isinstance(action, Train):
             return self._trained(action)
         if isinstance(action, Rollback):
@@ -108,6 +111,14 @@ class Played:
             batch_scores=self._by_batch(scores),
             inactive=self._inactive_of(probe.candidates),
         )
+
+    def _closed(self, action: Close) -> Observation:
+        run = self._run
+        assert run.deadline == run.total_steps, "the last steps are not the strategy's"
+        assert all(0 < window <= run.total_steps for window in action.windows), "a window"
+        self._step = run.total_steps
+        scores = (self._score(action.run, self._step),) * (1 + len(action.windows))
+        return self._observation(scores=scores, batch_scores=self._by_batch(scores))
 
     def _by_batch(self, scores: Sequence[float]) -> tuple[tuple[float, ...], ...] | None:
         if not self._batches:

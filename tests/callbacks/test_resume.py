@@ -26,7 +26,7 @@ CUTS = {
     28: "in a window with rivals",
     35: "between rounds again",
     42: "in a window alone",
-    49: "after the search",
+    49: "before the end alone",
 }
 
 
@@ -66,12 +66,18 @@ def test_the_cuts_are_where_their_names_say(whole):
         28: 2,
         35: 0,
         42: 0,
-        49: None,
+        49: 0,
         56: None,
     }
     averaged = {step for step, search in searches.items() if search and search["live"]["average"]}
     assert averaged == {28, 42}
-    assert states[49]["result"]["total_steps"] == 56
+    ends = {step: [w for w, _ in search["ends"]] for step, search in searches.items() if search}
+    assert {step: begun for step, begun in ends.items() if begun} == {
+        35: [22],
+        42: [22],
+        49: [22, 11],
+    }
+    assert states[56]["result"]["total_steps"] == 56
 
 
 @pytest.mark.slow
