@@ -22,10 +22,11 @@ class Thresholds:
         share: Of the gain of the best peak: a tie is at most that wide.
         margin: A rival of a later round must be better than the run by that much, and by more than
             twice the standard error of the difference where validation has several batches.
-        stall: After the peak has been refined a rival must moreover have gained this share of what
-            the run itself has gained since its last score. A lower rate always helps at once, as
-            annealing does, and may cost more later; and what differs less is mostly noise. One that
-            has not is given a second look, of the same length: it wins if its lead has not shrunk.
+        stall: After the peak has been refined a lower rate must moreover have gained this share of
+            what the run itself has gained since its last score: it always helps at once, as
+            annealing does, and may cost more later. One that has not is given a second look, of
+            the same length: it wins if its lead has not shrunk. A higher rate leads in spite of
+            that, so it needs no share.
         settled: A rate that loses to the run by that much, and by two standard errors, is not tried
             again, nor are others on its side: where the best rate moves it moves slowly, and a
             check has its price.

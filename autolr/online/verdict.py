@@ -93,11 +93,11 @@ def _needed(search: "Search", evidence: Evidence) -> float:
     if now.profiles:
         return needed
     before = _before(search, score)
+    lower = search.peak(evidence.best) <= search.peak(0)  # a higher rate is a higher peak
     if now.refines:
-        lower = search.peak(evidence.best) < search.peak(0)
         idle = evidence.scores[evidence.best] >= before - evidence.noise(0, evidence.best)
         return needed - search.thresholds.share * size(search, score) * (lower and idle)
-    return needed - search.thresholds.stall * max(0.0, before - score)
+    return needed - search.thresholds.stall * max(0.0, before - score) * lower
 
 
 def _before(search: "Search", score: float) -> float:
