@@ -39,8 +39,11 @@ class EndAverages:
             left: Steps to the end, this one included.
         """
         for window in windows:
-            if left > window or self._crowded:
+            if left > window:
+                self._by_window.pop(window, None)  # the run has turned out longer than it was
                 continue
+            if self._crowded:
+                return
             if window not in self._by_window:
                 self._crowded = not self._has_room()
                 if self._crowded:
