@@ -71,8 +71,8 @@ class Annealed:
             the run for a while, does better. "not-finite": only the former. "never".
         ends: Averages of the weights over these last shares of the run are compared with the last
             weights, behind the last step; the best takes their place where it is better. Only where
-            ``rollback`` is "auto", the user's own optimizer trains, and no other callback averages
-            weights. Empty: the last ones stay.
+            ``rollback`` is "auto" and the thresholds allow any, the user's own optimizer trains,
+            and no other callback averages weights. Empty: the last ones stay.
 
     Raises:
         ConfigError: If a value is out of its range.
@@ -167,7 +167,8 @@ class Annealed:
     def _closing(self, run: RunInfo, search: Search) -> tuple[int, ...]:
         """Return over how many of the run's last steps averages are compared with its end."""
         own = {candidate.rule for candidate in search.alive} == {OWN}
-        closes = own and bool(search.rounds) and search.may_change and self.rollback == AUTO
+        free = self.rollback == AUTO and not search.is_out_of_rollbacks
+        closes = own and free and bool(search.rounds) and search.may_change
         if not (closes and self.checks) or run.averaged or run.deadline < run.total_steps:
             return ()
         return windows_of(self.ends, run.total_steps)
