@@ -26,8 +26,7 @@ def max_epochs(trainer: Trainer) -> int:
 
 def averages_weights(trainer: Trainer) -> bool:
     """Return whether a callback averages the run's weights, which end as it has them."""
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    return any(isinstance(c, either(WeightAveraging)) for c in callbacks)
+    return bool(_weight_averages(trainer))
 
 
 def restart_averages(trainer: Trainer, module: LightningModule) -> None:
@@ -40,10 +39,14 @@ def restart_averages(trainer: Trainer, module: LightningModule) -> None:
         trainer: The trainer.
         module: Its module, with the new state.
     """
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        averages = isinstance(callback, either(WeightAveraging))
-        average = callback._average_model if averages else None
+    for callback in _weight_averages(trainer):
+        average = callback._average_model
         if average is not None and average.n_averaged > 0:
             average.n_averaged.zero_()
             average.update_parameters(module)
             average.n_averaged.zero_()
+
+
+def _weight_averages(trainer: Trainer) -> list[WeightAveraging]:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return [one for one in callbacks if isinstance(one, either(WeightAveraging))]

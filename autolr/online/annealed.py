@@ -168,8 +168,8 @@ class Annealed:
         """Return over how many of the run's last steps averages are compared with its end."""
         own = {candidate.rule for candidate in search.alive} == {OWN}
         free = self.rollback == AUTO and not search.is_out_of_rollbacks
-        closes = own and free and bool(search.rounds) and search.may_change
-        if not (closes and self.checks) or run.averaged or run.deadline < run.total_steps:
+        compares = own and free and search.may_change and self.checks
+        if not compares or run.averaged or run.deadline < run.total_steps:
             return ()
         return windows_of(self.ends, run.total_steps)
 

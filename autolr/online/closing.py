@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from autolr.online.noise import FEWEST_BATCHES, standard_error
+from autolr.online.evidence import Evidence
+from autolr.online.noise import FEWEST_BATCHES
 from autolr.online.observation import Observation
 from autolr.online.records import AveragedEnd
 from autolr.online.search import Search
@@ -44,14 +45,13 @@ def averaged_end(
         windows: Of the averages.
         observation: The scores of the last weights and of each average.
     """
-    last, *scores = (score if math.isfinite(score) else math.inf for score in observation.scores)
-    best = min(range(len(scores)), key=scores.__getitem__)
-    if not scores[best] < last:
+    evidence = Evidence(observation.scores, observation.batch_scores)
+    best, last = evidence.best, evidence.scores[0]
+    if best == 0:
         return None
-    batches = observation.batch_scores or ((),) * (len(scores) + 1)
-    known = min(map(len, batches)) >= FEWEST_BATCHES
+    known = min(len(evidence.batches(index)) for index in (0, best)) >= FEWEST_BATCHES
     share = search.thresholds.margin if known else search.thresholds.least
-    noise = standard_error(batches[0], batches[1 + best])
-    if math.isfinite(last) and last - scores[best] <= max(share * size(search, last), noise):
+    score, least = evidence.scores[best], share * size(search, last)
+    if math.isfinite(last) and last - score <= max(least, evidence.noise(0, best)):
         return None
-    return AveragedEnd(windows[best], scores[best], last)
+    return AveragedEnd(windows[best - 1], score, last)

@@ -141,7 +141,11 @@ class CandidateStates:
 
     def _has_room(self) -> bool:
         """Return whether one more copy of the run could be made."""
-        return self._copies.left(len(self._rivals) + (self._best is not None))[0] > 0
+        return self._left()[0] > 0
+
+    def _left(self) -> tuple[int, str]:
+        """Return how many more copies of the run there is room for, and why no more."""
+        return self._copies.left(len(self._rivals) + (self._best is not None))
 
     def _spawn(self, probe: Probe) -> None:
         """Copy the run for each candidate of the probe that has no run yet."""
@@ -168,7 +172,7 @@ class CandidateStates:
 
     def _with_room(self, missing: list[Candidate], probe: Probe) -> list[Candidate]:
         """Return the candidates that get a copy of the run, in the order of the probe."""
-        count, reason = self._copies.left(len(self._rivals) + (self._best is not None))
+        count, reason = self._left()
         if unmade := self._copies.unmade():
             count, reason = 0, unmade
         first = missing if probe.annealed else by_nearness(missing, self.live)

@@ -21,7 +21,6 @@ LIVE_FIRST = 2.0**-11
 
 
 CHECKED = Annealed(
-    ends=(),  # an average is no state of a replayed run
     budget=3.0,
     candidates=3,
     checks=(

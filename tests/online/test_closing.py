@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from autolr.errors import ConfigError
-from autolr.online import Annealed, Close, Commit, Observation
+from autolr.online import Annealed, Close, Commit, Observation, Thresholds
 from autolr.online.closing import averaged_end, windows_of
 from autolr.online.records import AveragedEnd
 from autolr.testing.played import Played
@@ -81,7 +81,14 @@ def test_the_commit_has_the_average_that_was_better():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"ends": ()}, {"checks": ()}, {"rollback": "never"}, {"rollback": "not-finite"}]
+    "setting",
+    [
+        {"ends": ()},
+        {"checks": ()},
+        {"rollback": "never"},
+        {"rollback": "not-finite"},
+        {"thresholds": Thresholds(rollbacks=0)},
+    ],
 )
 def test_who_wants_no_other_weights_keeps_the_last_ones(setting):
     played = play(**setting)

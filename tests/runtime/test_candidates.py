@@ -71,7 +71,7 @@ def followed(begin, result):
 
 
 def test_copies_that_are_thrown_away_leave_no_trace_in_the_run(begin):
-    strategy = Annealed(thresholds=TIES, budget=1.0, ends=())
+    strategy = Annealed(thresholds=TIES, budget=1.0)
     compared, ours = search(begin, strategy=strategy, candidates=SPACE)
     alone = Annealed(thresholds=TIES, checks=(), budget=1.0)
     plain, theirs = search(begin, strategy=alone, rates=(2.0**-8, 2.0**-2))
@@ -88,7 +88,7 @@ def test_a_space_of_one_point_leaves_no_trace_at_all(begin):
 
 
 def test_a_run_that_changed_its_profile_is_replayed_bit_for_bit(begin):
-    strategy = Annealed(thresholds=Thresholds(rollbacks=0), ends=())
+    strategy = Annealed(thresholds=Thresholds(rollbacks=0))
     result, ours = search(begin, strategy=strategy, candidates=HIGH)
     (won,) = [scored for scored in result.scores if scored.annealed and scored.kept]
     assert result.schedule == won.candidate.schedule

@@ -299,7 +299,7 @@ def test_more_candidates_and_other_rounds_are_scored_as_set(begin):
     _, _, learner = begin()
     checks = (*CHECKED, Check(0.9, 0.9))
     every = Thresholds(rollbacks=0, settled=math.inf)  # a side that has lost is tried again
-    strategy = Annealed(7, 0.3, checks, every, budget=5.0, ends=())
+    strategy = Annealed(7, 0.3, checks, every, budget=5.0)
     result = autolr.search(learner, STEPS, strategy=strategy, rates=WIDE)
     race, check, later, watch = result.probes.groupby("horizon").size().items()
     assert (race, later, watch) == ((24, 7), (56, 2), (72, 1))
