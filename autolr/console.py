@@ -227,7 +227,7 @@ def conclusion(result: TuneResult) -> Iterator[str | report.FittingTable]:
     if result.best:
         first = result.best[0]
         trained = study.repeatable(result.trials, tune.direction, first)
-        if note := report.rolled_back(first, trained):
+        if note := report.unrepeated(first, trained):
             yield f"trial {first.number}: {note}"
 
 

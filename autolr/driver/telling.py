@@ -45,6 +45,7 @@ def tell(
     attrs |= {} if outcome.own_peak is None else {study.OWN_PEAK: outcome.own_peak}
     attrs |= {study.SEARCHED: True} if outcome.searched else {}
     attrs |= {study.DISCARDED: outcome.discarded} if outcome.discarded else {}
+    attrs |= {study.AVERAGED: outcome.averaged} if outcome.averaged else {}
     if outcome.diverged:
         return handle.prune(trial, study.DIVERGED, attrs)
     if outcome.paused:

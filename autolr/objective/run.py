@@ -105,6 +105,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         schedule=None if found is None else found.schedule,
         searched=found is not None and found.compared,
         discarded=0 if found is None else found.discarded_steps,
+        averaged=found.averaged.window if found is not None and found.averaged else 0,
     )
 
 

@@ -17,7 +17,7 @@ from autolr.report.show import studies_table as studies_table
 from autolr.report.show import study_parts as study_parts
 from autolr.report.show import study_to_dict as study_to_dict
 from autolr.report.show import trials_table as trials_table
-from autolr.report.statistics import rolled_back as rolled_back
+from autolr.report.statistics import unrepeated as unrepeated
 from autolr.report.table import best_table as best_table
 from autolr.report.table import brackets_table as brackets_table
 from autolr.report.table import chosen as chosen

@@ -21,7 +21,7 @@ from autolr.config import (
     set_dotted,
 )
 from autolr.job import WEIGHTS
-from autolr.report.statistics import rolled_back
+from autolr.report.statistics import unrepeated
 from autolr.report.trials_file import trials_csv
 from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord, repeatable
 
@@ -88,7 +88,7 @@ def artefacts(
         config: The study's config.
         folder: The folder of the files.
         trials: All trials.
-        best: The `leader` of the trials, if there is one. Where its search rolled it back, both
+        best: The `leader` of the trials, if there is one. Where no rerun repeats it, both
             files may be of a trial that can be repeated, see `repeatable`.
 
     Returns:
@@ -122,7 +122,7 @@ def artefacts(
         header += _WEIGHTS.format(files=", ".join(file.as_posix() for file in kept))
     if trained.stopped:
         header += _STOPPED.format(reason=trained.attrs["reason"])
-    if note := rolled_back(best, trained):
+    if note := unrepeated(best, trained):
         header += f"# Trial {best.number}: {note}.\n"
     text = yaml.safe_dump(best_config(config, candidate, own_peak), sort_keys=False)
     schedule = {**_followed(candidate, own_peak), "total_steps": trained.attrs["run_steps"]}

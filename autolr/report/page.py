@@ -27,7 +27,7 @@ from autolr.report.parameters import KEY, parameter_charts
 from autolr.report.price import price_of, run_steps
 from autolr.report.rungs import rungs
 from autolr.report.show import heading, importance_line, monitor_of
-from autolr.report.statistics import config_of, cost_of, diverged, fates, rolled_back
+from autolr.report.statistics import config_of, cost_of, diverged, fates, unrepeated
 from autolr.report.table import cell_text, chosen
 from autolr.study import Summary, TrialRecord, repeatable
 
@@ -154,7 +154,7 @@ def _best(trial: TrialRecord, results: Path | None, study: Summary) -> str:
         train = "<p>autolr tune writes best.yaml, to train it, when it ends; --out says where.</p>"
     else:
         train = ""
-    if note := rolled_back(trial, trained):
+    if note := unrepeated(trial, trained):
         train += f"<p>{escape(note[0].upper() + note[1:])}.</p>"
     candidate = figures.followed_candidate(trial)
     schedule = "" if candidate is None else escape(_rounded(str(candidate.schedule)))

@@ -8,7 +8,7 @@ from typing import Any
 from autolr.counted import counted
 from autolr.report.show import last_score
 from autolr.report.table import chosen
-from autolr.study import DISCARDED, Summary, TrialRecord
+from autolr.study import AVERAGED, DISCARDED, Summary, TrialRecord
 
 
 def without_attributes(study: Summary) -> Summary:
@@ -68,17 +68,21 @@ def varied(study: Summary) -> dict[str, list[tuple[TrialRecord, Any]]]:
     }
 
 
-def rolled_back(trial: TrialRecord, trained: TrialRecord) -> str | None:
-    """Return what a rollback means for who trains a trial again; None if there was none.
+def unrepeated(trial: TrialRecord, trained: TrialRecord) -> str | None:
+    """Return what of a trial no rerun repeats, for who trains it again; None if it repeats itself.
 
     Args:
         trial: The best trial.
         trained: The one that best.yaml trains.
     """
-    if DISCARDED not in trial.attrs:
+    found = []
+    if DISCARDED in trial.attrs:
+        found = [f"its search rolled it back, by {counted(trial.attrs[DISCARDED], 'step')}"]
+    if AVERAGED in trial.attrs:
+        found.append(f"it ended with the average of its last {trial.attrs[AVERAGED]} steps")
+    if not found:
         return None
-    back = f"its search rolled it back, by {counted(trial.attrs[DISCARDED], 'step')}"
-    worse = f"{back}: a run from scratch may end worse, so keep its weights"
+    worse = f"{', and '.join(found)}: a run from scratch may end worse, so keep its weights"
     if trained.number == trial.number:
         return worse
     return (

@@ -37,6 +37,7 @@ from autolr.study.hyperband import Bracket as Bracket
 from autolr.study.hyperband import Hyperband as Hyperband
 from autolr.study.importance import importances as importances
 from autolr.study.lock import locked as locked
+from autolr.study.names import AVERAGED as AVERAGED
 from autolr.study.names import DISCARDED as DISCARDED
 from autolr.study.names import OWN_PEAK as OWN_PEAK
 from autolr.study.names import SEARCHED as SEARCHED
