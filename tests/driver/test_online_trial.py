@@ -19,7 +19,7 @@ from autolr.driver.first_trial import found_line
 from autolr.errors import StudyMismatchError
 from autolr.objective import fit
 from autolr.online.annealed import default_schedule
-from autolr.study import DISCARDED, SEARCHED, SEARCHES, TrialRecord
+from autolr.study import AVERAGED, DISCARDED, SEARCHED, SEARCHES, TrialRecord
 
 MODEL = """\
 import torch
@@ -193,6 +193,18 @@ def test_best_yaml_says_where_the_search_went_back(config: dict[str, Any]) -> No
     said = f"rial 0: its search rolled it back, by {steps} steps: a run from scratch may end worse"
     assert f"# T{said}" in Path("autolr_runs/autolr/best.yaml").read_text()
     assert any(f"t{said}" in str(line) for line in conclusion(result))
+
+
+@pytest.mark.slow
+def test_best_yaml_says_where_the_search_has_averaged_the_last_weights(
+    config: dict[str, Any],
+) -> None:
+    config["tune"]["space"] = {"lr": LR, "schedule": "constant"}  # so that the end is all noise
+    result, _ = study(config, trials=1)
+    steps = result.trials[0].attrs[AVERAGED]
+    assert steps == 120  # of 300
+    text = Path("autolr_runs/autolr/best.yaml").read_text().replace("\n# ", " ")
+    assert f"it ended with the average of its last {steps} steps" in text
 
 
 FINAL = """
