@@ -17,7 +17,8 @@ class Probe:
             prior peak; in a later one it continues as the first, with that one's state if it was
             scored in the probe before. Every other begins as a copy of the run at ``start``.
         start: Step at which that happens.
-        horizon: Step at which all are scored.
+        horizon: Step at which all are scored. Where it is ``start``, they are scored as they are
+            then: no step is made.
         window: How many of the last steps before it are averaged for the score.
         annealed: Whether each is a copy of the run that follows all that its schedule has behind
             ``horizon`` from ``start`` on, shrunk, and is scored as it is and thrown away.

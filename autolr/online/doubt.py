@@ -22,6 +22,7 @@ _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
 _LENGTH = 0.01  # of the steps so far are those of a copy of the best state: a choice
 _FALLEN = 0.25  # of what a run had gained: one that has lost it needs a lower rate at once
 _EARLY = 0.25  # of the run
+_OF_LOOK = 2  # the run, and its best state
 _MOST_DOUBTS = 2  # copies that lose before the run's present state counts as its best
 
 
@@ -44,7 +45,7 @@ def watched(search: "Search", step: int, score: float, batches: tuple[float, ...
     risen = score > search.best[1] + least
     if search.rollback != AUTO or not risen or search.is_out_of_rollbacks:
         return search
-    return search if _is_at_chance(search) else _with_copy_of_best(search, step)
+    return search if _is_at_chance(search) else _with_copy_of_best(search, step, score)
 
 
 def verified(search: "Search", evidence: Evidence) -> "Search":
@@ -55,6 +56,7 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     scored at the same step: a loss may rise by design. Two standard errors are asked for at first,
     and one of a copy that follows another in doubt, or where the run has lost a quarter of its
     gain: what breaks a run raises the loss of some batches far more than that of others.
+    Where no copy could be paid, the best state is scored as it is, see `_has_lost_to_saved`.
     Where the lower rate is what helps, and the run is still worse than its best state, the copy of
     the run takes its place if it is better than the run is, and was, and no step is lost. A run
     that has lost a quarter of its gain in its first quarter is compared as it is now: a lower rate
@@ -106,6 +108,8 @@ def restored(search: "Search", step: int, score: float) -> "Search":
 def _better(search: "Search", evidence: Evidence, last: float) -> int:
     """Return which of the run, the copy of its best state and its own copy continues."""
     scores = evidence.scores
+    if search.rounds[0].is_look:
+        return int(_has_lost_to_saved(search, evidence, last))
     if len(scores) <= COPIES:  # a copy has diverged: nothing can be told
         return 0
     gain = _band(search, last) / 2
@@ -121,6 +125,20 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
     still = run > search.best[1] + _band(search, last)
     than = run if fallen and _is_early(search) else min(run, last)
     return 2 if still and scores[2] < than - max(gain, errors * evidence.noise(0, 2)) else 0
+
+
+def _has_lost_to_saved(search: "Search", evidence: Evidence, last: float) -> bool:
+    """Return whether the best state, scored anew as it is, shows that the run has lost its gain.
+
+    What raises a loss by design has raised the score of that state as well. The run counts by the
+    better one of its last average and its present weights.
+    """
+    if len(evidence.scores) < _OF_LOOK or search.initial is None:
+        return False
+    present, saved = evidence.scores
+    fallen = saved + _FALLEN * (search.initial - saved)
+    noise = CLEAR * evidence.noise(0, 1)
+    return min(present, last) > max(saved, fallen, saved + noise)
 
 
 def _has_fallen(search: "Search", score: float) -> bool:
@@ -171,13 +189,20 @@ def _is_at_chance(search: "Search") -> bool:
     return search.initial - search.best[1] <= CLEAR * noise
 
 
-def _with_copy_of_best(search: "Search", step: int) -> "Search":
-    """Train a copy of the best state beside the run, at a lower rate, where that can be paid."""
+def _with_copy_of_best(search: "Search", step: int, score: float) -> "Search":
+    """Train a copy of the best state beside the run, at a lower rate, where that can be paid.
+
+    Else a run that has lost a good part of its gain is compared with that state as it is, which
+    costs no step.
+    """
     length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare // COPIES))
-    if search.spare < COPIES * length or not search.rounds or step + length > search.last:
-        return search
     cut = search.thresholds.cut ** (1 + search.doubts)  # the last copy may have been too fast
-    window = round(CHECK_WINDOW * length)
-    copy = Round(step, step + length, window, (cut,) * COPIES, from_saved=True)
+    if search.spare < COPIES * length or not search.rounds or step + length > search.last:
+        if not _has_fallen(search, score):
+            return search
+        copy = Round(step, step, 1, (cut,), from_saved=True)
+    else:
+        window = round(CHECK_WINDOW * length)
+        copy = Round(step, step + length, window, (cut,) * COPIES, from_saved=True)
     rounds = (copy, *behind(search.rounds, copy.horizon, search.last))
-    return replace(search, rounds=rounds, spare=search.spare - COPIES * length)
+    return replace(search, rounds=rounds, spare=search.spare - copy.price)

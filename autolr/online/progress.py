@@ -166,8 +166,11 @@ class Progress:
         )
 
     def _last_score(self, until: float = math.inf) -> float:
-        """Return the last score of the run up to a step; infinite before the first one."""
-        of_run = (scored for scored in reversed(self.scores) if scored.kept)
+        """Return the last score of the run up to a step; infinite before the first one.
+
+        One of a probe that begins at that step is none.
+        """
+        of_run = (one for one in reversed(self.scores) if one.kept and one.start < until)
         return next((scored.score for scored in of_run if scored.horizon <= until), math.inf)
 
     def _with_rollback(self, before: Probe, observation: Observation) -> "Progress":

@@ -21,7 +21,8 @@ def with_rivals(search: "Search", won: float | None) -> "Search":
     now, run = search.rounds[0], search.alive[0]
     assert run.peak is not None  # a search fixes every peak
     if now.from_saved:
-        ways = (False, True)  # of the saved state and of the run: at one rate, told apart
+        # of the saved state and, where steps are made, of the run: at one rate, told apart
+        ways = (False, True)[: len(now.factors)]
         copies = (scaled(run, now.start, now.factors[0], refines=way) for way in ways)
         return replace(search, alive=(run, *copies))
     up = won == search.ends[1]

@@ -84,6 +84,11 @@ class Round:
         return len(self.factors) + (1 + len(self.profiles) if self.profiles else 0)
 
     @property
+    def is_look(self) -> bool:
+        """Whether the saved state is only scored, as it is, beside the run."""
+        return self.from_saved and self.horizon == self.start
+
+    @property
     def price(self) -> int:
         """The steps that these copies make, but for the race."""
         return self.copies * (self.horizon - self.start)

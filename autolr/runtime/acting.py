@@ -90,6 +90,8 @@ class Acting(CandidateStates):
         """Return the score of each candidate of a probe that has ended."""
         if probe.ahead is not None:
             return forecasts([self._live, *self._rivals], probe.ahead, self._learner.ranks)
+        if probe.start == probe.horizon:  # no step was made in it: the weights as they are
+            self._scoring.sample([self._live, *self._rivals], 1)
         return self._scoring.scores(
             self._live, self._rivals, self._note_failure, annealed=probe.annealed
         )

@@ -188,6 +188,46 @@ def test_what_cannot_be_paid_is_not_tried_and_the_run_stays():
     assert watched(0.5, 0.9, spare=12).action.from_saved
 
 
+LOOK = {"spare": 11, "last": 300}  # what a copy costs is not left
+
+
+def test_where_no_copy_can_be_paid_a_fallen_run_is_compared_with_its_best_state_as_it_is():
+    search = watched(0.5, 1.2, **LOOK)  # of 3.0 before its first step: a quarter is 0.625
+    assert (search.action.start, search.action.horizon) == (60, 60)
+    assert search.alive == (RUN, saved := scaled(RUN, 60, 0.5, refines=False))
+    assert search.action.copied == saved
+    back = search.observe(Evidence((1.3, 0.5)))
+    assert back.rollbacks == (RollbackRecord(step=60, to=30, factor=0.5, score=1.2),)
+    assert (back.alive, back.best, back.spare) == ((saved,), (60, 0.5), 11)
+    assert [now.horizon for now in back.rounds] == [
+        now.horizon for now in WATCHES if now.start > 60
+    ]
+    assert not watched(0.5, 1.1, **LOOK).action.from_saved  # that has lost less
+
+
+def test_a_loss_that_has_risen_by_design_has_risen_for_the_best_state_too():
+    search = watched(0.5, 1.2, **LOOK)
+    for scores in ((1.2, 1.2), (1.2, 0.7), (0.6, 0.5), (1.3, math.nan), (1.3, 1.1)):
+        after = search.observe(Evidence(scores))
+        assert (after.alive, after.rollbacks) == ((RUN,), ())
+
+
+def test_a_rise_within_the_noise_of_the_batches_is_no_loss():
+    rough = (-1.0, 1.0, -1.0, 1.0)
+    search = watched(0.5, 1.2, **LOOK)
+    for noise, goes_back in ((0.1, True), (1.0, False)):
+        batches = (tuple(1.2 + noise * b for b in rough), (0.5,) * 4)
+        after = search.observe(Evidence((1.2, 0.5), batches))
+        assert bool(after.rollbacks) == goes_back
+
+
+def test_behind_the_last_round_a_fallen_run_still_goes_back():
+    *_, before, end = (now.horizon for now in WATCHES)
+    search = watched(*[0.5] * (len(WATCHES) - 1), 1.2, spare=60)
+    assert search.action.start == search.action.horizon == end
+    assert [made.to for made in search.observe(Evidence((1.2, 0.5))).rollbacks] == [before]
+
+
 def test_rollbacks_are_limited():
     search = watched()
     for _ in range(3):

@@ -125,6 +125,19 @@ def test_one_that_wins_is_on_record_as_a_rollback():
     assert result.candidate == HALVED
 
 
+def test_a_probe_of_no_steps_scores_the_saved_state_as_it_is_and_may_go_back_to_it():
+    look = replace(COPY, horizon=COPY.start)
+    run, result, seen = searched(UNTIL, Save(RUN), WATCH, look, Commit(HALVED))
+    assert seen[3].scores[1] == seen[0].scores[0]  # its score when it was saved
+    (rollback,) = result.rollbacks
+    assert (rollback.step, rollback.to, rollback.score) == (12, 8, seen[2].scores[0])
+    assert result.probe_steps == 0
+    copied, *_ = searched(UNTIL, Save(RUN), WATCH, COPY, Commit(HALVED))
+    assert equal(left(run), left(copied))
+    kept, *_ = searched(UNTIL, Save(RUN), WATCH, look, Commit(RUN))
+    assert equal(left(kept), left(searched(UNTIL, Commit(RUN))[0]))
+
+
 def test_a_strategy_that_continues_with_neither_has_not_rolled_back():
     _, result, _ = searched(UNTIL, Save(RUN), WATCH, COPY, Commit(THIRD))
     assert result.rollbacks == ()
