@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks import ApplyRule, AutoLR, AverageLastSteps, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_optimizer, check_space_shapes
@@ -221,6 +221,11 @@ def _check_callbacks(trainer: Trainer) -> None:
             raise ConfigError(
                 f"trainer.callbacks has {type(callback).__name__}, and the study sets the rate of "
                 "its trials itself: leave it out"
+            )
+        if isinstance(callback, AverageLastSteps):
+            raise ConfigError(
+                "trainer.callbacks has AverageLastSteps, and the search of a study's first trial "
+                "decides itself how its run ends: leave it out"
             )
 
 
