@@ -58,10 +58,11 @@ class TrialController:
         self._hyperband = hyperband
         self._run_steps = run_steps
         self._listener = listener
+        self._prior = prior or {}
         self._files = TrialFiles(
-            config, hyperband, run_steps, identity, pauses=pauses, prior=prior or {}
+            config, hyperband, run_steps, identity, pauses=pauses, prior=self._prior
         )
-        self._first = FirstTrial.of(config.space, config.own_point) if online else None
+        self._first = FirstTrial.of(config.space, run_steps, config.own_point) if online else None
         self._open: dict[int, OpenTrial] = {}
         self._queued: list[int] = []  # open trials of which another run is next
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
@@ -150,7 +151,7 @@ class TrialController:
         record = self._tell(opened, outcome)
         if record.state != "WAITING":
             self._ended(record)
-            if (line := found_line(record)) is not None:
+            if (line := found_line(record, self._prior)) is not None:
                 self.remark(number, line)
 
     def fail(self, number: int, reason: str, *, unbegun: bool = False) -> None:

@@ -27,7 +27,7 @@ def estimated(
     devices = per_trial(config.fit.get("trainer"))
     searches = _searches(config)
     pauses = tune.pruner.pause and checked.pauses and not (searches and devices > 1)
-    first = FirstTrial.of(config.space) if online else None
+    first = FirstTrial.of(config.space, checked.run_steps) if online else None
     searching = 1 if first else tune.trials * searches
     budget = (first.search.budget if first else None) or Annealed().budget
     beside = int(budget * checked.run_steps)

@@ -103,7 +103,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         stopped_at=steps if ended and prune.ended_early else None,
         own_peak=own_peak(setters[-1]),
         schedule=None if found is None else found.schedule,
-        searched=found is not None and found.compared,
+        searched=found is not None and found.compared and bool(found.scores),
         discarded=0 if found is None else found.discarded_steps,
         averaged=found.averaged.window if found is not None and found.averaged else 0,
     )

@@ -170,6 +170,20 @@ def test_what_the_next_trials_are_drawn_around_is_explained(
     assert said == f"its search found {line}"
 
 
+def test_a_run_that_is_too_short_to_search_has_found_no_peak(config: dict[str, Any]) -> None:
+    config["trainer"]["limit_train_batches"] = 30
+    result, heard = study(config, trials=1)
+    (trial,) = result.trials
+    assert (trial.attrs["steps"], SEARCHED in trial.attrs) == (30, False)
+    kept = "its search has compared no peaks, and its run kept 0.01"
+    evenly = f"{kept}: the range is drawn from as if there had been no search"
+    assert [event.line for event in heard if isinstance(event, Noted)] == [f"trial 0: {evenly}"]
+    assert found_line(trial) == evenly
+    assert (
+        found_line(trial, {"fixed": 0.1}) == f"{kept}: the next trials are drawn around the prior"
+    )
+
+
 @pytest.mark.slow
 def test_best_yaml_trains_what_the_search_has_found(config: dict[str, Any], tmp_path: Path) -> None:
     quiet = MODEL.replace("torch.randn(", "0.01 * torch.randn(")  # so that it never goes back
