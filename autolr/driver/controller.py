@@ -146,9 +146,10 @@ class TrialController:
                 self._queue(number, outcome)
                 return
             outcome = opened.runs.together(outcome)
-        self._failed = []
         self._open.pop(number)
         record = self._tell(opened, outcome)
+        if record.state != "WAITING" or self._handle.best():
+            self._failed = []  # else a paused one may yet come to where the others failed
         if record.state != "WAITING":
             self._ended(record)
             if (line := found_line(record, self._prior)) is not None:

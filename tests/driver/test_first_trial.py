@@ -15,8 +15,8 @@ from autolr.space import parse_space
 LR = {"low": 1e-4, "high": 1e-1, "log": True}
 
 
-def first(steps: int = 1000, **domains: Any) -> FirstTrial | None:
-    return FirstTrial.of(parse_space(domains), steps)
+def first(**domains: Any) -> FirstTrial | None:
+    return FirstTrial.of(parse_space(domains), 1000)
 
 
 def test_of_several_profiles_none_is_drawn_as_the_search_has_its_own_schedule() -> None:
@@ -44,7 +44,8 @@ def test_the_users_own_parameters_are_drawn_as_ever() -> None:
 
 
 def test_a_short_run_keeps_the_whole_budget_of_its_search() -> None:
-    found = [first(steps, **{"lr": LR, "model.width": [8, 16]}) for steps in (124, 125)]
+    space = parse_space({"lr": LR, "model.width": [8, 16]})
+    found = [FirstTrial.of(space, steps) for steps in (124, 125)]
     assert [one and one.search.budget for one in found] == [None, 0.12]
 
 
