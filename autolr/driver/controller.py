@@ -282,7 +282,7 @@ class TrialController:
         return candidate
 
     def _of_point(self, point: Mapping[str, Any]) -> Candidate:
-        return candidate_of(point, self._config.own_settings)
+        return candidate_of(point, self._config.space.own)
 
     def _tell(self, opened: OpenTrial, outcome: TrialResult) -> TrialRecord:
         more: dict[str, Any] = {"seconds": self._seconds(opened.trial.number, outcome)}

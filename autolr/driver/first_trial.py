@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autolr import rules, study
 from autolr.candidate import ONLINE, Candidate, candidate_of
 from autolr.candidate_space import possible_name
 from autolr.job import PeakSearch
-from autolr.names import is_config_path, meaning
+from autolr.names import meaning
 from autolr.rules.fixed import OWN
 from autolr.space import Choice, Domain, Point, Range, Space, label
 from autolr.study import TrialRecord
@@ -62,7 +62,7 @@ class FirstTrial:
                 free = isinstance(schedule, Choice) and len(schedule.options) > 1
                 rates = float(peak.low), float(peak.high)
                 search = PeakSearch(rates, free, BRIEF if brief else None)
-                return cls(rule, search, _rest(domains, free=free), own or {})
+                return cls(rule, search, _rest(space, free=free), own or {})
         return None
 
     @property
@@ -83,7 +83,7 @@ class FirstTrial:
         if fixed:
             study.fix(trial, fixed)
         values = self.space.suggest(trial)
-        return candidate_of({"rule": self.rule} | values)
+        return candidate_of({"rule": self.rule} | values, self.space.own)
 
 
 def found_line(record: TrialRecord, prior: Mapping[str, float] | None = None) -> str | None:
@@ -130,14 +130,13 @@ def rules_of(space: Space) -> list[str]:
     return sorted(options, key=lambda name: name != OWN)
 
 
-def _rest(domains: Mapping[str, Domain], *, free: bool) -> Space | None:
+def _rest(space: Space, *, free: bool) -> Space | None:
     """Return the space without the peak, and if the schedule is free without what describes it."""
     rest: list[tuple[str, Domain]] = []
-    for name, domain in domains.items():  # parents come before children
+    for name, domain in space.parameters:  # parents come before children
         kept = dict(rest)
-        chosen = meaning(name) == "lr" or (
-            free and not is_config_path(name) and meaning(name) != "rule"
-        )
+        own = name in space.paths or meaning(name) == "rule"
+        chosen = meaning(name) == "lr" or (free and not own)
         if not chosen and all(parent in kept for parent, _ in domain.when):
             rest.append((name, domain))
-    return Space(tuple(rest)) if rest else None
+    return replace(space, parameters=tuple(rest)) if rest else None

@@ -43,6 +43,16 @@ def test_the_users_own_parameters_are_drawn_as_ever() -> None:
     assert [name for name, _ in candidate.settings] == ["model.init_args.width"]
 
 
+def test_a_section_of_the_config_is_drawn_as_the_users_other_parameters() -> None:
+    space = {"lr": LR, "schedule": ["linear", "cosine"], "optimizer": ["torch.optim.Adam"]}
+    config = read_config({"model": {}, "tune": {"space": space}})
+    found = FirstTrial.of(config.space, 1000, config.own_point)
+    assert found is not None
+    assert found.search.budget == 0.12
+    candidate = found.candidate(optuna.create_study().ask())
+    assert dict(candidate.settings) == {"optimizer": "torch.optim.Adam"}
+
+
 def test_a_short_run_keeps_the_whole_budget_of_its_search() -> None:
     space = parse_space({"lr": LR, "model.width": [8, 16]})
     found = [FirstTrial.of(space, steps) for steps in (124, 125)]
