@@ -168,6 +168,7 @@ class TrialController:
         """
         opened = self._open.pop(number)
         trial, record = opened.trial, self._record(number)
+        reason = f"{self._files.run_name(opened.current)}{reason}"
         attempts = record.attrs.get("attempts", 0) + 1
         attrs = {"attempts": attempts, "failure": reason}
         never = unbegun and has_no_step(record)
