@@ -170,6 +170,33 @@ def test_what_the_next_trials_are_drawn_around_is_explained(
     assert said == f"its search found {line}"
 
 
+def test_a_run_of_another_length_says_after_how_many_of_its_steps_it_is_judged(
+    config: dict[str, Any],
+) -> None:
+    config["tune"]["space"] = {"lr": [0.01], "trainer.limit_train_batches": [300, 30]}
+    config["trainer"]["limit_train_batches"] = 300
+    start = [{"trainer.limit_train_batches": batches} for batches in (300, 30)]
+    _, heard = study(config, trials=2, pruner={"name": "hyperband", "min_steps": 33}, start=start)
+    assert [event.line for event in heard if isinstance(event, Noted)] == [
+        "trial 1: its run has 30 steps, where the config has 300: it is judged after 10 in place "
+        "of 100"
+    ]
+
+
+def test_a_run_that_is_too_short_to_search_has_found_no_peak(config: dict[str, Any]) -> None:
+    config["trainer"]["limit_train_batches"] = 30
+    result, heard = study(config, trials=1)
+    (trial,) = result.trials
+    assert (trial.attrs["steps"], SEARCHED in trial.attrs) == (30, False)
+    kept = "its search has compared no peaks, and its run kept 0.01"
+    evenly = f"{kept}: the range is drawn from as if there had been no search"
+    assert [event.line for event in heard if isinstance(event, Noted)] == [f"trial 0: {evenly}"]
+    assert found_line(trial) == evenly
+    assert (
+        found_line(trial, {"fixed": 0.1}) == f"{kept}: the next trials are drawn around the prior"
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("averaged", [False, True])
 def test_best_yaml_trains_what_the_search_has_found(
