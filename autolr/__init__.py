@@ -19,6 +19,7 @@ from autolr.schedules import Schedule as Schedule
 if TYPE_CHECKING:
     from autolr.callbacks import ApplyRule as ApplyRule
     from autolr.callbacks import AutoLR as AutoLR
+    from autolr.callbacks import AverageLastSteps as AverageLastSteps
     from autolr.callbacks import FollowCandidate as FollowCandidate
     from autolr.callbacks import MergeCheckpoints as MergeCheckpoints
     from autolr.callbacks import RecordNorms as RecordNorms
@@ -40,6 +41,7 @@ _LAZY = {
     "Annealed": "autolr.online",
     "ApplyRule": "autolr.callbacks",
     "AutoLR": "autolr.callbacks",
+    "AverageLastSteps": "autolr.callbacks",
     "ConsoleProgress": "autolr.console",
     "FollowCandidate": "autolr.callbacks",
     "RecordNorms": "autolr.callbacks",

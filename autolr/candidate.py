@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from autolr import rules, schedules
 from autolr.errors import ConfigError, unknown_name
-from autolr.names import is_config_path
+from autolr.names import is_config_path, meaning
 from autolr.predicates import is_number
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
@@ -150,6 +150,18 @@ def profile_settings(kind: object) -> Mapping[str, object]:
     if not isinstance(kind, str) or kind not in schedules.names():
         raise ConfigError(unknown_name("schedule", kind, schedules.names()))
     return schedules.settings_of(kind)
+
+
+def is_users(name: str) -> bool:
+    """Return whether a parameter is the user's own: a path, or a plain name that no profile takes.
+
+    >>> [name for name in ("lr", "cooldown", "n_classes", "model.width") if is_users(name)]
+    ['n_classes', 'model.width']
+    """
+    if is_config_path(name):
+        return True
+    taken = {setting for kind in schedules.names() for setting in profile_settings(kind)}
+    return meaning(name) not in {"lr", "schedule", "warmup", "rule", *taken}
 
 
 def _rate(value: object) -> float:

@@ -1,7 +1,7 @@
 """Whether every point of a search space is a candidate."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autolr import rules, schedules
@@ -13,7 +13,13 @@ from autolr.space import Choice, Domain, Space
 _OWN = ("lr", "schedule", "warmup", "rule")  # the plain names that are no setting of a profile
 
 
-def check_space(space: Space, source: str = "space", *, takes_all: bool = False) -> None:
+def check_space(
+    space: Space,
+    source: str = "space",
+    *,
+    takes_all: bool = False,
+    takes: Callable[[str], bool] = lambda name: False,
+) -> None:
     """Refuse, before any trial, a space whose points are not all candidates.
 
     For each rule it checks names, profiles and their settings in full, and values at both ends of
@@ -22,7 +28,8 @@ def check_space(space: Space, source: str = "space", *, takes_all: bool = False)
     Args:
         space: The space.
         source: Where it comes from; starts the error message.
-        takes_all: Whether a Python function is tuned: it takes `own_settings`, and no ``online``.
+        takes_all: Whether a Python function is tuned: it takes any plain name, and no ``online``.
+        takes: Returns whether a plain name that no profile takes is the user's own, without one.
 
     Raises:
         SpaceError: If a point cannot work; the message names the source and the parameter.
@@ -33,7 +40,8 @@ def check_space(space: Space, source: str = "space", *, takes_all: bool = False)
         kinds = {case.kind: profile_settings(case.kind) for case in cases}
         if takes_all:
             _check_no_search(own)
-            own = {n: d for n, d in own.items() if n not in _settings(space, kinds)}
+        theirs = {name for name in _settings(space, kinds) if takes_all or takes(name)}
+        own = {name: domain for name, domain in own.items() if name not in theirs}
         _check_names(own, kinds)
         for case in cases:
             active = {n: d for n, d in own.items() if _possible(n, case.given, space.domains)}
@@ -44,14 +52,13 @@ def check_space(space: Space, source: str = "space", *, takes_all: bool = False)
         raise SpaceError(f"{source}: {error}") from None
 
 
-def own_settings(space: Space) -> tuple[str, ...]:
-    """Return the plain names of a checked space that no profile of it takes.
+def owned(space: Space) -> Space:
+    """Return a checked space that knows which plain names are the user's own.
 
-    Where a Python function is tuned, they are its settings.
+    Those are the ones that no profile of it takes.
     """
-    return _settings(
-        space, {case.kind: profile_settings(case.kind) for case in _cases(space.domains)}
-    )
+    kinds = {case.kind: profile_settings(case.kind) for case in _cases(space.domains)}
+    return replace(space, own=frozenset(_settings(space, kinds)))
 
 
 def _settings(space: Space, kinds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:

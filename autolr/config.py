@@ -15,16 +15,23 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autolr.candidate_space import own_settings, unregistered
+from autolr.candidate_space import unregistered
 from autolr.config_checks import check
 from autolr.disk import read_text
 from autolr.errors import ConfigError, SpaceError, unknown_name
+from autolr.names import is_config_path
 from autolr.predicates import is_whole
 from autolr.search_spaces import load_space
 from autolr.section_files import with_files
+from autolr.sections import CLI as CLI
+from autolr.sections import FUNCTION as FUNCTION
+from autolr.sections import OBJECTIVE as OBJECTIVE
+from autolr.sections import OF_FIT as OF_FIT
+from autolr.sections import OF_LIGHTNING, names_function, takes
 from autolr.space import Point, Space, parse_points, within
 from autolr.strict_yaml import Source, load_yaml
 from autolr.tune_config import TuneConfig, parse_tune
@@ -32,14 +39,9 @@ from autolr.users_modules import import_modules
 
 BEST = "# The best candidate of "  # first in a best.yaml, before its study, trial and score
 MODULES = "# Modules: "  # in a best.yaml, before the folder of its study's config
-CLI = "cli"  # the section with the user's own LightningCLI
 OWN_CLI = "# Cli: "  # in a best.yaml, before that section as JSON: the CLI itself would refuse it
 MONITOR = "# Monitor: "  # likewise, before the metric that its study optimized
-OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
-FUNCTION = "function"  # the key of that section that names a Python function, as module:name
 LOCAL = "<"  # in the path of each function that cannot be imported, as <lambda> and <locals>
-_SECTIONS = ("model", "data", "trainer", "optimizer", "lr_scheduler")  # of LightningCLI
-OF_FIT = ("ckpt_path", "weights_only")  # arguments of Trainer.fit, which LightningCLI writes down
 _LARGEST_SEED = 2**32 - 1  # of numpy's seeds, and so of Lightning's
 
 
@@ -95,12 +97,7 @@ class Config:
     @property
     def names_function(self) -> bool:
         """Whether the section `objective:` names a Python function."""
-        return _names_function(self.fit)
-
-    @property
-    def own_settings(self) -> tuple[str, ...]:
-        """The plain names of the space that are settings of a Python function."""
-        return own_settings(self.space) if self.names_function else ()
+        return names_function(self.fit)
 
 
 def read_config(
@@ -131,7 +128,7 @@ def read_config(
     tune = parse_tune(fit.pop("tune", None)).override(**settings)
     space = _space(tune, _whole(fit, folder), folder)
     fit = _whole(fit, folder, space)
-    if not _names_function(fit):  # it takes any name
+    if not names_function(fit):  # it takes any name
         _check_targets(space, fit)
     return Config(fit, tune, space, _seed(fit), folder)
 
@@ -180,7 +177,7 @@ def can_be_fitted(fit: Mapping[str, Any]) -> bool:
     """
     return (
         is_importable(str(fit[OBJECTIVE][FUNCTION]))
-        if _names_function(fit)
+        if names_function(fit)
         else (OBJECTIVE not in fit)
     )
 
@@ -264,26 +261,26 @@ def _whole(fit: dict[str, Any], folder: Path, space: Space | None = None) -> dic
         return fit
     names = () if space is None else space.paths
     through = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
-    return with_files(fit, folder, {*_SECTIONS, *through})
+    return with_files(fit, folder, {*OF_LIGHTNING, *through})
 
 
 def _space(tune: TuneConfig, fit: dict[str, Any], folder: Path) -> Space:
-    function = _names_function(fit)
-    space = load_space(tune.space, folder, lambda: import_modules(fit, folder), takes_all=function)
+    space = load_space(
+        tune.space,
+        folder,
+        lambda: import_modules(fit, folder),
+        takes_all=names_function(fit),
+        takes=partial(takes, fit),
+    )
     parse_points(space, tune.start, "tune.start")
     return space
 
 
-def _names_function(fit: Mapping[str, Any]) -> bool:
-    section = fit.get(OBJECTIVE)
-    return isinstance(section, Mapping) and FUNCTION in section
-
-
 def _check_targets(space: Space, fit: Mapping[str, Any]) -> None:
     """Refuse dotted names outside the config's sections, or that pass through a value."""
-    known = tuple(dict.fromkeys((*_SECTIONS, *fit)))
+    known = tuple(dict.fromkeys((*OF_LIGHTNING, *fit)))
     filled = dict(fit)
-    for name in sorted(space.paths):  # parents before children
+    for name in sorted(filter(is_config_path, space.names)):  # parents before children
         section = name.partition(".")[0]
         if section not in known and CLI not in fit:  # an own CLI may have any section
             raise SpaceError(f"{name}: {unknown_name('section', section, known)}")

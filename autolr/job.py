@@ -131,8 +131,8 @@ class TrialResult:
             candidate.
         searched: Whether that search has compared peaks, and chosen one.
         discarded: Steps from which that search went back, and which no schedule can repeat.
-        averaged: Over how many of its last steps the weights at its end are averaged, which no
-            schedule repeats either; 0: they are the last ones.
+        averaged: Over how many of its last steps the weights at its end are averaged; 0: they are
+            the last ones.
         pruned: Whether the run was stopped at a rung, for good.
         diverged: Whether its loss stopped being finite, or a score of it is not.
         paused: Whether it was left before its end, and can be resumed.

@@ -83,7 +83,7 @@ class MergeCheckpoints(WeightAveraging, Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        check_averaging(trainer)
+        check_averaging(trainer, self)
         self._batches = RecentBatches(trainer, pl_module)
         if self._stored:
             self._check_weights(self._stored.get("weights"))

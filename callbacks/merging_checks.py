@@ -29,18 +29,32 @@ def check_merging(trainer: Trainer, merging: Callback) -> None:
             "MergeCheckpoints supports one device and strategy='ddp', not "
             f"{type(trainer.strategy).__name__}"
         )
-    averaging = (*either(WeightAveraging), *either(StochasticWeightAveraging))
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, averaging) and callback is not merging:
-            raise UnsupportedError(
-                f"MergeCheckpoints and {type(callback).__name__} both replace the weights that are "
-                "validated and saved: leave one of them out"
-            )
+    check_last_word(trainer, merging)
     check_checkpoints(trainer, "the merge that is validated")
 
 
-def check_averaging(trainer: Trainer) -> None:
+def check_last_word(trainer: Trainer, replacing: Callback) -> None:
+    """Refuse another callback that replaces the weights with which the run ends.
+
+    Args:
+        trainer: The trainer.
+        replacing: The callback that does so.
+
+    Raises:
+        UnsupportedError: If there is one.
+    """
+    averaging = (*either(WeightAveraging), *either(StochasticWeightAveraging))
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, averaging) and callback is not replacing:
+            raise UnsupportedError(_both(replacing, type(callback).__name__))
+
+
+def check_averaging(trainer: Trainer, replacing: Callback) -> None:
     """Refuse a rule that evaluates averages of its own.
+
+    Args:
+        trainer: The trainer, about to train.
+        replacing: The callback that replaces the weights with which the run ends.
 
     Raises:
         UnsupportedError: If the run's optimizer is one.
@@ -48,7 +62,11 @@ def check_averaging(trainer: Trainer) -> None:
     for optimizer in trainer.optimizers:
         stepping = rule_optimizer_of(optimizer)
         if stepping is not None and stepping.rule.averaging:
-            raise UnsupportedError(
-                f"MergeCheckpoints and the rule {type(stepping.rule).__name__} both replace the "
-                "weights that are validated and saved: leave one of them out"
-            )
+            raise UnsupportedError(_both(replacing, f"the rule {type(stepping.rule).__name__}"))
+
+
+def _both(replacing: Callback, other: str) -> str:
+    return (
+        f"{type(replacing).__name__} and {other} both replace the weights that are validated and "
+        "saved: leave one of them out"
+    )

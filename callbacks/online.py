@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from typing_extensions import override
 
+from autolr.callbacks.averaged_end import check_no_average
 from autolr.callbacks.candidate import FollowCandidate
 from autolr.callbacks.early_end import announce, finalized
 from autolr.callbacks.handover import Handover
@@ -177,6 +178,7 @@ class AutoLR(KeepsModes, StartsSearch, RuleRaceHost):
     @override
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         check_alone(trainer, (AutoLR, FollowCandidate))
+        check_no_average(trainer)
         self._race_rules(trainer, pl_module, self._settings)
         self._generators.before_the_data(trainer, self._processes)
 

@@ -106,6 +106,16 @@ class PruneTrial(Callback):
         self._stored_count: Mapping[str, int] | None = None  # likewise, the steps made
 
     @property
+    def rungs(self) -> dict[int, int]:
+        """The steps at which this run is judged, by the rung that each stands for."""
+        return {rung: step for step, rung in self._names.items()}
+
+    @property
+    def logged(self) -> list[str]:
+        """The metrics that validation logs, in a run that has begun."""
+        return [] if self._learner is None else self._learner.validation.find(self._monitor)
+
+    @property
     def made(self) -> int:
         """Optimizer steps that the run has made; 0 before it begins."""
         return 0 if self._length is None else self._length.count.made

@@ -13,7 +13,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from autolr.candidate_space import check_space, unregistered
+from autolr.candidate_space import check_space, owned, unregistered
 from autolr.errors import ConfigError, SpaceError, unknown_name
 from autolr.space import Space, check_no_pairs, parse_space
 from autolr.strict_yaml import Source, is_source, load_yaml, parse_yaml
@@ -32,6 +32,7 @@ def load_space(
     register: Callable[[], object] | None = None,
     *,
     takes_all: bool = False,
+    takes: Callable[[str], bool] = lambda name: False,
 ) -> Space:
     """Return the checked space of a catalogue name, a path or a mapping.
 
@@ -40,6 +41,7 @@ def load_space(
         folder: Where relative paths start; None: the present folder.
         register: Called if the space names a rule or profile that is not registered yet.
         takes_all: As for `check_space`.
+        takes: As there.
 
     Raises:
         SpaceError: If the catalogue has no such space, or it cannot work.
@@ -60,8 +62,8 @@ def load_space(
     parsed = parse_space(mapping, source)
     if register is not None and unregistered(parsed):
         register()
-    check_space(parsed, source, takes_all=takes_all)
-    return parsed
+    check_space(parsed, source, takes_all=takes_all, takes=takes)
+    return owned(parsed)
 
 
 def names() -> list[str]:

@@ -53,7 +53,7 @@ class Beginning:
             brackets = attrs.get(study.BRACKETS, _BRACKETS)
             known = attrs.get(study.PRIOR, {})
             return cls(bool(attrs.get(study.SEARCHES)), int(brackets), known, checked.optimizer)
-        first = FirstTrial.of(config.space)
+        first = FirstTrial.of(config.space, checked.run_steps)
         named = config.tune.sampler in study.LOCAL
         single = config.tune.seeds == 1  # each run of a trial would find a peak of its own
         online = config.tune.online and named and single and first is not None and checked.searches

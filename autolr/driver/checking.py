@@ -1,11 +1,13 @@
 """Checking a config in this process, or in a worker where a run has several ranks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from autolr import objective
+from autolr import objective, study
 from autolr.config import Config
 from autolr.driver.devices import per_trial, shared_out, visible
+from autolr.driver.estimate import searches
 from autolr.driver.events import Event
 from autolr.driver.local import LocalEngine
 from autolr.driver.messages import Checked, with_traceback
@@ -31,8 +33,10 @@ def check_here(config: Config, folder: Path) -> Checked:
         raise with_traceback(error, folder / "error.txt") from error
 
 
-def check_seeds(config: Config, checked: Checked) -> None:
-    """Refuse several seeds for trials that cannot wait for each other at a rung.
+def suited(config: Config, checked: Checked) -> Checked:
+    """Return what is known of a run, with a warning of a prior that nothing begins around.
+
+    Several seeds are refused for trials that cannot wait for each other at a rung.
 
     Args:
         config: The whole config.
@@ -43,14 +47,18 @@ def check_seeds(config: Config, checked: Checked) -> None:
             rung, or have several ranks.
     """
     tune = config.tune
-    if tune.seeds == 1 or tune.pruner.name == "none":
-        return
-    if not checked.pauses or per_trial(config.fit.get("trainer")) > 1:
+    several = tune.seeds > 1 and tune.pruner.name != "none"
+    if several and (not checked.pauses or per_trial(config.fit.get("trainer")) > 1):
         why = "several devices" if checked.pauses else "no checkpoint to be resumed from"
         raise ConfigError(
             f"tune.seeds is {tune.seeds}, and runs with {why} cannot wait for each other at rungs: "
             "write tune.pruner: none"
         )
+    if tune.prior is None or tune.sampler in study.LOCAL or searches(config):
+        return checked
+    line = f"tune.prior is not used: only {', '.join(study.LOCAL)} draw around one, and no trial "
+    line += "searches its peak"
+    return replace(checked, warnings=(*checked.warnings, line))
 
 
 def check_anywhere(config: Config, listener: Callable[[Event], None]) -> Checked:

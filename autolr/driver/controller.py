@@ -58,10 +58,11 @@ class TrialController:
         self._hyperband = hyperband
         self._run_steps = run_steps
         self._listener = listener
+        self._prior = prior or {}
         self._files = TrialFiles(
-            config, hyperband, run_steps, identity, pauses=pauses, prior=prior or {}
+            config, hyperband, run_steps, identity, pauses=pauses, prior=self._prior
         )
-        self._first = FirstTrial.of(config.space, config.own_point) if online else None
+        self._first = FirstTrial.of(config.space, run_steps, config.own_point) if online else None
         self._open: dict[int, OpenTrial] = {}
         self._queued: list[int] = []  # open trials of which another run is next
         self._failed: list[bool] = []  # the last trials, in a row: whether before their first step
@@ -145,12 +146,13 @@ class TrialController:
                 self._queue(number, outcome)
                 return
             outcome = opened.runs.together(outcome)
-        self._failed = []
         self._open.pop(number)
         record = self._tell(opened, outcome)
+        if record.state != "WAITING" or self._handle.best():
+            self._failed = []  # else a paused one may yet come to where the others failed
         if record.state != "WAITING":
             self._ended(record)
-            if (line := found_line(record)) is not None:
+            if (line := found_line(record, self._prior)) is not None:
                 self.remark(number, line)
 
     def fail(self, number: int, reason: str, *, unbegun: bool = False) -> None:
@@ -166,6 +168,7 @@ class TrialController:
         """
         opened = self._open.pop(number)
         trial, record = opened.trial, self._record(number)
+        reason = f"{self._files.run_name(opened.current)}{reason}"
         attempts = record.attrs.get("attempts", 0) + 1
         attrs = {"attempts": attempts, "failure": reason}
         never = unbegun and has_no_step(record)
@@ -280,7 +283,7 @@ class TrialController:
         return candidate
 
     def _of_point(self, point: Mapping[str, Any]) -> Candidate:
-        return candidate_of(point, self._config.own_settings)
+        return candidate_of(point, self._config.space.own)
 
     def _tell(self, opened: OpenTrial, outcome: TrialResult) -> TrialRecord:
         more: dict[str, Any] = {"seconds": self._seconds(opened.trial.number, outcome)}

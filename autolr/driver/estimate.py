@@ -25,10 +25,10 @@ def estimated(
     """
     tune, held = config.tune, checked.memory
     devices = per_trial(config.fit.get("trainer"))
-    searches = _searches(config)
-    pauses = tune.pruner.pause and checked.pauses and not (searches and devices > 1)
-    first = FirstTrial.of(config.space) if online else None
-    searching = 1 if first else tune.trials * searches
+    each = searches(config)
+    pauses = tune.pruner.pause and checked.pauses and not (each and devices > 1)
+    first = FirstTrial.of(config.space, checked.run_steps) if online else None
+    searching = 1 if first else tune.trials * each
     budget = (first.search.budget if first else None) or Annealed().budget
     beside = int(budget * checked.run_steps)
     workers = _workers(config, devices)
@@ -47,8 +47,12 @@ def estimated(
     )
 
 
-def _searches(config: Config) -> bool:
-    """Return whether trials search their peak; what those of an objective do is its own."""
+def searches(config: Config) -> bool:
+    """Return whether each trial searches its peak; what those of an objective do is its own.
+
+    Args:
+        config: The whole config.
+    """
     if config.names_objective:
         return False
     return any(candidate.peak is None for candidate in corners(config.space))

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autolr import rules, study
 from autolr.candidate import ONLINE, Candidate, candidate_of
 from autolr.candidate_space import possible_name
 from autolr.job import PeakSearch
-from autolr.names import is_config_path, meaning
+from autolr.names import meaning
 from autolr.rules.fixed import OWN
 from autolr.space import Choice, Domain, Point, Range, Space, label
 from autolr.study import TrialRecord
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Where the user's own parameters are searched too, the first trial is far from the best one. Half
 # of the search's usual budget is as good there: `examples/time_to_target/STUDIES.md`.
 BRIEF = 0.12
+_EVENLY = "the range is drawn from as if there had been no search"
+_LEAST = 15  # steps for which that budget has to allow: no race fits under fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class FirstTrial:
     own: Point = field(default_factory=dict)
 
     @classmethod
-    def of(cls, space: Space, own: Point | None = None) -> "FirstTrial | None":
+    def of(cls, space: Space, steps: int, own: Point | None = None) -> "FirstTrial | None":
         """Return the first trial of a study; None where the space has no range of peaks.
 
         Of several profiles none is drawn: the search follows its own schedule. A single one
@@ -47,8 +49,10 @@ class FirstTrial:
 
         Args:
             space: The whole space.
+            steps: Of a whole run.
             own: The user's values of parameters in it.
         """
+        brief = space.paths and steps * BRIEF >= _LEAST
         domains = space.domains
         for rule in rules_of(space):
             given = {"rule": rule} if "rule" in domains else {}
@@ -57,8 +61,8 @@ class FirstTrial:
                 schedule = domains.get(possible_name("schedule", given, domains))
                 free = isinstance(schedule, Choice) and len(schedule.options) > 1
                 rates = float(peak.low), float(peak.high)
-                search = PeakSearch(rates, free, BRIEF if space.paths else None)
-                return cls(rule, search, _rest(domains, free=free), own or {})
+                search = PeakSearch(rates, free, BRIEF if brief else None)
+                return cls(rule, search, _rest(space, free=free), own or {})
         return None
 
     @property
@@ -79,20 +83,25 @@ class FirstTrial:
         if fixed:
             study.fix(trial, fixed)
         values = self.space.suggest(trial)
-        return candidate_of({"rule": self.rule} | values)
+        return candidate_of({"rule": self.rule} | values, self.space.own)
 
 
-def found_line(record: TrialRecord) -> str | None:
+def found_line(record: TrialRecord, prior: Mapping[str, float] | None = None) -> str | None:
     """Return what is said of the search of a trial that has ended; None if it had none.
 
     Args:
         record: The trial.
+        prior: A peak by rule, with which the study has begun.
     """
     if study.SEARCHES not in record.attrs:
         return None
     middle = study.middle_of(record.attrs) if study.SEARCHED in record.attrs else None
     if middle is None:
-        return "its search found no peak, so the range is drawn from evenly"
+        found = record.attrs.get("found") or {}
+        kept = f", and its run kept {found['peak']:.3g}" if found.get("peak") else ""
+        near = found.get("rule") in (prior or {})
+        drawn = "the next trials are drawn around the prior" if near else _EVENLY
+        return f"its search has compared no peaks{kept}: {drawn}"
     peak, rate = record.attrs["found"]["peak"], middle / study.SHARE
     lower = (
         "" if math.isclose(rate, peak) else f", and a rate of {rate:.3g} by the middle of the run"
@@ -121,14 +130,13 @@ def rules_of(space: Space) -> list[str]:
     return sorted(options, key=lambda name: name != OWN)
 
 
-def _rest(domains: Mapping[str, Domain], *, free: bool) -> Space | None:
+def _rest(space: Space, *, free: bool) -> Space | None:
     """Return the space without the peak, and if the schedule is free without what describes it."""
     rest: list[tuple[str, Domain]] = []
-    for name, domain in domains.items():  # parents come before children
+    for name, domain in space.parameters:  # parents come before children
         kept = dict(rest)
-        chosen = meaning(name) == "lr" or (
-            free and not is_config_path(name) and meaning(name) != "rule"
-        )
+        own = name in space.paths or meaning(name) == "rule"
+        chosen = meaning(name) == "lr" or (free and not own)
         if not chosen and all(parent in kept for parent, _ in domain.when):
             rest.append((name, domain))
-    return Space(tuple(rest)) if rest else None
+    return replace(space, parameters=tuple(rest)) if rest else None

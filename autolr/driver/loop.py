@@ -12,7 +12,7 @@ from autolr.config import fingerprint
 from autolr.config_checks import check
 from autolr.disk import check_folder
 from autolr.driver.beginning import Beginning
-from autolr.driver.checking import check_anywhere, check_here, check_seeds
+from autolr.driver.checking import check_anywhere, check_here, suited
 from autolr.driver.claim import Claim, claimed
 from autolr.driver.completed import complete, write_files
 from autolr.driver.controller import TrialController
@@ -179,7 +179,7 @@ def _dry_run(claim: Claim, listener: Callable[[Event], None]) -> TuneResult:
     if config.tune.workers != 1:
         check_importable(config)
     checked = check_anywhere(config, listener)
-    check_seeds(config, checked)
+    checked = suited(config, checked)
     beginning = Beginning.of(config, checked, claim.stored)
     hyperband = beginning.hyperband(config.tune.pruner, checked.run_steps)
     listener(StudyReady(config, checked.run_steps, hyperband, 0, (), checked.warnings))
@@ -231,7 +231,7 @@ class _Driver:
             engine.close()
 
     def _run(self, checked: Checked, train: _Train) -> TuneResult:
-        check_seeds(self._config, checked)
+        checked = suited(self._config, checked)
         run_steps = checked.run_steps
         beginning = Beginning.of(self._config, checked, self._claim.stored)
         hyperband = beginning.hyperband(self._config.tune.pruner, run_steps)

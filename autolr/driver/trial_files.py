@@ -59,6 +59,14 @@ class TrialFiles:
             return folder
         return folder / f"seed_{self._seed(index)}"
 
+    def run_name(self, index: int) -> str:
+        """Return what begins a line about a run of a trial that has several seeds; "" for one.
+
+        Args:
+            index: The run.
+        """
+        return "" if self._config.tune.seeds == 1 else f"seed {self._seed(index)}: "
+
     def job(
         self,
         record: TrialRecord,

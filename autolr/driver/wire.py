@@ -3,11 +3,12 @@
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from autolr.candidate_space import owned
 from autolr.config import Config, import_registered
 from autolr.space import Space
 from autolr.tune_config import TuneConfig, parse_tune
@@ -105,7 +106,7 @@ def _to_config(value: Any, where: str) -> Config:
         folder=_read(Path, value["folder"], f"{where}.folder"),
     )
     import_registered(config)  # before the candidate that follows in a job
-    return config
+    return replace(config, space=owned(config.space))
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks import ApplyRule, AutoLR, AverageLastSteps, FollowCandidate, PruneTrial
 from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_optimizer, check_space_shapes
@@ -31,11 +31,13 @@ from autolr.objective.lightning_cli import (
     quiet_lightning,
     trial_config,
 )
+from autolr.objective.loggers import check_loggers
 from autolr.objective.own_cli import check_devices, differences, fit_parser, prepare
 from autolr.objective.protocol import Checkup
 from autolr.objective.rate_callbacks import rate_callbacks, shaping
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
+from autolr.objective.watched import unlogged
 from autolr.runtime.data_sources import changed_in_workers
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.loading import allowing
@@ -70,7 +72,8 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     candidate = Candidate(peak=1e-3)
     tune = config.tune
     holding = Holding(config.space, online=tune.online)
-    look = _Look(holding, shaping(config.space))
+    watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
+    look = _Look(holding, shaping(config.space), watch)
     with monitor_of_tune(), lightning_errors(folder), quiet_lightning(config):
         fit = trial_config(filled(config), candidate)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
@@ -79,8 +82,9 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         early = early_stoppers(cli.trainer)
         _check_callbacks(cli.trainer)
         _check_space(cli, config)
+        with parsing():
+            check_loggers(cli, parsed(trial_config(filled(config), candidate), config.seed))
         _check_kept(cli, tune)
-        watch = PruneTrial(_NoReports(), (), monitor=tune.monitor, mode=tune.mode)
         tried = _Tried(list(_rules(config.space)), holding)
         rates = rate_callbacks(candidate, tune, config.space)
         ours: list[Callback] = [look, tried, *rates, watch]
@@ -96,7 +100,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
             "data has no batch (a batch_size above its length with drop_last: true)"
         )
     early_ends = _warnings(early, look.total_steps, tune.pruner.name)
-    warnings = [*own, *early_ends, *_lost(look, tune), *_own_rates(config.space)]
+    warnings = [*own, *early_ends, *look.unlogged, *_lost(look, tune), *_own_rates(config.space)]
     return Checkup(look.total_steps, tuple(warnings), True, look.memory, True, look.optimizer)
 
 
@@ -157,11 +161,13 @@ class _Look(Callback):
     optimizer: str | None = None
     unkept: Sequence[str] = ()
     in_workers: Sequence[str] = ()
+    unlogged: Sequence[str] = ()
     memory: RunBytes | None = None
 
-    def __init__(self, holding: Holding, shaping: Sequence[str]) -> None:
+    def __init__(self, holding: Holding, shaping: Sequence[str], watch: PruneTrial) -> None:
         self._holding = holding
         self._shaping = shaping
+        self._watch = watch
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -174,6 +180,7 @@ class _Look(Callback):
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.unlogged = tuple(unlogged(trainer, self._watch.logged))
         self.unkept = unkept(pl_module, stateful_parts(trainer))
         fit: Any = trainer.fit_loop
         self.in_workers = changed_in_workers(fit._combined_loader.flattened)
@@ -221,6 +228,11 @@ def _check_callbacks(trainer: Trainer) -> None:
             raise ConfigError(
                 f"trainer.callbacks has {type(callback).__name__}, and the study sets the rate of "
                 "its trials itself: leave it out"
+            )
+        if isinstance(callback, AverageLastSteps):
+            raise ConfigError(
+                "trainer.callbacks has AverageLastSteps, and the search of a study's first trial "
+                "decides itself how its run ends: leave it out"
             )
 
 

@@ -37,7 +37,8 @@ def corners(space: Space) -> Iterator[Candidate]:
     for name, domain in space.parameters:
         ends = domain.labels if isinstance(domain, Choice) else (domain.low, domain.high)
         for value in ends:
-            yield candidate_of(space.suggest(_Corner({**_needed(space, name), name: value})))
+            point = space.suggest(_Corner({**_needed(space, name), name: value}))
+            yield candidate_of(point, space.own)
 
 
 def _needed(space: Space, name: str) -> dict[str, Scalar]:

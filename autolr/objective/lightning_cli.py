@@ -151,7 +151,7 @@ def parsing(searched: Sequence[str] = (), *, own: bool = True) -> Iterator[None]
 def _is_about(message: str, name: str) -> bool:
     parent, _, last = name.rpartition(".")
     said = message.partition(";")[0]  # what follows is what would work
-    return said.startswith((f"{name} ", f"{name}.")) or (
+    return said.startswith((f"{name} ", f"{name}.", f"unknown key {name!r}")) or (
         said.startswith(f"{parent}: ") and repr(last) in said
     )
 

@@ -7,7 +7,7 @@ from autolr.callbacks.namespaces import Callback
 from autolr.callbacks.trial_rates import FollowPeak, KeepsShape, SearchPeak, SearchTrial
 from autolr.candidate import Candidate
 from autolr.job import PeakSearch
-from autolr.names import is_config_path, meaning
+from autolr.names import meaning
 from autolr.online.annealed_within import AnnealedWithin
 from autolr.online.prior_peak import PriorPeak
 from autolr.space import Space
@@ -41,7 +41,7 @@ def rate_callbacks(
 
 def shaping(space: Space) -> tuple[str, ...]:
     """Return the parameters of a space that say how a schedule is shaped."""
-    own = (name for name in space.names if not is_config_path(name))
+    own = (name for name in space.names if name not in space.paths)
     return tuple(name for name in own if meaning(name) not in ("lr", "rule"))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autolr.callbacks import AutoLR, FollowCandidate, PruneTrial
 from autolr.callbacks.keep_weights import KeepWeights
 from autolr.callbacks.namespaces import Callback, SIGTERMException, Trainer, either
+from autolr.callbacks.own_length import OwnLength
 from autolr.callbacks.pause import PauseTrial, TrialPaused
 from autolr.callbacks.position import DataPosition
 from autolr.callbacks.record import JsonLines
@@ -75,7 +76,8 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         made.append(trainer)
         trainer.callbacks[:0] = [TrialState(judge.remark), pause, *setters, prune]
         settings = TrialSettings(job.named, keeps_shape=not shaping(job.config.space))
-        trainer.callbacks += [DataPosition(pause.leaving), settings]
+        length = OwnLength(prune, horizon, job.known, judge.remark)
+        trainer.callbacks += [DataPosition(pause.leaving), settings, length]
         if job.keeps:
             trainer.callbacks.append(KeepWeights(job.weights, prune, judge.remark))
         with no_exit(), allowing(tune.safe_globals):
@@ -103,7 +105,7 @@ def run_lightning_trial(job: TrialJob, judge: Judge, leave: Callable[[], bool]) 
         stopped_at=steps if ended and prune.ended_early else None,
         own_peak=own_peak(setters[-1]),
         schedule=None if found is None else found.schedule,
-        searched=found is not None and found.compared,
+        searched=found is not None and found.compared and bool(found.scores),
         discarded=0 if found is None else found.discarded_steps,
         averaged=found.averaged.window if found is not None and found.averaged else 0,
     )

@@ -56,7 +56,7 @@ class AnnealedState:
         if self.pending is not None:
             return replace(self, pending=None)
         if isinstance(self.action, Close):
-            end = averaged_end(self.search, self.closing, observation)
+            end = averaged_end(self.search, observation)
             return replace(self, closing=(), averaged=end)
         alive = self.search.alive
         search = after_change(self.search, observation.changed)

@@ -31,9 +31,7 @@ def windows_of(shares: Sequence[float], total_steps: int) -> tuple[int, ...]:
     return tuple(window for share in shares if (window := round(share * total_steps)) > 1)
 
 
-def averaged_end(
-    search: Search, windows: Sequence[int], observation: Observation
-) -> AveragedEnd | None:
+def averaged_end(search: Search, observation: Observation) -> AveragedEnd | None:
     """Return the average with which a run ends; None: its last weights stay.
 
     The best average takes their place where it is better by 0.3 % (``thresholds.margin``) and by a
@@ -42,8 +40,7 @@ def averaged_end(
 
     Args:
         search: The search, which is over.
-        windows: Of the averages.
-        observation: The scores of the last weights and of each average.
+        observation: The scores of the last weights and of each average, and their windows.
     """
     evidence = Evidence(observation.scores, observation.batch_scores)
     best, last = evidence.best, evidence.scores[0]
@@ -54,4 +51,4 @@ def averaged_end(
     score, least = evidence.scores[best], share * size(search, last)
     if math.isfinite(last) and last - score <= max(least, evidence.noise(0, best)):
         return None
-    return AveragedEnd(windows[best - 1], score, last)
+    return AveragedEnd(observation.windows[best - 1], score, last)

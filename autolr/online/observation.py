@@ -19,6 +19,8 @@ class Observation:
         inactive: Of the candidates of a `Probe`, in their order: the largest share of units of one
             layer that got no gradient in the last step; see `runtime.inactive`. Empty where the
             probe does not count them.
+        windows: After a `Close`: over how many of the last steps each average is; fewer than asked
+            for where another state took the place of the run's within them, 0 without an average.
         losses: After a `Train`: the training loss of each step. They end at the first that is not
             finite.
         diverged: Candidates of the probe, by index, that were dropped since their training loss
@@ -42,6 +44,7 @@ class Observation:
     initial: float | None = None
     initial_batches: tuple[float, ...] | None = None
     inactive: tuple[float, ...] = ()
+    windows: tuple[int, ...] = ()
     losses: tuple[float, ...] = ()
     diverged: tuple[int, ...] = ()
     ended: tuple[int, ...] = ()

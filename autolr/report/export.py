@@ -23,7 +23,7 @@ from autolr.config import (
 from autolr.job import WEIGHTS
 from autolr.report.statistics import unrepeated
 from autolr.report.trials_file import trials_csv
-from autolr.study import OWN_PEAK, RUNS, SPREAD, TrialRecord, repeatable
+from autolr.study import AVERAGED, OWN_PEAK, RUNS, SPREAD, TrialRecord, repeatable
 
 _HEADER = """\
 {best}study {study} (trial {number}, {monitor} {value:.6g}{seeds}).
@@ -46,7 +46,7 @@ _STOPPED = """\
 
 
 def best_config(
-    config: Config, candidate: Candidate, own_peak: float | None = None
+    config: Config, candidate: Candidate, own_peak: float | None = None, averaged: int = 0
 ) -> dict[str, Any]:
     """Return a LightningCLI config that trains a candidate with autolr's callbacks.
 
@@ -58,6 +58,8 @@ def best_config(
         candidate: A candidate with a peak.
         own_peak: The peak of the module's own scheduler, whose shape the run keeps; None: the shape
             is the candidate's.
+        averaged: Over how many of the last steps the weights at the end are averaged; 0: they are
+            the last ones.
     """
     fit: dict[str, Any] = {**config.fit, "seed_everything": config.seed}
     fit.pop(CLI, None)
@@ -73,6 +75,9 @@ def best_config(
     if not candidate.is_own:
         rule = {"rule": candidate.rule, "settings": dict(candidate.rule_settings)}
         ours.insert(0, {"class_path": "autolr.callbacks.ApplyRule", "init_args": rule})
+    if averaged:
+        end = {"class_path": "autolr.callbacks.AverageLastSteps", "init_args": {"steps": averaged}}
+        ours.append(end)
     trainer = dict(fit.get("trainer") or {})
     given = trainer.get("callbacks") or []
     trainer["callbacks"] = [*(given if isinstance(given, list) else [given]), *ours]
@@ -99,7 +104,7 @@ def artefacts(
         return table
     trained = repeatable(trials, config.tune.direction, best)
     candidate = Candidate.from_dict({**trained.attrs["found"]})
-    own_peak = trained.attrs.get(OWN_PEAK)
+    own_peak, averaged = trained.attrs.get(OWN_PEAK), trained.attrs.get(AVERAGED, 0)
     config_file, schedule_file = folder / "best.yaml", folder / "schedule.json"
     if config.names_function:
         use = _USE_OF_FUNCTION if can_be_fitted(config.fit) else _USE_OF_LOCAL
@@ -124,8 +129,11 @@ def artefacts(
         header += _STOPPED.format(reason=trained.attrs["reason"])
     if note := unrepeated(best, trained):
         header += f"# Trial {best.number}: {note}.\n"
-    text = yaml.safe_dump(best_config(config, candidate, own_peak), sort_keys=False)
+    best_fit = best_config(config, candidate, own_peak, averaged)
+    text = yaml.safe_dump(best_fit, sort_keys=False)
     schedule = {**_followed(candidate, own_peak), "total_steps": trained.attrs["run_steps"]}
+    if averaged:
+        schedule[AVERAGED] = averaged
     return {
         config_file: header + text,
         schedule_file: json.dumps(schedule, indent=1) + "\n",

@@ -8,7 +8,7 @@ from typing import Any
 from autolr.counted import counted
 from autolr.report.show import last_score
 from autolr.report.table import chosen
-from autolr.study import AVERAGED, DISCARDED, Summary, TrialRecord
+from autolr.study import DISCARDED, Summary, TrialRecord
 
 
 def without_attributes(study: Summary) -> Summary:
@@ -75,14 +75,10 @@ def unrepeated(trial: TrialRecord, trained: TrialRecord) -> str | None:
         trial: The best trial.
         trained: The one that best.yaml trains.
     """
-    found = []
-    if DISCARDED in trial.attrs:
-        found = [f"its search rolled it back, by {counted(trial.attrs[DISCARDED], 'step')}"]
-    if AVERAGED in trial.attrs:
-        found.append(f"it ended with the average of its last {trial.attrs[AVERAGED]} steps")
-    if not found:
+    if DISCARDED not in trial.attrs:
         return None
-    worse = f"{', and '.join(found)}: a run from scratch may end worse, so keep its weights"
+    back = f"its search rolled it back, by {counted(trial.attrs[DISCARDED], 'step')}"
+    worse = f"{back}: a run from scratch may end worse, so keep its weights"
     if trained.number == trial.number:
         return worse
     return (

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from autolr.names import plain, short
 from autolr.report.fitting_table import FittingTable
-from autolr.space import label
+from autolr.report.value_text import plain_text
 from autolr.study import SEARCHES, SPREAD, TrialRecord
 
 
@@ -99,9 +99,9 @@ def _or_null(value: object) -> object:
 
 
 def cell_text(value: object) -> str:
-    """Return the text of a cell: four digits of a float, nothing for None, JSON of a mapping."""
+    """Return the text of a cell: four digits of a float, nothing for None, a mapping in short."""
     if value is None:
         return ""
-    if isinstance(value, list | dict):
-        return str(label(value))
+    if isinstance(value, str | list | dict):
+        return plain_text(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

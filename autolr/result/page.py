@@ -125,7 +125,10 @@ def _lost(result: "Result") -> str:
             "# gives another run\n",
         ]
     if (end := result.averaged) is not None:
-        lines.append(f"# at the end: the average of the weights of the last {end.window} steps\n")
+        lines += [
+            f"# at the end: the average of the weights of the last {end.window} steps,\n",
+            f"# in a Trainer callbacks=[autolr.AverageLastSteps({end.window})]\n",
+        ]
     return "".join(lines)
 
 

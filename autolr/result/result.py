@@ -70,8 +70,7 @@ class Result:
             is not known.
         prior: The peak of an earlier search around which this one began, if it was given.
         averaged: The average of its last weights with which the run ended; None: it ended with the
-            last ones. No schedule holds it: a replay averages the weights of so many last steps,
-            as `torch.optim.swa_utils.AveragedModel` does.
+            last ones. No schedule holds it: `AverageLastSteps` replays it.
 
     Replay it with plain torch: set the optimizer's rate to ``run_peak`` and use
     ``LambdaLR(optimizer, result.schedule.timed(result.total_steps))``. Where the module has a

@@ -110,6 +110,7 @@ class Acting(CandidateStates):
         *,
         lost: bool = False,
         rise: int | None = None,
+        windows: tuple[int, ...] = (),
     ) -> None:
         """Report to the strategy that its action has been carried out, see `Observation`."""
         among = self.search.candidates
@@ -131,6 +132,7 @@ class Acting(CandidateStates):
             changed=self._changed,
             lost=lost,
             rise=rise,
+            windows=windows,
             steps_left=self.total_steps - step,
             stop_requested=stop_requested,
         )
@@ -140,10 +142,11 @@ class Acting(CandidateStates):
     def _close(self) -> None:
         """Report the scores of the last weights and of their averages; have the best in place."""
         averages = self._ends.of(self.search.closing)
-        self._observe(self.step, self._scoring.ends(averages))
+        windows = tuple(0 if average is None else average.window for average in averages)
+        self._observe(self.step, self._scoring.ends(averages), windows=windows)
         action = self.search.action
         if isinstance(action, Commit) and action.averaged is not None:
-            (average,) = self._ends.of([action.averaged.window])
+            average = averages[windows.index(action.averaged.window)]
             assert average is not None
             average.stay(self._learner.forward)
 

@@ -39,6 +39,9 @@ class Average:
         samples: Of how many steps the weights are taken, evenly spread: of all in a window of less
             than twice as many, else of so many at least, and of less than twice as many.
 
+    Attributes:
+        window: As given.
+
     Source: Izmailov et al. 2018 (SWA), arXiv:1803.05407, also for the statistics of batch norm;
     Sandler et al. 2023, arXiv:2301.02312: what averaging does equals annealing to first order.
     """
@@ -48,6 +51,7 @@ class Average:
     ) -> None:
         self._model = model
         self._optimizer = optimizer
+        self.window = window
         self._every = max(1, window // samples)
         self._left = window
         self._means: dict[Tensor, Tensor] = {}
@@ -93,7 +97,7 @@ class Average:
         """Return the means so far, by reference, and what is left of the window."""
         names = Names(self._model, self._optimizer)
         counts = names.by_name(self._counts)
-        left = {"every": self._every, "left": self._left}
+        left = {"window": self.window, "every": self._every, "left": self._left}
         return {"means": names.by_name(self._means), "counts": counts, **left}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -101,6 +105,7 @@ class Average:
         names = Names(self._model, self._optimizer)
         self._means, self._counts = map(names.by_tensor, (state["means"], state["counts"]))
         self._every, self._left = state["every"], state["left"]
+        self.window = state.get("window", self.window)  # not stored by earlier versions
 
     @contextmanager
     def in_place(self, forward: Callable[[], object]) -> Iterator[None]:

@@ -67,6 +67,6 @@ class EndAverages:
     def load_state_dict(self, state: Sequence[Sequence[Any]]) -> None:
         """Take on what `state_dict` returned; its tensors are taken over."""
         for window, stored in state:
-            average = Average(self._learner.model, self._learner.optimizer, window=1)
+            average = Average(self._learner.model, self._learner.optimizer, int(window))
             average.load_state_dict(stored)
             self._by_window[int(window)] = average

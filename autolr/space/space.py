@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from autolr.errors import SpaceError, unknown_name
@@ -63,6 +63,7 @@ class Space:
     Args:
         parameters: (name, domain) pairs. A parameter follows those that its ``when`` names; else
             the order is kept. ``==`` compares it, since a sampler's draws depend on the order.
+        own: The plain names that are the user's own, as dotted ones are.
 
     Raises:
         SpaceError: If there is no parameter, a name is malformed or repeated, or a ``when`` names
@@ -71,6 +72,7 @@ class Space:
     """
 
     parameters: tuple[tuple[str, Domain], ...]
+    own: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
         if not self.parameters:
@@ -89,8 +91,8 @@ class Space:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The names that are paths into the user's config."""
-        return tuple(filter(is_config_path, self.names))
+        """The names that are the user's own: paths into the config, and plain names."""
+        return tuple(name for name in self.names if name in self.own or is_config_path(name))
 
     @property
     def domains(self) -> dict[str, Domain]:

@@ -30,7 +30,8 @@ def grown(old: Space, new: Space) -> Space:
         new: The space with which it continues.
     """
     before = old.domains
-    return Space(tuple((name, _ordered(before.get(name), now)) for name, now in new.parameters))
+    ordered = tuple((name, _ordered(before.get(name), now)) for name, now in new.parameters)
+    return replace(new, parameters=ordered)
 
 
 def accepted(old: Space, new: Space) -> dict[str, Any]:

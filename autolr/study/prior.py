@@ -20,7 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autolr.errors import ConfigError
-from autolr.names import is_config_path, meaning
+from autolr.names import meaning
 from autolr.rules.catalogue import record
 from autolr.rules.fixed import OWN
 from autolr.study.names import OWN_PEAK, SEARCHED, SEARCHES, START
@@ -76,7 +76,9 @@ class Known:
             return self._peak(domain, generator)
         if meaning(name) in ("lr", "rule"):
             return None
-        if is_config_path(name):
+        from autolr.candidate import is_users  # here: reading a study needs no schedules
+
+        if is_users(name):
             return self._own(name, domain, generator)
         if meaning(name) == "schedule" and isinstance(domain, CategoricalDistribution):
             return self._profile(name, domain, generator)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from autolr.study.names import AVERAGED, DISCARDED
+from autolr.study.names import DISCARDED
 from autolr.study.records import SAME_AS, STOPPED_AT, STOPPED_VALUE, Direction, TrialRecord
 
 CLOSE = 0.01  # of the best score: nearer than what another seed changes in most runs
@@ -63,16 +63,15 @@ def repeatable(
 ) -> TrialRecord:
     """Return the trial to train again: the `leader`, or one close to it that a rerun repeats.
 
-    A run that its search rolled back is another one from scratch, and may end far worse; one that
-    ended with an average ends otherwise too. Then the best trial of which neither holds counts, if
-    its score is within 1 % of the leader's.
+    A run that its search rolled back is another one from scratch, and may end far worse. Then the
+    best trial that was not rolled back counts, if its score is within 1 % of the leader's.
 
     Args:
         trials: Trials of one study.
         direction: Whether lower or higher values are better.
         first: The leader of the trials.
     """
-    if not {DISCARDED, AVERAGED} & first.attrs.keys() or first.value is None:
+    if DISCARDED not in first.attrs or first.value is None:
         return first
     trials = tuple(trials)
     score, room = first.value, CLOSE * abs(first.value)
@@ -80,7 +79,7 @@ def repeatable(
         (
             trial
             for trial in best(trials, direction, len(trials))
-            if not {DISCARDED, AVERAGED, SAME_AS} & trial.attrs.keys()
+            if not {DISCARDED, SAME_AS} & trial.attrs.keys()
             and trial.value is not None
             and abs(trial.value - score) <= room
         ),

@@ -118,7 +118,8 @@ class Played:
         assert all(0 < window <= run.total_steps for window in action.windows), "a window"
         self._step = run.total_steps
         scores = (self._score(action.run, self._step),) * (1 + len(action.windows))
-        return self._observation(scores=scores, batch_scores=self._by_batch(scores))
+        by_batch = self._by_batch(scores)
+        return self._observation(scores=scores, batch_scores=by_batch, windows=action.windows)
 
     def _by_batch(self, scores: Sequence[float]) -> tuple[tuple[float, ...], ...] | None:
         if not self._batches:

@@ -13,6 +13,7 @@ PUBLIC = {
     "Annealed",
     "ApplyRule",
     "AutoLR",
+    "AverageLastSteps",
     "FollowCandidate",
     "AutoLRError",
     "ConfigError",

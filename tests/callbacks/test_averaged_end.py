@@ -92,6 +92,7 @@ def test_what_is_printed_saved_and_replayed_says_so(tmp_path):
     assert line == f"the average of its last 48 steps: val_loss {score}, {last} without"
     page = (tmp_path / "result.html").read_text()
     assert "# at the end: the average of the weights of the last 48 steps" in page
+    assert "callbacks=[autolr.AverageLastSteps(48)]" in page
 
 
 def test_without_rollbacks_the_weights_are_those_of_the_last_step(tmp_path):

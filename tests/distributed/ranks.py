@@ -17,7 +17,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader, DistributedSampler
 
 from autolr import schedules
-from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate
+from autolr.callbacks import ApplyRule, AutoLR, AverageLastSteps, FollowCandidate
 from autolr.online import Annealed, AutoLRS, Thresholds
 from tests.callbacks.runs import LR, TRAIN, VAL, Net, differences, images
 from tests.distributed.modules import (
@@ -40,6 +40,8 @@ from tests.distributed.modules import (
 
 WORLD = int(os.environ.get("WORLD_SIZE", "1"))
 CONSTANT = schedules.constant()
+ONE = Annealed(candidates=2)
+NEVER_BACK = Annealed(thresholds=Thresholds(rollbacks=0))
 MANY = images(640, seed=4)
 PRECISE: Any = {"data": MANY, "batch_size": 8, "max_epochs": 4, "precision": "64-true"}
 
@@ -126,16 +128,17 @@ def ruled(**settings):
     }
 
 
-def replayed(make=Net, applied=(), **settings):
+def replayed(make=Net, applied=(), search=NEVER_BACK, rates=None, **settings):
     """Return where a searched run differs from one that follows what was found from its start."""
     settings = {"data": MANY, "batch_size": 8, "max_epochs": 2, **settings}
     wrapped = settings.pop("strategy", {})
-    strategy = Annealed(thresholds=Thresholds(rollbacks=0))
-    callback = AutoLR(strategy, schedule=CONSTANT, monitor="val_loss")
+    callback = AutoLR(search, schedule=CONSTANT, rates=rates, monitor="val_loss")
     searched = fit(make, [*applied, callback], strategy=DDPStrategy(**wrapped), **settings)
     result = callback.result
-    follower = FollowCandidate(result.run_peak, result.schedule)
-    followed = fit(make, [*applied, follower], strategy=DDPStrategy(**wrapped), **settings)
+    followers: list[pl.Callback] = [FollowCandidate(result.run_peak, result.schedule)]
+    if result.averaged is not None:
+        followers.append(AverageLastSteps(result.averaged.window))
+    followed = fit(make, [*applied, *followers], strategy=DDPStrategy(**wrapped), **settings)
     names = ("weights and buffers", "optimizer", "generator", "data")
     actual = differences(*({name: left[name] for name in names} for left in (searched, followed)))
     return {"differences": actual, "result": result.to_dict()}
@@ -180,6 +183,7 @@ def cases(folder):
         "replayed unused": lambda: replayed(Partly, strategy={"find_unused_parameters": True}),
         "replayed compiled": lambda: replayed(Compiled),
         "replayed in turns": lambda: replayed(InTurns, strategy={"find_unused_parameters": True}),
+        "replayed averaged": lambda: replayed(Smooth, search=ONE, rates=(LR, 4 * LR)),
         "replayed rule": lambda: replayed(applied=[ApplyRule("sps_max")]),
         "ruled": lambda: ruled(**PRECISE),
         "ruled accumulating": lambda: ruled(**PRECISE, **ACCUMULATED),

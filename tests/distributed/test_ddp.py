@@ -54,6 +54,13 @@ def test_a_rival_that_wins_is_bit_for_bit_the_run_that_has_its_rate_from_the_sta
         assert rank.value["differences"] == []
 
 
+def test_a_run_that_ends_with_an_average_is_replayed_bit_for_bit(both):
+    for rank in both("replayed averaged"):
+        assert rank.value["result"]["averaged"] is not None
+        assert Result.from_dict(rank.value["result"]).rollbacks == ()
+        assert rank.value["differences"] == []
+
+
 def test_steps_made_by_hand_on_two_ranks_are_searched_as_those_of_the_trainer(both):
     for rank, expected in zip(both("searched by hand"), both("searched"), strict=True):
         assert rank.value["result"] == expected.value["result"]

@@ -45,7 +45,7 @@ def begin(controller: TrialController) -> int:
 
 
 def outcome(value: float, steps: int, **more: Any) -> TrialResult:
-    return TrialResult(value, {"val_loss": value}, steps, STEPS, 1.0, 0.1, False, False, **more)
+    return TrialResult(value, {"val_loss": value}, steps, STEPS, 1.0, 0.1, **more)
 
 
 def test_what_raises_before_the_first_step_fails_its_trial_at_once(
@@ -190,6 +190,22 @@ def test_the_job_of_a_trial_that_was_cut_knows_the_scores_of_its_rungs(
     assert isinstance(work, Work)
     assert (work.number, work.job.known) == (number, (10,))
     assert controller.trained == {number}
+
+
+def test_where_no_trial_has_come_to_its_end_a_pause_does_not_hide_failures(
+    controller: TrialController, handle: Study
+) -> None:
+    controller.judge(begin(controller), 10, 0.1)
+    for _ in range(3):
+        controller.fail(0, "KeyError: 'x'")
+        number = begin(controller)
+    controller.fail(number, "KeyError: 'x'", unbegun=True)
+    number = begin(controller)
+    assert controller.judge(number, 10, 0.5) is Decision.PAUSE
+    controller.end(number, outcome(0.5, 10, paused=True))
+    with pytest.raises(UserCodeError, match=r"^3 trials in a row failed"):
+        controller.fail(begin(controller), "KeyError: 'x'", unbegun=True)
+    assert [trial.state for trial in handle.trials] == ["FAIL", "FAIL", "WAITING", "FAIL"]
 
 
 def test_the_next_call_searches_where_the_one_before_it_had_failures_only(

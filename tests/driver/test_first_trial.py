@@ -16,11 +16,11 @@ LR = {"low": 1e-4, "high": 1e-1, "log": True}
 
 
 def first(**domains: Any) -> FirstTrial | None:
-    return FirstTrial.of(parse_space(domains))
+    return FirstTrial.of(parse_space(domains), 1000)
 
 
 def test_of_several_profiles_none_is_drawn_as_the_search_has_its_own_schedule() -> None:
-    found = FirstTrial.of(load_space("default"))
+    found = FirstTrial.of(load_space("default"), 1000)
     assert found == FirstTrial("fixed", PeakSearch((1e-4, 1e-1), chooses_schedule=True), None)
     assert found.search.chosen == ("lr", "schedule")
 
@@ -43,11 +43,27 @@ def test_the_users_own_parameters_are_drawn_as_ever() -> None:
     assert [name for name, _ in candidate.settings] == ["model.init_args.width"]
 
 
+def test_a_section_of_the_config_is_drawn_as_the_users_other_parameters() -> None:
+    space = {"lr": LR, "schedule": ["linear", "cosine"], "optimizer": ["torch.optim.Adam"]}
+    config = read_config({"model": {}, "tune": {"space": space}})
+    found = FirstTrial.of(config.space, 1000, config.own_point)
+    assert found is not None
+    assert found.search.budget == 0.12
+    candidate = found.candidate(optuna.create_study().ask())
+    assert dict(candidate.settings) == {"optimizer": "torch.optim.Adam"}
+
+
+def test_a_short_run_keeps_the_whole_budget_of_its_search() -> None:
+    space = parse_space({"lr": LR, "model.width": [8, 16]})
+    found = [FirstTrial.of(space, steps) for steps in (124, 125)]
+    assert [one and one.search.budget for one in found] == [None, 0.12]
+
+
 def test_the_users_own_values_are_taken_where_the_space_has_them() -> None:
     space = {"lr": LR, "model.width": {"low": 8, "high": 64, "type": "int"}, "model.norm": ["a"]}
     config = read_config({"model": {"width": 16, "norm": "b"}, "tune": {"space": space}})
     assert config.own_point == {"model.width": 16}
-    found = FirstTrial.of(config.space, config.own_point)
+    found = FirstTrial.of(config.space, 1000, config.own_point)
     assert found is not None
     candidate = found.candidate(optuna.create_study().ask())
     assert dict(candidate.settings) == {"model.width": 16, "model.norm": "a"}

@@ -188,7 +188,9 @@ def test_a_run_that_fails_has_its_trial_tried_again_from_that_run(
     Path("tune.yaml").write_text(yaml.safe_dump(config({"fails": 7}, pruner="none")))
     assert main(["tune", "tune.yaml"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("autolr: error: 3 trials in a row failed, the last one: ValueError")
+    assert error.startswith(
+        "autolr: error: 3 trials in a row failed, the last one: seed 7: ValueError"
+    )
     assert error.count("traceback in") == 1
     assert Path("autolr_runs/autolr/trial_2/seed_7/error.txt").is_file()
     assert trained() == [(trial, 6, 0, 9) for trial in range(3)]

@@ -622,10 +622,10 @@ def test_only_a_function_takes_plain_names_that_no_profile_takes() -> None:
         read_config({"tune": {"space": {"lr": 0.1, "alpha": 1}}})
     source = {"objective": {"function": "m:f"}}
     space = {"lr": 0.1, "alpha": 1, "schedule": "wsd", "cooldown": 0.2}
-    assert read_config({**source, "tune": {"space": space}}).own_settings == ("alpha",)
+    assert read_config({**source, "tune": {"space": space}}).space.own == {"alpha"}
     del space["schedule"]
     read = read_config({**source, "tune": {"space": space}})
-    assert read.own_settings == ("alpha", "cooldown")
+    assert read.space.own == {"alpha", "cooldown"}
 
 
 def test_the_check_does_not_call_the_function(tmp_path: Path) -> None:

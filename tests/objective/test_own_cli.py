@@ -154,3 +154,30 @@ def test_an_objective_needs_no_cli(project: Any) -> None:
 def test_workers_make_the_own_cli_too(project: Any) -> None:
     result = tune(config("own_project.main", tune={"trials": 2, "workers": 2}))
     assert [trial.state for trial in result.trials] == ["COMPLETE"] * 2
+
+
+def test_arguments_at_the_top_level_and_whole_sections_are_searched(
+    project: Any, tmp_path: Path
+) -> None:
+    marks, words = ["a", "b"], [{"word": "x"}, {"word": "y"}]
+    given = config("own_project.main", tune={"space": {"lr": LR, "mark": marks, "words": words}})
+    del given["mark"]
+    (trial,) = tune(given, start=[{"mark": "b", "words": {"word": "y"}}], online=False).trials
+    assert (project.SEEN[-1]["marked"], project.SEEN[-1]["words"]) == ("b", ["y"])
+    assert (trial.params["mark"], trial.params["words"]) == ("b", {"word": "y"})
+    best = yaml.safe_load((tmp_path / "autolr_runs/autolr/best.yaml").read_text())
+    assert (best["mark"], best["words"]) == ("b", {"word": "y"})
+    given["tune"]["space"] = {"lr": LR, "mrk": marks}
+    with pytest.raises(ConfigError, match=r"^tune\.space: unknown key 'mrk'"):
+        tune(given, study="another")
+
+
+@pytest.mark.parametrize(
+    ("name", "cli"),
+    [("trainer", True), ("seed_everything", True), ("schedul", True), ("mark", False)],
+)
+def test_what_a_study_sets_itself_is_no_parameter(project: Any, name: str, cli: bool) -> None:
+    given = config("own_project.main" if cli else None, tune={"space": {"lr": LR, name: [1, 2]}})
+    del given["mark"]
+    with pytest.raises(ConfigError, match=rf"^space: unknown parameter '{name}'"):
+        tune(given)

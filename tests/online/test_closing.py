@@ -27,8 +27,8 @@ def ended(last, *scores, noise=0.0, batches=4):
     """Return how a run ends; the difference of each average has a standard error of ``noise``."""
     spread = [noise * math.sqrt(3) * sign for sign in (1, -1, 1, -1)][:batches]
     by_batch = ((last,) * batches, *(tuple(score + s for s in spread) for score in scores))
-    observation = Observation(STEPS, (last, *scores), by_batch if batches else None)
-    return averaged_end(over(), (200, 400), observation)
+    observed = (STEPS, (last, *scores), by_batch if batches else None)
+    return averaged_end(over(), Observation(*observed, windows=(200, 400)))
 
 
 @cache
@@ -73,11 +73,17 @@ def test_the_comparison_is_the_last_action_before_the_commit():
 
 def test_the_commit_has_the_average_that_was_better():
     state = play().states[-2]
-    over = state.observe(Observation(STEPS, (1.0, 0.9, 0.8)))
+    over = state.observe(Observation(STEPS, (1.0, 0.9, 0.8), windows=(200, 400)))
     assert over.action.averaged == AveragedEnd(400, 0.8, 1.0)
     for one in (state, over):
         stored = json.loads(json.dumps(one.to_dict(), allow_nan=False))
         assert Annealed().state_from_dict(stored) == one
+
+
+def test_an_average_that_began_late_is_of_so_many_steps_as_it_has():
+    state = play().states[-2]
+    over = state.observe(Observation(STEPS, (1.0, 0.9, 0.8), windows=(200, 310)))
+    assert over.action.averaged == AveragedEnd(310, 0.8, 1.0)
 
 
 @pytest.mark.parametrize(
