@@ -54,8 +54,8 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     It takes the place of the run where it is better than that and than a copy of the run at the
     same lower rate, which always helps at once, whatever state it begins with. All three are
     scored at the same step: a loss may rise by design. Two standard errors are asked for at first,
-    and one of a copy that follows another in doubt, or where the run has lost a quarter of its
-    gain: what breaks a run raises the loss of some batches far more than that of others.
+    one of a copy that follows another in doubt, and one or less where the run has lost a quarter of
+    its gain or more, see `_errors`.
     Where no copy could be paid, the best state is scored as it is, see `_has_lost_to_saved`.
     Where the lower rate is what helps, and the run is still worse than its best state, the copy of
     the run takes its place if it is better than the run is, and was, and no step is lost. A run
@@ -76,7 +76,7 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
         alive=(search.alive[kept],),
         rounds=search.rounds[1:],
         scores=search.scores + search.scored(scores, kept),
-        doubts=search.doubts + 1,
+        doubts=search.doubts + (not now.is_look),
     )
     if kept == 1:
         made = RollbackRecord(now.start, search.best[0], now.factors[0], last)
@@ -112,16 +112,16 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
         return int(_has_lost_to_saved(search, evidence, last))
     if len(scores) <= COPIES:  # a copy has diverged: nothing can be told
         return 0
+    assert search.best is not None
     gain = _band(search, last) / 2
     run = scores[0]
     fallen = _has_fallen(search, run)
     errors = CLEAR / (1 + search.doubts)  # a copy that leads once more says it twice
-    back = min(errors, CLEAR / 2) if fallen else errors
+    back = min(errors, _errors(_lost(search, run, search.best[1]))) if fallen else errors
     if scores[1] < run - max(gain, back * evidence.noise(0, 1)):
         apart = max(gain, back * evidence.noise(1, 2))
         if scores[1] < scores[2] - apart:
             return 1
-    assert search.best is not None
     still = run > search.best[1] + _band(search, last)
     than = run if fallen and _is_early(search) else min(run, last)
     return 2 if still and scores[2] < than - max(gain, errors * evidence.noise(0, 2)) else 0
@@ -133,21 +133,43 @@ def _has_lost_to_saved(search: "Search", evidence: Evidence, last: float) -> boo
     What raises a loss by design has raised the score of that state as well. The run counts by the
     better one of its last average and its present weights.
     """
-    if len(evidence.scores) < _OF_LOOK or search.initial is None:
+    if len(evidence.scores) < _OF_LOOK:
         return False
-    present, saved = evidence.scores
-    fallen = saved + _FALLEN * (search.initial - saved)
-    noise = CLEAR * evidence.noise(0, 1)
-    return min(present, last) > max(saved, fallen, saved + noise)
+    run, saved = min(evidence.scores[0], last), evidence.scores[1]
+    lost = _lost(search, run, saved)
+    return lost > _FALLEN and run > saved + _errors(lost) * evidence.noise(0, 1)
 
 
 def _has_fallen(search: "Search", score: float) -> bool:
     """Return whether the run has lost a good part of what it had gained."""
     assert search.best is not None
-    if search.initial is None:
-        return False
-    fallen = search.best[1] + _FALLEN * (search.initial - search.best[1])
-    return score > fallen and not _has_hardly_gained(search)
+    return _lost(search, score, search.best[1]) > _FALLEN and not _has_hardly_gained(search)
+
+
+def _lost(search: "Search", score: float, best: float) -> float:
+    """Return which share of its gain a run has lost; 0 where the gain is not known.
+
+    Args:
+        search: With the score of the untrained run.
+        score: Of the run.
+        best: Of its best state.
+    """
+    if search.initial is None or not search.initial > best:
+        return 0.0
+    return (score - best) / (search.initial - best)
+
+
+def _errors(lost: float) -> float:
+    """Return by how many standard errors the best state of a run that has fallen must be better.
+
+    One where it has lost a quarter of its gain, none where it has lost all: what breaks a run
+    raises the loss of a few batches so far that the error grows with the difference, and the less
+    is left, the less there is to lose by going back.
+
+    >>> [_errors(lost) for lost in (0.25, 0.625, 1.0, 2.0)]
+    [1.0, 0.5, 0.0, 0.0]
+    """
+    return max(0.0, 1 - lost) / (1 - _FALLEN) * CLEAR / 2
 
 
 def _is_early(search: "Search") -> bool:

@@ -32,7 +32,8 @@ def test_a_search_makes_no_more_steps_than_its_budget_and_ends_within_the_run(sc
                 if not isinstance(action, Probe):
                     search = search.observe(Observation(reached))
                     continue
-                assert reached <= action.start < action.horizon < steps
+                assert reached <= action.start <= action.horizon < steps
+                assert action.start < action.horizon or action.from_saved  # a look at that state
                 reached = action.horizon
                 spent += (len(action.candidates) - 1) * (reached - action.start)
                 seen = [scores(reached / steps, draws.gauss(0, 1)) for _ in action.candidates]

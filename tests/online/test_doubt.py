@@ -214,11 +214,18 @@ def test_a_loss_that_has_risen_by_design_has_risen_for_the_best_state_too():
 
 def test_a_rise_within_the_noise_of_the_batches_is_no_loss():
     rough = (-1.0, 1.0, -1.0, 1.0)
-    search = watched(0.5, 1.2, **LOOK)
-    for noise, goes_back in ((0.1, True), (1.0, False)):
-        batches = (tuple(1.2 + noise * b for b in rough), (0.5,) * 4)
-        after = search.observe(Evidence((1.2, 0.5), batches))
+    # one standard error where a quarter of the gain is lost, none where all is
+    for score, noise, goes_back in (
+        (1.2, 1, True),
+        (1.2, 2, False),
+        (2.2, 4, True),
+        (3.1, 9, True),
+    ):
+        search = watched(0.5, score, **LOOK)
+        batches = (tuple(score + noise * b for b in rough), (0.5,) * 4)
+        after = search.observe(Evidence((score, 0.5), batches))
         assert bool(after.rollbacks) == goes_back
+        assert after.doubts == 0  # nothing was paid
 
 
 def test_behind_the_last_round_a_fallen_run_still_goes_back():
