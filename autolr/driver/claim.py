@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autolr import study
+from autolr.candidate_space import owned
 from autolr.config import Config, fingerprint, read_config
 from autolr.config_checks import check
 from autolr.disk import check_folder, disk_errors
@@ -97,7 +98,7 @@ def claimed(
     with held as session, disk_errors(tune.folder):
         stored, growth = (None, None) if fresh else _stored(config)
         if growth is not None:
-            config = replace(config, space=growth.space)
+            config = replace(config, space=owned(growth.space))
             if growth.names:
                 listener(Noted(f"the space grew: {', '.join(growth.names)}"))
         owner = ResultsFolder.of(tune, stored)
