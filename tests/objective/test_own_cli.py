@@ -167,6 +167,7 @@ def test_arguments_at_the_top_level_and_whole_sections_are_searched(
     assert (trial.params["mark"], trial.params["words"]) == ("b", {"word": "y"})
     best = yaml.safe_load((tmp_path / "autolr_runs/autolr/best.yaml").read_text())
     assert (best["mark"], best["words"]) == ("b", {"word": "y"})
+    assert tune(given, trials=trial.number + 2, online=False).trained == 1  # it is continued
     given["tune"]["space"] = {"lr": LR, "mrk": marks}
     with pytest.raises(ConfigError, match=r"^tune\.space: unknown key 'mrk'"):
         tune(given, study="another")
