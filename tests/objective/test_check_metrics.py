@@ -1,4 +1,4 @@
-"""What is said before a study of the loggers of its runs, and of metrics that nobody logs."""
+"""What is said before a study of the loggers of its runs, and of metrics that are never logged."""
 
 from pathlib import Path
 from typing import Any
