@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from autolr import rules, schedules
 from autolr.errors import ConfigError, unknown_name
-from autolr.names import is_config_path, meaning
+from autolr.names import OF_NO_PROFILE, is_config_path, meaning
 from autolr.predicates import is_number
 from autolr.rules.fixed import OWN
 from autolr.schedules import Schedule
@@ -161,7 +161,7 @@ def is_users(name: str) -> bool:
     if is_config_path(name):
         return True
     taken = {setting for kind in schedules.names() for setting in profile_settings(kind)}
-    return meaning(name) not in {"lr", "schedule", "warmup", "rule", *taken}
+    return meaning(name) not in {*OF_NO_PROFILE, *taken}
 
 
 def _rate(value: object) -> float:

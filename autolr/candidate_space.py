@@ -7,10 +7,8 @@ from typing import Any
 from autolr import rules, schedules
 from autolr.candidate import ONLINE, candidate_of, profile_settings
 from autolr.errors import ConfigError, SpaceError, unknown_name
-from autolr.names import is_config_path, meaning
+from autolr.names import OF_NO_PROFILE, is_config_path, meaning
 from autolr.space import Choice, Domain, Space
-
-_OWN = ("lr", "schedule", "warmup", "rule")  # the plain names that are no setting of a profile
 
 
 def check_space(
@@ -62,7 +60,7 @@ def owned(space: Space) -> Space:
 
 
 def _settings(space: Space, kinds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    taken = {*_OWN, *(name for names in kinds.values() for name in names)}
+    taken = {*OF_NO_PROFILE, *(name for names in kinds.values() for name in names)}
     return tuple(n for n in space.names if not is_config_path(n) and meaning(n) not in taken)
 
 
@@ -141,7 +139,7 @@ def possible_name(
 
 def _check_names(domains: Mapping[str, Domain], takes: Mapping[str, Iterable[str]]) -> None:
     settings = {name for names in takes.values() for name in names}
-    known = (*_OWN, *sorted(settings.difference(_OWN)))
+    known = (*OF_NO_PROFILE, *sorted(settings.difference(OF_NO_PROFILE)))
     for name in domains:
         if meaning(name) not in known:
             hint = f"or a path into the config, such as model.init_args.{name}"
@@ -156,7 +154,7 @@ def _check_no_search(domains: Mapping[str, Domain]) -> None:
 
 def _check_taken(active: Iterable[str], kind: str, kinds: Iterable[str]) -> None:
     for name in active:
-        if meaning(name) not in _OWN and name not in profile_settings(kind):
+        if meaning(name) not in OF_NO_PROFILE and name not in profile_settings(kind):
             takers = ", ".join(sorted(other for other in kinds if name in profile_settings(other)))
             raise SpaceError(f"{name}: {kind} does not take it; add when: {{schedule: [{takers}]}}")
 

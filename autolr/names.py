@@ -1,6 +1,7 @@
 """The names of the parameters of a search space."""
 
 _OF_THE_CANDIDATE = ("lr", "schedule", "rule")  # "lr.X" is a label X, not a path into the config
+OF_NO_PROFILE = ("lr", "schedule", "warmup", "rule")  # a candidate's, not settings of its profile
 
 
 def is_config_path(name: str) -> bool:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from autolr.errors import nearest
+from autolr.names import OF_NO_PROFILE
 
 CLI = "cli"  # the section with the user's own LightningCLI
 OBJECTIVE = "objective"  # the section with a class path in place of model, data and trainer
 FUNCTION = "function"  # the key of that section that names a Python function, as module:name
 OF_LIGHTNING = ("model", "data", "trainer", "optimizer", "lr_scheduler")
 OF_FIT = ("ckpt_path", "weights_only")  # arguments of Trainer.fit, which LightningCLI writes down
-_OWN = ("lr", "schedule", "warmup", "rule", "cooldown")  # names that may be meant by a similar one
+_OWN = (*OF_NO_PROFILE, "cooldown")  # names that may be meant by a similar one
 _FIXED = ("trainer", "seed_everything", "tune", CLI, *OF_FIT)  # which the study sets or needs
 
 

@@ -155,17 +155,18 @@ class AverageLastSteps(Callback):
         self._stored = state_dict
 
 
-def check_no_average(trainer: Trainer) -> None:
+def check_no_average(trainer: Trainer, who: str = "AutoLR") -> None:
     """Refuse `AverageLastSteps` beside a search, which decides itself how its run ends.
 
     Args:
         trainer: The trainer.
+        who: What searches, for the message.
 
     Raises:
         UnsupportedError: If the run has one.
     """
     if any(isinstance(one, AverageLastSteps) for one in trainer.callbacks):  # type: ignore[attr-defined]
         raise UnsupportedError(
-            "AutoLR ends its run with an average of the last weights where that is better: leave "
+            f"{who} ends its run with an average of the last weights where that is better: leave "
             "AverageLastSteps out"
         )

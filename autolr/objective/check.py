@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from autolr.callbacks import ApplyRule, AutoLR, AverageLastSteps, FollowCandidate, PruneTrial
+from autolr.callbacks import ApplyRule, AutoLR, FollowCandidate, PruneTrial
+from autolr.callbacks.averaged_end import check_no_average
 from autolr.callbacks.early_end import early_stoppers
 from autolr.callbacks.namespaces import Callback, LightningModule, Trainer
 from autolr.callbacks.requirements import check_optimizer, check_space_shapes
@@ -77,13 +78,15 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
     with monitor_of_tune(), lightning_errors(folder), quiet_lightning(config):
         fit = trial_config(filled(config), candidate)
         logger = {"class_path": f"{namespace(fit, config.folder)}.{_NO_LOGGER}"}
-        fit["trainer"] |= {"logger": logger, "num_sanity_val_steps": 0}
-        cli = instantiate(config, fit, opened(config), quiet_in(folder))
+        looked_at = fit["trainer"] | {"logger": logger, "num_sanity_val_steps": 0}
+        without = {**fit, "trainer": looked_at}
+        cli = instantiate(config, without, opened(config), quiet_in(folder))
         early = early_stoppers(cli.trainer)
         _check_callbacks(cli.trainer)
+        check_no_average(cli.trainer, "the search of a study's first trial")
         _check_space(cli, config)
         with parsing():
-            check_loggers(cli, parsed(trial_config(filled(config), candidate), config.seed))
+            check_loggers(cli, parsed(fit, config.seed))
         _check_kept(cli, tune)
         tried = _Tried(list(_rules(config.space)), holding)
         rates = rate_callbacks(candidate, tune, config.space)
@@ -228,11 +231,6 @@ def _check_callbacks(trainer: Trainer) -> None:
             raise ConfigError(
                 f"trainer.callbacks has {type(callback).__name__}, and the study sets the rate of "
                 "its trials itself: leave it out"
-            )
-        if isinstance(callback, AverageLastSteps):
-            raise ConfigError(
-                "trainer.callbacks has AverageLastSteps, and the search of a study's first trial "
-                "decides itself how its run ends: leave it out"
             )
 
 
