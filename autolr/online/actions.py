@@ -39,6 +39,8 @@ class Probe:
         waits: Whether it ends at once where the rate that other code writes, without a scheduler,
             is seen to rise beyond ``horizon``: see `Observation.rise`.
         closing: The windows of the `Close` to come: its averages may begin meanwhile.
+        own: The candidate that is trained on from where the probe before has left it, though
+            others are copies of the run.
     """
 
     candidates: tuple["Candidate", ...]
@@ -55,11 +57,16 @@ class Probe:
     counts_inactive: bool = False
     waits: bool = False
     closing: tuple[int, ...] = ()
+    own: "Candidate | None" = None
 
     @property
     def run(self) -> "Candidate":
         """What the run continues as."""
         return self.candidates[0]
+
+    def trains_on(self, candidate: "Candidate") -> bool:
+        """Return whether a candidate of the probe before is trained on from where it is."""
+        return candidate == self.own or (self.continues and candidate in self.candidates)
 
     @property
     def copied(self) -> "Candidate | None":

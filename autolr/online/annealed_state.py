@@ -93,7 +93,7 @@ class AnnealedState:
         """Whether a race of several peaks is over, but for later checks of its winner."""
         first = self.search.scores[0].horizon if self.search.scores else 0
         raced = sum(scored.horizon == first for scored in self.search.scores)
-        refined = not any(r.refines for r in self.search.rounds)
+        refined = not any(r.refines or r.own for r in self.search.rounds)
         return raced > 1 and refined and not self.search.blind
 
     def _pending(self, search: Search) -> Save | Rollback | None:

@@ -33,6 +33,8 @@ def without(search: Search, ended: Sequence[Candidate]) -> Search:
         return search
     alive = tuple(c for c in search.alive if c not in ended)
     peaks = [candidate.peak or 0.0 for candidate in alive]
+    if search.own in ended:
+        search = replace(search, own=None)
     if search.scores or search.limits:
         return replace(search, alive=alive)
     ends = (min(peaks), max(peaks)) if len(peaks) > 1 else (0.0, math.inf)

@@ -1,7 +1,8 @@
 """What scores say: progress, the noise of a difference, and which candidates are dying."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from autolr.online.noise import FEWEST_BATCHES, standard_error
 
@@ -9,6 +10,8 @@ _LEFT = 3.0  # standard errors: a gain on the untrained run that is hardly ever 
 # Units of a layer beyond those of the least affected candidate. Where all of a layer's units work,
 # 0.1 are silent on a batch; in the network that dies of its rate it was 0.5 while the loss fell.
 _DYING = 0.2
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Evidence:
         initial: The score of the run before its first step; None where it is not known.
         initial_batches: That by validation batch; empty where it is not known.
         inactive: Of the candidates, in their order: see `Observation`. Empty where not known.
+        beside: The score of one that is not compared yet; None: there is none.
     """
 
     scores: tuple[float, ...]
@@ -29,6 +33,7 @@ class Evidence:
     initial: float | None = None
     initial_batches: tuple[float, ...] = ()
     inactive: tuple[float, ...] = ()
+    beside: float | None = None
 
     def __post_init__(self) -> None:
         scores = (score if math.isfinite(score) else math.inf for score in self.scores)
@@ -52,6 +57,20 @@ class Evidence:
     def batches(self, index: int) -> tuple[float, ...]:
         """Return the scores of a candidate by validation batch; empty if they are not known."""
         return () if self.by_batch is None else self.by_batch[index]
+
+    def without(self, index: int) -> "Evidence":
+        """Return the scores without one, which is kept as `beside`.
+
+        Args:
+            index: Of that candidate.
+        """
+        return replace(
+            self,
+            scores=_but(self.scores, index),
+            by_batch=None if self.by_batch is None else _but(self.by_batch, index),
+            inactive=_but(self.inactive, index),
+            beside=self.scores[index],
+        )
 
     def noise(self, one: int, other: int) -> float:
         """Return the standard error of the difference of two candidates; 0 if it is not known.
@@ -119,3 +138,7 @@ class Evidence:
         if not math.isfinite(score):
             return True
         return self.initial is not None and score > self.initial + most * abs(self.initial)
+
+
+def _but(values: tuple[_T, ...], index: int) -> tuple[_T, ...]:
+    return values[:index] + values[index + 1 :]

@@ -139,12 +139,17 @@ def winner_of_race(search: "Search", evidence: Evidence) -> int:
 def winner_beyond(search: "Search", evidence: Evidence) -> int:
     """Return who wins where the rivals lie beyond the peaks that have raced: as in the race.
 
+    Where the noise of a difference is not known, going further asks for a lead as wide as a tie, of
+    what the run has gained: near a loss of zero any other is ahead by something.
+
     Args:
         search: The search in that round.
         evidence: Its scores.
     """
     scores, best = evidence.scores, evidence.best
-    if scores[0] <= scores[best] + CLEAR * evidence.noise(0, best):
+    gained = 0.0 if evidence.knows_noise else evidence.gain(0)
+    least = search.thresholds.tie * gained if gained > 0 else 0.0
+    if scores[0] <= scores[best] + max(least, CLEAR * evidence.noise(0, best)):
         return 0
     tie = search.thresholds.tie * abs(scores[best])
     close = [i for i in lowest_first(search) if scores[i] <= scores[best] + tie]

@@ -36,6 +36,7 @@ def with_rivals(search: "Search", won: float | None) -> "Search":
     )
     rivals = [scaled(run, now.start, factor, refines=refines) for factor in within]
     rivals += [followed(run, now.horizon, profile) for profile in now.profiles]
+    rivals += [search.own] if now.own and search.own is not None else []
     paid = now if far else replace(now, factors=within)
     low = run.peak * min(far) if far and not up else 0.0
     high = run.peak * max(far) if far and up else math.inf

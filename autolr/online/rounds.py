@@ -64,6 +64,8 @@ class Round:
         lead: By how much the rival led when the same comparison ended a first time; it wins if it
             has not lost of that. 0: there was none.
         waits: See `Probe`.
+        own: Whether the rate that the user has set trains on beside the run, from where the last
+            round has left it.
     """
 
     start: int
@@ -77,6 +79,7 @@ class Round:
     once: bool = False
     lead: float = 0.0
     waits: bool = False
+    own: bool = False
 
     @property
     def copies(self) -> int:
@@ -87,6 +90,11 @@ class Round:
     def is_look(self) -> bool:
         """Whether the saved state is only scored, as it is, beside the run."""
         return self.from_saved and self.horizon == self.start
+
+    @property
+    def judges_own(self) -> bool:
+        """Whether the run is compared with the user's own rate, and with nothing else."""
+        return self.own and not self.factors
 
     @property
     def price(self) -> int:

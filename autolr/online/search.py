@@ -21,6 +21,7 @@ from autolr.online.longer_race import (
     with_nearer_race,
 )
 from autolr.online.near_race import after_near_race
+from autolr.online.own_rate import with_own_rate, without_own
 from autolr.online.race_verdict import highest_alive
 from autolr.online.records import ProbeScore, RollbackRecord, is_blind
 from autolr.online.reschedule import followed, scaled
@@ -65,6 +66,8 @@ class Search:
         near_steps: What may be made beside the run where that search was right.
         initial: The score of the run before its first step; None where it is not known.
         initial_batches: That by validation batch; empty if it is not known.
+        own: The candidate of the race with the rate that the user has set, while it trains on
+            beside the run; None: it does not.
     """
 
     alive: tuple[Candidate, ...]
@@ -90,6 +93,7 @@ class Search:
     near_steps: int = 0
     initial: float | None = None
     initial_batches: tuple[float, ...] = ()
+    own: Candidate | None = None
 
     @property
     def action(self) -> Probe | Commit:
@@ -108,6 +112,7 @@ class Search:
             factor=now.factors[0] if now.from_saved else 1.0,
             counts_inactive=self.races and len(self.alive) > 1,
             waits=now.waits,
+            own=self.own if self.own in self.alive[1:] else None,
         )
 
     @property
@@ -175,7 +180,7 @@ class Search:
         now = self.rounds[0]
         if len(evidence.scores) != len(self.alive):
             raise ValueError(f"{len(evidence.scores)} scores of {len(self.alive)} candidates")
-        search = self._begun(evidence)
+        search, evidence = without_own(self._begun(evidence), evidence)
         if now.from_saved:
             return verified(search, evidence)
         for with_look in (with_longer_race, with_second_look):
@@ -205,6 +210,7 @@ class Search:
             left = watched(left, now.horizon, evidence.scores[index], evidence.batches(index))
         if left.fallback is not None and left.blind:
             return left._without_scores(now.horizon, *left.fallback)
+        left = with_own_rate(left, self, evidence, index)
         won = index == evidence.best and left.rollbacks == self.rollbacks
         return left.with_rivals(left.peak(0) if won else None)
 
@@ -233,6 +239,8 @@ class Search:
         alive = tuple(c for c in self.alive if c != candidate)
         if not alive:
             return self
+        if self.own in (candidate, alive[0]):  # what is left is the run
+            return replace(self, alive=alive, own=None)
         rival = bool(self.scores) and candidate != self.alive[0]
         return replace(self, alive=alive)._without((candidate,) if rival else ())
 

@@ -42,6 +42,7 @@ def search_to_dict(search: Search) -> dict[str, Any]:
         "initial": None if search.initial is None else repr(search.initial),
         "initial_batches": list(map(repr, search.initial_batches)),
         "favoured": search.favoured,
+        "own": None if search.own is None else search.own.to_dict(),
         "kept": None if search.fallback is None else [search.fallback[0], repr(search.fallback[1])],
     }
 
@@ -76,6 +77,7 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         initial_batches=tuple(map(float, values["initial_batches"])),
         fallback=None if kept is None else (kept[0], float(kept[1])),
         favoured=values.get("favoured"),
+        own=Candidate.from_dict(values["own"]) if values.get("own") else None,
     )
 
 

@@ -22,6 +22,7 @@ class Thresholds:
         share: Of the gain of the best peak: a tie is at most that wide.
         margin: A rival of a later round must be better than the run by that much, and by more than
             twice the standard error of the difference where validation has several batches.
+        unknown: The same margin where validation has too few batches to tell noise.
         stall: After the peak has been refined a lower rate must moreover have gained this share of
             what the run itself has gained since its last score: it always helps at once, as
             annealing does, and may cost more later. One that has not is given a second look, of
@@ -49,6 +50,7 @@ class Thresholds:
     hint: float = 0.1
     share: float = 0.1
     margin: float = 0.003
+    unknown: float = 0.01
     stall: float = 0.22
     settled: float = 0.005
     band: float = 0.04

@@ -32,6 +32,8 @@ def winner(search: "Search", evidence: Evidence) -> int:
         return winner_of_race(search, evidence)
     if now.lead:
         return best if scores[0] - scores[best] >= now.lead else 0
+    if now.judges_own:
+        return best if scores[best] < scores[0] - clear_lead(search, evidence) else 0
     if search.ends[1] < math.inf:
         return winner_beyond(search, evidence)
     return best if scores[best] < _needed(search, evidence) else 0
@@ -57,22 +59,25 @@ def clear_lead(search: "Search", evidence: Evidence) -> float:
         search: The search in that round.
         evidence: Its scores; that of the run is finite.
     """
-    margin = search.thresholds.margin * size(search, evidence.scores[0])
-    return max(margin, CLEAR * evidence.noise(0, evidence.best))
+    limits = search.thresholds
+    margin = limits.margin if evidence.knows_noise else limits.unknown
+    least = margin * size(search, evidence.scores[0])
+    return max(least, CLEAR * evidence.noise(0, evidence.best))
 
 
 def beaten(search: "Search", evidence: Evidence) -> tuple["Candidate", ...]:
     """Return the rivals of a check that the run has clearly beaten; at chance there are none.
 
-    Nor are there in a race that has continued: its peaks are far apart, and have hardly begun. A
-    run that has lost since its last score is no measure of lower rates.
+    Nor are there in a race that has continued: its peaks are far apart, and have hardly begun. What
+    the user's own rate has lost by is of its whole path. A run that has lost since its last score
+    is no measure of lower rates.
 
     Args:
         search: The search in that round.
         evidence: Its scores.
     """
-    scores = evidence.scores
-    if search.races or search.rounds[0].profiles or not math.isfinite(scores[0]):
+    scores, now = evidence.scores, search.rounds[0]
+    if search.races or now.profiles or now.judges_own or not math.isfinite(scores[0]):
         return ()
     if shows_nothing(search, evidence):
         return ()

@@ -88,10 +88,9 @@ def progress_lines(
 ) -> Iterator[str]:
     """Yield a line for each thing that happened between two states of a search.
 
-    They are: copies of the run ended, a race that shows nothing continues, the peak is settled, the
-    rate was changed later, the run was put back, the end of the run can be forecast. The end of a
-    search has a line of its own,
-    `closing`.
+    They are: copies of the run ended, a race that shows nothing continues, the rate that was set
+    trains on beside the run, the peak is settled, the rate was changed later, the run was put back,
+    the end of the run can be forecast. The end of a search has a line of its own, `closing`.
 
     Args:
         before: The search before the last scores.
@@ -105,6 +104,7 @@ def progress_lines(
     if not before.searching or (before.scores, before.rollbacks) == (after.scores, after.rollbacks):
         return
     yield from _longer_race(before, after)
+    yield from _own_rate(before, after)
     if _settled(after) and not _settled(before):
         step = after.scores[-1].horizon
         run = after.action.run
@@ -139,6 +139,18 @@ def _longer_race(before: "Progress", after: "Progress") -> Iterator[str]:
         f"AutoLR: step {probe.start}: no rate has gained enough yet; {peaks} race on to step "
         f"{probe.horizon}"
     )
+
+
+def _own_rate(before: "Progress", after: "Progress") -> Iterator[str]:
+    """Yield a line where the rate that the user has set trains on, or is taken again."""
+    last, probe = before.probe, after.probe
+    if last is not None and last.own is not None and after.action.run == last.own:
+        yield f"AutoLR: step {last.horizon}: the rate that was set, {last.own.peak:.3g}, is better"
+    elif probe is not None and probe.own is not None and (last is None or last.own is None):
+        yield (
+            f"AutoLR: step {probe.start}: {probe.own.peak:.3g}, the rate that was set, trains on "
+            "beside the run"
+        )
 
 
 def closing(result: "Result") -> str:

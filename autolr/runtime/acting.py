@@ -172,12 +172,12 @@ class Acting(CandidateStates):
                 self._roll_back()
             self._observe(step)
         self._live = self._candidate_run(self.search.action.run, None)
-        if isinstance(action, Probe) and action.continues:
+        if isinstance(action, Probe):
             self._continue(rivals, action)
 
     def _continue(self, rivals: Sequence[CandidateRun], probe: Probe) -> None:
         """Train those that were scored just now on, each from where it is."""
         for rival in rivals:
-            if rival.candidate in probe.candidates and not rival.diverged:
+            if probe.trains_on(rival.candidate) and not rival.diverged:
                 rival.average = None
                 self._rivals.append(rival)

@@ -95,6 +95,9 @@ class Played:
         if probe.continues:
             assert probe.start == self._step, "a probe that continues begins as the last one ends"
             assert probe.run in self._scored, "a probe continues as another"
+        if probe.own is not None:
+            assert probe.start == self._step, "what trains on begins where the last probe ends"
+            assert probe.own in self._scored, "what trains on was in no probe before"
         self._scored = probe.candidates
         if number in self._lose:
             self._step = max(self._step + 1, probe.start)

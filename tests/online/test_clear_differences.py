@@ -3,6 +3,7 @@
 
 import pytest
 
+from autolr.online import Thresholds
 from autolr.online.evidence import Evidence
 from tests.online.test_longer_race import START, begun, peaks
 
@@ -55,3 +56,23 @@ def test_a_run_that_gets_worse_rules_out_higher_rates_that_are_worse_still():
     raced = seen(begun(own=0.1), (2.0, 2.0, 1.5, 1.9, 2.0), 0.0)
     after = seen(raced, (1.6, 1.61, 1.7), 0.0)
     assert {now.factors for now in after.rounds if not now.from_saved} == {(0.5,), ()}
+
+
+@pytest.mark.parametrize("noise", [0.0, None], ids=["known", "not known"])
+def test_near_a_loss_of_zero_the_highest_peak_is_not_followed_where_the_noise_is_not_known(noise):
+    raced = seen(begun(own=1.6, ends=(0.00625, 1.6)), (2.0, 2.0, 1.5, 1.2, 0.1), 0.0)
+    assert peaks(raced) == [1.6, 6.4, 3.2]
+    scores = (0.05, 0.01, 0.02)  # a lead of 2 % of what the run has gained
+    known = noise is not None
+    after = seen(raced, scores, noise) if known else raced.observe(Evidence(scores, initial=START))
+    assert after.alive[0].peak == (6.4 if known else 1.6)
+
+
+@pytest.mark.parametrize("noise", [0.0, None], ids=["known", "not known"])
+def test_where_it_is_not_known_a_rival_leads_by_a_hundredth(noise):
+    raced = seen(begun(own=0.1), (2.0, 2.0, 0.3, 1.9, 2.0), 0.0)
+    scores = (0.3, 0.298, 0.4)  # a lead of 0.7 % of the score, by a lower rate
+    margin = Thresholds().unknown * 0.3
+    assert Thresholds().margin * 0.3 < 0.002 < margin
+    now = seen(raced, scores, noise) if noise is not None else raced.observe(Evidence(scores))
+    assert now.alive[0].peak == (0.05 if noise is not None else 0.1)

@@ -2,6 +2,7 @@
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -141,6 +142,7 @@ def test_a_single_racer_has_no_edge():
 
 def test_to_follow_costs_no_more_than_not_to():
     search = search_of(Annealed(), PeakRange.around(0.1), None, 1000, 250)
+    search = replace(search, fallback=None)  # the user has set no rate that would race on
     spent, expected, score = 0, price(search.rounds, 5), 1.0
     while search.rounds:
         now = search.rounds[0]

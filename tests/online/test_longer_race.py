@@ -76,7 +76,7 @@ def test_where_nothing_is_higher_the_next_lower_ones_go_on():
 
 def test_a_race_that_shows_something_is_over_and_costs_no_more():
     search = seen(begun(), 2.3, 2.2, 2.0, 1.9, 9.0)
-    assert peaks(search) == [0.4, 0.2, 0.8]
+    assert peaks(search) == [0.4, 0.2, 0.8, 0.1]  # the last is the user's own
     assert search.action.start == 20
 
 

@@ -18,7 +18,9 @@ RACE = Round(0, 20, 6)
 REFINE = Round(30, 40, 6, factors=(0.5, 2.0), refines=True)
 LOWER = Round(60, 70, 6, factors=(0.25,))
 WATCHES = tuple(Round(step - 6, step, 6) for step in range(30, 200, 10))
-THRESHOLDS = Thresholds(tie=0.01, margin=0.003, stall=0.25, band=0.02, cut=0.5, rollbacks=3)
+THRESHOLDS = Thresholds(
+    tie=0.01, margin=0.003, unknown=0.003, stall=0.25, band=0.02, cut=0.5, rollbacks=3
+)
 SCHEDULE = schedules.warmup(10) | schedules.constant() | schedules.cooldown(0.2, "linear")
 
 

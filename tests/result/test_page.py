@@ -238,6 +238,26 @@ def test_each_time_that_a_race_shows_nothing_has_a_line():
         ]
 
 
+def test_the_rate_that_was_set_has_a_line_where_it_trains_on_and_where_it_is_better():
+    runs = tuple(Candidate(peak=peak, schedule=schedules.constant()) for peak in (0.1, 0.4))
+    rounds = (ROUNDS[0], replace(ROUNDS[1], start=20), *ROUNDS[2:])
+    before = Progress(AnnealedState(Search(runs, rounds, fallback=("fixed", 0.1), spare=200)))
+    raced = before.observe(Observation(20, (1.2, 1.0), initial=2.0)).observe(Observation(20))
+    checked = raced.observe(Observation(40, (0.9, 1.0, 1.1, 0.95), initial=2.0))
+    checked = checked.observe(Observation(40))
+    judged = checked.observe(Observation(60, (0.8, 0.5), initial=2.0)).observe(Observation(60))
+    steps = [(before, raced), (raced, checked), (checked, judged)]
+    printed = [list(progress_lines(*pair, 200, Monitor("val_loss"))) for pair in steps]
+    assert printed == [
+        ["AutoLR: step 20: 0.1, the rate that was set, trains on beside the run"],
+        [],
+        [
+            "AutoLR: step 60: the rate that was set, 0.1, is better",
+            "AutoLR: peak 0.1 at step 60 of 200",
+        ],
+    ]
+
+
 def test_later_changes_have_a_line_each():
     copy_of_60 = [0.83, 0.49, 0.83]
     scores = [[2, 1], [0.9, 0.902, 0.902], [0.8, 0.5, 0.9], [0.845], copy_of_60, [0.48]]
