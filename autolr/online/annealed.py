@@ -54,11 +54,11 @@ class Annealed:
     by how fast the loss falls at first (short-horizon bias: Wu et al. 2018, arXiv:1803.02021).
     A race that shows nothing continues among a few, and is held again later; behind a long warm-up
     of the user's it begins within the rise. Where the winner is far from the rate that the user has
-    set, that one trains on beside it, and is compared once more. The winner is compared with copies of
-    itself at other rates, all of them further out when it won at the edge of the range of peaks,
-    and with its own past: when its score is worse than an earlier one, a copy of that state is
-    trained beside it at half the rate (after a copy that has lost, at a quarter, then an eighth),
-    and replaces it if it does better.
+    set, that one trains on beside it and is compared with it once more. After the race the winner
+    is compared with copies of itself at other rates, all of them further out when it won at the
+    edge of the range of peaks, and with its own past: when its score is worse than an earlier one,
+    a copy of that state is trained beside it at half the rate (after a copy that has lost, at a
+    quarter, then an eighth), and replaces it if it does better.
 
     Args:
         candidates: How many peaks race, spaced evenly in log rate. Rules that race beside the
