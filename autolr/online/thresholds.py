@@ -22,7 +22,7 @@ class Thresholds:
         share: Of the gain of the best peak: a tie is at most that wide.
         margin: A rival of a later round must be better than the run by that much, and by more than
             twice the standard error of the difference where validation has several batches.
-        unknown: The same margin where validation has too few batches to tell noise.
+        unknown: That margin is at least as wide where validation has too few batches to tell noise.
         stall: After the peak has been refined a lower rate must moreover have gained this share of
             what the run itself has gained since its last score: it always helps at once, as
             annealing does, and may cost more later. One that has not is given a second look, of

@@ -60,7 +60,7 @@ def clear_lead(search: "Search", evidence: Evidence) -> float:
         evidence: Its scores; that of the run is finite.
     """
     limits = search.thresholds
-    margin = limits.margin if evidence.knows_noise else limits.unknown
+    margin = limits.margin if evidence.knows_noise else max(limits.margin, limits.unknown)
     least = margin * size(search, evidence.scores[0])
     return max(least, CLEAR * evidence.noise(0, evidence.best))
 
