@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from autolr.online.search import Search
 
 _FAR = 3.999  # a factor between two peaks: those of a race are 4 apart
-_KEEPS_UP = 0.5  # of the gain of the run; what has less is not ahead some steps later
+# Of the gain of the run, at the end of the race and of the check behind it. Where the own rate was
+# better in the end it had 76 % and 92 % at least; where it had less, other rivals were worth more.
+_NEAR, _KEEPS_UP = 0.5, 0.9
 _RESERVED = COPIES * SHORTEST_CHECK  # steps, for a run in doubt
 
 
@@ -23,9 +25,9 @@ def with_own_rate(left: "Search", search: "Search", evidence: Evidence, kept: in
 
     What wins a race of a few steps may cost units, or the end of the run, before it shows: the run
     learns fast, and then no more. So where the winner is 4 times and more from the rate that the
-    user has set, that one trains on from the race through the check that refines the peak, and, if
-    it keeps up, to the end of the second check, in place of the rivals of that. It is paid by the
-    last checks.
+    user has set, that one trains on from the race through the check that refines the peak, and,
+    while it keeps up, to the end of the second check, in place of the rivals of that. It is paid by
+    the last checks.
 
     Args:
         left: Behind the round, with what has won it alone.
@@ -40,7 +42,7 @@ def with_own_rate(left: "Search", search: "Search", evidence: Evidence, kept: in
         return left if own is None else _with_check(replace(left, own=own), search.rounds[0])
     if left.own is None:
         return left
-    if search.rounds[0].judges_own or not _keeps_up(search, evidence, kept):
+    if search.rounds[0].judges_own or not _keeps_up(evidence, kept):
         return replace(left, own=None)
     return _with_verdict(left, search.rounds[0])
 
@@ -61,21 +63,26 @@ def without_own(search: "Search", evidence: Evidence) -> "tuple[Search, Evidence
 
 
 def _beside(search: "Search", evidence: Evidence, kept: int) -> "Candidate | None":
-    """Return the user's own rate, where the winner of the race is far from it."""
+    """Return the user's own rate, where the winner of the race is far from it, not far ahead."""
     if search.fallback is None or search.near is not None or search.limits:
         return None
     own = favoured_candidate(search)
     ratio = search.peak(kept) / search.peak(own)
-    far = max(ratio, 1 / ratio) >= _FAR and math.isfinite(evidence.scores[own])
-    return search.alive[own] if far else None
+    far = max(ratio, 1 / ratio) >= _FAR
+    return search.alive[own] if far and _has(evidence.scores[own], evidence, kept, _NEAR) else None
 
 
-def _keeps_up(search: "Search", evidence: Evidence, kept: int) -> bool:
-    """Return whether the user's own rate has gained a good part of what the run has."""
+def _keeps_up(evidence: Evidence, kept: int) -> bool:
+    """Return whether the user's own rate, which is beside a check, is about where the run is."""
+    return evidence.beside is not None and _has(evidence.beside, evidence, kept, _KEEPS_UP)
+
+
+def _has(score: float, evidence: Evidence, kept: int, share: float) -> bool:
+    """Return whether a score is that share of the run's gain at least, which may not be known."""
     gain = evidence.gain(kept)
-    if evidence.beside is None or not math.isfinite(evidence.beside):
+    if not math.isfinite(score):
         return False
-    return math.isnan(gain) or gain - (evidence.beside - evidence.scores[kept]) >= _KEEPS_UP * gain
+    return math.isnan(gain) or gain - (score - evidence.scores[kept]) >= share * gain
 
 
 def _with_check(left: "Search", race: Round) -> "Search":
