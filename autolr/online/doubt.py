@@ -22,6 +22,7 @@ _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
 _LENGTH = 0.01  # of the steps so far are those of a copy of the best state: a choice
 _FALLEN = 0.25  # of what a run had gained: one that has lost it needs a lower rate at once
 _EARLY = 0.25  # of the run
+_SURE = 0.25  # of the untrained score: a choice
 _OF_LOOK = 2  # the run, and its best state
 _MOST_DOUBTS = 2  # copies that lose before the run's present state counts as its best
 
@@ -211,6 +212,19 @@ def _is_at_chance(search: "Search") -> bool:
     return search.initial - search.best[1] <= CLEAR * noise
 
 
+def _is_gain_sure(search: "Search") -> bool:
+    """Return whether the best state has gained so much that no noise can have made it.
+
+    With too few batches to know the noise, that is a quarter of the untrained score: the metric of
+    a model that has learned nothing yet moves by some percent.
+    """
+    if len(search.best_batches) >= FEWEST_BATCHES:
+        return True
+    assert search.initial is not None
+    assert search.best is not None
+    return search.initial - search.best[1] >= _SURE * abs(search.initial)
+
+
 def _with_copy_of_best(search: "Search", step: int, score: float) -> "Search":
     """Train a copy of the best state beside the run, at a lower rate, where that can be paid.
 
@@ -220,7 +234,7 @@ def _with_copy_of_best(search: "Search", step: int, score: float) -> "Search":
     length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare // COPIES))
     cut = search.thresholds.cut ** (1 + search.doubts)  # the last copy may have been too fast
     if search.spare < COPIES * length or not search.rounds or step + length > search.last:
-        if not _has_fallen(search, score):
+        if not (_has_fallen(search, score) and _is_gain_sure(search)):
             return search
         copy = Round(step, step, 1, (cut,), from_saved=True)
     else:

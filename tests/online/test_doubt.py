@@ -256,3 +256,18 @@ def test_rollbacks_are_made_when_the_user_wants_them(rollback, rises, lost):
 def test_another_way_to_roll_back_is_refused():
     with pytest.raises(ConfigError, match="rollback must be 'auto', 'never' or 'not-finite'"):
         Annealed(rollback="sometimes")
+
+
+def unpaid(initial, *scores):
+    """Return a search that can pay no copy, whose run has these scores behind its race."""
+    search = Search((RUN,), (Round(0, 20, 6), *WATCHES), THRESHOLDS)
+    for score in scores:
+        search = search.observe(Evidence((score,), initial=initial))
+    return search
+
+
+@pytest.mark.parametrize(("initial", "looks"), [(-0.47, False), (-0.3, True), (0.7, True)])
+def test_what_may_be_noise_is_no_gain_that_a_run_has_lost(initial, looks):
+    # an area under a curve of 0.51, then of 0.4, on one batch; 0.47 is of a model without a step
+    search = unpaid(initial, -0.51, -0.4) if initial < 0 else unpaid(initial, 0.1, 0.6)
+    assert search.action.from_saved == looks
