@@ -1,6 +1,8 @@
 """A rate that wins the race, and loses the run: the user's own one trains on beside it."""
 # mypy: allow-untyped-calls, no-check-untyped-defs
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -61,20 +63,42 @@ def validated(model, held):
     return value
 
 
-def searched(seed, **settings):
-    """Train in a tuner; return the network, its validation loss and what was found."""
-    (train, held), model, batches = run_of(seed)
+def tuner_of(model, held, **settings):
+    """Return an optimizer at the user's rate, and the tuner that searches beside it."""
     optimizer = torch.optim.Adam(model.parameters(), lr=OWN)
     thirds = [(held[0][i : i + 40], held[1][i : i + 40]) for i in range(0, 120, 40)]
-    tuner = autolr.Tuner(
+    return optimizer, autolr.Tuner(
         model,
         optimizer,
         STEPS,
         validate=lambda model: [float(cross_entropy(model(x), y)) for x, y in thirds],
         **settings,
     )
-    for batch in batches:
-        tuner.step(lambda: cross_entropy(model(train[0][batch]), train[1][batch]))  # noqa: B023
+
+
+def searched(seed, stop=STEPS, **settings):
+    """Train in a tuner; return the network, its validation loss and what was found.
+
+    Args:
+        seed: Of data, weights and batches.
+        stop: Step at which another process takes over.
+        settings: Of the tuner.
+    """
+    (train, held), model, batches = run_of(seed)
+    optimizer, tuner = tuner_of(model, held, **settings)
+
+    def steps(model, tuner, batches):
+        for batch in batches:
+            tuner.step(lambda: cross_entropy(model(train[0][batch]), train[1][batch]))  # noqa: B023
+
+    steps(model, tuner, batches[:stop])
+    if stop < STEPS:
+        stored = [one.state_dict() for one in (model, optimizer, tuner)]
+        _, model, _ = run_of(seed)
+        optimizer, tuner = tuner_of(model, held, **settings)
+        for one, state in zip((model, optimizer, tuner), copy.deepcopy(stored), strict=True):
+            one.load_state_dict(state)
+        steps(model, tuner, batches[stop:])
     return model, validated(model, held), tuner.result
 
 
@@ -95,5 +119,15 @@ def test_such_a_run_is_replayed_bit_for_bit():
     assert next(s.candidate.peak for s in result.scores if s.horizon == raced and s.kept) > OWN
     assert result.peak == OWN
     again, _ = trained(1, result.peak, result.schedule)
+    for one, other in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [18, 40], ids=["beside the check", "beside the run"])
+def test_a_run_that_is_stopped_meanwhile_continues_bit_for_bit(stop):
+    model, _, result = searched(1)
+    again, _, resumed = searched(1, stop)
+    assert resumed.scores == result.scores
     for one, other in zip(model.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
