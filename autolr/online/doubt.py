@@ -22,7 +22,7 @@ _SCATTERS = 4.0  # of them a rise is no scatter any more: a choice
 _LENGTH = 0.01  # of the steps so far are those of a copy of the best state: a choice
 _FALLEN = 0.25  # of what a run had gained: one that has lost it needs a lower rate at once
 _EARLY = 0.25  # of the run
-_SURE = 0.25  # of the untrained score: a choice
+_SURE, _MORE_FALLEN = 0.25, 0.5  # of the untrained score, and of the gain: choices
 _OF_LOOK = 2  # the run, and its best state
 _MOST_DOUBTS = 2  # copies that lose before the run's present state counts as its best
 
@@ -138,7 +138,9 @@ def _has_lost_to_saved(search: "Search", evidence: Evidence, last: float) -> boo
         return False
     run, saved = min(evidence.scores[0], last), evidence.scores[1]
     lost = _lost(search, run, saved)
-    return lost > _FALLEN and run > saved + _errors(lost) * evidence.noise(0, 1)
+    known = len(evidence.batches(0)) >= FEWEST_BATCHES
+    far = lost > (_FALLEN if known else _MORE_FALLEN)
+    return far and run > saved + _errors(lost) * evidence.noise(0, 1)
 
 
 def _has_fallen(search: "Search", score: float) -> bool:
@@ -212,17 +214,18 @@ def _is_at_chance(search: "Search") -> bool:
     return search.initial - search.best[1] <= CLEAR * noise
 
 
-def _is_gain_sure(search: "Search") -> bool:
-    """Return whether the best state has gained so much that no noise can have made it.
+def _may_have_lost(search: "Search", score: float) -> bool:
+    """Return whether a run has fallen so far that its best state is scored beside it.
 
-    With too few batches to know the noise, that is a quarter of the untrained score: the metric of
-    a model that has learned nothing yet moves by some percent.
+    With too few batches to know the noise, the best state must have gained a quarter of the
+    untrained score, and the run have lost half of that: the metric of a model that has learned
+    nothing yet moves by as much as it has gained.
     """
-    if len(search.best_batches) >= FEWEST_BATCHES:
-        return True
-    assert search.initial is not None
     assert search.best is not None
-    return search.initial - search.best[1] >= _SURE * abs(search.initial)
+    if len(search.best_batches) >= FEWEST_BATCHES or search.initial is None:
+        return _has_fallen(search, score)
+    sure = search.initial - search.best[1] >= _SURE * abs(search.initial)
+    return sure and _lost(search, score, search.best[1]) > _MORE_FALLEN
 
 
 def _with_copy_of_best(search: "Search", step: int, score: float) -> "Search":
@@ -234,7 +237,7 @@ def _with_copy_of_best(search: "Search", step: int, score: float) -> "Search":
     length = max(SHORTEST_CHECK, min(round(_LENGTH * step), search.spare // COPIES))
     cut = search.thresholds.cut ** (1 + search.doubts)  # the last copy may have been too fast
     if search.spare < COPIES * length or not search.rounds or step + length > search.last:
-        if not (_has_fallen(search, score) and _is_gain_sure(search)):
+        if not _may_have_lost(search, score):
             return search
         copy = Round(step, step, 1, (cut,), from_saved=True)
     else:
