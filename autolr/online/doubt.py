@@ -1,6 +1,7 @@
 """The run against its own past: when it is doubted, and when it is rolled back."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -192,13 +193,25 @@ def _band(search: "Search", score: float) -> float:
     assert search.best is not None
     whole = size(search, search.best[1])
     most = search.thresholds.band * whole
-    curve = [past.score for past in search.scores if past.kept and not past.annealed]
-    curve = [*curve, *([score] if curve[-1:] != [score] else [])][-_RECENT:]
-    if len(curve) < _RECENT or not all(map(math.isfinite, (whole, *curve))):
+    curve = _curve(search)
+    scatter = _scatter([*curve, *([score] if curve[-1:] != [score] else [])])
+    if scatter is None or not math.isfinite(whole):
         return most
-    bends = [a - 2 * b + c for a, b, c in zip(curve, curve[1:], curve[2:], strict=False)]
-    scatter = math.sqrt(sum(bend**2 for bend in bends) / len(bends) / 6)  # 6: of 1, -2, 1
     return min(most, max(search.thresholds.least * whole, _SCATTERS * scatter))
+
+
+def _curve(search: "Search") -> list[float]:
+    """Return the scores of the run so far."""
+    return [past.score for past in search.scores if past.kept and not past.annealed]
+
+
+def _scatter(curve: Sequence[float]) -> float | None:
+    """Return by how much the last scores of a curve scatter; None where that is not known."""
+    last = curve[-_RECENT:]
+    if len(last) < _RECENT or not all(map(math.isfinite, last)):
+        return None
+    bends = [a - 2 * b + c for a, b, c in zip(last, last[1:], last[2:], strict=False)]
+    return math.sqrt(sum(bend**2 for bend in bends) / len(bends) / 6)  # 6: of 1, -2, 1
 
 
 def _is_at_chance(search: "Search") -> bool:
@@ -217,11 +230,16 @@ def _is_at_chance(search: "Search") -> bool:
 def _may_have_lost(search: "Search", score: float) -> bool:
     """Return whether a run has fallen so far that its best state is scored beside it.
 
-    With too few batches to know the noise, the best state must have gained a quarter of the
-    untrained score, and the run have lost half of that: the metric of a model that has learned
-    nothing yet moves by as much as it has gained.
+    A fall within the scatter of the scores before it is none. With too few batches to know the
+    noise, the best state must have gained a quarter of the untrained score, and the run have lost
+    half of that: the metric of a model that has learned nothing yet moves by as much as it has
+    gained.
     """
     assert search.best is not None
+    before = _curve(search)
+    scatter = _scatter(before[:-1] if before[-1:] == [score] else before) or 0.0
+    if score <= search.best[1] + _SCATTERS * scatter:
+        return False
     if len(search.best_batches) >= FEWEST_BATCHES or search.initial is None:
         return _has_fallen(search, score)
     sure = search.initial - search.best[1] >= _SURE * abs(search.initial)

@@ -208,6 +208,12 @@ def test_where_no_copy_can_be_paid_a_fallen_run_is_compared_with_its_best_state_
     assert not watched(0.5, 1.1, batches=4, **LOOK).action.from_saved  # that has lost less
 
 
+@pytest.mark.parametrize(("before", "looks"), [(0.5, True), (1.0, False)])
+def test_a_fall_within_the_scatter_of_the_scores_before_it_is_none(before, looks):
+    search = watched(0.5, before, 0.5, before, 0.5, before, 0.5, 1.2, batches=4, **LOOK)
+    assert search.action.from_saved == looks
+
+
 def test_where_the_noise_is_not_known_it_has_to_have_lost_half():
     assert not watched(0.5, 1.7, **LOOK).action.from_saved
     search = watched(0.5, 1.8, **LOOK)
