@@ -41,7 +41,7 @@ def watched(search: "Search", step: int, score: float, batches: tuple[float, ...
         return replace(search, best=(step, score), best_batches=batches, doubts=0)
     if not math.isfinite(score) and search.can_recover:
         return restored(search, step, score)
-    least = _band(search, score)
+    least = _band(search)
     if _has_hardly_gained(search):  # the band is a share of the gain
         least = max(least, CLEAR * standard_error(batches, search.best_batches))
     risen = score > search.best[1] + least
@@ -71,7 +71,7 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     """
     now, scores = search.rounds[0], evidence.scores
     assert search.best is not None
-    last = next(s.score for s in reversed(search.scores) if s.kept and not s.annealed)
+    last = search.curve[-1]
     kept = _better(search, evidence, last)
     after = replace(
         search,
@@ -83,7 +83,7 @@ def verified(search: "Search", evidence: Evidence) -> "Search":
     if kept == 1:
         made = RollbackRecord(now.start, search.best[0], now.factors[0], last)
         after = replace(after, rollbacks=(*search.rollbacks, made))
-    fails = kept == 1 and scores[1] > search.best[1] + _band(search, last)
+    fails = kept == 1 and scores[1] > search.best[1] + _band(search)
     if fails:  # the copy too: its state is no better one to come back to
         after = replace(after, doubts=0)
     elif kept or after.doubts > _MOST_DOUBTS:
@@ -115,7 +115,7 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
     if len(scores) <= COPIES:  # a copy has diverged: nothing can be told
         return 0
     assert search.best is not None
-    gain = _band(search, last) / 2
+    gain = _band(search) / 2
     run = scores[0]
     fallen = _has_fallen(search, run)
     errors = CLEAR / (1 + search.doubts)  # a copy that leads once more says it twice
@@ -124,7 +124,7 @@ def _better(search: "Search", evidence: Evidence, last: float) -> int:
         apart = max(gain, back * evidence.noise(1, 2))
         if scores[1] < scores[2] - apart:
             return 1
-    still = run > search.best[1] + _band(search, last)
+    still = run > search.best[1] + _band(search)
     than = run if fallen and _is_early(search) else min(run, last)
     return 2 if still and scores[2] < than - max(gain, errors * evidence.noise(0, 2)) else 0
 
@@ -139,8 +139,7 @@ def _has_lost_to_saved(search: "Search", evidence: Evidence, last: float) -> boo
         return False
     run, saved = min(evidence.scores[0], last), evidence.scores[1]
     lost = _lost(search, run, saved)
-    known = len(evidence.batches(0)) >= FEWEST_BATCHES
-    far = lost > (_FALLEN if known else _MORE_FALLEN)
+    far = lost > _least_lost(evidence.batches(0))
     return far and run > saved + _errors(lost) * evidence.noise(0, 1)
 
 
@@ -161,6 +160,15 @@ def _lost(search: "Search", score: float, best: float) -> float:
     if search.initial is None or not search.initial > best:
         return 0.0
     return (score - best) / (search.initial - best)
+
+
+def _least_lost(batches: Sequence[float]) -> float:
+    """Return which share of its gain a run must have lost, more where the noise is not known.
+
+    Args:
+        batches: A score by validation batch.
+    """
+    return _FALLEN if len(batches) >= FEWEST_BATCHES else _MORE_FALLEN
 
 
 def _errors(lost: float) -> float:
@@ -188,21 +196,15 @@ def _has_hardly_gained(search: "Search") -> bool:
     return search.initial - search.best[1] <= search.least_progress * abs(search.initial)
 
 
-def _band(search: "Search", score: float) -> float:
+def _band(search: "Search") -> float:
     """Return by how much a score must be worse than the best one to cast doubt on the run."""
     assert search.best is not None
     whole = size(search, search.best[1])
     most = search.thresholds.band * whole
-    curve = _curve(search)
-    scatter = _scatter([*curve, *([score] if curve[-1:] != [score] else [])])
+    scatter = _scatter(search.curve)
     if scatter is None or not math.isfinite(whole):
         return most
     return min(most, max(search.thresholds.least * whole, _SCATTERS * scatter))
-
-
-def _curve(search: "Search") -> list[float]:
-    """Return the scores of the run so far."""
-    return [past.score for past in search.scores if past.kept and not past.annealed]
 
 
 def _scatter(curve: Sequence[float]) -> float | None:
@@ -236,14 +238,15 @@ def _may_have_lost(search: "Search", score: float) -> bool:
     gained.
     """
     assert search.best is not None
-    before = _curve(search)
-    scatter = _scatter(before[:-1] if before[-1:] == [score] else before) or 0.0
-    if score <= search.best[1] + _SCATTERS * scatter:
+    best, batches = search.best[1], search.best_batches
+    scatter = _scatter(search.curve[:-1]) or 0.0
+    if search.initial is None or score <= best + _SCATTERS * scatter:
         return False
-    if len(search.best_batches) >= FEWEST_BATCHES or search.initial is None:
-        return _has_fallen(search, score)
-    sure = search.initial - search.best[1] >= _SURE * abs(search.initial)
-    return sure and _lost(search, score, search.best[1]) > _MORE_FALLEN
+    if _lost(search, score, best) <= _least_lost(batches):
+        return False
+    if len(batches) < FEWEST_BATCHES:
+        return search.initial - best >= _SURE * abs(search.initial)
+    return not _has_hardly_gained(search)
 
 
 def _with_copy_of_best(search: "Search", step: int, score: float) -> "Search":

@@ -141,6 +141,11 @@ class Search:
         return is_blind(self.scores)
 
     @property
+    def curve(self) -> tuple[float, ...]:
+        """The scores of the run so far."""
+        return tuple(past.score for past in self.scores if past.kept and not past.annealed)
+
+    @property
     def improved(self) -> bool:
         """Whether the last round left the run in its best state so far."""
         last = self.scores[-1]

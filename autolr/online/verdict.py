@@ -107,5 +107,4 @@ def _needed(search: "Search", evidence: Evidence) -> float:
 
 def _before(search: "Search", score: float) -> float:
     """Return the last finite score of the run; ``score`` where there is none."""
-    of_run = (past.score for past in reversed(search.scores) if past.kept and not past.annealed)
-    return next(filter(math.isfinite, of_run), score)
+    return next(filter(math.isfinite, reversed(search.curve)), score)
