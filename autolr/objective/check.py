@@ -38,7 +38,7 @@ from autolr.objective.protocol import Checkup
 from autolr.objective.rate_callbacks import rate_callbacks, shaping
 from autolr.objective.user_code import no_exit
 from autolr.objective.users_namespace import namespace
-from autolr.objective.watched import unlogged
+from autolr.objective.watched import one_folder, unlogged
 from autolr.runtime.data_sources import changed_in_workers
 from autolr.runtime.joint_optimizer import JointOptimizer
 from autolr.runtime.loading import allowing
@@ -81,7 +81,7 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
         looked_at = fit["trainer"] | {"logger": logger, "num_sanity_val_steps": 0}
         without = {**fit, "trainer": looked_at}
         cli = instantiate(config, without, opened(config), quiet_in(folder))
-        early = early_stoppers(cli.trainer)
+        early, shared = early_stoppers(cli.trainer), list(one_folder(cli.trainer))
         _check_callbacks(cli.trainer)
         check_no_average(cli.trainer, "the search of a study's first trial")
         _check_space(cli, config)
@@ -103,7 +103,8 @@ def check_lightning_run(config: Config, folder: Path) -> Checkup:
             "data has no batch (a batch_size above its length with drop_last: true)"
         )
     early_ends = _warnings(early, look.total_steps, tune.pruner.name)
-    warnings = [*own, *early_ends, *look.unlogged, *_lost(look, tune), *_own_rates(config.space)]
+    warnings = [*own, *early_ends, *shared, *look.unlogged, *_lost(look, tune)]
+    warnings += _own_rates(config.space)
     return Checkup(look.total_steps, tuple(warnings), True, look.memory, True, look.optimizer)
 
 

@@ -1,4 +1,4 @@
-"""The metrics that callbacks and schedulers of a run wait for, as far as validation logs them."""
+"""What a run's own callbacks and schedulers wait for, and where they write."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -24,6 +24,22 @@ def unlogged(trainer: Trainer, logged: Collection[str]) -> Iterator[str]:
             yield (
                 f"{who} waits for {metric}, and validation logs {', '.join(logged)}: unless "
                 f"something else logs {metric}, each trial fails there"
+            )
+
+
+def one_folder(trainer: Trainer) -> Iterator[str]:
+    """Yield a line for each folder that the config gives a callback, in which all trials write.
+
+    Args:
+        trainer: Of which nothing is set up yet: later a callback has the folder of its run.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        kinds = {kind.__name__ for kind in type(callback).__mro__}
+        folder = getattr(callback, "dirpath", None)
+        if "ModelCheckpoint" in kinds and folder is not None:
+            yield (
+                f"{type(callback).__name__} has the dirpath {folder}, in which all trials write: "
+                "leave it out, and each one's checkpoints are in a folder of its own"
             )
 
 

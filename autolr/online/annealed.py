@@ -147,7 +147,9 @@ class Annealed:
         if not search.rounds:
             search = replace(search, alive=(run.own,))
         search = search if len(line_up) > 1 else search.of_its_rule()
-        return AnnealedState(search, search.may_change, closing=self._closing(run, search))
+        closing = self._closing(run, search)
+        search = replace(search, averages=bool(closing))
+        return AnnealedState(search, search.may_change, closing=closing)
 
     def state_from_dict(self, values: Mapping[str, Any]) -> "AnnealedState":
         """Return the state that `AnnealedState.to_dict` described."""

@@ -10,8 +10,8 @@ from autolr.online.records import AveragedEnd
 from autolr.online.search import Search
 from autolr.online.verdict import size
 
-ENDS = (0.2, 0.4)
-"""Shares of a run whose averages are compared: half of its linear end, and all of it.
+ENDS = (0.2, 0.4, 0.6)
+"""Shares of a run whose averages are compared: half of its linear end, all of it, and half more.
 
 An average over more of the last steps stands for a longer fall of the rate (Sandler et al. 2023,
 arXiv:2301.02312), so the length of the fall is chosen where it can be seen, and costs no step.
@@ -34,9 +34,9 @@ def windows_of(shares: Sequence[float], total_steps: int) -> tuple[int, ...]:
 def averaged_end(search: Search, observation: Observation) -> AveragedEnd | None:
     """Return the average with which a run ends; None: its last weights stay.
 
-    The best average takes their place where it is better by 0.3 % (``thresholds.margin``) and by a
-    standard error; where validation has too few batches to know that, by 1 % (``least``). One error
-    is little, but there is little to lose: an average is hardly ever worse than the last weights.
+    The best average takes their place where it is better by 0.3 % (``thresholds.margin``), by 1 %
+    (``least``) where validation has too few batches. No standard error is asked for: what cannot be
+    told apart by the scores is as good, and of two such ends the average is the steadier one.
 
     Args:
         search: The search, which is over.
@@ -48,7 +48,7 @@ def averaged_end(search: Search, observation: Observation) -> AveragedEnd | None
         return None
     known = min(len(evidence.batches(index)) for index in (0, best)) >= FEWEST_BATCHES
     share = search.thresholds.margin if known else search.thresholds.least
-    score, least = evidence.scores[best], share * size(search, last)
-    if math.isfinite(last) and last - score <= max(least, evidence.noise(0, best)):
+    score = evidence.scores[best]
+    if math.isfinite(last) and last - score <= share * size(search, last):
         return None
     return AveragedEnd(observation.windows[best - 1], score, last)

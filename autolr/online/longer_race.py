@@ -98,10 +98,13 @@ def with_nearer_race(search: "Search", evidence: Evidence) -> "Search":
 
 
 def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Search":
-    """Return the search whose run keeps a constant rate, where no race has shown anything.
+    """Return the search whose run keeps a constant rate, where nothing speaks for another one.
 
-    A decay that the user has not set ends what has hardly begun. So does one of a run that is too
-    short for any check, where a race of a few steps has left the user's peak.
+    Where no race has shown anything, a decay that the user has not set ends what has hardly begun.
+    So does one of a run that is too short for any check, where a race of a few steps has left the
+    user's peak. Where the rate that the user has set has won every comparison, an average of the
+    last weights does what a decay would, if it is better: to first order they are equal (Sandler et
+    al. 2023, arXiv:2301.02312), and the average is chosen where the outcome can be seen.
 
     Args:
         search: The search in a round that has been scored.
@@ -111,7 +114,9 @@ def as_the_user_set_it(search: "Search", evidence: Evidence, kept: int) -> "Sear
     now, *rest = search.rounds
     if not search.chose_schedule or any(r.factors for r in rest):
         return search
-    if search.races and not now.continues:
+    if _is_as_set(search, kept):
+        over = True
+    elif search.races and not now.continues:
         tiny = is_brief(search) and now.horizon < search.thresholds.brief / 2
         stays = tiny and kept == own_candidate(search)
         over = len(search.alive) > 1 and (stays or is_too_early(search, evidence))
@@ -140,6 +145,15 @@ def no_further(search: "Search", raced: "Sequence[Candidate]") -> "Search":
     nearer = replace(now, factors=tuple(f for f in now.factors if (f > 1) == up))
     spare = search.spare + now.price - nearer.price
     return replace(search, rounds=(nearer, *rest), spare=spare)
+
+
+def _is_as_set(search: "Search", kept: int) -> bool:
+    """Return whether a run has the user's own rate, as it has had from its first step on."""
+    if not search.averages or search.fallback is None or search.favoured is not None:
+        return False
+    run = search.alive[kept]
+    untouched = run.schedule.kind != "product" and search.near is None
+    return untouched and (run.rule, run.peak) == search.fallback
 
 
 def _who_goes_on(search: "Search", evidence: Evidence) -> "tuple[Candidate, ...]":

@@ -60,6 +60,7 @@ class Search:
         favoured: The peak that wins ties of the race; None: that of ``fallback``.
         rollback: See `Annealed`.
         chose_schedule: Whether the strategy, not the user, has chosen what the candidates follow.
+        averages: Whether the run's end will be compared with averages of its last weights.
         last: Step by which every round has to be over.
         spare: Steps that may be made beside the run in addition to those of ``rounds``.
         near: The peak of an earlier search, around which the race is; see `after_near_race`.
@@ -87,6 +88,7 @@ class Search:
     favoured: float | None = None
     rollback: str = AUTO
     chose_schedule: bool = False
+    averages: bool = False
     last: float = math.inf
     spare: int = 0
     near: float | None = None

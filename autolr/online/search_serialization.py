@@ -35,6 +35,7 @@ def search_to_dict(search: Search) -> dict[str, Any]:
         "doubts": search.doubts,
         "rollback": search.rollback,
         "chose_schedule": search.chose_schedule,
+        "averages": search.averages,
         "last": repr(search.last),
         "spare": search.spare,
         "near": search.near,
@@ -69,6 +70,7 @@ def search_from_dict(values: Mapping[str, Any]) -> Search:
         doubts=values["doubts"],
         rollback=values["rollback"],
         chose_schedule=values["chose_schedule"],
+        averages=values.get("averages", False),  # not stored by earlier versions
         last=float(values["last"]),
         spare=values["spare"],
         near=values.get("near"),

@@ -73,9 +73,10 @@ def test_the_cuts_are_where_their_names_say(whole):
     assert averaged == {28, 42}
     ends = {step: [w for w, _ in search["ends"]] for step, search in searches.items() if search}
     assert {step: begun for step, begun in ends.items() if begun} == {
-        35: [22],
-        42: [22],
-        49: [22, 11],
+        28: [34],
+        35: [34, 22],
+        42: [34, 22],
+        49: [34, 22, 11],
     }
     assert states[56]["result"]["total_steps"] == 56
 

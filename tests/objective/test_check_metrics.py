@@ -57,3 +57,15 @@ def test_a_callback_that_waits_for_a_metric_that_is_not_logged_is_warned_of(
     said = [line for line in warnings if line.startswith(f"{kind} waits for {metric}, and")]
     assert bool(said) == warned
     assert all("validation logs val_loss: unless" in line for line in said)
+
+
+@pytest.mark.parametrize(("dirpath", "warned"), [("kept", True), (None, False)])
+def test_a_folder_that_all_trials_would_write_to_is_warned_of(
+    config: dict[str, Any], tmp_path: Path, dirpath: str | None, warned: bool
+) -> None:
+    settings = {} if dirpath is None else {"dirpath": str(tmp_path / dirpath)}
+    config["trainer"]["callbacks"] = [{"class_path": "ModelCheckpoint", "init_args": settings}]
+    warnings = check_lightning_run(read_config(config), tmp_path).warnings
+    said = f"ModelCheckpoint has the dirpath {tmp_path / 'kept'}, in which all trials write: "
+    assert any(line.startswith(said) for line in warnings) == warned
+    assert warned or warnings == ()
