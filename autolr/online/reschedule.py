@@ -49,14 +49,18 @@ def followed(candidate: "Candidate", step: int, profile: Schedule) -> "Candidate
     >>> run = Candidate(peak=0.1, schedule=schedules.warmup(8) | schedules.constant())
     >>> followed(run, 20, schedules.cosine()).schedule
     warmup(8.0) | constant().over(12.0) | cosine()
+    >>> followed(run, 20, schedules.constant()).schedule
+    warmup(8.0) | constant()
     """
     product = candidate.schedule.kind == "product"
     base, *scales = candidate.schedule.parts if product else (candidate.schedule,)
     rise = base.parts[0]
     assert rise.span is not None
-    plateau = schedules.constant().over(step - rise.span)
-    rest = profile * 1.0 if profile.kind == "chain" else profile  # a chain in a chain would merge
-    return replace(candidate, schedule=math.prod(scales, start=rise | plateau | rest))
+    plateau = schedules.constant()
+    if profile != plateau:
+        rest = profile * 1.0 if profile.kind == "chain" else profile  # chains would merge
+        plateau = plateau.over(step - rise.span) | rest
+    return replace(candidate, schedule=math.prod(scales, start=rise | plateau))
 
 
 def shrunk(schedule: Schedule, step: int, total_steps: int, steps: int) -> list[float]:
