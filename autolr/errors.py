@@ -10,6 +10,7 @@ AutoLRError                 base class; the command line exits with its `exit_st
 │   ├── AgreedError         they raised in one process, and all raise that           exit 1
 │   └── PartedError         they raised in one process while others waited for it    exit 1
 ├── DivergedError           the loss became NaN or infinite                          exit 1
+├── InterruptedRunError     a signal ended a run                                     exit 128 + it
 └── StorageError            the study's storage is damaged, full or out of reach     exit 4
     ├── StorageBusyError    another process holds the study                          exit 4
     └── StudyMismatchError  the stored study was made with other settings            exit 4
@@ -17,7 +18,6 @@ AutoLRError                 base class; the command line exits with its `exit_st
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -50,7 +50,7 @@ class AutoLRError(Exception):
     ('it is in use; give another study="NAME"', 'it is in use; give another --study NAME')
     """
 
-    exit_status: ClassVar[int] = 1
+    exit_status: int = 1
 
     def __init__(self, message: str = "", advice: str | None = None) -> None:
         super().__init__(*((message,) if advice is None else (message, advice)))
@@ -74,7 +74,7 @@ class AutoLRError(Exception):
 class ConfigError(AutoLRError, ValueError):
     """A setting has a value that cannot work."""
 
-    exit_status: ClassVar[int] = 2
+    exit_status: int = 2
 
     @classmethod
     def of(cls, name: str, got: object, expected: str) -> "ConfigError":
@@ -120,10 +120,26 @@ class DivergedError(AutoLRError):
     """The loss became NaN or infinite."""
 
 
+class InterruptedRunError(AutoLRError):
+    """A signal ended a run.
+
+    Args:
+        message: Where the run was, and what is left of it.
+        signum: The signal.
+
+    >>> InterruptedRunError("interrupted", 15).exit_status
+    143
+    """
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.exit_status = 128 + signum
+
+
 class StorageError(AutoLRError):
     """The storage of a study is damaged, full or out of reach."""
 
-    exit_status: ClassVar[int] = 4
+    exit_status: int = 4
 
 
 class StorageBusyError(StorageError):

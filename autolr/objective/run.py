@@ -22,6 +22,7 @@ from autolr.config import Config, set_dotted
 from autolr.errors import ConfigError, DivergedError
 from autolr.job import Decision, Judge, TrialJob, TrialResult
 from autolr.objective.fitted import Fitted
+from autolr.objective.interrupted import checkpoint_of, telling_of_signals
 from autolr.objective.lightning_cli import (
     instantiate,
     lightning_errors,
@@ -148,6 +149,7 @@ def fit(config: Config, out: Path | None, *, repeated: bool = False) -> Fitted |
     Raises:
         ConfigError: If the config cannot work, or a run of several processes is to be repeated in
             this one; before the first training step.
+        InterruptedRunError: If SIGINT or SIGTERM ends the run.
         UserCodeError: If the model or the data raise.
     """
     if config.names_objective:
@@ -174,12 +176,13 @@ def fit(config: Config, out: Path | None, *, repeated: bool = False) -> Fitted |
             nullcontext() if attached is None else monitor_of_tune(),
         ):
             prepare(cli)
-            cli.trainer.fit(
-                cli.model,
-                datamodule=cli.datamodule,
-                ckpt_path=config.checkpoint,
-                weights_only=True,
-            )
+            with telling_of_signals(cli.trainer):
+                cli.trainer.fit(
+                    cli.model,
+                    datamodule=cli.datamodule,
+                    ckpt_path=config.checkpoint,
+                    weights_only=True,
+                )
     if not cli.trainer.is_global_zero:
         return None
     return _fitted(cli.trainer, None if attached is None else str(attached.result))
@@ -187,13 +190,8 @@ def fit(config: Config, out: Path | None, *, repeated: bool = False) -> Fitted |
 
 def _fitted(trainer: Trainer, search: str | None) -> Fitted:
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    kept: Any = trainer.checkpoint_callback
-    path = getattr(kept, "best_model_path", "") or getattr(kept, "last_model_path", "")
-    score = getattr(kept, "best_model_score", None)
-    checkpoint = Path(path) if path else None
-    if checkpoint is not None and checkpoint.is_relative_to(Path.cwd()):
-        checkpoint = checkpoint.relative_to(Path.cwd())
-    return Fitted(metrics, checkpoint, None if score is None else float(score), search)
+    score = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    return Fitted(metrics, checkpoint_of(trainer), None if score is None else float(score), search)
 
 
 class _Stopping:
