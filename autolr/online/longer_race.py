@@ -148,10 +148,15 @@ def no_further(search: "Search", raced: "Sequence[Candidate]") -> "Search":
 
 
 def _is_as_set(search: "Search", kept: int) -> bool:
-    """Return whether a run has the user's own rate, as it has had from its first step on."""
+    """Return whether a run has the user's own rate, as it has had from its first step on.
+
+    Not in the round that such a run has won as a rival: its state is known by its candidate there.
+    """
     if not search.averages or search.fallback is None or search.favoured is not None:
         return False
-    run = search.alive[kept]
+    if search.races or kept:
+        return False
+    run = search.alive[0]
     untouched = run.schedule.kind != "product" and search.near is None
     return untouched and (run.rule, run.peak) == search.fallback
 

@@ -64,6 +64,18 @@ def test_the_peak_of_an_earlier_search_is_not_the_users(near, falls):
     assert (over.alive[0].schedule.values(800)[-1] < 0.01) == falls
 
 
+def test_in_the_round_that_it_wins_as_a_rival_it_stays_the_candidate_that_has_trained():
+    run, own = (Candidate(peak=peak, schedule=ANNEALED) for peak in (0.4, OWN_PEAK))
+    rule = {"chose_schedule": True, "averages": True, "fallback": (OWN, OWN_PEAK)}
+    rounds = Round(60, 115, 5, own=True), Round(200, 210, 5), Round(300, 310, 5)
+    won = Search((run, own), rounds, own=own, **rule).observe(Evidence((1.0, 0.5)))
+    assert won.alive == (own,)
+    assert (
+        won.observe(Evidence((0.4,))).alive[0].schedule
+        == schedules.warmup(6) | schedules.constant()
+    )
+
+
 def test_a_search_is_told_whether_averages_are_compared():
     for ends in ((0.2,), ()):
         strategy = Annealed(ends=ends)
